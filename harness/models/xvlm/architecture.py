@@ -1,0 +1,181 @@
+"""What an X-VLM is made of: the sizes a checkpoint was trained with.
+
+A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there:
+into how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says otherwise.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import CheckpointError
+
+BERT_HEAD_WIDTH = 64  # BERT, table 1: 12 heads of 64 at width 768, 16 heads of 64 at width 1024
+PATCH = 4  # pixels a side of Swin's first patches
+SHRINK = 32  # pixels a side of one output token: patches of 4, halved three times
+
+
+@dataclass(frozen=True)
+class VisionArchitecture:
+    """The Swin transformer: image side in pixels, window side in tokens, and one depth and head count per stage."""
+
+    resolution: int
+    window: int
+    width: int
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+
+    @property
+    def tokens_per_side(self) -> int:
+        return self.resolution // (PATCH * 2 ** (len(self.depths) - 1))
+
+    @property
+    def output_width(self) -> int:
+        return self.width * 2 ** (len(self.depths) - 1)
+
+    def stage_side(self, stage: int) -> int:
+        """Return the tokens a side that `stage` (from 0) works on."""
+        return self.resolution // (PATCH * 2**stage)
+
+    def stage_window(self, stage: int) -> int:
+        """Return the window of `stage`: a stage no larger than the window is one window (Swin's own rule)."""
+        return min(self.window, self.stage_side(stage))
+
+
+@dataclass(frozen=True)
+class TextArchitecture:
+    """The BERT that reads (layers below `fusion_layer`) and looks at the image (layers from there on)."""
+
+    vocabulary: int
+    positions: int
+    width: int
+    heads: int
+    layers: int
+    fusion_layer: int
+    inner_width: int
+    memory_width: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of both encoders; `None` where a file holds only the other one."""
+
+    vision: VisionArchitecture | None
+    text: TextArchitecture | None
+
+
+class Shaped(Protocol):
+    """Anything with a shape: a tensor, or an entry of a safetensors header that was not read yet."""
+
+    @property
+    def shape(self) -> Any: ...
+
+
+def architecture_of(tensors: Mapping[str, Shaped], *, text_heads: int | None = None) -> Architecture:
+    """Return the sizes that the tensors of an official checkpoint imply.
+
+    `text_heads` overrides BERT's heads of 64. Raises CheckpointError where the tensors contradict each other.
+    """
+    return Architecture(vision=_vision(tensors), text=_text(tensors, text_heads=text_heads))
+
+
+def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
+    """Return the sizes written in an official configuration (its `vision_config` and `text_config`)."""
+    vision, text = config["vision_config"], config["text_config"]
+    return Architecture(
+        vision=VisionArchitecture(
+            resolution=vision["image_res"],
+            window=vision["window_size"],
+            width=vision["embed_dim"],
+            depths=tuple(vision["depths"]),
+            heads=tuple(vision["num_heads"]),
+        ),
+        text=TextArchitecture(
+            vocabulary=text["vocab_size"],
+            positions=text["max_position_embeddings"],
+            width=text["hidden_size"],
+            heads=text["num_attention_heads"],
+            layers=text["num_hidden_layers"],
+            fusion_layer=text["fusion_layer"],
+            inner_width=text["intermediate_size"],
+            memory_width=text["encoder_width"],
+        ),
+    )
+
+
+def _vision(tensors: Mapping[str, Shaped]) -> VisionArchitecture | None:
+    prefix = "vision_encoder."
+    if f"{prefix}patch_embed.proj.weight" not in tensors:
+        return None
+    tables: dict[int, list[Any]] = {}
+    for (stage, _block), shape in _numbered(
+        tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"
+    ):
+        tables.setdefault(stage, []).append(shape)
+    if not tables:
+        raise CheckpointError(
+            "the vision encoder has no relative_position_bias_table: this is not the Swin transformer that X-VLM's released models use"
+        )
+    windows = [(math.isqrt(tables[stage][0][0]) + 1) // 2 for stage in sorted(tables)]
+    return VisionArchitecture(
+        resolution=_resolution(tensors, windows),
+        window=windows[0],
+        width=tensors[f"{prefix}patch_embed.proj.weight"].shape[0],
+        depths=tuple(len(tables[stage]) for stage in sorted(tables)),
+        heads=tuple(tables[stage][0][1] for stage in sorted(tables)),
+    )
+
+
+def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
+    """Return the image side in pixels: from a shift mask ([windows, w*w, w*w]) where the file has one, else from the rule window = side / 32."""
+    for (stage, _block), shape in _numbered(tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"):
+        return math.isqrt(shape[0]) * math.isqrt(shape[1]) * PATCH * 2**stage
+    return windows[-1] * PATCH * 2 ** (len(windows) - 1)
+
+
+def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchitecture | None:
+    prefix = next(
+        (
+            p
+            for p in ("text_encoder.bert.", "text_encoder.", "text_decoder.bert.")
+            if f"{p}embeddings.word_embeddings.weight" in tensors
+        ),
+        None,
+    )
+    if prefix is None:
+        return None
+    vocabulary, width = tensors[f"{prefix}embeddings.word_embeddings.weight"].shape
+    layer = re.escape(prefix) + r"encoder\.layer\.(\d+)\."
+    layers = [number for (number,), _ in _numbered(tensors, layer + r"attention\.self\.query\.weight")]
+    looking = [number for (number,), _ in _numbered(tensors, layer + r"crossattention\.self\.key\.weight")]
+    if not layers:
+        raise CheckpointError(f"the text encoder ({prefix}*) has word embeddings but no layers")
+    if text_heads is None and width % BERT_HEAD_WIDTH:
+        raise CheckpointError(
+            f"the text encoder is {width} wide, which BERT's heads of {BERT_HEAD_WIDTH} do not divide, and no tensor says how many heads there are; "
+            'put a config.json with {"config": {"text_config": {"num_attention_heads": N}}} beside the checkpoint'
+        )
+    return TextArchitecture(
+        vocabulary=vocabulary,
+        positions=tensors[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
+        width=width,
+        heads=text_heads or width // BERT_HEAD_WIDTH,
+        layers=max(layers) + 1,
+        fusion_layer=min(looking, default=max(layers) + 1),
+        inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
+        memory_width=tensors[f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"].shape[1]
+        if looking
+        else 0,
+    )
+
+
+def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield the numbers in each name that matches `pattern`, with the tensor's shape, in the order of the numbers."""
+    found = [
+        (tuple(map(int, match.groups())), tensor.shape)
+        for name, tensor in tensors.items()
+        if (match := re.fullmatch(pattern, name))
+    ]
+    yield from sorted(found, key=lambda pair: pair[0])

@@ -1,0 +1,201 @@
+"""Read the authors' checkpoint files: safely, strictly, and saying in sentences what does not fit."""
+
+import argparse
+import json
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.errors import CheckpointError
+from harness.models.xvlm.adaptation import names_for_grounding, without_buffers
+from harness.models.xvlm.architecture import Architecture, architecture_of
+
+SHOWN = 5  # names listed in a message before it only counts
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of a file by their official names, what kind of model they are, and its sizes.
+
+    `kind` is one of `pretrain`, `retrieval`, `bbox`, `vqa`, `nlvr`, `captioning`.
+    """
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    kind: str
+    architecture: Architecture
+
+
+HEADS = {
+    "pretrain": "pre-training (all heads)",
+    "retrieval": "retrieval (itm_head)",
+    "bbox": "grounding (bbox_head)",
+    "vqa": "question answering (text_decoder beside text_encoder)",
+    "nlvr": "NLVR2 (cls_head)",
+    "captioning": "captioning (text_decoder alone)",
+}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read an official checkpoint (`.th`, `.pth`, or `.safetensors`) without running anything it holds.
+
+    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads; everything else is read
+    from the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
+    """
+    tensors = _state(path)
+    kind = _kind(tensors, path)
+    try:
+        architecture = architecture_of(tensors, text_heads=_text_heads(path))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except (KeyError, IndexError, ValueError) as error:
+        raise CheckpointError(f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})") from error
+    return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
+
+
+def load_grounding(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Fill a grounding network with the weights of a `bbox` or `pretrain` checkpoint; every weight must be there and nothing be left over."""
+    if checkpoint.kind not in ("bbox", "pretrain"):
+        raise CheckpointError(
+            f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; grounding needs one with a bbox_head "
+            "(for RefCOCO+ the release has refcoco_bbox/checkpoint_best.pth)"
+        )
+    renamed = names_for_grounding(without_buffers(checkpoint.tensors))
+    other_heads = ("itm_head.", "vision_proj.", "text_proj.", "text_encoder.cls.", "temp")
+    left_out = other_heads if checkpoint.kind == "pretrain" else ()
+    tensors = {new: checkpoint.tensors[old] for new, old in renamed.items() if not new.startswith(left_out)}
+    fill(network, tensors, path=checkpoint.path)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
+    """Copy tensors into the parameters of the same names. Raises CheckpointError for what is missing, left over or of another shape."""
+    wanted = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    complaints = []
+    if missing := sorted(wanted.keys() - found.keys()):
+        complaints.append(f"lacks {_some(missing)}, so the model would be partly random")
+    if unexpected := sorted(found.keys() - wanted.keys()):
+        complaints.append(f"holds {_some(unexpected)}, which this model has no place for")
+    if shapes := [
+        f"{name} is {found[name]} instead of {wanted[name]}"
+        for name in sorted(wanted.keys() & found.keys())
+        if found[name] != wanted[name]
+    ]:
+        complaints.append(f"has other sizes than its first layers promise: {_some(shapes)}")
+    if complaints:
+        raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
+    broken = sorted(
+        name
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    )
+    if broken:
+        raise CheckpointError(
+            f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged"
+        )
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    """Return the state dictionary of a file: under `model`, or the file itself."""
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
+    state = {name: tensor for name, tensor in content.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+    if not state:
+        raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
+    return state
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: is not a readable safetensors file ({error})") from error
+
+
+def _read_torch(path: Path) -> Any:
+    """Read a file of `torch.save` with the unpickler that can only build tensors and the plain types named here."""
+    try:
+        with torch.serialization.safe_globals(_harmless()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: {_unsafe(str(error))}") from error
+    except Exception as error:  # a broken archive can raise almost anything
+        raise CheckpointError(
+            f"{path}: is not a readable checkpoint ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+        ) from error
+
+
+def _harmless() -> list[Any]:
+    """What authors' checkpoints hold besides tensors: command lines (argparse) and NumPy numbers. Building them runs no code."""
+    scalar = np.float64(0).__reduce__()[0]
+    dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
+    return [argparse.Namespace, scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
+
+
+def _unsafe(message: str) -> str:
+    """Say in one sentence what torch says in ten: which name the file wanted to call."""
+    for line in message.splitlines():
+        if "GLOBAL" in line or "Unsupported" in line or "global" in line:
+            return f"would run code when opened, and was not opened ({line.strip()[:200]}). Do not trust this file"
+    return f"is not a readable checkpoint ({message.splitlines()[0][:200] if message else 'no reason given'})"
+
+
+def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
+    def holds(*prefixes: str) -> bool:
+        return any(name.startswith(prefixes) for name in tensors)
+
+    if holds("text_decoder."):
+        return "vqa" if holds("text_encoder.") else "captioning"
+    if holds("cls_head."):
+        return "nlvr"
+    if holds("text_encoder.bert."):
+        return "pretrain"
+    if holds("bbox_head."):
+        return "bbox"
+    if holds("itm_head."):
+        return "retrieval"
+    raise CheckpointError(
+        f"{path}: is no X-VLM checkpoint: none of its {len(tensors)} tensors belongs to a head (they begin with {_some(_beginnings(tensors))})"
+    )
+
+
+def _beginnings(names: Iterable[str]) -> list[str]:
+    return sorted({name.split(".")[0] for name in names})
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest
+
+
+def _text_heads(path: Path) -> int | None:
+    """Return what `config.json` beside a checkpoint says about the text encoder's heads, None where it says nothing."""
+    file = path.parent / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        config = config.get("config", config)
+        heads = config["text_config"]["num_attention_heads"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # some other tool's config.json: the tensors have to do
+    if type(heads) is not int or heads < 1:
+        raise CheckpointError(f"{file}: num_attention_heads is {heads!r}")
+    return heads

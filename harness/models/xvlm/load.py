@@ -1,0 +1,28 @@
+"""Load X-VLM weights as whatever a task needs."""
+
+from typing import Any
+
+from harness.capabilities import Grounder
+from harness.checkpoints import Weights
+from harness.errors import CheckpointError
+from harness.inference.device import choose_device
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.grounder import XVLMGrounder
+
+OFFERS = {Grounder: XVLMGrounder}
+
+
+def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
+    """Return the weights as a model with the capability `needs`. Raises CheckpointError where they do not have it."""
+    chosen = choose_device(device, dtype)
+    if needs not in OFFERS:
+        raise CheckpointError(
+            f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}"
+        )
+    checkpoint = read_checkpoint(weights.path)
+    vision = checkpoint.architecture.vision
+    if weights.resolution and vision and vision.resolution != weights.resolution:
+        raise CheckpointError(
+            f"{weights.path}: is a checkpoint of {vision.resolution} px, checkpoints.yaml says {weights.resolution} px for {weights.name}"
+        )
+    return OFFERS[needs](checkpoint, weights.vocabulary, chosen)

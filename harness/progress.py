@@ -1,0 +1,54 @@
+"""Show how far a run is: a bar where a person watches a terminal, a plain line now and then where a log is written."""
+
+from types import TracebackType
+from typing import TextIO
+
+STEPS = 10  # plain lines per run
+
+
+class Progress:
+    """Progress over samples, on `stream` (the error stream: results are the output's)."""
+
+    def __init__(self, label: str, stream: TextIO) -> None:
+        self._label, self._stream = label, stream
+        self._bar = _bar(stream) if stream.isatty() else None
+        self._row = self._bar.add_task(label, total=None) if self._bar else None
+        self._said = -1
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report that `done` of `total` samples are predicted."""
+        if self._bar and self._row is not None:
+            self._bar.update(self._row, completed=done, total=total)
+            return
+        step = STEPS * done // max(total, 1)
+        if step > self._said:
+            begun_before = f" ({done} were predicted before)" if self._said < 0 and done else ""
+            self._said = step
+            print(f"{self._label}: {done} of {total}{begun_before}", file=self._stream, flush=True)
+
+
+def _bar(stream: TextIO):  # type: ignore[no-untyped-def]
+    # Imported here: a log needs no rich.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Bar(*columns, console=Console(file=stream))

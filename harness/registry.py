@@ -1,0 +1,63 @@
+"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry points.
+
+A package adds a task with an entry point in the group `xvlm_eval.tasks` (name -> Task subclass), and a model family in `xvlm_eval.models`
+(name -> function like `harness.models.xvlm.load.load`).
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import tasks
+from harness.checkpoints import Weights, plain
+from harness.errors import UsageError, nearest
+from harness.task import Task
+
+FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
+
+Loader = Callable[..., Any]  # (weights: Weights, needs: type, device: str, dtype: str) -> a model with that capability
+
+
+def task_names() -> list[str]:
+    """Return the names of all tasks, ours first."""
+    return [*tasks.TASKS, *(point.name for point in entry_points(group="xvlm_eval.tasks"))]
+
+
+def find_task(name: str) -> Task:
+    """Return the task of a name; `_`, `-` and case do not matter. Raises UsageError that offers the nearest names."""
+    wanted = plain(name)
+    for known, target in tasks.TASKS.items():
+        if plain(known) == wanted:
+            return _imported(target)()
+    for point in entry_points(group="xvlm_eval.tasks"):
+        if plain(point.name) == wanted:
+            return point.load()()
+    raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
+
+
+def find_split(task: Task, name: str) -> str:
+    """Return a split of a task by name; `_`, `-` and case do not matter."""
+    for split in task.splits:
+        if plain(split) == plain(name):
+            return split
+    raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
+
+
+def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
+    """Load weights as a model with the capability `needs`. Raises CheckpointError where they cannot be."""
+    if weights.family in FAMILIES:
+        load: Loader = _imported(FAMILIES[weights.family])
+    else:
+        found: Sequence[Any] = [
+            point for point in entry_points(group="xvlm_eval.models") if point.name == weights.family
+        ]
+        if not found:
+            raise UsageError(f"{weights.name}: no package registers the model family {weights.family!r}")
+        load = found[0].load()
+    return load(weights, needs=needs, device=device, dtype=dtype)
+
+
+def _imported(target: str) -> Any:
+    module, name = target.split(":")
+    return getattr(import_module(module), name)

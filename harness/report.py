@@ -1,0 +1,132 @@
+"""Turn rows into tables that people and machines read: terminal, Markdown, CSV, LaTeX, HTML, JSON."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+FORMATS = ("terminal", "md", "csv", "latex", "html", "json")
+MISSING = "–"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a title. `name` is its key in JSON; `rows` hold full precision; `columns` (key -> heading) are what people are shown."""
+
+    name: str
+    title: str
+    rows: Sequence[Row]
+    columns: dict[str, str]
+
+
+PAPER_COLUMNS = {
+    "task": "task", "dataset": "dataset", "metric": "metric", "paper": "paper", "measured": "measured", "delta": "delta",
+    "interval": "95 % interval", "n": "n", "checkpoint": "checkpoint", "protocol": "protocol", "verdict": "verdict",
+}  # fmt: skip
+SHAPES_COLUMNS = {
+    "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric", "measured": "measured",
+    "interval": "95 % interval", "n": "n", "protocol": "protocol",
+}  # fmt: skip
+BOARD_METRICS = ("task", "split", "metric")
+
+
+def leaderboard(rows: Sequence[Row], *, name: str, title: str) -> list[Table]:
+    """Return one table per task: a row per checkpoint, a column per split and metric, `measured (published, delta)` in the cells."""
+    tables = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in mine)
+        board = {
+            checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)
+        }
+        for row in mine:
+            board[row["checkpoint"]][f"{row['split']} {row['metric']}"] = _cell(row)
+        tables.append(
+            Table(
+                name,
+                f"{title}: {task}",
+                list(board.values()),
+                {"checkpoint": "checkpoint", **{column: column for column in columns}},
+            )
+        )
+    return tables
+
+
+def render(tables: Sequence[Table], format: str) -> str:
+    """Return tables as text in one of FORMATS."""
+    if format == "json":
+        raise ValueError("JSON is made from rows, by render_json")
+    if format == "csv":
+        return "\n".join(_frame(table, precise=True).to_csv(index=False) for table in tables).rstrip("\n")
+    return "\n\n".join(_as_text(table, format) for table in tables)
+
+
+def render_json(content: dict[str, Any]) -> str:
+    """Return rows as JSON, at full precision, null where nothing was measured."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _as_text(table: Table, format: str) -> str:
+    from tabulate import tabulate
+
+    frame = _frame(table, precise=False)
+    plain: dict[str, Any] = {
+        "headers": "keys",
+        "showindex": False,
+        "disable_numparse": True,
+        "colalign": [_align(table, key) for key in table.columns],
+    }
+    if format == "terminal":
+        return f"{table.title}\n{tabulate(frame, tablefmt='simple', **plain)}"
+    if format == "md":
+        escaped = frame.map(lambda cell: cell.replace("|", "\\|"))
+        return f"### {table.title}\n\n{tabulate(escaped, tablefmt='pipe', **plain)}"
+    if format == "latex":
+        return f"% {table.title}\n{tabulate(frame, tablefmt='latex_booktabs', **plain)}"
+    return f"<h3>{_escaped(table.title)}</h3>\n{frame.to_html(index=False, border=0)}"
+
+
+def _frame(table: Table, *, precise: bool) -> "pandas.DataFrame":
+    """Return the columns that people see, as strings; `precise` keeps every digit (for CSV)."""
+    import pandas
+
+    rows = [[_text(key, row.get(key), precise=precise) for key in table.columns] for row in table.rows]
+    return pandas.DataFrame(rows, columns=list(table.columns.values()), dtype=str)
+
+
+def _text(key: str, value: Any, *, precise: bool) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "" if precise else MISSING
+    if isinstance(value, tuple | list):
+        return (
+            " ".join(_text(key, item, precise=precise) for item in value)
+            if precise
+            else f"{value[0]:.2f} to {value[1]:.2f}"
+        )
+    if isinstance(value, float) and not precise:
+        return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
+    return str(value)
+
+
+def _cell(row: Row) -> str:
+    """Return `84.49 (84.51, -0.02)`: measured, published and the difference, whichever there are."""
+    measured, published, delta = row.get("measured"), row.get("published"), row.get("delta")
+    beside = [f"{published:.2f}"] if published is not None else []
+    beside += [f"{delta:+.2f}"] if delta is not None else []
+    return (f"{measured:.2f}" if measured is not None else MISSING) + (f" ({', '.join(beside)})" if beside else "")
+
+
+def _align(table: Table, key: str) -> str:
+    return "right" if any(type(row.get(key)) in (int, float) for row in table.rows) else "left"
+
+
+def _escaped(text: str) -> str:
+    import html
+
+    return html.escape(text)

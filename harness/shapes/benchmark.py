@@ -1,0 +1,150 @@
+"""Write the embedded benchmark to disk: image files, and annotations in the official formats, so that it is read by the real loaders."""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.errors import DataError
+from harness.places import cache
+from harness.shapes.expressions import expressions
+from harness.shapes.render import render
+from harness.shapes.scenes import SHAPES, Object, Scene, evaluation_scene
+from harness.sources.folder import EMBEDDED, MARKER, DataFolder
+
+VERSION = 1  # raise with any change of what is written: the folder of each version stays as it is
+QUALITY = 95  # of the JPEG files
+ROUND = "circle"  # what testA refers to, as RefCOCO+'s testA refers to people; testB refers to everything else
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of RefCOCO+: how many scenes, and which shapes its references may be about."""
+
+    name: str
+    scenes: int
+    shapes: tuple[str, ...]
+
+
+SPLITS = (
+    Split("val", 120, SHAPES),
+    Split("testA", 160, (ROUND,)),
+    Split("testB", 90, tuple(shape for shape in SHAPES if shape != ROUND)),
+)
+
+
+def embedded_data() -> DataFolder:
+    """Return the embedded benchmark, writing it into the cache on first use (a few seconds). Raises DataError where that cannot be."""
+    root = cache() / "shapes" / f"v{VERSION}"
+    if not root.is_dir():
+        temporary = root.with_name(f".{root.name}.{os.getpid()}")
+        try:
+            write_benchmark(temporary)
+            temporary.rename(root)
+        except OSError as error:
+            if not root.is_dir():  # else another process wrote it meanwhile
+                raise DataError(
+                    f"{root}: the embedded benchmark cannot be written ({error.strerror}); set XVLM_EVAL_CACHE to a folder that can"
+                ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return DataFolder(root, EMBEDDED)
+
+
+def write_benchmark(root: Path) -> None:
+    """Write images and annotations below `root`."""
+    root.mkdir(parents=True)
+    _write_json(root / MARKER, {"name": EMBEDDED, "version": VERSION})
+    scenes = list(_numbered_scenes())
+    _write_images(root / "images" / "coco" / "train2014", scenes)
+    _write_refcoco_plus(root / "refcoco+", scenes)
+
+
+def _numbered_scenes() -> Iterator[tuple[int, Split, Scene]]:
+    """Yield (image id, split, scene); every scene has something that its split may refer to."""
+    image_id = 0
+    for split in SPLITS:
+        attempt, found = 0, 0
+        while found < split.scenes:
+            scene = evaluation_scene(f"refcoco+:{split.name}:{attempt}")
+            attempt += 1
+            if any(thing.shape in split.shapes for thing in scene.objects):
+                found, image_id = found + 1, image_id + 1
+                yield image_id, split, scene
+
+
+def file_name(image_id: int) -> str:
+    """Return the name of an image as COCO names its training images of 2014."""
+    return f"COCO_train2014_{image_id:012d}.jpg"
+
+
+def encode(scene: Scene) -> bytes:
+    """Return a scene as a JPEG file, colours at full resolution."""
+    buffer = BytesIO()
+    Image.fromarray(render(scene)).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def _write_images(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]) -> None:
+    folder.mkdir(parents=True)
+    for image_id, _, scene in scenes:
+        (folder / file_name(image_id)).write_bytes(encode(scene))
+
+
+def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]) -> None:
+    """Write `refs(unc).p` and `instances.json` as the REFER API reads them."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    refs: list[dict[str, Any]] = []
+    sent_id = 0
+    for image_id, split, scene in scenes:
+        images.append({"id": image_id, "file_name": file_name(image_id), "width": scene.width, "height": scene.height})
+        for thing in scene.objects:
+            ann_id = len(annotations) + 1
+            annotations.append(_annotation(ann_id, image_id, thing))
+            if thing.shape not in split.shapes:
+                continue
+            sentences = []
+            for text in expressions(scene, thing, seed=f"refcoco+:{ann_id}"):
+                sentences.append({"sent_id": sent_id, "raw": text, "sent": text, "tokens": text.split()})
+                sent_id += 1
+            refs.append(
+                {
+                    "ref_id": len(refs),
+                    "ann_id": ann_id,
+                    "image_id": image_id,
+                    "category_id": SHAPES.index(thing.shape) + 1,
+                    "split": split.name,
+                    "file_name": file_name(image_id).replace(".jpg", f"_{ann_id}.jpg"),
+                    "sent_ids": [sentence["sent_id"] for sentence in sentences],
+                    "sentences": sentences,
+                }
+            )
+    categories = [{"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPES, start=1)]
+    folder.mkdir(parents=True)
+    (folder / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=0))
+    _write_json(folder / "instances.json", {"images": images, "annotations": annotations, "categories": categories})
+
+
+def _annotation(ann_id: int, image_id: int, thing: Object) -> dict[str, Any]:
+    x, y, w, h = thing.box
+    return {
+        "id": ann_id,
+        "image_id": image_id,
+        "category_id": SHAPES.index(thing.shape) + 1,
+        "bbox": [x, y, w, h],
+        "area": w * h,
+        "segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]],
+        "iscrowd": 0,
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value) + "\n", encoding="utf-8")

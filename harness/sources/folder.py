@@ -1,0 +1,75 @@
+"""A folder of benchmark files as people have it on disk, and what is missing from it."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.errors import DataError, MissingError
+
+EMBEDDED = "shapes"  # the name of the embedded benchmark's data in records; nothing else may carry it
+OWN = "files"  # the name of the user's own data
+MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded benchmark, wherever it is copied to
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A file or folder that a task needs: where it may lie below the data folder (best place first), what it is, where to get it."""
+
+    places: tuple[str, ...]
+    what: str
+    source: str
+    optional: bool = False
+
+    def __str__(self) -> str:
+        also = f" (or {', '.join(self.places[1:])})" if len(self.places) > 1 else ""
+        return f"{self.places[0]}{also}: {self.what}; get it from {self.source}"
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The root of the benchmark files. `name` says what data this is in every record: `shapes`, or `files` for the user's own."""
+
+    root: Path
+    name: str
+
+    def find(self, needed: Needed) -> Path | None:
+        """Return the first place at which a file or folder exists."""
+        return next((self.root / place for place in needed.places if (self.root / place).exists()), None)
+
+    def path(self, needed: Needed) -> Path:
+        """Return where a file or folder is; raises MissingError with what it is and where to get it."""
+        found = self.find(needed)
+        if found is None:
+            raise MissingError(f"{self.root}: missing {needed}")
+        return found
+
+    def missing(self, needed: Iterable[Needed]) -> list[Needed]:
+        """Return what has to be there and is not, each once."""
+        return [item for item in dict.fromkeys(needed) if not item.optional and self.find(item) is None]
+
+    def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
+        """Return path below the root -> SHA-256, for the files that are there. Folders (images) are left out: hashing them takes too long."""
+        found = [path for item in needed if (path := self.find(item)) is not None and path.is_file()]
+        return {path.relative_to(self.root).as_posix(): sha256_of(path) for path in sorted(set(found))}
+
+
+def open_folder(root: Path) -> DataFolder:
+    """Return the user's data folder. A copy of the embedded benchmark stays what it is. Raises MissingError where there is no folder."""
+    if not root.is_dir():
+        raise MissingError(f"{root}: no such data folder (from --data, XVLM_EVAL_DATA or the configuration file)")
+    return DataFolder(root, EMBEDDED if (root / MARKER).is_file() else OWN)
+
+
+def below(folder: Path, name: str, *, where: str) -> Path:
+    """Return the path of a file that an annotation names; raises DataError for a name that leads out of the folder."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
+    return folder / path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""Read annotation files that may be anything: every complaint names the file, the item in it and the key."""
+
+import json
+import math
+import pickle
+import reprlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from harness.errors import DataError
+
+T = TypeVar("T")
+
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds. Raises DataError where it is empty, not UTF-8 or not JSON."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if not text.strip():
+        raise DataError(f"{path}: is empty; the download or copy broke off: get it again")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: is nested too deeply to be an annotation file") from error
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """Return what a pickle of plain types holds: dictionaries, lists, tuples, strings, numbers, booleans and None.
+
+    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can run. Raises DataError
+    for a file that names one, and for one that is no pickle.
+    """
+    try:
+        with path.open("rb") as file:
+            return _PlainUnpickler(file, encoding="utf-8").load()
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # a broken pickle can raise almost anything
+        raise DataError(
+            f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
+        ) from error
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise DataError(
+            f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file"
+        )
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise DataError("refers to an object outside of itself; only plain types are read. Do not trust this file")
+
+
+class Item:
+    """One object of an annotation file, with its place in the file for messages."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        """Raise DataError unless the value is an object (a dictionary with string keys)."""
+        if not isinstance(value, dict):
+            raise DataError(f"{where}: should be an object, but is {reprlib.repr(value)}")
+        self.value: Mapping[str, Any] = value
+        self.where = where
+
+    def get(self, key: str, kind: type[T]) -> T:
+        """Return the value of a key. Whole numbers pass for numbers; true and false do not."""
+        if key not in self.value:
+            raise DataError(f"{self.where}: has no {key!r}")
+        value = self.value[key]
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise DataError(
+                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DataError(f"{self.where}: {key!r} is {value}")
+        return value
+
+    def items(self, key: str) -> Iterator["Item"]:
+        """Yield the objects in the list under a key."""
+        yield from items(self.get(key, list), f"{self.where}: {key!r}")
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        """Return a list of `count` finite numbers under a key."""
+        values = self.get(key, list)
+        if len(values) != count or not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            raise DataError(f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}")
+        return tuple(values)
+
+
+def items(value: Any, where: str) -> Iterator[Item]:
+    """Yield the objects of a list. Raises DataError where it is none or is empty."""
+    if not isinstance(value, list):
+        raise DataError(f"{where}: should be a list, but is {reprlib.repr(value)}")
+    if not value:
+        raise DataError(f"{where}: is an empty list")
+    for number, item in enumerate(value):
+        yield Item(item, f"{where}, item {number}")

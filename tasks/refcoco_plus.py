@@ -1,0 +1,98 @@
+"""RefCOCO+: find the object that an expression refers to; no expression says where it is.
+
+Data: lichengunc/refer, UNC split (Yu et al. 2016, arXiv 1608.00272), images of COCO train2014. Protocol: X-VLM's `Grounding_bbox.py`:
+each expression counts once, a box is right if its IoU with the true one is at least one half; testA refers to people, testB to the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.capabilities import Grounder
+from harness.errors import DataError
+from harness.metrics.grounding import THRESHOLD, Box, accuracy, in_pixels, iou
+from harness.sources.folder import DataFolder, Needed, below
+from harness.sources.refer import read_flat, read_references
+from harness.statistics import mean_interval
+from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
+
+REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
+REFS = Needed(("refcoco+/refs(unc).p",), "the references, UNC split", REFER)
+INSTANCES = Needed(("refcoco+/instances.json",), "the boxes of the references", REFER)
+IMAGES = Needed(
+    ("images/coco/train2014", "coco/train2014", "train2014"),
+    "the folder of COCO's training images of 2014 (13 GB)",
+    "http://images.cocodataset.org/zips/train2014.zip",
+)
+FLAT = {
+    split: Needed(
+        (f"data/finetune/refcoco+/{name}", f"data/finetune/{name}", f"finetune/{name}", f"refcoco+/{name}", name),
+        "X-VLM's list of expressions",
+        "the link in X-VLM's README",
+        optional=True,
+    )
+    for split, name in {
+        "val": "refcoco+_val.json",
+        "testA": "refcoco+_test.json",
+        "testB": "refcoco+_test.json",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Expression(Sample):
+    """One expression, the true box of what it refers to, and the size of its image, all in pixels; its id is the dataset's `sent_id`."""
+
+    text: str
+    box: Box
+    width: int
+    height: int
+
+
+class RefCOCOPlus(Task):
+    name: ClassVar[str] = "refcoco+"
+    version: ClassVar[int] = 1
+    splits: ClassVar[tuple[str, ...]] = ("val", "testA", "testB")
+    primary: ClassVar[str] = "accuracy"
+    needs: ClassVar[type] = Grounder
+    protocol: ClassVar[str] = "iou>=0.5|per-expression"
+    official_sizes: ClassVar[Mapping[str, int]] = {"val": 10758, "testA": 5726, "testB": 4889}
+
+    def files(self, split: str) -> Sequence[Needed]:
+        return (REFS, INSTANCES, FLAT[split], IMAGES)
+
+    def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
+        """Read the expressions of a split: from X-VLM's flat list where there is one, as the reference does, else from the originals."""
+        references = read_references(data.path(REFS), data.path(INSTANCES))
+        flat = data.find(FLAT[split])
+        said = (
+            read_flat(flat, references)
+            if flat
+            else [(ref, sentence) for ref in references for sentence in ref.sentences]
+        )
+        images = data.path(IMAGES)
+        expressions = [
+            Expression(
+                id=sentence.sent_id,
+                images=(below(images, ref.file_name, where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}"),),
+                text=sentence.text,
+                box=ref.box,
+                width=ref.width,
+                height=ref.height,
+            )
+            for ref, sentence in said
+            if ref.split == split
+        ]
+        if not expressions:
+            raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
+        return expressions
+
+    def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
+        boxes = model.ground(batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0])
+        return [[float(number) for number in box] for box in boxes]
+
+    def score(self, samples: Sequence[Expression], predictions: Mapping[SampleId, Prediction]) -> Scores:
+        overlaps = [iou(s.box, in_pixels(predictions[s.id], width=s.width, height=s.height)) for s in samples]
+        correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
+        interval = mean_interval(correct, groups=[str(s.images[0]) for s in samples])
+        return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval})

@@ -1,0 +1,75 @@
+"""Grounding from text and image to box and IoU, against the official model and evaluation."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.inference.device import choose_device
+from harness.metrics.grounding import Box, accuracy, in_pixels, iou
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.grounder import XVLMGrounder, places
+from harness.models.xvlm.preprocessing import pre_caption
+
+KIND = "c_bbox"
+
+
+@pytest.fixture
+def grounder(case):
+    return XVLMGrounder(
+        read_checkpoint(case.path / "checkpoint.th"), case.path / "vocab.txt", choose_device("cpu", "float32")
+    )
+
+
+def predicted(case, grounder):
+    """The boxes of all texts, each image encoded once for all of its texts."""
+    texts, image_of = case.json("texts.json"), case.inputs["image_index"].numpy()
+    tokens = grounder.tokenizer.batch([pre_caption(text) for text in texts["raw"]])
+    row, column = places(image_of)
+    ids = torch.zeros(len(case.inputs["image"]), column.max() + 1, tokens.ids.shape[1], dtype=torch.long)
+    present = torch.zeros_like(ids)
+    present[:, :, 0] = 1
+    ids[row, column], present[row, column] = tokens.ids, tokens.present
+    return grounder.network(case.inputs["image"], ids, present).numpy()[row, column]
+
+
+def test_texts_become_the_official_tokens(case, grounder):
+    tokens = grounder.tokenizer.batch([pre_caption(text) for text in case.json("texts.json")["raw"]])
+    assert torch.equal(tokens.ids, case.inputs["text_ids"])
+    assert torch.equal(tokens.present, case.inputs["text_atts"])
+
+
+def test_boxes_are_the_official_ones(case, grounder, close):
+    close(predicted(case, grounder), case.outputs["outputs_coord"])
+
+
+def truths(case):
+    """The true box and image size of each text, in the order of the arrays."""
+    refs = {ref["ref_id"]: ref for ref in case.json("refs.json")}
+    instances = case.json("instances.json")
+    boxes = {box["id"]: Box(*box["bbox"]) for box in instances["annotations"]}
+    images = {image["id"]: image for image in instances["images"]}
+    for ref_id in case.inputs["ref_id"].tolist():
+        yield refs[ref_id]["split"], boxes[refs[ref_id]["ann_id"]], images[refs[ref_id]["image_id"]]
+
+
+def test_pixels_and_ious_are_the_official_ones_bit_for_bit(case):
+    for number, (_, box, image) in enumerate(truths(case)):
+        pixels = in_pixels(case.outputs["outputs_coord"][number], width=image["width"], height=image["height"])
+        assert np.array_equal(np.array(pixels, np.float32), case.outputs["pred_box_xywh"][number])
+        assert iou(box, pixels) == case.outputs["iou"][number]
+
+
+def test_accuracies_are_the_official_ones(case, grounder):
+    overlaps = {}
+    for box, (split, true, image) in zip(predicted(case, grounder), truths(case), strict=True):
+        overlaps.setdefault(split, []).append(iou(true, in_pixels(box, width=image["width"], height=image["height"])))
+    expected = case.json("expected.json")
+    for name, value in expected["grounding_eval_bbox"].items():
+        assert accuracy(overlaps[name.removesuffix("_d")]) == pytest.approx(100 * value, abs=1e-9)
+    everything = [overlap for split in overlaps.values() for overlap in split]
+    assert accuracy(everything) == pytest.approx(100 * expected["grounding_eval_bbox_vlue"]["score"], abs=1e-9)
+
+
+def test_iou_of_the_listed_pairs(case):
+    for pair in case.json("expected.json")["iou_pairs"]:
+        assert iou(Box(*pair["box1"]), Box(*pair["box2"])) == pytest.approx(pair["iou"], abs=1e-7)

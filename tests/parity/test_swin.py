@@ -1,0 +1,54 @@
+"""The vision encoder, stage by stage, against the official one."""
+
+import torch
+
+from harness.models.xvlm.adaptation import without_buffers
+from harness.models.xvlm.architecture import architecture_from_config, architecture_of
+from harness.models.xvlm.checkpoint import _state
+from harness.models.xvlm.swin import VisionEncoder, region_tokens
+
+KIND = "a_swin"
+PREFIX = "vision_encoder."
+
+
+def encoder(case):
+    tensors = _state(case.path / "checkpoint.th")
+    network = VisionEncoder(architecture_from_config(case.config["config"]).vision)
+    network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
+    return network.eval().requires_grad_(False)
+
+
+def test_every_stage_is_the_official_one(case, close):
+    network = encoder(case)
+    tokens = network.patch_embed(case.inputs["image"])
+    close(tokens, case.outputs["patch_embed"])
+    for number, stage in enumerate(network.layers):
+        tokens = stage(tokens)
+        close(tokens, case.outputs[f"stage{number}"])
+
+
+def test_image_tokens_are_the_official_ones(case, close):
+    close(encoder(case)(case.inputs["image"]), case.outputs["image_embeds"])
+
+
+def test_region_tokens_are_the_official_ones(case, close):
+    tokens = encoder(case)(case.inputs["image"])
+    image_of = case.inputs["idx_to_group_img"]
+    regions = region_tokens(tokens, image_of=image_of, inside=case.inputs["region_image_atts"][:, 1:])
+    close(regions, case.outputs["region_embeds"])
+    close(tokens[image_of], case.outputs["region_fullatts"])
+
+
+def test_computed_buffers_are_those_of_the_file(case):
+    tensors = _state(case.path / "checkpoint.th")
+    computed = {PREFIX + name: buffer for name, buffer in encoder(case).named_buffers()}
+    stored = {name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)}
+    assert computed.keys() == stored.keys()
+    assert all(torch.equal(computed[name], stored[name]) for name in stored)
+
+
+def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
+    assert (
+        architecture_of(_state(case.path / "checkpoint.th")).vision
+        == architecture_from_config(case.config["config"]).vision
+    )
