@@ -1,4 +1,5 @@
-"""What a model can do, as Protocols: raw text and prepared images in, NumPy out. Tasks and models meet here and nowhere else.
+"""What a model can do, as Protocols: raw text and prepared images in, NumPy out. Tasks and models meet here and nowhere
+else.
 
 Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
 """
@@ -34,9 +35,7 @@ class Model(Protocol):
 class Grounder(Model, Protocol):
     """A model that finds what an expression refers to."""
 
-    def ground(
-        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return a box for each expression, [N, 4], as (cx, cy, w, h) in 0..1 of the whole image.
 
         `images` [M, R, R, 3] come from `prepare`; expression n is about `images[image_of[n]]`.

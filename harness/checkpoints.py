@@ -152,9 +152,7 @@ def checked_sha256(weights: Weights) -> str:
 
 def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
     if task not in entry.files:
-        raise UsageError(
-            f"{entry.name} has no checkpoint for {task}; it has some for: {', '.join(sorted(entry.files))}"
-        )
+        raise UsageError(f"{entry.name} has no checkpoint for {task}; it has some for: {', '.join(sorted(entry.files))}")
     release = entry.files[task]
     if entry.embedded:
         folder = Path(__file__).parent / "shapes" / "weights"

@@ -54,7 +54,8 @@ def _guarded(options: argparse.Namespace) -> int:
         if options.debug:
             raise
         print(
-            f"xvlm-eval: this should not have happened ({type(error).__name__}: {error}); run it again with --debug and report what it prints",
+            f"xvlm-eval: this should not have happened ({type(error).__name__}: {error}); "
+            "run it again with --debug and report what it prints",
             file=sys.stderr,
         )
         return 4
@@ -103,28 +104,31 @@ def _run(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import report, table
-    from harness.errors import MissingError
+    from harness.errors import DataError, MissingError
     from harness.results import find_records, read_record
 
     folder = Path(options.results or options.out or OUT)
     if not folder.is_dir() and (options.results or options.out):
-        raise MissingError(
-            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one"
-        )
-    records = [read_record(path) for path in find_records(folder)]
+        raise MissingError(f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one")
+    records, damaged = [], 0
+    for path in find_records(folder):
+        try:
+            records.append(read_record(path))
+        except DataError as error:
+            damaged = error.exit_code
+            print(f"left out: {error}", file=sys.stderr)
+    records = table.in_order(records)
     if not records:
         print(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some", file=sys.stderr)
     for reason in table.left_out(records):
         print(f"left out: {reason}", file=sys.stderr)
     shapes = table.shapes_rows(records)
     boards = (
-        table.leaderboard_rows(records)
-        if options.layout == "leaderboard"
-        else table.paper_rows(records, checkpoint=options.checkpoint)
+        table.leaderboard_rows(records) if options.layout == "leaderboard" else table.paper_rows(records, checkpoint=options.checkpoint)
     )
     if options.format == "json":
         print(report.render_json({"layout": options.layout, "rows": boards, "shapes": shapes}))
-        return 0
+        return damaged
     title = f"{table.paper().source}: published and measured"
     if options.layout == "paper":
         tables = [report.Table("paper", title, boards, report.PAPER_COLUMNS)]
@@ -141,7 +145,7 @@ def _table(options: argparse.Namespace) -> int:
             ),
         )
     print(report.render(tables, options.format))
-    return 0
+    return damaged
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -185,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=_Version())
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_run(verbs.add_parser("run", parents=[common], help="evaluate a checkpoint on tasks"))
     _add_table(verbs.add_parser("table", parents=[common], help="show results beside the published numbers"))
@@ -197,12 +201,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(run: argparse.ArgumentParser) -> None:
     run.set_defaults(verb=_run)
-    run.add_argument(
-        "--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all"
-    )
-    run.add_argument(
-        "--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits"
-    )
+    run.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all")
+    run.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
     run.add_argument(
         "--checkpoint",
         metavar="NAME|PATH",
@@ -240,9 +240,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that decode images; default: the number of cores, at most 4",
     )
-    run.add_argument(
-        "--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them"
-    )
+    run.add_argument("--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them")
 
 
 def _add_table(table: argparse.ArgumentParser) -> None:
@@ -256,9 +254,7 @@ def _add_table(table: argparse.ArgumentParser) -> None:
         help="the paper's 53 rows, or checkpoints by tasks; default: paper",
     )
     table.add_argument("--format", choices=("terminal", "md", "csv", "latex", "html", "json"), default="terminal")
-    table.add_argument(
-        "--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own"
-    )
+    table.add_argument("--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own")
 
 
 def _positive(text: str) -> int:
@@ -268,13 +264,17 @@ def _positive(text: str) -> int:
     return number
 
 
-class _Version(str):
-    """The version of the installed package, looked up only when it is printed."""
+class _Version(argparse.Action):
+    """Print the version of the installed package, looked up only when it is asked for."""
 
-    def __mod__(self, _: object) -> str:
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        return f"xvlm-eval {version('xvlm-eval')}"
+        print(f"xvlm-eval {version('xvlm-eval')}")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ class Run:
 def evaluate(run: Run, model: Model, *, out: Path, batch_size: int, workers: int, fresh: bool, report: Report) -> Path:
     """Carry out a run, going on where an earlier one stopped, and return the path of its record.
 
-    `batch_size` and `workers` decide how fast, never what. Whatever was predicted before an error or a kill stays on disk.
+    `batch_size` and `workers` decide how fast, never what. Whatever was predicted before an error or a kill stays on
+    disk.
     """
     everything = run.task.load(run.data, run.split)
     if run.limit is not None and run.limit >= len(everything):
@@ -57,10 +58,9 @@ def evaluate(run: Run, model: Model, *, out: Path, batch_size: int, workers: int
     with open_predictions(path, identity, fresh=fresh) as file:
         before = len(file.done)
         report(before, len(samples))
-        # Batches are planned over all samples and a batch begun earlier is computed whole: floats depend on what shares a matrix product.
-        batches = [
-            batch for batch in plan_batches(samples, batch_size) if any(sample.id not in file.done for sample in batch)
-        ]
+        # Batches are planned over all samples and a batch begun earlier is computed whole: floats depend on what shares
+        # a matrix product.
+        batches = [batch for batch in plan_batches(samples, batch_size) if any(sample.id not in file.done for sample in batch)]
         for batch in load_batches(batches, model.prepare, workers=workers):
             predictions = run.task.predict(model, batch)
             answered = zip(batch.samples, predictions, strict=True)

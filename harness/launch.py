@@ -1,4 +1,4 @@
-"""From the words of a command line to runs: which tasks and splits, on which data, with which weights; and everything that is missing at once."""
+"""From the words of a command line to runs: which tasks and splits, on which data, with which weights, and what is missing."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,6 @@ from harness.places import config_file, configured
 from harness.registry import find_split, find_task, load_model, task_names
 from harness.sources.folder import DataFolder, open_folder
 from harness.task import Task
-
 
 Report = Callable[[int, int], None]  # samples done, samples in all
 
@@ -78,9 +77,7 @@ def make_plan(request: Request) -> Plan:
     return Plan(data, parts)
 
 
-def carry_out(
-    plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]
-) -> Iterator[Path]:
+def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Path]:
     """Yield the path of each record as soon as it is written. `watch` shows the progress of what it is given the name of."""
     from harness.evaluate import Run, evaluate
 
@@ -98,9 +95,7 @@ def carry_out(
         }
         settings = {"dtype": request.dtype, "device": model.device}
         for split in splits:
-            run = Run(
-                task=task, split=split, data=plan.data, checkpoint=checkpoint, settings=settings, limit=request.limit
-            )
+            run = Run(task=task, split=split, data=plan.data, checkpoint=checkpoint, settings=settings, limit=request.limit)
             with watch(f"{weights.name} {task.name} {split}") as report:
                 yield evaluate(
                     run,

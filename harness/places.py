@@ -44,8 +44,6 @@ def _config() -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: cannot be read as YAML ({error})") from error
-    if not isinstance(content, dict) or not all(
-        key in CONFIG_KEYS and isinstance(value, str) for key, value in content.items()
-    ):
+    if not isinstance(content, dict) or not all(key in CONFIG_KEYS and isinstance(value, str) for key, value in content.items()):
         raise UsageError(f"{path}: should hold `data: FOLDER` and `checkpoints: FOLDER`, nothing else")
     return content

@@ -47,11 +47,10 @@ class PredictionFile:
 def open_predictions(path: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[PredictionFile]:
     """Open the prediction file of a run to go on with it, or begin it.
 
-    `fresh` discards what is there. Raises IdentityError for the file of another run (naming what differs) and for one that another process
-    is writing, DataError for a file that is damaged.
+    `fresh` discards what is there. Raises IdentityError for the file of another run (naming what differs) and for one
+    that another process is writing, DataError for a file that is damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("r+b" if path.exists() else "w+b") as file:
+    with _opened(path) as file:
         _lock(file, path)
         if fresh:
             file.truncate(0)
@@ -81,6 +80,14 @@ def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names)
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("r+b" if path.exists() else "w+b")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
+
+
 def _resume(file: BinaryIO, path: Path, identity: Mapping[str, Any]) -> tuple[int, dict[Any, Any]]:
     lines, end = _whole_lines(file)
     if not lines:
@@ -88,8 +95,7 @@ def _resume(file: BinaryIO, path: Path, identity: Mapping[str, Any]) -> tuple[in
     there = _identity(lines[0], path)
     if there != json.loads(json.dumps(identity)):
         raise IdentityError(
-            f"{path}: belongs to another run (there / now: {difference(there, identity)}); "
-            "choose another --out, or replace it with --fresh"
+            f"{path}: belongs to another run (there / now: {difference(there, identity)}); choose another --out, or replace it with --fresh"
         )
     return end, _predictions(lines[1:], path)
 
@@ -107,9 +113,7 @@ def _identity(line: bytes, path: Path) -> dict[str, Any]:
         if header["format"] != FORMAT or not isinstance(header["identity"], dict):
             raise ValueError("another format")
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh"
-        ) from error
+        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
     return header["identity"]
 
 
@@ -120,9 +124,7 @@ def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
             entry = json.loads(line)
             predictions[entry["id"]] = entry["prediction"]
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh"
-            ) from error
+            raise DataError(f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh") from error
     return predictions
 
 
@@ -135,9 +137,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise IdentityError(
-            f"{path}: another process is writing this run; wait for it, or choose another --out"
-        ) from error
+        raise IdentityError(f"{path}: another process is writing this run; wait for it, or choose another --out") from error
 
 
 def _line(value: Any) -> str:

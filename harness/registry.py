@@ -1,4 +1,5 @@
-"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry points.
+"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry
+points.
 
 A package adds a task with an entry point in the group `xvlm_eval.tasks` (name -> Task subclass), and a model family in `xvlm_eval.models`
 (name -> function like `harness.models.xvlm.load.load`).
@@ -49,9 +50,7 @@ def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any
     if weights.family in FAMILIES:
         load: Loader = _imported(FAMILIES[weights.family])
     else:
-        found: Sequence[Any] = [
-            point for point in entry_points(group="xvlm_eval.models") if point.name == weights.family
-        ]
+        found: Sequence[Any] = [point for point in entry_points(group="xvlm_eval.models") if point.name == weights.family]
         if not found:
             raise UsageError(f"{weights.name}: no package registers the model family {weights.family!r}")
         load = found[0].load()

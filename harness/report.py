@@ -42,9 +42,7 @@ def leaderboard(rows: Sequence[Row], *, name: str, title: str) -> list[Table]:
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in mine)
-        board = {
-            checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)
-        }
+        board = {checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)}
         for row in mine:
             board[row["checkpoint"]][f"{row['split']} {row['metric']}"] = _cell(row)
         tables.append(
@@ -85,7 +83,7 @@ def _as_text(table: Table, format: str) -> str:
     if format == "terminal":
         return f"{table.title}\n{tabulate(frame, tablefmt='simple', **plain)}"
     if format == "md":
-        escaped = frame.map(lambda cell: cell.replace("|", "\\|"))
+        escaped = frame.map(lambda cell: cell.replace("|", "\\|").replace("\n", " "))
         return f"### {table.title}\n\n{tabulate(escaped, tablefmt='pipe', **plain)}"
     if format == "latex":
         return f"% {table.title}\n{tabulate(frame, tablefmt='latex_booktabs', **plain)}"
@@ -104,11 +102,7 @@ def _text(key: str, value: Any, *, precise: bool) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "" if precise else MISSING
     if isinstance(value, tuple | list):
-        return (
-            " ".join(_text(key, item, precise=precise) for item in value)
-            if precise
-            else f"{value[0]:.2f} to {value[1]:.2f}"
-        )
+        return " ".join(_text(key, item, precise=precise) for item in value) if precise else f"{value[0]:.2f} to {value[1]:.2f}"
     if isinstance(value, float) and not precise:
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)

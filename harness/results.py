@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 
 SCHEMA = 1
 
@@ -29,9 +29,10 @@ class Subset:
 class ResultRecord:
     """One task on one split by one checkpoint.
 
-    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals. `data` holds the
-    name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` name, entry
-    of checkpoints.yaml (null for a file given by path), file and SHA-256; `settings` what a flag chose that can move a number.
+    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence
+    intervals. `data` holds the name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the
+    annotation files' SHA-256; `checkpoint` name, entry of checkpoints.yaml (null for a file given by path), file and
+    SHA-256; `settings` what a flag chose that can move a number.
     """
 
     schema: int
@@ -55,9 +56,7 @@ class ResultRecord:
         return self.data.get("name") == "shapes"
 
 
-def record_path(
-    out: Path, *, checkpoint: str, task: str, split: str, limit: int | None = None, suffix: str = ".json"
-) -> Path:
+def record_path(out: Path, *, checkpoint: str, task: str, split: str, limit: int | None = None, suffix: str = ".json") -> Path:
     """Return where a record (or a file beside it) lies. A subset has its own files, so that it never replaces a result."""
     subset = f".limit-{limit}" if limit else ""
     return out / checkpoint / f"{task}.{split}{subset}{suffix}"
@@ -70,10 +69,14 @@ def write_record(path: Path, record: ResultRecord) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON to a file all at once, readable by people."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise HarnessError(f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on") from error
 
 
 def read_record(path: Path) -> ResultRecord:
@@ -89,9 +92,7 @@ def read_record(path: Path) -> ResultRecord:
     missing = [field.name for field in fields(ResultRecord) if field.name not in content]
     unknown = sorted(content.keys() - {field.name for field in fields(ResultRecord)})
     if missing or unknown:
-        raise DataError(
-            f"{path}: is no result record: lacks {missing or 'nothing'}, has {unknown or 'nothing'} too many"
-        )
+        raise DataError(f"{path}: is no result record: lacks {missing or 'nothing'}, has {unknown or 'nothing'} too many")
     _check_kinds(path, content)
     subset = Subset(**content["subset"]) if content["subset"] else None
     intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}

@@ -1,4 +1,4 @@
-"""Set results beside the paper: which record fills which printed number, and how far off it is. Rows only; `report.py` makes them readable."""
+"""Set results beside the paper: which record fills which printed number, and how far off it is. `report.py` makes the rows readable."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,16 +61,29 @@ def read_paper(path: Path) -> Paper:
         raise DataError(f"{path}: cannot be read as a paper's table ({error})") from error
 
 
+def in_order(records: Iterable[ResultRecord]) -> list[ResultRecord]:
+    """Return records by checkpoint, then in the order of the tasks and of their splits."""
+    names = task_names()
+
+    def place(record: ResultRecord) -> tuple[str, int, str, int, str]:
+        known = record.task in names
+        splits = find_task(record.task).splits if known else ()
+        split = splits.index(record.split) if record.split in splits else len(splits)
+        task = names.index(record.task) if known else len(names)
+        return record.checkpoint["name"], task, record.task, split, record.split
+
+    return sorted(records, key=place)
+
+
 def paper_rows(records: Iterable[ResultRecord], *, checkpoint: str | None = None) -> list[Row]:
     """Return the paper's rows in its order, filled with what `checkpoint` (the paper's own by default) measured on the official splits."""
     chosen = checkpoint or paper().checkpoint
     filling = {
         (record.task, record.split): record
         for record in records
-        # A file given by path may have any name: only an entry of checkpoints.yaml is the paper's model without being asked for.
-        if record.checkpoint["name"] == chosen
-        and (checkpoint or record.checkpoint.get("registered"))
-        and counts(record)
+        # A file given by path may have any name: only an entry of checkpoints.yaml is the paper's model without being
+        # asked for.
+        if record.checkpoint["name"] == chosen and (checkpoint or record.checkpoint.get("registered")) and counts(record)
     }
     return [_paper_row(row, filling.get(row.measured_by[:2])) for row in paper().rows]
 
@@ -80,11 +93,7 @@ def leaderboard_rows(records: Iterable[ResultRecord]) -> list[Row]:
     measured = {(record.checkpoint["name"], record.task, record.split): record for record in records if counts(record)}
     printed = _published()
     wanted = {(name, *key): None for name, key in printed}
-    wanted |= {
-        (name, task, split, metric): None
-        for (name, task, split), record in measured.items()
-        for metric in record.metrics
-    }
+    wanted |= {(name, task, split, metric): None for (name, task, split), record in measured.items() for metric in record.metrics}
     rows = []
     for name, task, split, metric in wanted:
         record = measured.get((name, task, split))

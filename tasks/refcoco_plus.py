@@ -65,11 +65,7 @@ class RefCOCOPlus(Task):
         """Read the expressions of a split: from X-VLM's flat list where there is one, as the reference does, else from the originals."""
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
-        said = (
-            read_flat(flat, references)
-            if flat
-            else [(ref, sentence) for ref in references for sentence in ref.sentences]
-        )
+        said = read_flat(flat, references) if flat else [(ref, sentence) for ref in references for sentence in ref.sentences]
         images = data.path(IMAGES)
         expressions = [
             Expression(

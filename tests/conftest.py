@@ -1,27 +1,70 @@
-"""What all tests share: golden folders, and an embedded benchmark that is written once per session."""
+"""What all tests share: golden cases, and places of their own for everything that the harness keeps between runs."""
 
+import json
 import os
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may reach for the network
 
 TESTS = Path(__file__).parent
+TESTED = ("a_swin", "c_bbox", "h_text", "i_adapt", "k_preprocess", "l_base", "refcoco_eval")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden folder: outputs of the official code, with its configuration and inputs."""
+
+    path: Path
+
+    def json(self, name: str) -> Any:
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return self.json("config.json")
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        import torch
+
+        return {name: torch.from_numpy(array) for name, array in np.load(self.path / "inputs.npz").items()}
+
+    @cached_property
+    def outputs(self) -> dict[str, np.ndarray]:
+        return dict(np.load(self.path / "outputs.npz"))
 
 
 def golden_folder() -> Path:
-    """Return the golden folder: `XVLM_EVAL_GOLDEN`, else the copy beside the tests."""
+    """Return the golden folder: `XVLM_EVAL_GOLDEN`, else the copy beside the tests, else the one beside the checkout."""
     chosen = os.environ.get("XVLM_EVAL_GOLDEN")
-    if chosen and not Path(chosen).is_dir():
-        raise pytest.UsageError(f"XVLM_EVAL_GOLDEN={chosen}: no such folder")
     places = [Path(chosen)] if chosen else [TESTS / "golden", TESTS.parent.parent / "shared" / "golden"]
-    return next(place for place in places if place.is_dir())
+    for place in places:
+        if place.is_dir():
+            return place
+    raise pytest.UsageError(f"no golden folder at {' or '.join(map(str, places))}")
 
 
-def golden_cases(kind: str) -> list[Path]:
-    """Return the folders of the golden cases of a kind: those whose names begin with it."""
-    return sorted(path for path in golden_folder().iterdir() if path.is_dir() and path.name.startswith(kind))
+def golden_cases(kind: str) -> list[Case]:
+    """Return the golden cases of a kind: the folders whose names begin with it. A kind that is not there is no error."""
+    return [Case(path) for path in sorted(golden_folder().iterdir()) if path.is_dir() and path.name.startswith(kind)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes a `case` on every golden case of its module's KIND."""
+    if "case" in metafunc.fixturenames:
+        cases = golden_cases(metafunc.module.KIND)
+        metafunc.parametrize("case", [pytest.param(case, id=case.path.name) for case in cases])
+
+
+def pytest_report_header() -> str:
+    untested = [case.path.name for case in golden_cases("") if not case.path.name.startswith(TESTED)]
+    return f"golden: {golden_folder()}" + (f"; no test yet for the kinds of {', '.join(untested)}" if untested else "")
 
 
 @pytest.fixture(scope="session", autouse=True)

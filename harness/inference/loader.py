@@ -21,7 +21,8 @@ Prepare = Callable[[Image.Image], NDArray[np.uint8]]
 def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
     """Cut samples into batches of about `batch_size`, keeping those about the same images together.
 
-    Follows from the samples and the size alone, never from what was done before: a resumed run computes the same batches.
+    Follows from the samples and the size alone, never from what was done before: a resumed run computes the same
+    batches.
     """
     groups: dict[tuple[Path, ...], list[S]] = {}
     for sample in samples:
@@ -72,10 +73,6 @@ def _read(path: Path, sample: Sample, prepare: Prepare) -> NDArray[np.uint8]:
     except FileNotFoundError as error:
         raise MissingError(f"{path}: no such image (needed by sample {sample.id})") from error
     except UnidentifiedImageError as error:
-        raise DataError(
-            f"{path}: is no image that Pillow can read (needed by sample {sample.id}); get the file again"
-        ) from error
+        raise DataError(f"{path}: is no image that Pillow can read (needed by sample {sample.id}); get the file again") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: cannot be decoded: {error} (needed by sample {sample.id}); get the file again"
-        ) from error
+        raise DataError(f"{path}: cannot be decoded: {error} (needed by sample {sample.id}); get the file again") from error

@@ -1,8 +1,9 @@
-"""Accuracy of visual grounding: the share of expressions whose predicted box overlaps the true one with IoU of at least one half.
+"""Accuracy of visual grounding: the share of expressions whose predicted box overlaps the true one with IoU of at least
+one half.
 
-Source: the evaluation of X-VLM (`grounding_eval_bbox`) with the IoU of the REFER API (lichengunc/refer, `computeIoU`), operation by operation
-in float32. Golden `refcoco_eval` and `c_bbox`. A plain IoU in float64 gives other numbers in two cases: an IoU of exactly one half, and
-objects at most one pixel wide or high.
+Source: the evaluation of X-VLM (`grounding_eval_bbox`) with the IoU of the REFER API (lichengunc/refer, `computeIoU`), operation by
+operation in float32. Golden `refcoco_eval` and `c_bbox`. A plain IoU in float64 gives other numbers in two cases: an IoU of exactly one
+half, and objects at most one pixel wide or high.
 """
 
 import math
@@ -14,16 +15,19 @@ import numpy as np
 THRESHOLD = 0.5  # an IoU of exactly one half counts
 
 
+Number = float | np.float32  # annotations are float64, predictions float32: an operation on both is one in float32, as in PyTorch
+
+
 class Box(NamedTuple):
     """A box in pixels of the original image: left, top, width, height."""
 
-    x: float
-    y: float
-    width: float
-    height: float
+    x: Number
+    y: Number
+    width: Number
+    height: Number
 
 
-def in_pixels(box: Sequence[float], *, width: float, height: float) -> Box:
+def in_pixels(box: Sequence[float], *, width: int, height: int) -> Box:
     """Scale a predicted (cx, cy, w, h) in 0..1 of the whole image to pixels, in float32 and without clipping to the image."""
     cx, cy, w, h = (np.float32(number) for number in box)
     w, h = w * width, h * height
@@ -33,8 +37,9 @@ def in_pixels(box: Sequence[float], *, width: float, height: float) -> Box:
 def iou(true: Box, predicted: Box) -> float:
     """Return the IoU, in [0, 1], of two boxes in pixels.
 
-    REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one pixel or less in a
-    direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997 instead of one half for some unions.
+    REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one
+    pixel or less in a direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997
+    instead of one half for some unions.
     """
     left, top = max(true.x, predicted.x), max(true.y, predicted.y)
     right = min(true.x + true.width - 1, predicted.x + predicted.width - 1)

@@ -129,8 +129,17 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
             )
     categories = [{"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPES, start=1)]
     folder.mkdir(parents=True)
-    (folder / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=0))
+    (folder / "refs(unc).p").write_bytes(_pickled(refs))
     _write_json(folder / "instances.json", {"images": images, "annotations": annotations, "categories": categories})
+
+
+def _pickled(value: Any) -> bytes:
+    """Return a pickle in the text protocol of the original files. No part refers to another: that would depend on the Python version."""
+    buffer = BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=0)
+    pickler.fast = True
+    pickler.dump(value)
+    return buffer.getvalue()
 
 
 def _annotation(ann_id: int, image_id: int, thing: Object) -> dict[str, Any]:

@@ -34,9 +34,7 @@ BACKGROUNDS: dict[str, Rgb] = {
 TEXTURES = ("plain", "gradient", "checked", "grainy")
 CANVASES = ((160, 120), (120, 160), (176, 112), (144, 144), (112, 152))  # width, height in pixels
 OBJECTS = (2, 3, 3, 4)  # how many objects a scene holds, drawn evenly
-ECHO = (
-    0.6  # how often an object borrows its shape or colour from another, so that one attribute seldom tells them apart
-)
+ECHO = 0.6  # how often an object borrows its shape or colour from another, so that one attribute seldom tells them apart
 GAP = 0.02  # free space around an object, as a share of the image's shorter side
 HELD_OUT = 8  # one scene in so many is never trained on
 

@@ -49,7 +49,7 @@ class DataFolder:
         return [item for item in dict.fromkeys(needed) if not item.optional and self.find(item) is None]
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
-        """Return path below the root -> SHA-256, for the files that are there. Folders (images) are left out: hashing them takes too long."""
+        """Return path below the root -> SHA-256, for the files that are there; folders (images) take too long to hash."""
         found = [path for item in needed if (path := self.find(item)) is not None and path.is_file()]
         return {path.relative_to(self.root).as_posix(): sha256_of(path) for path in sorted(set(found))}
 

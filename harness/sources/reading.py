@@ -43,8 +43,8 @@ def read_json(path: Path) -> Any:
 def read_plain_pickle(path: Path) -> Any:
     """Return what a pickle of plain types holds: dictionaries, lists, tuples, strings, numbers, booleans and None.
 
-    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can run. Raises DataError
-    for a file that names one, and for one that is no pickle.
+    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can
+    run. Raises DataError for a file that names one, and for one that is no pickle.
     """
     try:
         with path.open("rb") as file:
@@ -54,16 +54,12 @@ def read_plain_pickle(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a broken pickle can raise almost anything
-        raise DataError(
-            f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
-        ) from error
+        raise DataError(f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})") from error
 
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> NoReturn:
-        raise DataError(
-            f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file"
-        )
+        raise DataError(f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file")
 
     def persistent_load(self, pid: Any) -> NoReturn:
         raise DataError("refers to an object outside of itself; only plain types are read. Do not trust this file")
@@ -87,9 +83,7 @@ class Item:
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise DataError(
-                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}"
-            )
+            raise DataError(f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise DataError(f"{self.where}: {key!r} is {value}")
         return value

@@ -36,8 +36,8 @@ class Reference:
 def read_references(refs: Path, instances: Path) -> list[Reference]:
     """Return every reference joined with its annotation and image, in file order.
 
-    Raises DataError where a reference has no annotation, an annotation no image, or a box lies outside its image. A box that only reaches
-    beyond the border stays as it is, as in the official evaluation.
+    Raises DataError where a reference has no annotation, an annotation no image, or a box lies outside its image. A box
+    that only reaches beyond the border stays as it is, as in the official evaluation.
     """
     file = Item(read_json(instances), str(instances))
     images = {image.get("id", int): image for image in file.items("images")}
@@ -51,8 +51,8 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
 def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Reference, Sentence]]:
     """Return the expressions of a flat list (`image`, `text`, `ref_id`), in its order, joined with their references.
 
-    The flat list has no sentence ids: an expression is the next sentence of its reference with the same text, or the next one at all
-    where the text was edited; the list's text is what counts.
+    The flat list has no sentence ids: an expression is the next sentence of its reference with the same text, or the
+    next one at all where the text was edited; the list's text is what counts.
     """
     by_id = {reference.ref_id: reference for reference in references}
     left = {reference.ref_id: list(reference.sentences) for reference in references}
@@ -62,9 +62,7 @@ def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Referen
         if ref_id not in by_id:
             raise DataError(f"{entry.where}: ref_id {ref_id} is not among the references")
         if not left[ref_id]:
-            raise DataError(
-                f"{entry.where}: ref_id {ref_id} has only {len(by_id[ref_id].sentences)} sentences, this is one more"
-            )
+            raise DataError(f"{entry.where}: ref_id {ref_id} has only {len(by_id[ref_id].sentences)} sentences, this is one more")
         same = next((sentence for sentence in left[ref_id] if sentence.text == text), left[ref_id][0])
         left[ref_id].remove(same)
         expressions.append((by_id[ref_id], Sentence(same.sent_id, text)))
@@ -101,9 +99,8 @@ def _box(annotation: Item, *, width: int, height: int) -> Box:
     if box.width <= 0 or box.height <= 0:
         raise DataError(f"{annotation.where}: annotation {annotation.value['id']} has an empty box {list(box)}")
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
-        raise DataError(
-            f"{annotation.where}: annotation {annotation.value['id']} has the box {list(box)}, outside its image of {width} x {height} pixels"
-        )
+        number = annotation.value["id"]
+        raise DataError(f"{annotation.where}: annotation {number} has the box {list(box)}, outside its image of {width} x {height} pixels")
     return box
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import (
     at_window,
     interpolate_table,
@@ -14,7 +15,6 @@ from harness.models.xvlm.adaptation import (
     without_buffers,
 )
 from harness.models.xvlm.architecture import architecture_from_config
-from harness.models.xvlm.checkpoint import _state
 from harness.models.xvlm.swin import VisionEncoder
 
 KIND = "i_adapt"
@@ -23,7 +23,7 @@ COMPUTED_BY_THE_MODEL = ("relative_position_index", "attn_mask")
 
 @pytest.fixture
 def tensors(case):
-    return _state(case.path / "checkpoint.th")
+    return read_tensors(case.path / "checkpoint.th")
 
 
 @pytest.fixture
@@ -45,9 +45,7 @@ def test_a_checkpoint_is_taken_to_another_resolution_as_officially(case, tensors
             close(adapted[name], expected)
     network = VisionEncoder(target.vision).eval().requires_grad_(False)
     prefix = "vision_encoder."
-    network.load_state_dict(
-        {name.removeprefix(prefix): tensor for name, tensor in adapted.items() if name.startswith(prefix)}
-    )
+    network.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in adapted.items() if name.startswith(prefix)})
     close(network(case.inputs["image"]), case.outputs["image_embeds"])
 
 

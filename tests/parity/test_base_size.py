@@ -25,9 +25,7 @@ def weight(name: str, shape: tuple[int, ...], config: dict) -> torch.Tensor:
     if "relative_position_bias_table" in name:
         z *= 0.5
     elif len(shape) > 1:
-        scale = (
-            sharp if ".query." in name or ".key." in name else faint if "crossattention.output.dense" in name else gain
-        )
+        scale = sharp if ".query." in name or ".key." in name else faint if "crossattention.output.dense" in name else gain
         z *= scale / np.sqrt(np.prod(shape[1:]))
     elif name.endswith("weight"):
         z = 1 + 0.1 * z

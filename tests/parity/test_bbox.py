@@ -15,9 +15,7 @@ KIND = "c_bbox"
 
 @pytest.fixture
 def grounder(case):
-    return XVLMGrounder(
-        read_checkpoint(case.path / "checkpoint.th"), case.path / "vocab.txt", choose_device("cpu", "float32")
-    )
+    return XVLMGrounder(read_checkpoint(case.path / "checkpoint.th"), case.path / "vocab.txt", choose_device("cpu", "float32"))
 
 
 def predicted(case, grounder):

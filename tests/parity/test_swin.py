@@ -2,9 +2,9 @@
 
 import torch
 
+from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config, architecture_of
-from harness.models.xvlm.checkpoint import _state
 from harness.models.xvlm.swin import VisionEncoder, region_tokens
 
 KIND = "a_swin"
@@ -12,7 +12,7 @@ PREFIX = "vision_encoder."
 
 
 def encoder(case):
-    tensors = _state(case.path / "checkpoint.th")
+    tensors = read_tensors(case.path / "checkpoint.th")
     network = VisionEncoder(architecture_from_config(case.config["config"]).vision)
     network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
     return network.eval().requires_grad_(False)
@@ -40,7 +40,7 @@ def test_region_tokens_are_the_official_ones(case, close):
 
 
 def test_computed_buffers_are_those_of_the_file(case):
-    tensors = _state(case.path / "checkpoint.th")
+    tensors = read_tensors(case.path / "checkpoint.th")
     computed = {PREFIX + name: buffer for name, buffer in encoder(case).named_buffers()}
     stored = {name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)}
     assert computed.keys() == stored.keys()
@@ -48,7 +48,4 @@ def test_computed_buffers_are_those_of_the_file(case):
 
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
-    assert (
-        architecture_of(_state(case.path / "checkpoint.th")).vision
-        == architecture_from_config(case.config["config"]).vision
-    )
+    assert architecture_of(read_tensors(case.path / "checkpoint.th")).vision == architecture_from_config(case.config["config"]).vision

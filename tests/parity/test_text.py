@@ -3,10 +3,10 @@
 import pytest
 import torch.nn.functional as F
 
+from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config, architecture_of
 from harness.models.xvlm.bert import LanguageModel, causal_mask, memory_mask, padding_mask
-from harness.models.xvlm.checkpoint import _state
 
 KIND = "h_text"
 PREFIX = "text_encoder."
@@ -14,7 +14,7 @@ PREFIX = "text_encoder."
 
 @pytest.fixture
 def model(case):
-    tensors = _state(case.path / "checkpoint.th")
+    tensors = read_tensors(case.path / "checkpoint.th")
     network = LanguageModel(architecture_from_config(case.config["config"]).text)
     network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
     return network.eval().requires_grad_(False)
@@ -85,4 +85,4 @@ def test_masked_words(case, model, texts, seen, close):
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
     expected = architecture_from_config(case.config["config"]).text
-    assert architecture_of(_state(case.path / "checkpoint.th"), text_heads=expected.heads).text == expected
+    assert architecture_of(read_tensors(case.path / "checkpoint.th"), text_heads=expected.heads).text == expected

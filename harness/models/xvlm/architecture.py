@@ -1,7 +1,8 @@
 """What an X-VLM is made of: the sizes a checkpoint was trained with.
 
 A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there:
-into how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says otherwise.
+into how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says
+otherwise.
 """
 
 import math
@@ -110,9 +111,7 @@ def _vision(tensors: Mapping[str, Shaped]) -> VisionArchitecture | None:
     if f"{prefix}patch_embed.proj.weight" not in tensors:
         return None
     tables: dict[int, list[Any]] = {}
-    for (stage, _block), shape in _numbered(
-        tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"
-    ):
+    for (stage, _block), shape in _numbered(tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"):
         tables.setdefault(stage, []).append(shape)
     if not tables:
         raise CheckpointError(
@@ -129,7 +128,7 @@ def _vision(tensors: Mapping[str, Shaped]) -> VisionArchitecture | None:
 
 
 def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
-    """Return the image side in pixels: from a shift mask ([windows, w*w, w*w]) where the file has one, else from the rule window = side / 32."""
+    """Return the image side in pixels: from a shift mask [windows, w * w, w * w] if the file has one, else by window = side / 32."""
     for (stage, _block), shape in _numbered(tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"):
         return math.isqrt(shape[0]) * math.isqrt(shape[1]) * PATCH * 2**stage
     return windows[-1] * PATCH * 2 ** (len(windows) - 1)
@@ -137,11 +136,7 @@ def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
 
 def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchitecture | None:
     prefix = next(
-        (
-            p
-            for p in ("text_encoder.bert.", "text_encoder.", "text_decoder.bert.")
-            if f"{p}embeddings.word_embeddings.weight" in tensors
-        ),
+        (p for p in ("text_encoder.bert.", "text_encoder.", "text_decoder.bert.") if f"{p}embeddings.word_embeddings.weight" in tensors),
         None,
     )
     if prefix is None:
@@ -154,7 +149,7 @@ def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchi
         raise CheckpointError(f"the text encoder ({prefix}*) has word embeddings but no layers")
     if text_heads is None and width % BERT_HEAD_WIDTH:
         raise CheckpointError(
-            f"the text encoder is {width} wide, which BERT's heads of {BERT_HEAD_WIDTH} do not divide, and no tensor says how many heads there are; "
+            f"the text encoder is {width} wide, which BERT's heads of {BERT_HEAD_WIDTH} do not divide, and no tensor tells their number; "
             'put a config.json with {"config": {"text_config": {"num_attention_heads": N}}} beside the checkpoint'
         )
     return TextArchitecture(
@@ -165,17 +160,11 @@ def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchi
         layers=max(layers) + 1,
         fusion_layer=min(looking, default=max(layers) + 1),
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        memory_width=tensors[f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"].shape[1]
-        if looking
-        else 0,
+        memory_width=tensors[f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"].shape[1] if looking else 0,
     )
 
 
 def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield the numbers in each name that matches `pattern`, with the tensor's shape, in the order of the numbers."""
-    found = [
-        (tuple(map(int, match.groups())), tensor.shape)
-        for name, tensor in tensors.items()
-        if (match := re.fullmatch(pattern, name))
-    ]
+    found = [(tuple(map(int, match.groups())), tensor.shape) for name, tensor in tensors.items() if (match := re.fullmatch(pattern, name))]
     yield from sorted(found, key=lambda pair: pair[0])

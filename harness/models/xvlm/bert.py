@@ -1,8 +1,9 @@
 """The text encoder and the fusion encoder: one BERT, split at `fusion_layer`.
 
-Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. The layers below `fusion_layer` read; the others also look at an image by
-cross-attention (X-VLM, section 3.1). In the words of this project the image is a *memory*, whose keys and values are made once, and the texts
-are its *readers*: states are [G, n, T, d], n texts of T tokens for each of G memories. Parameter names are those of the released checkpoints.
+Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. The layers below `fusion_layer` read; the others also look at an image
+by cross-attention (X-VLM, section 3.1). In the words of this project the image is a *memory*, whose keys and values are made once, and
+the texts are its *readers*: states are [G, n, T, d], n texts of T tokens for each of G memories. Parameter names are those of the
+released checkpoints.
 """
 
 from dataclasses import dataclass
@@ -14,9 +15,7 @@ from torch import Tensor, nn
 from harness.models.xvlm.architecture import TextArchitecture
 
 EPSILON = 1e-12
-PADDING = (
-    -1e4
-)  # what the reference adds to the score of a padded token (transformers 4.12.5): its weight is exactly 0 in float32
+PADDING = -1e4  # what the reference adds to the score of a padded token (transformers 4.12.5): its weight is exactly 0 in float32
 UNSEEN = -1e9  # what the reference adds to the score of a masked image token
 
 
@@ -82,9 +81,7 @@ class Attention(nn.Module):
         """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
         query = self.split(self.self.query(states))
         mask = None if mask is None else mask.to(query.dtype)
-        return (
-            F.scaled_dot_product_attention(query, memory.keys, memory.values, attn_mask=mask).transpose(1, 2).flatten(2)
-        )
+        return F.scaled_dot_product_attention(query, memory.keys, memory.values, attn_mask=mask).transpose(1, 2).flatten(2)
 
     def split(self, states: Tensor) -> Tensor:
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -141,24 +138,40 @@ class Bert(nn.Module):
         self.embeddings = Embeddings(text)
         self.encoder = Encoder(text)
 
+    @property
+    def text_layers(self) -> list[Layer]:
+        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)][: self.fusion_layer]
+
+    @property
+    def fusion_layers(self) -> list[Layer]:
+        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)][self.fusion_layer :]
+
     def read(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Turn texts alone, ids [G, n, T], into states [G, n, T, d]. `mask` is what `padding_mask` or `causal_mask` gives."""
         states = self.embeddings(ids)
-        for layer in self.encoder.layer[: self.fusion_layer]:
+        for layer in self.text_layers:
             states = layer.think(layer.attend(states, mask))
         return states
 
     def remember(self, seen: Tensor) -> list[Memory]:
         """Make the memory of what is looked at, [G, S, width]: keys and values for each fusion layer, once for all readers."""
-        return [layer.crossattention.remember(seen) for layer in self.encoder.layer[self.fusion_layer :]]
+        return [layer.crossattention.remember(seen) for layer in self.fusion_layers]
 
-    def look(
-        self, states: Tensor, memory: list[Memory], mask: Tensor | None = None, *, memory_mask: Tensor | None = None
-    ) -> Tensor:
+    def look(self, states: Tensor, memory: list[Memory], mask: Tensor | None = None, *, memory_mask: Tensor | None = None) -> Tensor:
         """Let read texts [G, n, T, d] look at their memories; returns states of the same shape."""
-        for layer, layer_memory in zip(self.encoder.layer[self.fusion_layer :], memory, strict=True):
+        for layer, layer_memory in zip(self.fusion_layers, memory, strict=True):
             states = layer.think(layer.look(layer.attend(states, mask), layer_memory, memory_mask))
         return states
+
+
+class Transform(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.LayerNorm(F.gelu(self.dense(states)))
 
 
 class PredictionHead(nn.Module):
@@ -166,15 +179,19 @@ class PredictionHead(nn.Module):
 
     def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
         super().__init__()
-        self.transform = nn.Module()
-        self.transform.dense = nn.Linear(text.width, text.width)
-        self.transform.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
+        self.transform = Transform(text.width)
         self.decoder = nn.Linear(text.width, text.vocabulary)
         self.decoder.weight = words.weight
         self.bias = self.decoder.bias
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.decoder(self.transform.LayerNorm(F.gelu(self.transform.dense(states))))
+        return self.decoder(self.transform(states))
+
+
+class OutputHeads(nn.Module):
+    def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
+        super().__init__()
+        self.predictions = PredictionHead(text, words)
 
 
 class LanguageModel(nn.Module):
@@ -183,8 +200,7 @@ class LanguageModel(nn.Module):
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
         self.bert = Bert(text)
-        self.cls = nn.Module()
-        self.cls.predictions = PredictionHead(text, self.bert.embeddings.word_embeddings)
+        self.cls = OutputHeads(text, self.bert.embeddings.word_embeddings)
 
 
 def padding_mask(present: Tensor) -> Tensor | None:

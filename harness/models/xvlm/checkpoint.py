@@ -1,18 +1,15 @@
-"""Read the authors' checkpoint files: safely, strictly, and saying in sentences what does not fit."""
+"""The authors' checkpoints: what kind a file is, which sizes it has, and whether it fits, in sentences."""
 
-import argparse
 import json
-import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError
+from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import names_for_grounding, without_buffers
 from harness.models.xvlm.architecture import Architecture, architecture_of
 
@@ -45,10 +42,11 @@ HEADS = {
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read an official checkpoint (`.th`, `.pth`, or `.safetensors`) without running anything it holds.
 
-    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads; everything else is read
-    from the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
+    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads;
+    everything else is read from the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no
+    X-VLM.
     """
-    tensors = _state(path)
+    tensors = read_tensors(path)
     kind = _kind(tensors, path)
     try:
         architecture = architecture_of(tensors, text_heads=_text_heads(path))
@@ -60,7 +58,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_grounding(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Fill a grounding network with the weights of a `bbox` or `pretrain` checkpoint; every weight must be there and nothing be left over."""
+    """Fill a grounding network from a `bbox` or `pretrain` checkpoint; every weight must be there and nothing be left over."""
     if checkpoint.kind not in ("bbox", "pretrain"):
         raise CheckpointError(
             f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; grounding needs one with a bbox_head "
@@ -83,78 +81,15 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> No
     if unexpected := sorted(found.keys() - wanted.keys()):
         complaints.append(f"holds {_some(unexpected)}, which this model has no place for")
     if shapes := [
-        f"{name} is {found[name]} instead of {wanted[name]}"
-        for name in sorted(wanted.keys() & found.keys())
-        if found[name] != wanted[name]
+        f"{name} is {found[name]} instead of {wanted[name]}" for name in sorted(wanted.keys() & found.keys()) if found[name] != wanted[name]
     ]:
         complaints.append(f"has other sizes than its first layers promise: {_some(shapes)}")
     if complaints:
         raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
-    broken = sorted(
-        name
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
-    )
+    broken = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()))
     if broken:
-        raise CheckpointError(
-            f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged"
-        )
+        raise CheckpointError(f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged")
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
-
-
-def _state(path: Path) -> dict[str, Tensor]:
-    """Return the state dictionary of a file: under `model`, or the file itself."""
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
-    state = {name: tensor for name, tensor in content.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
-    if not state:
-        raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
-    return state
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: is not a readable safetensors file ({error})") from error
-
-
-def _read_torch(path: Path) -> Any:
-    """Read a file of `torch.save` with the unpickler that can only build tensors and the plain types named here."""
-    try:
-        with torch.serialization.safe_globals(_harmless()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path}: {_unsafe(str(error))}") from error
-    except Exception as error:  # a broken archive can raise almost anything
-        raise CheckpointError(
-            f"{path}: is not a readable checkpoint ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
-        ) from error
-
-
-def _harmless() -> list[Any]:
-    """What authors' checkpoints hold besides tensors: command lines (argparse) and NumPy numbers. Building them runs no code."""
-    scalar = np.float64(0).__reduce__()[0]
-    dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
-    return [argparse.Namespace, scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
-
-
-def _unsafe(message: str) -> str:
-    """Say in one sentence what torch says in ten: which name the file wanted to call."""
-    for line in message.splitlines():
-        if "GLOBAL" in line or "Unsupported" in line or "global" in line:
-            return f"would run code when opened, and was not opened ({line.strip()[:200]}). Do not trust this file"
-    return f"is not a readable checkpoint ({message.splitlines()[0][:200] if message else 'no reason given'})"
 
 
 def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
@@ -171,13 +106,8 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
         return "bbox"
     if holds("itm_head."):
         return "retrieval"
-    raise CheckpointError(
-        f"{path}: is no X-VLM checkpoint: none of its {len(tensors)} tensors belongs to a head (they begin with {_some(_beginnings(tensors))})"
-    )
-
-
-def _beginnings(names: Iterable[str]) -> list[str]:
-    return sorted({name.split(".")[0] for name in names})
+    beginnings = sorted({name.split(".")[0] for name in tensors})
+    raise CheckpointError(f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head (they begin with {_some(beginnings)})")
 
 
 def _some(names: list[str]) -> str:

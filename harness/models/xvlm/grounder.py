@@ -31,7 +31,7 @@ class XVLMGrounder:
         self.tokenizer = Tokenizer(vocabulary)
         if len(self.tokenizer) != text.vocabulary:
             raise CheckpointError(
-                f"{vocabulary}: has {len(self.tokenizer)} pieces, but {checkpoint.path} was trained with {text.vocabulary}; it needs the vocabulary of its training"
+                f"{vocabulary}: has {len(self.tokenizer)} pieces, but {checkpoint.path} was trained with {text.vocabulary}"
             )
 
     @property
@@ -45,9 +45,7 @@ class XVLMGrounder:
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         return resize(image, self.resolution)
 
-    def ground(
-        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; each image is encoded once for all of its expressions."""
         tokens = self.tokenizer.batch([_clean(expression) for expression in expressions])
         if tokens.ids.shape[1] > self.longest:
@@ -60,9 +58,7 @@ class XVLMGrounder:
         present[:, :, 0] = 1  # a place without an expression still needs a token to attend to
         ids[row, column], present[row, column] = tokens.ids, tokens.present
         with torch.inference_mode(), self._device.precision():
-            boxes = self.network(
-                normalised(images, self._device), ids.to(self._device.torch), present.to(self._device.torch)
-            )
+            boxes = self.network(normalised(images, self._device), ids.to(self._device.torch), present.to(self._device.torch))
         return boxes.float().cpu().numpy()[row, column]
 
 

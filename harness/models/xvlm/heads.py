@@ -20,9 +20,7 @@ class GroundingNetwork(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         if architecture.vision is None or architecture.text is None:
-            raise CheckpointError(
-                "grounding needs a vision encoder and a text encoder; the checkpoint holds only one of them"
-            )
+            raise CheckpointError("grounding needs a vision encoder and a text encoder; the checkpoint holds only one of them")
         self.vision_encoder = VisionEncoder(architecture.vision)
         self.text_encoder = Bert(architecture.text)
         self.bbox_head = mlp(architecture.text.width, 4)
@@ -30,7 +28,8 @@ class GroundingNetwork(nn.Module):
     def forward(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return boxes [M, n, 4] as (cx, cy, w, h) in 0..1 of the image.
 
-        `images` [M, 3, R, R] are normalised, `ids` [M, n, T] are n texts for each, `present` [M, n, T] is 1 for their tokens.
+        `images` [M, 3, R, R] are normalised, `ids` [M, n, T] are n texts for each, `present` [M, n, T] is 1 for their
+        tokens.
         """
         memory = self.text_encoder.remember(self.vision_encoder(images))
         mask = padding_mask(present)

@@ -16,9 +16,7 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     """Return the weights as a model with the capability `needs`. Raises CheckpointError where they do not have it."""
     chosen = choose_device(device, dtype)
     if needs not in OFFERS:
-        raise CheckpointError(
-            f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}"
-        )
+        raise CheckpointError(f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}")
     checkpoint = read_checkpoint(weights.path)
     vision = checkpoint.architecture.vision
     if weights.resolution and vision and vision.resolution != weights.resolution:

@@ -32,9 +32,7 @@ class Tokenizer:
         # `vocab=`, never `vocab_file=`: transformers 5 silently takes the latter for a vocabulary of 5 tokens.
         self._bert = BertTokenizer(vocab=str(vocabulary), do_lower_case=True)
         if len(self._bert) != len(self.pieces):
-            raise CheckpointError(
-                f"{vocabulary}: holds {len(self.pieces)} pieces, but transformers made {len(self._bert)} of them"
-            )
+            raise CheckpointError(f"{vocabulary}: holds {len(self.pieces)} pieces, but transformers made {len(self._bert)} of them")
 
     def __len__(self) -> int:
         return len(self.pieces)

@@ -1,0 +1,76 @@
+"""Read weight files of any family without running anything they hold."""
+
+import argparse
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.errors import CheckpointError
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by name: those under `model`, or the file itself.
+
+    Reads `.safetensors`, and everything else as a file of `torch.save`. Raises CheckpointError for a file that is
+    missing, broken, unsafe, or holds no tensors.
+    """
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
+    state = {name: tensor for name, tensor in content.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+    if not state:
+        raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
+    return state
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: is not a readable safetensors file ({error})") from error
+
+
+def _read_torch(path: Path) -> Any:
+    """Read a file of `torch.save` with the unpickler that can only build tensors and the plain types named here."""
+    try:
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other tools, which are refused in our own words
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: {_unsafe(error)}") from error
+    except Exception as error:  # a broken archive can raise almost anything
+        raise CheckpointError(f"{path}: is not a readable checkpoint ({_first_line(error)})") from error
+
+
+def _harmless() -> list[Any]:
+    """What authors' checkpoints hold besides tensors: command lines (argparse) and NumPy numbers. Building them runs no code."""
+    scalar = np.float64(0).__reduce__()[0]
+    dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
+    return [argparse.Namespace, scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
+
+
+def _unsafe(error: pickle.UnpicklingError) -> str:
+    """Say in one sentence what torch says in ten: which name the file wanted to call."""
+    for line in str(error).splitlines():
+        if "global" in line.lower() or "unsupported" in line.lower():
+            return f"would run code when opened, and was not opened ({line.strip()[:200]}). Do not trust this file"
+    return f"is not a readable checkpoint ({_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no reason given'])[0][:200]}"

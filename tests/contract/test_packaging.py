@@ -1,0 +1,85 @@
+"""The wheel: built, installed elsewhere without dependencies, and used from there."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+WEIGHTS = 16 * 2**20  # all weights of the project together
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    (path,) = folder.glob("xvlm_eval-*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Run the installed console script from a folder of its own."""
+    target, elsewhere = tmp_path_factory.mktemp("target"), tmp_path_factory.mktemp("elsewhere")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    run(*pip, "--target", target, wheel)
+
+    def command(*arguments):
+        import os
+
+        return run(
+            sys.executable,
+            target / "bin" / "xvlm-eval",
+            *arguments,
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": str(target)},
+        )
+
+    return command
+
+
+def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "harness/py.typed",
+        "tasks/py.typed",
+        "harness/shipped/checkpoints.yaml",
+        "harness/shipped/results/paper.yaml",
+        "harness/shapes/weights/refcoco+.safetensors",
+        "harness/shapes/weights/vocab.txt",
+    } <= names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_list_works_from_another_folder(installed):
+    shown = json.loads(installed("list", "--format", "json"))
+    assert "refcoco+" in [task["task"] for task in shown["tasks"]]
+    assert {"x-vlm-base-16m", "xvlm-shapes"} <= {entry["checkpoint"] for entry in shown["checkpoints"]}
+
+
+def test_table_works_from_another_folder(installed):
+    assert len(json.loads(installed("table", "--format", "json"))["rows"]) == 53
+    assert "RefCOCO+ testA" in installed("table")
+
+
+def test_a_run_works_from_another_folder(installed):
+    shown = installed("run", "--task", "refcoco+", "--split", "val", "--limit", "4")
+    assert "4 of 1056" in shown
+
+
+def test_it_says_its_version(installed):
+    assert installed("--version").startswith("xvlm-eval ")
+
+
+def test_the_weights_of_the_project_stay_small():
+    weights = [path for suffix in ("safetensors", "th", "pth", "pt") for path in (ROOT / "harness").rglob(f"*.{suffix}")]
+    assert 0 < sum(path.stat().st_size for path in weights) <= WEIGHTS

@@ -1,0 +1,30 @@
+"""What every task promises, asked of each one that is registered."""
+
+import pytest
+
+from harness import capabilities
+from harness.registry import find_task, task_names
+from harness.task import Task
+
+
+@pytest.fixture(params=task_names())
+def task(request):
+    return find_task(request.param)
+
+
+def test_it_says_what_it_is(task):
+    assert isinstance(task, Task)
+    assert task.version >= 1
+    assert task.splits and len(set(task.splits)) == len(task.splits)
+    assert task.official_sizes.keys() <= set(task.splits)
+    assert getattr(capabilities, task.needs.__name__) is task.needs
+
+
+def test_it_says_which_files_it_needs_and_where_to_get_them(task):
+    for split in task.splits:
+        for needed in task.files(split):
+            assert needed.places and needed.what and needed.source
+
+
+def test_its_name_is_found_whatever_the_case_and_the_dashes(task):
+    assert type(find_task(task.name.upper().replace("-", "_"))) is type(task)

@@ -1,0 +1,244 @@
+"""Files that are not as they should be: a clear error with the right exit code, no stack trace, and nothing predicted is lost."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from harness.cli import main
+from tests.models_on_disk import grounding_state, write_checkpoint, write_vocabulary
+from tests.tasks import refcoco_files
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A data folder, a checkpoint and an output folder, all sound; tests break one thing each."""
+    monkeypatch.chdir(tmp_path)
+    refcoco_files.write(tmp_path / "data")
+    write_checkpoint(tmp_path / "weights" / "tiny.th")
+    return tmp_path
+
+
+def run(world, *more):
+    arguments = [
+        "run",
+        "--task",
+        "refcoco+",
+        "--split",
+        "val",
+        "--data",
+        "data",
+        "--checkpoint",
+        "weights/tiny.th",
+        "--out",
+        "out",
+    ]
+    return main([*arguments, *more])
+
+
+def test_nothing_broken_is_no_error(world):
+    assert run(world) == 0
+    record = json.loads((world / "out" / "tiny" / "refcoco+.val.json").read_text())
+    assert (record["n"], record["data"]["name"], record["checkpoint"]["registered"]) == (3, "files", False)
+
+
+def change(path, **changes):
+    """Edit the object at `path` (file, then keys) of a JSON or pickle file."""
+    file, *keys = path
+    read, write = (json.loads, lambda value: json.dumps(value).encode()) if file.suffix == ".json" else (pickle.loads, pickle.dumps)
+    content = item = read(file.read_bytes())
+    for key in keys:
+        item = item[key]
+    for key, value in changes.items():
+        if value is ...:
+            del item[key]
+        else:
+            item[key] = value
+    file.write_bytes(write(content))
+
+
+class Attack:
+    def __reduce__(self):
+        return os.system, ("touch pwned",)
+
+
+REFS = Path("data/refcoco+/refs(unc).p")
+INSTANCES = Path("data/refcoco+/instances.json")
+IMAGE = Path("data/images/coco/train2014/one.jpg")
+FLAT = Path("data/refcoco+_val.json")
+
+BROKEN = {
+    "a truncated image": (lambda: IMAGE.write_bytes(IMAGE.read_bytes()[:300]), ["one.jpg", "sample 100", "cannot be decoded"]),
+    "an empty image": (lambda: IMAGE.write_bytes(b""), ["one.jpg", "sample 100"]),
+    "a web page instead of an image": (lambda: IMAGE.write_text("<html>not found</html>"), ["one.jpg", "sample 100"]),
+    "a missing image": (IMAGE.unlink, ["one.jpg", "no such image", "sample 100"]),
+    "a folder instead of an image": (lambda: (IMAGE.unlink(), IMAGE.mkdir()), ["one.jpg", "sample 100"]),
+    "zero bytes of JSON": (lambda: INSTANCES.write_bytes(b""), ["instances.json", "is empty"]),
+    "half a JSON file": (lambda: INSTANCES.write_bytes(INSTANCES.read_bytes()[:100]), ["instances.json", "not JSON", "line 1"]),
+    "binary instead of JSON": (lambda: INSTANCES.write_bytes(b"\xff\xfe\x00"), ["instances.json", "not UTF-8"]),
+    "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "nested"]),
+    "JSON of another shape": (lambda: INSTANCES.write_text("[1, 2]"), ["instances.json", "should be an object"]),
+    "a list where there should be objects": (lambda: INSTANCES.write_text('{"images": [3]}'), ["instances.json", "'images', item 0", "3"]),
+    "no boxes": (lambda: change([INSTANCES], annotations=[]), ["instances.json", "'annotations'", "empty list"]),
+    "a box of three numbers": (lambda: change([INSTANCES, "annotations", 0], bbox=[1, 2, 3]), ["item 0", "'bbox'", "4 numbers"]),
+    "a box of words": (lambda: change([INSTANCES, "annotations", 0], bbox=["a", 2, 3, 4]), ["item 0", "'bbox'"]),
+    "a box that is no number": (lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, float("nan"), 4]), ["item 1", "'bbox'"]),
+    "a box without a size": (lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, 0, 4]), ["annotation 11", "empty box"]),
+    "a box outside its image": (lambda: change([INSTANCES, "annotations", 1], bbox=[100, 2, 5, 4]), ["annotation 11", "outside", "100 x 80"]),
+    "a width in words": (lambda: change([INSTANCES, "images", 0], width="100"), ["item 0", "'width'", "whole number"]),
+    "a name that leaves the folder": (lambda: change([INSTANCES, "images", 0], file_name="../../../etc/passwd"), ["etc/passwd", "outside of"]),
+    "an absolute name": (lambda: change([INSTANCES, "images", 0], file_name="/etc/passwd"), ["etc/passwd", "outside of"]),
+    "a reference without annotation": (lambda: change([REFS, 1], ann_id=77), ["ref_id 1", "annotation 77"]),
+    "a reference to another image": (lambda: change([REFS, 1], image_id=2), ["ref_id 1", "image 2", "image 1"]),
+    "an image that is not listed": (lambda: change([INSTANCES, "images", 0], id=5), ["annotation 10", "image 1"]),
+    "a reference without sentences": (lambda: change([REFS, 0], sentences=...), ["item 0", "'sentences'"]),
+    "a sentence id in words": (lambda: change([REFS, 0, "sentences", 0], sent_id="100"), ["item 0", "'sent_id'"]),
+    "a sentence id twice": (lambda: change([REFS, 1, "sentences", 0], sent_id=100), ["sent_id 100 occurs twice"]),
+    "a reference twice": (lambda: change([REFS, 1], ref_id=0), ["ref_id 0 occurs twice"]),
+    "an expression of nothing but marks": (lambda: change([REFS, 0, "sentences", 0], sent="?!"), ["'?!'", "nothing is left"]),
+    "an expression too long to read": (lambda: change([REFS, 0, "sentences", 0], sent="tall " * 29), ["30 tokens", "reads 16"]),
+    "a pickle that calls os.system": (lambda: REFS.write_bytes(pickle.dumps([Attack()])), ["refs(unc).p", "system", "could run code"]),
+    "a pickle of a class": (lambda: REFS.write_bytes(pickle.dumps([Path("x")])), ["refs(unc).p", "pathlib"]),
+    "half a pickle": (lambda: REFS.write_bytes(REFS.read_bytes()[:200]), ["refs(unc).p", "not a readable pickle"]),
+    "an empty pickle": (lambda: REFS.write_bytes(b""), ["refs(unc).p", "not a readable pickle"]),
+    "a pickle of a number": (lambda: REFS.write_bytes(pickle.dumps(3)), ["refs(unc).p", "should be a list"]),
+    "a split without references": (lambda: change([REFS, 0], split="train") or change([REFS, 1], split="train"), ["no expression of the split val"]),
+    "a flat list of unknown references": (lambda: FLAT.write_text('[{"image": "a", "text": "cup", "ref_id": 9}]'), ["item 0", "ref_id 9"]),
+    "a flat list of too many sentences": (lambda: FLAT.write_text(json.dumps([{"text": "cup", "ref_id": 1}] * 2)), ["item 1", "one more"]),
+    "missing references": (REFS.unlink, ["refs(unc).p", "get it from"]),
+    "a missing data folder": (lambda: Path("data").rename("elsewhere"), ["data", "no such data folder"]),
+    "a missing checkpoint": (lambda: Path("weights/tiny.th").unlink(), ["weights/tiny.th", "no such file"]),
+    "a missing vocabulary": (lambda: Path("weights/vocab.txt").unlink(), ["vocab.txt", "bert-base-uncased"]),
+    "another vocabulary": (lambda: Path("weights/vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"), ["6 pieces", "13"]),
+    "a vocabulary that is none": (lambda: Path("weights/vocab.txt").write_text("a\nb\n"), ["vocab.txt", "[PAD]"]),
+    "a checkpoint with a missing key": (
+        lambda: write_checkpoint(Path("weights/tiny.th"), {k: v for k, v in grounding_state().items() if k != "bbox_head.3.bias"}),
+        ["tiny.th", "lacks bbox_head.3.bias"],
+    ),
+    "a checkpoint with another head": (
+        lambda: write_checkpoint(
+            Path("weights/tiny.th"), {k.replace("bbox_head", "itm_head"): v for k, v in grounding_state().items()}
+        ),
+        ["refcoco+ needs a Grounder", "tiny.th", "retrieval"],
+    ),
+    "half a checkpoint": (lambda: Path("weights/tiny.th").write_bytes(Path("weights/tiny.th").read_bytes()[:5000]), ["tiny.th", "not a readable"]),
+    "a checkpoint that runs code": (lambda: torch.save({"model": Attack()}, "weights/tiny.th"), ["tiny.th", "would run code"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_file_is_named_and_ends_the_run_with_code_3(world, capsys, broken):
+    damage, expected = BROKEN[broken]
+    damage()
+    assert run(world) == 3
+    shown = capsys.readouterr()
+    for words in expected:
+        assert words in shown.err
+    assert "Traceback" not in shown.err and shown.out == ""
+    assert not (world / "pwned").exists()
+
+
+def test_debug_shows_the_stack_trace(world):
+    INSTANCES.write_bytes(b"")
+    with pytest.raises(Exception, match="is empty"):
+        run(world, "--debug")
+
+
+def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
+    content = refcoco_files.instances()
+    content["annotations"][1]["image_id"] = 2  # the third expression is now about the second image
+    references = refcoco_files.refs()
+    references[1]["image_id"] = 2
+    INSTANCES.write_text(json.dumps(content))
+    REFS.write_bytes(pickle.dumps(references))
+    second = Path("data/images/coco/train2014/two.jpg")
+    sound = second.read_bytes()
+    second.write_bytes(sound[:100])
+    assert run(world, "--batch-size", "2") == 3
+    assert "two.jpg" in capsys.readouterr().err
+    kept = (world / "out" / "tiny" / "refcoco+.val.predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in kept[1:]] == [100, 101]
+    assert not (world / "out" / "tiny" / "refcoco+.val.json").exists()
+    second.write_bytes(sound)
+    assert run(world, "--batch-size", "2") == 0
+    assert "2 of 3 (2 were predicted before)" in capsys.readouterr().err
+
+
+@pytest.fixture
+def released(world, monkeypatch):
+    """The checkpoint as a released file that checkpoints.yaml knows, in its place below the data folder."""
+    place = world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
+    write_checkpoint(place)
+    (world / "data" / "bert-base-uncased").mkdir()
+    write_vocabulary(world / "data" / "bert-base-uncased")
+    return place
+
+
+def test_a_released_checkpoint_of_another_resolution_is_refused(world, released, capsys):
+    assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+    assert "is a checkpoint of 64 px, checkpoints.yaml says 384 px for x-vlm-base-16m" in capsys.readouterr().err
+
+
+def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeypatch, capsys):
+    monkeypatch.setenv("HF_HOME", str(world / "no-hub"))
+    for path in (REFS, INSTANCES):
+        path.unlink()
+    assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+    shown = capsys.readouterr().err
+    for words in (
+        "refs(unc).p",
+        "instances.json",
+        "refcoco_bbox/checkpoint_best.pth",
+        "Google Drive, id 1ySQTjpTm5CeHp50YYFObUjT7DTHLN7DZ",
+    ):
+        assert words in shown
+
+
+def test_a_released_file_that_changed_since_its_first_use_is_refused(world, released, monkeypatch, capsys):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
+    for seed in (0, 1):
+        write_checkpoint(released, grounding_state(seed))
+        assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+    shown = capsys.readouterr().err
+    assert "its first use here" in shown and "checkpoints.json" in shown
+
+
+def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
+    (world / "out").write_text("a file")
+    assert run(world) == 4
+    assert "out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run"], "--task is needed"),
+        (["run", "--task", "refcoco"], "did you mean refcoco+?"),
+        (["run", "--task", "chess"], "known are: refcoco+"),
+        (["run", "--task", "refcoco+", "--split", "tests"], "did you mean testB or testA?"),
+        (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
+        (["run", "--task", "refcoco+", "--device", "abacus"], "no such device"),
+        (["run", "--task", "refcoco+", "--dtype", "tf32", "--device", "cpu"], "only CUDA"),
+        (["run", "--task", "refcoco+", "--checkpoint", "x-vlm-base-4m"], "has no checkpoint for refcoco+"),
+    ],
+)
+def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(capsys, tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]])
+def test_a_command_line_that_cannot_be_read_ends_with_code_2(arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+def test_an_image_with_a_palette_or_an_alpha_channel_is_no_error(world):
+    Image.open(IMAGE).convert("RGBA").save(IMAGE, format="PNG")
+    assert run(world) == 0

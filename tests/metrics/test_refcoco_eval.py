@@ -1,0 +1,44 @@
+"""RefCOCO+ accuracy from the original files and from X-VLM's flat lists, against the official evaluation."""
+
+import pytest
+
+from harness.metrics.grounding import in_pixels, iou
+from harness.sources.folder import DataFolder
+from tasks.refcoco_plus import FLAT, RefCOCOPlus
+
+KIND = "refcoco_eval"
+SPLITS = RefCOCOPlus.splits
+
+
+@pytest.fixture(params=["originals", "flat"])
+def data(request, case, tmp_path):
+    """The golden folder as a data folder; without its flat lists for `originals`. Images are not opened by `load`."""
+    (tmp_path / "refcoco+").symlink_to(case.path / "refcoco+")
+    (tmp_path / "train2014").mkdir()
+    if request.param == "flat":
+        for path in case.path.glob("refcoco+_*.json"):
+            (tmp_path / path.name).symlink_to(path)
+    folder = DataFolder(tmp_path, "files")
+    assert (folder.find(FLAT["val"]) is not None) == (request.param == "flat")
+    return folder
+
+
+def test_accuracy_is_the_official_one(case, data):
+    predictions = {entry["sent_id"]: entry["pred"] for entry in case.json("predictions.json")}
+    expected = case.json("expected.json")
+    for split in SPLITS:
+        samples = RefCOCOPlus().load(data, split)
+        assert len(samples) == expected["n_expressions"][split]
+        scores = RefCOCOPlus().score(samples, predictions)
+        assert scores.metrics["accuracy"] == pytest.approx(100 * expected["overall"][f"{split}_d"], abs=1e-9)
+
+
+def test_every_iou_is_the_official_one_bit_for_bit(case, data):
+    samples = {sample.id: sample for split in SPLITS for sample in RefCOCOPlus().load(data, split)}
+    entries = zip(case.json("predictions.json"), case.json("expected_per_expression.json"), strict=True)
+    for entry, expected in entries:
+        sample = samples[entry["sent_id"]]
+        assert sample.text == entry["text"]
+        overlap = iou(sample.box, in_pixels(entry["pred"], width=sample.width, height=sample.height))
+        assert overlap == expected["iou"], entry["kind"]
+        assert (overlap >= 0.5) == expected["correct"], entry["kind"]

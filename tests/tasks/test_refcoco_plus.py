@@ -1,0 +1,85 @@
+"""RefCOCO+ read from tiny files whose every number can be checked by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from harness.errors import DataError
+from harness.sources.folder import DataFolder
+from harness.task import Batch
+from tasks.refcoco_plus import RefCOCOPlus
+from tests.tasks import refcoco_files
+
+TASK = RefCOCOPlus()
+
+
+@pytest.fixture
+def data(tmp_path):
+    return DataFolder(refcoco_files.write(tmp_path), "files")
+
+
+def said(samples):
+    return [(sample.id, sample.text) for sample in samples]
+
+
+def test_every_sentence_of_a_reference_is_a_sample(data):
+    samples = TASK.load(data, "val")
+    assert said(samples) == [(100, "red cup"), (101, "the cup"), (102, "blue plate")]
+    assert samples[0].box == (10, 20, 30, 40)
+    assert (samples[0].width, samples[0].height) == (100, 80)
+    assert samples[0].images == (data.root / "images/coco/train2014/one.jpg",)
+
+
+def test_a_split_holds_its_own_references_only(data):
+    assert said(TASK.load(data, "testA")) == [(103, "man"), (104, "tall man")]
+
+
+def test_an_empty_split_is_an_error(data):
+    with pytest.raises(DataError, match="no expression of the split testB"):
+        TASK.load(data, "testB")
+
+
+def test_the_flat_list_decides_order_and_text_where_there_is_one(data):
+    entries = [(1, "blue plate"), (0, "the cup"), (0, "a red cup"), (2, "man")]
+    flat = [{"image": "train2014/one.jpg", "text": text, "ref_id": ref_id} for ref_id, text in entries]
+    (data.root / "refcoco+_val.json").write_text(json.dumps(flat))
+    assert said(TASK.load(data, "val")) == [(102, "blue plate"), (101, "the cup"), (100, "a red cup")]
+
+
+def test_the_flat_test_list_is_cut_into_testA_and_testB_by_reference(data):
+    (data.root / "finetune").mkdir()
+    flat = [
+        {"image": "train2014/two.jpg", "text": "tall man", "ref_id": 2},
+        {"image": "x", "text": "red cup", "ref_id": 0},
+    ]
+    (data.root / "finetune" / "refcoco+_test.json").write_text(json.dumps(flat))
+    assert said(TASK.load(data, "testA")) == [(104, "tall man")]
+
+
+def test_accuracy_counts_expressions_and_not_references(data):
+    samples = TASK.load(data, "val")
+    right = [0.25, 0.5, 0.3, 0.5]  # (10, 20, 30, 40) in 100 x 80
+    predictions = {100: right, 101: right, 102: [0.9, 0.9, 0.1, 0.1]}
+    assert TASK.score(samples, predictions).metrics["accuracy"] == pytest.approx(100 * 2 / 3)
+
+
+def test_the_interval_of_one_image_that_is_all_right_is_a_point(data):
+    samples = TASK.load(data, "testA")
+    right = [70 / 90, 20 / 120, 20 / 90, 20 / 120]
+    scores = TASK.score(samples, dict.fromkeys((103, 104), right))
+    assert (scores.metrics["accuracy"], scores.intervals["accuracy"]) == (100.0, (100.0, 100.0))
+
+
+def test_the_model_is_asked_once_with_the_texts_byte_for_byte(data):
+    asked = []
+
+    class Grounder:
+        def ground(self, images, expressions, image_of):
+            asked.append((list(expressions), image_of.tolist()))
+            return np.zeros((len(expressions), 4), np.float32)
+
+    samples = TASK.load(data, "val")
+    batch = Batch(samples, np.zeros((1, 2, 2, 3), np.uint8), np.zeros((3, 1), np.int64))
+    assert TASK.predict(Grounder(), batch) == [[0.0] * 4] * 3
+    assert asked == [(["red cup", "the cup", "blue plate"], [0, 0, 0])]

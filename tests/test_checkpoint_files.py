@@ -1,0 +1,148 @@
+"""Weight files: read without running anything, loaded strictly, refused in a sentence."""
+
+import argparse
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness.errors import CheckpointError
+from harness.models.xvlm.checkpoint import load_grounding, read_checkpoint
+from harness.models.xvlm.heads import GroundingNetwork
+from tests.models_on_disk import SIZES, grounding_state, write_checkpoint
+
+
+def load(path):
+    checkpoint = read_checkpoint(path)
+    network = GroundingNetwork(checkpoint.architecture)
+    load_grounding(network, checkpoint)
+    return network.state_dict()
+
+
+def same(state, expected):
+    return state.keys() == expected.keys() and all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("content", [lambda state: {"model": state, "epoch": 3, "config": {"image_res": 64}}, lambda state: state])
+def test_a_state_dictionary_is_found_under_model_or_bare(tmp_path, content):
+    torch.save(content(grounding_state()), tmp_path / "c.th")
+    assert same(load(tmp_path / "c.th"), grounding_state())
+
+
+def test_safetensors_are_read_too(tmp_path):
+    save_file(grounding_state(), tmp_path / "c.safetensors")
+    assert same(load(tmp_path / "c.safetensors"), grounding_state())
+
+
+def test_half_precision_weights_are_computed_with_in_float32(tmp_path):
+    write_checkpoint(tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()})
+    assert {tensor.dtype for tensor in load(tmp_path / "c.th").values()} == {torch.float32}
+
+
+def test_sizes_and_resolution_are_read_from_the_tensors(tmp_path):
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "c.th"))
+    assert (checkpoint.kind, checkpoint.architecture) == ("bbox", SIZES)
+
+
+def test_a_pre_training_checkpoint_grounds_with_its_bbox_head(tmp_path):
+    state = {name.replace("text_encoder.", "text_encoder.bert."): tensor for name, tensor in grounding_state().items()}
+    others = {
+        "temp": torch.ones(()),
+        "itm_head.0.weight": torch.ones(2, 2),
+        "text_encoder.cls.predictions.bias": torch.ones(3),
+    }
+    assert same(load(write_checkpoint(tmp_path / "c.th", state | others)), grounding_state())
+
+
+def test_command_lines_and_numpy_numbers_in_a_file_do_no_harm(tmp_path):
+    extra = {"args": argparse.Namespace(lr=1e-4), "best": np.float64(84.5), "epoch": np.int64(9)}
+    torch.save({"model": grounding_state(), **extra}, tmp_path / "c.th")
+    assert same(load(tmp_path / "c.th"), grounding_state())
+
+
+class Attack:
+    def __reduce__(self):
+        return os.system, ("touch pwned",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))], ids=["torch", "pickle"])
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    write({"model": grounding_state(), "attack": Attack()}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=r"c\.th"):
+        read_checkpoint(tmp_path / "c.th")
+    assert not (tmp_path / "pwned").exists()
+
+
+def changed(**tensors):
+    """The weights with some replaced, and those given as None left out (`__` stands for a dot)."""
+    state = grounding_state() | {name.replace("__", "."): tensor for name, tensor in tensors.items()}
+    return {name: tensor for name, tensor in state.items() if tensor is not None}
+
+
+def only(prefix):
+    return {name: tensor for name, tensor in grounding_state().items() if name.startswith(prefix)}
+
+
+def with_head(name):
+    rest = {key: tensor for key, tensor in grounding_state().items() if not key.startswith("bbox_head.")}
+    return rest | {f"{name}.weight": torch.zeros(2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("state", "complaint"),
+    [
+        (
+            changed(vision_encoder__norm__weight=None),
+            "lacks vision_encoder.norm.weight, so the model would be partly random",
+        ),
+        (
+            changed(vision_encoder__norm__extra=torch.zeros(2)),
+            "holds vision_encoder.norm.extra, which this model has no place for",
+        ),
+        (changed(bbox_head__3__bias=torch.zeros(5)), r"bbox_head.3.bias is \(5,\) instead of \(4,\)"),
+        (changed(bbox_head__3__bias=torch.full((4,), torch.nan)), "bbox_head.3.bias hold numbers that are not finite"),
+        (changed(text_encoder__encoder__layer__0__intermediate__dense__weight=None), "incomplete"),
+        (only("vision_encoder."), "no X-VLM checkpoint"),
+        (only("bbox_head."), "only one of them"),
+        (with_head("itm_head.0"), r"for retrieval \(itm_head\); grounding needs one with a bbox_head"),
+        (with_head("cls_head.0"), r"for NLVR2 \(cls_head\)"),
+        (with_head("text_decoder.bert"), "for question answering"),
+        ({"classifier.weight": torch.zeros(2, 2)}, "no X-VLM checkpoint.*classifier"),
+        ({}, "holds no tensors"),
+        ([1, 2], "not a dictionary"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(tmp_path, state, complaint):
+    torch.save({"model": state} if isinstance(state, dict) else state, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=complaint):
+        load(tmp_path / "c.th")
+
+
+@pytest.mark.parametrize("name", ["c.th", "c.pth", "c.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04 broken", b"\x80\x02}q\x00.", b"{}", b"\xff" * 64])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match="c\\."):
+        read_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_file_whose_download_broke_off_is_refused(tmp_path, share):
+    content = write_checkpoint(tmp_path / "c.th").read_bytes()
+    (tmp_path / "c.th").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(CheckpointError, match="not a readable checkpoint"):
+        read_checkpoint(tmp_path / "c.th")
+
+
+def test_a_text_width_that_heads_of_64_do_not_divide_needs_a_configuration(tmp_path):
+    state = {name: tensor for name, tensor in grounding_state().items() if not name.startswith("text_encoder.embeddings")}
+    embeddings = {f"text_encoder.embeddings.{name}_embeddings.weight": torch.zeros(13, 48) for name in ("word", "position")}
+    path = write_checkpoint(tmp_path / "c.th", state | embeddings)
+    with pytest.raises(CheckpointError, match=r"48 wide.*config\.json"):
+        read_checkpoint(path)
+    (tmp_path / "config.json").write_text('{"config": {"text_config": {"num_attention_heads": 4}}}')
+    assert read_checkpoint(path).architecture.text.heads == 4
