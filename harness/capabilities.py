@@ -1,5 +1,4 @@
-"""What a model can do, as Protocols: raw text and prepared images in, NumPy out. Tasks and models meet here and nowhere
-else.
+"""What a model can do, as Protocols: raw text and prepared images in, NumPy out. Tasks and models meet here and nowhere else.
 
 Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
 """

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -55,21 +56,18 @@ class Entry:
     paper: str | None = None
     code: str | None = None
     embedded: bool = False
-    paper_table: bool = False
     published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weight file to run: the name it has in records, and what is known about it beforehand."""
+    """A weight file to run: the name it has in records, and what checkpoints.yaml knows about it (`release`, None for a file by path)."""
 
     name: str
     family: str
     path: Path
     vocabulary: Path
-    resolution: int | None
-    known_sha256: str | None
-    registered: bool
+    release: Release | None = None
 
 
 @cache
@@ -121,28 +119,22 @@ def find_weights(chosen: str, *, task: str, data: Path | None) -> Weights:
         family="xvlm",
         path=path,
         vocabulary=vocabulary if vocabulary.is_file() else _bert_vocabulary(data),
-        resolution=None,
-        known_sha256=None,
-        registered=False,
     )
 
 
 def checked_sha256(weights: Weights) -> str:
     """Return the SHA-256 of a weight file; raises CheckpointError if it is not the one known, or recorded when it was first used."""
     found = sha256_of(weights.path)
-    if not weights.registered:
+    if weights.release is None:
         return found
     notebook = cache_folder() / "checkpoints.json"
-    key = f"{weights.name}/{weights.path.name}"
     recorded = _notebook(notebook)
-    known = weights.known_sha256 or recorded.get(key)
+    key = f"{weights.name}/{weights.release.path}"
+    known = weights.release.sha256 or recorded.get(key)
     if known is None:
-        notebook.parent.mkdir(parents=True, exist_ok=True)
-        temporary = notebook.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({**recorded, key: found}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(notebook)
+        _note(notebook, {**recorded, key: found})
     elif known != found:
-        origin = "checkpoints.yaml" if weights.known_sha256 else f"its first use here ({notebook})"
+        origin = "checkpoints.yaml" if weights.release.sha256 else f"its first use here ({notebook})"
         raise CheckpointError(
             f"{weights.path}: sha256 is {found}, but {known} according to {origin}; "
             "get the file again, or use it under its own name with --checkpoint PATH"
@@ -156,18 +148,18 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
     release = entry.files[task]
     if entry.embedded:
         folder = Path(__file__).parent / "shapes" / "weights"
-        path, vocabulary = folder / release.path, folder / entry.vocabulary
-    else:
-        path, vocabulary = _release_path(entry, release, data), _bert_vocabulary(data)
-    return Weights(
-        name=entry.name,
-        family=entry.family,
-        path=path,
-        vocabulary=vocabulary,
-        resolution=release.resolution,
-        known_sha256=release.sha256,
-        registered=True,
-    )
+        return Weights(entry.name, entry.family, folder / release.path, folder / entry.vocabulary, release)
+    found: list[Path] = []
+    missing: list[str] = []
+    for find in (lambda: _release_path(entry, release, data), lambda: _bert_vocabulary(data)):
+        try:
+            found.append(find())
+        except MissingError as error:
+            missing.append(str(error))
+    if missing:
+        raise MissingError("\n".join(missing))
+    path, vocabulary = found
+    return Weights(entry.name, entry.family, path, vocabulary, release)
 
 
 def _release_path(entry: Entry, release: Release, data: Path | None) -> Path:
@@ -205,6 +197,15 @@ def _entry(path: Path, name: Any, value: Any) -> Entry:
         return Entry(name=str(name), files=files, published=published, **value)
     except (TypeError, AttributeError, KeyError) as error:
         raise DataError(f"{path}: the entry {name!r} is not as the head of the file describes ({error})") from error
+
+
+def _note(path: Path, hashes: Mapping[str, str]) -> None:
+    """Record hashes. A cache that cannot be written is no reason not to evaluate: the hash is in the record anyway."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(path)
 
 
 def _notebook(path: Path) -> dict[str, str]:

@@ -80,24 +80,15 @@ def _run(options: argparse.Namespace) -> int:
         workers=options.workers or launch.default_workers(),
         fresh=options.fresh,
     )
-    if launch.is_embedded(request):
-        print(launch.embedded_notice(request.checkpoint), file=sys.stderr, flush=True)
+    print(launch.notice(request), file=sys.stderr, flush=True)
     plan = launch.make_plan(request)
-    records = list(launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr)))
     rows = []
-    for path in records:
-        record = read_record(path)
-        part = f"{record.n} of {record.subset.total}" if record.subset else record.n
-        for metric, value in record.metrics.items():
-            rows.append(
-                {
-                    "checkpoint": record.checkpoint["name"], "data": record.data["name"], "task": record.task, "split": record.split,
-                    "metric": metric, "measured": value, "interval": record.intervals.get(metric), "n": part, "record": str(path),
-                }
-            )  # fmt: skip
-    columns = {"checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split", "metric": "metric"}
-    columns |= {"measured": "measured", "interval": "95 % interval", "n": "n", "record": "record"}
-    print(report.render([report.Table("results", "Results", rows, columns)], "terminal"))
+    try:
+        for path in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr)):
+            rows += report.record_rows(read_record(path), path)
+    finally:  # what came before an error is a result nevertheless
+        if rows:
+            print(report.render([report.Table("results", "Results", rows, report.RECORD_COLUMNS)], "terminal"))
     return 0
 
 
@@ -117,34 +108,23 @@ def _table(options: argparse.Namespace) -> int:
         except DataError as error:
             damaged = error.exit_code
             print(f"left out: {error}", file=sys.stderr)
-    records = table.in_order(records)
     if not records:
         print(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some", file=sys.stderr)
     for reason in table.left_out(records):
         print(f"left out: {reason}", file=sys.stderr)
+    records = table.in_order(records)
     shapes = table.shapes_rows(records)
-    boards = (
-        table.leaderboard_rows(records) if options.layout == "leaderboard" else table.paper_rows(records, checkpoint=options.checkpoint)
-    )
-    if options.format == "json":
-        print(report.render_json({"layout": options.layout, "rows": boards, "shapes": shapes}))
-        return damaged
-    title = f"{table.paper().source}: published and measured"
     if options.layout == "paper":
-        tables = [report.Table("paper", title, boards, report.PAPER_COLUMNS)]
+        rows = table.paper_rows(records, checkpoint=options.checkpoint)
+        tables = [report.Table("paper", f"{table.paper().source}: published and measured", rows, report.PAPER_COLUMNS)]
     else:
-        tables = report.leaderboard(boards, name="leaderboard", title="measured (published, difference)")
-    if shapes:
-        tables.insert(
-            0,
-            report.Table(
-                "shapes",
-                "Embedded benchmark (shapes): not comparable with any published number",
-                shapes,
-                report.SHAPES_COLUMNS,
-            ),
-        )
-    print(report.render(tables, options.format))
+        rows = table.leaderboard_rows(records)
+        tables = report.leaderboard(rows)
+    if options.format == "json":
+        print(report.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
+    else:
+        apart = [report.Table("shapes", report.SHAPES_TITLE, shapes, report.SHAPES_COLUMNS)] if shapes else []
+        print(report.render([*apart, *tables], options.format))
     return damaged
 
 
@@ -271,9 +251,9 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
+        from harness.provenance import release
 
-        print(f"xvlm-eval {version('xvlm-eval')}")
+        print(f"xvlm-eval {release() or '(not installed)'}")
         parser.exit()
 
 

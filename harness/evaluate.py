@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +32,22 @@ class Run:
     limit: int | None = None
 
     def path(self, out: Path, suffix: str = ".json") -> Path:
-        return record_path(
-            out,
-            checkpoint=self.checkpoint["name"],
-            task=self.task.name,
-            split=self.split,
-            limit=self.limit,
-            suffix=suffix,
-        )
+        name = self.checkpoint["name"]
+        return record_path(out, checkpoint=name, task=self.task.name, split=self.split, limit=self.limit, suffix=suffix)
 
 
-def evaluate(run: Run, model: Model, *, out: Path, batch_size: int, workers: int, fresh: bool, report: Report) -> Path:
+@dataclass(frozen=True)
+class Speed:
+    """What decides how fast a run is, and never what comes out of it."""
+
+    batch_size: int
+    workers: int
+
+
+def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report) -> Path:
     """Carry out a run, going on where an earlier one stopped, and return the path of its record.
 
-    `batch_size` and `workers` decide how fast, never what. Whatever was predicted before an error or a kill stays on
-    disk.
+    Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left.
     """
     everything = run.task.load(run.data, run.split)
     if run.limit is not None and run.limit >= len(everything):
@@ -55,28 +56,22 @@ def evaluate(run: Run, model: Model, *, out: Path, batch_size: int, workers: int
     identity = identify(run, model, samples, total=len(everything))
     path = run.path(out, ".predictions.jsonl")
     began = time.monotonic()
-    with open_predictions(path, identity, fresh=fresh) as file:
+    with open_predictions(path, identity, software=software(), fresh=fresh) as file:
         before = len(file.done)
         report(before, len(samples))
-        # Batches are planned over all samples and a batch begun earlier is computed whole: floats depend on what shares
-        # a matrix product.
-        batches = [batch for batch in plan_batches(samples, batch_size) if any(sample.id not in file.done for sample in batch)]
-        for batch in load_batches(batches, model.prepare, workers=workers):
+        # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on
+        # what shares a matrix product, and a resumed run has to end in the same bytes.
+        batches = [batch for batch in plan_batches(samples, speed.batch_size) if any(sample.id not in file.done for sample in batch)]
+        for batch in load_batches(batches, model.prepare, workers=speed.workers):
             predictions = run.task.predict(model, batch)
             answered = zip(batch.samples, predictions, strict=True)
             file.append([(sample.id, prediction) for sample, prediction in answered if sample.id not in file.done])
             report(len(file.done), len(samples))
-        predicted = dict(file.done)
+        predicted, made_with = dict(file.done), file.software
     seconds = time.monotonic() - began
-    record = make_record(run, model, samples, predicted, identity=identity, predictions=path)
+    record = make_record(run, samples, predicted, identity=identity, predictions=path, made_with=made_with)
     write_record(run.path(out), record)
-    timings = {
-        "predicted": len(predicted) - before,
-        "seconds": round(seconds, 3),
-        "batch_size": batch_size,
-        "workers": workers,
-    }
-    write_json(run.path(out, ".timings.json"), timings)
+    write_json(run.path(out, ".timings.json"), {"predicted": len(predicted) - before, "seconds": round(seconds, 3), **asdict(speed)})
     return run.path(out)
 
 
@@ -106,12 +101,12 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
 
 def make_record(
     run: Run,
-    model: Model,
     samples: Sequence[Sample],
     predicted: Mapping[Any, Any],
     *,
     identity: Mapping[str, Any],
     predictions: Path,
+    made_with: Mapping[str, Any],
 ) -> ResultRecord:
     """Score complete predictions. Raises DataError where a sample has none, or something was predicted that is no sample."""
     ids = [sample.id for sample in samples]
@@ -138,7 +133,7 @@ def make_record(
         data=identity["data"],
         settings=dict(run.settings),
         predictions={"file": predictions.name, "sha256": sha256_of(predictions)},
-        software=software(),
+        software=made_with,
     )
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, Weights, checked_sha256, find_weights
 from harness.errors import HarnessError, MissingError, UsageError
+from harness.evaluate import Report, Run, Speed, evaluate
 from harness.places import config_file, configured
 from harness.registry import find_split, find_task, load_model, task_names
+from harness.shapes.benchmark import embedded_data
 from harness.sources.folder import DataFolder, open_folder
 from harness.task import Task
-
-Report = Callable[[int, int], None]  # samples done, samples in all
 
 
 @dataclass(frozen=True)
@@ -34,78 +34,69 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One task on some of its splits, with the weights for it."""
+
+    task: Task
+    splits: Sequence[str]
+    weights: Weights
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The data, and for each task its splits and weights."""
+    """What will be run, on which data."""
 
     data: DataFolder
-    parts: Sequence[tuple[Task, Sequence[str], Weights]]
+    parts: Sequence[Part]
 
 
-def is_embedded(request: Request) -> bool:
-    """Whether no data folder is configured, so that the embedded benchmark is run."""
-    return configured("data", flag=request.data) is None
-
-
-def embedded_notice(checkpoint: str | None) -> str:
-    """Return the first line of an embedded run: what is evaluated, and how to evaluate on real data."""
+def notice(request: Request) -> str:
+    """Return the first line of a run: which data and which weights; and for the embedded benchmark, how to evaluate on real data."""
+    root = configured("data", flag=request.data)
+    if root is not None:
+        return f"data of {root}, evaluated with {request.checkpoint or PAPER}"
     return (
-        f"embedded benchmark: {checkpoint or SHAPES} on shapes, because no data folder is configured "
+        f"embedded benchmark: {request.checkpoint or SHAPES} on shapes, because no data folder is configured "
         f"(--data DIR, XVLM_EVAL_DATA, or `data: DIR` in {config_file()})"
     )
 
 
 def make_plan(request: Request) -> Plan:
     """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    from harness.shapes.benchmark import embedded_data
-
-    chosen = _tasks(request.tasks)
-    splits = [_splits(task, request.splits) for task in chosen]
+    tasks = _tasks(request.tasks)
+    splits = [_splits(task, request.splits) for task in tasks]
     root = configured("data", flag=request.data)
     checkpoint = request.checkpoint or (PAPER if root else SHAPES)
     data = open_folder(root) if root else embedded_data()
-    parts: list[tuple[Task, Sequence[str], Weights]] = []
-    missing: list[str] = []
-    for task, wanted in zip(chosen, splits, strict=True):
-        missing += [f"{data.root}/{needed}" for split in wanted for needed in data.missing(task.files(split))]
+    parts: list[Part] = []
+    missing: dict[str, None] = {}
+    for task, wanted in zip(tasks, splits, strict=True):
+        missing |= {f"{data.root}/{needed}": None for split in wanted for needed in data.missing(task.files(split))}
         try:
-            parts.append((task, wanted, find_weights(checkpoint, task=task.name, data=root)))
+            parts.append(Part(task, wanted, find_weights(checkpoint, task=task.name, data=root)))
         except MissingError as error:
-            missing.append(str(error))
+            missing |= dict.fromkeys(str(error).splitlines())
     if missing:
-        lines = "\n".join(f"  {line}" for line in dict.fromkeys(missing))
-        raise MissingError(f"{len(dict.fromkeys(missing))} things are missing:\n{lines}")
+        raise MissingError("\n  ".join([f"missing ({len(missing)}):", *missing]))
     return Plan(data, parts)
 
 
 def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Path]:
     """Yield the path of each record as soon as it is written. `watch` shows the progress of what it is given the name of."""
-    from harness.evaluate import Run, evaluate
-
-    for task, splits, weights in plan.parts:
-        sha256 = checked_sha256(weights)
+    speed = Speed(batch_size=request.batch_size, workers=request.workers)
+    for part in plan.parts:
+        sha256 = checked_sha256(part.weights)
         try:
-            model = load_model(weights, needs=task.needs, device=request.device, dtype=request.dtype)
+            model = load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
         except HarnessError as error:
-            raise type(error)(f"{task.name} needs a {task.needs.__name__}: {error}") from error
-        checkpoint = {
-            "name": weights.name,
-            "registered": weights.registered,
-            "file": weights.path.name,
-            "sha256": sha256,
-        }
+            raise type(error)(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        name = part.weights.name
+        checkpoint = {"name": name, "registered": part.weights.release is not None, "file": part.weights.path.name, "sha256": sha256}
         settings = {"dtype": request.dtype, "device": model.device}
-        for split in splits:
-            run = Run(task=task, split=split, data=plan.data, checkpoint=checkpoint, settings=settings, limit=request.limit)
-            with watch(f"{weights.name} {task.name} {split}") as report:
-                yield evaluate(
-                    run,
-                    model,
-                    out=request.out,
-                    batch_size=request.batch_size,
-                    workers=request.workers,
-                    fresh=request.fresh,
-                    report=report,
-                )
+        for split in part.splits:
+            run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit)
+            with watch(f"{name} {part.task.name} {split}") as report:
+                yield evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report)
 
 
 def default_workers() -> int:

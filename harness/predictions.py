@@ -14,13 +14,15 @@ from typing import Any, BinaryIO
 from harness.errors import DataError, HarnessError, IdentityError
 
 FORMAT = "xvlm-eval predictions 1"
+HEAD = b'{"format":"xvlm-eval predictions'  # how every version of such a file begins
 
 
 class PredictionFile:
     """The predictions of one run, open for appending. Use `open_predictions`."""
 
-    def __init__(self, path: Path, file: BinaryIO, predictions: dict[Any, Any]) -> None:
+    def __init__(self, path: Path, file: BinaryIO, predictions: dict[Any, Any], software: Mapping[str, Any]) -> None:
         self.path = path
+        self.software = software
         self._file = file
         self._predictions = predictions
 
@@ -44,33 +46,40 @@ class PredictionFile:
 
 
 @contextmanager
-def open_predictions(path: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[PredictionFile]:
+def open_predictions(
+    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], fresh: bool = False
+) -> Iterator[PredictionFile]:
     """Open the prediction file of a run to go on with it, or begin it.
 
-    `fresh` discards what is there. Raises IdentityError for the file of another run (naming what differs) and for one
-    that another process is writing, DataError for a file that is damaged.
+    `software` is noted when the file is begun: it tells with what, not whose predictions these are. `fresh` discards what is there. Raises
+    IdentityError for the file of another run (naming what differs) and for one that another process is writing, DataError for a file that
+    is damaged.
     """
     with _opened(path) as file:
         _lock(file, path)
         if fresh:
             file.truncate(0)
-        end, predictions = _resume(file, path, identity)
+        lines, end = _whole_lines(file, path)
+        if lines:
+            software = _head(lines[0], path, identity)
+        predictions = _predictions(lines[1:], path)
+        # Only now is it certain that this is our file: mend it where a kill tore it.
         file.truncate(end)
         file.seek(end)
-        if end == 0:
-            file.write(_line({"format": FORMAT, "identity": identity}).encode())
+        if not lines:
+            file.write(_line({"format": FORMAT, "identity": identity, "software": software}).encode())
             file.flush()
-        yield PredictionFile(path, file, predictions)
+        yield PredictionFile(path, file, predictions, software)
         os.fsync(file.fileno())
 
 
 def read_predictions(path: Path) -> tuple[dict[str, Any], dict[Any, Any]]:
     """Return the identity and the predictions by id of a finished or unfinished run. Raises DataError for a damaged file."""
     with path.open("rb") as file:
-        lines, _ = _whole_lines(file)
+        lines, _ = _whole_lines(file, path)
     if not lines:
         raise DataError(f"{path}: is empty")
-    return _identity(lines[0], path), _predictions(lines[1:], path)
+    return _parsed_head(lines[0], path)["identity"], _predictions(lines[1:], path)
 
 
 def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -88,33 +97,36 @@ def _opened(path: Path) -> BinaryIO:
         raise HarnessError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
 
 
-def _resume(file: BinaryIO, path: Path, identity: Mapping[str, Any]) -> tuple[int, dict[Any, Any]]:
-    lines, end = _whole_lines(file)
-    if not lines:
-        return 0, {}
-    there = _identity(lines[0], path)
-    if there != json.loads(json.dumps(identity)):
-        raise IdentityError(
-            f"{path}: belongs to another run (there / now: {difference(there, identity)}); choose another --out, or replace it with --fresh"
-        )
-    return end, _predictions(lines[1:], path)
-
-
-def _whole_lines(file: BinaryIO) -> tuple[list[bytes], int]:
+def _whole_lines(file: BinaryIO, path: Path) -> tuple[list[bytes], int]:
     """Return the lines that end in a line break, and where the last of them ends: what follows was torn by a kill."""
     content = file.read()
     end = content.rfind(b"\n") + 1
+    if not end and not content.startswith(HEAD[: len(content)]):
+        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
     return content[:end].splitlines(), end
 
 
-def _identity(line: bytes, path: Path) -> dict[str, Any]:
+def _head(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the software that a file was begun with; raises IdentityError if its run is not the one of `identity`."""
+    head = _parsed_head(line, path)
+    now = json.loads(json.dumps(identity))  # as it would have been written: tuples are lists there
+    if head["identity"] != now:
+        raise IdentityError(
+            f"{path}: belongs to another run (there / now: {difference(head['identity'], now)}); "
+            "choose another --out, or replace it with --fresh"
+        )
+    software: Mapping[str, Any] = head["software"]
+    return software
+
+
+def _parsed_head(line: bytes, path: Path) -> dict[str, Any]:
     try:
-        header = json.loads(line)
-        if header["format"] != FORMAT or not isinstance(header["identity"], dict):
+        head = json.loads(line)
+        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
             raise ValueError("another format")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
-    return header["identity"]
+    return dict(head)
 
 
 def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
@@ -123,7 +135,7 @@ def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
         try:
             entry = json.loads(line)
             predictions[entry["id"]] = entry["prediction"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh") from error
     return predictions
 

@@ -12,11 +12,16 @@ COMPUTING = ("torch", "transformers", "numpy", "pillow")  # a change of their ve
 def software() -> dict[str, Any]:
     """Return the versions of this project, of Python and of the packages that compute, and the commit where this is a checkout."""
     return {
-        "xvlm-eval": _version("xvlm-eval"),
+        "xvlm-eval": release(),
         "commit": commit(),
         "python": platform.python_version(),
         **computing(),
     }
+
+
+def release() -> str | None:
+    """Return the version of this project as installed, None where it is used without being installed."""
+    return _version("xvlm-eval")
 
 
 def computing() -> dict[str, str | None]:
@@ -30,18 +35,15 @@ def commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return head + ("+" if changed.strip() else "")
+    return head + ("+" if changed else "")
+
+
+def _git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _version(name: str) -> str | None:

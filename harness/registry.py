@@ -1,5 +1,4 @@
-"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry
-points.
+"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry points.
 
 A package adds a task with an entry point in the group `xvlm_eval.tasks` (name -> Task subclass), and a model family in `xvlm_eval.models`
 (name -> function like `harness.models.xvlm.load.load`).

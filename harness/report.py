@@ -4,7 +4,10 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.results import ResultRecord
 
 if TYPE_CHECKING:
     import pandas
@@ -33,10 +36,32 @@ SHAPES_COLUMNS = {
     "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric", "measured": "measured",
     "interval": "95 % interval", "n": "n", "protocol": "protocol",
 }  # fmt: skip
-BOARD_METRICS = ("task", "split", "metric")
+SHAPES_TITLE = "Embedded benchmark (shapes): not comparable with any published number"
+RECORD_COLUMNS = {
+    "checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split", "metric": "metric", "measured": "measured",
+    "interval": "95 % interval", "n": "n", "record": "record",
+}  # fmt: skip
 
 
-def leaderboard(rows: Sequence[Row], *, name: str, title: str) -> list[Table]:
+def record_rows(record: ResultRecord, path: Path) -> list[Row]:
+    """Return a row for every metric of one record."""
+    return [
+        {
+            "checkpoint": record.checkpoint["name"],
+            "data": record.data["name"],
+            "task": record.task,
+            "split": record.split,
+            "metric": metric,
+            "measured": value,
+            "interval": record.intervals.get(metric),
+            "n": f"{record.n} of {record.subset.total}" if record.subset else record.n,
+            "record": str(path),
+        }
+        for metric, value in record.metrics.items()
+    ]
+
+
+def leaderboard(rows: Sequence[Row]) -> list[Table]:
     """Return one table per task: a row per checkpoint, a column per split and metric, `measured (published, delta)` in the cells."""
     tables = []
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -45,14 +70,8 @@ def leaderboard(rows: Sequence[Row], *, name: str, title: str) -> list[Table]:
         board = {checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)}
         for row in mine:
             board[row["checkpoint"]][f"{row['split']} {row['metric']}"] = _cell(row)
-        tables.append(
-            Table(
-                name,
-                f"{title}: {task}",
-                list(board.values()),
-                {"checkpoint": "checkpoint", **{column: column for column in columns}},
-            )
-        )
+        headings = {"checkpoint": "checkpoint", **{column: column for column in columns}}
+        tables.append(Table("leaderboard", f"{task}: measured (published, difference)", list(board.values()), headings))
     return tables
 
 

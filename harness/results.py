@@ -29,10 +29,10 @@ class Subset:
 class ResultRecord:
     """One task on one split by one checkpoint.
 
-    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence
-    intervals. `data` holds the name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the
-    annotation files' SHA-256; `checkpoint` name, entry of checkpoints.yaml (null for a file given by path), file and
-    SHA-256; `settings` what a flag chose that can move a number.
+    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals. `data` holds the
+    name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` name, entry
+    of checkpoints.yaml (null for a file given by path), file and SHA-256; `settings` what a flag chose that can move a number; `software`
+    what the predictions were begun with.
     """
 
     schema: int

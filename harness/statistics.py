@@ -12,8 +12,7 @@ SEED = 20211116  # any fixed number: the same predictions have the same interval
 def mean_interval(values: Sequence[float], *, groups: Sequence[Hashable], resamples: int = RESAMPLES) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean of `values`, resampling whole groups.
 
-    Expressions about the same image are right or wrong together, so the images are drawn, not the expressions (cluster
-    bootstrap).
+    Expressions about the same image are right or wrong together, so the images are drawn, not the expressions (cluster bootstrap).
     """
     numbers: dict[Hashable, int] = {}
     group_of = np.array([numbers.setdefault(group, len(numbers)) for group in groups])

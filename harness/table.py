@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import Published, entries
-from harness.errors import DataError
+from harness.errors import DataError, UsageError, nearest
 from harness.places import shipped
 from harness.registry import find_task, task_names
 from harness.results import ResultRecord
@@ -77,7 +77,11 @@ def in_order(records: Iterable[ResultRecord]) -> list[ResultRecord]:
 
 def paper_rows(records: Iterable[ResultRecord], *, checkpoint: str | None = None) -> list[Row]:
     """Return the paper's rows in its order, filled with what `checkpoint` (the paper's own by default) measured on the official splits."""
+    records = list(records)
     chosen = checkpoint or paper().checkpoint
+    names = {record.checkpoint["name"] for record in records} | entries().keys()
+    if chosen not in names:
+        raise UsageError(f"--checkpoint {chosen}: no result has this name{nearest(chosen, names)}")
     filling = {
         (record.task, record.split): record
         for record in records

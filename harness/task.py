@@ -1,5 +1,4 @@
-"""What a benchmark is, seen from the harness: rows of official annotation files in, samples out; predictions in,
-metrics out.
+"""What a benchmark is, seen from the harness: rows of official annotation files in, samples out; predictions in, metrics out.
 
 Read this first, then `capabilities.py`, then `evaluate.py`. A task never sees pixels and never imports torch.
 """
@@ -50,9 +49,8 @@ class Scores:
 class Task(ABC):
     """A benchmark by its official protocol. One subclass per benchmark, in `tasks/`; subclasses hold no state.
 
-    `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`)
-    that predicts. `protocol` says what is done to the predictions; `official_sizes` the number of samples of each split
-    as published.
+    `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`) that predicts.
+    `protocol` says what is done to the predictions; `official_sizes` the number of samples of each split as published.
     """
 
     name: ClassVar[str]

@@ -1,7 +1,7 @@
 """RefCOCO+: find the object that an expression refers to; no expression says where it is.
 
-Data: lichengunc/refer, UNC split (Yu et al. 2016, arXiv 1608.00272), images of COCO train2014. Protocol: X-VLM's `Grounding_bbox.py`:
-each expression counts once, a box is right if its IoU with the true one is at least one half; testA refers to people, testB to the rest.
+Data: lichengunc/refer, UNC split (Yu et al. 2016, arXiv 1608.00272), images of COCO train2014. Protocol: X-VLM's `Grounding_bbox.py`: each
+expression counts once, a box is right if its IoU with the true one is at least one half; testA refers to people, testB to the rest.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,7 +14,6 @@ from harness.shapes.benchmark import embedded_data
 
 RUN = ["run", "--task", "refcoco+"]
 FLOOR = 70.0  # accuracy that the embedded model must reach on unseen scenes
-CHANCE = 15.0  # what no guess without looking reaches
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +139,20 @@ def killed(arguments, folder, *, after_bytes):
         process.send_signal(signal.SIGKILL)
         process.wait()
     return path.stat().st_size
+
+
+def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
+    path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
+    command = [sys.executable, "-m", "harness.cli", *RUN, "--split", "val", "--batch-size", "1", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and (not path.exists() or path.stat().st_size < 2000):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was predicted is kept, run the same command to go on" in shown
+    assert "Traceback" not in shown
+    assert len(path.read_text().splitlines()) > 1
 
 
 def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp_path):

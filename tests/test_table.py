@@ -95,7 +95,7 @@ def test_the_leaderboard_sets_measured_beside_published_and_says_what_is_not_run
     measured = rows["x-vlm-base-16m", "refcoco+", "val", "accuracy"]
     assert (measured["measured"], measured["published"], measured["verdict"]) == (84.5, 84.51, "reproduced")
     assert rows["x-vlm-base-16m", "refcoco+", "testA", "accuracy"]["verdict"] == "not run"
-    assert rows["x-vlm-base-4m", "ovad", "box", "mAP"]["published"] == 25.9
+    assert rows["x-vlm-base-4m", "ovad", "box", "map"]["published"] == 25.9
 
 
 def test_embedded_results_have_a_table_of_their_own():

@@ -21,8 +21,7 @@ Prepare = Callable[[Image.Image], NDArray[np.uint8]]
 def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
     """Cut samples into batches of about `batch_size`, keeping those about the same images together.
 
-    Follows from the samples and the size alone, never from what was done before: a resumed run computes the same
-    batches.
+    Follows from the samples and the size alone, never from what was done before: a resumed run computes the same batches.
     """
     groups: dict[tuple[Path, ...], list[S]] = {}
     for sample in samples:

@@ -1,5 +1,4 @@
-"""Accuracy of visual grounding: the share of expressions whose predicted box overlaps the true one with IoU of at least
-one half.
+"""Accuracy of visual grounding: the share of expressions whose predicted box overlaps the true one with IoU of at least one half.
 
 Source: the evaluation of X-VLM (`grounding_eval_bbox`) with the IoU of the REFER API (lichengunc/refer, `computeIoU`), operation by
 operation in float32. Golden `refcoco_eval` and `c_bbox`. A plain IoU in float64 gives other numbers in two cases: an IoU of exactly one
@@ -37,9 +36,8 @@ def in_pixels(box: Sequence[float], *, width: int, height: int) -> Box:
 def iou(true: Box, predicted: Box) -> float:
     """Return the IoU, in [0, 1], of two boxes in pixels.
 
-    REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one
-    pixel or less in a direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997
-    instead of one half for some unions.
+    REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one pixel or less in a
+    direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997 instead of one half for some unions.
     """
     left, top = max(true.x, predicted.x), max(true.y, predicted.y)
     right = min(true.x + true.width - 1, predicted.x + predicted.width - 1)

@@ -17,8 +17,8 @@ from harness.errors import CheckpointError
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: those under `model`, or the file itself.
 
-    Reads `.safetensors`, and everything else as a file of `torch.save`. Raises CheckpointError for a file that is
-    missing, broken, unsafe, or holds no tensors.
+    Reads `.safetensors`, and everything else as a file of `torch.save`. Raises CheckpointError for a file that is missing, broken, unsafe,
+    or holds no tensors.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):

@@ -26,9 +26,9 @@ MOST_OBJECTS = 4
 class Examples:
     """Scenes as tensors: S scenes of at most 4 objects, E expressions in all.
 
-    `images` [S, 3, R, R] bytes; `boxes` [S, 4, 4] as (cx, cy, w, h) in 0..1 and `looks` [S, 4, 4] as indices into
-    LOOKS, of the first `objects` [S] objects; `ids` [E, T] are tokens, expression e refers to object `target[e]` of its
-    scene; the expressions of scene s are `first[s]` to `first[s + 1]`.
+    `images` [S, 3, R, R] bytes; `boxes` [S, 4, 4] as (cx, cy, w, h) in 0..1 and `looks` [S, 4, 4] as indices into LOOKS, of the first
+    `objects` [S] objects; `ids` [E, T] are tokens, expression e refers to object `target[e]` of its scene; the expressions of scene s are
+    `first[s]` to `first[s + 1]`.
     """
 
     images: Tensor

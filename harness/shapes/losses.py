@@ -12,9 +12,8 @@ CHOICES = tuple(len(names) for names in LOOKS)
 class Lessons(nn.Module):
     """Heads that exist only in training and are thrown away after it.
 
-    *Naming*: from the fused first token, name the looks of what the expression refers to; the words seldom say them
-    all, so they have to be seen. *Spotting*: each cell of the third stage's grid says whether an object's middle lies
-    in it, its box and its looks.
+    *Naming*: from the fused first token, name the looks of what the expression refers to; the words seldom say them all, so they have to be
+    seen. *Spotting*: each cell of the third stage's grid says whether an object's middle lies in it, its box and its looks.
     """
 
     def __init__(self, *, fused_width: int, grid_width: int) -> None:

@@ -1,5 +1,4 @@
-"""Train xvlm-shapes, the model of the embedded benchmark: `python -m harness.shapes.train`, or `make
-shapes-checkpoint`.
+"""Train xvlm-shapes, the model of the embedded benchmark: `python -m harness.shapes.train`, or `make shapes-checkpoint`.
 
 About half an hour on two cores, minutes on a GPU. Seeded: the same machine and library versions give the same weights.
 """

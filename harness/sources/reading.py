@@ -43,8 +43,8 @@ def read_json(path: Path) -> Any:
 def read_plain_pickle(path: Path) -> Any:
     """Return what a pickle of plain types holds: dictionaries, lists, tuples, strings, numbers, booleans and None.
 
-    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can
-    run. Raises DataError for a file that names one, and for one that is no pickle.
+    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can run. Raises DataError
+    for a file that names one, and for one that is no pickle.
     """
     try:
         with path.open("rb") as file:

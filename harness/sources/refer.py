@@ -36,8 +36,8 @@ class Reference:
 def read_references(refs: Path, instances: Path) -> list[Reference]:
     """Return every reference joined with its annotation and image, in file order.
 
-    Raises DataError where a reference has no annotation, an annotation no image, or a box lies outside its image. A box
-    that only reaches beyond the border stays as it is, as in the official evaluation.
+    Raises DataError where a reference has no annotation, an annotation no image, or a box lies outside its image. A box that only reaches
+    beyond the border stays as it is, as in the official evaluation.
     """
     file = Item(read_json(instances), str(instances))
     images = {image.get("id", int): image for image in file.items("images")}
@@ -51,8 +51,8 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
 def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Reference, Sentence]]:
     """Return the expressions of a flat list (`image`, `text`, `ref_id`), in its order, joined with their references.
 
-    The flat list has no sentence ids: an expression is the next sentence of its reference with the same text, or the
-    next one at all where the text was edited; the list's text is what counts.
+    The flat list has no sentence ids: an expression is the next sentence of its reference with the same text, or the next one at all where
+    the text was edited; the list's text is what counts.
     """
     by_id = {reference.ref_id: reference for reference in references}
     left = {reference.ref_id: list(reference.sentences) for reference in references}

@@ -194,6 +194,8 @@ def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeyp
         "instances.json",
         "refcoco_bbox/checkpoint_best.pth",
         "Google Drive, id 1ySQTjpTm5CeHp50YYFObUjT7DTHLN7DZ",
+        "bert-base-uncased/vocab.txt",
+        "missing (4):",
     ):
         assert words in shown
 

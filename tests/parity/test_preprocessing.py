@@ -30,12 +30,10 @@ def finished(pixels, what):
 
 
 def test_images_become_the_official_arrays_bit_for_bit(case):
-    """One exception, by order of the two passes: Pillow 13, with which the goldens were made, squeezes some portrait
-    images height first.
+    """One exception, by order of the two passes: Pillow 13, with which the goldens were made, squeezes some portrait images height first.
 
-    The published numbers come from Pillow 9 and older, which always squeezed the width first, and so does `resize` with
-    any Pillow. Where a golden array is not the width-first one, it must be the height-first one of a portrait image,
-    again bit for bit.
+    The published numbers come from Pillow 9 and older, which always squeezed the width first, and so does `resize` with any Pillow. Where a
+    golden array is not the width-first one, it must be the height-first one of a portrait image, again bit for bit.
     """
     for name, expected in case.outputs.items():
         file, side, *kind = name.split("|")

@@ -1,5 +1,4 @@
-"""Turn a checkpoint into one of another resolution or for another head, as the reference does when it begins to
-fine-tune.
+"""Turn a checkpoint into one of another resolution or for another head, as the reference does when it begins to fine-tune.
 
 The rules are those of the reference's `load_pretrained(is_eval=False)`, pinned down by golden `i_adapt`. Evaluating a released checkpoint
 needs none of them but one: pre-training files name the text encoder `text_encoder.bert.*`, all others `text_encoder.*`.
@@ -58,8 +57,8 @@ def names_for_nlvr(names: Iterable[str], *, fusion_layer: int) -> dict[str, str]
 def names_for_vqa(names: Iterable[str], *, fusion_layer: int, same_width: bool) -> dict[str, str]:
     """Return new name -> name in a pre-training checkpoint, for VQA: the fusion layers also become the answer decoder.
 
-    `same_width` says whether image and text tokens are equally wide. If not, the decoder's keys and values (it looks at
-    the question, not at the image) cannot come from the checkpoint and keep their initial values.
+    `same_width` says whether image and text tokens are equally wide. If not, the decoder's keys and values (it looks at the question, not
+    at the image) cannot come from the checkpoint and keep their initial values.
     """
     renamed: dict[str, str] = {}
     for name in names:
@@ -83,8 +82,8 @@ def at_window(tensors: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
 def interpolate_table(table: Tensor, window: int) -> Tensor:
     """Return a relative position table [(2 v - 1)^2, heads] resampled to [(2 window - 1)^2, heads].
 
-    Source offsets grow geometrically away from the middle, so that near neighbours keep their values; a bicubic spline
-    runs through them (BEiT's scheme, which the reference took over). Computed in float64.
+    Source offsets grow geometrically away from the middle, so that near neighbours keep their values; a bicubic spline runs through them
+    (BEiT's scheme, which the reference took over). Computed in float64.
     """
     old, new = math.isqrt(table.shape[0]), 2 * window - 1
     if old == new:
@@ -113,8 +112,7 @@ def geometric_offsets(old: int, new: int) -> NDArray[np.float64]:
 def spline_matrix(knots: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the matrix [points, knots] that takes values at the knots to a cubic spline's values at the points.
 
-    Not-a-knot ends, as in FITPACK (scipy's `RectBivariateSpline`): the second knot and the last but one are none. At
-    least four knots.
+    Not-a-knot ends, as in FITPACK (scipy's `RectBivariateSpline`): the second knot and the last but one are none. At least four knots.
     """
     scale = np.abs(knots).max()
     inner = knots[2:-2] / scale

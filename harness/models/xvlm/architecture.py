@@ -1,8 +1,7 @@
 """What an X-VLM is made of: the sizes a checkpoint was trained with.
 
-A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there:
-into how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says
-otherwise.
+A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there: into
+how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says otherwise.
 """
 
 import math

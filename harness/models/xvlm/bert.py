@@ -1,9 +1,9 @@
 """The text encoder and the fusion encoder: one BERT, split at `fusion_layer`.
 
 Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. The layers below `fusion_layer` read; the others also look at an image
-by cross-attention (X-VLM, section 3.1). In the words of this project the image is a *memory*, whose keys and values are made once, and
-the texts are its *readers*: states are [G, n, T, d], n texts of T tokens for each of G memories. Parameter names are those of the
-released checkpoints.
+by cross-attention (X-VLM, section 3.1). In the words of this project the image is a *memory*, whose keys and values are made once, and the
+texts are its *readers*: states are [G, n, T, d], n texts of T tokens for each of G memories. Parameter names are those of the released
+checkpoints.
 """
 
 from dataclasses import dataclass

@@ -42,9 +42,8 @@ HEADS = {
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read an official checkpoint (`.th`, `.pth`, or `.safetensors`) without running anything it holds.
 
-    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads;
-    everything else is read from the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no
-    X-VLM.
+    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads; everything else is read from
+    the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
     """
     tensors = read_tensors(path)
     kind = _kind(tensors, path)

@@ -19,8 +19,9 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
         raise CheckpointError(f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}")
     checkpoint = read_checkpoint(weights.path)
     vision = checkpoint.architecture.vision
-    if weights.resolution and vision and vision.resolution != weights.resolution:
+    expected = weights.release.resolution if weights.release else None
+    if expected and vision and vision.resolution != expected:
         raise CheckpointError(
-            f"{weights.path}: is a checkpoint of {vision.resolution} px, checkpoints.yaml says {weights.resolution} px for {weights.name}"
+            f"{weights.path}: is a checkpoint of {vision.resolution} px, checkpoints.yaml says {expected} px for {weights.name}"
         )
     return OFFERS[needs](checkpoint, weights.vocabulary, chosen)

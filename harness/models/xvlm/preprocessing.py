@@ -39,9 +39,8 @@ def pre_question(text: str, max_words: int = QUESTION_WORDS) -> str:
 def resize(image: Image.Image, side: int, filter: Image.Resampling = Image.Resampling.BICUBIC) -> NDArray[np.uint8]:
     """Return the image squashed to `side` x `side` pixels, RGB, [side, side, 3].
 
-    Alpha is dropped and the EXIF orientation ignored, as in the reference. The two steps (width first, then height) are
-    what Pillow up to 12 did inside; Pillow 13 begins with the height of portrait images, which changes 11 % of the
-    values by up to 6.
+    Alpha is dropped and the EXIF orientation ignored, as in the reference. The two steps (width first, then height) are what Pillow up to
+    12 did inside; Pillow 13 begins with the height of portrait images, which changes 11 % of the values by up to 6.
     """
     rgb = image.convert("RGB")
     return np.array(rgb.resize((side, rgb.height), filter).resize((side, side), filter))

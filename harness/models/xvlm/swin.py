@@ -135,11 +135,10 @@ class VisionEncoder(nn.Module):
 
 
 def region_tokens(tokens: Tensor, *, image_of: Tensor, inside: Tensor) -> Tensor:
-    """Return the tokens [N, 1 + P, C] of N regions: the mean over the patches inside the region, then all patches of
-    its image.
+    """Return the tokens [N, 1 + P, C] of N regions: the mean over the patches inside the region, then all patches of its image.
 
-    `tokens` [M, 1 + P, C] are the encoder's output, `image_of` [N] the image of each region, `inside` [N, P] is 1 for
-    its patches (X-VLM, section 3.2: an object is the image seen through the mean of its patches).
+    `tokens` [M, 1 + P, C] are the encoder's output, `image_of` [N] the image of each region, `inside` [N, P] is 1 for its patches (X-VLM,
+    section 3.2: an object is the image seen through the mean of its patches).
     """
     patches = tokens[image_of, 1:]
     inside = inside.to(patches.dtype)
