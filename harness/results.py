@@ -5,7 +5,6 @@ is kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<chec
 """
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, HarnessError
+from harness.sources.reading import is_number
 
 SCHEMA = 1
 
@@ -117,7 +117,7 @@ def _check_kinds(path: Path, content: Mapping[str, Any]) -> None:
         *content["metrics"].values(),
         *(bound for pair in content["intervals"].values() for bound in (pair if _is_pair(pair) else [None])),
     ]
-    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+    if not all(map(is_number, numbers)):
         raise DataError(f"{path}: a metric or interval is not a finite number")
     if not isinstance(content["checkpoint"].get("name"), str) or not isinstance(content["data"].get("name"), str):
         raise DataError(f"{path}: does not name its checkpoint and data")

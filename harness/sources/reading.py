@@ -1,9 +1,9 @@
 """Read annotation files that may be anything: every complaint names the file, the item in it and the key."""
 
 import json
-import math
 import pickle
 import reprlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -36,8 +36,8 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    except RecursionError as error:
-        raise DataError(f"{path}: is nested too deeply to be an annotation file") from error
+    except (RecursionError, ValueError) as error:  # nested without end; a number of thousands of digits
+        raise DataError(f"{path}: is no annotation file ({reprlib.repr(str(error))})") from error
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -80,12 +80,10 @@ class Item:
         if key not in self.value:
             raise DataError(f"{self.where}: has no {key!r}")
         value = self.value[key]
-        if kind is float and type(value) is int:
+        if kind is float and is_number(value):
             value = float(value)
         if type(value) is not kind:
             raise DataError(f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise DataError(f"{self.where}: {key!r} is {value}")
         return value
 
     def items(self, key: str) -> Iterator["Item"]:
@@ -95,9 +93,14 @@ class Item:
     def numbers(self, key: str, count: int) -> tuple[float, ...]:
         """Return a list of `count` finite numbers under a key."""
         values = self.get(key, list)
-        if len(values) != count or not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+        if len(values) != count or not all(map(is_number, values)):
             raise DataError(f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}")
         return tuple(values)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number that a float can hold; true and false are none."""
+    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 
 
 def items(value: Any, where: str) -> Iterator[Item]:

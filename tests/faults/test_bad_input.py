@@ -80,7 +80,7 @@ BROKEN = {
     "zero bytes of JSON": (lambda: INSTANCES.write_bytes(b""), ["instances.json", "is empty"]),
     "half a JSON file": (lambda: INSTANCES.write_bytes(INSTANCES.read_bytes()[:100]), ["instances.json", "not JSON", "line 1"]),
     "binary instead of JSON": (lambda: INSTANCES.write_bytes(b"\xff\xfe\x00"), ["instances.json", "not UTF-8"]),
-    "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "nested"]),
+    "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "is no annotation file"]),
     "JSON of another shape": (lambda: INSTANCES.write_text("[1, 2]"), ["instances.json", "should be an object"]),
     "a list where there should be objects": (lambda: INSTANCES.write_text('{"images": [3]}'), ["instances.json", "'images', item 0", "3"]),
     "no boxes": (lambda: change([INSTANCES], annotations=[]), ["instances.json", "'annotations'", "empty list"]),
