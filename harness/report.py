@@ -1,9 +1,8 @@
 """Turn rows into tables that people and machines read: terminal, Markdown, CSV, LaTeX, HTML, JSON."""
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from harness.results import ResultRecord
 if TYPE_CHECKING:
     import pandas
 
-FORMATS = ("terminal", "md", "csv", "latex", "html", "json")
 MISSING = "–"
 
 Row = dict[str, Any]
@@ -29,7 +27,7 @@ class Table:
 
 
 PAPER_COLUMNS = {
-    "task": "task", "dataset": "dataset", "metric": "metric", "paper": "paper", "measured": "measured", "delta": "delta",
+    "task": "task", "dataset": "dataset", "metric": "metric", "printed": "paper", "measured": "measured", "delta": "delta",
     "interval": "95 % interval", "n": "n", "checkpoint": "checkpoint", "protocol": "protocol", "verdict": "verdict",
 }  # fmt: skip
 SHAPES_COLUMNS = {
@@ -76,9 +74,7 @@ def leaderboard(rows: Sequence[Row]) -> list[Table]:
 
 
 def render(tables: Sequence[Table], format: str) -> str:
-    """Return tables as text in one of FORMATS."""
-    if format == "json":
-        raise ValueError("JSON is made from rows, by render_json")
+    """Return tables as text: `terminal`, `md`, `csv`, `latex` or `html`. (JSON is made from rows, by `render_json`.)"""
     if format == "csv":
         return "\n".join(_frame(table, precise=True).to_csv(index=False) for table in tables).rstrip("\n")
     return "\n\n".join(_as_text(table, format) for table in tables)
@@ -92,6 +88,7 @@ def render_json(content: dict[str, Any]) -> str:
 def _as_text(table: Table, format: str) -> str:
     from tabulate import tabulate
 
+    table = _without_empty_columns(table)
     frame = _frame(table, precise=False)
     plain: dict[str, Any] = {
         "headers": "keys",
@@ -109,6 +106,14 @@ def _as_text(table: Table, format: str) -> str:
     return f"<h3>{_escaped(table.title)}</h3>\n{frame.to_html(index=False, border=0)}"
 
 
+def _without_empty_columns(table: Table) -> Table:
+    """Leave out what no row has, but for the measured value: that nothing was measured is worth a column."""
+    columns = {
+        key: heading for key, heading in table.columns.items() if key == "measured" or any(row.get(key) is not None for row in table.rows)
+    }
+    return replace(table, columns=columns)
+
+
 def _frame(table: Table, *, precise: bool) -> "pandas.DataFrame":
     """Return the columns that people see, as strings; `precise` keeps every digit (for CSV)."""
     import pandas
@@ -118,7 +123,7 @@ def _frame(table: Table, *, precise: bool) -> "pandas.DataFrame":
 
 
 def _text(key: str, value: Any, *, precise: bool) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None:
         return "" if precise else MISSING
     if isinstance(value, tuple | list):
         return " ".join(_text(key, item, precise=precise) for item in value) if precise else f"{value[0]:.2f} to {value[1]:.2f}"

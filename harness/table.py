@@ -1,5 +1,6 @@
 """Set results beside the paper: which record fills which printed number, and how far off it is. `report.py` makes the rows readable."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -114,7 +115,7 @@ def leaderboard_rows(records: Iterable[ResultRecord]) -> list[Row]:
                 "verdict": _verdict(record, metric, value, key=(task, split)),
             }
         )
-    return rows
+    return sorted(rows, key=_place)
 
 
 def shapes_rows(records: Iterable[ResultRecord]) -> list[Row]:
@@ -144,6 +145,22 @@ def counts(record: ResultRecord) -> bool:
     return record.subset is None and not record.embedded and _complete(record)
 
 
+def _place(row: Row) -> tuple[Any, ...]:
+    """Return where a row of the leaderboard stands: tasks and splits in the paper's or their own order, R@5 before R@10."""
+    tasks = list(dict.fromkeys(listed.measured_by[0] for listed in paper().rows))
+    splits = find_task(row["task"]).splits if row["task"] in task_names() else ()
+    number = re.search(r"\d+$", row["metric"])
+    return (
+        tasks.index(row["task"]) if row["task"] in tasks else len(tasks),
+        row["task"],
+        row["checkpoint"],
+        splits.index(row["split"]) if row["split"] in splits else len(splits),
+        row["split"],
+        row["metric"][: number.start()] if number else row["metric"],
+        int(number[0]) if number else 0,
+    )
+
+
 def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
     task, split, metric = row.measured_by
     published = float(row.value)
@@ -153,6 +170,7 @@ def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
         "metric": row.metric,
         "model": row.model,
         "paper": published,
+        "printed": row.value,
         **_measured(record, metric, published),
         "verdict": _verdict(record, metric, published, key=(task, split)),
         "measured_by": {"task": task, "split": split, "metric": metric},
