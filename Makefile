@@ -13,8 +13,8 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/xvlm-eval run --task refcoco+ --out runs/demo --fresh
-	$(BIN)/xvlm-eval table runs/demo
+	$(BIN)/xvlm-eval run --task refcoco+ --fresh
+	$(BIN)/xvlm-eval table
 
 test: setup
 	$(BIN)/python -m pytest

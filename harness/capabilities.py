@@ -3,8 +3,8 @@
 Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
 """
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,12 @@ class Model(Protocol):
 
     @property
     def device(self) -> str:
-        """The kind of device it computes on: `cpu`, `cuda`."""
+        """The kind of device it computes on, `cpu` or `cuda (NVIDIA H200)`: another kind may move the last digits of a number."""
+        ...
+
+    @property
+    def made_of(self) -> Mapping[str, Any]:
+        """What the model was made of beside its weight file, e.g. the hash of its vocabulary: as much a part of it as the weights."""
         ...
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:

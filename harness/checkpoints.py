@@ -1,23 +1,21 @@
 """Which weights there are: the entries of `checkpoints.yaml`, and files given by path."""
 
-import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CheckpointError, DataError, MissingError, UsageError, nearest
-from harness.places import cache as cache_folder
-from harness.places import configured, shipped
-from harness.sources.folder import sha256_of
+from harness.errors import DataError, MissingError, UsageError, nearest
+from harness.places import configured, hub_cache, shipped
+from harness.reading import Item, read_yaml
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
 SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
 BERT = "bert-base-uncased"
+HUB_NAMES = ("models--google-bert--bert-base-uncased", "models--bert-base-uncased")  # its folder in the cache of Hugging Face's tools
 
 
 @dataclass(frozen=True)
@@ -61,13 +59,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Weights:
-    """A weight file to run: the name it has in records, and what checkpoints.yaml knows about it (`release`, None for a file by path)."""
+    """A weight file to run: the name it has in records, and what checkpoints.yaml knows about it (`release`, None for a file by path).
+
+    `configuration` is a `config.json` beside a file given by path; the released files need none.
+    """
 
     name: str
     family: str
     path: Path
     vocabulary: Path
     release: Release | None = None
+    configuration: Path | None = None
 
 
 @cache
@@ -78,12 +80,7 @@ def entries() -> Mapping[str, Entry]:
 
 def read_entries(path: Path) -> Mapping[str, Entry]:
     """Read a `checkpoints.yaml`. Raises DataError for anything that is not as its head describes."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({error})") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise DataError(f"{path}: should hold one entry per model")
     return {name: _entry(path, name, value) for name, value in content.items()}
@@ -109,37 +106,18 @@ def find_weights(chosen: str, *, task: str, data: Path | None) -> Weights:
     if entry is not None:
         return _registered(entry, task, data)
     path = Path(chosen).expanduser()
-    if path.suffix not in SUFFIXES and os.sep not in chosen:
-        raise UsageError(f"--checkpoint {chosen}: no entry of checkpoints.yaml and no file{nearest(chosen, entries())}")
     if not path.is_file():
-        raise MissingError(f"--checkpoint {chosen}: no such file")
-    vocabulary = path.parent / "vocab.txt"
+        if path.suffix in SUFFIXES or os.sep in chosen:
+            raise MissingError(f"--checkpoint {chosen}: " + ("is a folder, not a weight file" if path.is_dir() else "no such file"))
+        raise UsageError(f"--checkpoint {chosen}: no entry of checkpoints.yaml and no file{nearest(chosen, entries())}")
+    vocabulary, configuration = path.parent / "vocab.txt", path.parent / "config.json"
     return Weights(
         name=path.stem,
         family="xvlm",
         path=path,
         vocabulary=vocabulary if vocabulary.is_file() else _bert_vocabulary(data),
+        configuration=configuration if configuration.is_file() else None,
     )
-
-
-def checked_sha256(weights: Weights) -> str:
-    """Return the SHA-256 of a weight file; raises CheckpointError if it is not the one known, or recorded when it was first used."""
-    found = sha256_of(weights.path)
-    if weights.release is None:
-        return found
-    notebook = cache_folder() / "checkpoints.json"
-    recorded = _notebook(notebook)
-    key = f"{weights.name}/{weights.release.path}"
-    known = weights.release.sha256 or recorded.get(key)
-    if known is None:
-        _note(notebook, {**recorded, key: found})
-    elif known != found:
-        origin = "checkpoints.yaml" if weights.release.sha256 else f"its first use here ({notebook})"
-        raise CheckpointError(
-            f"{weights.path}: sha256 is {found}, but {known} according to {origin}; "
-            "get the file again, or use it under its own name with --checkpoint PATH"
-        )
-    return found
 
 
 def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
@@ -181,9 +159,9 @@ def _bert_vocabulary(data: Path | None) -> Path:
     for place in places:
         if place.is_file():
             return place
-    hub = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface") / "hub"
-    for snapshot in sorted(hub.glob(f"models--*{BERT}/snapshots/*/vocab.txt")):
-        return snapshot
+    for name in HUB_NAMES:
+        for snapshot in sorted(hub_cache().glob(f"{name}/snapshots/*/vocab.txt")):
+            return snapshot
     where = places[0] if places else Path("DATA") / BERT / "vocab.txt"
     raise MissingError(
         f"{where}: missing the vocabulary of {BERT} (30,522 pieces); get vocab.txt from https://huggingface.co/google-bert/{BERT}"
@@ -191,27 +169,41 @@ def _bert_vocabulary(data: Path | None) -> Path:
 
 
 def _entry(path: Path, name: Any, value: Any) -> Entry:
-    try:
-        files = {task: Release(**release) for task, release in value.pop("files").items()}
-        published = tuple(Published(**number) for number in value.pop("published", ()))
-        return Entry(name=str(name), files=files, published=published, **value)
-    except (TypeError, AttributeError, KeyError) as error:
-        raise DataError(f"{path}: the entry {name!r} is not as the head of the file describes ({error})") from error
+    entry = Item(value, f"{path}: {name}")
+    entry.only(*(field.name for field in fields(Entry) if field.name != "name"))
+    files = entry.item("files")
+    return Entry(
+        name=str(name),
+        title=entry.get("title", str),
+        family=entry.get("family", str),
+        licence=entry.get("licence", str),
+        vocabulary=entry.get("vocabulary", str),
+        files={task: _release(files.item(task)) for task in files.value},
+        paper=entry.optional("paper", str),
+        code=entry.optional("code", str),
+        embedded=entry.optional("embedded", bool) or False,
+        published=tuple(map(_published, entry.items("published"))) if "published" in entry.value else (),
+    )
 
 
-def _note(path: Path, hashes: Mapping[str, str]) -> None:
-    """Record hashes. A cache that cannot be written is no reason not to evaluate: the hash is in the record anyway."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(path)
+def _release(file: Item) -> Release:
+    file.only(*(field.name for field in fields(Release)))
+    return Release(
+        path=file.get("path", str),
+        head=file.get("head", str),
+        resolution=file.optional("resolution", int),
+        drive=file.optional("drive", str),
+        sha256=file.optional("sha256", str),
+        settings=file.optional("settings", dict) or {},
+    )
 
 
-def _notebook(path: Path) -> dict[str, str]:
-    """Return the hashes recorded so far; a notebook that cannot be read counts as empty, since it can be made again."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def _published(number: Item) -> Published:
+    number.only(*(field.name for field in fields(Published)))
+    return Published(
+        task=number.get("task", str),
+        split=number.get("split", str),
+        metric=number.get("metric", str),
+        value=number.get("value", float),
+        source=number.get("source", str),
+    )

@@ -1,4 +1,4 @@
-"""The command `xvlm-eval`: its verbs, what they print, and with which code they end. The only module that prints.
+"""The command `xvlm-eval`: its verbs, what they print, and with which code they end.
 
 Results go to the standard output, everything else to the error output. Nothing heavy is imported before a verb needs it.
 """
@@ -7,22 +7,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-EXIT_CODES = """exit codes:
-  0  ok
-  1  a check failed
-  2  the command line asks for something that does not exist
-  3  data, weights or packages are missing or not as they should be
-  4  the run failed
-  130  interrupted (what was predicted is kept; the same command goes on)"""
+from harness.arguments import OUT, parser
 
-OUT = "runs"  # where `run` writes and `table` reads, below the current folder
+INTERRUPTED = 130  # what a shell makes of Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a letter is no reason to stop
+            stream.reconfigure(errors="replace")
+    options = parser().parse_args(arguments)
     try:
         return _guarded(options)
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
@@ -35,30 +33,37 @@ def _guarded(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
-        code: int = options.verb(options)
+        code = {"run": _run, "table": _table, "list": _list}[options.verb](options)
         sys.stdout.flush()
         return code
     except HarnessError as error:
-        if options.debug:
-            raise
-        print(f"xvlm-eval: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(options, str(error), code=error.exit_code)
     except KeyboardInterrupt:
-        if options.debug:
-            raise
-        print("xvlm-eval: interrupted; what was predicted is kept, run the same command to go on", file=sys.stderr)
-        return 130
+        again = "run the same command" + (" without --fresh" if getattr(options, "fresh", False) else "")
+        return _failed(options, f"interrupted; what was predicted is kept, {again} to go on", code=INTERRUPTED)
     except BrokenPipeError:
         raise
     except Exception as error:
-        if options.debug:
-            raise
-        print(
-            f"xvlm-eval: this should not have happened ({type(error).__name__}: {error}); "
-            "run it again with --debug and report what it prints",
-            file=sys.stderr,
-        )
-        return 4
+        message = f"this should not have happened ({type(error).__name__}: {error})"
+        if not options.debug:
+            message += "; run it again with --debug and report what it prints"
+        return _failed(options, message, code=HarnessError.exit_code)
+
+
+def _failed(options: argparse.Namespace, message: str, *, code: int) -> int:
+    """Say what went wrong; called while the error is being handled."""
+    if options.debug:
+        import traceback
+
+        _say(traceback.format_exc().rstrip())
+    _say(f"xvlm-eval: {message}")
+    return code
+
+
+def _say(message: str) -> None:
+    """Tell the user something beside the results. That nobody listens any more (`2>&1 | head`) is no reason to stop a run."""
+    with suppress(OSError, ValueError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -80,15 +85,15 @@ def _run(options: argparse.Namespace) -> int:
         workers=options.workers or launch.default_workers(),
         fresh=options.fresh,
     )
-    print(launch.notice(request), file=sys.stderr, flush=True)
+    _say(launch.notice(request))
     plan = launch.make_plan(request)
     rows = []
     try:
-        for path in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr)):
+        for path in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
             rows += report.record_rows(read_record(path), path)
     finally:  # what came before an error is a result nevertheless
         if rows:
-            print(report.render([report.Table("results", "Results", rows, report.RECORD_COLUMNS)], "terminal"))
+            print(report.render([report.Table("Results", rows, report.RECORD_COLUMNS)], "terminal"))
     return 0
 
 
@@ -96,36 +101,40 @@ def _table(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import report, table
     from harness.errors import DataError, MissingError
-    from harness.results import find_records, read_record
+    from harness.paper import paper
+    from harness.results import find_records
 
     folder = Path(options.results or options.out or OUT)
     if not folder.is_dir() and (options.results or options.out):
         raise MissingError(f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one")
-    records, damaged = [], 0
-    for path in find_records(folder):
-        try:
-            records.append(read_record(path))
-        except DataError as error:
-            damaged = error.exit_code
-            print(f"left out: {error}", file=sys.stderr)
-    if not records:
-        print(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some", file=sys.stderr)
-    for reason in table.left_out(records):
-        print(f"left out: {reason}", file=sys.stderr)
-    records = table.in_order(records)
-    shapes = table.shapes_rows(records)
+    found = find_records(folder)
+    if not found.records:
+        _say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
+    shapes = table.shapes_rows(found.records)
+    embedded = report.Table(report.SHAPES_TITLE, shapes, report.SHAPES_COLUMNS)
+    left_out = [*found.damaged, *found.misplaced, *table.objections(found.records)]
     if options.layout == "paper":
-        rows = table.paper_rows(records, checkpoint=options.checkpoint)
-        tables = [report.Table("paper", f"{table.paper().source}: published and measured", rows, report.PAPER_COLUMNS)]
-    else:
-        rows = table.leaderboard_rows(records)
+        rows = table.paper_rows(found.records, checkpoint=options.checkpoint)
+        listing = report.Table(f"{paper().source}: published and measured", rows, report.PAPER_COLUMNS)
+        tables = [listing]
+        left_out += table.passed_over(found.records, checkpoint=options.checkpoint)
+    elif options.layout == "leaderboard":
+        rows = table.leaderboard_rows(found.records)
+        listing = report.Table("Leaderboard", rows, report.LEADERBOARD_COLUMNS)
         tables = report.leaderboard(rows)
+    else:
+        rows, listing, tables = shapes, embedded, []
+    for reason in left_out:
+        _say(f"left out: {reason}")
     if options.format == "json":
         print(report.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
+    elif options.format == "csv":
+        if shapes and options.layout != "shapes":
+            _say("a CSV file is one table: the results on the embedded benchmark are in --layout shapes")
+        print(report.render_csv(listing))
     else:
-        apart = [report.Table("shapes", report.SHAPES_TITLE, shapes, report.SHAPES_COLUMNS)] if shapes else []
-        print(report.render([*apart, *tables], options.format))
-    return damaged
+        print(report.render([*([embedded] if shapes or not tables else []), *tables], options.format))
+    return DataError.exit_code if found.damaged else 0
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -133,18 +142,16 @@ def _list(options: argparse.Namespace) -> int:
     from harness import checkpoints, report
     from harness.registry import find_task, task_names
 
-    tasks = []
-    for name in task_names():
-        task = find_task(name)
-        tasks.append(
-            {
-                "task": name,
-                "splits": " ".join(task.splits),
-                "metric": task.primary,
-                "needs": task.needs.__name__,
-                "version": task.version,
-            }
-        )
+    tasks = [
+        {
+            "task": task.name,
+            "splits": " ".join(task.splits),
+            "metric": task.primary,
+            "needs": task.needs.__name__,
+            "version": task.version,
+        }
+        for task in map(find_task, task_names())
+    ]
     entries = [
         {"checkpoint": entry.name, "title": entry.title, "licence": entry.licence, "tasks": " ".join(entry.files)}
         for entry in checkpoints.entries().values()
@@ -152,109 +159,9 @@ def _list(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(report.render_json({"tasks": tasks, "checkpoints": entries}))
         return 0
-    tables = [
-        report.Table(name, name.capitalize(), rows, {key: key for key in rows[0]})
-        for name, rows in (("tasks", tasks), ("checkpoints", entries))
-    ]
+    tables = [report.Table(title, rows, {key: key for key in rows[0]}) for title, rows in (("Tasks", tasks), ("Checkpoints", entries))]
     print(report.render(tables, options.format))
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
-    parser = argparse.ArgumentParser(
-        prog="xvlm-eval",
-        description="Evaluate vision-language models of the X-VLM family by their own protocols.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, help="show the version and exit")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    _add_run(verbs.add_parser("run", parents=[common], help="evaluate a checkpoint on tasks"))
-    _add_table(verbs.add_parser("table", parents=[common], help="show results beside the published numbers"))
-    lists = verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are")
-    lists.add_argument("--format", choices=("terminal", "md", "json"), default="terminal")
-    lists.set_defaults(verb=_list)
-    return parser
-
-
-def _add_run(run: argparse.ArgumentParser) -> None:
-    run.set_defaults(verb=_run)
-    run.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all")
-    run.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
-    run.add_argument(
-        "--checkpoint",
-        metavar="NAME|PATH",
-        help="an entry of checkpoints.yaml, or a weight file; default: the paper's, on shapes xvlm-shapes",
-    )
-    run.add_argument(
-        "--data",
-        metavar="DIR",
-        help="folder of the benchmark files; default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
-    )
-    run.add_argument("--out", metavar="DIR", default=OUT, help=f"folder for predictions and records; default: {OUT}")
-    run.add_argument(
-        "--limit",
-        type=_positive,
-        metavar="N",
-        help="evaluate only N samples, drawn by a stable hash: a subset, never a result",
-    )
-    run.add_argument(
-        "--batch-size",
-        type=_positive,
-        default=32,
-        metavar="N",
-        help="samples computed together; changes speed, not results; default: 32",
-    )
-    run.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto")
-    run.add_argument(
-        "--dtype",
-        choices=("float32", "tf32", "float16", "bfloat16"),
-        default="float32",
-        help="precision of matrix products; kept in the record",
-    )
-    run.add_argument(
-        "--workers",
-        type=_positive,
-        metavar="N",
-        help="threads that decode images; default: the number of cores, at most 4",
-    )
-    run.add_argument("--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them")
-
-
-def _add_table(table: argparse.ArgumentParser) -> None:
-    table.set_defaults(verb=_table)
-    table.add_argument("results", nargs="?", metavar="DIR", help=f"folder that `run --out` wrote; default: {OUT}")
-    table.add_argument("--out", metavar="DIR", help="the same, by the name it has in `run`")
-    table.add_argument(
-        "--layout",
-        choices=("paper", "leaderboard"),
-        default="paper",
-        help="the paper's 53 rows, or checkpoints by tasks; default: paper",
-    )
-    table.add_argument("--format", choices=("terminal", "md", "csv", "latex", "html", "json"), default="terminal")
-    table.add_argument("--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
-
-
-class _Version(argparse.Action):
-    """Print the version of the installed package, looked up only when it is asked for."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from harness.provenance import release
-
-        print(f"xvlm-eval {release() or '(not installed)'}")
-        parser.exit()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What can go wrong, as a small tree; each kind ends the command with its own exit code.
 
-A message says what is wrong, where (file, line, id), and what to do next. Anything that is not a HarnessError is a bug of ours.
+A message says what is wrong, where (file, line, id), and what to do next. Any other exception that a user gets to see is a bug of ours.
 """
 
 from collections.abc import Iterable
@@ -31,6 +31,10 @@ class MissingError(DataError):
 
 class CheckpointError(DataError):
     """A checkpoint cannot be used: unreadable, unsafe, incomplete, or for another head or resolution."""
+
+
+class CapabilityError(CheckpointError):
+    """A checkpoint is sound, but its model cannot do what the task needs."""
 
 
 class IdentityError(HarnessError):

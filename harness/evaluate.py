@@ -11,9 +11,10 @@ from typing import Any
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.inference.loader import load_batches, plan_batches
-from harness.predictions import open_predictions
+from harness.predictions import PredictionFile, open_predictions
 from harness.provenance import computing, software
-from harness.results import SCHEMA, ResultRecord, Subset, record_path, write_json, write_record
+from harness.reading import read_json
+from harness.results import SCHEMA, ResultRecord, Subset, record_path, remove_record, write_json, write_record
 from harness.sources.folder import DataFolder, sha256_of
 from harness.task import Sample, Task
 
@@ -32,13 +33,14 @@ class Run:
     limit: int | None = None
 
     def path(self, out: Path, suffix: str = ".json") -> Path:
+        """Return where the record of this run lies, or a file beside it."""
         name = self.checkpoint["name"]
         return record_path(out, checkpoint=name, task=self.task.name, split=self.split, limit=self.limit, suffix=suffix)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What decides how fast a run is, and never what comes out of it."""
+    """What decides how fast a run is, and none of its metrics. (Another batch size may move the last digits of a predicted float.)"""
 
     batch_size: int
     workers: int
@@ -49,30 +51,38 @@ def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, re
 
     Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left.
     """
+    began = time.monotonic()
     everything = run.task.load(run.data, run.split)
     if run.limit is not None and run.limit >= len(everything):
         run = replace(run, limit=None)
+    run = replace(run, checkpoint={**run.checkpoint, **model.made_of})
     samples = everything if run.limit is None else subset(everything, run.limit)
     identity = identify(run, model, samples, total=len(everything))
-    path = run.path(out, ".predictions.jsonl")
-    began = time.monotonic()
-    with open_predictions(path, identity, software=software(), fresh=fresh) as file:
-        before = len(file.done)
-        report(before, len(samples))
-        # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on
-        # what shares a matrix product, and a resumed run has to end in the same bytes.
-        batches = [batch for batch in plan_batches(samples, speed.batch_size) if any(sample.id not in file.done for sample in batch)]
-        for batch in load_batches(batches, model.prepare, workers=speed.workers):
-            predictions = run.task.predict(model, batch)
-            answered = zip(batch.samples, predictions, strict=True)
-            file.append([(sample.id, prediction) for sample, prediction in answered if sample.id not in file.done])
-            report(len(file.done), len(samples))
-        predicted, made_with = dict(file.done), file.software
-    seconds = time.monotonic() - began
-    record = make_record(run, samples, predicted, identity=identity, predictions=path, made_with=made_with)
-    write_record(run.path(out), record)
-    write_json(run.path(out, ".timings.json"), {"predicted": len(predicted) - before, "seconds": round(seconds, 3), **asdict(speed)})
+    with open_predictions(run.path(out, ".predictions.jsonl"), identity, software=software(), fresh=fresh) as file:
+        loaded, before = time.monotonic(), len(file.done)
+        if before < len(samples):
+            remove_record(run.path(out))
+        _predict(run, model, samples, file, speed=speed, report=report)
+        predicted = time.monotonic()
+        write_record(run.path(out), make_record(run, samples, file, identity=identity))
+        scored = time.monotonic()
+        if fresh or len(file.done) > before:
+            stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
+            sitting = {"predicted": len(file.done) - before, "seconds": {name: round(s, 3) for name, s in stages.items()}, **asdict(speed)}
+            _add_timings(run.path(out, ".timings.json"), sitting, first=before == 0)
     return run.path(out)
+
+
+def _predict(run: Run, model: Model, samples: Sequence[Sample], file: PredictionFile, *, speed: Speed, report: Report) -> None:
+    """Predict whatever `file` lacks, image by image."""
+    report(len(file.done), len(samples))
+    # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
+    # shares a matrix product, and a resumed run has to end in the same bytes.
+    batches = [batch for batch in plan_batches(samples, speed.batch_size) if any(sample.id not in file.done for sample in batch)]
+    for batch in load_batches(batches, model.prepare, workers=speed.workers):
+        answered = zip(batch.samples, run.task.predict(model, batch), strict=True)
+        file.append([(sample.id, prediction) for sample, prediction in answered if sample.id not in file.done])
+        report(len(file.done), len(samples))
 
 
 def subset(samples: Sequence[Any], limit: int) -> list[Any]:
@@ -92,33 +102,25 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": f"{run.task.protocol}|{model.protocol}",
-        "checkpoint": run.checkpoint["sha256"],
+        "checkpoint": {name: value for name, value in run.checkpoint.items() if name not in ("name", "registered", "file")},
         "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
         "settings": dict(run.settings),
         "software": computing(),
     }
 
 
-def make_record(
-    run: Run,
-    samples: Sequence[Sample],
-    predicted: Mapping[Any, Any],
-    *,
-    identity: Mapping[str, Any],
-    predictions: Path,
-    made_with: Mapping[str, Any],
-) -> ResultRecord:
+def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
     """Score complete predictions. Raises DataError where a sample has none, or something was predicted that is no sample."""
     ids = [sample.id for sample in samples]
-    if missing := [id for id in ids if id not in predicted]:
+    if missing := [id for id in ids if id not in file.done]:
         raise DataError(
-            f"{predictions}: {len(missing)} of {len(ids)} samples have no prediction, e.g. {missing[0]!r}; a partial run is not scored"
+            f"{file.path}: {len(missing)} of {len(ids)} samples have no prediction, e.g. {missing[0]!r}; a partial run is not scored"
         )
-    if extra := predicted.keys() - set(ids):
+    if extra := file.done.keys() - set(ids):
         raise DataError(
-            f"{predictions}: predicts {len(extra)} samples that {run.task.name} {run.split} does not have, e.g. {min(extra, key=str)!r}"
+            f"{file.path}: predicts {len(extra)} samples that {run.task.name} {run.split} does not have, e.g. {min(extra, key=str)!r}"
         )
-    scores = run.task.score(samples, predicted)
+    scores = run.task.score(samples, file.done)
     return ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
@@ -132,9 +134,18 @@ def make_record(
         checkpoint=dict(run.checkpoint),
         data=identity["data"],
         settings=dict(run.settings),
-        predictions={"file": predictions.name, "sha256": sha256_of(predictions)},
-        software=made_with,
+        predictions={"file": file.path.name, "sha256": sha256_of(file.path)},
+        software=file.software,
     )
+
+
+def _add_timings(path: Path, sitting: Mapping[str, Any], *, first: bool) -> None:
+    """Note how long a sitting took, beside those of the same run before it."""
+    try:
+        earlier = [] if first or not path.exists() else list(read_json(path)["sittings"])
+    except (DataError, KeyError, TypeError):
+        earlier = []
+    write_json(path, {"sittings": [*earlier, sitting]})
 
 
 def _digest(files: Mapping[str, str]) -> str:

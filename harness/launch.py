@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.checkpoints import PAPER, SHAPES, Weights, checked_sha256, find_weights
-from harness.errors import HarnessError, MissingError, UsageError
+from harness.checkpoints import PAPER, SHAPES, Weights, find_weights
+from harness.errors import CapabilityError, MissingError, UsageError
 from harness.evaluate import Report, Run, Speed, evaluate
+from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
 from harness.registry import find_split, find_task, load_model, task_names
 from harness.shapes.benchmark import embedded_data
@@ -88,8 +89,9 @@ def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractCo
         sha256 = checked_sha256(part.weights)
         try:
             model = load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
-        except HarnessError as error:
-            raise type(error)(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        except CapabilityError as error:
+            raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        note_first_use(part.weights, sha256)
         name = part.weights.name
         checkpoint = {"name": name, "registered": part.weights.release is not None, "file": part.weights.path.name, "sha256": sha256}
         settings = {"dtype": request.dtype, "device": model.device}

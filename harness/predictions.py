@@ -8,8 +8,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from harness.errors import DataError, HarnessError, IdentityError
 
@@ -20,7 +21,7 @@ HEAD = b'{"format":"xvlm-eval predictions'  # how every version of such a file b
 class PredictionFile:
     """The predictions of one run, open for appending. Use `open_predictions`."""
 
-    def __init__(self, path: Path, file: BinaryIO, predictions: dict[Any, Any], software: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, file: FileIO, predictions: dict[Any, Any], software: Mapping[str, Any]) -> None:
         self.path = path
         self.software = software
         self._file = file
@@ -32,16 +33,12 @@ class PredictionFile:
         return self._predictions
 
     def append(self, predictions: Iterable[tuple[Any, Any]]) -> None:
-        """Write predictions (id, prediction) and hand them to the operating system: from here on a kill cannot lose them."""
+        """Write predictions (id, prediction) and hand them to the operating system: from here on a kill cannot lose them.
+
+        Raises HarnessError for a prediction that is no JSON (NaN is none), and where the disk takes no more.
+        """
         new = dict(predictions)
-        lines = "".join(_line({"id": id, "prediction": prediction}) for id, prediction in new.items())
-        try:
-            self._file.write(lines.encode())
-            self._file.flush()
-        except OSError as error:
-            raise HarnessError(
-                f"{self.path}: cannot be written ({error.strerror}); what was predicted before is kept, run the same command to go on"
-            ) from error
+        _write(self._file, "".join(_entry(self.path, id, prediction) for id, prediction in new.items()), self.path)
         self._predictions.update(new)
 
 
@@ -49,7 +46,7 @@ class PredictionFile:
 def open_predictions(
     path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], fresh: bool = False
 ) -> Iterator[PredictionFile]:
-    """Open the prediction file of a run to go on with it, or begin it.
+    """Open the prediction file of a run to go on with it, or begin it; no other process can while it is open.
 
     `software` is noted when the file is begun: it tells with what, not whose predictions these are. `fresh` discards what is there. Raises
     IdentityError for the file of another run (naming what differs) and for one that another process is writing, DataError for a file that
@@ -57,29 +54,17 @@ def open_predictions(
     """
     with _opened(path) as file:
         _lock(file, path)
-        if fresh:
-            file.truncate(0)
-        lines, end = _whole_lines(file, path)
+        content = b"" if fresh else file.readall()
+        lines, end = _whole_lines(content, path)
         if lines:
-            software = _head(lines[0], path, identity)
+            software = _software(lines[0], path, identity)
         predictions = _predictions(lines[1:], path)
         # Only now is it certain that this is our file: mend it where a kill tore it.
         file.truncate(end)
         file.seek(end)
         if not lines:
-            file.write(_line({"format": FORMAT, "identity": identity, "software": software}).encode())
-            file.flush()
+            _write(file, _line({"format": FORMAT, "identity": identity, "software": software}), path)
         yield PredictionFile(path, file, predictions, software)
-        os.fsync(file.fileno())
-
-
-def read_predictions(path: Path) -> tuple[dict[str, Any], dict[Any, Any]]:
-    """Return the identity and the predictions by id of a finished or unfinished run. Raises DataError for a damaged file."""
-    with path.open("rb") as file:
-        lines, _ = _whole_lines(file, path)
-    if not lines:
-        raise DataError(f"{path}: is empty")
-    return _parsed_head(lines[0], path)["identity"], _predictions(lines[1:], path)
 
 
 def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -89,58 +74,16 @@ def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> FileIO:
+    """Open a file for reading and writing, making it where there is none. Unbuffered: what is written is with the operating system."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("r+b" if path.exists() else "w+b")
+        return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
 
 
-def _whole_lines(file: BinaryIO, path: Path) -> tuple[list[bytes], int]:
-    """Return the lines that end in a line break, and where the last of them ends: what follows was torn by a kill."""
-    content = file.read()
-    end = content.rfind(b"\n") + 1
-    if not end and not content.startswith(HEAD[: len(content)]):
-        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
-    return content[:end].splitlines(), end
-
-
-def _head(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the software that a file was begun with; raises IdentityError if its run is not the one of `identity`."""
-    head = _parsed_head(line, path)
-    now = json.loads(json.dumps(identity))  # as it would have been written: tuples are lists there
-    if head["identity"] != now:
-        raise IdentityError(
-            f"{path}: belongs to another run (there / now: {difference(head['identity'], now)}); "
-            "choose another --out, or replace it with --fresh"
-        )
-    software: Mapping[str, Any] = head["software"]
-    return software
-
-
-def _parsed_head(line: bytes, path: Path) -> dict[str, Any]:
-    try:
-        head = json.loads(line)
-        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
-            raise ValueError("another format")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
-    return dict(head)
-
-
-def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
-    predictions = {}
-    for number, line in enumerate(lines, start=2):
-        try:
-            entry = json.loads(line)
-            predictions[entry["id"]] = entry["prediction"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh") from error
-    return predictions
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     """Keep a second process from writing the same file; the lock ends with the process, however it ends."""
     try:
         import fcntl
@@ -148,12 +91,74 @@ def _lock(file: BinaryIO, path: Path) -> None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise IdentityError(f"{path}: another process is writing this run; wait for it, or choose another --out") from error
+    except OSError:  # a file system without locks (some network ones): one run at a time is then the user's care
+        return
+
+
+def _write(file: FileIO, text: str, path: Path) -> None:
+    """Write all of a text, however little the system takes at a time. What a full disk cuts off is mended when the file is next opened."""
+    left = memoryview(text.encode("utf-8", "surrogatepass"))
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); what was predicted before is kept, run the same command to go on"
+        ) from error
+
+
+def _whole_lines(content: bytes, path: Path) -> tuple[list[bytes], int]:
+    """Return the lines that end in a line break, and where the last of them ends: what follows was torn by a kill."""
+    end = content.rfind(b"\n") + 1
+    if not end and not content.startswith(HEAD[: len(content)]):
+        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
+    return content[:end].split(b"\n")[:-1], end
+
+
+def _software(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the software that a file was begun with; raises IdentityError if its run is not the one of `identity`."""
+    try:
+        head = json.loads(line)
+        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
+            raise ValueError("another format")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
+    now = json.loads(json.dumps(identity))  # as it would have been written: tuples are lists there
+    if head["identity"] != now:
+        raise IdentityError(
+            f"{path}: belongs to another run (there / now: {difference(head['identity'], now)}); "
+            "choose another --out, or replace it with --fresh"
+        )
+    return dict(head["software"])
+
+
+def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
+    predictions: dict[Any, Any] = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            entry = json.loads(line)
+            id, prediction = entry["id"], entry["prediction"]
+            if type(id) not in (int, str) or id in predictions:
+                raise ValueError("no id, or one that was there before")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh") from error
+        predictions[id] = prediction
+    return predictions
+
+
+def _entry(path: Path, id: Any, prediction: Any) -> str:
+    try:
+        return _line({"id": id, "prediction": prediction})
+    except ValueError as error:
+        raise HarnessError(
+            f"{path}: the prediction of sample {id!r} holds a number that is not finite; is --dtype precise enough for this model?"
+        ) from error
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

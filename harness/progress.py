@@ -1,5 +1,6 @@
 """Show how far a run is: a bar where a person watches a terminal, a plain line now and then where a log is written."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
@@ -7,10 +8,11 @@ STEPS = 10  # plain lines per run
 
 
 class Progress:
-    """Progress over samples, on `stream` (the error stream: results are the output's)."""
+    """Progress over samples, on the error stream: results are the output's."""
 
-    def __init__(self, label: str, stream: TextIO) -> None:
-        self._label, self._stream = label, stream
+    def __init__(self, label: str, stream: TextIO, *, say: Callable[[str], None]) -> None:
+        """Draw on `stream` if it is a terminal, else `say` a line now and then."""
+        self._label, self._say = label, say
         self._bar = _bar(stream) if stream.isatty() else None
         self._row = self._bar.add_task(label, total=None) if self._bar else None
         self._said = -1
@@ -33,7 +35,7 @@ class Progress:
         if step > self._said:
             begun_before = f" ({done} were predicted before)" if self._said < 0 and done else ""
             self._said = step
-            print(f"{self._label}: {done} of {total}{begun_before}", file=self._stream, flush=True)
+            self._say(f"{self._label}: {done} of {total}{begun_before}")
 
 
 def _bar(stream: TextIO):  # type: ignore[no-untyped-def]

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.results import ResultRecord
+from harness.table import Row, shown_name
 
 if TYPE_CHECKING:
     import pandas
 
 MISSING = "–"
 
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a title. `name` is its key in JSON; `rows` hold full precision; `columns` (key -> heading) are what people are shown."""
+    """Rows under a title. `rows` hold full precision; `columns` (key -> heading) are what people are shown."""
 
-    name: str
     title: str
     rows: Sequence[Row]
     columns: dict[str, str]
@@ -35,6 +33,10 @@ SHAPES_COLUMNS = {
     "interval": "95 % interval", "n": "n", "protocol": "protocol",
 }  # fmt: skip
 SHAPES_TITLE = "Embedded benchmark (shapes): not comparable with any published number"
+LEADERBOARD_COLUMNS = {
+    "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric", "measured": "measured", "published": "published",
+    "delta": "delta", "interval": "95 % interval", "n": "n", "protocol": "protocol", "source": "source", "verdict": "verdict",
+}  # fmt: skip
 RECORD_COLUMNS = {
     "checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split", "metric": "metric", "measured": "measured",
     "interval": "95 % interval", "n": "n", "record": "record",
@@ -45,7 +47,7 @@ def record_rows(record: ResultRecord, path: Path) -> list[Row]:
     """Return a row for every metric of one record."""
     return [
         {
-            "checkpoint": record.checkpoint["name"],
+            "checkpoint": shown_name(record),
             "data": record.data["name"],
             "task": record.task,
             "split": record.split,
@@ -60,24 +62,31 @@ def record_rows(record: ResultRecord, path: Path) -> list[Row]:
 
 
 def leaderboard(rows: Sequence[Row]) -> list[Table]:
-    """Return one table per task: a row per checkpoint, a column per split and metric, `measured (published, delta)` in the cells."""
+    """Return one table per task and protocol: a row per checkpoint, a column per split and metric.
+
+    In the cells stands `measured (published, delta)`. What was measured by different protocols is never in one table.
+    """
     tables = []
-    for task in dict.fromkeys(row["task"] for row in rows):
-        mine = [row for row in rows if row["task"] == task]
+    for task, protocol in dict.fromkeys((row["task"], row["protocol"]) for row in rows):
+        mine = [row for row in rows if (row["task"], row["protocol"]) == (task, protocol)]
         columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in mine)
         board = {checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)}
         for row in mine:
             board[row["checkpoint"]][f"{row['split']} {row['metric']}"] = _cell(row)
         headings = {"checkpoint": "checkpoint", **{column: column for column in columns}}
-        tables.append(Table("leaderboard", f"{task}: measured (published, difference)", list(board.values()), headings))
+        title = f"{task}: measured (published, difference)" + (f", protocol {protocol}" if protocol else "")
+        tables.append(Table(title, list(board.values()), headings))
     return tables
 
 
 def render(tables: Sequence[Table], format: str) -> str:
-    """Return tables as text: `terminal`, `md`, `csv`, `latex` or `html`. (JSON is made from rows, by `render_json`.)"""
-    if format == "csv":
-        return "\n".join(_frame(table, precise=True).to_csv(index=False) for table in tables).rstrip("\n")
+    """Return tables as text: `terminal`, `md`, `latex` or `html`. (CSV and JSON are made from rows, for machines.)"""
     return "\n\n".join(_as_text(table, format) for table in tables)
+
+
+def render_csv(table: Table) -> str:
+    """Return one table as CSV: every digit, empty cells where nothing was measured."""
+    return str(_frame(table, precise=True).to_csv(index=False)).rstrip("\n")
 
 
 def render_json(content: dict[str, Any]) -> str:
@@ -99,7 +108,7 @@ def _as_text(table: Table, format: str) -> str:
     if format == "terminal":
         return f"{table.title}\n{tabulate(frame, tablefmt='simple', **plain)}"
     if format == "md":
-        escaped = frame.map(lambda cell: cell.replace("|", "\\|").replace("\n", " "))
+        escaped = frame.map(_cell_of_markdown).rename(columns=_cell_of_markdown)
         return f"### {table.title}\n\n{tabulate(escaped, tablefmt='pipe', **plain)}"
     if format == "latex":
         return f"% {table.title}\n{tabulate(frame, tablefmt='latex_booktabs', **plain)}"
@@ -133,11 +142,15 @@ def _text(key: str, value: Any, *, precise: bool) -> str:
 
 
 def _cell(row: Row) -> str:
-    """Return `84.49 (84.51, -0.02)`: measured, published and the difference, whichever there are."""
-    measured, published, delta = row.get("measured"), row.get("published"), row.get("delta")
+    """Return `84.49 (84.51, -0.02)`: measured, published and the difference, whichever there are; or why nothing was measured."""
+    measured, published, delta = row["measured"], row["published"], row["delta"]
     beside = [f"{published:.2f}"] if published is not None else []
     beside += [f"{delta:+.2f}"] if delta is not None else []
-    return (f"{measured:.2f}" if measured is not None else MISSING) + (f" ({', '.join(beside)})" if beside else "")
+    return (f"{measured:.2f}" if measured is not None else str(row["verdict"])) + (f" ({', '.join(beside)})" if beside else "")
+
+
+def _cell_of_markdown(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _align(table: Table, key: str) -> str:

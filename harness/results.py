@@ -1,18 +1,21 @@
 """The record of a result: a number together with everything that determined it.
 
-Nothing in a record depends on when or how fast the run was, so that the same run gives the same bytes, interrupted or not; what a run took
-is kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<checkpoint>/<task>.<split>.json`.
+Nothing in a record depends on when or how fast the run was: the same command gives the same bytes, interrupted or not (another batch size
+gives the same metrics, but may move the last digits of a predicted float, and with them the hash of the predictions). What a run took is
+kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<checkpoint>/<task>.<split>.json`.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError
-from harness.sources.reading import is_number
+from harness.reading import Item, read_json
+from harness.sources.folder import EMBEDDED
+from harness.statistics import Interval
 
 SCHEMA = 1
 
@@ -30,9 +33,9 @@ class ResultRecord:
     """One task on one split by one checkpoint.
 
     `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals. `data` holds the
-    name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` name, entry
-    of checkpoints.yaml (null for a file given by path), file and SHA-256; `settings` what a flag chose that can move a number; `software`
-    what the predictions were begun with.
+    name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name,
+    whether that is an entry of checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can
+    move a number; `software` what the predictions were begun with.
     """
 
     schema: int
@@ -43,7 +46,7 @@ class ResultRecord:
     subset: Subset | None
     protocol: str
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, Interval]
     checkpoint: Mapping[str, Any]
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -53,7 +56,12 @@ class ResultRecord:
     @property
     def embedded(self) -> bool:
         """Whether this is a number on the embedded benchmark, which says nothing about a real one."""
-        return self.data.get("name") == "shapes"
+        return bool(self.data["name"] == EMBEDDED)
+
+    def path(self, out: Path) -> Path:
+        """Return where this record lies in the folder that `run --out` wrote."""
+        limit = self.subset.limit if self.subset else None
+        return record_path(out, checkpoint=self.checkpoint["name"], task=self.task, split=self.split, limit=limit)
 
 
 def record_path(out: Path, *, checkpoint: str, task: str, split: str, limit: int | None = None, suffix: str = ".json") -> Path:
@@ -62,9 +70,46 @@ def record_path(out: Path, *, checkpoint: str, task: str, split: str, limit: int
     return out / checkpoint / f"{task}.{split}{subset}{suffix}"
 
 
+class Found(NamedTuple):
+    """What a folder of results holds: `records` in order of path, `damaged` and `misplaced` sentences about the other files."""
+
+    records: list[ResultRecord]
+    damaged: list[str]
+    misplaced: list[str]
+
+
+def find_records(folder: Path) -> Found:
+    """Read every record below the folder that `run --out` wrote.
+
+    A record counts at its own path only: a copy under another name would be a second result of the same run.
+    """
+    found = Found([], [], [])
+    for path in sorted(folder.glob("*/*.json")):
+        if path.name.startswith(".") or path.name.endswith(".timings.json"):
+            continue
+        try:
+            record = read_record(path)
+        except DataError as error:
+            found.damaged.append(str(error))
+            continue
+        if path == record.path(folder):
+            found.records.append(record)
+        else:
+            found.misplaced.append(f"{path}: says that it is {record.path(folder)}; a moved or renamed record does not count")
+    return found
+
+
 def write_record(path: Path, record: ResultRecord) -> None:
     """Write a record all at once: a reader never sees half of it."""
     write_json(path, asdict(record))
+
+
+def remove_record(path: Path) -> None:
+    """Remove the record of a run that begins anew: it would outlive its predictions."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be replaced ({error.strerror}); choose another --out") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -72,7 +117,7 @@ def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -81,50 +126,37 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_record(path: Path) -> ResultRecord:
     """Read a record. Raises DataError for a file that is none, saying what is wrong with it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read as a result record ({error})") from error
+    content = read_json(path)
     if not isinstance(content, dict) or "schema" not in content:
         raise DataError(f"{path}: is no result record")
     if content["schema"] != SCHEMA:
-        raise DataError(f"{path}: is a record of schema {content['schema']}, this version reads {SCHEMA}")
-    missing = [field.name for field in fields(ResultRecord) if field.name not in content]
-    unknown = sorted(content.keys() - {field.name for field in fields(ResultRecord)})
-    if missing or unknown:
-        raise DataError(f"{path}: is no result record: lacks {missing or 'nothing'}, has {unknown or 'nothing'} too many")
-    _check_kinds(path, content)
-    subset = Subset(**content["subset"]) if content["subset"] else None
-    intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
-    return ResultRecord(**{**content, "subset": subset, "intervals": intervals})
+        raise DataError(f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}")
+    record = Item(content, str(path))
+    record.only(*(field.name for field in fields(ResultRecord)))
+    metrics, intervals = record.item("metrics"), record.item("intervals")
+    checkpoint, data = record.item("checkpoint"), record.item("data")
+    checkpoint.get("name", str), data.get("name", str)
+    return ResultRecord(
+        schema=SCHEMA,
+        task=record.get("task", str),
+        task_version=record.get("task_version", int),
+        split=record.get("split", str),
+        n=record.get("n", int),
+        subset=_subset(record),
+        protocol=record.get("protocol", str),
+        metrics={name: metrics.get(name, float) for name in metrics.value},
+        intervals={name: Interval(*intervals.numbers(name, 2)) for name in intervals.value},
+        checkpoint=checkpoint.value,
+        data=data.value,
+        settings=record.get("settings", dict),
+        predictions=record.get("predictions", dict),
+        software=record.get("software", dict),
+    )
 
 
-def find_records(folder: Path) -> Iterator[Path]:
-    """Yield the record files below a folder, `<checkpoint>/<task>.<split>.json`, in order of name."""
-    for path in sorted(folder.glob("*/*.json")):
-        if not path.name.startswith(".") and not path.name.endswith(".timings.json"):
-            yield path
-
-
-def _check_kinds(path: Path, content: Mapping[str, Any]) -> None:
-    """Raise DataError where a field of a record is not of its kind."""
-    kinds = {"task": str, "split": str, "protocol": str, "n": int, "task_version": int}
-    kinds |= dict.fromkeys(("metrics", "intervals", "checkpoint", "data", "settings", "predictions", "software"), dict)
-    for name, kind in kinds.items():
-        if type(content[name]) is not kind:
-            raise DataError(f"{path}: {name!r} is not as in a result record")
-    numbers = [
-        *content["metrics"].values(),
-        *(bound for pair in content["intervals"].values() for bound in (pair if _is_pair(pair) else [None])),
-    ]
-    if not all(map(is_number, numbers)):
-        raise DataError(f"{path}: a metric or interval is not a finite number")
-    if not isinstance(content["checkpoint"].get("name"), str) or not isinstance(content["data"].get("name"), str):
-        raise DataError(f"{path}: does not name its checkpoint and data")
-    subset = content["subset"]
-    if subset is not None and not (isinstance(subset, dict) and subset.keys() == {"limit", "total"}):
-        raise DataError(f"{path}: 'subset' is not as in a result record")
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
+def _subset(record: Item) -> Subset | None:
+    if record.value.get("subset", ...) is None:
+        return None
+    subset = record.item("subset")
+    subset.only("limit", "total")
+    return Subset(subset.get("limit", int), subset.get("total", int))

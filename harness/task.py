@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sources.folder import DataFolder, Needed
+from harness.statistics import Interval
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str
@@ -43,14 +44,14 @@ class Scores:
     """Metrics by name, in percent or as the benchmark's own score, with the 95 % confidence interval where one is known."""
 
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
 class Task(ABC):
     """A benchmark by its official protocol. One subclass per benchmark, in `tasks/`; subclasses hold no state.
 
     `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`) that predicts.
-    `protocol` says what is done to the predictions; `official_sizes` the number of samples of each split as published.
+    `protocol` says what is done to the predictions; what a record must say to stand beside the paper is in `results/paper.yaml`.
     """
 
     name: ClassVar[str]
@@ -59,7 +60,6 @@ class Task(ABC):
     primary: ClassVar[str]
     needs: ClassVar[type]
     protocol: ClassVar[str]
-    official_sizes: ClassVar[Mapping[str, int]]
 
     @abstractmethod
     def files(self, split: str) -> Sequence[Needed]:

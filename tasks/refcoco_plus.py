@@ -4,6 +4,7 @@ Data: lichengunc/refer, UNC split (Yu et al. 2016, arXiv 1608.00272), images of 
 expression counts once, a box is right if its IoU with the true one is at least one half; testA refers to people, testB to the rest.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,14 +12,16 @@ from typing import ClassVar
 from harness.capabilities import Grounder
 from harness.errors import DataError
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, in_pixels, iou
+from harness.reading import is_number
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.refer import read_flat, read_references
 from harness.statistics import mean_interval
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
-REFS = Needed(("refcoco+/refs(unc).p",), "the references, UNC split", REFER)
-INSTANCES = Needed(("refcoco+/instances.json",), "the boxes of the references", REFER)
+FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's own
+REFS = Needed(tuple(f"{folder}/refs(unc).p" for folder in FOLDERS), "the references, UNC split", REFER)
+INSTANCES = Needed(tuple(f"{folder}/instances.json" for folder in FOLDERS), "the boxes of the references", REFER)
 IMAGES = Needed(
     ("images/coco/train2014", "coco/train2014", "train2014"),
     "the folder of COCO's training images of 2014 (13 GB)",
@@ -50,15 +53,17 @@ class Expression(Sample):
 
 
 class RefCOCOPlus(Task):
+    """Visual grounding on the UNC splits, one sample an expression."""
+
     name: ClassVar[str] = "refcoco+"
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("val", "testA", "testB")
     primary: ClassVar[str] = "accuracy"
     needs: ClassVar[type] = Grounder
     protocol: ClassVar[str] = "iou>=0.5|per-expression"
-    official_sizes: ClassVar[Mapping[str, int]] = {"val": 10758, "testA": 5726, "testB": 4889}
 
     def files(self, split: str) -> Sequence[Needed]:
+        """Name the references, their boxes, X-VLM's list of the split (optional) and the images."""
         return (REFS, INSTANCES, FLAT[split], IMAGES)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
@@ -84,11 +89,20 @@ class RefCOCOPlus(Task):
         return expressions
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
+        """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         boxes = model.ground(batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0])
         return [[float(number) for number in box] for box in boxes]
 
     def score(self, samples: Sequence[Expression], predictions: Mapping[SampleId, Prediction]) -> Scores:
-        overlaps = [iou(s.box, in_pixels(predictions[s.id], width=s.width, height=s.height)) for s in samples]
+        """Return the accuracy over expressions, with an interval over images: expressions about one image stand and fall together."""
+        overlaps = [iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height)) for s in samples]
         correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
         interval = mean_interval(correct, groups=[str(s.images[0]) for s in samples])
         return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval})
+
+
+def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
+    """Return a prediction if it is one. Raises DataError for anything but four finite numbers: prediction files come from anywhere."""
+    if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
+        return prediction
+    raise DataError(f"the prediction for sent_id {sent_id} should be a box of four numbers, but is {reprlib.repr(prediction)}")

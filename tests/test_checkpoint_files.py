@@ -9,17 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.errors import CheckpointError
-from harness.models.xvlm.checkpoint import load_grounding, read_checkpoint
-from harness.models.xvlm.heads import GroundingNetwork
-from tests.models_on_disk import SIZES, grounding_state, write_checkpoint
+from harness.errors import CapabilityError, CheckpointError
+from harness.models.xvlm.checkpoint import grounding_network, read_checkpoint
+from tests.models_on_disk import grounding_state, sizes, write_checkpoint
 
 
 def load(path):
-    checkpoint = read_checkpoint(path)
-    network = GroundingNetwork(checkpoint.architecture)
-    load_grounding(network, checkpoint)
-    return network.state_dict()
+    return grounding_network(read_checkpoint(path)).state_dict()
 
 
 def same(state, expected):
@@ -44,7 +40,7 @@ def test_half_precision_weights_are_computed_with_in_float32(tmp_path):
 
 def test_sizes_and_resolution_are_read_from_the_tensors(tmp_path):
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "c.th"))
-    assert (checkpoint.kind, checkpoint.architecture) == ("bbox", SIZES)
+    assert (checkpoint.kind, checkpoint.architecture) == ("bbox", sizes())
 
 
 def test_a_pre_training_checkpoint_grounds_with_its_bbox_head(tmp_path):
@@ -144,5 +140,54 @@ def test_a_text_width_that_heads_of_64_do_not_divide_needs_a_configuration(tmp_p
     path = write_checkpoint(tmp_path / "c.th", state | embeddings)
     with pytest.raises(CheckpointError, match=r"48 wide.*config\.json"):
         read_checkpoint(path)
-    (tmp_path / "config.json").write_text('{"config": {"text_config": {"num_attention_heads": 4}}}')
-    assert read_checkpoint(path).architecture.text.heads == 4
+    (tmp_path / "c.json").write_text('{"config": {"text_config": {"num_attention_heads": 4}}}')
+    assert read_checkpoint(path, tmp_path / "c.json").architecture.text.heads == 4
+
+
+@pytest.mark.parametrize("heads", ["0", "-1", "true", '"4"', "1.5"])
+def test_a_configuration_with_a_nonsensical_size_is_refused(tmp_path, heads):
+    (tmp_path / "c.json").write_text(f'{{"text_config": {{"num_attention_heads": {heads}}}}}')
+    with pytest.raises(CheckpointError, match=r"c\.json: num_attention_heads is"):
+        read_checkpoint(write_checkpoint(tmp_path / "c.th"), tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"text_config": 3}', "nonsense"])
+def test_the_configuration_of_another_tool_says_nothing(tmp_path, content):
+    (tmp_path / "c.json").write_text(content)
+    assert read_checkpoint(write_checkpoint(tmp_path / "c.th"), tmp_path / "c.json").architecture == sizes()
+
+
+@pytest.mark.parametrize(
+    ("side", "complaint"),
+    [
+        (32, r"windows of \[2, 2, 2, 2\] tokens a side, an image of 32 px has \[2, 2, 2, 1\]"),
+        (96, "3 tokens a side, which windows of 2 do not tile"),
+        (100, "100 px cannot be halved 3 times"),
+    ],
+)
+def test_an_image_side_that_does_not_go_with_the_windows_is_refused(tmp_path, side, complaint):
+    (tmp_path / "c.json").write_text(f'{{"image_res": {side}}}')
+    with pytest.raises(CheckpointError, match=complaint):
+        read_checkpoint(write_checkpoint(tmp_path / "c.th", grounding_state()), tmp_path / "c.json")
+
+
+def test_another_head_is_a_lack_of_capability_and_a_damaged_file_is_not(tmp_path):
+    with pytest.raises(CapabilityError):
+        load(write_checkpoint(tmp_path / "c.th", with_head("itm_head.0")))
+    with pytest.raises(CheckpointError) as caught:
+        load(write_checkpoint(tmp_path / "c.th", changed(bbox_head__3__bias=None)))
+    assert not isinstance(caught.value, CapabilityError)
+
+
+def test_a_tensor_that_promises_more_numbers_than_the_file_holds_is_refused(tmp_path):
+    huge = torch.zeros(1).expand(4)  # 4 numbers, 1 of them stored
+    torch.save({"model": changed(bbox_head__3__bias=huge)}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=r"bbox_head\.3\.bias.*fewer numbers"):
+        load(tmp_path / "c.th")
+
+
+@pytest.mark.parametrize("strange", [torch.zeros(4, dtype=torch.complex64), torch.zeros(4).to_sparse(), torch.zeros(4, device="meta")])
+def test_a_tensor_of_a_strange_kind_is_refused(tmp_path, strange):
+    torch.save({"model": changed(bbox_head__3__bias=strange)}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=r"c\.th.*bbox_head\.3\.bias"):
+        load(tmp_path / "c.th")

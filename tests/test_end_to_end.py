@@ -1,16 +1,20 @@
 """The command line on the embedded benchmark: from nothing to a table, and through kills to the same bytes."""
 
 import json
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from harness.cli import main
 from harness.shapes.benchmark import embedded_data
+from harness.sources.folder import sha256_of
 
 RUN = ["run", "--task", "refcoco+"]
 FLOOR = 70.0  # accuracy that the embedded model must reach on unseen scenes
@@ -41,7 +45,10 @@ def test_the_embedded_model_has_learnt_to_ground(finished):
 def test_a_record_says_what_determined_it(finished):
     record = records(finished)["refcoco+.val"]
     assert (record["task"], record["split"], record["data"]["name"]) == ("refcoco+", "val", "shapes")
-    assert record["checkpoint"]["name"] == "xvlm-shapes" and len(record["checkpoint"]["sha256"]) == 64
+    checkpoint = record["checkpoint"]
+    assert (checkpoint["name"], checkpoint["registered"], checkpoint["text_heads"]) == ("xvlm-shapes", True, 2)
+    assert len(checkpoint["sha256"]) == len(checkpoint["vocabulary_sha256"]) == 64
+    assert record["predictions"]["sha256"] == sha256_of(finished / "xvlm-shapes" / record["predictions"]["file"])
     assert set(record["data"]["files"]) == {"refcoco+/refs(unc).p", "refcoco+/instances.json"}
     assert record["settings"] == {"dtype": "float32", "device": record["settings"]["device"]}
     assert record["protocol"] == "iou>=0.5|per-expression|bbox|96px|bicubic|30-words"
@@ -70,12 +77,13 @@ def test_a_subset_is_the_same_every_time_and_never_a_result(finished, tmp_path, 
     assert "a subset of 12 of 1056, not a result" in shown.err
 
 
+def predictions(path):
+    """Prediction by id, as the file holds them."""
+    return {line["id"]: line["prediction"] for line in map(json.loads, path.read_text().splitlines()[1:])}
+
+
 def test_a_subset_predicts_what_the_whole_run_predicts(finished, tmp_path):
     assert main([*RUN, "--split", "val", "--limit", "40", "--out", str(tmp_path)]) == 0
-
-    def predictions(path):
-        lines = map(json.loads, path.read_text().splitlines()[1:])
-        return {line["id"]: line["prediction"] for line in lines}
 
     whole = predictions(finished / "xvlm-shapes" / "refcoco+.val.predictions.jsonl")
     part = predictions(tmp_path / "xvlm-shapes" / "refcoco+.val.limit-40.predictions.jsonl")
@@ -93,6 +101,15 @@ def test_speed_does_not_change_results(finished, tmp_path, speed):
     assert first["protocol"] == second["protocol"]
 
 
+def test_sixteen_bits_change_the_predictions_a_little_and_are_a_run_of_their_own(finished, tmp_path):
+    exact = predictions(finished / "xvlm-shapes" / "refcoco+.testB.predictions.jsonl")
+    assert main([*RUN, "--split", "testB", "--limit", "64", "--dtype", "bfloat16", "--out", str(tmp_path)]) == 0
+    rounded = predictions(tmp_path / "xvlm-shapes" / "refcoco+.testB.limit-64.predictions.jsonl")
+    off = [abs(a - b) for id, box in rounded.items() for a, b in zip(box, exact[id], strict=True)]
+    assert 1e-4 < max(off) < 0.1
+    assert records(tmp_path)["refcoco+.testB.limit-64"]["settings"]["dtype"] == "bfloat16"
+
+
 def test_the_table_shows_the_embedded_results_apart_and_the_papers_rows_unfilled(finished, capsys):
     assert main(["table", str(finished), "--format", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -102,12 +119,20 @@ def test_the_table_shows_the_embedded_results_apart_and_the_papers_rows_unfilled
     assert all(row["measured"] >= FLOOR for row in shown["shapes"])
 
 
-@pytest.mark.parametrize("layout", ["paper", "leaderboard"])
+@pytest.mark.parametrize(("layout", "words"), [("paper", "84.51"), ("leaderboard", "84.51"), ("shapes", "xvlm-shapes")])
 @pytest.mark.parametrize("format", ["terminal", "md", "csv", "latex", "html", "json"])
-def test_every_layout_in_every_format(finished, capsys, layout, format):
+def test_every_layout_in_every_format(finished, capsys, layout, words, format):
     assert main(["table", "--out", str(finished), "--layout", layout, "--format", format]) == 0
-    shown = capsys.readouterr().out
-    assert "refcoco+" in shown and "xvlm-shapes" in shown and "84.51" in shown
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("layout", "rows"), [("paper", 53), ("shapes", 3)])
+def test_csv_is_one_table_and_says_where_the_other_is(finished, capsys, layout, rows):
+    assert main(["table", str(finished), "--layout", layout, "--format", "csv"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert len(lines) == 1 + rows and "measured" in lines[0]
+    assert ("--layout shapes" in shown.err) == (layout == "paper")
 
 
 def test_a_copy_of_the_embedded_benchmark_stays_what_it_is(tmp_path, capsys):
@@ -123,34 +148,91 @@ def test_going_on_with_a_finished_run_predicts_nothing_and_changes_nothing(finis
     assert contents(finished / "xvlm-shapes") == before
 
 
+def timings(out, split):
+    return json.loads((out / "xvlm-shapes" / f"refcoco+.{split}.timings.json").read_text())["sittings"]
+
+
+def test_how_long_a_run_took_is_kept_by_stage_and_not_overwritten_by_a_run_that_had_nothing_to_do(finished):
+    before = timings(finished, "val")
+    assert [sitting["predicted"] for sitting in before] == [1056]
+    assert before[0]["seconds"].keys() == {"load", "predict", "score"} and before[0]["batch_size"] == 32
+    assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
+    assert timings(finished, "val") == before
+
+
+def test_fresh_begins_anew(tmp_path, capsys):
+    arguments = [*RUN, "--split", "val", "--limit", "20", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    before = contents(tmp_path / "xvlm-shapes")
+    capsys.readouterr()
+    assert main([*arguments, "--fresh"]) == 0
+    assert "predicted before" not in capsys.readouterr().err
+    assert contents(tmp_path / "xvlm-shapes") == before
+    assert len(timings(tmp_path, "val.limit-20")) == 1
+
+
+def test_a_record_does_not_outlive_its_predictions(tmp_path):
+    """A run that replaces another and fails leaves no record of the one that it replaced."""
+    data = tmp_path / "data"
+    shutil.copytree(embedded_data().root, data)
+    arguments = [
+        *RUN,
+        "--split",
+        "val",
+        "--limit",
+        "4",
+        "--data",
+        str(data),
+        "--checkpoint",
+        "xvlm-shapes",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    assert main(arguments) == 0
+    assert len(records(tmp_path / "runs")) == 1
+    shutil.rmtree(data / "images" / "coco" / "train2014")
+    (data / "images" / "coco" / "train2014").mkdir()
+    assert main([*arguments, "--fresh"]) == 3
+    assert records(tmp_path / "runs") == {}
+
+
 def test_another_precision_is_another_run(finished, capsys):
     assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(finished)]) == 4
     assert "settings.dtype: float32 / bfloat16" in capsys.readouterr().err
 
 
-def killed(arguments, folder, *, after_bytes):
-    """Start a run as a process of its own and kill it once its predictions have grown beyond `after_bytes`; the bytes they then have."""
-    path = folder / "xvlm-shapes" / "refcoco+.val.limit-600.predictions.jsonl"
-    process = subprocess.Popen([sys.executable, "-m", "harness.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@contextmanager
+def running(arguments, **options):
+    """A run as a process of its own, which takes signals as a command of a shell does; killed if it is still there at the end."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *arguments],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
     try:
-        while process.poll() is None and (not path.exists() or path.stat().st_size < after_bytes):
-            time.sleep(0.001)
+        yield process
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    return path.stat().st_size
+        process.kill()
+        process.communicate()
+
+
+def wait_for(path, *, beyond, process, seconds=120):
+    """Wait until a file has grown beyond so many bytes, or the process has ended."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and (not path.exists() or path.stat().st_size <= beyond):
+        assert time.monotonic() < deadline, f"{path} did not grow beyond {beyond} bytes"
+        time.sleep(0.001)
 
 
 def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
-    command = [sys.executable, "-m", "harness.cli", *RUN, "--split", "val", "--batch-size", "1", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and (not path.exists() or path.stat().st_size < 2000):
-        time.sleep(0.001)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=60)
+    with running([*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]) as process:
+        wait_for(path, beyond=2000, process=process)
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "what was predicted is kept, run the same command to go on" in shown
+    assert "what was predicted is kept, run the same command without --fresh to go on" in shown
     assert "Traceback" not in shown
     assert len(path.read_text().splitlines()) > 1
 
@@ -159,16 +241,54 @@ def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp
     arguments = [*RUN, "--split", "val", "--limit", "600", "--batch-size", "8", "--out"]
     assert main([*arguments, str(tmp_path / "calm")]) == 0
     expected = contents(tmp_path / "calm" / "xvlm-shapes")
+    name = "refcoco+.val.limit-600.predictions.jsonl"
+    path, final = tmp_path / "killed" / "xvlm-shapes" / name, len(expected[name])
     draws, size, kills = random.Random(7), 0, 0
-    final = len(expected["refcoco+.val.limit-600.predictions.jsonl"])
     while size < final * 0.8:
-        size = killed(
-            [*arguments, str(tmp_path / "killed")],
-            tmp_path / "killed",
-            after_bytes=size + draws.randrange(1, final // 4),
-        )
+        target = min(size + draws.randrange(1, final // 4), int(final * 0.85))
+        with running([*arguments, str(tmp_path / "killed")]) as process:
+            wait_for(path, beyond=target, process=process)
+            process.send_signal(signal.SIGKILL)
+        size, kills = path.stat().st_size, kills + 1
         assert size < final, "the run ended before it was killed"
-        kills += 1
     assert kills >= 3
     assert main([*arguments, str(tmp_path / "killed")]) == 0
     assert contents(tmp_path / "killed" / "xvlm-shapes") == expected
+
+
+def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(tmp_path):
+    """What a power failure leaves: a file that ends anywhere, in the middle of a batch, a line or a letter."""
+    arguments = [*RUN, "--split", "val", "--limit", "24", "--batch-size", "8", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    expected = contents(tmp_path / "xvlm-shapes")
+    path = tmp_path / "xvlm-shapes" / "refcoco+.val.limit-24.predictions.jsonl"
+    whole = path.read_bytes()
+    for cut in [0, *random.Random(3).sample(range(1, len(whole)), 6)]:
+        path.write_bytes(whole[:cut])
+        assert main(arguments) == 0
+        assert contents(tmp_path / "xvlm-shapes") == expected, cut
+
+
+def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
+    reader, writer = os.openpty()
+    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+        out, _ = process.communicate(timeout=120)
+    os.close(writer)
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while piece := os.read(reader, 4096):
+            shown += piece
+    os.close(reader)
+    assert process.returncode == 0
+    assert "8/8" in shown.decode() and "\x1b[" in shown.decode()
+    assert "8 of 1056" in out
+
+
+def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+        out, _ = process.communicate(timeout=120)
+    os.close(writer)
+    assert process.returncode == 0
+    assert "8 of 1056" in out

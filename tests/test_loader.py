@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.inference.loader import load_batches, plan_batches
+from harness.inference.loader import AHEAD, load_batches, plan_batches
 from harness.models.xvlm.preprocessing import resize
 from harness.task import Sample
 
@@ -72,3 +72,18 @@ def test_batches_come_in_order_whatever_the_number_of_threads(tmp_path, workers)
     samples = [sample(number, f"{number}.png", folder=tmp_path) for number in range(20)]
     batches = list(load_batches(plan_batches(samples, 3), lambda i: np.array(i), workers=workers))
     assert [int(pixels[0, 0, 0]) for batch in batches for pixels in batch.images] == list(range(20))
+
+
+def test_images_are_decoded_ahead_of_use_but_never_all_at_once(tmp_path):
+    for number in range(12):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{number}.png")
+    decoded = []
+
+    def prepare(image):
+        decoded.append(image)
+        return np.array(image)
+
+    batches = load_batches([[sample(number, f"{number}.png", folder=tmp_path)] for number in range(12)], prepare, workers=4)
+    for used in range(1, 13):
+        next(batches)
+        assert used <= len(decoded) <= used + AHEAD

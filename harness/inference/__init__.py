@@ -1,0 +1,1 @@
+"""How models are run: `loader` (samples grouped by image, decoded ahead), `device` (where, and how precisely)."""

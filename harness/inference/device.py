@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.errors import MissingError, UsageError
+from harness.errors import HarnessError, MissingError, UsageError
 
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+SHORT = ("float16", "bfloat16")  # computed by autocast
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,26 @@ class Device:
     dtype: str
 
     @property
-    def kind(self) -> str:
-        return self.torch.type
+    def name(self) -> str:
+        """What is computed on, for the record: `cpu`, or `cuda` with the model of the GPU."""
+        return "cpu" if self.torch.type == "cpu" else f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)})"
 
     @contextmanager
-    def precision(self) -> Iterator[None]:
-        """Compute in this precision: autocast for the 16-bit types, the tensor cores' TF32 for `tf32`, exact float32 otherwise."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.dtype == "tf32" else "highest")
+    def computing(self) -> Iterator[None]:
+        """Compute predictions in this precision: autocast for the 16-bit types, the tensor cores' TF32 for `tf32`, float32 otherwise.
+
+        Raises HarnessError where the device runs out of memory.
+        """
+        matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+        before = matrices.fp32_precision, convolutions.fp32_precision
+        matrices.fp32_precision = convolutions.fp32_precision = "tf32" if self.dtype == "tf32" else "ieee"
         try:
-            with torch.autocast(self.kind, DTYPES[self.dtype], enabled=self.dtype in ("float16", "bfloat16")):
+            with torch.inference_mode(), torch.autocast(self.torch.type, DTYPES[self.dtype], enabled=self.dtype in SHORT):
                 yield
+        except torch.OutOfMemoryError as error:
+            raise HarnessError(f"{self.name}: out of memory; use a smaller --batch-size, what was predicted is kept") from error
         finally:
-            torch.set_float32_matmul_precision(before)
+            matrices.fp32_precision, convolutions.fp32_precision = before
 
 
 def choose_device(name: str, dtype: str) -> Device:

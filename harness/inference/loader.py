@@ -65,6 +65,8 @@ def _batch(samples: Sequence[Sample], images: dict[Path, NDArray[np.uint8]]) -> 
 
 
 def _read(path: Path, sample: Sample, prepare: Prepare) -> NDArray[np.uint8]:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise DataError(f"{path}: is not a file (needed by sample {sample.id}); get the image again")
     try:
         with Image.open(path) as image:
             image.load()

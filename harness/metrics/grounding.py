@@ -38,7 +38,10 @@ def iou(true: Box, predicted: Box) -> float:
 
     REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one pixel or less in a
     direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997 instead of one half for some unions.
+    Raises ValueError for a box that holds no numbers.
     """
+    if any(math.isnan(number) for number in (*true, *predicted)):
+        raise ValueError("a box is not made of numbers")
     left, top = max(true.x, predicted.x), max(true.y, predicted.y)
     right = min(true.x + true.width - 1, predicted.x + predicted.width - 1)
     bottom = min(true.y + true.height - 1, predicted.y + predicted.height - 1)

@@ -1,0 +1,1 @@
+"""Model families: `xvlm`; and `weights`, which reads the weight files of any of them safely."""

@@ -13,6 +13,11 @@ from torch import Tensor
 
 from harness.errors import CheckpointError
 
+NUMBERS = (
+    torch.float32, torch.float16, torch.bfloat16, torch.float64,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+)  # fmt: skip
+
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: those under `model`, or the file itself.
@@ -20,6 +25,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Reads `.safetensors`, and everything else as a file of `torch.save`. Raises CheckpointError for a file that is missing, broken, unsafe,
     or holds no tensors.
     """
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path}: is not a file")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
@@ -28,7 +35,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     state = {name: tensor for name, tensor in content.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
     if not state:
         raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
+    for name, tensor in state.items():
+        if complaint := _complaint(tensor):
+            raise CheckpointError(f"{path}: the tensor {name} {complaint}; the file is damaged, or no checkpoint of a model")
     return state
+
+
+def _complaint(tensor: Tensor) -> str | None:
+    """Say what is strange about a tensor: a file of a kilobyte can describe one of a terabyte."""
+    if tensor.dtype not in NUMBERS:
+        return f"holds numbers of the kind {tensor.dtype}"
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return f"is not stored as numbers in a row ({tensor.layout}, {tensor.device.type})"
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        return f"of shape {tuple(tensor.shape)} stores fewer numbers than that"
+    return None
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from harness.errors import DataError
 from harness.places import cache
+from harness.reading import read_json
 from harness.shapes.expressions import expressions
 from harness.shapes.render import render
 from harness.shapes.scenes import SHAPES, Object, Scene, evaluation_scene
@@ -43,13 +44,15 @@ SPLITS = (
 def embedded_data() -> DataFolder:
     """Return the embedded benchmark, writing it into the cache on first use (a few seconds). Raises DataError where that cannot be."""
     root = cache() / "shapes" / f"v{VERSION}"
-    if not root.is_dir():
+    if not _whole(root):
         temporary = root.with_name(f".{root.name}.{os.getpid()}")
         try:
             write_benchmark(temporary)
+            if root.exists() and not _whole(root):  # a cleaner of old files has been at it
+                shutil.rmtree(root)
             temporary.rename(root)
         except OSError as error:
-            if not root.is_dir():  # else another process wrote it meanwhile
+            if not _whole(root):  # else another process wrote it meanwhile
                 raise DataError(
                     f"{root}: the embedded benchmark cannot be written ({error.strerror}); set XVLM_EVAL_CACHE to a folder that can"
                 ) from error
@@ -59,12 +62,25 @@ def embedded_data() -> DataFolder:
 
 
 def write_benchmark(root: Path) -> None:
-    """Write images and annotations below `root`."""
+    """Write images and annotations below `root`, and last a marker that says how many files there are."""
     root.mkdir(parents=True)
-    _write_json(root / MARKER, {"name": EMBEDDED, "version": VERSION})
     scenes = list(_numbered_scenes())
     _write_images(root / "images" / "coco" / "train2014", scenes)
     _write_refcoco_plus(root / "refcoco+", scenes)
+    _write_json(root / MARKER, {"name": EMBEDDED, "version": VERSION, "files": _count(root)})
+
+
+def _whole(root: Path) -> bool:
+    """Whether every file is there that was written."""
+    try:
+        marker = read_json(root / MARKER)
+        return isinstance(marker, dict) and marker.get("files") == _count(root)
+    except DataError:
+        return False
+
+
+def _count(root: Path) -> int:
+    return sum(path.is_file() and path.name != MARKER for path in root.rglob("*"))
 
 
 def _numbered_scenes() -> Iterator[tuple[int, Split, Scene]]:

@@ -1,5 +1,7 @@
 """What the embedded model is trained for: the paper's box losses, and two lessons without which its small networks would need days."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,23 +49,31 @@ def box_loss(predicted: Tensor, true: Tensor) -> Tensor:
 
 def overlap(predicted: Tensor, true: Tensor) -> Tensor:
     """Return the IoU of boxes (cx, cy, w, h), [.., 4] to [..]."""
-    intersection, union, _ = _areas(predicted, true)
-    return intersection / union
+    areas = _areas(predicted, true)
+    return areas.intersection / areas.union
 
 
 def generalised_iou(predicted: Tensor, true: Tensor) -> Tensor:
     """Return IoU minus the share of the enclosing box that neither box covers (Rezatofighi et al. 2019), [.., 4] to [..]."""
-    intersection, union, hull = _areas(predicted, true)
-    return intersection / union - (hull - union) / hull
+    areas = _areas(predicted, true)
+    return areas.intersection / areas.union - (areas.hull - areas.union) / areas.hull
 
 
-def _areas(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class _Areas(NamedTuple):
+    """Of two boxes: the area of what both cover, of what either covers, and of the smallest box around them."""
+
+    intersection: Tensor
+    union: Tensor
+    hull: Tensor
+
+
+def _areas(predicted: Tensor, true: Tensor) -> _Areas:
     low, high = predicted[..., :2] - predicted[..., 2:] / 2, predicted[..., :2] + predicted[..., 2:] / 2
     true_low, true_high = true[..., :2] - true[..., 2:] / 2, true[..., :2] + true[..., 2:] / 2
     intersection = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(-1)
     union = predicted[..., 2:].prod(-1) + true[..., 2:].prod(-1) - intersection
     hull = (torch.maximum(high, true_high) - torch.minimum(low, true_low)).prod(-1)
-    return intersection, union, hull
+    return _Areas(intersection, union, hull)
 
 
 def _naming_loss(logits: Tensor, looks: Tensor) -> Tensor:

@@ -1,7 +1,15 @@
 """The world of the embedded benchmark: two to four coloured shapes on a background.
 
-A scene is data, not pixels: everything that the seven benchmarks ask about it (captions, questions, statements on pairs, expressions,
-attributes) can be derived from the objects listed here. A scene follows from its seed alone, on every machine and Python version.
+A scene is data, not pixels, and follows from its seed alone, on every machine and Python version. It holds everything that the seven
+benchmarks ask:
+
+- RefCOCO+: expressions that fit one object of the scene and no other (`expressions.py`).
+- COCO captions, COCO and Flickr30K retrieval: five sentences about shapes, colours, fills, sizes and the background.
+- VQAv2: how many, is there, what colour, what shape, what fill, with ten answers each: what `objects` say, and where sizes or colours are
+  close to one another, as they are for people, a few that differ.
+- NLVR2: statements on two scenes that count and compare their objects; true of some of the four combinations of a pair, false of others.
+- OVAD: every object's colour, fill, size and shape are attributes that it has; those of the same kind that it has not are negative, and
+  what cannot be told of it (the fill of a small object on a grainy background) is unknown.
 """
 
 import hashlib

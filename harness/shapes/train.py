@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
 from harness.models.xvlm.bert import padding_mask
-from harness.models.xvlm.heads import GroundingNetwork
+from harness.models.xvlm.heads import GroundingNetwork, fused
 from harness.models.xvlm.preprocessing import MEAN, STD
 from harness.models.xvlm.tokenizer import Tokenizer
 from harness.shapes.examples import Examples, training_examples, tuning_examples
@@ -27,6 +28,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 VISION = VisionArchitecture(resolution=96, window=6, width=24, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8))
 GRID_STAGE = 2  # the stage whose tokens learn to spot objects: a grid of 6 x 6
 TUNING_SCENES = 400
+LOOK_EVERY = 500  # steps from one look at unseen scenes to the next
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Recipe:
 
 
 def main() -> None:
+    """Train by the recipe of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     for name, default in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
@@ -56,21 +59,21 @@ def main() -> None:
     train(options.pop("out"), Recipe(**options))
 
 
-def train(out: Path, recipe: Recipe) -> None:
-    """Train a grounding model and write `refcoco+.safetensors` and `vocab.txt` into `out`."""
+def train(out: Path, recipe: Recipe, *, tuning_scenes: int = TUNING_SCENES) -> None:
+    """Train a grounding model and write `refcoco+.safetensors` and `vocab.txt` into `out`; the weights are also saved on the way."""
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
     tokenizer = Tokenizer(out / "vocab.txt")
     began = time.monotonic()
     examples = training_examples(recipe.scenes, side=VISION.resolution, tokenizer=tokenizer)
-    tuning = tuning_examples(TUNING_SCENES, side=VISION.resolution, tokenizer=tokenizer)
+    tuning = tuning_examples(tuning_scenes, side=VISION.resolution, tokenizer=tokenizer)
     print(f"{recipe.scenes} scenes, {len(examples.ids)} expressions drawn in {time.monotonic() - began:.0f} s", flush=True)
     network = initialised(architecture(len(tokenizer))).to(recipe.device)
     print(f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters", flush=True)
     began = time.monotonic()
     for step, loss in _steps(network, examples, recipe):
-        if step % 500 == 0 or step == recipe.steps:
+        if step % LOOK_EVERY == 0 or step == recipe.steps:
             right = accuracy(network, tuning, device=recipe.device)
             print(
                 f"step {step}  {time.monotonic() - began:.0f} s  loss {loss:.3f}  unseen scenes {right:.1f} %",
@@ -90,7 +93,7 @@ def architecture(pieces: int) -> Architecture:
 
 def initialised(sizes: Architecture) -> GroundingNetwork:
     """Return a network to train. Linear layers keep torch's own start: BERT's (0.02) is too faint for layers this narrow."""
-    network = GroundingNetwork(sizes)
+    network = GroundingNetwork(fused(sizes))
     for name, parameter in network.named_parameters():
         if "embeddings.weight" in name:
             nn.init.normal_(parameter, std=0.1)
@@ -140,16 +143,16 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
     kind, dtype = torch.device(recipe.device).type, getattr(torch, recipe.dtype)
     network.train()
     for step in range(1, recipe.steps + 1):
-        images, boxes, looks, objects, ids, target = (part.to(recipe.device) for part in _drawn(examples, recipe))
+        drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.remember(network.vision_encoder(_normalised(images)))
-            mask = padding_mask(ids > 0)
-            fused = network.text_encoder.look(network.text_encoder.read(ids, mask), memory, mask)[:, :, 0]
+            memory = network.text_encoder.remember(network.vision_encoder(_normalised(drawn.images)))
+            mask = padding_mask(drawn.ids > 0)
+            fused = network.text_encoder.look(network.text_encoder.read(drawn.ids, mask), memory, mask)[:, :, 0]
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
-            scene = torch.arange(len(images), device=target.device)[:, None]
-            grounding = box_loss(predicted, boxes[scene, target])
-            naming = lessons.name(fused, looks[scene, target])
-            spotting = lessons.spot(grid["tokens"], boxes, looks, objects)
+            scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
+            grounding = box_loss(predicted, drawn.boxes[scene, drawn.target])
+            naming = lessons.name(fused, drawn.looks[scene, drawn.target])
+            spotting = lessons.spot(grid["tokens"], drawn.boxes, drawn.looks, drawn.objects)
         loss = grounding + recipe.naming * naming + recipe.spotting * spotting
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -159,7 +162,18 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
         yield step, grounding.item()
 
 
-def _drawn(examples: Examples, recipe: Recipe) -> tuple[Tensor, ...]:
+class _Drawn(NamedTuple):
+    """One step's scenes, as in `Examples`, and n expressions for each: `ids` [B, n, T] about objects `target` [B, n]."""
+
+    images: Tensor
+    boxes: Tensor
+    looks: Tensor
+    objects: Tensor
+    ids: Tensor
+    target: Tensor
+
+
+def _drawn(examples: Examples, recipe: Recipe) -> _Drawn:
     """Draw scenes and some of their expressions; half of the scenes are mirrored, which no expression of this benchmark can tell."""
     scenes = torch.randint(len(examples.images), (recipe.images_per_step,))
     first, said = examples.first[scenes, None], examples.first[scenes + 1, None] - examples.first[scenes, None]
@@ -170,7 +184,7 @@ def _drawn(examples: Examples, recipe: Recipe) -> tuple[Tensor, ...]:
     boxes[mirrored, :, 0] = 1 - boxes[mirrored, :, 0]
     ids = examples.ids[rows]
     ids = ids[:, :, : int((ids > 0).sum(-1).max())]
-    return images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows]
+    return _Drawn(images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows])
 
 
 def _normalised(images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.metrics.grounding import Box
-from harness.sources.reading import Item, items, read_json, read_plain_pickle
+from harness.reading import Item, items, read_json, read_plain_pickle
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
     beyond the border stays as it is, as in the official evaluation.
     """
     file = Item(read_json(instances), str(instances))
-    images = {image.get("id", int): image for image in file.items("images")}
-    boxes = {box.get("id", int): box for box in file.items("annotations")}
+    images, boxes = _by_id(file, "images"), _by_id(file, "annotations")
     references = [_join(ref, images, boxes, instances) for ref in items(read_plain_pickle(refs), str(refs))]
     _refuse_twice([reference.ref_id for reference in references], "ref_id", refs)
     _refuse_twice([sentence.sent_id for reference in references for sentence in reference.sentences], "sent_id", refs)
@@ -67,6 +66,16 @@ def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Referen
         left[ref_id].remove(same)
         expressions.append((by_id[ref_id], Sentence(same.sent_id, text)))
     return expressions
+
+
+def _by_id(file: Item, key: str) -> dict[int, Item]:
+    found: dict[int, Item] = {}
+    for item in file.items(key):
+        number = item.get("id", int)
+        if number in found:
+            raise DataError(f"{item.where}: the id {number} was there before, at {found[number].where}")
+        found[number] = item
+    return found
 
 
 def _join(ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], instances: Path) -> Reference:

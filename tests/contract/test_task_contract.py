@@ -3,6 +3,7 @@
 import pytest
 
 from harness import capabilities
+from harness.paper import paper
 from harness.registry import find_task, task_names
 from harness.task import Task
 
@@ -16,8 +17,15 @@ def test_it_says_what_it_is(task):
     assert isinstance(task, Task)
     assert task.version >= 1
     assert task.splits and len(set(task.splits)) == len(task.splits)
-    assert task.official_sizes.keys() <= set(task.splits)
     assert getattr(capabilities, task.needs.__name__) is task.needs
+
+
+def test_what_the_table_expects_of_it_is_what_it_says(task):
+    """A change of version or protocol that would silently empty the paper's rows."""
+    official = paper().official[task.name]
+    assert official.version == task.version
+    assert official.protocol.startswith(f"{task.protocol}|")
+    assert tuple(official.n) == task.splits
 
 
 def test_it_says_which_files_it_needs_and_where_to_get_them(task):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,21 +24,11 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
+RUN = ["run", "--task", "refcoco+", "--out", "out"]
+
+
 def run(world, *more):
-    arguments = [
-        "run",
-        "--task",
-        "refcoco+",
-        "--split",
-        "val",
-        "--data",
-        "data",
-        "--checkpoint",
-        "weights/tiny.th",
-        "--out",
-        "out",
-    ]
-    return main([*arguments, *more])
+    return main([*RUN, "--split", "val", "--data", "data", "--checkpoint", "weights/tiny.th", *more])
 
 
 def test_nothing_broken_is_no_error(world):
@@ -80,7 +71,7 @@ BROKEN = {
     "zero bytes of JSON": (lambda: INSTANCES.write_bytes(b""), ["instances.json", "is empty"]),
     "half a JSON file": (lambda: INSTANCES.write_bytes(INSTANCES.read_bytes()[:100]), ["instances.json", "not JSON", "line 1"]),
     "binary instead of JSON": (lambda: INSTANCES.write_bytes(b"\xff\xfe\x00"), ["instances.json", "not UTF-8"]),
-    "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "is no annotation file"]),
+    "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "is not JSON that can be read"]),
     "JSON of another shape": (lambda: INSTANCES.write_text("[1, 2]"), ["instances.json", "should be an object"]),
     "a list where there should be objects": (lambda: INSTANCES.write_text('{"images": [3]}'), ["instances.json", "'images', item 0", "3"]),
     "no boxes": (lambda: change([INSTANCES], annotations=[]), ["instances.json", "'annotations'", "empty list"]),
@@ -97,6 +88,12 @@ BROKEN = {
     "an image that is not listed": (lambda: change([INSTANCES, "images", 0], id=5), ["annotation 10", "image 1"]),
     "a reference without sentences": (lambda: change([REFS, 0], sentences=...), ["item 0", "'sentences'"]),
     "a sentence id in words": (lambda: change([REFS, 0, "sentences", 0], sent_id="100"), ["item 0", "'sent_id'"]),
+    "an annotation twice": (lambda: change([INSTANCES, "annotations", 1], id=10), ["item 1", "the id 10 was there before"]),
+    "an image twice": (lambda: change([INSTANCES, "images", 1], id=1), ["item 1", "the id 1 was there before"]),
+    "a pipe instead of an image": (lambda: (IMAGE.unlink(), os.mkfifo(IMAGE)), ["one.jpg", "is not a file", "sample 100"]),
+    "a pipe instead of references": (lambda: (REFS.unlink(), os.mkfifo(REFS)), ["refs(unc).p", "is not a file"]),
+    "a folder instead of boxes": (lambda: (INSTANCES.unlink(), INSTANCES.mkdir()), ["instances.json", "is not a file"]),
+    "a folder instead of a checkpoint": (lambda: (Path("weights/tiny.th").unlink(), Path("weights/tiny.th").mkdir()), ["tiny.th", "is a folder"]),
     "a sentence id twice": (lambda: change([REFS, 1, "sentences", 0], sent_id=100), ["sent_id 100 occurs twice"]),
     "a reference twice": (lambda: change([REFS, 1], ref_id=0), ["ref_id 0 occurs twice"]),
     "an expression of nothing but marks": (lambda: change([REFS, 0, "sentences", 0], sent="?!"), ["'?!'", "nothing is left"]),
@@ -142,10 +139,11 @@ def test_a_broken_file_is_named_and_ends_the_run_with_code_3(world, capsys, brok
     assert not (world / "pwned").exists()
 
 
-def test_debug_shows_the_stack_trace(world):
+def test_debug_shows_the_stack_trace_beside_the_message_and_ends_with_the_same_code(world, capsys):
     INSTANCES.write_bytes(b"")
-    with pytest.raises(Exception, match="is empty"):
-        run(world, "--debug")
+    assert run(world, "--debug") == 3
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown and shown.splitlines()[-1].endswith("get it again")
 
 
 def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
@@ -170,24 +168,29 @@ def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
 
 @pytest.fixture
 def released(world, monkeypatch):
-    """The checkpoint as a released file that checkpoints.yaml knows, in its place below the data folder."""
-    place = world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
-    write_checkpoint(place)
+    """A checkpoint as a released file that checkpoints.yaml knows, in its place below the data folder."""
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
     (world / "data" / "bert-base-uncased").mkdir()
     write_vocabulary(world / "data" / "bert-base-uncased")
-    return place
+    place = world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
+    return write_checkpoint(place, grounding_state(resolution=384))
 
 
-def test_a_released_checkpoint_of_another_resolution_is_refused(world, released, capsys):
-    assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+def run_released(*more):
+    return main([*RUN, "--split", "val", "--data", "data", *more])
+
+
+def test_a_released_checkpoint_of_another_resolution_is_refused(released, capsys):
+    write_checkpoint(released, grounding_state(resolution=64))
+    assert run_released() == 3
     assert "is a checkpoint of 64 px, checkpoints.yaml says 384 px for x-vlm-base-16m" in capsys.readouterr().err
 
 
 def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeypatch, capsys):
-    monkeypatch.setenv("HF_HOME", str(world / "no-hub"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(world / "no-hub"))
     for path in (REFS, INSTANCES):
         path.unlink()
-    assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+    assert run_released() == 3
     shown = capsys.readouterr().err
     for words in (
         "refs(unc).p",
@@ -200,13 +203,70 @@ def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeyp
         assert words in shown
 
 
-def test_a_released_file_that_changed_since_its_first_use_is_refused(world, released, monkeypatch, capsys):
-    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
-    for seed in (0, 1):
-        write_checkpoint(released, grounding_state(seed))
-        assert main(["run", "--task", "refcoco+", "--data", "data", "--out", "out"]) == 3
+def test_a_released_file_that_changed_since_its_first_use_is_refused_until_the_note_is_deleted(world, released, capsys):
+    assert run_released() == 0
+    write_checkpoint(released, grounding_state(seed=1, resolution=384))
+    assert run_released("--fresh") == 3
     shown = capsys.readouterr().err
-    assert "its first use here" in shown and "checkpoints.json" in shown
+    line = "x-vlm-base-16m/refcoco_bbox/checkpoint_best.pth"
+    assert f"delete the line '{line}' from" in shown and "was first used here" in shown
+    notebook = world / "cache" / "checkpoints.json"
+    assert list(json.loads(notebook.read_text())) == [line]
+    notebook.write_text("{}")
+    assert run_released("--fresh") == 0
+
+
+def test_a_file_that_does_not_fit_is_not_noted_as_the_one_first_used(world, released):
+    write_checkpoint(released, grounding_state(resolution=64))
+    assert run_released() == 3
+    assert not (world / "cache" / "checkpoints.json").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_not_to_evaluate(world, released, monkeypatch):
+    (world / "file").write_text("")
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "file" / "cache"))
+    assert run_released() == 0
+
+
+def test_the_vocabulary_is_found_where_the_hub_keeps_it(world, released, monkeypatch):
+    shutil.rmtree(world / "data" / "bert-base-uncased")
+    snapshot = world / "hub" / "models--bert-base-uncased" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (world / "hub" / "models--someone--not-bert-base-uncased" / "snapshots" / "abc").mkdir(parents=True)
+    write_vocabulary(snapshot)
+    monkeypatch.setenv("HF_HUB_CACHE", str(world / "hub"))
+    assert run_released() == 0
+
+
+@pytest.mark.parametrize("way", ["environment", "configuration"])
+def test_data_and_checkpoints_are_found_without_flags(world, released, monkeypatch, capsys, way):
+    (world / "data" / "checkpoints").rename(world / "elsewhere")
+    if way == "environment":
+        monkeypatch.setenv("XVLM_EVAL_DATA", str(world / "data"))
+        monkeypatch.setenv("XVLM_EVAL_CHECKPOINTS", str(world / "elsewhere"))
+    else:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(world / "config"))
+        (world / "config" / "xvlm-eval").mkdir(parents=True)
+        content = f"data: {world / 'data'}\ncheckpoints: {world / 'elsewhere'}\n"
+        (world / "config" / "xvlm-eval" / "config.yaml").write_text(content)
+    assert main([*RUN, "--split", "val"]) == 0
+    assert capsys.readouterr().err.startswith(f"data of {world / 'data'}, evaluated with x-vlm-base-16m")
+
+
+@pytest.mark.parametrize(("content", "code"), [("data: [", 3), ("dada: x", 2), ("data: 3", 2), ("- x", 2), ("\x00", 3)])
+def test_a_configuration_file_that_is_none_is_named(world, monkeypatch, capsys, content, code):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(world))
+    (world / "xvlm-eval").mkdir()
+    (world / "xvlm-eval" / "config.yaml").write_text(content)
+    assert main([*RUN]) == code
+    assert "config.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["data/finetune/refcoco+", "finetune/refcoco+"])
+def test_the_originals_are_found_where_x_vlm_keeps_them(world, place):
+    (world / "data" / place).parent.mkdir(parents=True)
+    (world / "data" / "refcoco+").rename(world / "data" / place)
+    assert run(world) == 0
 
 
 def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
@@ -232,6 +292,21 @@ def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(capsys
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_an_empty_name_of_a_folder_is_not_taken_for_the_embedded_benchmark(world, capsys):
+    assert main([*RUN, "--data", ""]) == 2
+    assert "names no folder" in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_named_and_the_others_are_shown(world, capsys):
+    assert run(world) == 0
+    (world / "out" / "tiny" / "refcoco+.testA.json").write_text("{")
+    capsys.readouterr()
+    assert main(["table", "out"]) == 3
+    shown = capsys.readouterr()
+    assert "refcoco+.testA.json: is not JSON" in shown.err
+    assert "RefCOCO+ testA" in shown.out
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]])

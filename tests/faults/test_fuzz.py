@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.predictions import read_predictions
+from harness.predictions import open_predictions
 from harness.results import read_record
 from harness.sources.folder import DataFolder
 from tasks.refcoco_plus import RefCOCOPlus
@@ -112,4 +112,9 @@ def test_records(tmp_path, content):
 )
 def test_prediction_files(tmp_path, content, entry):
     (tmp_path / "p.jsonl").write_text(f"{json.dumps(content)}\n{json.dumps(entry)}\n")
-    read_or_refused(read_predictions, tmp_path / "p.jsonl")
+
+    def read():
+        with open_predictions(tmp_path / "p.jsonl", {"task": "t"}, software={}):
+            pass
+
+    read_or_refused(read)

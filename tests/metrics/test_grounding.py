@@ -47,6 +47,13 @@ def test_nothing_to_score_is_an_error_and_not_zero():
         accuracy([])
 
 
+@pytest.mark.parametrize("box", [Box(math.nan, 0, 5, 5), Box(0, 0, 5, math.nan)])
+def test_a_box_that_is_no_number_is_an_error_on_either_side(box):
+    for pair in ((SQUARE, box), (box, SQUARE)):
+        with pytest.raises(ValueError, match="not made of numbers"):
+            iou(*pair)
+
+
 def test_an_iou_that_is_no_number_is_an_error():
     with pytest.raises(ValueError, match="not a number"):
         accuracy([1.0, math.nan])

@@ -8,7 +8,7 @@ import torch
 
 from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.bert import padding_mask
-from harness.models.xvlm.heads import GroundingNetwork
+from harness.models.xvlm.heads import GroundingNetwork, fused
 
 KIND = "l_base"
 
@@ -48,7 +48,7 @@ def built():
 @pytest.fixture
 def network(case, built):
     if case.path not in built:
-        made = GroundingNetwork(architecture_from_config(case.config["config"])).eval().requires_grad_(False)
+        made = GroundingNetwork(fused(architecture_from_config(case.config["config"]))).eval().requires_grad_(False)
         for name, parameter in made.named_parameters():
             parameter.copy_(weight(name, tuple(parameter.shape), case.config))
         built[case.path] = made

@@ -7,7 +7,7 @@ import torch
 from harness.inference.device import choose_device
 from harness.metrics.grounding import Box, accuracy, in_pixels, iou
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.grounder import XVLMGrounder, places
+from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.preprocessing import pre_caption
 
 KIND = "c_bbox"
@@ -15,19 +15,14 @@ KIND = "c_bbox"
 
 @pytest.fixture
 def grounder(case):
-    return XVLMGrounder(read_checkpoint(case.path / "checkpoint.th"), case.path / "vocab.txt", choose_device("cpu", "float32"))
+    return XVLMGrounder(
+        read_checkpoint(case.path / "checkpoint.th", case.path / "config.json"), case.path / "vocab.txt", choose_device("cpu", "float32")
+    )
 
 
 def predicted(case, grounder):
     """The boxes of all texts, each image encoded once for all of its texts."""
-    texts, image_of = case.json("texts.json"), case.inputs["image_index"].numpy()
-    tokens = grounder.tokenizer.batch([pre_caption(text) for text in texts["raw"]])
-    row, column = places(image_of)
-    ids = torch.zeros(len(case.inputs["image"]), column.max() + 1, tokens.ids.shape[1], dtype=torch.long)
-    present = torch.zeros_like(ids)
-    present[:, :, 0] = 1
-    ids[row, column], present[row, column] = tokens.ids, tokens.present
-    return grounder.network(case.inputs["image"], ids, present).numpy()[row, column]
+    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.inputs["image_index"].numpy())
 
 
 def test_texts_become_the_official_tokens(case, grounder):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import architecture_from_config, architecture_of
+from harness.models.xvlm.architecture import Hints, architecture_from_config, architecture_of
 from harness.models.xvlm.bert import LanguageModel, causal_mask, memory_mask, padding_mask
 
 KIND = "h_text"
@@ -85,4 +85,4 @@ def test_masked_words(case, model, texts, seen, close):
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
     expected = architecture_from_config(case.config["config"]).text
-    assert architecture_of(read_tensors(case.path / "checkpoint.th"), text_heads=expected.heads).text == expected
+    assert architecture_of(read_tensors(case.path / "checkpoint.th"), Hints(text_heads=expected.heads)).text == expected

@@ -1,6 +1,7 @@
 """RefCOCO+ read from tiny files whose every number can be checked by hand."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -69,6 +70,21 @@ def test_the_interval_of_one_image_that_is_all_right_is_a_point(data):
     right = [70 / 90, 20 / 120, 20 / 90, 20 / 120]
     scores = TASK.score(samples, dict.fromkeys((103, 104), right))
     assert (scores.metrics["accuracy"], scores.intervals["accuracy"]) == (100.0, (100.0, 100.0))
+
+
+def test_the_interval_is_over_images_and_not_over_expressions(data):
+    """Two images, all right on one and all wrong on the other: half of the resamples hold one of them twice."""
+    samples = [*TASK.load(data, "val"), *TASK.load(data, "testA")]
+    right = {100: [0.25, 0.5, 0.3, 0.5], 101: [0.25, 0.5, 0.3, 0.5], 102: [0.25, 0.3125, 0.5, 0.625]}
+    scores = TASK.score(samples, right | {103: [0.9, 0.9, 0.01, 0.01], 104: [0.9, 0.9, 0.01, 0.01]})
+    assert (scores.metrics["accuracy"], scores.intervals["accuracy"]) == (60.0, (0.0, 100.0))
+
+
+@pytest.mark.parametrize("box", [None, "box", [], [1, 2, 3], [1, 2, 3, "4"], [1, 2, 3, math.nan], [1, 2, 3, math.inf], [1, 2, 3, True]])
+def test_a_prediction_that_is_no_box_is_refused_by_the_id_of_its_expression(data, box):
+    samples = TASK.load(data, "testA")
+    with pytest.raises(DataError, match="sent_id 104 should be a box of four numbers"):
+        TASK.score(samples, {103: [0.5, 0.5, 0.1, 0.1], 104: box})
 
 
 def test_the_model_is_asked_once_with_the_texts_byte_for_byte(data):

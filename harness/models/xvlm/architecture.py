@@ -2,6 +2,7 @@
 
 A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there: into
 how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says otherwise.
+The image side is told by the shift masks that every released file carries; without them, it is 32 pixels for each token of a window's side.
 """
 
 import math
@@ -66,6 +67,14 @@ class Architecture:
     text: TextArchitecture | None
 
 
+@dataclass(frozen=True)
+class Hints:
+    """What a `config.json` beside a checkpoint says of what its tensors may leave open; None where it says nothing."""
+
+    resolution: int | None = None
+    text_heads: int | None = None
+
+
 class Shaped(Protocol):
     """Anything with a shape: a tensor, or an entry of a safetensors header that was not read yet."""
 
@@ -73,12 +82,15 @@ class Shaped(Protocol):
     def shape(self) -> Any: ...
 
 
-def architecture_of(tensors: Mapping[str, Shaped], *, text_heads: int | None = None) -> Architecture:
+def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -> Architecture:
     """Return the sizes that the tensors of an official checkpoint imply.
 
-    `text_heads` overrides BERT's heads of 64. Raises CheckpointError where the tensors contradict each other.
+    Raises CheckpointError where the tensors contradict each other or the hints.
     """
-    return Architecture(vision=_vision(tensors), text=_text(tensors, text_heads=text_heads))
+    hints = hints or Hints()
+    architecture = Architecture(vision=_vision(tensors, hints.resolution), text=_text(tensors, hints.text_heads))
+    _check(architecture)
+    return architecture
 
 
 def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
@@ -105,7 +117,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
     )
 
 
-def _vision(tensors: Mapping[str, Shaped]) -> VisionArchitecture | None:
+def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArchitecture | None:
     prefix = "vision_encoder."
     if f"{prefix}patch_embed.proj.weight" not in tensors:
         return None
@@ -117,13 +129,20 @@ def _vision(tensors: Mapping[str, Shaped]) -> VisionArchitecture | None:
             "the vision encoder has no relative_position_bias_table: this is not the Swin transformer that X-VLM's released models use"
         )
     windows = [(math.isqrt(tables[stage][0][0]) + 1) // 2 for stage in sorted(tables)]
-    return VisionArchitecture(
-        resolution=_resolution(tensors, windows),
+    vision = VisionArchitecture(
+        resolution=resolution or _resolution(tensors, windows),
         window=windows[0],
         width=tensors[f"{prefix}patch_embed.proj.weight"].shape[0],
         depths=tuple(len(tables[stage]) for stage in sorted(tables)),
         heads=tuple(tables[stage][0][1] for stage in sorted(tables)),
     )
+    promised = [vision.stage_window(stage) for stage in range(len(windows))]
+    if windows != promised:
+        raise CheckpointError(
+            f"its position tables are for windows of {windows} tokens a side, an image of {vision.resolution} px has {promised}; "
+            'if it was trained at another size, put a config.json with {"image_res": PIXELS} beside it'
+        )
+    return vision
 
 
 def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
@@ -133,7 +152,7 @@ def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
     return windows[-1] * PATCH * 2 ** (len(windows) - 1)
 
 
-def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchitecture | None:
+def _text(tensors: Mapping[str, Shaped], text_heads: int | None) -> TextArchitecture | None:
     prefix = next(
         (p for p in ("text_encoder.bert.", "text_encoder.", "text_decoder.bert.") if f"{p}embeddings.word_embeddings.weight" in tensors),
         None,
@@ -161,6 +180,24 @@ def _text(tensors: Mapping[str, Shaped], *, text_heads: int | None) -> TextArchi
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
         memory_width=tensors[f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"].shape[1] if looking else 0,
     )
+
+
+def _check(architecture: Architecture) -> None:
+    """Raise CheckpointError for sizes that no network can have, however consistent the tensors are."""
+    vision, text = architecture.vision, architecture.text
+    if vision is not None:
+        if vision.resolution % (PATCH * 2 ** (len(vision.depths) - 1)):
+            raise CheckpointError(f"an image side of {vision.resolution} px cannot be halved {len(vision.depths) - 1} times")
+        for stage, heads in enumerate(vision.heads):
+            side, window, width = vision.stage_side(stage), vision.stage_window(stage), vision.width * 2**stage
+            if side % window:
+                raise CheckpointError(
+                    f"stage {stage} of the vision encoder has {side} tokens a side, which windows of {window} do not tile"
+                )
+            if heads < 1 or width % heads:
+                raise CheckpointError(f"stage {stage} of the vision encoder is {width} wide, which {heads} heads do not divide")
+    if text is not None and text.width % text.heads:
+        raise CheckpointError(f"the text encoder is {text.width} wide, which {text.heads} heads do not divide")
 
 
 def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:

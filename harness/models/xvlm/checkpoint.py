@@ -1,6 +1,5 @@
 """The authors' checkpoints: what kind a file is, which sizes it has, and whether it fits, in sentences."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harness.errors import CheckpointError
+from harness.errors import CapabilityError, CheckpointError, DataError
 from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import names_for_grounding, without_buffers
-from harness.models.xvlm.architecture import Architecture, architecture_of
+from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
+from harness.models.xvlm.heads import GroundingNetwork, fused
+from harness.reading import Item, read_json
 
 SHOWN = 5  # names listed in a message before it only counts
 
@@ -39,27 +40,30 @@ HEADS = {
 }
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint:
     """Read an official checkpoint (`.th`, `.pth`, or `.safetensors`) without running anything it holds.
 
-    A `config.json` beside the file, in the official configuration's words, may tell the number of text heads; everything else is read from
-    the tensors. Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
+    A `configuration` in the official words may tell what tensors leave open (see `Hints`). Raises CheckpointError for a file that is
+    missing, broken, unsafe or no X-VLM.
     """
     tensors = read_tensors(path)
     kind = _kind(tensors, path)
     try:
-        architecture = architecture_of(tensors, text_heads=_text_heads(path))
+        architecture = architecture_of(tensors, _hints(configuration) if configuration else None)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})") from error
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
 
 
-def load_grounding(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Fill a grounding network from a `bbox` or `pretrain` checkpoint; every weight must be there and nothing be left over."""
+def grounding_network(checkpoint: Checkpoint) -> GroundingNetwork:
+    """Return the network of a `bbox` or `pretrain` checkpoint, filled strictly: every weight must be there and nothing be left over.
+
+    Raises CapabilityError for a checkpoint with another head, CheckpointError for one that does not fit.
+    """
     if checkpoint.kind not in ("bbox", "pretrain"):
-        raise CheckpointError(
+        raise CapabilityError(
             f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; grounding needs one with a bbox_head "
             "(for RefCOCO+ the release has refcoco_bbox/checkpoint_best.pth)"
         )
@@ -67,7 +71,12 @@ def load_grounding(network: nn.Module, checkpoint: Checkpoint) -> None:
     other_heads = ("itm_head.", "vision_proj.", "text_proj.", "text_encoder.cls.", "temp")
     left_out = other_heads if checkpoint.kind == "pretrain" else ()
     tensors = {new: checkpoint.tensors[old] for new, old in renamed.items() if not new.startswith(left_out)}
+    try:
+        network = GroundingNetwork(fused(checkpoint.architecture))
+    except CheckpointError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from error
     fill(network, tensors, path=checkpoint.path)
+    return network.eval().requires_grad_(False)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
@@ -114,17 +123,19 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + rest
 
 
-def _text_heads(path: Path) -> int | None:
-    """Return what `config.json` beside a checkpoint says about the text encoder's heads, None where it says nothing."""
-    file = path.parent / "config.json"
-    if not file.is_file():
-        return None
+def _hints(path: Path) -> Hints:
+    """Return what a configuration says of the text encoder's heads and the image side; nothing if it is some other tool's."""
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        config = config.get("config", config)
-        heads = config["text_config"]["num_attention_heads"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # some other tool's config.json: the tensors have to do
-    if type(heads) is not int or heads < 1:
-        raise CheckpointError(f"{file}: num_attention_heads is {heads!r}")
-    return heads
+        config = Item(read_json(path), str(path))
+        config = config.item("config") if "config" in config.value else config
+    except DataError:
+        return Hints()
+    text = config.value.get("text_config")
+    given = {
+        "image_res": config.value.get("image_res"),
+        "num_attention_heads": (text if isinstance(text, dict) else {}).get("num_attention_heads"),
+    }
+    for name, value in given.items():
+        if value is not None and (type(value) is not int or value < 1):
+            raise CheckpointError(f"{path}: {name} is {value!r}, which is no size")
+    return Hints(resolution=given["image_res"], text_heads=given["num_attention_heads"])

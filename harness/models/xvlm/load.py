@@ -4,7 +4,7 @@ from typing import Any
 
 from harness.capabilities import Grounder
 from harness.checkpoints import Weights
-from harness.errors import CheckpointError
+from harness.errors import CapabilityError, CheckpointError
 from harness.inference.device import choose_device
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
@@ -13,11 +13,14 @@ OFFERS = {Grounder: XVLMGrounder}
 
 
 def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
-    """Return the weights as a model with the capability `needs`. Raises CheckpointError where they do not have it."""
+    """Return the weights as a model with the capability `needs`.
+
+    Raises CapabilityError where they do not have it, CheckpointError where they cannot be used at all.
+    """
     chosen = choose_device(device, dtype)
     if needs not in OFFERS:
-        raise CheckpointError(f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}")
-    checkpoint = read_checkpoint(weights.path)
+        raise CapabilityError(f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}")
+    checkpoint = read_checkpoint(weights.path, weights.configuration)
     vision = checkpoint.architecture.vision
     expected = weights.release.resolution if weights.release else None
     if expected and vision and vision.resolution != expected:

@@ -1,0 +1,118 @@
+"""The words of the command line: verbs, flags, their help and what they mean when left out. Nothing heavy is imported here."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+EXIT_CODES = """exit codes:
+  0  ok
+  1  a check failed
+  2  the command line asks for something that does not exist
+  3  data, weights or packages are missing or not as they should be
+  4  the run failed
+  130  interrupted (what was predicted is kept; the same command, without --fresh, goes on)"""
+
+OUT = "runs"  # where `run` writes and `table` reads, below the current folder
+LAYOUTS = ("paper", "leaderboard", "shapes")
+FORMATS = ("terminal", "md", "csv", "latex", "html", "json")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; what it parses has the name of its verb in `verb`."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
+    whole = argparse.ArgumentParser(
+        prog="xvlm-eval",
+        description="Evaluate vision-language models of the X-VLM family by their own protocols.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action=_Version, help="show the version and exit")
+    verbs = whole.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    _add_run(verbs.add_parser("run", parents=[common], help="evaluate a checkpoint on tasks"))
+    _add_table(verbs.add_parser("table", parents=[common], help="show results beside the published numbers"))
+    _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
+    return whole
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all")
+    run.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
+    run.add_argument(
+        "--checkpoint",
+        metavar="NAME|PATH",
+        help="an entry of checkpoints.yaml, or a weight file; default: the paper's, on shapes xvlm-shapes",
+    )
+    run.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder of the benchmark files; default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
+    )
+    run.add_argument("--out", metavar="DIR", default=OUT, help=f"folder for predictions and records; default: {OUT}")
+    run.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="evaluate only N samples, drawn by a stable hash: a subset, never a result",
+    )
+    run.add_argument(
+        "--batch-size",
+        type=_positive,
+        default=32,
+        metavar="N",
+        help="samples computed together: the metrics stay, the last digits of a predicted float may not; default: 32",
+    )
+    run.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto")
+    run.add_argument(
+        "--dtype",
+        choices=("float32", "tf32", "float16", "bfloat16"),
+        default="float32",
+        help="precision of matrix products, kept in the record; the paper's rows take float32 and tf32; default: float32",
+    )
+    run.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="threads that decode images; default: the number of cores, at most 4",
+    )
+    run.add_argument("--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them")
+
+
+def _add_table(table: argparse.ArgumentParser) -> None:
+    table.add_argument("results", nargs="?", metavar="DIR", help=f"folder that `run --out` wrote; default: {OUT}")
+    table.add_argument("--out", metavar="DIR", help="the same, by the name it has in `run`")
+    table.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="paper",
+        help="the paper's 53 rows, checkpoints by tasks, or the embedded benchmark alone; default: paper",
+    )
+    table.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")
+    table.add_argument("--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own")
+
+
+def _add_list(lists: argparse.ArgumentParser) -> None:
+    lists.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
+class _Version(argparse.Action):
+    """Print the version of the installed package, looked up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from harness.provenance import release
+
+        sys.stdout.write(f"xvlm-eval {release() or '(not installed)'}\n")  # argparse's own exit message goes to the error output
+        parser.exit()
