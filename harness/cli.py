@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from harness.arguments import OUT, parser
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _guarded(options)
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         return 0
 
 
@@ -62,8 +63,16 @@ def _failed(options: argparse.Namespace, message: str, *, code: int) -> int:
 
 def _say(message: str) -> None:
     """Tell the user something beside the results. That nobody listens any more (`2>&1 | head`) is no reason to stop a run."""
-    with suppress(OSError, ValueError):
+    try:
         print(message, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
+    """Send what is still written to a stream nowhere: Python would fail on the rest of its buffer when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(options: argparse.Namespace) -> int:
