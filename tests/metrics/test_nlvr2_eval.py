@@ -1,0 +1,46 @@
+"""NLVR2 accuracy and consistency, against the official script on its own annotations."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.metrics.nlvr2 import accuracy, consistency, group_of
+
+KIND = "nlvr2_eval"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"  # other people's data: not ours to commit
+
+
+def annotations(split):
+    path = REAL / f"{split}.json"
+    if not path.is_file():
+        pytest.skip(f"the annotations of lil-lab/nlvr are not here ({split}.json)")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("split", ["dev", "test1"])
+def test_accuracy_and_consistency_are_the_official_ones(case, split):
+    examples, expected = annotations(split), case.json("expected.json")[f"{split}_predictions.csv"]
+    with (case.path / f"{split}_predictions.csv").open(newline="") as file:
+        predicted = {row[0]: row[1] for row in csv.reader(file)}
+    right = [predicted[example["identifier"]].lower() == example["label"].lower() for example in examples]
+    groups = [group_of(example["identifier"]) for example in examples]
+    assert (len(right), sum(right), len(set(groups))) == (expected["n_examples"], expected["n_correct"], expected["n_groups"])
+    assert accuracy(right) == pytest.approx(100 * expected["accuracy"], abs=1e-9)
+    assert consistency(right, groups) == pytest.approx(100 * expected["consistency"], abs=1e-9)
+
+
+def test_a_group_is_consistent_when_every_statement_in_it_is_right():
+    assert consistency([True, True, False, True], ["a", "a", "b", "b"]) == 50.0
+    assert accuracy([True, True, False, True]) == 75.0
+
+
+def test_groups_are_told_by_set_and_sentence_and_not_by_pair():
+    assert group_of("dev-850-0-3") == group_of("dev-850-2-3") == "dev-850--3"
+    assert group_of("dev-850-0-3") != group_of("dev-850-0-1")
+
+
+def test_nothing_to_score_is_an_error():
+    with pytest.raises(ValueError, match="no statement"):
+        accuracy([])

@@ -1,0 +1,61 @@
+"""VQA accuracy, against the official scorer and the two others in circulation."""
+
+import pytest
+
+from harness.metrics.vqa import always_clean, bundled, clean, official, with_digits_and_without_articles, without_punctuation
+
+KIND = "vqa_eval"
+
+
+def read(case, folder=""):
+    annotations = case.json(f"{folder}annotations.json")["annotations"]
+    results = {result["question_id"]: result["answer"] for result in case.json(f"{folder}results.json")}
+    return [(entry, results[entry["question_id"]]) for entry in annotations]
+
+
+def percent(scorer, entries):
+    return [100 * scorer(answer, entry["answers"]) for entry, answer in entries]
+
+
+def test_every_string_is_cleaned_as_officially(case):
+    for entry in case.json("cleaning_expected.json"):
+        assert without_punctuation(entry["in"]) == entry["punct"]
+        assert with_digits_and_without_articles(entry["in"]) == entry["digit_article"]
+        assert clean(entry["in"]) == entry["clean"]
+
+
+def test_every_question_has_the_official_accuracy(case):
+    entries, expected = read(case), case.json("expected.json")
+    for (entry, _), value in zip(entries, percent(official, entries), strict=True):
+        assert value == pytest.approx(expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9)
+
+
+def test_the_means_are_the_official_ones(case):
+    entries, expected = read(case), case.json("expected.json")["n10"]
+    values = percent(official, entries)
+    assert sum(values) / len(values) == pytest.approx(expected["overall"], abs=1e-9)
+    for field, table in (("answer_type", "perAnswerType"), ("question_type", "perQuestionType")):
+        for kind, mean in expected[table].items():
+            mine = [value for (entry, _), value in zip(entries, values, strict=True) if entry[field] == kind]
+            assert sum(mine) / len(mine) == pytest.approx(mean, abs=1e-9)
+
+
+def test_the_scorer_that_albef_and_x_vlm_carry_along(case):
+    entries, expected = read(case), case.json("expected_albef_xvlm_variant.json")
+    values = percent(bundled, entries)
+    for (entry, _), value in zip(entries, values, strict=True):
+        assert value == pytest.approx(expected["perQuestion"][str(entry["question_id"])], abs=0.005)
+    assert sum(values) / len(values) == pytest.approx(expected["overall"], abs=0.006)
+
+
+def test_always_cleaning_scores_no_less_where_all_people_said_the_same(case):
+    for entry, answer in read(case):
+        if len({said["answer"] for said in entry["answers"]}) == 1:
+            assert always_clean(answer, entry["answers"]) >= official(answer, entry["answers"])
+
+
+def test_where_python_versions_differ_it_is_python_3(case):
+    entries = read(case, "divergence/")
+    expected = case.json("divergence/expected_python3.json")
+    for (entry, _), value in zip(entries, percent(official, entries), strict=True):
+        assert value == pytest.approx(expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9)
