@@ -3,8 +3,8 @@
 Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,4 +44,70 @@ class Grounder(Model, Protocol):
 
         `images` [M, R, R, 3] come from `prepare`; expression n is about `images[image_of[n]]`.
         """
+        ...
+
+
+@runtime_checkable
+class Answerer(Model, Protocol):
+    """A model that answers questions about images from a list of answers."""
+
+    def answer(
+        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64], *, answers: Sequence[str], shortlist: int
+    ) -> Sequence[int]:
+        """Return the best answer to each question, [N], as an index into `answers`; the likeliest `shortlist` are looked at closely."""
+        ...
+
+
+@runtime_checkable
+class PairReasoner(Model, Protocol):
+    """A model that judges statements about two images."""
+
+    def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> Sequence[bool]:
+        """Return whether each statement, [N], is true of its images: `images_of` [N, 2] are the left and the right one."""
+        ...
+
+
+@runtime_checkable
+class Captioner(Model, Protocol):
+    """A model that describes images."""
+
+    def caption(self, images: NDArray[np.uint8]) -> Sequence[str]:
+        """Return a caption for each image, [M]."""
+        ...
+
+
+class Matches(NamedTuple):
+    """What was seen of one image of a gallery: `texts` [n] compared with it, by index, and their scores [n].
+
+    `itc` is the similarity of features (image-text contrast), `itm` the logit that the text tells of the image (image-text matching).
+    Among the texts are the image's own shortlist, and those texts that have the image in theirs.
+    """
+
+    image: int
+    texts: NDArray[np.int64]
+    itc: NDArray[np.float32]
+    itm: NDArray[np.float32]
+
+
+@runtime_checkable
+class Retriever(Model, Protocol):
+    """A model that compares every image of a gallery with every text."""
+
+    def retrieve(
+        self, images: Iterable[NDArray[np.uint8]], texts: Sequence[str], *, shortlist: int, wanted: Container[int]
+    ) -> Iterator[Matches]:
+        """Yield the matches of each image in `wanted`, by index and in order.
+
+        `images` are all of the gallery, in batches [M, R, R, 3]; `shortlist` is how many texts of an image, and images of a text, are
+        looked at closely.
+        """
+        ...
+
+
+@runtime_checkable
+class AttributeMatcher(Model, Protocol):
+    """A model that says how well sentences describe images."""
+
+    def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return a score for each image and sentence, [M, S]."""
         ...

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from harness.errors import CapabilityError, CheckpointError
-from harness.models.xvlm.checkpoint import grounding_network, read_checkpoint
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.networks import grounding_network
 from tests.models_on_disk import grounding_state, sizes, write_checkpoint
 
 

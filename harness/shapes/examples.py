@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain, repeat
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def tuning_examples(count: int, *, side: int, tokenizer: Tokenizer) -> Examples:
 
 
 def _drawn(draw: Callable[[str], Scene], name: str, count: int, side: int) -> Iterator[_Example]:
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # a fork of a process in which torch has threads can hang
         seeds = (f"{name}:{number}" for number in range(count))
         yield from pool.map(_example, repeat(draw), seeds, repeat(side), chunksize=100)
 

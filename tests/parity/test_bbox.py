@@ -22,11 +22,11 @@ def grounder(case):
 
 def predicted(case, grounder):
     """The boxes of all texts, each image encoded once for all of its texts."""
-    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.inputs["image_index"].numpy())
+    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.inputs["image_index"].numpy()).numpy()
 
 
 def test_texts_become_the_official_tokens(case, grounder):
-    tokens = grounder.tokenizer.batch([pre_caption(text) for text in case.json("texts.json")["raw"]])
+    tokens = grounder.inputs.tokenizer.batch([pre_caption(text) for text in case.json("texts.json")["raw"]])
     assert torch.equal(tokens.ids, case.inputs["text_ids"])
     assert torch.equal(tokens.present, case.inputs["text_atts"])
 

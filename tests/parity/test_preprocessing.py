@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from harness.inference.device import choose_device
-from harness.models.xvlm.grounder import normalised
+from harness.models.xvlm.inputs import normalised
 from harness.models.xvlm.preprocessing import pre_caption, pre_question, resize
 from harness.models.xvlm.tokenizer import Tokenizer
 

@@ -40,9 +40,9 @@ def test_embeddings(case, model, texts, close):
 
 def test_reading(case, model, texts, close):
     ids, present = texts
-    first = model.bert.encoder.layer[0]
+    first, states = model.bert.encoder.layer[0], model.bert.embeddings(ids)
     mask = padding_mask(present)
-    close(first.think(first.attend(model.bert.embeddings(ids), mask))[:, 0], case.outputs["text_layer0"])
+    close(first.think(first.attend(states, first.recall(states), mask))[:, 0], case.outputs["text_layer0"])
     close(model.bert.read(ids, mask)[:, 0], case.outputs["text"])
 
 
@@ -52,7 +52,7 @@ def test_looking(case, model, texts, seen, close):
     read = model.bert.read(ids, mask)
     first = model.bert.encoder.layer[model.bert.fusion_layer]
     close(
-        first.think(first.look(first.attend(read, mask), seen["memory"][0], seen["memory_mask"]))[:, 0],
+        first.think(first.look(first.attend(read, first.recall(read), mask), seen["memory"][0], seen["memory_mask"]))[:, 0],
         case.outputs["fusion_first"],
     )
     looked = model.bert.look(read, mask=mask, **seen)

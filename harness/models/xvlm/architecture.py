@@ -7,7 +7,7 @@ The image side is told by the shift masks that every released file carries; with
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,10 +61,11 @@ class TextArchitecture:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of both encoders; `None` where a file holds only the other one."""
+    """The sizes of what a file holds: the vision encoder, the text encoder, and the text decoder of VQA and captioning."""
 
     vision: VisionArchitecture | None
     text: TextArchitecture | None
+    decoder: TextArchitecture | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -
     Raises CheckpointError where the tensors contradict each other or the hints.
     """
     hints = hints or Hints()
-    architecture = Architecture(vision=_vision(tensors, hints.resolution), text=_text(tensors, hints.text_heads))
+    architecture = Architecture(
+        vision=_vision(tensors, hints.resolution),
+        text=_text(tensors, ("text_encoder.bert.", "text_encoder."), hints.text_heads),
+        decoder=_text(tensors, ("text_decoder.bert.",), hints.text_heads),
+    )
     _check(architecture)
     return architecture
 
@@ -152,11 +157,8 @@ def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
     return windows[-1] * PATCH * 2 ** (len(windows) - 1)
 
 
-def _text(tensors: Mapping[str, Shaped], text_heads: int | None) -> TextArchitecture | None:
-    prefix = next(
-        (p for p in ("text_encoder.bert.", "text_encoder.", "text_decoder.bert.") if f"{p}embeddings.word_embeddings.weight" in tensors),
-        None,
-    )
+def _text(tensors: Mapping[str, Shaped], prefixes: Sequence[str], text_heads: int | None) -> TextArchitecture | None:
+    prefix = next((prefix for prefix in prefixes if f"{prefix}embeddings.word_embeddings.weight" in tensors), None)
     if prefix is None:
         return None
     vocabulary, width = tensors[f"{prefix}embeddings.word_embeddings.weight"].shape
@@ -184,7 +186,7 @@ def _text(tensors: Mapping[str, Shaped], text_heads: int | None) -> TextArchitec
 
 def _check(architecture: Architecture) -> None:
     """Raise CheckpointError for sizes that no network can have, however consistent the tensors are."""
-    vision, text = architecture.vision, architecture.text
+    vision = architecture.vision
     if vision is not None:
         if vision.resolution % (PATCH * 2 ** (len(vision.depths) - 1)):
             raise CheckpointError(f"an image side of {vision.resolution} px cannot be halved {len(vision.depths) - 1} times")
@@ -196,8 +198,9 @@ def _check(architecture: Architecture) -> None:
                 )
             if heads < 1 or width % heads:
                 raise CheckpointError(f"stage {stage} of the vision encoder is {width} wide, which {heads} heads do not divide")
-    if text is not None and text.width % text.heads:
-        raise CheckpointError(f"the text encoder is {text.width} wide, which {text.heads} heads do not divide")
+    for name, bert in (("encoder", architecture.text), ("decoder", architecture.decoder)):
+        if bert is not None and bert.width % bert.heads:
+            raise CheckpointError(f"the text {name} is {bert.width} wide, which {bert.heads} heads do not divide")
 
 
 def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:

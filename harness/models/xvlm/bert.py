@@ -37,8 +37,9 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(2, text.width)
         self.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        places = self.position_embeddings.weight[: ids.shape[-1]]
+    def forward(self, ids: Tensor, *, first: int = 0) -> Tensor:
+        """Embed tokens of which `first` came before these."""
+        places = self.position_embeddings.weight[first : first + ids.shape[-1]]
         return self.LayerNorm(self.word_embeddings(ids) + places + self.token_type_embeddings.weight[0])
 
 
@@ -107,11 +108,17 @@ class Layer(nn.Module):
         self.intermediate = Inner(text)
         self.output = AddAndNorm(text.inner_width, text.width)
 
-    def attend(self, states: Tensor, mask: Tensor | None) -> Tensor:
-        """Let every text [G, n, T, d] attend to itself."""
+    def recall(self, states: Tensor, past: Memory | None = None) -> Memory:
+        """Make the keys and values of texts [G, n, T, d] for themselves, after those of their tokens before these."""
+        own = self.attention.remember(states.flatten(0, 1))
+        if past is None:
+            return own
+        return Memory(torch.cat([past.keys, own.keys], dim=2), torch.cat([past.values, own.values], dim=2))
+
+    def attend(self, states: Tensor, own: Memory, mask: Tensor | None) -> Tensor:
+        """Let every text [G, n, T, d] attend to what it recalls of itself."""
         texts = states.flatten(0, 1)
-        seen = self.attention(texts, self.attention.remember(texts), mask)
-        return self.attention.output(seen, texts).view_as(states)
+        return self.attention.output(self.attention(texts, own, mask), texts).view_as(states)
 
     def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
         """Let the readers [G, n, T, d] look at their memory: all tokens of all its readers are queries of one attention."""
@@ -129,6 +136,18 @@ class Encoder(nn.Module):
         self.layer = nn.ModuleList(Layer(text, looks=number >= text.fusion_layer) for number in range(text.layers))
 
 
+@dataclass(frozen=True)
+class Written:
+    """Where texts that are being written stand: the states [G, n, T, d] of their newest tokens, and what each layer recalls of them."""
+
+    states: Tensor
+    past: list[Memory]
+
+    def keep(self, rows: Tensor) -> list[Memory]:
+        """Return what is recalled of the texts `rows` [N] of the G x n there are, in that order."""
+        return [Memory(memory.keys[rows], memory.values[rows]) for memory in self.past]
+
+
 class Bert(nn.Module):
     """Read texts, and look at memories with them."""
 
@@ -139,18 +158,18 @@ class Bert(nn.Module):
         self.encoder = Encoder(text)
 
     @property
-    def text_layers(self) -> list[Layer]:
-        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)][: self.fusion_layer]
+    def layers(self) -> list[Layer]:
+        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)]
 
     @property
     def fusion_layers(self) -> list[Layer]:
-        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)][self.fusion_layer :]
+        return self.layers[self.fusion_layer :]
 
     def read(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Turn texts alone, ids [G, n, T], into states [G, n, T, d]. `mask` is what `padding_mask` or `causal_mask` gives."""
         states = self.embeddings(ids)
-        for layer in self.text_layers:
-            states = layer.think(layer.attend(states, mask))
+        for layer in self.layers[: self.fusion_layer]:
+            states = layer.think(layer.attend(states, layer.recall(states), mask))
         return states
 
     def remember(self, seen: Tensor) -> list[Memory]:
@@ -160,8 +179,25 @@ class Bert(nn.Module):
     def look(self, states: Tensor, memory: list[Memory], mask: Tensor | None = None, *, memory_mask: Tensor | None = None) -> Tensor:
         """Let read texts [G, n, T, d] look at their memories; returns states of the same shape."""
         for layer, layer_memory in zip(self.fusion_layers, memory, strict=True):
-            states = layer.think(layer.look(layer.attend(states, mask), layer_memory, memory_mask))
+            states = layer.think(layer.look(layer.attend(states, layer.recall(states), mask), layer_memory, memory_mask))
         return states
+
+    def write(self, ids: Tensor, memory: list[Memory], *, past: list[Memory] | None = None) -> Written:
+        """Read and look at once, token after token: ids [G, n, T] are what texts go on with after the tokens that `past` recalls.
+
+        Every token sees those before it and itself. More than one token at a time is only possible at the beginning.
+        """
+        length = ids.shape[-1]
+        states = self.embeddings(ids, first=past[0].keys.shape[2] if past else 0)
+        mask = None if length == 1 else (1.0 - torch.ones(length, length, device=ids.device).tril()) * PADDING
+        recalled = []
+        for number, layer in enumerate(self.layers):
+            recalled.append(layer.recall(states, past[number] if past else None))
+            states = layer.attend(states, recalled[-1], mask)
+            if number >= self.fusion_layer:
+                states = layer.look(states, memory[number - self.fusion_layer], None)
+            states = layer.think(states)
+        return Written(states, recalled)
 
 
 class Transform(nn.Module):
@@ -201,6 +237,11 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.bert = Bert(text)
         self.cls = OutputHeads(text, self.bert.embeddings.word_embeddings)
+
+    def log_probabilities(self, states: Tensor) -> Tensor:
+        """Return the log-probability of every word [.., vocabulary] to come after states [.., d], in float32."""
+        logits: Tensor = self.cls.predictions(states)
+        return logits.float().log_softmax(-1)
 
 
 def padding_mask(present: Tensor) -> Tensor | None:

@@ -7,11 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harness.errors import CapabilityError, CheckpointError, DataError
+from harness.errors import CheckpointError, DataError
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import names_for_grounding, without_buffers
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
-from harness.models.xvlm.heads import GroundingNetwork, fused
 from harness.reading import Item, read_json
 
 SHOWN = 5  # names listed in a message before it only counts
@@ -55,28 +53,6 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})") from error
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
-
-
-def grounding_network(checkpoint: Checkpoint) -> GroundingNetwork:
-    """Return the network of a `bbox` or `pretrain` checkpoint, filled strictly: every weight must be there and nothing be left over.
-
-    Raises CapabilityError for a checkpoint with another head, CheckpointError for one that does not fit.
-    """
-    if checkpoint.kind not in ("bbox", "pretrain"):
-        raise CapabilityError(
-            f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; grounding needs one with a bbox_head "
-            "(for RefCOCO+ the release has refcoco_bbox/checkpoint_best.pth)"
-        )
-    renamed = names_for_grounding(without_buffers(checkpoint.tensors))
-    other_heads = ("itm_head.", "vision_proj.", "text_proj.", "text_encoder.cls.", "temp")
-    left_out = other_heads if checkpoint.kind == "pretrain" else ()
-    tensors = {new: checkpoint.tensors[old] for new, old in renamed.items() if not new.startswith(left_out)}
-    try:
-        network = GroundingNetwork(fused(checkpoint.architecture))
-    except CheckpointError as error:
-        raise CheckpointError(f"{checkpoint.path}: {error}") from error
-    fill(network, tensors, path=checkpoint.path)
-    return network.eval().requires_grad_(False)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:

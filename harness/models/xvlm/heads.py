@@ -1,19 +1,18 @@
-"""The networks of X-VLM, one per kind of checkpoint: the two encoders and what is asked of the fused first token."""
+"""The networks of X-VLM, one per kind of checkpoint: the two encoders, and what is asked of them.
+
+Everywhere, what is looked at is a memory [G, S, width] whose keys and values are made once, and what looks at it are readers [G, n, T].
+"""
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
-from harness.models.xvlm.bert import Bert, padding_mask
+from harness.models.xvlm.bert import Bert, LanguageModel, Memory, padding_mask
 from harness.models.xvlm.swin import VisionEncoder
-
-
-def mlp(width: int, outputs: int) -> nn.Sequential:
-    """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
-    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), nn.Linear(2 * width, outputs))
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,26 @@ def fused(architecture: Architecture) -> FusedArchitecture:
     vision, text = architecture.vision, architecture.text
     if vision is None or text is None:
         raise CheckpointError("needs a vision encoder and a text encoder; the checkpoint holds only one of them")
+    return FusedArchitecture(vision, _looking_at(vision, text))
+
+
+def decoding(architecture: Architecture) -> FusedArchitecture:
+    """Return the sizes of a vision encoder and of the decoder that looks at it (captioning)."""
+    vision, text = architecture.vision, architecture.decoder
+    if vision is None or text is None:
+        raise CheckpointError("needs a vision encoder and a text decoder; the checkpoint holds only one of them")
+    return FusedArchitecture(vision, _looking_at(vision, text))
+
+
+def _looking_at(vision: VisionArchitecture, text: TextArchitecture) -> TextArchitecture:
     if text.memory_width != vision.output_width:
         raise CheckpointError(f"its text encoder looks at tokens {text.memory_width} wide, its vision encoder makes {vision.output_width}")
-    return FusedArchitecture(vision, text)
+    return text
+
+
+def mlp(width: int, outputs: int) -> nn.Sequential:
+    """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
+    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), nn.Linear(2 * width, outputs))
 
 
 class GroundingNetwork(nn.Module):
@@ -58,3 +74,81 @@ class GroundingNetwork(nn.Module):
         """Return the boxes [.., 4] that fused first tokens [.., d] point at; in float32, as 16 bits are off by up to half a percent."""
         with torch.autocast(fused.device.type, enabled=False):
             return torch.sigmoid(self.bbox_head(fused.float()))
+
+
+class RetrievalNetwork(nn.Module):
+    """Compare images and texts: `retrieval` checkpoints, and pre-training ones (X-VLM, section 3.3, contrastive learning and matching)."""
+
+    def __init__(self, architecture: FusedArchitecture, *, feature_width: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vision_encoder = VisionEncoder(architecture.vision)
+        self.text_encoder = Bert(architecture.text)
+        self.vision_proj = nn.Linear(architecture.vision.output_width, feature_width)
+        self.text_proj = nn.Linear(architecture.text.width, feature_width)
+        self.itm_head = mlp(architecture.text.width, 2)
+
+    def image_features(self, tokens: Tensor) -> Tensor:
+        """Return unit vectors [M, f] of image tokens [M, S, C]; their products with those of texts are cosines (no temperature)."""
+        return F.normalize(self.vision_proj(tokens[:, 0]).float(), dim=-1)
+
+    def text_features(self, states: Tensor) -> Tensor:
+        """Return unit vectors [.., f] of read texts [.., T, d]."""
+        return F.normalize(self.text_proj(states[..., 0, :]).float(), dim=-1)
+
+    def match(self, states: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
+        """Return the logits [G, n, 2] that read texts [G, n, T, d] do not, or do, tell of their image."""
+        return self.itm_head(self.text_encoder.look(states, memory, mask)[:, :, 0]).float()
+
+
+class AnsweringNetwork(nn.Module):
+    """Rank answers to questions about images: the released `vqa` checkpoints."""
+
+    def __init__(self, architecture: FusedArchitecture, decoder: TextArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vision_encoder = VisionEncoder(architecture.vision)
+        self.text_encoder = Bert(architecture.text)
+        self.text_decoder = LanguageModel(decoder)
+
+    def question(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
+        """Return the states [M, n, T, d] of n questions about each image, after they looked at it."""
+        mask = padding_mask(present)
+        memory = self.text_encoder.remember(self.vision_encoder(images))
+        return self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
+
+
+class PairNetwork(nn.Module):
+    """Say whether a statement is true of two images: the released `nlvr` checkpoints.
+
+    Even fusion layers look at the first image, odd ones at the second; the two of a pair make the same keys and values of an image, so
+    that an image is remembered once, whichever side it stands on.
+    """
+
+    def __init__(self, architecture: FusedArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vision_encoder = VisionEncoder(architecture.vision)
+        self.text_encoder = Bert(architecture.text)
+        self.cls_head = mlp(architecture.text.width, 2)
+
+    def remember(self, tokens: Tensor) -> list[Memory]:
+        """Make the memory of images [M, S, C]: keys and values for each pair of fusion layers."""
+        return [layer.crossattention.remember(tokens) for layer in self.text_encoder.fusion_layers[::2]]
+
+    def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
+        """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""
+        mask = padding_mask(present)
+        seen = [Memory(both.keys[pairs[:, side]], both.values[pairs[:, side]]) for both in memory for side in (0, 1)]
+        states = self.text_encoder.look(self.text_encoder.read(ids, mask), seen, mask)
+        return self.cls_head(states[:, :, 0]).float()
+
+
+class CaptioningNetwork(nn.Module):
+    """Describe images: the released `captioning` checkpoints, which have a decoder and no text encoder."""
+
+    def __init__(self, architecture: FusedArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vision_encoder = VisionEncoder(architecture.vision)
+        self.text_decoder = LanguageModel(architecture.text)

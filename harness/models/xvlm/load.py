@@ -2,14 +2,26 @@
 
 from typing import Any
 
-from harness.capabilities import Grounder
+from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, PairReasoner, Retriever
 from harness.checkpoints import Weights
 from harness.errors import CapabilityError, CheckpointError
 from harness.inference.device import choose_device
+from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
+from harness.models.xvlm.matcher import XVLMAttributeMatcher
+from harness.models.xvlm.reasoner import XVLMPairReasoner
+from harness.models.xvlm.retriever import XVLMRetriever
 
-OFFERS = {Grounder: XVLMGrounder}
+OFFERS: dict[type, Any] = {
+    Answerer: XVLMAnswerer,
+    AttributeMatcher: XVLMAttributeMatcher,
+    Captioner: XVLMCaptioner,
+    Grounder: XVLMGrounder,
+    PairReasoner: XVLMPairReasoner,
+    Retriever: XVLMRetriever,
+}
 
 
 def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:

@@ -41,6 +41,20 @@ class Tokenizer:
         """Return [CLS] and the pieces of a text, without [SEP] (the reference's `tokenization_bert.py`)."""
         return [self._bert.cls_token_id, *self._bert.encode(text, add_special_tokens=False)]
 
+    @property
+    def cls(self) -> int:
+        """The id of [CLS], with which every text begins."""
+        return int(self._bert.cls_token_id)
+
+    @property
+    def sep(self) -> int:
+        """The id of [SEP], which ends an answer and a caption."""
+        return int(self._bert.sep_token_id)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens without the special ones, blanks before marks removed as in transformers 4."""
+        return str(self._bert.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True))
+
     def batch(self, texts: Sequence[str], *, max_tokens: int | None = None) -> Tokens:
         """Return the texts padded to the longest of them, each cut after `max_tokens`."""
         rows = [self.ids(text)[:max_tokens] for text in texts]

@@ -1,0 +1,73 @@
+"""X-VLM as a captioner: it goes on after "a picture of", by beam search."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.inference.beams import Beams, Hypothesis, search
+from harness.inference.device import Device
+from harness.models.xvlm.bert import LanguageModel, Memory, Written
+from harness.models.xvlm.checkpoint import Checkpoint
+from harness.models.xvlm.heads import CaptioningNetwork
+from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.networks import captioning_network
+
+PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
+BEAMS = Beams(width=3, longest=20, shortest=5)  # X-VLM's configuration of COCO captioning; lengths count [CLS] and the prompt
+
+
+class XVLMCaptioner:
+    """Implements `harness.capabilities.Captioner` for `captioning` checkpoints: an image is a memory, its beams are the readers."""
+
+    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
+        """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
+        network = captioning_network(checkpoint)
+        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.network = self.inputs.placed(network)
+        self.protocol = f"captioning|{self.inputs.side}px|bicubic|{BEAMS}|prompt '{PROMPT.strip()}'"
+        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+
+    def caption(self, images: NDArray[np.uint8]) -> list[str]:
+        """Return a caption for each image."""
+        with self.inputs.device.computing():
+            found = self.search(self.inputs.normalised(images), BEAMS)
+            return [self.spelled(hypothesis.tokens) for hypothesis in found]
+
+    def search(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
+        """Return the best text found for each normalised image [M, 3, R, R], as tokens with the prompt's."""
+        tokenizer = self.inputs.tokenizer
+        return write(self.network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=beams)
+
+    def spelled(self, tokens: list[int]) -> str:
+        """Return the caption in tokens: their text without its first 13 characters, whatever they are (the reference's own cut)."""
+        return self.inputs.tokenizer.text(tokens)[len(PROMPT) :]
+
+
+def write(network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+    """Return the best text that goes on after `prompt`, up to `end`, for each normalised image [M, 3, R, R]."""
+    decoder = network.text_decoder
+    memory = decoder.bert.remember(network.vision_encoder(images))
+    start = torch.tensor(prompt, device=images.device).expand(len(images), 1, -1)
+    return search(Writing(decoder, memory, decoder.bert.write(start, memory)), prompt=prompt, end=end, beams=beams)
+
+
+class Writing:
+    """What a beam search asks of a decoder: implements `harness.inference.beams.Writer`."""
+
+    def __init__(self, decoder: LanguageModel, memory: list[Memory], written: Written) -> None:
+        self._decoder, self._memory, self._written = decoder, memory, written
+
+    def next_words(self) -> Tensor:
+        """Return the log-probability of every word to come next, [G, n, vocabulary]."""
+        return self._decoder.log_probabilities(self._written.states[:, :, -1])
+
+    def go_on(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
+        """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
+        texts = images[:, None] * self._written.states.shape[1] + beams
+        if len(images) < len(self._written.states):
+            self._memory = [Memory(memory.keys[images], memory.values[images]) for memory in self._memory]
+        past = self._written.keep(texts.flatten())
+        self._written = self._decoder.bert.write(words[..., None], self._memory, past=past)

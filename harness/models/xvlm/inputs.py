@@ -1,0 +1,75 @@
+"""What every X-VLM does to texts and images before its network sees them, whatever is asked of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from harness.errors import CheckpointError, DataError
+from harness.inference.device import Device
+from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
+from harness.models.xvlm.preprocessing import MEAN, STD, resize
+from harness.models.xvlm.tokenizer import Tokenizer, Tokens
+from harness.sources.folder import sha256_of
+
+
+class Inputs:
+    """The vocabulary, the image side and the device of a model; raw texts and prepared images in, tensors out."""
+
+    def __init__(self, vision: VisionArchitecture, text: TextArchitecture, vocabulary: Path, device: Device) -> None:
+        """Read the vocabulary. Raises CheckpointError where it is none, or not the one that the model was trained with."""
+        self.side = vision.resolution
+        self.device = device
+        self.tokenizer = Tokenizer(vocabulary)
+        self._text = text
+        if len(self.tokenizer) != text.vocabulary:
+            raise CheckpointError(f"{vocabulary}: has {len(self.tokenizer)} pieces, but the checkpoint was trained with {text.vocabulary}")
+
+    @property
+    def made_of(self) -> Mapping[str, Any]:
+        """The vocabulary, and the one size that tensors do not tell: with others, the same weights say something else."""
+        return {"vocabulary_sha256": sha256_of(self.tokenizer.path), "text_heads": self._text.heads}
+
+    def placed(self, network: nn.Module) -> Any:
+        """Return a network ready to answer, on the device."""
+        return network.eval().requires_grad_(False).to(self.device.torch)
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return an image squashed to the side that the model was trained at, [R, R, 3]."""
+        return resize(image, self.side)
+
+    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
+        """The same by another filter: OVAD's script is the only one that resizes with it."""
+        return resize(image, self.side, Image.Resampling.BILINEAR)
+
+    def tokens(self, texts: Sequence[str], clean: Callable[[str], str], *, max_tokens: int | None = None) -> Tokens:
+        """Return the tokens of cleaned texts, cut after `max_tokens`. Raises DataError for a text that cannot be asked."""
+        tokens = self.tokenizer.batch([cleaned(text, clean) for text in texts], max_tokens=max_tokens)
+        if tokens.ids.shape[1] > self._text.positions:
+            longest = max(texts, key=len)
+            raise DataError(f"a text has {tokens.ids.shape[1]} tokens, the model reads {self._text.positions}: {longest!r}")
+        return tokens
+
+    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return prepared images as the network wants them, on the device."""
+        return normalised(images, self.device)
+
+
+def normalised(images: NDArray[np.uint8], device: Device) -> Tensor:
+    """Return prepared images [M, R, R, 3] as X-VLM wants them, [M, 3, R, R]: bytes travel to the device, float32 is made there."""
+    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
+    return (pixels - mean) / std
+
+
+def cleaned(text: str, clean: Callable[[str], str]) -> str:
+    """Return a text cleaned; raises DataError where nothing is left of it."""
+    try:
+        return clean(text)
+    except ValueError as error:
+        raise DataError(f"the text {text!r} cannot be asked: {error}") from error

@@ -1,0 +1,51 @@
+"""X-VLM as a matcher of attributes: the cosine of an image's features and a sentence's, as OVAD's own script computes it."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.inference.device import Device
+from harness.models.xvlm.checkpoint import Checkpoint
+from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.networks import retrieval_network
+
+MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the released 16M model
+
+
+class XVLMAttributeMatcher:
+    """Implements `harness.capabilities.AttributeMatcher` for checkpoints with `vision_proj` and `text_proj`; texts are not cleaned."""
+
+    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device, *, max_tokens: int = MAX_TOKENS) -> None:
+        """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
+        network = retrieval_network(checkpoint)
+        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.network = self.inputs.placed(network)
+        self.max_tokens = max_tokens
+        self.protocol = f"itc|{self.inputs.side}px|bilinear|{max_tokens}-tokens"
+        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare_bilinear
+        self._features = lru_cache(maxsize=4)(self.sentence_features)  # the sentences of a benchmark are the same for all of its images
+
+    def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return the cosine of each image and sentence, [M, S]."""
+        with self.inputs.device.computing():
+            return (self.image_features(self.inputs.normalised(images)) @ self._features(tuple(sentences)).T).cpu().numpy()
+
+    def image_features(self, images: Tensor) -> Tensor:
+        """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""
+        return self.network.image_features(self.network.vision_encoder(images))
+
+    def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
+        """Return unit vectors [S, f] of sentences, each read without padding."""
+        ids = [self.inputs.tokenizer.ids(sentence)[: self.max_tokens] for sentence in sentences]
+        features: list[Tensor] = [torch.empty(0)] * len(ids)
+        for length in sorted({len(row) for row in ids}):
+            rows = [number for number, row in enumerate(ids) if len(row) == length]
+            states = self.network.text_encoder.read(torch.tensor([[ids[row] for row in rows]], device=self.inputs.device.torch))
+            for row, feature in zip(rows, self.network.text_features(states)[0], strict=True):
+                features[row] = feature
+        return torch.stack(features)

@@ -1,0 +1,42 @@
+"""X-VLM as a reasoner about pairs of images: a statement is true of them or not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.inference.device import Device
+from harness.inference.readers import seat
+from harness.models.xvlm.checkpoint import Checkpoint
+from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.networks import pair_network
+from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
+
+
+class XVLMPairReasoner:
+    """Implements `harness.capabilities.PairReasoner` for `nlvr` checkpoints: a pair of images is a memory, its statements the readers."""
+
+    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
+        """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
+        network = pair_network(checkpoint)
+        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.network = self.inputs.placed(network)
+        self.protocol = f"nlvr|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
+        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+
+    def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> list[bool]:
+        """Return whether each statement is true of its two images, `images_of` [N, 2]."""
+        with self.inputs.device.computing():
+            logits = self.logits(self.inputs.normalised(images), statements, images_of)
+            return [bool(true > false) for false, true in logits.tolist()]
+
+    def logits(self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]) -> Tensor:
+        """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""
+        pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
+        readers = seat(*self.inputs.tokens(statements, pre_caption), pair_of.reshape(-1), memories=len(pairs))
+        memory = self.network.remember(self.network.vision_encoder(images))
+        both = torch.from_numpy(pairs).to(images.device)
+        return readers.each(self.network(memory, both, readers.ids.to(images.device), readers.present.to(images.device)).cpu())

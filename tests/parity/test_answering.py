@@ -1,0 +1,87 @@
+"""Question answering from image and question to ranked answers, against the official model."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.inference.device import choose_device
+from harness.models.xvlm.answerer import XVLMAnswerer, first_words, rank
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.preprocessing import pre_question
+from harness.models.xvlm.tokenizer import Tokens
+
+KIND = "e_vqa"
+
+
+@pytest.fixture
+def answerer(case):
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    return XVLMAnswerer(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+
+
+@pytest.fixture
+def answers(case):
+    return Tokens(case.inputs["answer_ids"], case.inputs["answer_atts"])
+
+
+@pytest.fixture
+def questions(case, answerer):
+    return answerer.consider(case.inputs["image"], case.json("texts.json")["questions_raw"], case.inputs["image_index"].numpy())
+
+
+def test_questions_and_answers_become_the_official_tokens(case, answerer, answers):
+    texts = case.json("texts.json")
+    asked = answerer.inputs.tokens(texts["questions_raw"], pre_question)
+    assert torch.equal(asked.ids, case.inputs["question_ids"]) and torch.equal(asked.present, case.inputs["question_atts"])
+    tokens = answerer.answer_tokens(tuple(texts["answers"]))
+    assert torch.equal(tokens.ids, answers.ids) and torch.equal(tokens.present, answers.present)
+
+
+def test_questions_look_at_their_images_as_officially(case, questions, close):
+    there = case.inputs["question_atts"].bool()
+    close(questions.states[there], case.outputs["question_states"][there.numpy()])
+
+
+def test_first_words_have_the_official_probabilities(case, answerer, questions, answers, close):
+    close(first_words(answerer.network.text_decoder, questions, answers).exp(), case.outputs["prob_first_token"])
+
+
+def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
+    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=len(answers.ids))
+    assert np.array_equal(ranking.answers.numpy(), case.outputs["topk_ids_all"])
+    close(ranking.probabilities, case.outputs["topk_probs_all"])
+
+
+def test_a_shortlist_is_ranked_as_officially(case, answerer, questions, answers, close):
+    """Where the end of the shortlist cuts through answers with the same first word, torch's choice among them is unspecified."""
+    k = int(case.inputs["k_test"])
+    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=k)
+    assert ranking.answers.shape == (len(questions.states), k)
+    for row, cut in enumerate(case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))):
+        if not cut:
+            assert np.array_equal(ranking.answers[row].numpy(), case.outputs["topk_ids"][row])
+            close(ranking.probabilities[row], case.outputs["topk_probs"][row])
+
+
+def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(case, answerer, questions, answers):
+    k = int(case.inputs["k_test"])
+    first = first_words(answerer.network.text_decoder, questions, answers).numpy()
+    for row, found in enumerate(rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()):
+        expected = sorted(range(len(answers.ids)), key=lambda answer: (-first[row, answer], answer))[:k]
+        assert sorted(found) == sorted(expected)
+
+
+def test_the_best_answer_is_the_official_one(case, answerer):
+    texts = case.json("texts.json")
+    official = case.json("expected.json")
+    if any(official.get("boundary_cuts_tie", [True])):
+        k = len(texts["answers"])
+        expected = [texts["answers"][row[0]] for row in case.outputs["topk_ids_all"]]
+    else:
+        k = int(case.inputs["k_test"])
+        expected = [entry["answer"] for entry in official["result"]]
+    questions = answerer.consider(case.inputs["image"], texts["questions_raw"], case.inputs["image_index"].numpy())
+    best = (
+        rank(answerer.network.text_decoder, questions, answerer.answer_tokens(tuple(texts["answers"])), shortlist=k).answers[:, 0].tolist()
+    )
+    assert [texts["answers"][answer] for answer in best] == expected

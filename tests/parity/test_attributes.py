@@ -1,0 +1,53 @@
+"""Attribute scores of crops, against the benchmark's own script running the official model."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.inference.device import choose_device
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.matcher import XVLMAttributeMatcher
+
+KIND = "j_ovad"
+
+
+@pytest.fixture
+def matcher(case):
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    longest = case.config["config"]["max_tokens"]
+    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"), max_tokens=longest)
+
+
+@pytest.fixture
+def crops(case, matcher):
+    paths = sorted((case.path / "crops").iterdir(), key=lambda path: int(path.name.split("_")[0]))
+    return np.stack([matcher.prepare(Image.open(path)) for path in paths])
+
+
+def test_crops_are_prepared_as_officially(case, matcher, crops, close):
+    close(matcher.inputs.normalised(crops), case.inputs["image"].numpy())
+
+
+def test_features_are_the_official_ones(case, matcher, close):
+    close(matcher.image_features(case.inputs["image"]), case.outputs["image_feat"])
+    for name, features in case.outputs.items():
+        if name.startswith("text_features_"):
+            sentences = case.json("prompts.json")[name.removeprefix("text_features_")]["prompts"]
+            close(matcher.sentence_features(tuple(sentences)), features)
+
+
+def test_scores_are_the_official_ones(case, matcher, crops, close):
+    """The script's own reduction over the sentences of an attribute: the mean, or the largest."""
+    for name, expected in case.outputs.items():
+        if name.startswith("scores_"):
+            asked = case.json("prompts.json")[name.removeprefix("scores_")]
+            found = matcher.similarity(crops, asked["prompts"])
+            ends = np.cumsum(asked["len_synonyms"])
+            parts = np.split(found, ends[:-1], axis=1)
+            reduce = np.mean if asked["arguments"]["average_syn"] else np.max
+            close(np.stack([reduce(part, axis=1) for part in parts], axis=1), expected)
+
+
+def test_nested_sentences_are_averaged_and_not_normalised_again(case, matcher, close):
+    nested = case.json("prompts.json")["nested"]
+    close(np.stack([matcher.sentence_features(tuple(part)).mean(0).numpy() for part in nested]), case.outputs["encode_nested"])

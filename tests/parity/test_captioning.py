@@ -1,0 +1,79 @@
+"""Captions from image to string, against the official model and its beam search."""
+
+import pytest
+import torch
+
+from harness.inference.beams import Beams
+from harness.inference.device import choose_device
+from harness.models.xvlm.bert import causal_mask
+from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
+from harness.models.xvlm.checkpoint import read_checkpoint
+
+KIND = "g_caption"
+
+
+@pytest.fixture
+def captioner(case):
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    return XVLMCaptioner(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+
+
+def searches(case):
+    """Name, arguments and official captions of every beam search of the golden."""
+    for name, variant in case.json("expected.json")["variants"].items():
+        arguments = variant["arguments"]
+        if "num_beams" in arguments:
+            beams = Beams(width=arguments["num_beams"], longest=arguments["max_length"], shortest=arguments["min_length"])
+            yield name, beams, variant["captions"]
+
+
+def test_the_prompt_becomes_the_official_tokens(case, captioner):
+    assert captioner.inputs.tokenizer.ids(PROMPT) == case.json("expected.json")["prompt_ids"]
+
+
+def test_words_have_the_official_logits(case, captioner, close):
+    ids, present = case.inputs["text_ids"], case.inputs["text_atts"]
+    decoder = captioner.network.text_decoder
+    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
+    mask = causal_mask(present[:, None])
+    states = decoder.bert.look(decoder.bert.read(ids[:, None], mask), memory, mask)
+    close(decoder.cls.predictions(states)[:, 0], case.outputs["logits"])
+
+
+def test_writing_word_after_word_is_reading_all_at_once(case, captioner, close):
+    """What is recalled of earlier words gives the logits that the whole text gives."""
+    ids = case.inputs["text_ids"][:, None, :6]
+    decoder = captioner.network.text_decoder
+    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
+    written = decoder.bert.write(ids[..., :3], memory)
+    for position in range(3, 6):
+        written = decoder.bert.write(ids[..., position : position + 1], memory, past=written.past)
+    close(decoder.cls.predictions(written.states)[:, 0, -1], case.outputs["logits"][:, 5])
+
+
+def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, captioner, close):
+    end, padding = captioner.inputs.tokenizer.sep, 0
+    tried = 0
+    for name, beams, captions in searches(case):
+        found = captioner.search(case.inputs["image"], beams)
+        for row, hypothesis in enumerate(found):
+            ended = [*hypothesis.tokens, end][: beams.longest]
+            official = case.outputs[f"{name}_ids"][row].tolist()
+            assert ended + [padding] * (len(official) - len(ended)) == official, (name, row)
+        close(torch.tensor([hypothesis.score for hypothesis in found]), case.outputs[f"{name}_scores"])
+        assert [captioner.spelled(hypothesis.tokens) for hypothesis in found] == captions
+        tried += 1
+    assert tried
+
+
+def test_an_image_has_the_same_caption_alone_and_among_others(case, captioner):
+    _, beams, captions = next(searches(case))
+    for row in (0, len(captions) - 1):
+        (alone,) = captioner.search(case.inputs["image"][row : row + 1], beams)
+        assert captioner.spelled(alone.tokens) == captions[row]
+
+
+def test_tokens_are_spelled_as_officially(case, captioner):
+    for entry in case.json("decode.json"):
+        assert captioner.inputs.tokenizer.text(entry["ids"]) == entry["decoded"]
+        assert captioner.spelled(entry["ids"]) == entry["caption"]

@@ -1,0 +1,44 @@
+"""Statements about two images, against the official NLVR2 model."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.inference.device import choose_device
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.preprocessing import pre_caption
+from harness.models.xvlm.reasoner import XVLMPairReasoner
+
+KIND = "f_nlvr"
+
+
+@pytest.fixture
+def reasoner(case):
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+
+
+def images_of(case):
+    return np.stack([case.inputs["index0"].numpy(), case.inputs["index1"].numpy()], axis=1)
+
+
+def test_statements_become_the_official_tokens(case, reasoner):
+    tokens = reasoner.inputs.tokens(case.json("expected.json")["texts"], pre_caption)
+    assert torch.equal(tokens.ids, case.inputs["text_ids"]) and torch.equal(tokens.present, case.inputs["text_atts"])
+
+
+def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
+    expected = case.json("expected.json")
+    logits = reasoner.logits(case.inputs["image"], expected["texts"], images_of(case))
+    close(logits, case.outputs["logits"])
+    assert logits.argmax(1).tolist() == expected["pred"]
+    assert (logits.argmax(1) == case.inputs["targets"]).float().mean().item() == pytest.approx(expected["accuracy"], abs=1e-6)
+
+
+def test_statements_about_the_same_pair_share_it(case, reasoner, close):
+    """Every statement asked of the first pair as well: each is read by itself and with the others."""
+    texts = case.json("expected.json")["texts"]
+    first = np.repeat(images_of(case)[:1], len(texts), axis=0)
+    together = reasoner.logits(case.inputs["image"], texts, first)
+    for number, text in enumerate(texts):
+        close(together[number], reasoner.logits(case.inputs["image"], [text], first[:1])[0].numpy())

@@ -1,0 +1,83 @@
+"""Retrieval from images and captions to scores of pairs, against the official model and its two-stage evaluation."""
+
+import numpy as np
+import pytest
+
+from harness.inference.device import choose_device
+from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.preprocessing import pre_caption
+from harness.models.xvlm.retriever import XVLMRetriever
+
+KIND = "b_"
+OUTSIDE = -100.0  # what the official matrices hold for a pair that was not looked at
+
+
+@pytest.fixture
+def retriever(case):
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    return XVLMRetriever(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+
+
+@pytest.fixture
+def texts(case):
+    """The official token ids without their padding."""
+    return [row[: int(there.sum())].tolist() for row, there in zip(case.inputs["text_ids"], case.inputs["text_atts"], strict=True)]
+
+
+@pytest.fixture
+def everything(case, retriever, texts):
+    """The matches of every image with every text."""
+    gallery, read = retriever.image_tokens(case.inputs["image"]), retriever.read(texts)
+    return list(retriever.compare(gallery, read, shortlist=len(texts), wanted=range(len(gallery))))
+
+
+def test_captions_become_the_official_tokens(case, retriever, texts):
+    if (case.path / "captions.json").is_file():
+        captions = [caption for image in case.json("captions.json") for caption in image["caption"]]
+    else:
+        captions = case.json("expected.json")["texts"]
+    longest = case.config["config"]["max_tokens"]
+    assert [retriever.inputs.tokenizer.ids(pre_caption(caption))[:longest] for caption in captions] == texts
+
+
+def test_features_are_the_official_ones(case, retriever, texts, close):
+    gallery, read = retriever.image_tokens(case.inputs["image"]), retriever.read(texts)
+    for name, found in {
+        "image_embeds": gallery,
+        "image_feat": retriever.network.image_features(gallery),
+        "text_feat": read.features,
+        "sims": retriever.network.image_features(gallery) @ read.features.T,
+    }.items():
+        if name in case.outputs:
+            close(found, case.outputs[name])
+    if "text_embeds" in case.outputs:
+        for number, text in enumerate(texts):
+            states = read.states[len(text)][read.place[number]]
+            close(states, case.outputs["text_embeds"][number, : len(text)])
+
+
+def test_every_pair_has_the_official_score(case, everything, close):
+    close(np.stack([matches.itc for matches in everything]), case.outputs["sims"])
+    close(np.stack([matches.itm for matches in everything]), case.outputs["itm_logits"][:, :, 1])
+
+
+def test_both_directions_shortlists_are_united_and_hold_the_official_ones(case, retriever, texts, close):
+    k = int(case.config["config"]["k_test"])
+    gallery = retriever.image_tokens(case.inputs["image"])
+    seen = np.full((len(gallery), len(texts)), np.nan, dtype=np.float32)
+    for matches in retriever.compare(gallery, retriever.read(texts), shortlist=k, wanted=range(len(gallery))):
+        assert len(set(matches.texts.tolist())) == len(matches.texts)
+        seen[matches.image, matches.texts] = matches.itm
+    if "ties" in case.path.name:  # which member of a tie is listed is unspecified in torch's topk
+        return
+    listed = (case.outputs["score_matrix_i2t"] != OUTSIDE) | (case.outputs["score_matrix_t2i"].T != OUTSIDE)
+    assert np.array_equal(~np.isnan(seen), listed)
+    for official in (case.outputs["score_matrix_i2t"], case.outputs["score_matrix_t2i"].T):
+        close(np.where(official == OUTSIDE, OUTSIDE, seen), official)
+
+
+def test_only_what_is_wanted_is_compared_and_scores_the_same(case, retriever, texts, everything):
+    gallery = retriever.image_tokens(case.inputs["image"])
+    some = list(retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted={0, len(gallery) - 1}))
+    assert [matches.image for matches in some] == [0, len(gallery) - 1]
+    assert np.array_equal(some[1].itm, everything[-1].itm)
