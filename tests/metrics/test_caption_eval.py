@@ -1,0 +1,52 @@
+"""Caption metrics, against pycocoevalcap's own driver."""
+
+import pytest
+
+from harness.metrics.captions import NAMES, score, tokenized
+
+KIND = "caption_eval"
+ORDERED = "METEOR"  # its value over all images depends on the order in which the references are given
+
+
+def read(case, folder=""):
+    """Image ids, captions and references, in the order of the annotation file."""
+    references = {}
+    for annotation in case.json(f"{folder}captions_gt.json")["annotations"]:
+        references.setdefault(annotation["image_id"], []).append(annotation["caption"])
+    ids = [image["id"] for image in case.json(f"{folder}captions_gt.json")["images"]]
+    captions = {result["image_id"]: result["caption"] for result in case.json(f"{folder}results.json")}
+    return ids, [captions[id] for id in ids], [references[id] for id in ids]
+
+
+@pytest.mark.parametrize("folder", ["", "edge/"], ids=["main", "edge"])
+def test_every_metric_is_the_official_one_overall_and_for_each_image(case, folder):
+    ids, captions, references = read(case, folder)
+    found, expected = score(captions, references), case.json(f"{folder}expected.json")
+    for official, name in NAMES.items():
+        if official not in expected["overall"]:
+            continue
+        assert found.overall[name] == pytest.approx(100 * expected["overall"][official], abs=1e-7), official
+        for id, value in zip(ids, found.each[name], strict=True):
+            assert value == pytest.approx(100 * expected["perImage"][str(id)][official], abs=1e-7), (official, id)
+
+
+def test_texts_are_tokenized_as_officially(case):
+    cases = case.json("tokenizer_cases.json")
+    assert tokenized([entry["in"] for entry in cases]) == [entry["out"] for entry in cases]
+
+
+def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
+    texts = [text for _, text in case.json("linebreak_misalignment.json")["in"]]
+    found = tokenized(texts)
+    assert len(found) == len(texts) and found[-1] == "the end"
+
+
+def test_what_was_not_computed_is_said(case):
+    _, captions, references = read(case, "edge/")
+    found = score(captions[:2], references[:2])
+    assert ("spice" in found.overall) != ("spice" in found.not_run)
+
+
+def test_no_image_is_an_error():
+    with pytest.raises(ValueError, match="no image"):
+        score([], [])
