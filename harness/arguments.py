@@ -31,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = whole.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
     _add_run(verbs.add_parser("run", parents=[common], help="evaluate a checkpoint on tasks"))
     _add_table(verbs.add_parser("table", parents=[common], help="show results beside the published numbers"))
+    _add_score(verbs.add_parser("score", parents=[common], help="score stored predictions, ours or in a benchmark's own format"))
+    _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
+    _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -87,8 +90,31 @@ def _add_table(table: argparse.ArgumentParser) -> None:
         default="paper",
         help="the paper's 53 rows, checkpoints by tasks, or the embedded benchmark alone; default: paper",
     )
+    table.add_argument("--suite", choices=("shapes",), dest="layout", help="the same as --layout shapes")
     table.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")
     table.add_argument("--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own")
+
+
+def _add_score(score: argparse.ArgumentParser) -> None:
+    score.add_argument("--task", required=True, metavar="NAME")
+    score.add_argument("--split", required=True, metavar="NAME")
+    score.add_argument("--predictions", required=True, metavar="FILE", help="a prediction file of `run`, or official results")
+    score.add_argument("--data", metavar="DIR", help="folder of the benchmark files; images are not needed; default: as for `run`")
+    score.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
+
+
+def _add_import_score(take: argparse.ArgumentParser) -> None:
+    take.add_argument("--task", required=True, metavar="NAME")
+    take.add_argument("--split", required=True, metavar="NAME")
+    take.add_argument("--submission", required=True, metavar="FILE", help="the file that was uploaded, where `run` wrote it")
+    take.add_argument("--metric", required=True, action="append", metavar="NAME=VALUE", help="what the server says, in percent; repeat")
+    take.add_argument("--url", required=True, metavar="URL", help="the page of the submission")
+    take.add_argument("--date", required=True, metavar="YYYY-MM-DD", help="when the server scored it")
+
+
+def _add_checkpoint(checkpoint: argparse.ArgumentParser) -> None:
+    checkpoint.add_argument("file", metavar="FILE", help="a weight file: .th, .pth, .pt, .bin or .safetensors")
+    checkpoint.add_argument("--format", choices=("terminal", "json"), default="terminal", help="default: terminal")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ def _guarded(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
-        code = {"run": _run, "table": _table, "list": _list}[options.verb](options)
+        code = VERBS[options.verb](options)
         sys.stdout.flush()
         return code
     except HarnessError as error:
@@ -98,8 +98,11 @@ def _run(options: argparse.Namespace) -> int:
     plan = launch.make_plan(request)
     rows = []
     try:
-        for path in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
-            rows += report.record_rows(read_record(path), path)
+        for outcome in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
+            if outcome.upload_to:
+                print(f"{outcome.path}: the answers are hidden; upload this file to {outcome.upload_to}", flush=True)
+            else:
+                rows += report.record_rows(read_record(outcome.path), outcome.path)
     finally:  # what came before an error is a result nevertheless
         if rows:
             print(report.render([report.Table("Results", rows, report.RECORD_COLUMNS)], "terminal"))
@@ -146,6 +149,45 @@ def _table(options: argparse.Namespace) -> int:
     return DataError.exit_code if found.damaged else 0
 
 
+def _score(options: argparse.Namespace) -> int:
+    """Print what stored predictions are worth."""
+    from harness import report
+    from harness.score import dumped, score_file
+
+    scored = score_file(options.task, options.split, Path(options.predictions), data=options.data)
+    if options.format == "json":
+        print(dumped(scored))
+        return 0
+    rows = [
+        {"metric": name, "measured": value, "interval": scored.scores.intervals.get(name), "n": scored.n}
+        for name, value in scored.scores.metrics.items()
+    ]
+    title = f"{options.predictions}: {scored.task} {scored.split} on {scored.data}"
+    print(report.render([report.Table(title, rows, report.SCORE_COLUMNS)], options.format))
+    for name, reason in scored.scores.not_run.items():
+        _say(f"{name}: not run, {reason}")
+    return 0
+
+
+def _import_score(options: argparse.Namespace) -> int:
+    """Write a server's number into the results."""
+    from harness.server import import_score
+
+    path = import_score(options.task, options.split, Path(options.submission), metrics=options.metric, url=options.url, date=options.date)
+    print(f"{path}: {options.task} {options.split} as the server scored it, {', '.join(options.metric)}")
+    return 0
+
+
+def _checkpoint(options: argparse.Namespace) -> int:
+    """Print what a weight file holds, in sentences."""
+    from harness import report
+    from harness.models.xvlm.audit import audit
+
+    found = audit(Path(options.file))
+    print(report.render_json(dict(found.as_json())) if options.format == "json" else "\n".join(found.sentences()))
+    return 0 if found.fits else 1
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -172,6 +214,15 @@ def _list(options: argparse.Namespace) -> int:
     print(report.render(tables, options.format))
     return 0
 
+
+VERBS = {
+    "run": _run,
+    "table": _table,
+    "score": _score,
+    "import-score": _import_score,
+    "checkpoint": _checkpoint,
+    "list": _list,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

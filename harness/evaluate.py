@@ -3,10 +3,10 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.capabilities import Model
 from harness.errors import DataError
@@ -16,7 +16,7 @@ from harness.provenance import computing, software
 from harness.reading import read_json
 from harness.results import SCHEMA, ResultRecord, Subset, record_path, remove_record, write_json, write_record
 from harness.sources.folder import DataFolder, sha256_of
-from harness.task import Sample, Task
+from harness.task import Batch, Sample, Task, Work
 
 Report = Callable[[int, int], None]  # samples done, samples in all
 
@@ -46,8 +46,15 @@ class Speed:
     workers: int
 
 
-def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report) -> Path:
-    """Carry out a run, going on where an earlier one stopped, and return the path of its record.
+class Outcome(NamedTuple):
+    """The file that a run ended in: a record, or where only a server knows the truths, what to upload to it."""
+
+    path: Path
+    upload_to: str | None = None
+
+
+def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report) -> Outcome:
+    """Carry out a run, going on where an earlier one stopped, and return its outcome.
 
     Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left.
     """
@@ -64,24 +71,40 @@ def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, re
             remove_record(run.path(out))
         _predict(run, model, samples, file, speed=speed, report=report)
         predicted = time.monotonic()
-        write_record(run.path(out), make_record(run, samples, file, identity=identity))
+        outcome = _finish(run, samples, file, identity=identity, out=out)
         scored = time.monotonic()
         if fresh or len(file.done) > before:
             stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
             sitting = {"predicted": len(file.done) - before, "seconds": {name: round(s, 3) for name, s in stages.items()}, **asdict(speed)}
             _add_timings(run.path(out, ".timings.json"), sitting, first=before == 0)
-    return run.path(out)
+    return outcome
+
+
+def _finish(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path) -> Outcome:
+    if run.split not in run.task.hidden:
+        write_record(run.path(out), make_record(run, samples, file, identity=identity))
+        return Outcome(run.path(out))
+    check_complete(run, samples, file)
+    write_json(run.path(out, ".submission.json"), run.task.submission(samples, file.done))
+    return Outcome(run.path(out, ".submission.json"), upload_to=run.task.server)
 
 
 def _predict(run: Run, model: Model, samples: Sequence[Sample], file: PredictionFile, *, speed: Speed, report: Report) -> None:
-    """Predict whatever `file` lacks, image by image."""
+    """Predict whatever `file` lacks."""
     report(len(file.done), len(samples))
+    lacking = frozenset(sample.id for sample in samples if sample.id not in file.done)
+    if not lacking:
+        return
     # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
     # shares a matrix product, and a resumed run has to end in the same bytes.
-    batches = [batch for batch in plan_batches(samples, speed.batch_size) if any(sample.id not in file.done for sample in batch)]
-    for batch in load_batches(batches, model.prepare, workers=speed.workers):
-        answered = zip(batch.samples, run.task.predict(model, batch), strict=True)
-        file.append([(sample.id, prediction) for sample, prediction in answered if sample.id not in file.done])
+    planned = plan_batches(samples, speed.batch_size)
+
+    def batches(everything: bool) -> Iterator[Batch]:
+        chosen = [batch for batch in planned if everything or any(sample.id in lacking for sample in batch)]
+        return load_batches(chosen, model.prepare, workers=speed.workers)
+
+    for answered in run.task.answer(model, Work(samples, lacking, batches)):
+        file.append([(id, prediction) for id, prediction in answered if id in lacking])
         report(len(file.done), len(samples))
 
 
@@ -109,8 +132,8 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
     }
 
 
-def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
-    """Score complete predictions. Raises DataError where a sample has none, or something was predicted that is no sample."""
+def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) -> None:
+    """Raise DataError where a sample has no prediction, or something was predicted that is no sample."""
     ids = [sample.id for sample in samples]
     if missing := [id for id in ids if id not in file.done]:
         raise DataError(
@@ -120,6 +143,11 @@ def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, id
         raise DataError(
             f"{file.path}: predicts {len(extra)} samples that {run.task.name} {run.split} does not have, e.g. {min(extra, key=str)!r}"
         )
+
+
+def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
+    """Score complete predictions. Raises DataError where they are not."""
+    check_complete(run, samples, file)
     scores = run.task.score(samples, file.done)
     return ResultRecord(
         schema=SCHEMA,
@@ -131,6 +159,8 @@ def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, id
         protocol=identity["protocol"],
         metrics=dict(scores.metrics),
         intervals=dict(scores.intervals),
+        breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
+        not_run=dict(scores.not_run),
         checkpoint=dict(run.checkpoint),
         data=identity["data"],
         settings=dict(run.settings),

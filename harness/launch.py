@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_weights
 from harness.errors import CapabilityError, MissingError, UsageError
-from harness.evaluate import Report, Run, Speed, evaluate
+from harness.evaluate import Outcome, Report, Run, Speed, evaluate
 from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
 from harness.registry import find_split, find_task, load_model, task_names
@@ -82,8 +82,8 @@ def make_plan(request: Request) -> Plan:
     return Plan(data, parts)
 
 
-def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Path]:
-    """Yield the path of each record as soon as it is written. `watch` shows the progress of what it is given the name of."""
+def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
+    """Yield each outcome as soon as it is there. `watch` shows the progress of what it is given the name of."""
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
         sha256 = checked_sha256(part.weights)

@@ -33,11 +33,14 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class Official:
-    """What a record of a task must say to stand beside published numbers: task version, protocol, and `n` of each split, in their order."""
+    """What a record of a task must say to stand beside published numbers: task version, one of the protocols, and `n` of each split.
+
+    `n` is in the order of the splits, a range (smallest, largest) where only about how many there are is published.
+    """
 
     version: int
-    protocol: str
-    n: Mapping[str, int]
+    protocols: tuple[str, ...]
+    n: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,9 @@ class Paper:
             return "measured on the embedded benchmark"
         if official is None or record.split not in official.n:
             return "no published number is known for this task and split"
-        if record.n != official.n[record.split]:
-            return f"{record.n} samples, the official split has {official.n[record.split]}"
+        low, high = official.n[record.split]
+        if not low <= record.n <= high:
+            return f"{record.n} samples, the official split has {low if low == high else f'{low} to {high}'}"
         if record.task_version != official.version:
             return f"version {record.task_version} of the task, the table holds version {official.version}"
         if record.settings.get("dtype") not in self.dtypes:
@@ -100,7 +104,14 @@ def read_paper(path: Path) -> Paper:
 def _official(task: Item) -> Official:
     task.only(*(field.name for field in fields(Official)))
     sizes = task.item("n")
-    return Official(task.get("version", int), task.get("protocol", str), {split: sizes.get(split, int) for split in sizes.value})
+    return Official(task.get("version", int), task.words("protocols"), {split: _size(sizes, split) for split in sizes.value})
+
+
+def _size(sizes: Item, split: str) -> tuple[int, int]:
+    if isinstance(sizes.value[split], list):
+        low, high = sizes.numbers(split, 2)
+        return int(low), int(high)
+    return sizes.get(split, int), sizes.get(split, int)
 
 
 def _row(row: Item) -> PaperRow:

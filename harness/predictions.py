@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError, IdentityError
 
@@ -67,6 +67,25 @@ def open_predictions(
         yield PredictionFile(path, file, predictions, software)
 
 
+class Stored(NamedTuple):
+    """What a prediction file holds: whose predictions, and each by the id of its sample."""
+
+    identity: Mapping[str, Any]
+    predictions: Mapping[Any, Any]
+
+
+def stored_predictions(path: Path) -> Stored:
+    """Read the prediction file of any run, finished or not. Raises DataError for a file that is damaged or none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    lines, _ = _whole_lines(content, path)
+    if not lines:
+        raise DataError(f"{path}: holds no predictions yet")
+    return Stored(_head(lines[0], path)["identity"], _predictions(lines[1:], path))
+
+
 def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Say in what two runs differ: `dtype: float32 / float16, ...`."""
     first, second = dict(_flat(identity)), dict(_flat(other))
@@ -119,12 +138,7 @@ def _whole_lines(content: bytes, path: Path) -> tuple[list[bytes], int]:
 
 def _software(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the software that a file was begun with; raises IdentityError if its run is not the one of `identity`."""
-    try:
-        head = json.loads(line)
-        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
-            raise ValueError("another format")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
+    head = _head(line, path)
     now = json.loads(json.dumps(identity))  # as it would have been written: tuples are lists there
     if head["identity"] != now:
         raise IdentityError(
@@ -132,6 +146,16 @@ def _software(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[s
             "choose another --out, or replace it with --fresh"
         )
     return dict(head["software"])
+
+
+def _head(line: bytes, path: Path) -> Mapping[str, Any]:
+    try:
+        head = json.loads(line)
+        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
+            raise ValueError("another format")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
+    return dict(head)
 
 
 def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:

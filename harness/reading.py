@@ -125,6 +125,10 @@ class Item:
             raise DataError(f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}")
         return tuple(values)
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts under a key: a list of strings, or a single one."""
+        return (self.get(key, str),) if isinstance(self.value.get(key), str) else self.words(key)
+
     def words(self, key: str, count: int | None = None) -> tuple[str, ...]:
         """Return the list of strings under a key; `count` of them, if that is given."""
         values = self.get(key, list)

@@ -37,6 +37,7 @@ LEADERBOARD_COLUMNS = {
     "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric", "measured": "measured", "published": "published",
     "delta": "delta", "interval": "95 % interval", "n": "n", "protocol": "protocol", "source": "source", "verdict": "verdict",
 }  # fmt: skip
+SCORE_COLUMNS = {"metric": "metric", "measured": "measured", "interval": "95 % interval", "n": "n"}
 RECORD_COLUMNS = {
     "checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split", "metric": "metric", "measured": "measured",
     "interval": "95 % interval", "n": "n", "record": "record",

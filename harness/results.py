@@ -17,7 +17,10 @@ from harness.reading import Item, read_json
 from harness.sources.folder import EMBEDDED
 from harness.statistics import Interval
 
-SCHEMA = 1
+SCHEMA = 2  # 2: breakdown and not_run
+
+
+BESIDE = (".timings.json", ".submission.json")  # files beside records that are none
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class Subset:
 class ResultRecord:
     """One task on one split by one checkpoint.
 
-    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals. `data` holds the
-    name of the data (`shapes`: embedded, `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name,
-    whether that is an entry of checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can
-    move a number; `software` what the predictions were begun with.
+    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals, `breakdown` what
+    parts of the split or other protocols give, `not_run` why a metric is missing. `data` holds the name of the data (`shapes`: embedded,
+    `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name, whether that is an entry of
+    checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can move a number; `software`
+    what the predictions were begun with.
     """
 
     schema: int
@@ -47,6 +51,8 @@ class ResultRecord:
     protocol: str
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval]
+    breakdown: Mapping[str, Mapping[str, float]]
+    not_run: Mapping[str, str]
     checkpoint: Mapping[str, Any]
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -85,7 +91,7 @@ def find_records(folder: Path) -> Found:
     """
     found = Found([], [], [])
     for path in sorted(folder.glob("*/*.json")):
-        if path.name.startswith(".") or path.name.endswith(".timings.json"):
+        if path.name.startswith(".") or path.name.endswith(BESIDE):
             continue
         try:
             record = read_record(path)
@@ -134,6 +140,7 @@ def read_record(path: Path) -> ResultRecord:
     record = Item(content, str(path))
     record.only(*(field.name for field in fields(ResultRecord)))
     metrics, intervals = record.item("metrics"), record.item("intervals")
+    breakdown, not_run = record.item("breakdown"), record.item("not_run")
     checkpoint, data = record.item("checkpoint"), record.item("data")
     checkpoint.get("name", str), data.get("name", str)
     return ResultRecord(
@@ -144,14 +151,20 @@ def read_record(path: Path) -> ResultRecord:
         n=record.get("n", int),
         subset=_subset(record),
         protocol=record.get("protocol", str),
-        metrics={name: metrics.get(name, float) for name in metrics.value},
+        metrics=_numbers(metrics),
         intervals={name: Interval(*intervals.numbers(name, 2)) for name in intervals.value},
+        breakdown={kind: _numbers(breakdown.item(kind)) for kind in breakdown.value},
+        not_run={name: not_run.get(name, str) for name in not_run.value},
         checkpoint=checkpoint.value,
         data=data.value,
         settings=record.get("settings", dict),
         predictions=record.get("predictions", dict),
         software=record.get("software", dict),
     )
+
+
+def _numbers(item: Item) -> dict[str, float]:
+    return {name: item.get(name, float) for name in item.value}
 
 
 def _subset(record: Item) -> Subset | None:

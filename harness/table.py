@@ -13,7 +13,7 @@ Row = dict[str, Any]  # one line of a table, by the names that its JSON has
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
-MEASURED = ("measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings")
+MEASURED = ("measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings", "receipt")
 
 
 class Published(NamedTuple):
@@ -80,8 +80,8 @@ def passed_over(records: Iterable[ResultRecord], *, checkpoint: str | None = Non
     name = _chosen(checkpoint, records)
     reasons = []
     for record in records:
-        if record.protocol != (official := paper().official[record.task].protocol):
-            reasons.append(f"{_title(record)}: measured by the protocol {record.protocol}, the paper's is {official}")
+        if record.protocol not in (official := paper().official[record.task].protocols):
+            reasons.append(f"{_title(record)}: measured by the protocol {record.protocol}, the paper's is {' or '.join(official)}")
         elif record.checkpoint["name"] != name or not (checkpoint or _registered(record)):
             shown = record.checkpoint["name"]
             reasons.append(f"{_title(record)}: not the paper's checkpoint; `xvlm-eval table --checkpoint {shown}` fills the rows with it")
@@ -114,7 +114,7 @@ def _registered(record: ResultRecord) -> bool:
 
 def _comparable(record: ResultRecord) -> bool:
     """Whether a record was made by the paper's protocol on all of an official split."""
-    return paper().objection(record) is None and record.protocol == paper().official[record.task].protocol
+    return paper().objection(record) is None and record.protocol in paper().official[record.task].protocols
 
 
 def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
@@ -143,7 +143,7 @@ def _leaderboard_row(name: str, cell: Cell, record: ResultRecord | None, publish
         "source": published.source if published else None,
         "verdict": _verdict(record, cell, value),
     }
-    return row if record else {**row, "protocol": official.protocol if official else None}
+    return row if record else {**row, "protocol": official.protocols[0] if official else None}
 
 
 def _measured(record: ResultRecord | None, metric: str, published: float | None) -> Row:
@@ -160,6 +160,7 @@ def _measured(record: ResultRecord | None, metric: str, published: float | None)
         "checkpoint_sha256": record.checkpoint.get("sha256"),
         "protocol": record.protocol,
         "settings": record.settings,
+        "receipt": record.predictions.get("receipt"),
     }
 
 
@@ -169,10 +170,11 @@ def _verdict(record: ResultRecord | None, cell: Cell, published: float | None) -
         return NEEDS_SERVER if cell.split in paper().needs_server.get(cell.task, ()) else NOT_RUN
     if published is None:
         return None
+    by_server = " (server)" if "receipt" in record.predictions else ""
     if abs(value - published) <= paper().tolerance:
-        return REPRODUCED
+        return REPRODUCED + by_server
     low, high = record.intervals.get(cell.metric, (value, value))
-    return WITHIN if low <= published <= high else OFF
+    return (WITHIN if low <= published <= high else OFF) + by_server
 
 
 def _published(table: Paper) -> dict[tuple[str, Cell], Published]:

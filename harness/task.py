@@ -4,7 +4,7 @@ Read this first, then `capabilities.py`, then `evaluate.py`. A task never sees p
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,11 +20,22 @@ SampleId = int | str
 
 
 @dataclass(frozen=True)
+class Region:
+    """A part of an image file: left, top, width and height in whole pixels of the upright image (the orientation in its EXIF applied)."""
+
+    path: Path
+    box: tuple[int, int, int, int]
+
+
+View = Path | Region  # what a sample shows: a whole image file, as stored, or a part of one
+
+
+@dataclass(frozen=True)
 class Sample:
     """One unit of prediction. Adapters add fields in the dataset's own words; text is byte for byte the annotation."""
 
     id: SampleId
-    images: tuple[Path, ...]
+    images: tuple[View, ...]
 
 
 @dataclass(frozen=True)
@@ -40,18 +51,45 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a model is to predict: the samples, which of them still lack a prediction, and how to load some of them in batches."""
+
+    samples: Sequence[Any]
+    lacking: frozenset[SampleId]
+    batches: Callable[[bool], Iterator[Batch]]
+
+    def to_do(self) -> Iterator[Batch]:
+        """Yield the batches in which a sample lacks its prediction, whole: what shares a batch may move the last digits of a float."""
+        return self.batches(False)
+
+    def everything(self) -> Iterator[Batch]:
+        """Yield all batches: for tasks whose samples are compared with one another."""
+        return self.batches(True)
+
+
+Answered = Sequence[tuple[SampleId, Prediction]]
+
+
+@dataclass(frozen=True)
 class Scores:
-    """Metrics by name, in percent or as the benchmark's own score, with the 95 % confidence interval where one is known."""
+    """What came out, in percent or as the benchmark's own score.
+
+    `metrics` by name, with the 95 % confidence `intervals` where they are known; `breakdown` (kind -> name -> value) for parts of the split
+    and for other protocols; `not_run` says of a metric that could not be computed why.
+    """
 
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(ABC):
     """A benchmark by its official protocol. One subclass per benchmark, in `tasks/`; subclasses hold no state.
 
     `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`) that predicts.
-    `protocol` says what is done to the predictions; what a record must say to stand beside the paper is in `results/paper.yaml`.
+    `protocol` says what is done to the predictions; what a record must say to stand beside the paper is in `results/paper.yaml`. The truths
+    of `hidden` splits are known to a `server` only: a run ends in a file to upload.
     """
 
     name: ClassVar[str]
@@ -60,6 +98,8 @@ class Task(ABC):
     primary: ClassVar[str]
     needs: ClassVar[type]
     protocol: ClassVar[str]
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    server: ClassVar[str] = ""
 
     @abstractmethod
     def files(self, split: str) -> Sequence[Needed]:
@@ -73,6 +113,19 @@ class Task(ABC):
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""
 
+    def answer(self, model: Any, work: Work) -> Iterator[Answered]:
+        """Yield predictions as they are made. Only a task whose samples are compared with one another does not go batch by batch."""
+        for batch in work.to_do():
+            yield [(sample.id, prediction) for sample, prediction in zip(batch.samples, self.predict(model, batch), strict=True)]
+
+    def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
+        """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""
+        raise TypeError(f"{self.name} has no hidden split")
+
     @abstractmethod
     def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Compute the official metrics from a prediction for every sample."""
+
+    @abstractmethod
+    def score_official(self, samples: Sequence[Any], path: Path) -> Scores:
+        """Score a file in the benchmark's own result format. Raises DataError where it does not hold one prediction for every sample."""

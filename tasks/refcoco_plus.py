@@ -7,14 +7,16 @@ expression counts once, a box is right if its IoU with the true one is at least 
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import Grounder
 from harness.errors import DataError
-from harness.metrics.grounding import THRESHOLD, Box, accuracy, in_pixels, iou
+from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.reading import is_number
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.refer import read_flat, read_references
+from harness.sources.submissions import matched, read_boxes
 from harness.statistics import mean_interval
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
@@ -47,6 +49,7 @@ class Expression(Sample):
     """One expression, the true box of what it refers to, and the size of its image, all in pixels; its id is the dataset's `sent_id`."""
 
     text: str
+    ref_id: int
     box: Box
     width: int
     height: int
@@ -77,6 +80,7 @@ class RefCOCOPlus(Task):
                 id=sentence.sent_id,
                 images=(below(images, ref.file_name, where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}"),),
                 text=sentence.text,
+                ref_id=ref.ref_id,
                 box=ref.box,
                 width=ref.width,
                 height=ref.height,
@@ -98,7 +102,14 @@ class RefCOCOPlus(Task):
         overlaps = [iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height)) for s in samples]
         correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
         interval = mean_interval(correct, groups=[str(s.images[0]) for s in samples])
-        return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval})
+        return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval}, breakdown={"iou": distribution(overlaps)})
+
+    def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
+        """Score boxes (cx, cy, w, h) in 0..1: a JSON list of `pred` with `sent_id`, or with `ref_id` as X-VLM writes it."""
+        sentences: dict[int, list[int]] = {}
+        for sample in samples:
+            sentences.setdefault(sample.ref_id, []).append(int(sample.id))
+        return self.score(samples, matched(path, read_boxes(path, sentences), [sample.id for sample in samples]))
 
 
 def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:

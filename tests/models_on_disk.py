@@ -1,30 +1,66 @@
 """Small X-VLM checkpoints in the official layout, for tests that need a file rather than a golden."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
-from harness.models.xvlm.heads import GroundingNetwork, fused
+from harness.models.xvlm.heads import (
+    AnsweringNetwork,
+    CaptioningNetwork,
+    GroundingNetwork,
+    PairNetwork,
+    RetrievalNetwork,
+    decoding,
+    fused,
+)
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "the", "cup", "plate", "man", "tall", "a"]
 
 
-def sizes(resolution: int = 64) -> Architecture:
+def sizes(resolution: int = 64, pieces: int = len(PIECES), positions: int = 16) -> Architecture:
     """A tiny X-VLM, its windows as large as those of the released models at this resolution."""
     vision = VisionArchitecture(resolution=resolution, window=resolution // 32, width=8, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8))
     text = TextArchitecture(
-        vocabulary=len(PIECES), positions=16, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, memory_width=64
+        vocabulary=pieces, positions=positions, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, memory_width=64
     )  # fmt: skip
     return Architecture(vision, text)
 
 
+def network(head: str, tiny: Architecture) -> nn.Module:
+    """The network of a head, in these sizes."""
+    text = tiny.text
+    assert text is not None
+    twice = replace(tiny, text=replace(text, layers=text.layers + 1))  # NLVR2: the fusion layer once for each image
+    return {
+        "bbox": lambda: GroundingNetwork(fused(tiny)),
+        "retrieval": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
+        "pretrain": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
+        "vqa": lambda: AnsweringNetwork(fused(tiny), replace(text, layers=1, fusion_layer=0, memory_width=text.width)),
+        "nlvr": lambda: PairNetwork(fused(twice)),
+        "captioning": lambda: CaptioningNetwork(decoding(replace(tiny, decoder=text))),
+    }[head]()
+
+
+def random_state(head: str, tiny: Architecture, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights of a checkpoint with this head, by their official names."""
+    draws = torch.Generator().manual_seed(seed)
+    state = {name: torch.randn(tensor.shape, generator=draws) * 0.2 for name, tensor in network(head, tiny).state_dict().items()}
+    if head == "pretrain":
+        return {name.replace("text_encoder.", "text_encoder.bert."): tensor for name, tensor in state.items()}
+    if head == "nlvr":  # the layers of a pair share their keys and values
+        shared = {name: name.replace(".layer.2.", ".layer.1.") for name in state if re.search(r"crossattention\.self\.(key|value)", name)}
+        return {name: state[shared.get(name, name)] for name in state}
+    return state
+
+
 def grounding_state(seed: int = 0, resolution: int = 64) -> dict[str, torch.Tensor]:
     """Random weights of a `bbox` checkpoint, by their official names."""
-    draws = torch.Generator().manual_seed(seed)
-    network = GroundingNetwork(fused(sizes(resolution)))
-    return {name: torch.randn(tensor.shape, generator=draws) * 0.2 for name, tensor in network.state_dict().items()}
+    return random_state("bbox", sizes(resolution), seed)
 
 
 def write_vocabulary(folder: Path) -> None:

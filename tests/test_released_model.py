@@ -2,12 +2,19 @@
 
 import json
 import pickle
+import shutil
 
 import pytest
+import torch
 from PIL import Image
 
+from harness.checkpoints import PAPER, entries
 from harness.cli import main
-from tests.models_on_disk import grounding_state, write_checkpoint, write_vocabulary
+from harness.registry import task_names
+from harness.shapes.benchmark import embedded_data
+from harness.shapes.vocabulary import vocabulary
+from harness.sources.folder import MARKER
+from tests.models_on_disk import grounding_state, random_state, sizes, write_checkpoint, write_vocabulary
 
 EXPRESSIONS, IMAGES = 4889, 61  # of testB as published, on fewer images than there are
 TEXTS = ("the red cup", "blue plate", "tall man", "a man")
@@ -49,3 +56,34 @@ def test_a_run_of_the_released_checkpoint_fills_its_row_of_the_paper(data, tmp_p
     assert (row["checkpoint"], row["checkpoint_sha256"]) == ("x-vlm-base-16m", record["checkpoint"]["sha256"])
     assert row["delta"] == pytest.approx(row["measured"] - 76.91)
     assert row["verdict"] == "off"  # the weights are random
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A data folder with all seven benchmarks in their real layout, and a released file of every head: tiny, and of no skill."""
+    root = tmp_path_factory.mktemp("real") / "DATA"
+    shutil.copytree(embedded_data().root, root)
+    (root / MARKER).unlink()
+    (root / "bert-base-uncased").mkdir()
+    (root / "bert-base-uncased" / "vocab.txt").write_text("\n".join(vocabulary()) + "\n")
+    for release in entries()[PAPER].files.values():
+        tiny = sizes(release.resolution or 384, pieces=len(vocabulary()), positions=64)
+        path = root / "checkpoints" / PAPER / release.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"model": random_state(release.head, tiny)}, path)
+    return root
+
+
+@pytest.mark.parametrize("task", task_names())
+def test_every_task_goes_through_on_files_in_the_real_layout(everything, tmp_path, monkeypatch, capsys, task):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "runs"
+    assert main(["run", "--task", task, "--data", str(everything), "--limit", "3", "--out", str(out)]) == 0
+    records = [json.loads(path.read_text()) for path in out.glob("*/*.limit-3.json")]
+    assert records and {record["checkpoint"]["name"] for record in records} == {PAPER}
+    assert {(record["task"], record["data"]["name"], record["n"]) for record in records} == {(task, "files", 3)}
+    assert all(record["metrics"] for record in records)
+    uploads = [json.loads(path.read_text()) for path in out.glob("*/*.submission.json")]
+    assert len(uploads) == (2 if task == "vqav2" else 0)  # test-dev and test
+    assert all(len(upload) == 3 and {*upload[0]} == {"question_id", "answer"} for upload in uploads)
+    assert ("upload this file to https://eval.ai" in capsys.readouterr().out) == bool(uploads)

@@ -10,7 +10,7 @@ from harness.results import ResultRecord, Subset, find_records, read_record, wri
 from harness.statistics import Interval
 
 RECORD = ResultRecord(
-    schema=1,
+    schema=2,
     task="refcoco+",
     task_version=1,
     split="val",
@@ -19,6 +19,8 @@ RECORD = ResultRecord(
     protocol="iou>=0.5|per-expression|bbox|384px|bicubic|30-words",
     metrics={"accuracy": 84.5},
     intervals={"accuracy": Interval(83.5, 85.5)},
+    breakdown={"size": {"small": 80.5}},
+    not_run={"spice": "no models"},
     checkpoint={"name": "x-vlm-base-16m", "registered": True, "file": "checkpoint_best.pth", "sha256": "ab"},
     data={"name": "files", "sha256": "cd", "files": {}},
     settings={"dtype": "float32", "device": "cpu"},

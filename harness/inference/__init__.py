@@ -1,1 +1,5 @@
-"""How models are run: `loader` (samples grouped by image, decoded ahead), `device` (where, and how precisely)."""
+"""How models are run.
+
+`loader` groups samples by image and decodes ahead; `readers` seats texts at what they look at; `shortlist` and `beams` search; `device`
+says where, and how precisely.
+"""

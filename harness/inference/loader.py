@@ -7,15 +7,16 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.errors import DataError, MissingError
-from harness.task import Batch, Sample
+from harness.task import Batch, Region, Sample, View
 
 AHEAD = 2  # batches decoded before the model asks for them: memory stays bounded, the model does not wait
 S = TypeVar("S", bound=Sample)
 
 Prepare = Callable[[Image.Image], NDArray[np.uint8]]
+Prepared = dict[View, NDArray[np.uint8]]
 
 
 def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
@@ -23,7 +24,7 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
 
     Follows from the samples and the size alone, never from what was done before: a resumed run computes the same batches.
     """
-    groups: dict[tuple[Path, ...], list[S]] = {}
+    groups: dict[tuple[View, ...], list[S]] = {}
     for sample in samples:
         groups.setdefault(sample.images, []).append(sample)
     batches: list[list[S]] = [[]]
@@ -37,43 +38,65 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
 def load_batches(batches: Sequence[Sequence[Sample]], prepare: Prepare, *, workers: int) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
 
-    Raises MissingError or DataError for an image that is not there or cannot be decoded, naming file and sample.
+    A file is decoded once for all of its regions in a batch. Raises MissingError or DataError for an image that is not there or cannot be
+    decoded, naming file and sample.
     """
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        waiting: list[tuple[Sequence[Sample], dict[Path, Future[NDArray[np.uint8]]]]] = []
+        waiting: list[tuple[Sequence[Sample], list[Future[Prepared]]]] = []
         coming = iter(batches)
         try:
             while True:
                 while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
-                    first = {path: sample for sample in reversed(samples) for path in sample.images}
-                    paths = dict.fromkeys(path for sample in samples for path in sample.images)
-                    waiting.append((samples, {path: pool.submit(_read, path, first[path], prepare) for path in paths}))
+                    waiting.append((samples, [pool.submit(_read, views, sample, prepare) for views, sample in _by_file(samples)]))
                 if not waiting:
                     return
-                samples, images = waiting.pop(0)
-                yield _batch(samples, {path: image.result() for path, image in images.items()})
+                samples, files = waiting.pop(0)
+                yield _batch(samples, {view: image for file in files for view, image in file.result().items()})
         finally:
-            for _, images in waiting:
-                for image in images.values():
-                    image.cancel()
+            for _, files in waiting:
+                for file in files:
+                    file.cancel()
 
 
-def _batch(samples: Sequence[Sample], images: dict[Path, NDArray[np.uint8]]) -> Batch:
-    number = {path: index for index, path in enumerate(images)}
-    image_of = np.array([[number[path] for path in sample.images] for sample in samples], dtype=np.int64)
+def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:
+    """Yield the distinct views of each image file, with the first sample that needs it."""
+    views: dict[Path, tuple[dict[View, None], Sample]] = {}
+    for sample in samples:
+        for view in sample.images:
+            path = view.path if isinstance(view, Region) else view
+            views.setdefault(path, ({}, sample))[0][view] = None
+    for distinct, sample in views.values():
+        yield list(distinct), sample
+
+
+def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
+    number = {view: index for index, view in enumerate(images)}
+    image_of = np.array([[number[view] for view in sample.images] for sample in samples], dtype=np.int64)
     return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)
 
 
-def _read(path: Path, sample: Sample, prepare: Prepare) -> NDArray[np.uint8]:
+def _read(views: Sequence[View], sample: Sample, prepare: Prepare) -> Prepared:
+    """Decode an image file and prepare every view of it."""
+    path = views[0].path if isinstance(views[0], Region) else views[0]
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path}: is not a file (needed by sample {sample.id}); get the image again")
     try:
         with Image.open(path) as image:
             image.load()
-            return prepare(image)
+            return {view: prepare(_cut(image, view.box) if isinstance(view, Region) else image) for view in views}
     except FileNotFoundError as error:
         raise MissingError(f"{path}: no such image (needed by sample {sample.id})") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: is no image that Pillow can read (needed by sample {sample.id}); get the file again") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be decoded: {error} (needed by sample {sample.id}); get the file again") from error
+
+
+def _cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return a part of an image, upright and in colour; what lies beyond the border is cut off. Raises ValueError where nothing is left."""
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    x, y, width, height = box
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, upright.width), min(y + height, upright.height)
+    if left >= right or top >= bottom:
+        raise ValueError(f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels")
+    return upright.crop((left, top, right, bottom))

@@ -1,1 +1,4 @@
-"""Official metrics as pure functions of NumPy and the standard library: `grounding` (RefCOCO+)."""
+"""Official metrics as pure functions, one file per benchmark.
+
+`vqa`, `nlvr2`, `captions` (with `java`), `retrieval` and `pairs`, `grounding` and `weak_grounding`, `attributes` (OVAD).
+"""

@@ -6,12 +6,13 @@ half, and objects at most one pixel wide or high.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 THRESHOLD = 0.5  # an IoU of exactly one half counts
+THRESHOLDS = (0.25, 0.5, 0.75, 0.9)  # of the distribution
 
 
 Number = float | np.float32  # annotations are float64, predictions float32: an operation on both is one in float32, as in PyTorch
@@ -58,3 +59,9 @@ def accuracy(overlaps: Sequence[float]) -> float:
     if any(math.isnan(overlap) for overlap in overlaps):
         raise ValueError("an IoU is not a number")
     return 100 * sum(overlap >= THRESHOLD for overlap in overlaps) / len(overlaps)
+
+
+def distribution(overlaps: Sequence[float]) -> Mapping[str, float]:
+    """Return the mean IoU and the share of IoUs that reach each of some thresholds, in percent."""
+    shares = {f">={threshold}": 100 * sum(overlap >= threshold for overlap in overlaps) / len(overlaps) for threshold in THRESHOLDS}
+    return {"mean": 100 * sum(overlaps) / len(overlaps), **shares}

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 KS = (1, 5, 10)
 
 
-def ranks(scores: NDArray[np.float32], truths: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+Truths = Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]  # the true candidates of each query
+
+
+def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
     """Return, for each query, the place (from 0) of the best of its true candidates; `scores` [queries, candidates].
 
     A query without any true candidate never finds one: its rank is the number of candidates. Raises ValueError for a score that is no

@@ -1,6 +1,5 @@
 """Write the embedded benchmark to disk: image files, and annotations in the official formats, so that it is read by the real loaders."""
 
-import json
 import os
 import pickle
 import shutil
@@ -10,18 +9,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from harness.errors import DataError
 from harness.places import cache
 from harness.reading import read_json
 from harness.shapes.expressions import expressions
-from harness.shapes.render import render
+from harness.shapes.formats import write_captions_and_questions, write_flickr30k, write_nlvr2, write_ovad
 from harness.shapes.scenes import SHAPES, Object, Scene, evaluation_scene
+from harness.shapes.storage import coco_name, write_image, write_json
 from harness.sources.folder import EMBEDDED, MARKER, DataFolder
 
-VERSION = 1  # raise with any change of what is written: the folder of each version stays as it is
-QUALITY = 95  # of the JPEG files
+VERSION = 2  # raise with any change of what is written: the folder of each version stays as it is
 ROUND = "circle"  # what testA refers to, as RefCOCO+'s testA refers to people; testB refers to everything else
 
 
@@ -65,9 +62,12 @@ def write_benchmark(root: Path) -> None:
     """Write images and annotations below `root`, and last a marker that says how many files there are."""
     root.mkdir(parents=True)
     scenes = list(_numbered_scenes())
-    _write_images(root / "images" / "coco" / "train2014", scenes)
+    for image_id, _, scene in scenes:
+        write_image(root / "images" / "coco" / "train2014" / coco_name("train2014", image_id), scene)
     _write_refcoco_plus(root / "refcoco+", scenes)
-    _write_json(root / MARKER, {"name": EMBEDDED, "version": VERSION, "files": _count(root)})
+    for write in (write_captions_and_questions, write_flickr30k, write_nlvr2, write_ovad):
+        write(root)
+    write_json(root / MARKER, {"name": EMBEDDED, "version": VERSION, "files": _count(root)})
 
 
 def _whole(root: Path) -> bool:
@@ -96,24 +96,6 @@ def _numbered_scenes() -> Iterator[tuple[int, Split, Scene]]:
                 yield image_id, split, scene
 
 
-def file_name(image_id: int) -> str:
-    """Return the name of an image as COCO names its training images of 2014."""
-    return f"COCO_train2014_{image_id:012d}.jpg"
-
-
-def encode(scene: Scene) -> bytes:
-    """Return a scene as a JPEG file, colours at full resolution."""
-    buffer = BytesIO()
-    Image.fromarray(render(scene)).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-    return buffer.getvalue()
-
-
-def _write_images(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]) -> None:
-    folder.mkdir(parents=True)
-    for image_id, _, scene in scenes:
-        (folder / file_name(image_id)).write_bytes(encode(scene))
-
-
 def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]) -> None:
     """Write `refs(unc).p` and `instances.json` as the REFER API reads them."""
     images: list[dict[str, Any]] = []
@@ -121,7 +103,7 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
     refs: list[dict[str, Any]] = []
     sent_id = 0
     for image_id, split, scene in scenes:
-        images.append({"id": image_id, "file_name": file_name(image_id), "width": scene.width, "height": scene.height})
+        images.append({"id": image_id, "file_name": coco_name("train2014", image_id), "width": scene.width, "height": scene.height})
         for thing in scene.objects:
             ann_id = len(annotations) + 1
             annotations.append(_annotation(ann_id, image_id, thing))
@@ -138,15 +120,14 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
                     "image_id": image_id,
                     "category_id": SHAPES.index(thing.shape) + 1,
                     "split": split.name,
-                    "file_name": file_name(image_id).replace(".jpg", f"_{ann_id}.jpg"),
+                    "file_name": coco_name("train2014", image_id).replace(".jpg", f"_{ann_id}.jpg"),
                     "sent_ids": [sentence["sent_id"] for sentence in sentences],
                     "sentences": sentences,
                 }
             )
     categories = [{"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPES, start=1)]
-    folder.mkdir(parents=True)
+    write_json(folder / "instances.json", {"images": images, "annotations": annotations, "categories": categories})
     (folder / "refs(unc).p").write_bytes(_pickled(refs))
-    _write_json(folder / "instances.json", {"images": images, "annotations": annotations, "categories": categories})
 
 
 def _pickled(value: Any) -> bytes:
@@ -169,7 +150,3 @@ def _annotation(ann_id: int, image_id: int, thing: Object) -> dict[str, Any]:
         "segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]],
         "iscrowd": 0,
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value) + "\n", encoding="utf-8")

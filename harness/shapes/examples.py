@@ -15,9 +15,9 @@ from torch import Tensor
 
 from harness.models.xvlm.preprocessing import pre_caption, resize
 from harness.models.xvlm.tokenizer import Tokenizer
-from harness.shapes.benchmark import encode
 from harness.shapes.expressions import expressions
 from harness.shapes.scenes import COLOURS, FILLS, SHAPES, SIZES, Scene, evaluation_scene, training_scene
+from harness.shapes.storage import encode
 
 LOOKS = (SHAPES, tuple(COLOURS), FILLS, tuple(SIZES))  # what can be named of an object, in the order of `Object.look`
 MOST_OBJECTS = 4

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
 from harness.models.xvlm.bert import padding_mask
 from harness.models.xvlm.heads import GroundingNetwork, fused
-from harness.models.xvlm.preprocessing import MEAN, STD
 from harness.models.xvlm.tokenizer import Tokenizer
 from harness.shapes.examples import Examples, training_examples, tuning_examples
 from harness.shapes.losses import Lessons, box_loss, overlap
+from harness.shapes.scenery import normalised
 from harness.shapes.vocabulary import vocabulary
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -110,7 +110,7 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
     for scenes in torch.arange(len(examples.images)).split(50):
         rows = torch.arange(int(examples.first[scenes[0]]), int(examples.first[scenes[-1] + 1]))
         scene = torch.searchsorted(examples.first, rows, right=True) - 1
-        tokens = network.vision_encoder(_normalised(examples.images[scenes].to(device)))
+        tokens = network.vision_encoder(normalised(examples.images[scenes].to(device)))
         memory = network.text_encoder.remember(tokens[scene - scenes[0]])
         ids = examples.ids[rows][:, None].to(device)
         mask = padding_mask(ids > 0)
@@ -145,7 +145,7 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
     for step in range(1, recipe.steps + 1):
         drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.remember(network.vision_encoder(_normalised(drawn.images)))
+            memory = network.text_encoder.remember(network.vision_encoder(normalised(drawn.images)))
             mask = padding_mask(drawn.ids > 0)
             fused = network.text_encoder.look(network.text_encoder.read(drawn.ids, mask), memory, mask)[:, :, 0]
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
@@ -185,11 +185,6 @@ def _drawn(examples: Examples, recipe: Recipe) -> _Drawn:
     ids = examples.ids[rows]
     ids = ids[:, :, : int((ids > 0).sum(-1).max())]
     return _Drawn(images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows])
-
-
-def _normalised(images: Tensor) -> Tensor:
-    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
-    return (images.float() / 255 - mean) / std
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.shapes.expressions import AFTER_NOUN, ANYTHING, BEFORE_NOUN, NOUNS
 from harness.shapes.scenes import BACKGROUNDS, COLOURS
 
+FURTHER = (
+    "an and are background balls both boxes circles color contain contains crosses diamonds discs does exactly four front has have how "
+    "image images in is left many next no objects of on other pattern picture pluses right shape squares stars stripes there three to "
+    "triangles two wall what with yes"
+)  # of captions, questions, answers, statements and prompts; a test says that none is missing
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -23,6 +28,7 @@ def _words() -> set[str]:
         *ANYTHING,
         *COLOURS,
         *BACKGROUNDS,
+        FURTHER,
         "the",
         "a",
     ]

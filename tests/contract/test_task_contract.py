@@ -24,7 +24,7 @@ def test_what_the_table_expects_of_it_is_what_it_says(task):
     """A change of version or protocol that would silently empty the paper's rows."""
     official = paper().official[task.name]
     assert official.version == task.version
-    assert official.protocol.startswith(f"{task.protocol}|")
+    assert all(protocol.startswith(f"{task.protocol}|") for protocol in official.protocols)
     assert tuple(official.n) == task.splits
 
 
@@ -36,3 +36,8 @@ def test_it_says_which_files_it_needs_and_where_to_get_them(task):
 
 def test_its_name_is_found_whatever_the_case_and_the_dashes(task):
     assert type(find_task(task.name.upper().replace("-", "_"))) is type(task)
+
+
+def test_a_task_with_hidden_truths_says_where_they_are(task):
+    assert task.hidden <= set(task.splits)
+    assert bool(task.hidden) == bool(task.server)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.metrics.grounding import Box, accuracy, in_pixels, iou
+from harness.metrics.grounding import Box, accuracy, distribution, in_pixels, iou
 
 SQUARE = Box(0, 0, 10, 10)
 
@@ -57,3 +57,8 @@ def test_a_box_that_is_no_number_is_an_error_on_either_side(box):
 def test_an_iou_that_is_no_number_is_an_error():
     with pytest.raises(ValueError, match="not a number"):
         accuracy([1.0, math.nan])
+
+
+def test_the_distribution_of_ious():
+    expected = {"mean": 50.0, ">=0.25": 75.0, ">=0.5": 50.0, ">=0.75": 25.0, ">=0.9": 25.0}
+    assert distribution([1.0, 0.5, 0.5 - 1e-9, 1e-9]) == pytest.approx(expected)

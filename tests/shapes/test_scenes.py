@@ -15,10 +15,9 @@ from harness.shapes.vocabulary import vocabulary
 from tasks.refcoco_plus import RefCOCOPlus
 
 SEEDS = [str(number) for number in range(300)]
-# SHA-256 of the annotations that version 1 of the embedded benchmark consists of. Change them only together with
-# VERSION.
+# SHA-256 of RefCOCO+'s annotations in the embedded benchmark. Change them only together with VERSION.
 ANNOTATIONS = {
-    1: {
+    2: {
         "instances.json": "151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784",
         "refs(unc).p": "66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297",
     }

@@ -1,0 +1,98 @@
+"""Say what a weight file holds: its head, sizes, hash, and what of it fits the network that its head promises."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from harness.errors import CheckpointError
+from harness.models.xvlm.checkpoint import HEADS, Checkpoint, read_checkpoint
+from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
+from harness.sources.folder import sha256_of
+
+NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
+    "pretrain": (retrieval_network, grounding_network),
+    "retrieval": (retrieval_network,),
+    "bbox": (grounding_network,),
+    "vqa": (answering_network,),
+    "nlvr": (pair_network,),
+    "captioning": (captioning_network,),
+}
+TASKS = {
+    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad (and refcoco+, if it has a bbox_head)",
+    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad",
+    "bbox": "refcoco+",
+    "vqa": "vqav2",
+    "nlvr": "nlvr2",
+    "captioning": "coco-caption",
+}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a weight file; `complaints` are the reasons why it cannot be evaluated, none if it can."""
+
+    checkpoint: Checkpoint
+    sha256: str
+    parameters: int
+    complaints: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return not self.complaints
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return everything in JSON's types, for machines."""
+        vision = self.checkpoint.architecture.vision
+        return {
+            "file": str(self.checkpoint.path),
+            "sha256": self.sha256,
+            "head": self.checkpoint.kind,
+            "resolution": vision.resolution if vision else None,
+            "tensors": len(self.checkpoint.tensors),
+            "parameters": self.parameters,
+            "fits": self.fits,
+            "complaints": list(self.complaints),
+        }
+
+    def sentences(self) -> list[str]:
+        """Return everything in sentences, for people."""
+        checkpoint = self.checkpoint
+        vision, text, decoder = checkpoint.architecture.vision, checkpoint.architecture.text, checkpoint.architecture.decoder
+        lines = [
+            f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}; it can be evaluated on {TASKS[checkpoint.kind]}."
+        ]
+        if vision:
+            lines.append(
+                f"Images are {vision.resolution} px a side, windows {vision.window} tokens; Swin of width {vision.width} and depths "
+                f"{' '.join(map(str, vision.depths))}."
+            )
+        for name, bert in (("encoder", text), ("decoder", decoder)):
+            if bert:
+                lines.append(
+                    f"The text {name} has {bert.layers} layers of width {bert.width} and {bert.heads} heads, looks from layer "
+                    f"{bert.fusion_layer} on, and knows {bert.vocabulary} word pieces."
+                )
+        lines.append(f"It holds {len(checkpoint.tensors)} tensors; {self.parameters / 1e6:.2f} M parameters are used.")
+        lines.append(f"sha256 {self.sha256}")
+        lines += self.complaints or ["Everything that the network needs is there, and nothing is left over."]
+        return lines
+
+
+def audit(path: Path) -> Audit:
+    """Read a weight file and try it. Raises CheckpointError for a file that is no X-VLM checkpoint at all."""
+    configuration = path.parent / "config.json"
+    checkpoint = read_checkpoint(path, configuration if configuration.is_file() else None)
+    used: dict[str, int] = {}
+    complaints = []
+    grounds = any(name.startswith("bbox_head.") for name in checkpoint.tensors)
+    for build in NETWORKS[checkpoint.kind]:
+        if build is grounding_network and checkpoint.kind == "pretrain" and not grounds:
+            continue  # pre-training without boxes has no such head
+        try:
+            used |= {name: parameter.numel() for name, parameter in build(checkpoint).named_parameters()}
+        except CheckpointError as error:
+            complaints.append(str(error))
+    return Audit(checkpoint, sha256_of(path), sum(used.values()), tuple(complaints))

@@ -1,0 +1,37 @@
+"""Files of the embedded benchmark: images and JSON, the same bytes everywhere."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.shapes.render import render
+from harness.shapes.scenes import Scene
+
+QUALITY = 95  # of the JPEG files
+
+
+def encode(scene: Scene) -> bytes:
+    """Return a scene as a JPEG file, colours at full resolution."""
+    buffer = BytesIO()
+    Image.fromarray(render(scene)).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def write_image(path: Path, scene: Scene) -> None:
+    """Write a scene as a JPEG file, whatever its name ends in: NLVR2's files are called PNG and are not all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode(scene))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON on one line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value) + "\n", encoding="utf-8")
+
+
+def coco_name(folder: str, image_id: int) -> str:
+    """Return the name of an image as COCO names those of a folder: of 2014 and 2015 with the folder's name, of 2017 without."""
+    return f"{image_id:012d}.jpg" if folder == "val2017" else f"COCO_{folder}_{image_id:012d}.jpg"

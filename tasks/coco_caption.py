@@ -1,0 +1,95 @@
+"""COCO captions: describe an image in a sentence.
+
+Data: COCO 2014 (Chen et al. 2015, arXiv 1504.00325) by the Karpathy split. Protocol: X-VLM's `Captioning.py`, scored by pycocoevalcap over
+all images of the split at once (CIDEr weighs words by the images that are scored).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from harness.capabilities import Captioner
+from harness.errors import DataError
+from harness.metrics.captions import score
+from harness.sources.folder import DataFolder, Needed, below
+from harness.sources.karpathy import coco_id, read_flat_captions, read_karpathy
+from harness.sources.submissions import matched, read_captions
+from harness.statistics import mean_interval
+from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
+
+FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")
+CAPTIONS = {
+    split: Needed(
+        (*(f"{place}dataset_coco.json" for place in FOLDERS), *(f"{place}coco_karpathy_{split}.json" for place in FOLDERS)),
+        "the captions by the Karpathy split: its own file, or ALBEF's list",
+        "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip",
+    )
+    for split in ("test", "val")
+}
+IMAGES = Needed(
+    ("images/coco/val2014", "coco/val2014", "val2014"),
+    "the folder of COCO's validation images of 2014 (6 GB)",
+    "http://images.cocodataset.org/zips/val2014.zip",
+)
+MEANS = ("rouge_l", "cider")  # metrics of all images that are the mean of the images'
+
+
+@dataclass(frozen=True)
+class Picture(Sample):
+    """An image and the captions that people gave it, in the order of the file; its id is COCO's number."""
+
+    captions: tuple[str, ...]
+
+
+class COCOCaption(Task):
+    """Image captioning on the Karpathy split, one sample an image."""
+
+    name: ClassVar[str] = "coco-caption"
+    version: ClassVar[int] = 1
+    splits: ClassVar[tuple[str, ...]] = ("test", "val")
+    primary: ClassVar[str] = "cider"
+    needs: ClassVar[type] = Captioner
+    protocol: ClassVar[str] = "pycocoevalcap|karpathy"
+
+    def files(self, split: str) -> Sequence[Needed]:
+        """Name the captions and the images."""
+        return (CAPTIONS[split], IMAGES)
+
+    def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
+        """Read the images of a split with their captions."""
+        path, images = data.path(CAPTIONS[split]), data.path(IMAGES)
+        pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
+        if not pictures:
+            raise DataError(f"{path}: has no image of the split {split}")
+        return [
+            Picture(
+                id=coco_id(picture, where=path),
+                images=(below(images, picture.name, where=f"{path}, image {picture.image}"),),
+                captions=picture.captions,
+            )
+            for picture in pictures
+        ]
+
+    def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
+        """Return a caption for each image."""
+        captions = list(model.caption(batch.images))
+        return [captions[image] for image in batch.image_of[:, 0]]
+
+    def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
+        """Return BLEU-1 to 4, METEOR, ROUGE-L and CIDEr, and SPICE where its models are."""
+        captions = [_caption(predictions[sample.id], sample.id) for sample in samples]
+        scores = score(captions, [sample.captions for sample in samples])
+        intervals = {name: mean_interval(scores.each[name]) for name in MEANS}
+        return Scores(scores.overall, intervals, not_run=scores.not_run)
+
+    def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
+        """Score COCO's caption results: a JSON list of `image_id` and `caption`."""
+        return self.score(samples, matched(path, read_captions(path), [sample.id for sample in samples]))
+
+
+def _caption(prediction: Prediction, image_id: SampleId) -> str:
+    if not isinstance(prediction, str):
+        raise DataError(f"the prediction for image {image_id} should be a text, but is {prediction!r}")
+    return re.sub(r"\s+", " ", prediction)

@@ -1,0 +1,192 @@
+"""Image-text retrieval on COCO and Flickr30K: find the texts of an image, and the image of a text.
+
+Data: COCO 2014 and Flickr30K by the Karpathy split. Protocol: X-VLM's `Retrieval.py`: the `k_test` likeliest by the cosine of features are
+scored by the matching head, whose logit alone ranks them (`itm_eval`); all captions of an image count, 25,010 on COCO.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.capabilities import Matches, Retriever
+from harness.errors import DataError
+from harness.metrics.pairs import PROTOCOLS, Pairs, places
+from harness.metrics.retrieval import KS, ranks, recalls, summary
+from harness.sources.folder import DataFolder, Needed, below
+from harness.sources.karpathy import read_flat_captions, read_karpathy
+from harness.sources.matrices import read_matrices
+from harness.statistics import mean_interval
+from harness.task import Answered, Batch, Prediction, Sample, SampleId, Scores, Task, Work
+
+FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
+KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
+
+
+def _captions(dataset: str, split: str) -> Needed:
+    names = (f"dataset_{dataset}.json", f"{dataset}_{split}.json")
+    places = tuple(f"{folder.format(dataset=dataset)}{name}" for name in names for folder in FOLDERS)
+    return Needed(places, "the captions by the Karpathy split: its own file, or ALBEF's list", KARPATHY)
+
+
+@dataclass(frozen=True)
+class Picture(Sample):
+    """An image of the gallery and its captions; its id is its file's name."""
+
+    captions: tuple[str, ...]
+
+
+class Retrieval(Task):
+    """Both directions in one pass: a sample is an image, its prediction the texts compared with it and their scores."""
+
+    splits: ClassVar[tuple[str, ...]] = ("test", "val")
+    primary: ClassVar[str] = "i2t_r1"
+    needs: ClassVar[type] = Retriever
+    dataset: ClassVar[str]
+    shortlist: ClassVar[int]
+    images: ClassVar[Needed]
+
+    def files(self, split: str) -> Sequence[Needed]:
+        """Name the captions and the images."""
+        return (_captions(self.dataset, split), self.images)
+
+    def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
+        """Read the gallery of a split."""
+        path, images = data.path(_captions(self.dataset, split)), data.path(self.images)
+        pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
+        if not pictures:
+            raise DataError(f"{path}: has no image of the split {split}")
+        return [
+            Picture(picture.name, (below(images, picture.name, where=f"{path}, image {picture.image}"),), picture.captions)
+            for picture in pictures
+        ]
+
+    def predict(self, model: Retriever, batch: Batch) -> Sequence[Prediction]:
+        """Compare the images of one batch with its own texts: a gallery by itself."""
+        return [prediction for _, prediction in _compared(model, batch.samples, iter([batch]), range(len(batch.samples)), self.shortlist)]
+
+    def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
+        """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
+        lacking = {number for number, sample in enumerate(work.samples) if sample.id in work.lacking}
+        for answered in _compared(model, work.samples, work.everything(), lacking, self.shortlist):
+            yield [answered]
+
+    def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
+        """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
+        pairs = _pairs(samples, predictions)
+        by_protocol = {}
+        for protocol in PROTOCOLS:
+            i2t, t2i = places(pairs, [len(sample.captions) for sample in samples], shortlist=self.shortlist, protocol=protocol)
+            by_protocol[protocol] = (i2t, t2i)
+        found = {
+            name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
+            for name, (i2t, t2i) in by_protocol.items()
+        }
+        i2t, t2i = by_protocol["itm"]
+        outside = {"i2t_outside": 100 * float(i2t.outside.mean()), "t2i_outside": 100 * float(t2i.outside.mean())}
+        intervals = {
+            f"{way}_r{k}": mean_interval((100.0 * (side.place < k)).tolist()) for way, side in (("i2t", i2t), ("t2i", t2i)) for k in KS
+        }
+        return Scores(
+            found["itm"], intervals, breakdown={"outside_of_shortlist": outside, "itm+itc": found["itm+itc"], "itc": found["itc"]}
+        )
+
+    def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
+        """Score the matrices `score_matrix_i2t` [images, texts] and `score_matrix_t2i` [texts, images] of an .npz file, as X-VLM has them.
+
+        What was not looked at is -100 there, and stays behind whatever was.
+        """
+        counts = [len(sample.captions) for sample in samples]
+        i2t, t2i = read_matrices(path, images=len(samples), texts=sum(counts))
+        image_of = np.repeat(np.arange(len(counts)), counts)
+        texts_of = [np.flatnonzero(image_of == image) for image in range(len(counts))]
+        by_image, by_text = ranks(i2t, texts_of), ranks(t2i, image_of[:, None])
+        return Scores(dict(summary(recalls(by_image, prefix="i2t"), recalls(by_text, prefix="t2i"))))
+
+
+class COCORetrieval(Retrieval):
+    """The 5,000 images and 25,010 captions of COCO's Karpathy test split."""
+
+    name: ClassVar[str] = "coco-retrieval"
+    version: ClassVar[int] = 1
+    dataset: ClassVar[str] = "coco"
+    shortlist: ClassVar[int] = 256
+    protocol: ClassVar[str] = "itm-only|k=256|karpathy"
+    images: ClassVar[Needed] = Needed(
+        ("images/coco/val2014", "coco/val2014", "val2014"),
+        "the folder of COCO's validation images of 2014 (6 GB)",
+        "http://images.cocodataset.org/zips/val2014.zip",
+    )
+
+
+class Flickr30KRetrieval(Retrieval):
+    """The 1,000 images and 5,000 captions of Flickr30K's Karpathy test split."""
+
+    name: ClassVar[str] = "flickr30k-retrieval"
+    version: ClassVar[int] = 1
+    dataset: ClassVar[str] = "flickr30k"
+    shortlist: ClassVar[int] = 128
+    protocol: ClassVar[str] = "itm-only|k=128|karpathy"
+    images: ClassVar[Needed] = Needed(
+        ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
+        "the folder of Flickr30K's images (4.4 GB)",
+        "the form at https://forms.illinois.edu/sec/229675",
+    )
+
+
+def _compared(
+    model: Retriever, samples: Sequence[Picture], batches: Iterator[Batch], wanted: Any, shortlist: int
+) -> Iterator[tuple[SampleId, Prediction]]:
+    """Yield the prediction of each wanted image, in the order in which the batches bring them."""
+    number = {sample.id: place for place, sample in enumerate(samples)}
+    order: list[int] = []
+
+    def gallery() -> Iterator[Any]:
+        for batch in batches:
+            order.extend(number[sample.id] for sample in batch.samples)
+            yield batch.images[batch.image_of[:, 0]]
+
+    texts = [caption for sample in samples for caption in sample.captions]
+    for matches in model.retrieve(gallery(), texts, shortlist=shortlist, wanted=_Translated(order, wanted)):
+        yield samples[order[matches.image]].id, _prediction(matches)
+
+
+class _Translated:
+    """What is wanted, asked by place in the gallery rather than by place among the samples."""
+
+    def __init__(self, order: Sequence[int], wanted: Any) -> None:
+        self._order, self._wanted = order, wanted
+
+    def __contains__(self, place: object) -> bool:
+        return isinstance(place, int) and self._order[place] in self._wanted
+
+
+def _prediction(matches: Matches) -> Prediction:
+    """Return matches in JSON's types; `str` writes a float32 with as many digits as it has."""
+    return {
+        "texts": matches.texts.tolist(),
+        "itc": [float(str(score)) for score in matches.itc],
+        "itm": [float(str(score)) for score in matches.itm],
+    }
+
+
+def _pairs(samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Pairs:
+    """Return all pairs that were scored. Raises DataError for a prediction that is none, naming its image."""
+    texts = sum(len(sample.captions) for sample in samples)
+    image, text, itc, itm = [], [], [], []
+    for number, sample in enumerate(samples):
+        prediction = predictions[sample.id]
+        try:
+            row = np.array(prediction["texts"], dtype=np.int64)
+            scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the prediction for image {sample.id} should hold texts, itc and itm") from error
+        if row.ndim != 1 or any(part.shape != row.shape for part in scores) or (len(row) and not 0 <= row.min() <= row.max() < texts):
+            raise DataError(f"the prediction for image {sample.id} does not hold a score for each of its texts")
+        image.append(np.full(len(row), number))
+        text.append(row)
+        itc.append(scores[0])
+        itm.append(scores[1])
+    return Pairs(*map(np.concatenate, (image, text, itc, itm)))
