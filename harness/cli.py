@@ -96,11 +96,13 @@ def _run(options: argparse.Namespace) -> int:
     )
     _say(launch.notice(request))
     plan = launch.make_plan(request)
+    if plan.left_out:
+        _say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
     rows = []
     try:
         for outcome in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
             if outcome.upload_to:
-                print(f"{outcome.path}: the answers are hidden; upload this file to {outcome.upload_to}", flush=True)
+                print(f"{outcome.path}: the truths are hidden; upload this file to {outcome.upload_to}", flush=True)
             else:
                 rows += report.record_rows(read_record(outcome.path), outcome.path)
     finally:  # what came before an error is a result nevertheless

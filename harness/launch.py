@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from harness.checkpoints import PAPER, SHAPES, Weights, find_weights
+from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.errors import CapabilityError, MissingError, UsageError
 from harness.evaluate import Outcome, Report, Run, Speed, evaluate
 from harness.first_use import checked_sha256, note_first_use
@@ -45,10 +46,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be run, on which data."""
+    """What will be run, on which data; of `all` tasks, those that the checkpoint was not released for are `left_out`."""
 
     data: DataFolder
     parts: Sequence[Part]
+    left_out: Sequence[str]
 
 
 def notice(request: Request) -> str:
@@ -64,10 +66,10 @@ def notice(request: Request) -> str:
 
 def make_plan(request: Request) -> Plan:
     """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    tasks = _tasks(request.tasks)
-    splits = [_splits(task, request.splits) for task in tasks]
     root = configured("data", flag=request.data)
     checkpoint = request.checkpoint or (PAPER if root else SHAPES)
+    tasks, left_out = _tasks(request.tasks, checkpoint)
+    splits = [_splits(task, request.splits) for task in tasks]
     data = open_folder(root) if root else embedded_data()
     parts: list[Part] = []
     missing: dict[str, None] = {}
@@ -79,7 +81,7 @@ def make_plan(request: Request) -> Plan:
             missing |= dict.fromkeys(str(error).splitlines())
     if missing:
         raise MissingError("\n  ".join([f"missing ({len(missing)}):", *missing]))
-    return Plan(data, parts)
+    return Plan(data, parts, left_out)
 
 
 def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
@@ -106,13 +108,22 @@ def default_workers() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def _tasks(names: Sequence[str]) -> list[Task]:
+class _Tasks(NamedTuple):
+    chosen: list[Task]
+    left_out: list[str]
+
+
+def _tasks(names: Sequence[str], checkpoint: str) -> _Tasks:
+    """Return the tasks asked for. `all` are those that an entry of checkpoints.yaml has weights for; a file by path may be for any."""
     words = [word for name in names for word in name.split(",") if word]
+    left_out: list[str] = []
     if any(word.lower() == "all" for word in words):
-        words = task_names()
+        entry = find_entry(checkpoint)
+        words = [name for name in task_names() if entry is None or name in entry.files]
+        left_out = [name for name in task_names() if name not in words]
     if not words:
         raise UsageError("--task is needed: a name, several of them, or all")
-    return list({task.name: task for task in map(find_task, words)}.values())
+    return _Tasks(list({task.name: task for task in map(find_task, words)}.values()), left_out)
 
 
 def _splits(task: Task, names: Sequence[str]) -> list[str]:

@@ -1,0 +1,80 @@
+"""Annotations of every benchmark that are not as they should be: each refused by the name of its file and item."""
+
+import json
+import shutil
+
+import pytest
+
+from harness.errors import DataError
+from harness.registry import find_task
+from harness.shapes.benchmark import embedded_data
+from harness.sources.folder import DataFolder
+
+QUESTIONS = "vqa/v2_OpenEnded_mscoco_val2014_questions.json"
+ANNOTATIONS = "vqa/v2_mscoco_val2014_annotations.json"
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(embedded_data().root, root, ignore=shutil.ignore_patterns("*.jpg", "*.png"))
+    return DataFolder(root, "files")
+
+
+def change(path, *keys, **changes):
+    """Edit the object at `keys` of a JSON file; `...` deletes."""
+    content = item = json.loads(path.read_text())
+    for key in keys:
+        item = item[key]
+    for key, value in changes.items():
+        if value is ...:
+            del item[key]
+        else:
+            item[key] = value
+    path.write_text(json.dumps(content))
+
+
+def line(path, number, text):
+    lines = path.read_text().splitlines()
+    lines[number] = text
+    path.write_text("\n".join(lines))
+
+
+BROKEN = {
+    "a question twice": ("vqav2", "val", lambda d: change(d / QUESTIONS, "questions", 1, question_id=100000000), ["item 1", "100000000 occurs twice"]),
+    "a question without words": ("vqav2", "val", lambda d: change(d / QUESTIONS, "questions", 0, question=3), ["item 0", "'question' should be a string"]),
+    "a question without annotation": ("vqav2", "val", lambda d: change(d / QUESTIONS, "questions", 0, question_id=5), ["is not in", "questions.json"]),
+    "an annotation of another image": ("vqav2", "val", lambda d: change(d / ANNOTATIONS, "annotations", 2, image_id=7), ["item 2", "another image"]),
+    "answers that are none": ("vqav2", "val", lambda d: change(d / ANNOTATIONS, "annotations", 0, answers=[]), ["item 0", "'answers'", "empty list"]),
+    "an answer without text": ("vqav2", "val", lambda d: change(d / ANNOTATIONS, "annotations", 0, answers=[{"answer_id": 1}]), ["'answers', item 0", "has no 'answer'"]),
+    "no annotations": ("vqav2", "val", lambda d: (d / ANNOTATIONS).unlink(), ["v2_mscoco_val2014_annotations.json", "get it from"]),
+    "an answer list with an answer twice": ("vqav2", "val", lambda d: (d / "vqa/answer_list.json").write_text('["yes", "yes"]'), ["answer_list.json", "twice"]),
+    "an answer list of numbers": ("vqav2", "val", lambda d: (d / "vqa/answer_list.json").write_text("[1, 2]"), ["answer_list.json", "list of answers"]),
+    "a label that is no truth": ("nlvr2", "dev", lambda d: line(d / "nlvr2/dev.json", 3, '{"identifier": "dev-0-3-0", "sentence": "a", "label": "maybe"}'), ["line 4", "'maybe'"]),
+    "a line that is no JSON": ("nlvr2", "dev", lambda d: line(d / "nlvr2/dev.json", 5, "{"), ["line 6", "not JSON"]),
+    "an identifier twice": ("nlvr2", "dev", lambda d: line(d / "nlvr2/dev.json", 1, (d / "nlvr2/dev.json").read_text().splitlines()[0]), ["line 2", "occurs twice"]),
+    "an identifier that leaves the folder": ("nlvr2", "dev", lambda d: line(d / "nlvr2/dev.json", 0, '{"identifier": "../../etc-0-0", "sentence": "a", "label": "True"}'), ["line 1", "dev-850-0-0"]),
+    "an empty file": ("nlvr2", "dev", lambda d: (d / "nlvr2/dev.json").write_text(""), ["dev.json", "empty"]),
+    "captions that are none": ("coco-caption", "test", lambda d: change(d / "coco/dataset_coco.json", "images", 0, sentences=[]), ["item 0", "'sentences'"]),
+    "an image twice": ("coco-retrieval", "test", lambda d: change(d / "coco/dataset_coco.json", "images", 1, filename="COCO_val2014_000000100000.jpg"), ["occurs twice"]),
+    "an image without number": ("coco-caption", "test", lambda d: change(d / "coco/dataset_coco.json", "images", 0, filename="a.jpg"), ["'val2014/a.jpg'", "no number"]),
+    "an image that leaves the folder": ("flickr30k-retrieval", "test", lambda d: change(d / "flickr30k/dataset_flickr30k.json", "images", 0, filename=".."), ["outside of"]),
+    "a split without images": ("coco-retrieval", "test", lambda d: (d / "coco/dataset_coco.json").write_text('{"images": [{"split": "train", "filename": "a1.jpg", "sentences": [{"raw": "a"}]}]}'), ["no image of the split test"]),
+    "labels of another number": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "annotations", 4, att_vec=[1, 0]), ["annotation 5", "20 numbers"]),
+    "a label that is none": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "annotations", 0, att_vec=[2] * 20), ["annotation 1", "1, 0 or -1"]),
+    "a box without image": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "annotations", 0, image_id=3), ["annotation 1", "image 3"]),
+    "a box thinner than a pixel": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "annotations", 0, bbox=[1, 1, 0.5, 300]), ["annotation 1", "empty box"]),
+    "attributes out of order": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "attributes", 0, id=7), ["ovad2000.json", "count from 0"]),
+    "an attribute with two colons": ("ovad", "box", lambda d: change(d / "ovad/ovad2000.json", "attributes", 1, name="a:b:c"), ["item 1", "'a:b:c'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_broken_annotations_are_refused_by_file_and_item(data, broken):
+    task, split, damage, expected = BROKEN[broken]
+    find_task(task).load(data, split)
+    damage(data.root)
+    with pytest.raises(DataError) as caught:
+        find_task(task).load(data, split)
+    for words in expected:
+        assert words in str(caught.value)
