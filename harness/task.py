@@ -109,12 +109,12 @@ class Task(ABC):
     def load(self, data: DataFolder, split: str) -> Sequence[Any]:
         """Read the samples of `split`, in the order of the annotation file. Raises DataError for anything not as the format says."""
 
-    @abstractmethod
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""
+        raise TypeError(f"{self.name} does not predict batch by batch")
 
     def answer(self, model: Any, work: Work) -> Iterator[Answered]:
-        """Yield predictions as they are made. Only a task whose samples are compared with one another does not go batch by batch."""
+        """Yield predictions as they are made: batch by batch, unless a task compares its samples with one another."""
         for batch in work.to_do():
             yield [(sample.id, prediction) for sample, prediction in zip(batch.samples, self.predict(model, batch), strict=True)]
 

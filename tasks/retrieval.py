@@ -7,19 +7,20 @@ scored by the matching head, whose logit alone ranks them (`itm_eval`); all capt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from harness.capabilities import Matches, Retriever
+from harness.capabilities import Retriever
 from harness.errors import DataError
-from harness.metrics.pairs import PROTOCOLS, Pairs, places
+from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import KS, ranks, recalls, summary
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import read_flat_captions, read_karpathy
+from harness.sources.matches import as_prediction, stored_pairs
 from harness.sources.matrices import read_matrices
 from harness.statistics import mean_interval
-from harness.task import Answered, Batch, Prediction, Sample, SampleId, Scores, Task, Work
+from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
 
 FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
 KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
@@ -63,23 +64,20 @@ class Retrieval(Task):
             for picture in pictures
         ]
 
-    def predict(self, model: Retriever, batch: Batch) -> Sequence[Prediction]:
-        """Compare the images of one batch with its own texts: a gallery by itself."""
-        return [prediction for _, prediction in _compared(model, batch.samples, iter([batch]), range(len(batch.samples)), self.shortlist)]
-
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
-        lacking = {number for number, sample in enumerate(work.samples) if sample.id in work.lacking}
-        for answered in _compared(model, work.samples, work.everything(), lacking, self.shortlist):
-            yield [answered]
+        wanted = {number for number, sample in enumerate(work.samples) if sample.id in work.lacking}
+        # No two samples are about the same image, so that the batches bring the gallery in the samples' own order.
+        gallery = (batch.images[batch.image_of[:, 0]] for batch in work.everything())
+        texts = [caption for sample in work.samples for caption in sample.captions]
+        for matches in model.retrieve(gallery, texts, shortlist=self.shortlist, wanted=wanted):
+            yield [(work.samples[matches.image].id, as_prediction(matches))]
 
     def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
-        pairs = _pairs(samples, predictions)
-        by_protocol = {}
-        for protocol in PROTOCOLS:
-            i2t, t2i = places(pairs, [len(sample.captions) for sample in samples], shortlist=self.shortlist, protocol=protocol)
-            by_protocol[protocol] = (i2t, t2i)
+        counts = [len(sample.captions) for sample in samples]
+        pairs = stored_pairs([(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts))
+        by_protocol = {name: places(pairs, counts, shortlist=self.shortlist, protocol=name) for name in PROTOCOLS}
         found = {
             name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()
@@ -134,59 +132,3 @@ class Flickr30KRetrieval(Retrieval):
         "the folder of Flickr30K's images (4.4 GB)",
         "the form at https://forms.illinois.edu/sec/229675",
     )
-
-
-def _compared(
-    model: Retriever, samples: Sequence[Picture], batches: Iterator[Batch], wanted: Any, shortlist: int
-) -> Iterator[tuple[SampleId, Prediction]]:
-    """Yield the prediction of each wanted image, in the order in which the batches bring them."""
-    number = {sample.id: place for place, sample in enumerate(samples)}
-    order: list[int] = []
-
-    def gallery() -> Iterator[Any]:
-        for batch in batches:
-            order.extend(number[sample.id] for sample in batch.samples)
-            yield batch.images[batch.image_of[:, 0]]
-
-    texts = [caption for sample in samples for caption in sample.captions]
-    for matches in model.retrieve(gallery(), texts, shortlist=shortlist, wanted=_Translated(order, wanted)):
-        yield samples[order[matches.image]].id, _prediction(matches)
-
-
-class _Translated:
-    """What is wanted, asked by place in the gallery rather than by place among the samples."""
-
-    def __init__(self, order: Sequence[int], wanted: Any) -> None:
-        self._order, self._wanted = order, wanted
-
-    def __contains__(self, place: object) -> bool:
-        return isinstance(place, int) and self._order[place] in self._wanted
-
-
-def _prediction(matches: Matches) -> Prediction:
-    """Return matches in JSON's types; `str` writes a float32 with as many digits as it has."""
-    return {
-        "texts": matches.texts.tolist(),
-        "itc": [float(str(score)) for score in matches.itc],
-        "itm": [float(str(score)) for score in matches.itm],
-    }
-
-
-def _pairs(samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Pairs:
-    """Return all pairs that were scored. Raises DataError for a prediction that is none, naming its image."""
-    texts = sum(len(sample.captions) for sample in samples)
-    image, text, itc, itm = [], [], [], []
-    for number, sample in enumerate(samples):
-        prediction = predictions[sample.id]
-        try:
-            row = np.array(prediction["texts"], dtype=np.int64)
-            scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the prediction for image {sample.id} should hold texts, itc and itm") from error
-        if row.ndim != 1 or any(part.shape != row.shape for part in scores) or (len(row) and not 0 <= row.min() <= row.max() < texts):
-            raise DataError(f"the prediction for image {sample.id} does not hold a score for each of its texts")
-        image.append(np.full(len(row), number))
-        text.append(row)
-        itc.append(scores[0])
-        itm.append(scores[1])
-    return Pairs(*map(np.concatenate, (image, text, itc, itm)))

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import Hints, architecture_from_config, architecture_of
-from harness.models.xvlm.bert import LanguageModel, causal_mask, memory_mask, padding_mask
+from harness.models.xvlm.bert import causal_mask, memory_mask, padding_mask
+from harness.models.xvlm.language import LanguageModel
 
 KIND = "h_text"
 PREFIX = "text_encoder."

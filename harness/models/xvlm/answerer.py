@@ -11,9 +11,10 @@ from torch import Tensor
 
 from harness.inference.device import Device
 from harness.inference.readers import seat
-from harness.models.xvlm.bert import LanguageModel, causal_mask, memory_mask
+from harness.models.xvlm.bert import causal_mask, memory_mask
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.language import LanguageModel
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question
 from harness.models.xvlm.tokenizer import Tokens

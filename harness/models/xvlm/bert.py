@@ -200,50 +200,6 @@ class Bert(nn.Module):
         return Written(states, recalled)
 
 
-class Transform(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(width, width)
-        self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
-
-    def forward(self, states: Tensor) -> Tensor:
-        return self.LayerNorm(F.gelu(self.dense(states)))
-
-
-class PredictionHead(nn.Module):
-    """BERT's output over words: [.., d] to logits [.., vocabulary]; its last matrix is the word embedding (tied)."""
-
-    def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
-        super().__init__()
-        self.transform = Transform(text.width)
-        self.decoder = nn.Linear(text.width, text.vocabulary)
-        self.decoder.weight = words.weight
-        self.bias = self.decoder.bias
-
-    def forward(self, states: Tensor) -> Tensor:
-        return self.decoder(self.transform(states))
-
-
-class OutputHeads(nn.Module):
-    def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
-        super().__init__()
-        self.predictions = PredictionHead(text, words)
-
-
-class LanguageModel(nn.Module):
-    """A BERT with its output over words, laid out as in pre-training checkpoints (`bert.*`, `cls.predictions.*`)."""
-
-    def __init__(self, text: TextArchitecture) -> None:
-        super().__init__()
-        self.bert = Bert(text)
-        self.cls = OutputHeads(text, self.bert.embeddings.word_embeddings)
-
-    def log_probabilities(self, states: Tensor) -> Tensor:
-        """Return the log-probability of every word [.., vocabulary] to come after states [.., d], in float32."""
-        logits: Tensor = self.cls.predictions(states)
-        return logits.float().log_softmax(-1)
-
-
 def padding_mask(present: Tensor) -> Tensor | None:
     """Return what hides the padding of texts: `present` [G, n, T] is 1 for tokens. None where nothing is hidden."""
     return None if bool(present.all()) else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from harness.inference.beams import Beams, Hypothesis, search
 from harness.inference.device import Device
-from harness.models.xvlm.bert import LanguageModel, Memory, Written
+from harness.models.xvlm.bert import Memory, Written
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
 from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.language import LanguageModel
 from harness.models.xvlm.networks import captioning_network
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters

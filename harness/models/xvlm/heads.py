@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from harness.errors import CheckpointError
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
-from harness.models.xvlm.bert import Bert, LanguageModel, Memory, padding_mask
+from harness.models.xvlm.bert import Bert, Memory, padding_mask
+from harness.models.xvlm.language import LanguageModel
 from harness.models.xvlm.swin import VisionEncoder
 
 

@@ -1,0 +1,51 @@
+"""BERT with an output over words: what writes captions and answers, laid out as in the released checkpoints."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.models.xvlm.architecture import TextArchitecture
+from harness.models.xvlm.bert import EPSILON, Bert
+
+
+class Transform(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.LayerNorm(F.gelu(self.dense(states)))
+
+
+class PredictionHead(nn.Module):
+    """BERT's output over words: [.., d] to logits [.., vocabulary]; its last matrix is the word embedding (tied)."""
+
+    def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
+        super().__init__()
+        self.transform = Transform(text.width)
+        self.decoder = nn.Linear(text.width, text.vocabulary)
+        self.decoder.weight = words.weight
+        self.bias = self.decoder.bias
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.decoder(self.transform(states))
+
+
+class OutputHeads(nn.Module):
+    def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
+        super().__init__()
+        self.predictions = PredictionHead(text, words)
+
+
+class LanguageModel(nn.Module):
+    """A BERT with its output over words, laid out as in pre-training checkpoints (`bert.*`, `cls.predictions.*`)."""
+
+    def __init__(self, text: TextArchitecture) -> None:
+        super().__init__()
+        self.bert = Bert(text)
+        self.cls = OutputHeads(text, self.bert.embeddings.word_embeddings)
+
+    def log_probabilities(self, states: Tensor) -> Tensor:
+        """Return the log-probability of every word [.., vocabulary] to come after states [.., d], in float32."""
+        logits: Tensor = self.cls.predictions(states)
+        return logits.float().log_softmax(-1)

@@ -1,0 +1,42 @@
+"""How the matches of one image are stored as a prediction, and read back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.capabilities import Matches
+from harness.errors import DataError
+from harness.metrics.pairs import Pairs
+
+
+def as_prediction(matches: Matches) -> dict[str, list[Any]]:
+    """Return matches in JSON's types; `str` writes a float32 with as many digits as it has."""
+    return {
+        "texts": matches.texts.tolist(),
+        "itc": [float(str(score)) for score in matches.itc],
+        "itm": [float(str(score)) for score in matches.itm],
+    }
+
+
+def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
+    """Return all pairs of the predictions (id, prediction) of each image, in order; there are so many `texts`.
+
+    Raises DataError for a prediction that is none, naming its image.
+    """
+    image, text, itc, itm = [], [], [], []
+    for number, (id, prediction) in enumerate(predictions):
+        try:
+            row = np.array(prediction["texts"], dtype=np.int64)
+            scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"the prediction for image {id} should hold texts, itc and itm") from error
+        if row.ndim != 1 or any(part.shape != row.shape for part in scores) or len(set(row.tolist())) != len(row):
+            raise DataError(f"the prediction for image {id} does not hold a score for each of its texts")
+        if len(row) and not 0 <= row.min() <= row.max() < texts:
+            raise DataError(f"the prediction for image {id} is about texts that there are not")
+        image.append(np.full(len(row), number))
+        text.append(row)
+        itc.append(scores[0])
+        itm.append(scores[1])
+    return Pairs(*map(np.concatenate, (image, text, itc, itm)))
