@@ -101,10 +101,13 @@ def _run(options: argparse.Namespace) -> int:
     rows = []
     try:
         for outcome in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
-            if outcome.upload_to:
-                print(f"{outcome.path}: the truths are hidden; upload this file to {outcome.upload_to}", flush=True)
-            else:
-                rows += report.record_rows(read_record(outcome.path), outcome.path)
+            record = read_record(outcome.record)
+            rows += report.record_rows(record, outcome.record)
+            for name, reason in record.not_run.items():
+                if outcome.submission:
+                    print(f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`", flush=True)
+                else:
+                    _say(f"{record.task} {record.split}: {name} was not computed: {reason}")
     finally:  # what came before an error is a result nevertheless
         if rows:
             print(report.render([report.Table("Results", rows, report.RECORD_COLUMNS)], "terminal"))

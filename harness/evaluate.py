@@ -14,7 +14,7 @@ from harness.inference.loader import load_batches, plan_batches
 from harness.predictions import PredictionFile, open_predictions
 from harness.provenance import computing, software
 from harness.reading import read_json
-from harness.results import SCHEMA, ResultRecord, Subset, record_path, remove_record, write_json, write_record
+from harness.results import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
 from harness.sources.folder import DataFolder, sha256_of
 from harness.task import Batch, Sample, Task, Work
 
@@ -47,10 +47,10 @@ class Speed:
 
 
 class Outcome(NamedTuple):
-    """The file that a run ended in: a record, or where only a server knows the truths, what to upload to it."""
+    """The record that a run ended in and, where only a server knows the truths, the file to upload to it."""
 
-    path: Path
-    upload_to: str | None = None
+    record: Path
+    submission: Path | None = None
 
 
 def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report) -> Outcome:
@@ -81,12 +81,24 @@ def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, re
 
 
 def _finish(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path) -> Outcome:
+    path, record = run.path(out), make_record(run, samples, file, identity=identity)
     if run.split not in run.task.hidden:
-        write_record(run.path(out), make_record(run, samples, file, identity=identity))
-        return Outcome(run.path(out))
-    check_complete(run, samples, file)
-    write_json(run.path(out, ".submission.json"), run.task.submission(samples, file.done))
-    return Outcome(run.path(out, ".submission.json"), upload_to=run.task.server)
+        write_record(path, record)
+        return Outcome(path)
+    submission = run.path(out, ".submission.json")
+    write_json(submission, run.task.submission(samples, file.done))
+    if not _scored_by_server(path, record):
+        write_record(path, record)
+    return Outcome(path, submission)
+
+
+def _scored_by_server(path: Path, record: ResultRecord) -> bool:
+    """Whether `import-score` has written down what a server said of these very predictions."""
+    try:
+        predictions = read_record(path).predictions
+    except DataError:
+        return False
+    return "receipt" in predictions and predictions.get("sha256") == record.predictions["sha256"]
 
 
 def _predict(run: Run, model: Model, samples: Sequence[Sample], file: PredictionFile, *, speed: Speed, report: Report) -> None:
@@ -148,7 +160,7 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
 def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
     """Score complete predictions. Raises DataError where they are not."""
     check_complete(run, samples, file)
-    scores = run.task.score(samples, file.done)
+    scores = run.task.awaited() if run.split in run.task.hidden else run.task.score(samples, file.done)
     return ResultRecord(
         schema=SCHEMA,
         task=run.task.name,

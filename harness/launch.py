@@ -76,6 +76,10 @@ def make_plan(request: Request) -> Plan:
     for task, wanted in zip(tasks, splits, strict=True):
         missing |= {f"{data.root}/{needed}": None for split in wanted for needed in data.missing(task.files(split))}
         try:
+            task.check_environment()
+        except MissingError as error:
+            missing |= {str(error): None}
+        try:
             parts.append(Part(task, wanted, find_weights(checkpoint, task=task.name, data=root)))
         except MissingError as error:
             missing |= dict.fromkeys(str(error).splitlines())

@@ -45,7 +45,7 @@ def leaderboard_rows(records: Iterable[ResultRecord]) -> list[Row]:
     rows = []
     for record in records:
         if table.objection(record) is None:
-            for metric in record.metrics:
+            for metric in [*record.metrics, *_awaited(record)]:
                 cell = Cell(record.task, record.split, metric)
                 # A published number belongs to the model that it was printed for, evaluated as the paper does.
                 beside = published.pop((record.checkpoint["name"], cell), None) if _registered(record) and _comparable(record) else None
@@ -143,7 +143,7 @@ def _leaderboard_row(name: str, cell: Cell, record: ResultRecord | None, publish
         "source": published.source if published else None,
         "verdict": _verdict(record, cell, value),
     }
-    return row if record else {**row, "protocol": official.protocols[0] if official else None}
+    return row if row["protocol"] else {**row, "protocol": official.protocols[0] if official else None}
 
 
 def _measured(record: ResultRecord | None, metric: str, published: float | None) -> Row:
@@ -164,10 +164,15 @@ def _measured(record: ResultRecord | None, metric: str, published: float | None)
     }
 
 
+def _awaited(record: ResultRecord) -> list[str]:
+    """Return the metrics of a finished run that only a server can compute."""
+    return list(record.not_run) if record.split in paper().needs_server.get(record.task, ()) else []
+
+
 def _verdict(record: ResultRecord | None, cell: Cell, published: float | None) -> str | None:
     value = record.metrics.get(cell.metric) if record else None
     if record is None or value is None:
-        return NEEDS_SERVER if cell.split in paper().needs_server.get(cell.task, ()) else NOT_RUN
+        return NEEDS_SERVER if record is not None and cell.metric in _awaited(record) else NOT_RUN
     if published is None:
         return None
     by_server = " (server)" if "receipt" in record.predictions else ""

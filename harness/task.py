@@ -89,7 +89,7 @@ class Task(ABC):
 
     `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`) that predicts.
     `protocol` says what is done to the predictions; what a record must say to stand beside the paper is in `results/paper.yaml`. The truths
-    of `hidden` splits are known to a `server` only: a run ends in a file to upload.
+    of `hidden` splits are known to a `server` only: a run ends in a file to upload, and its record waits for the number.
     """
 
     name: ClassVar[str]
@@ -104,6 +104,9 @@ class Task(ABC):
     @abstractmethod
     def files(self, split: str) -> Sequence[Needed]:
         """Name the files and folders that `split` needs, and where people get them."""
+
+    def check_environment(self) -> None:  # noqa: B027  (most tasks need nothing)
+        """Raise MissingError where what scoring needs is not on this machine: better before hours of predicting than after."""
 
     @abstractmethod
     def load(self, data: DataFolder, split: str) -> Sequence[Any]:
@@ -121,6 +124,10 @@ class Task(ABC):
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""
         raise TypeError(f"{self.name} has no hidden split")
+
+    def awaited(self) -> Scores:
+        """Return the scores of a hidden split: none yet, and what to do with the submission."""
+        return Scores({}, not_run={self.primary: f"the truths are hidden; upload the submission to {self.server}"})
 
     @abstractmethod
     def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:

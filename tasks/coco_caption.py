@@ -13,6 +13,7 @@ from typing import ClassVar
 from harness.capabilities import Captioner
 from harness.errors import DataError
 from harness.metrics.captions import score
+from harness.metrics.java import java_environment
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import coco_id, read_flat_captions, read_karpathy
 from harness.sources.submissions import matched, read_captions
@@ -56,6 +57,10 @@ class COCOCaption(Task):
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
         return (CAPTIONS[split], IMAGES)
+
+    def check_environment(self) -> None:
+        """Raise MissingError where there is no Java, which the scorers run on."""
+        java_environment()
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""

@@ -82,8 +82,8 @@ def test_every_task_goes_through_on_files_in_the_real_layout(everything, tmp_pat
     records = [json.loads(path.read_text()) for path in out.glob("*/*.limit-3.json")]
     assert records and {record["checkpoint"]["name"] for record in records} == {PAPER}
     assert {(record["task"], record["data"]["name"], record["n"]) for record in records} == {(task, "files", 3)}
-    assert all(record["metrics"] for record in records)
+    assert all(record["metrics"] or "eval.ai" in record["not_run"]["accuracy"] for record in records)
     uploads = [json.loads(path.read_text()) for path in out.glob("*/*.submission.json")]
     assert len(uploads) == (2 if task == "vqav2" else 0)  # test-dev and test
     assert all(len(upload) == 3 and {*upload[0]} == {"question_id", "answer"} for upload in uploads)
-    assert ("upload this file to https://eval.ai" in capsys.readouterr().out) == bool(uploads)
+    assert ("upload the submission to https://eval.ai" in capsys.readouterr().out) == bool(uploads)

@@ -67,3 +67,13 @@ def test_a_submission_that_is_not_made_of_the_predictions_is_refused(submission,
     submission.write_text(json.dumps([{"question_id": 1, "answer": "no"}, {"question_id": 2, "answer": "2"}]))
     assert take(submission) == 4
     assert "1 of 2 differ" in capsys.readouterr().err
+
+
+def test_running_again_keeps_what_the_server_said(tmp_path, capsys):
+    run = ["run", "--task", "vqav2", "--split", "test-dev", "--out", str(tmp_path)]
+    assert main(run) == 0
+    assert "upload the submission" in capsys.readouterr().out
+    assert take(tmp_path / "xvlm-shapes" / "vqav2.test-dev.submission.json") == 0
+    assert main(run) == 0
+    (record,) = find_records(tmp_path).records
+    assert record.metrics == {"accuracy": 78.2}

