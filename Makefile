@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test shapes-checkpoint check-style
+.PHONY: setup demo test shapes-checkpoint baselines check-style
 
 setup: $(VENV)/.ready
 
@@ -13,7 +13,7 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/xvlm-eval run --task refcoco+ --fresh
+	$(BIN)/xvlm-eval run --task all --fresh
 	$(BIN)/xvlm-eval table
 
 test: setup
@@ -21,6 +21,12 @@ test: setup
 
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.train
+	$(BIN)/python -m harness.shapes.heads
+
+baselines: setup
+	$(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --fresh
+	mkdir -p results/xvlm-shapes
+	find runs/xvlm-shapes -name '*.json' ! -name '*.timings.json' ! -name '*.submission.json' ! -name '*.limit-*' -exec cp {} results/xvlm-shapes/ ';'
 
 check-style: setup
 	$(BIN)/pip install -qq -e '.[dev]'
