@@ -9,6 +9,7 @@ import torch
 from harness.errors import HarnessError, MissingError, UsageError
 
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+Dtype = torch.dtype
 SHORT = ("float16", "bfloat16")  # computed by autocast
 
 
@@ -23,6 +24,11 @@ class Device:
     def name(self) -> str:
         """What is computed on, for the record: `cpu`, or `cuda` with the model of the GPU."""
         return "cpu" if self.torch.type == "cpu" else f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)})"
+
+    @property
+    def kept(self) -> Dtype:
+        """The type of what is kept for later, such as the features of a gallery: 16 bits where the run computes in them."""
+        return DTYPES[self.dtype]
 
     @contextmanager
     def computing(self) -> Iterator[None]:

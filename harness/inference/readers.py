@@ -1,9 +1,12 @@
-"""One memory, many readers: seat texts at what they look at, so that its keys and values are made once and never repeated.
+"""One memory, many readers: bring texts of like length together, and seat them at what they look at.
 
-Readers stand in a table [G, n, T]: a row for each of G memories (an image, a pair of images), n seats in it, T tokens a seat.
+A memory is what is looked at: an image, a pair of images, a question. Its keys and values are made once, whoever looks. Readers are what
+looks at it: captions, expressions, statements, answers, beams. They sit in a table [G, n, T]: a row for each of G memories, n seats in it,
+T tokens a seat.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,30 +14,66 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+TOKENS = 4096  # read at a time: memory stays bounded, matrix products are large enough
+WASTE = 0.1  # the share of padding that a group may have, ...
+FEW = 16  # ... unless it is smaller than this: a small matrix product costs more than some padding
+
+
+def by_length(lengths: Sequence[int], *, tokens: int = TOKENS) -> Iterator[list[int]]:
+    """Yield groups of texts, by index and shortest first, which padded to their longest waste little and have at most `tokens` tokens."""
+    group: list[int] = []
+    filled = 0
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        seats = (len(group) + 1) * lengths[index]
+        wasted = seats - filled - lengths[index]
+        if group and (seats > tokens or (len(group) >= FEW and wasted > WASTE * seats)):
+            yield group
+            group, filled = [], 0
+        group.append(index)
+        filled += lengths[index]
+    if group:
+        yield group
+
 
 @dataclass(frozen=True)
-class Readers:
-    """Texts seated at their memories: `ids` and `present` [G, n, T]; text i sits at `row[i]`, `column[i]`."""
+class Table:
+    """Some of the texts, seated: text `texts[i]` at `row[i], column[i]`; row g looks at memory `memories[g]`.
 
-    ids: Tensor
-    present: Tensor
+    `ids` and `present` are [G, n, T]; `present` is 1 for tokens and 0 for padding. An empty seat has one token, to attend to.
+    """
+
+    texts: NDArray[np.int64]
+    memories: NDArray[np.int64]
     row: NDArray[np.int64]
     column: NDArray[np.int64]
+    ids: Tensor
+    present: Tensor
 
     def each(self, states: Tensor) -> Tensor:
-        """Return what belongs to each text, [N, ..], out of a table [G, n, ..]."""
+        """Return what belongs to each of `texts`, [N, ..], out of a table [G, n, ..]."""
         return states[torch.from_numpy(self.row), torch.from_numpy(self.column)]
 
 
-def seat(ids: Tensor, present: Tensor, memory_of: NDArray[np.int64], *, memories: int) -> Readers:
-    """Seat texts, tokens `ids` and `present` [N, T], at `memory_of` [N] of so many memories, from left to right in their row."""
-    column = np.empty_like(memory_of)
-    taken: Counter[int] = Counter()
-    for number, memory in enumerate(memory_of.tolist()):
-        column[number] = taken[memory]
-        taken[memory] += 1
-    shape = (memories, max(taken.values(), default=0), ids.shape[1])
-    table, there = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    there[:, :, 0] = 1  # an empty seat still needs a token to attend to
-    table[memory_of, column], there[memory_of, column] = ids, present
-    return Readers(table, there, memory_of, column)
+def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], *, tokens: int = TOKENS) -> Iterator[Table]:
+    """Yield tables that seat all texts, given as token ids, each at its memory, `memory_of` [N]."""
+    for group in by_length([len(text) for text in texts], tokens=tokens):
+        chosen = np.array(sorted(group), dtype=np.int64)
+        memories, row = np.unique(memory_of[chosen], return_inverse=True)
+        row = row.reshape(-1).astype(np.int64)
+        column, taken = np.empty_like(row), Counter[int]()
+        for number, place in enumerate(row.tolist()):
+            column[number] = taken[place]
+            taken[place] += 1
+        ids, present = padded([texts[index] for index in chosen])
+        shape = (len(memories), max(taken.values()), ids.shape[1])
+        table, there = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+        there[:, :, 0] = 1
+        table[row, column], there[row, column] = ids, present
+        yield Table(chosen, memories, row, column, table, there)
+
+
+def padded(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return token ids padded with 0 to the longest text, [N, T], and 1 for what is no padding."""
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], dtype=torch.long)
+    return ids, torch.arange(longest).lt(torch.tensor([len(text) for text in texts])[:, None]).long()

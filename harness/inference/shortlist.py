@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ROWS = 256  # compared at a time with everything on the other side: memory grows with the pairs, not with images times texts
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -19,17 +21,31 @@ class Pairs:
         return self.text[low:high]
 
 
-def shortlisted(similarity: Tensor, count: int) -> Pairs:
+def shortlisted(images: Tensor, texts: Tensor, count: int) -> Pairs:
     """Return the `count` likeliest texts of every image and the `count` likeliest images of every text, each pair once.
 
-    `similarity` [images, texts]. Of equal ones the lower index is taken, on every device.
+    `images` [I, f] and `texts` [T, f] are features, whose products say how likely. Of equal ones the lower index is taken, on every device.
     """
-    wanted = torch.zeros(similarity.shape, dtype=torch.bool, device=similarity.device)
-    wanted.scatter_(1, _best(similarity, count), True)
-    wanted.T.scatter_(1, _best(similarity.T, count), True)
-    image, text = wanted.nonzero(as_tuple=True)
-    return Pairs(image.cpu(), text.cpu())
+    image, text = _best(images, texts, count)
+    wanted, by = _best(texts, images, count)
+    pairs = torch.cat([image * len(texts) + text, by * len(texts) + wanted]).unique()
+    return Pairs(pairs // len(texts), pairs % len(texts))
 
 
-def _best(rows: Tensor, count: int) -> Tensor:
-    return rows.sort(dim=1, descending=True, stable=True).indices[:, :count]
+def _best(asking: Tensor, asked: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return (asking, asked) indices of the best of `asked` for each of `asking`, in no order."""
+    found = []
+    for first in range(0, len(asking), ROWS):
+        similarity = asking[first : first + ROWS] @ asked.T
+        row, column = _largest(similarity, min(count, len(asked))).nonzero(as_tuple=True)
+        found.append(torch.stack([row + first, column]).cpu())
+    row, column = torch.cat(found, dim=1)
+    return row, column
+
+
+def _largest(rows: Tensor, count: int) -> Tensor:
+    """Return where the `count` largest of each row [n, m] are; of those equal to the last of them, the first ones. (topk takes any.)"""
+    least = rows.topk(count, dim=1).values[:, -1:]
+    above, level = rows > least, rows == least
+    room = count - above.sum(1, keepdim=True)
+    return above | (level & (level.cumsum(1) <= room))

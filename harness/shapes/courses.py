@@ -79,7 +79,8 @@ class Comparing:
         own = torch.arange(len(seen))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
         memory = self.network.text_encoder.remember(seen[image])
-        logits = self.network.match(states[text][:, None], memory, padding_mask(present[text][:, None]))[:, 0]
+        mask = padding_mask(present[text][:, None])
+        logits = self.network.match(self.network.text_encoder.begin(states[text][:, None], mask), memory, mask)[:, 0]
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
     def _attributes(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:

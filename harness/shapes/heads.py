@@ -40,7 +40,7 @@ class Plan:
 PLANS = {
     "retrieval": Plan(Comparing, text_layers=2, fusion_layers=2, steps=1800),
     "vqa": Plan(Answering, text_layers=1, fusion_layers=1, steps=1500),
-    "nlvr": Plan(Judging, text_layers=1, fusion_layers=2, steps=2500),
+    "nlvr": Plan(Judging, text_layers=1, fusion_layers=2, steps=5000),
     "captioning": Plan(Describing, text_layers=1, fusion_layers=1, steps=1200),
 }
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from harness.inference.answers import AnswerTree
 from harness.inference.device import choose_device
-from harness.models.xvlm.answerer import XVLMAnswerer, first_words, rank
+from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_question
-from harness.models.xvlm.tokenizer import Tokens
 
 KIND = "e_vqa"
 
@@ -21,7 +21,11 @@ def answerer(case):
 
 @pytest.fixture
 def answers(case):
-    return Tokens(case.inputs["answer_ids"], case.inputs["answer_atts"])
+    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"]))
+
+
+def listed(ids, present):
+    return [row[there > 0].tolist() for row, there in zip(ids, present, strict=True)]
 
 
 @pytest.fixture
@@ -32,9 +36,10 @@ def questions(case, answerer):
 def test_questions_and_answers_become_the_official_tokens(case, answerer, answers):
     texts = case.json("texts.json")
     asked = answerer.inputs.tokens(texts["questions_raw"], pre_question)
-    assert torch.equal(asked.ids, case.inputs["question_ids"]) and torch.equal(asked.present, case.inputs["question_atts"])
-    tokens = answerer.answer_tokens(tuple(texts["answers"]))
-    assert torch.equal(tokens.ids, answers.ids) and torch.equal(tokens.present, answers.present)
+    assert asked == listed(case.inputs["question_ids"], case.inputs["question_atts"])
+    tree = answerer.answer_tree(tuple(texts["answers"]))
+    assert tree.start == answers.start
+    assert all(torch.equal(part, getattr(answers, name)) for name, part in vars(tree).items() if name != "start")
 
 
 def test_questions_look_at_their_images_as_officially(case, questions, close):
@@ -47,7 +52,7 @@ def test_first_words_have_the_official_probabilities(case, answerer, questions, 
 
 
 def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
-    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=len(answers.ids))
+    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=len(answers.first))
     assert np.array_equal(ranking.answers.numpy(), case.outputs["topk_ids_all"])
     close(ranking.probabilities, case.outputs["topk_probs_all"])
 
@@ -67,7 +72,7 @@ def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(case, answere
     k = int(case.inputs["k_test"])
     first = first_words(answerer.network.text_decoder, questions, answers).numpy()
     for row, found in enumerate(rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()):
-        expected = sorted(range(len(answers.ids)), key=lambda answer: (-first[row, answer], answer))[:k]
+        expected = sorted(range(len(answers.first)), key=lambda answer: (-first[row, answer], answer))[:k]
         assert sorted(found) == sorted(expected)
 
 
@@ -81,7 +86,5 @@ def test_the_best_answer_is_the_official_one(case, answerer):
         k = int(case.inputs["k_test"])
         expected = [entry["answer"] for entry in official["result"]]
     questions = answerer.consider(case.inputs["image"], texts["questions_raw"], case.inputs["image_index"].numpy())
-    best = (
-        rank(answerer.network.text_decoder, questions, answerer.answer_tokens(tuple(texts["answers"])), shortlist=k).answers[:, 0].tolist()
-    )
-    assert [texts["answers"][answer] for answer in best] == expected
+    found = best(answerer.network.text_decoder, questions, answerer.answer_tree(tuple(texts["answers"])), shortlist=k).tolist()
+    assert [texts["answers"][answer] for answer in found] == expected

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.inference.answers import AnswerTree
 from harness.inference.beams import Beams
 from harness.models.xvlm.answerer import Questions, first_words, rank
 from harness.models.xvlm.architecture import architecture_from_config
@@ -21,7 +22,6 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
-from harness.models.xvlm.tokenizer import Tokens
 
 KIND = "l_base"
 
@@ -145,7 +145,7 @@ def test_retrieval(case, network, close):
     memory = found.text_encoder.remember(tokens)
     readers = states[:, 0].expand(len(tokens), -1, -1, -1)
     mask = padding_mask(present[:, 0].expand(len(tokens), -1, -1))
-    close(found.match(readers, memory, mask), case.outputs["itm_logits"])
+    close(found.match(found.text_encoder.begin(readers, mask), memory, mask), case.outputs["itm_logits"])
 
 
 def test_boxes(case, network, close):
@@ -166,7 +166,10 @@ def test_answers(case, network, close):
     ids, present = texts(case, count)
     states = found.question(images(case, side, count), ids, present)[:, 0]
     close(states[:, :, ::32], case.outputs["vqa_question_states"])
-    questions, answers = Questions(states, present[:, 0]), Tokens(case.inputs["answer_ids"], case.inputs["answer_atts"])
+    questions, answers = (
+        Questions(states, present[:, 0]),
+        AnswerTree.of([row[there > 0].tolist() for row, there in zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)]),
+    )
     close(first_words(found.text_decoder, questions, answers).exp(), case.outputs["vqa_prob_first_token"])
     for suffix in ("", "_all"):
         expected = case.outputs[f"vqa_topk_ids{suffix}"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from harness.inference.device import choose_device
+from harness.inference.readers import padded
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner
@@ -23,8 +24,8 @@ def images_of(case):
 
 
 def test_statements_become_the_official_tokens(case, reasoner):
-    tokens = reasoner.inputs.tokens(case.json("expected.json")["texts"], pre_caption)
-    assert torch.equal(tokens.ids, case.inputs["text_ids"]) and torch.equal(tokens.present, case.inputs["text_atts"])
+    ids, present = padded(reasoner.inputs.tokens(case.json("expected.json")["texts"], pre_caption))
+    assert torch.equal(ids, case.inputs["text_ids"]) and torch.equal(present, case.inputs["text_atts"])
 
 
 def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):

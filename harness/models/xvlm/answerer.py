@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.inference.answers import AnswerTree
 from harness.inference.device import Device
-from harness.inference.readers import seat
-from harness.models.xvlm.bert import causal_mask, memory_mask
+from harness.inference.readers import padded, seat
+from harness.models.xvlm.bert import PADDING, memory_mask
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.language import LanguageModel
+from harness.models.xvlm.layers import Memory, of_rows
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question
-from harness.models.xvlm.tokenizer import Tokens
+
+FIRST_READ = 8  # answers read at first, when most are still to be left out
 
 
 class Ranking(NamedTuple):
@@ -47,7 +52,7 @@ class XVLMAnswerer:
         self.network = self.inputs.placed(network)
         self.protocol = f"vqa|{self.inputs.side}px|bicubic|{QUESTION_WORDS}-words"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
-        self._known = lru_cache(maxsize=4)(self.answer_tokens)  # the answers of a benchmark are the same for all of its questions
+        self._known = lru_cache(maxsize=4)(self.answer_tree)  # the answers of a benchmark are the same for all of its questions
 
     def answer(
         self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64], *, answers: Sequence[str], shortlist: int
@@ -55,51 +60,104 @@ class XVLMAnswerer:
         """Return the best answer to each question, by index; the `shortlist` answers with the likeliest first words are read."""
         with self.inputs.device.computing():
             considered = self.consider(self.inputs.normalised(images), questions, image_of)
-            ranking = rank(self.network.text_decoder, considered, self._known(tuple(answers)), shortlist=shortlist)
-            best: list[int] = ranking.answers[:, 0].tolist()
-            return best
+            found = best(self.network.text_decoder, considered, self._known(tuple(answers)), shortlist=shortlist)
+            return [int(answer) for answer in found]
 
-    def answer_tokens(self, answers: tuple[str, ...]) -> Tokens:
-        """Return the tokens of answers, each ended by [SEP]."""
-        return self.inputs.tokenizer.batch([f"{answer}[SEP]" for answer in answers])
+    def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
+        """Return the tree of answers, each ended by [SEP]."""
+        return AnswerTree.of([self.inputs.tokenizer.ids(f"{answer}[SEP]") for answer in answers]).to(self.inputs.device.torch)
 
     def consider(self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]) -> Questions:
         """Let questions look at normalised images [M, 3, R, R]; question n is about image `image_of[n]`."""
-        tokens = self.inputs.tokens(questions, pre_question)
-        readers = seat(*tokens, image_of, memories=len(images))
-        states = self.network.question(images, readers.ids.to(images.device), readers.present.to(images.device))
-        return Questions(readers.each(states), tokens.present.to(images.device))
+        texts = self.inputs.tokens(questions, pre_question)
+        memory = self.network.text_encoder.remember(self.network.vision_encoder(images))
+        present = padded(texts)[1].to(images.device)
+        states = torch.zeros(*present.shape, self.network.architecture.text.width, device=images.device)
+        for table in seat(texts, image_of):
+            ids, there = table.ids.to(images.device), table.present.to(images.device)
+            found = table.each(self.network.consider(of_rows(memory, table.memories), ids, there))
+            states[torch.from_numpy(table.texts), : ids.shape[-1]] = found.float()
+        return Questions(states, present)
 
 
-def first_words(decoder: LanguageModel, questions: Questions, answers: Tokens) -> Tensor:
-    """Return the log-probability that an answer to a question begins with the first word of each answer, [Q, A]."""
+class Beginning(NamedTuple):
+    """Questions as memories of the decoder, which has read [CLS]: what it recalls of it, and log-probabilities [Q, A] of first words."""
+
+    memory: list[Memory]
+    mask: Tensor | None
+    past: list[Memory]
+    first: Tensor
+
+    def of(self, rows: Tensor) -> "Beginning":
+        """Return some of the questions."""
+        mask = None if self.mask is None else self.mask[rows]
+        return Beginning([part.of(rows) for part in self.memory], mask, [part.of(rows) for part in self.past], self.first[rows])
+
+
+def begin(decoder: LanguageModel, questions: Questions, answers: AnswerTree) -> Beginning:
+    """Let the decoder look at questions and stand before the first word."""
     memory, mask = decoder.bert.remember(questions.states), memory_mask(questions.present)
-    start = answers.ids[0, 0].to(questions.states.device).expand(len(questions.states), 1, 1)  # [CLS], with which all of them begin
-    states = decoder.bert.look(decoder.bert.read(start), memory, memory_mask=mask)
-    words = decoder.log_probabilities(states[:, 0, 0])
-    return words[:, answers.ids[:, 1].to(words.device)]
+    start = torch.full((len(questions.states), 1, 1), answers.start, device=questions.states.device)
+    written = decoder.bert.write(start, memory, memory_mask=mask)
+    words = decoder.log_probabilities(written.states[:, 0, 0])
+    return Beginning(memory, mask, written.past, words[:, answers.first])
 
 
-def rank(decoder: LanguageModel, questions: Questions, answers: Tokens, *, shortlist: int) -> Ranking:
+def first_words(decoder: LanguageModel, questions: Questions, answers: AnswerTree) -> Tensor:
+    """Return the log-probability that an answer to a question begins with the first word of each answer, [Q, A]."""
+    return begin(decoder, questions, answers).first
+
+
+def rank(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int) -> Ranking:
     """Rank the `shortlist` answers with the likeliest first words.
 
     An answer's score is the log-probability of its first word, and once more that of all its words up to [SEP]: the reference's own sum,
     in which the first word counts twice. Equal scores go to the lower index.
     """
-    first = first_words(decoder, questions, answers)
-    chosen = first.sort(dim=1, descending=True, stable=True).indices[:, :shortlist].sort(dim=1).values
-    score = first.gather(1, chosen) + _likelihood(decoder, questions, answers, chosen)
+    begun = begin(decoder, questions, answers)
+    chosen = _likeliest(begun.first, shortlist).sort(dim=1).values
+    score = 2 * begun.first.gather(1, chosen) + _later_words(decoder, begun, answers, chosen)
     best = score.sort(dim=1, descending=True, stable=True)
     return Ranking(chosen.gather(1, best.indices), best.values.softmax(-1))
 
 
-def _likelihood(decoder: LanguageModel, questions: Questions, answers: Tokens, chosen: Tensor) -> Tensor:
-    """Return the log-probability of every word of the answers `chosen` [Q, k], summed, after questions as their memory."""
-    memory, mask = decoder.bert.remember(questions.states), memory_mask(questions.present)
-    ids, there = (part[chosen.cpu()].to(chosen.device) for part in answers)
-    longest = int(there.sum(-1).max())
-    ids, there = ids[:, :, :longest], there[:, :, :longest]
-    causal = causal_mask(there[:, :, :-1])
-    states = decoder.bert.look(decoder.bert.read(ids[:, :, :-1], causal), memory, causal, memory_mask=mask)
-    words = decoder.log_probabilities(states).gather(-1, ids[:, :, 1:, None])[..., 0]
-    return (words * there[:, :, 1:]).sum(-1)
+def best(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int) -> Tensor:
+    """Return the first of the ranking, [Q], and read no more answers than it takes.
+
+    Answers are read from the likeliest first word on, more and more at a time. Later words only make an answer less likely: as soon as
+    the first word of the next one, counted twice, scores less than the best so far, no answer that is left can win.
+    """
+    begun = begin(decoder, questions, answers)
+    chosen = _likeliest(begun.first, shortlist)
+    bound = 2 * begun.first.gather(1, chosen)
+    score = torch.full_like(bound, -torch.inf)
+    looking = torch.arange(len(bound), device=bound.device)
+    low, count = 0, FIRST_READ
+    while low < chosen.shape[1] and len(looking):
+        some = slice(low, low + count)
+        begun = begun if len(looking) == len(begun.first) else begun.of(looking)
+        score[looking, some] = bound[looking, some] + _later_words(decoder, begun, answers, chosen[looking, some])
+        low, count = low + count, 2 * count
+        if low < chosen.shape[1]:
+            going_on = bound[looking, low] >= score[looking].amax(1)
+            looking, begun = looking[going_on], begun.of(going_on)
+    winners = score == score.amax(1, keepdim=True)
+    return answers.twin[chosen].masked_fill(~winners, len(answers.twin)).amin(1)
+
+
+def _likeliest(first: Tensor, count: int) -> Tensor:
+    """Return the answers with the likeliest first words [Q, count], best first; of equal ones the lower index."""
+    return first.sort(dim=1, descending=True, stable=True).indices[:, :count]
+
+
+def _later_words(decoder: LanguageModel, begun: Beginning, answers: AnswerTree, chosen: Tensor) -> Tensor:
+    """Return the log-probability of all words but the first of the answers `chosen` [Q, c], summed: one reading of their prefixes."""
+    tree = answers.prefixes(chosen)
+    mask = (1.0 - F.pad(tree.sees, (1, 0), value=True).float())[:, None] * PADDING  # every prefix goes on from [CLS]
+    nodes = tree.nodes[:, None]
+    written = decoder.bert.write(
+        answers.token[nodes], begun.memory, past=begun.past, places=answers.depth[nodes], mask=mask, memory_mask=begun.mask
+    )
+    words = torch.zeros(tree.asked.shape, device=mask.device)
+    words[tree.asked] = decoder.log_likelihood(written.states[:, 0][tree.there], tree.row, tree.word)
+    return words.sum(-1)

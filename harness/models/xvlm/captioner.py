@@ -9,11 +9,12 @@ from torch import Tensor
 
 from harness.inference.beams import Beams, Hypothesis, search
 from harness.inference.device import Device
-from harness.models.xvlm.bert import Memory, Written
+from harness.models.xvlm.bert import Written
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.language import LanguageModel
+from harness.models.xvlm.layers import Memory
 from harness.models.xvlm.networks import captioning_network
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
@@ -69,6 +70,6 @@ class Writing:
         """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
         texts = images[:, None] * self._written.states.shape[1] + beams
         if len(images) < len(self._written.states):
-            self._memory = [Memory(memory.keys[images], memory.values[images]) for memory in self._memory]
+            self._memory = [memory.of(images) for memory in self._memory]
         past = self._written.keep(texts.flatten())
         self._written = self._decoder.bert.write(words[..., None], self._memory, past=past)

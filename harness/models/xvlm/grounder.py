@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from harness.inference.device import Device
 from harness.inference.readers import seat
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.layers import of_rows
 from harness.models.xvlm.networks import grounding_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
 
@@ -33,7 +35,11 @@ class XVLMGrounder:
 
     def locate(self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]) -> Tensor:
         """Return the boxes of `ground` for images that are normalised already, [M, 3, R, R]."""
-        tokens = self.inputs.tokens(expressions, pre_caption)
-        readers = seat(*tokens, image_of, memories=len(images))
-        boxes = self.network(images, readers.ids.to(images.device), readers.present.to(images.device))
-        return readers.each(boxes.float().cpu())
+        texts = self.inputs.tokens(expressions, pre_caption)
+        memory = self.network.text_encoder.remember(self.network.vision_encoder(images))
+        boxes = torch.empty(len(texts), 4)
+        for table in seat(texts, image_of):
+            ids, present = table.ids.to(images.device), table.present.to(images.device)
+            found = self.network.point(of_rows(memory, table.memories), ids, present)
+            boxes[torch.from_numpy(table.texts)] = table.each(found.cpu())
+        return boxes

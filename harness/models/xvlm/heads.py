@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from harness.errors import CheckpointError
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
-from harness.models.xvlm.bert import Bert, Memory, padding_mask
+from harness.models.xvlm.bert import Bert, padding_mask
 from harness.models.xvlm.language import LanguageModel
+from harness.models.xvlm.layers import Memory
 from harness.models.xvlm.swin import VisionEncoder
 
 
@@ -66,10 +67,13 @@ class GroundingNetwork(nn.Module):
 
         `images` [M, 3, R, R] are normalised, `ids` [M, n, T] are n texts for each, `present` [M, n, T] is 1 for their tokens.
         """
-        memory = self.text_encoder.remember(self.vision_encoder(images))
+        return self.point(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
+
+    def point(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
+        """Return the boxes [G, n, 4] that n texts for each memory point at."""
         mask = padding_mask(present)
-        states = self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
-        return self.box(states[:, :, 0])
+        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
+        return self.box(self.text_encoder.conclude(begun, memory, mask))
 
     def box(self, fused: Tensor) -> Tensor:
         """Return the boxes [.., 4] that fused first tokens [.., d] point at; in float32, as 16 bits are off by up to half a percent."""
@@ -97,9 +101,9 @@ class RetrievalNetwork(nn.Module):
         """Return unit vectors [.., f] of read texts [.., T, d]."""
         return F.normalize(self.text_proj(states[..., 0, :]).float(), dim=-1)
 
-    def match(self, states: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
-        """Return the logits [G, n, 2] that read texts [G, n, T, d] do not, or do, tell of their image."""
-        return self.itm_head(self.text_encoder.look(states, memory, mask)[:, :, 0]).float()
+    def match(self, begun: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
+        """Return the logits [G, n, 2] that texts which have begun, [G, n, T, d], do not, or do, tell of their image."""
+        return self.itm_head(self.text_encoder.conclude(begun, memory, mask)).float()
 
 
 class AnsweringNetwork(nn.Module):
@@ -113,9 +117,12 @@ class AnsweringNetwork(nn.Module):
         self.text_decoder = LanguageModel(decoder)
 
     def question(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
-        """Return the states [M, n, T, d] of n questions about each image, after they looked at it."""
+        """Return the states [M, n, T, d] of n questions about each image [M, 3, R, R], after they looked at it."""
+        return self.consider(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
+
+    def consider(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
+        """Return the states [G, n, T, d] of n questions about each memory, after they looked at it."""
         mask = padding_mask(present)
-        memory = self.text_encoder.remember(self.vision_encoder(images))
         return self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
 
 
@@ -140,9 +147,9 @@ class PairNetwork(nn.Module):
     def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""
         mask = padding_mask(present)
-        seen = [Memory(both.keys[pairs[:, side]], both.values[pairs[:, side]]) for both in memory for side in (0, 1)]
-        states = self.text_encoder.look(self.text_encoder.read(ids, mask), seen, mask)
-        return self.cls_head(states[:, :, 0]).float()
+        seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
+        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
+        return self.cls_head(self.text_encoder.conclude(begun, seen, mask)).float()
 
 
 class CaptioningNetwork(nn.Module):

@@ -14,7 +14,8 @@ from harness.errors import CheckpointError, DataError
 from harness.inference.device import Device
 from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
 from harness.models.xvlm.preprocessing import MEAN, STD, resize
-from harness.models.xvlm.tokenizer import Tokenizer, Tokens
+from harness.models.xvlm.swin import VisionEncoder
+from harness.models.xvlm.tokenizer import Tokenizer
 from harness.sources.folder import sha256_of
 
 
@@ -37,7 +38,11 @@ class Inputs:
 
     def placed(self, network: nn.Module) -> Any:
         """Return a network ready to answer, on the device."""
-        return network.eval().requires_grad_(False).to(self.device.torch)
+        network = network.eval().requires_grad_(False).to(self.device.torch)
+        for part in network.modules():
+            if isinstance(part, VisionEncoder):
+                part.settle()
+        return network
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return an image squashed to the side that the model was trained at, [R, R, 3]."""
@@ -47,12 +52,12 @@ class Inputs:
         """The same by another filter: OVAD's script is the only one that resizes with it."""
         return resize(image, self.side, Image.Resampling.BILINEAR)
 
-    def tokens(self, texts: Sequence[str], clean: Callable[[str], str], *, max_tokens: int | None = None) -> Tokens:
-        """Return the tokens of cleaned texts, cut after `max_tokens`. Raises DataError for a text that cannot be asked."""
-        tokens = self.tokenizer.batch([cleaned(text, clean) for text in texts], max_tokens=max_tokens)
-        if tokens.ids.shape[1] > self._text.positions:
-            longest = max(texts, key=len)
-            raise DataError(f"a text has {tokens.ids.shape[1]} tokens, the model reads {self._text.positions}: {longest!r}")
+    def tokens(self, texts: Sequence[str], clean: Callable[[str], str]) -> list[list[int]]:
+        """Return the tokens of each text, cleaned. Raises DataError for a text that cannot be asked."""
+        tokens = [self.tokenizer.ids(cleaned(text, clean)) for text in texts]
+        for text, ids in zip(texts, tokens, strict=True):
+            if len(ids) > self._text.positions:
+                raise DataError(f"a text has {len(ids)} tokens, the model reads {self._text.positions}: {text!r}")
         return tokens
 
     def normalised(self, images: NDArray[np.uint8]) -> Tensor:

@@ -1,10 +1,16 @@
 """BERT with an output over words: what writes captions and answers, laid out as in the released checkpoints."""
 
+from itertools import pairwise
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.models.xvlm.architecture import TextArchitecture
-from harness.models.xvlm.bert import EPSILON, Bert
+from harness.models.xvlm.bert import Bert
+from harness.models.xvlm.layers import EPSILON
+
+ROWS = 256  # whose distributions over all words are there at the same time
 
 
 class Transform(nn.Module):
@@ -49,3 +55,18 @@ class LanguageModel(nn.Module):
         """Return the log-probability of every word [.., vocabulary] to come after states [.., d], in float32."""
         logits: Tensor = self.cls.predictions(states)
         return logits.float().log_softmax(-1)
+
+    def log_likelihood(self, states: Tensor, row: Tensor, word: Tensor) -> Tensor:
+        """Return the log-probability [E] of each `word` [E] to come after the states of its `row` [E], out of [R, d], in float32.
+
+        Some rows at a time: of a row's distribution, as wide as the vocabulary, only few words are wanted.
+        """
+        order = row.argsort(stable=True)
+        ends = torch.searchsorted(row[order], torch.arange(0, len(states) + ROWS, ROWS, device=row.device)).tolist()
+        found = torch.empty(len(row), device=states.device)
+        for number, (low, high) in enumerate(pairwise(ends)):
+            wanted = order[low:high]
+            logits = self.cls.predictions(states[number * ROWS : (number + 1) * ROWS]).float()
+            among = row[wanted] - number * ROWS
+            found[wanted] = logits[among, word[wanted]] - logits.logsumexp(-1)[among]
+        return found

@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from harness.inference.device import Device
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import retrieval_network
+from harness.models.xvlm.texts import read_texts
 
 MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the released 16M model
 
@@ -40,12 +40,6 @@ class XVLMAttributeMatcher:
         return self.network.image_features(self.network.vision_encoder(images))
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
-        """Return unit vectors [S, f] of sentences, each read without padding."""
+        """Return unit vectors [S, f] of sentences, cut after `max_tokens`."""
         ids = [self.inputs.tokenizer.ids(sentence)[: self.max_tokens] for sentence in sentences]
-        features: list[Tensor] = [torch.empty(0)] * len(ids)
-        for length in sorted({len(row) for row in ids}):
-            rows = [number for number, row in enumerate(ids) if len(row) == length]
-            states = self.network.text_encoder.read(torch.tensor([[ids[row] for row in rows]], device=self.inputs.device.torch))
-            for row, feature in zip(rows, self.network.text_features(states)[0], strict=True):
-                features[row] = feature
-        return torch.stack(features)
+        return read_texts(self.network, ids, self.inputs.device).features

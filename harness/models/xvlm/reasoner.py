@@ -36,7 +36,11 @@ class XVLMPairReasoner:
     def logits(self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]) -> Tensor:
         """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
-        readers = seat(*self.inputs.tokens(statements, pre_caption), pair_of.reshape(-1), memories=len(pairs))
+        texts = self.inputs.tokens(statements, pre_caption)
         memory = self.network.remember(self.network.vision_encoder(images))
-        both = torch.from_numpy(pairs).to(images.device)
-        return readers.each(self.network(memory, both, readers.ids.to(images.device), readers.present.to(images.device)).cpu())
+        logits = torch.empty(len(texts), 2)
+        for table in seat(texts, pair_of.reshape(-1)):
+            both = torch.from_numpy(pairs[table.memories]).to(images.device)
+            found = self.network(memory, both, table.ids.to(images.device), table.present.to(images.device))
+            logits[torch.from_numpy(table.texts)] = table.each(found.cpu())
+        return logits

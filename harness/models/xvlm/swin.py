@@ -28,26 +28,44 @@ class PatchEmbedding(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Let the tokens of each window [.., w * w, C] attend to one another, biased by their relative positions."""
+    """Let the tokens of each window attend to one another, biased by their relative positions."""
 
     relative_position_index: Tensor
+    apart: Tensor | None
 
-    def __init__(self, width: int, *, window: int, heads: int) -> None:
+    def __init__(self, width: int, *, window: int, heads: int, apart: Tensor | None) -> None:
+        """Keep what to add to the scores of tokens that are no neighbours, `apart` [W, w * w, w * w], if there are such."""
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         self.register_buffer("relative_position_index", relative_position_index(window), persistent=False)
+        self.register_buffer("apart", apart, persistent=False)
+        self._kept: dict[torch.dtype, Tensor] | None = None
 
-    def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Take windows [B, W, w * w, C] and a mask [W, w * w, w * w] of what to add to the scores; return the same shape as `windows`."""
-        query, key, value = self.qkv(windows).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Take tokens in window order and return the same shape, [B, W * w * w, C]."""
+        side = len(self.relative_position_index)
+        parts = self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))  # [B, W, w * w, 3, heads, C / heads]
+        query, key, value = parts.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)  # every window is as a head: the bias is the same for all images
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=self._bias(len(tokens[0]) // side, query.dtype))
+        return self.proj(attended.unflatten(1, (-1, self.heads)).transpose(2, 3).flatten(3).flatten(1, 2))
+
+    def settle(self) -> None:
+        """Make once, at first use, what follows from the weights: they will not change any more."""
+        self._kept = {}
+
+    def _bias(self, windows: int, dtype: torch.dtype) -> Tensor:
+        """Return what is added to the scores, [1, W * heads, w * w, w * w]."""
+        if self._kept is not None and dtype in self._kept:
+            return self._kept[dtype]
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        if mask is not None:
-            bias = bias + mask[:, None]
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
-        return self.proj(attended.transpose(-2, -3).flatten(-2))
+        bias = bias.expand(windows, -1, -1, -1) if self.apart is None else bias + self.apart[:, None]
+        bias = bias.flatten(0, 1)[None].to(dtype)
+        if self._kept is not None:
+            self._kept[dtype] = bias
+        return bias
 
 
 class Mlp(nn.Module):
@@ -61,55 +79,63 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer of attention within windows and an MLP, on tokens [B, side * side, C]; `shift` moves the windows' grid."""
+    """One layer of attention within windows and an MLP, on tokens [B, side * side, C] in the order of its windows."""
 
-    attn_mask: Tensor | None
+    turn: Tensor | None
 
-    def __init__(self, width: int, *, side: int, window: int, heads: int, shift: int) -> None:
+    def __init__(self, width: int, *, side: int, window: int, heads: int, shift: int, before: Tensor) -> None:
+        """`shift` moves the windows' grid; `before` is the order in which the tokens come."""
         super().__init__()
-        self.side, self.window, self.shift = side, window, shift
         self.norm1 = nn.LayerNorm(width, eps=EPSILON)
-        self.attn = WindowAttention(width, window=window, heads=heads)
+        self.attn = WindowAttention(width, window=window, heads=heads, apart=shift_mask(side, window, shift) if shift else None)
         self.norm2 = nn.LayerNorm(width, eps=EPSILON)
         self.mlp = Mlp(width)
-        self.register_buffer("attn_mask", shift_mask(side, window, shift) if shift else None, persistent=False)
+        self.order = window_order(side, window, shift)
+        self.register_buffer("turn", reordering(before, self.order), persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        grid = self.norm1(tokens).unflatten(1, (self.side, self.side))
-        grid = torch.roll(grid, (-self.shift, -self.shift), (1, 2)) if self.shift else grid
-        grid = unite(self.attn(cut(grid, self.window), self.attn_mask), self.side)
-        grid = torch.roll(grid, (self.shift, self.shift), (1, 2)) if self.shift else grid
-        tokens = tokens + grid.flatten(1, 2)
+        tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
+        tokens = tokens + self.attn(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
 
 class PatchMerging(nn.Module):
     """Halve the grid: concatenate 2 x 2 neighbours and project, [B, N, C] to [B, N / 4, 2 C]."""
 
-    def __init__(self, width: int, *, side: int) -> None:
+    neighbours: Tensor
+
+    def __init__(self, width: int, *, side: int, before: Tensor, after: Tensor) -> None:
+        """`before` is the order in which tokens come, `after` that in which those of the next stage leave."""
         super().__init__()
-        self.side = side
         self.norm = nn.LayerNorm(4 * width, eps=EPSILON)
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+        # The neighbours' order, (row, column) = (0, 0) (1, 0) (0, 1) (1, 1), is baked into the released weights.
+        quads = torch.arange(side * side, device="cpu").view(side // 2, 2, side // 2, 2).permute(0, 2, 3, 1).reshape(-1, 4)
+        self.register_buffer("neighbours", torch.argsort(before)[quads[after]].flatten(), persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        # The neighbours' order, (row, column) = (0, 0) (1, 0) (0, 1) (1, 1), is baked into the released weights.
-        quads = tokens.unflatten(1, (self.side // 2, 2, self.side // 2, 2)).permute(0, 1, 3, 4, 2, 5)
-        return self.reduction(self.norm(quads.flatten(3).flatten(1, 2)))
+        quads = tokens.index_select(1, self.neighbours).unflatten(1, (-1, 4)).flatten(2)
+        return self.reduction(self.norm(quads))
 
 
 class Stage(nn.Module):
-    """The blocks of one resolution, and the merging into the next (none after the last)."""
+    """The blocks of one resolution, and the merging into the next (none after the last). Tokens come in the order of unmoved windows."""
 
     def __init__(self, vision: VisionArchitecture, stage: int) -> None:
         super().__init__()
         width, side, window = vision.width * 2**stage, vision.stage_side(stage), vision.stage_window(stage)
         shift = window // 2 if side > window else 0
-        self.blocks = nn.ModuleList(
-            Block(width, side=side, window=window, heads=vision.heads[stage], shift=shift if number % 2 else 0)
-            for number in range(vision.depths[stage])
-        )
-        self.downsample = PatchMerging(width, side=side) if stage < len(vision.depths) - 1 else None
+        blocks: list[Block] = []
+        for number in range(vision.depths[stage]):
+            before = blocks[-1].order if blocks else window_order(side, window, 0)
+            moved = shift if number % 2 else 0
+            blocks.append(Block(width, side=side, window=window, heads=vision.heads[stage], shift=moved, before=before))
+        self.blocks = nn.ModuleList(blocks)
+        self.order = blocks[-1].order
+        self.downsample = None
+        if stage + 1 < len(vision.depths):
+            after = window_order(side // 2, vision.stage_window(stage + 1), 0)
+            self.downsample = PatchMerging(width, side=side, before=self.order, after=after)
 
     def forward(self, tokens: Tensor) -> Tensor:
         for block in self.blocks:
@@ -118,20 +144,37 @@ class Stage(nn.Module):
 
 
 class VisionEncoder(nn.Module):
-    """Turn normalised images [B, 3, R, R] into tokens [B, 1 + (R / 32)^2, 8 C], the first being the mean of the others."""
+    """Turn normalised images [B, 3, R, R] into tokens [B, 1 + (R / 32)^2, 8 C], the first being the mean of the others.
+
+    Between the stages, tokens stand in the order of the windows: cutting a grid into windows and moving it are one gather, made once.
+    """
+
+    begin: Tensor
+    end: Tensor | None
 
     def __init__(self, vision: VisionArchitecture) -> None:
         super().__init__()
         self.patch_embed = PatchEmbedding(vision.width)
         self.layers = nn.ModuleList(Stage(vision, stage) for stage in range(len(vision.depths)))
         self.norm = nn.LayerNorm(vision.output_width, eps=EPSILON)
+        last = self.layers[-1]
+        assert isinstance(last, Stage)
+        self.register_buffer("begin", window_order(vision.stage_side(0), vision.stage_window(0), 0), persistent=False)
+        self.register_buffer("end", reordering(last.order, last.order.sort().values), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        tokens = self.patch_embed(images)
+        tokens = self.patch_embed(images).index_select(1, self.begin)
         for stage in self.layers:
             tokens = stage(tokens)
         tokens = self.norm(tokens)
+        tokens = tokens if self.end is None else tokens.index_select(1, self.end)
         return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
+
+    def settle(self) -> None:
+        """Make once what follows from the weights: they will not change any more."""
+        for module in self.modules():
+            if isinstance(module, WindowAttention):
+                module.settle()
 
 
 def region_tokens(tokens: Tensor, *, image_of: Tensor, inside: Tensor) -> Tensor:
@@ -146,17 +189,18 @@ def region_tokens(tokens: Tensor, *, image_of: Tensor, inside: Tensor) -> Tensor
     return torch.cat([mean[:, None], patches], dim=1)
 
 
-def cut(grid: Tensor, window: int) -> Tensor:
-    """Cut a grid [B, side, side, C] into windows [B, (side / w)^2, w * w, C], row by row."""
-    rows = grid.unflatten(1, (-1, window)).unflatten(3, (-1, window))
-    return rows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+def window_order(side: int, window: int, shift: int) -> Tensor:
+    """Return which token of a grid [side, side], by its place row after row, stands where when the windows are read one after another.
+
+    The grid is moved up and left by `shift` first, around the border (Swin, section 3.2).
+    """
+    grid = torch.arange(side * side, device="cpu").view(side, side).roll((-shift, -shift), (0, 1))
+    return grid.view(side // window, window, side // window, window).transpose(1, 2).flatten()
 
 
-def unite(windows: Tensor, side: int) -> Tensor:
-    """Lay windows [B, (side / w)^2, w * w, C] out as the grid [B, side, side, C] they were cut from."""
-    window = int(windows.shape[2] ** 0.5)
-    rows = windows.unflatten(1, (side // window, side // window)).unflatten(3, (window, window))
-    return rows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+def reordering(before: Tensor, after: Tensor) -> Tensor | None:
+    """Return the places from which tokens are taken to change their order, None where nothing changes."""
+    return None if torch.equal(before, after) else torch.argsort(before)[after]
 
 
 def relative_position_index(window: int) -> Tensor:
@@ -173,6 +217,6 @@ def shift_mask(side: int, window: int, shift: int) -> Tensor:
     band = torch.zeros(side, dtype=torch.long)
     band[side - window : side - shift] = 1
     band[side - shift :] = 2
-    region = (3 * band[:, None] + band[None, :])[None, :, :, None]
-    label = cut(region, window)[0, :, :, 0]
+    region = (3 * band[:, None] + band[None, :]).flatten()
+    label = region[window_order(side, window, 0)].view(-1, window * window)
     return (label[:, :, None] != label[:, None, :]) * OTHER_REGION

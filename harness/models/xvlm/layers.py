@@ -1,0 +1,143 @@
+"""The layers of BERT as X-VLM has them: attend to one's own text, look at a memory, think.
+
+A *memory* is what is looked at, as keys and values that are made once. Its *readers* are states [G, n, T, d], n texts of T tokens for
+each of G memories: every one attends to itself along T, and looks at its memory together with all other readers, so that keys and values
+are never repeated. Parameter names are those of the released checkpoints.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from harness.models.xvlm.architecture import TextArchitecture
+
+EPSILON = 1e-12
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one layer looks at: keys and values [G, heads, S, width of a head]."""
+
+    keys: Tensor
+    values: Tensor
+
+    def of(self, rows: Tensor) -> "Memory":
+        """Return some of G memories, in the order of `rows`."""
+        return Memory(self.keys[rows], self.values[rows])
+
+
+def of_rows(memory: list[Memory], rows: NDArray[np.int64]) -> list[Memory]:
+    """Return some of the memories of all layers; they themselves where all are wanted."""
+    keys = memory[0].keys
+    if np.array_equal(rows, np.arange(len(keys))):
+        return memory
+    chosen = torch.from_numpy(rows).to(keys.device)
+    return [part.of(chosen) for part in memory]
+
+
+class Embeddings(nn.Module):
+    """Turn token ids [.., T] into states [.., T, d]; all tokens are of type 0."""
+
+    def __init__(self, text: TextArchitecture) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(text.vocabulary, text.width)
+        self.position_embeddings = nn.Embedding(text.positions, text.width)
+        self.token_type_embeddings = nn.Embedding(2, text.width)
+        self.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
+
+    def forward(self, ids: Tensor, places: Tensor | None = None) -> Tensor:
+        """Embed tokens at their `places` [.., T]; by default they count from 0, whatever the padding."""
+        weight = self.position_embeddings.weight
+        at = weight[: ids.shape[-1]] if places is None else weight[places]
+        return self.LayerNorm(self.word_embeddings(ids) + at + self.token_type_embeddings.weight[0])
+
+
+class Projections(nn.Module):
+    """Queries from what asks, keys and values from what is asked."""
+
+    def __init__(self, width: int, memory_width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(memory_width, width)
+        self.value = nn.Linear(memory_width, width)
+
+
+class AddAndNorm(nn.Module):
+    """Project, add what went in before, and normalise (post-LayerNorm)."""
+
+    def __init__(self, inner_width: int, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inner_width, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
+
+    def forward(self, inner: Tensor, before: Tensor) -> Tensor:
+        return self.LayerNorm(self.dense(inner) + before)
+
+
+class Attention(nn.Module):
+    """The parameters of one attention, named as in the checkpoints; what is asked of whom is the layer's business."""
+
+    def __init__(self, text: TextArchitecture, *, memory_width: int) -> None:
+        super().__init__()
+        self.heads = text.heads
+        self.self = Projections(text.width, memory_width)
+        self.output = AddAndNorm(text.width, text.width)
+
+    def remember(self, seen: Tensor) -> Memory:
+        """Make the keys and values of what is seen, [B, S, width]."""
+        return Memory(keys=self.split(self.self.key(seen)), values=self.split(self.self.value(seen)))
+
+    def forward(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
+        """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
+        query = self.split(self.self.query(states))
+        mask = None if mask is None else mask.to(query.dtype)
+        return F.scaled_dot_product_attention(query, memory.keys, memory.values, attn_mask=mask).transpose(1, 2).flatten(2)
+
+    def split(self, states: Tensor) -> Tensor:
+        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Inner(nn.Module):
+    def __init__(self, text: TextArchitecture) -> None:
+        super().__init__()
+        self.dense = nn.Linear(text.width, text.inner_width)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return F.gelu(self.dense(states))
+
+
+class Layer(nn.Module):
+    """Attend to one's own text, look at the memory (fusion layers only), think."""
+
+    def __init__(self, text: TextArchitecture, *, looks: bool) -> None:
+        super().__init__()
+        self.attention = Attention(text, memory_width=text.width)
+        if looks:
+            self.crossattention = Attention(text, memory_width=text.memory_width)
+        self.intermediate = Inner(text)
+        self.output = AddAndNorm(text.inner_width, text.width)
+
+    def recall(self, states: Tensor, past: Memory | None = None) -> Memory:
+        """Make the keys and values of texts [G, n, T, d] for themselves, after those of their tokens before these."""
+        own = self.attention.remember(states.flatten(0, 1))
+        if past is None:
+            return own
+        return Memory(torch.cat([past.keys, own.keys], dim=2), torch.cat([past.values, own.values], dim=2))
+
+    def attend(self, states: Tensor, own: Memory, mask: Tensor | None) -> Tensor:
+        """Let the tokens of every text [G, n, T, d], or the first of them, attend to what their text recalls of itself."""
+        texts = states.flatten(0, 1)
+        return self.attention.output(self.attention(texts, own, mask), texts).view_as(states)
+
+    def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
+        """Let the readers [G, n, T, d] look at their memory: all tokens of all its readers are queries of one attention."""
+        readers = states.flatten(1, 2)
+        seen = self.crossattention(readers, memory, mask)
+        return self.crossattention.output(seen, readers).view_as(states)
+
+    def think(self, states: Tensor) -> Tensor:
+        return self.output(self.intermediate(states), states)
