@@ -3,7 +3,7 @@
 Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -89,17 +89,25 @@ class Matches(NamedTuple):
     itm: NDArray[np.float32]
 
 
+class Gallery(NamedTuple):
+    """Images to be compared with texts, of which each process of a run has its share.
+
+    `images` yields that share in batches: their numbers in the whole gallery, and the images [M, R, R, 3]. `gather` returns what each
+    process gives it, in the same order everywhere.
+    """
+
+    images: Iterable[tuple[Sequence[int], NDArray[np.uint8]]]
+    gather: Callable[[Any], list[Any]]
+
+
 @runtime_checkable
 class Retriever(Model, Protocol):
     """A model that compares every image of a gallery with every text."""
 
-    def retrieve(
-        self, images: Iterable[NDArray[np.uint8]], texts: Sequence[str], *, shortlist: int, wanted: Container[int]
-    ) -> Iterator[Matches]:
-        """Yield the matches of each image in `wanted`, by index and in order.
+    def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+        """Yield the matches of each image in `wanted` (numbers of this process's share), in order.
 
-        `images` are all of the gallery, in batches [M, R, R, 3]; `shortlist` is how many texts of an image, and images of a text, are
-        looked at closely.
+        `shortlist` is how many texts of an image, and images of a text, are looked at closely: of the whole gallery, and all texts.
         """
         ...
 

@@ -6,12 +6,16 @@ Results go to the standard output, everything else to the error output. Nothing 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from harness.arguments import OUT, parser
+
+if TYPE_CHECKING:
+    from harness.evaluate import Outcome
 
 INTERRUPTED = 130  # what a shell makes of Ctrl-C
 
@@ -21,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show a letter is no reason to stop
             stream.reconfigure(errors="replace")
+    # Read when torch is first imported: the same bits from matrix products however many threads a process has.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     options = parser().parse_args(arguments)
     try:
         return _guarded(options)
@@ -69,6 +75,10 @@ def _say(message: str) -> None:
         _drop(sys.stderr)
 
 
+def _say_nothing(message: str) -> None:
+    """What the other processes of a run have to say: the first one says it."""
+
+
 def _drop(stream: TextIO) -> None:
     """Send what is still written to a stream nowhere: Python would fail on the rest of its buffer when it ends."""
     with suppress(OSError, ValueError):
@@ -77,9 +87,8 @@ def _drop(stream: TextIO) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     """Evaluate tasks and print what came out."""
-    from harness import launch, report
+    from harness import launch
     from harness.progress import Progress
-    from harness.results import read_record
 
     request = launch.Request(
         tasks=options.task,
@@ -94,13 +103,24 @@ def _run(options: argparse.Namespace) -> int:
         workers=options.workers or launch.default_workers(),
         fresh=options.fresh,
     )
-    _say(launch.notice(request))
-    plan = launch.make_plan(request)
-    if plan.left_out:
-        _say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
+    with launch.join() as crew:
+        say = _say if crew.rank == 0 else _say_nothing
+        say(launch.notice(request))
+        plan = launch.agree_on_plan(request, crew)
+        if plan.left_out:
+            say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
+        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
+        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch))
+
+
+def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:
+    """Say what each run ended in, and print all results at the end."""
+    from harness import report
+    from harness.results import read_record
+
     rows = []
     try:
-        for outcome in launch.carry_out(plan, request, watch=lambda label: Progress(label, sys.stderr, say=_say)):
+        for outcome in outcomes:
             record = read_record(outcome.record)
             rows += report.record_rows(record, outcome.record)
             for name, reason in record.not_run.items():

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.capabilities import Model
+from harness.crew import Alone, Crew, share
 from harness.errors import DataError
 from harness.inference.loader import load_batches, plan_batches
-from harness.predictions import PredictionFile, open_predictions
+from harness.parts import SharedFile, open_shared, take_in_parts
+from harness.predictions import PredictionFile
 from harness.provenance import computing, software
 from harness.reading import read_json
 from harness.results import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
@@ -53,11 +55,13 @@ class Outcome(NamedTuple):
     submission: Path | None = None
 
 
-def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report) -> Outcome:
+def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report, crew: Crew | None = None) -> Outcome | None:
     """Carry out a run, going on where an earlier one stopped, and return its outcome.
 
-    Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left.
+    Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left. Of several processes, a
+    `crew`, each predicts its share, and the first one has the outcome.
     """
+    crew = crew or Alone()
     began = time.monotonic()
     everything = run.task.load(run.data, run.split)
     if run.limit is not None and run.limit >= len(everything):
@@ -65,22 +69,36 @@ def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, re
     run = replace(run, checkpoint={**run.checkpoint, **model.made_of})
     samples = everything if run.limit is None else subset(everything, run.limit)
     identity = identify(run, model, samples, total=len(everything))
-    with open_predictions(run.path(out, ".predictions.jsonl"), identity, software=software(), fresh=fresh) as file:
-        loaded, before = time.monotonic(), len(file.done)
-        if before < len(samples):
+    path = run.path(out, ".predictions.jsonl")
+    with open_shared(path, identity, software=software(), fresh=fresh, crew=crew) as shared:
+        loaded = time.monotonic()
+        if crew.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
-        _predict(run, model, samples, file, speed=speed, report=report)
+        _predict(run, model, samples, shared, speed=speed, report=report, crew=crew)
         predicted = time.monotonic()
-        outcome = _finish(run, samples, file, identity=identity, out=out)
-        scored = time.monotonic()
-        if fresh or len(file.done) > before:
-            stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
-            sitting = {"predicted": len(file.done) - before, "seconds": {name: round(s, 3) for name, s in stages.items()}, **asdict(speed)}
-            _add_timings(run.path(out, ".timings.json"), sitting, first=before == 0)
-    return outcome
+        if crew.rank == 0:
+            crew.gather(None)  # the others have closed their parts
+            take_in_parts(shared.file, identity)
+            report(len(shared.file.done), len(samples))
+            outcome = _finish(run, samples, shared.file, identity=identity, out=out)
+            scored = time.monotonic()
+            if fresh or len(shared.file.done) > len(shared.before):
+                stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
+                sitting = {
+                    "predicted": len(shared.file.done) - len(shared.before),
+                    "seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
+                    **asdict(speed),
+                    "processes": crew.size,
+                }
+                _add_timings(run.path(out, ".timings.json"), sitting, first=not shared.before)
+            return outcome
+    crew.gather(None)
+    return None
 
 
 def _finish(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path) -> Outcome:
+    check_complete(run, samples, file)
+    file.arrange([sample.id for sample in samples])
     path, record = run.path(out), make_record(run, samples, file, identity=identity)
     if run.split not in run.task.hidden:
         write_record(path, record)
@@ -101,23 +119,24 @@ def _scored_by_server(path: Path, record: ResultRecord) -> bool:
     return "receipt" in predictions and predictions.get("sha256") == record.predictions["sha256"]
 
 
-def _predict(run: Run, model: Model, samples: Sequence[Sample], file: PredictionFile, *, speed: Speed, report: Report) -> None:
-    """Predict whatever `file` lacks."""
-    report(len(file.done), len(samples))
-    lacking = frozenset(sample.id for sample in samples if sample.id not in file.done)
-    if not lacking:
+def _predict(run: Run, model: Model, samples: Sequence[Sample], shared: SharedFile, *, speed: Speed, report: Report, crew: Crew) -> None:
+    """Predict what this process is to predict of what is lacking."""
+    report(len(shared.before), len(samples))
+    if len(shared.before) == len(samples):
         return
     # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
-    # shares a matrix product, and a resumed run has to end in the same bytes.
-    planned = plan_batches(samples, speed.batch_size)
+    # shares a matrix product, and a resumed run has to end in the same bytes, as has one of more processes.
+    planned = share(plan_batches(samples, speed.batch_size), crew)
+    lacking = frozenset(sample.id for batch in planned for sample in batch if sample.id not in shared.before)
 
     def batches(everything: bool) -> Iterator[Batch]:
         chosen = [batch for batch in planned if everything or any(sample.id in lacking for sample in batch)]
         return load_batches(chosen, model.prepare, workers=speed.workers)
 
-    for answered in run.task.answer(model, Work(samples, lacking, batches)):
-        file.append([(id, prediction) for id, prediction in answered if id in lacking])
-        report(len(file.done), len(samples))
+    for answered in run.task.answer(model, Work(samples, lacking, batches, crew.gather)):
+        new = [(id, prediction) for id, prediction in answered if id in lacking]
+        shared.file.append(new)
+        report(len(shared.before) + crew.count(str(run.path(Path())), len(new)), len(samples))
 
 
 def subset(samples: Sequence[Any], limit: int) -> list[Any]:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
+from harness.crew import Alone, Crew, is_one_of_many
 from harness.errors import CapabilityError, MissingError, UsageError
 from harness.evaluate import Outcome, Report, Run, Speed, evaluate
 from harness.first_use import checked_sha256, note_first_use
@@ -88,8 +89,27 @@ def make_plan(request: Request) -> Plan:
     return Plan(data, parts, left_out)
 
 
-def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
-    """Yield each outcome as soon as it is there. `watch` shows the progress of what it is given the name of."""
+def join() -> AbstractContextManager[Crew]:
+    """Join the other processes of this run, where torchrun started several."""
+    if not is_one_of_many():
+        return nullcontext(Alone())
+    from harness.inference.processes import joined  # imports torch: not before it is needed
+
+    return joined()
+
+
+def agree_on_plan(request: Request, crew: Crew) -> Plan:
+    """Return `make_plan`'s plan, the first process before the others: it may have to render the embedded benchmark."""
+    if crew.rank == 0:
+        plan = make_plan(request)
+        crew.gather(None)
+        return plan
+    crew.gather(None)
+    return make_plan(request)
+
+
+def carry_out(plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
+    """Yield each outcome as soon as it is there, in the first process. `watch` shows the progress of what it is given the name of."""
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
         sha256 = checked_sha256(part.weights)
@@ -97,14 +117,17 @@ def carry_out(plan: Plan, request: Request, *, watch: Callable[[str], AbstractCo
             model = load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
         except CapabilityError as error:
             raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
-        note_first_use(part.weights, sha256)
+        if crew.rank == 0:
+            note_first_use(part.weights, sha256)
         name = part.weights.name
         checkpoint = {"name": name, "registered": part.weights.release is not None, "file": part.weights.path.name, "sha256": sha256}
         settings = {"dtype": request.dtype, "device": model.device}
         for split in part.splits:
             run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit)
             with watch(f"{name} {part.task.name} {split}") as report:
-                yield evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report)
+                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, crew=crew)
+            if outcome is not None:
+                yield outcome
 
 
 def default_workers() -> int:

@@ -21,9 +21,10 @@ HEAD = b'{"format":"xvlm-eval predictions'  # how every version of such a file b
 class PredictionFile:
     """The predictions of one run, open for appending. Use `open_predictions`."""
 
-    def __init__(self, path: Path, file: FileIO, predictions: dict[Any, Any], software: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, file: FileIO, predictions: dict[Any, Any], head: Mapping[str, Any]) -> None:
         self.path = path
-        self.software = software
+        self.software: Mapping[str, Any] = head["software"]
+        self._head = head
         self._file = file
         self._predictions = predictions
 
@@ -41,6 +42,25 @@ class PredictionFile:
         _write(self._file, "".join(_entry(self.path, id, prediction) for id, prediction in new.items()), self.path)
         self._predictions.update(new)
 
+    def arrange(self, ids: Sequence[Any]) -> None:
+        """Put the predictions into the order of `ids`, all at once: a finished file does not tell who predicted what when.
+
+        Nothing can be appended afterwards.
+        """
+        if list(self._predictions) == list(ids):
+            return
+        self._predictions = {id: self._predictions[id] for id in ids}
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            with _opened(temporary) as file:
+                _write(file, _line(self._head), temporary)
+                for id, prediction in self._predictions.items():
+                    _write(file, _entry(self.path, id, prediction), temporary)
+            temporary.replace(self.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
 
 @contextmanager
 def open_predictions(
@@ -56,15 +76,16 @@ def open_predictions(
         _lock(file, path)
         content = b"" if fresh else file.readall()
         lines, end = _whole_lines(content, path)
+        head = {"format": FORMAT, "identity": identity, "software": software}
         if lines:
-            software = _software(lines[0], path, identity)
+            head = _own_head(lines[0], path, identity)
         predictions = _predictions(lines[1:], path)
         # Only now is it certain that this is our file: mend it where a kill tore it.
         file.truncate(end)
         file.seek(end)
         if not lines:
-            _write(file, _line({"format": FORMAT, "identity": identity, "software": software}), path)
-        yield PredictionFile(path, file, predictions, software)
+            _write(file, _line(head), path)
+        yield PredictionFile(path, file, predictions, head)
 
 
 class Stored(NamedTuple):
@@ -136,8 +157,8 @@ def _whole_lines(content: bytes, path: Path) -> tuple[list[bytes], int]:
     return content[:end].split(b"\n")[:-1], end
 
 
-def _software(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the software that a file was begun with; raises IdentityError if its run is not the one of `identity`."""
+def _own_head(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the head of a file; raises IdentityError if its run is not the one of `identity`."""
     head = _head(line, path)
     now = json.loads(json.dumps(identity))  # as it would have been written: tuples are lists there
     if head["identity"] != now:
@@ -145,10 +166,10 @@ def _software(line: bytes, path: Path, identity: Mapping[str, Any]) -> Mapping[s
             f"{path}: belongs to another run (there / now: {difference(head['identity'], now)}); "
             "choose another --out, or replace it with --fresh"
         )
-    return dict(head["software"])
+    return head
 
 
-def _head(line: bytes, path: Path) -> Mapping[str, Any]:
+def _head(line: bytes, path: Path) -> dict[str, Any]:
     try:
         head = json.loads(line)
         if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):

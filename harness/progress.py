@@ -10,10 +10,10 @@ STEPS = 10  # plain lines per run
 class Progress:
     """Progress over samples, on the error stream: results are the output's."""
 
-    def __init__(self, label: str, stream: TextIO, *, say: Callable[[str], None]) -> None:
-        """Draw on `stream` if it is a terminal, else `say` a line now and then."""
+    def __init__(self, label: str, stream: TextIO | None, *, say: Callable[[str], None]) -> None:
+        """Draw on `stream` if there is one and it is a terminal, else `say` a line now and then."""
         self._label, self._say = label, say
-        self._bar = _bar(stream) if stream.isatty() else None
+        self._bar = _bar(stream) if stream and stream.isatty() else None
         self._row = self._bar.add_task(label, total=None) if self._bar else None
         self._said = -1
 

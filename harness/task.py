@@ -52,18 +52,22 @@ class Batch:
 
 @dataclass(frozen=True)
 class Work:
-    """What a model is to predict: the samples, which of them still lack a prediction, and how to load some of them in batches."""
+    """What a process is to predict: all samples, which of its share of them still lack a prediction, and how to load that share in batches.
+
+    `gather` returns what each process of the run gives, for tasks whose samples are compared with one another.
+    """
 
     samples: Sequence[Any]
     lacking: frozenset[SampleId]
     batches: Callable[[bool], Iterator[Batch]]
+    gather: Callable[[Any], list[Any]]
 
     def to_do(self) -> Iterator[Batch]:
         """Yield the batches in which a sample lacks its prediction, whole: what shares a batch may move the last digits of a float."""
         return self.batches(False)
 
     def everything(self) -> Iterator[Batch]:
-        """Yield all batches: for tasks whose samples are compared with one another."""
+        """Yield all batches of this process: for tasks whose samples are compared with one another."""
         return self.batches(True)
 
 

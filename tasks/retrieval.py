@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.capabilities import Retriever
+from harness.capabilities import Gallery, Retriever
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import KS, ranks, recalls, summary
@@ -66,11 +66,11 @@ class Retrieval(Task):
 
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
-        wanted = {number for number, sample in enumerate(work.samples) if sample.id in work.lacking}
-        # No two samples are about the same image, so that the batches bring the gallery in the samples' own order.
-        gallery = (batch.images[batch.image_of[:, 0]] for batch in work.everything())
+        number = {sample.id: place for place, sample in enumerate(work.samples)}
+        images = (([number[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]]) for batch in work.everything())
         texts = [caption for sample in work.samples for caption in sample.captions]
-        for matches in model.retrieve(gallery, texts, shortlist=self.shortlist, wanted=wanted):
+        wanted = {number[id] for id in work.lacking}
+        for matches in model.retrieve(Gallery(images, work.gather), texts, shortlist=self.shortlist, wanted=wanted):
             yield [(work.samples[matches.image].id, as_prediction(matches))]
 
     def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:

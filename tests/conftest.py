@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may reach for the network
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command sets it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores instead of fighting for them
     cores, processes = os.cpu_count() or 1, int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))

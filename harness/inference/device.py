@@ -1,5 +1,6 @@
 """Where the model runs and in which precision: what a run's speed, and the last digits of its numbers, depend on."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def choose_device(name: str, dtype: str) -> Device:
     """Return the device of a name (`auto`, `cpu`, `cuda`, `cuda:1`, ...). Raises where it is not there, or cannot compute in `dtype`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of the processes that torchrun starts, each takes a device of its own
+        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(1, torch.cuda.device_count())}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -1,14 +1,14 @@
 """X-VLM as a retriever: likely pairs by the cosine of their features, then each of them by a closer look."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.capabilities import Matches
+from harness.capabilities import Gallery, Matches
 from harness.inference.device import Device
 from harness.inference.shortlist import shortlisted
 from harness.models.xvlm.checkpoint import Checkpoint
@@ -18,6 +18,22 @@ from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
 from harness.models.xvlm.texts import Texts, read_texts
 
 MAX_TOKENS = 40  # of a caption, [CLS] included: `max_tokens` of the reference's retrieval configurations
+
+
+class Seen(NamedTuple):
+    """Images that were encoded: their `numbers` in the gallery, the tokens [S, C] of each, and `features` [I, f]."""
+
+    numbers: list[int]
+    tokens: list[Tensor]
+    features: Tensor
+
+    def together(self, everywhere: Iterable[tuple[Sequence[int], Tensor]]) -> "Seen":
+        """Return the same with the features of the whole gallery [I, f], in order, out of what each process has."""
+        parts = list(everywhere)
+        features = torch.empty(sum(len(numbers) for numbers, _ in parts), self.features.shape[1], device=self.features.device)
+        for numbers, found in parts:
+            features[list(numbers)] = found.to(features.device)
+        return self._replace(features=features)
 
 
 class XVLMRetriever:
@@ -34,28 +50,39 @@ class XVLMRetriever:
         self.protocol = f"itc+itm|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words|{MAX_TOKENS}-tokens"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
 
-    def retrieve(
-        self, images: Iterable[NDArray[np.uint8]], texts: Sequence[str], *, shortlist: int, wanted: Container[int]
-    ) -> Iterator[Matches]:
-        """Yield what was seen of each image `wanted` (by index); `images` are all of the gallery, in batches [M, R, R, 3]."""
+    def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+        """Yield the matches of each image `wanted`; each process encodes its own images, and tells the others their features."""
         with self.inputs.device.computing():
-            tokens = [self.image_tokens(self.inputs.normalised(batch)).to(self.inputs.device.kept) for batch in images]
-            gallery = torch.cat(tokens)
+            own = self.see((numbers, self.inputs.normalised(images)) for numbers, images in gallery.images)
+            seen = own.together(gallery.gather((own.numbers, own.features.cpu())))
             read = self.read([self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts])
-        yield from self.compare(gallery, read, shortlist=shortlist, wanted=wanted)
+        yield from self.compare(seen, read, shortlist=shortlist, wanted=wanted)
 
-    def compare(self, gallery: Tensor, texts: Texts, *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+    def see(self, images: Iterable[tuple[Sequence[int], Tensor]]) -> Seen:
+        """Encode normalised images, given in batches with their numbers."""
+        numbers: list[int] = []
+        tokens, features = [self.network.vision_proj.weight.new_empty(0)], []
+        for some, batch in images:
+            found = self.image_tokens(batch)
+            numbers += some
+            tokens.append(found.to(self.inputs.device.kept))
+            features.append(self.network.image_features(found))  # batch by batch: it is the same whoever else encodes images
+        width = self.network.vision_proj.out_features
+        return Seen(
+            numbers, [image for batch in tokens for image in batch], torch.cat([torch.empty(0, width, device=tokens[0].device), *features])
+        )
+
+    def compare(self, seen: Seen, texts: Texts, *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
         """Yield what a closer look says of the likely texts of each image, one image's keys and values alive at a time."""
         with self.inputs.device.computing():
-            features = self.network.image_features(gallery)
-            pairs = shortlisted(features, texts.features, shortlist)
-        for image in range(len(gallery)):
-            if image in wanted:
-                near = pairs.of_image(image)
+            pairs = shortlisted(seen.features, texts.features, shortlist)
+        for number, tokens in sorted(zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)):
+            if number in wanted:
+                near = pairs.of_image(number)
                 with self.inputs.device.computing():
-                    similarity = (texts.features[near.to(features.device)] * features[image]).sum(-1)
-                    logits = self.match(gallery[image], texts, near)
-                yield Matches(image, near.numpy(), similarity.cpu().numpy(), logits[:, 1].cpu().numpy())
+                    similarity = (texts.features[near.to(tokens.device)] * seen.features[number]).sum(-1)
+                    logits = self.match(tokens, texts, near)
+                yield Matches(number, near.numpy(), similarity.cpu().numpy(), logits[:, 1].cpu().numpy())
 
     def image_tokens(self, images: Tensor) -> Tensor:
         """Return the tokens [M, S, C] of normalised images [M, 3, R, R]."""
