@@ -11,6 +11,7 @@ from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 
 KIND = "f_nlvr"
+ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of float64
 
 
 @pytest.fixture
@@ -32,8 +33,11 @@ def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
     expected = case.json("expected.json")
     logits = reasoner.logits(case.inputs["image"], expected["texts"], images_of(case))
     close(logits, case.outputs["logits"])
-    assert logits.argmax(1).tolist() == expected["pred"]
-    assert (logits.argmax(1) == case.inputs["targets"]).float().mean().item() == pytest.approx(expected["accuracy"], abs=1e-6)
+    # One official pair of logits lies 2e-7 apart, nearer than what the golden's README says float32 rounds: no verdict is told there.
+    undecided = np.abs(np.diff(case.outputs["logits"], axis=1)[:, 0]) < ROUNDING
+    verdicts = np.where(undecided, expected["pred"], logits.argmax(1))
+    assert not undecided.all() and verdicts.tolist() == expected["pred"]
+    assert (verdicts == case.inputs["targets"].numpy()).mean() == pytest.approx(expected["accuracy"], abs=1e-6)
 
 
 def test_statements_about_the_same_pair_share_it(case, reasoner, close):
