@@ -47,9 +47,19 @@ def _looking_at(vision: VisionArchitecture, text: TextArchitecture) -> TextArchi
     return text
 
 
+class Narrow(nn.Linear):
+    """A linear map to a handful of outputs, each the same bits whatever else is in the batch and however many threads compute.
+
+    Matrix products promise that for wide outputs only: for narrow ones they are cut up differently from case to case.
+    """
+
+    def forward(self, states: Tensor) -> Tensor:
+        return (states[..., None, :] * self.weight).sum(-1) + self.bias
+
+
 def mlp(width: int, outputs: int) -> nn.Sequential:
     """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
-    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), nn.Linear(2 * width, outputs))
+    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs))
 
 
 class GroundingNetwork(nn.Module):
