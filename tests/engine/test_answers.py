@@ -59,11 +59,11 @@ def read_whole(decoder, questions, answer):
     return each.sum(1) + each[:, 0]
 
 
-ANSWERS = st.lists(st.lists(st.integers(3, 7), min_size=1, max_size=4), min_size=1, max_size=24)
+ANSWERS = st.lists(st.lists(st.integers(3, 19), min_size=1, max_size=4), min_size=1, max_size=60)
 
 
 @settings(max_examples=40, deadline=None)
-@given(ANSWERS, st.integers(1, 30), st.integers(0, 99))
+@given(ANSWERS, st.integers(1, 70), st.integers(0, 99))
 def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_the_first(decoder, answers, shortlist, seed):
     answers, questions = spelled(*answers), asked(2, seed)
     tree = AnswerTree.of(answers)
@@ -87,3 +87,20 @@ def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can
     found = best(decoder, questions, tree, shortlist=34).tolist()
     assert (sum(read) == 3 * 34) == reads_all
     assert found == rank(decoder, questions, tree, shortlist=34).answers[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "winner"),
+    [
+        pytest.param([-1.0] * 8 + [-1.5], [-1.5] * 8 + [-0.4], 8, id="the ninth scores -3.4, the others -3.5"),
+        pytest.param([-1.5] + [-1.0] * 8, [0.0] + [-1.0] * 8, 0, id="all score -3.0: the lowest index wins, though read last"),
+        pytest.param([-1.0] * 8 + [-1.5], [-0.9] * 8 + [0.0], 0, id="the ninth cannot score more than -3.0, the others have -2.9"),
+    ],
+)
+def test_reading_stops_only_where_no_answer_that_is_left_can_win(first, later, winner, monkeypatch):
+    """Eight answers are read at first, by their likeliest first words; an answer scores its first word twice and its later words."""
+    begun = answerer.Beginning([], None, [], torch.tensor([first]))
+    monkeypatch.setattr(answerer, "begin", lambda *_: begun)
+    monkeypatch.setattr(answerer, "_later_words", lambda decoder, begun, tree, chosen: torch.tensor(later)[chosen])
+    tree = AnswerTree.of(spelled(*([word] for word in range(3, 12))))
+    assert best(None, None, tree, shortlist=9).tolist() == [winner]
