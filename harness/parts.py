@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.crew import Crew
+from harness.errors import UsageError
 from harness.predictions import PredictionFile, open_predictions
 
 
@@ -26,7 +27,10 @@ class SharedFile(NamedTuple):
 
 @contextmanager
 def open_shared(path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], fresh: bool, crew: Crew) -> Iterator[SharedFile]:
-    """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it."""
+    """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it.
+
+    Raises UsageError where another machine writes into a folder of its own.
+    """
     if crew.rank == 0:
         with open_predictions(path, identity, software=software, fresh=fresh) as file:
             if fresh:
@@ -36,6 +40,10 @@ def open_shared(path: Path, identity: Mapping[str, Any], *, software: Mapping[st
             yield SharedFile(file, before)
     else:
         (before, *_) = crew.gather(frozenset())
+        if not path.exists():
+            raise UsageError(
+                f"{path}: process {crew.rank} does not see this file of the first one; --out has to be a folder that all share"
+            )
         with open_predictions(_part(path, crew.rank), identity, software=software, fresh=True) as file:
             yield SharedFile(file, before)
 
