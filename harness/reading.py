@@ -98,11 +98,11 @@ class Item:
         self.where = where
 
     def get(self, key: str, kind: type[T]) -> T:
-        """Return the value of a key. Whole numbers pass for numbers; true, false, NaN and infinity do not."""
+        """Return the value of a key. Whole numbers (of 64 bits) pass for numbers; true, false, NaN and infinity do not."""
         if key not in self.value:
             raise DataError(f"{self.where}: has no {key!r}")
         value = self.value[key]
-        if not (is_number(value) if kind is float else type(value) is kind):
+        if not _is(value, kind):
             raise DataError(f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}")
         return kind(value)  # type: ignore[call-arg]
 
@@ -140,6 +140,14 @@ class Item:
         """Raise DataError where the object has keys beyond these."""
         if unknown := [key for key in self.value if key not in keys]:
             raise DataError(f"{self.where}: has {reprlib.repr(unknown[0])}, which does not belong there")
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is float:
+        return is_number(value)
+    if kind is int:
+        return type(value) is int and -(2**63) <= value < 2**63
+    return type(value) is kind
 
 
 def is_number(value: Any) -> bool:

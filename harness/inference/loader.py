@@ -80,6 +80,8 @@ def _read(views: Sequence[View], sample: Sample, prepare: Prepare) -> Prepared:
     path = views[0].path if isinstance(views[0], Region) else views[0]
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path}: is not a file (needed by sample {sample.id}); get the image again")
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):  # an annotation may not show what lies elsewhere
+        raise DataError(f"{path}: is a link that leads out of its folder (needed by sample {sample.id}); link the whole folder instead")
     try:
         with Image.open(path) as image:
             image.load()

@@ -63,10 +63,15 @@ def open_folder(root: Path) -> DataFolder:
 
 def below(folder: Path, name: str, *, where: str) -> Path:
     """Return the path of a file that an annotation names; raises DataError for a name that leads out of the folder."""
+    return folder / staying(name, where=where, folder=folder)
+
+
+def staying(name: str, *, where: str, folder: Path | str = "the folder of its images") -> str:
+    """Return the name of a file that an annotation has; raises DataError for one that leads out of any folder it is looked for in."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
-    return folder / path
+    return name
 
 
 def sha256_of(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.reading import Item, items, read_json
+from harness.sources.folder import staying
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def read_karpathy(path: Path, split: str) -> list[Picture]:
     for image in Item(read_json(path), str(path)).items("images"):
         if image.get("split", str) == split:
             folder = image.optional("filepath", str)
-            name = image.get("filename", str)
+            name = staying(image.get("filename", str), where=image.where)
             captions = tuple(sentence.get("raw", str) for sentence in image.items("sentences"))
             pictures.append(Picture(f"{folder}/{name}" if folder else name, captions))
     return _checked(pictures, path)
@@ -49,6 +50,7 @@ def coco_id(picture: Picture, *, where: Path) -> int:
 def _checked(pictures: Iterable[Picture], path: Path) -> list[Picture]:
     found: dict[str, Picture] = {}
     for picture in pictures:
+        staying(picture.image, where=str(path))
         if picture.image in found:
             raise DataError(f"{path}: the image {picture.image!r} occurs twice")
         if not picture.captions:

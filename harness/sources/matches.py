@@ -33,6 +33,8 @@ def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs
             raise DataError(f"the prediction for image {id} should hold texts, itc and itm") from error
         if row.ndim != 1 or any(part.shape != row.shape for part in scores) or len(set(row.tolist())) != len(row):
             raise DataError(f"the prediction for image {id} does not hold a score for each of its texts")
+        if not all(np.isfinite(part).all() for part in scores):
+            raise DataError(f"the prediction for image {id} holds a score that is not a number")
         if len(row) and not 0 <= row.min() <= row.max() < texts:
             raise DataError(f"the prediction for image {id} is about texts that there are not")
         image.append(np.full(len(row), number))

@@ -1,6 +1,5 @@
 """Read matrices of scores in NumPy's formats, which are never allowed to hold anything but numbers."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,10 @@ def _named(path: Path, content: Any, names: tuple[str, ...], rows: int, columns:
         raise DataError(f"{path}: has no array {' or '.join(names)}; it has {', '.join(content.files) or 'none'}")
     try:
         return _checked(path, content[name], rows, columns)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: the array {name} cannot be read ({error})") from error
+    except DataError:
+        raise
+    except Exception as error:  # as above: arrays are read when they are asked for
+        raise DataError(f"{path}: the array {name} cannot be read ({_first_line(error)})") from error
 
 
 def _loaded(path: Path) -> Any:
@@ -40,8 +41,8 @@ def _loaded(path: Path) -> Any:
         raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
     try:
         return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: is no file of NumPy arrays ({error})") from error
+    except Exception as error:  # a broken head can raise almost anything
+        raise DataError(f"{path}: is no file of NumPy arrays ({_first_line(error)})") from error
 
 
 def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.float32]:
@@ -50,3 +51,7 @@ def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.floa
     if np.isnan(array).any():
         raise DataError(f"{path}: holds a score that is not a number")
     return array.astype(np.float32)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

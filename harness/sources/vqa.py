@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.reading import Item, items, read_json
+from harness.sources.folder import staying
 
 Answers = tuple[Mapping[str, object], ...]  # what people said: `answer`, `answer_confidence`, `answer_id` each
 
@@ -85,5 +86,6 @@ def read_flat_questions(path: Path) -> list[tuple[str, AskedQuestion]]:
             raise DataError(f"{entry.where}: question_id {number} occurs twice")
         said = entry.texts("answer") if "answer" in entry.value else ()
         answers = tuple({"answer": text, "answer_confidence": "yes", "answer_id": place} for place, text in enumerate(said, start=1))
-        found[number] = entry.get("image", str), AskedQuestion(number, 0, entry.get("question", str), answers)
+        image = staying(entry.get("image", str), where=entry.where)
+        found[number] = image, AskedQuestion(number, 0, entry.get("question", str), answers)
     return list(found.values())
