@@ -60,10 +60,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--batch-size",
-        type=_positive,
-        default=32,
-        metavar="N",
-        help="samples computed together: the metrics stay, the last digits of a predicted float may not; default: 32",
+        type=_batch_size,
+        default="auto",
+        metavar="N|auto",
+        help="samples computed together: the metrics stay, the last digits of a predicted float may not; default: auto, by free memory",
     )
     run.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto")
     run.add_argument(
@@ -129,6 +129,11 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return number
+
+
+def _batch_size(text: str) -> int | None:
+    """Return a number, None for `auto`."""
+    return None if text == "auto" else _positive(text)
 
 
 class _Version(argparse.Action):

@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         if plan.left_out:
             say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
         watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
-        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch))
+        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch, tell=_say))
 
 
 def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:

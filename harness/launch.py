@@ -10,9 +10,10 @@ from typing import NamedTuple
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.crew import Alone, Crew, is_one_of_many
 from harness.errors import CapabilityError, MissingError, UsageError
-from harness.evaluate import Outcome, Report, Run, Speed, evaluate
+from harness.evaluate import Outcome, Run, evaluate
 from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
+from harness.predict import Report, Speed, Tell
 from harness.registry import find_split, find_task, load_model, task_names
 from harness.shapes.benchmark import embedded_data
 from harness.sources.folder import DataFolder, open_folder
@@ -29,7 +30,7 @@ class Request:
     data: str | None
     out: Path
     limit: int | None
-    batch_size: int
+    batch_size: int | None
     device: str
     dtype: str
     workers: int
@@ -108,8 +109,13 @@ def agree_on_plan(request: Request, crew: Crew) -> Plan:
     return make_plan(request)
 
 
-def carry_out(plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
-    """Yield each outcome as soon as it is there, in the first process. `watch` shows the progress of what it is given the name of."""
+def carry_out(
+    plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]], tell: Tell
+) -> Iterator[Outcome]:
+    """Yield each outcome as soon as it is there, in the first process.
+
+    `watch` shows the progress of what it is given the name of; `tell` says what else the user should know.
+    """
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
         sha256 = checked_sha256(part.weights)
@@ -125,7 +131,7 @@ def carry_out(plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str]
         for split in part.splits:
             run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit)
             with watch(f"{name} {part.task.name} {split}") as report:
-                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, crew=crew)
+                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, tell=tell, crew=crew)
             if outcome is not None:
                 yield outcome
 
