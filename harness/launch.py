@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.crew import Alone, Crew, is_one_of_many
 from harness.errors import CapabilityError, MissingError, UsageError
-from harness.evaluate import Outcome, Run, evaluate
+from harness.evaluate import Outcome, Run, evaluate, subset
 from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
+from harness.planning import Forecast, forecast
 from harness.predict import Report, Speed, Tell
 from harness.registry import find_split, find_task, load_model, task_names
 from harness.shapes.benchmark import embedded_data
@@ -119,10 +120,7 @@ def carry_out(
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
         sha256 = checked_sha256(part.weights)
-        try:
-            model = load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
-        except CapabilityError as error:
-            raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        model = _loaded(part, request)
         if crew.rank == 0:
             note_first_use(part.weights, sha256)
         name = part.weights.name
@@ -136,9 +134,28 @@ def carry_out(
                 yield outcome
 
 
+def foresee(plan: Plan, request: Request) -> Iterator[Forecast]:
+    """Yield what each run of a plan will take on one process, from its beginning; predicts a few samples, writes nothing."""
+    speed = Speed(batch_size=request.batch_size, workers=request.workers)
+    for part in plan.parts:
+        checked_sha256(part.weights)
+        model = _loaded(part, request)
+        for split in part.splits:
+            samples = part.task.load(plan.data, split)
+            samples = samples if request.limit is None else subset(samples, request.limit)
+            yield forecast(part.task, split, model, samples, speed=speed)
+
+
 def default_workers() -> int:
     """Return how many threads decode images by default."""
     return min(4, os.cpu_count() or 1)
+
+
+def _loaded(part: Part, request: Request) -> Any:
+    try:
+        return load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
+    except CapabilityError as error:
+        raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
 
 
 class _Tasks(NamedTuple):
