@@ -60,10 +60,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--batch-size",
-        type=_positive,
-        default=32,
-        metavar="N",
-        help="samples computed together: the metrics stay, the last digits of a predicted float may not; default: 32",
+        type=_batch_size,
+        default="auto",
+        metavar="N|auto",
+        help="samples computed together: the metrics stay, the last digits of a predicted float may not; default: auto, by free memory",
     )
     run.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto")
     run.add_argument(
@@ -78,6 +78,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that decode images; default: the number of cores, at most 4",
     )
+    run.add_argument("--plan", action="store_true", help="predict nothing: print how much there is to do, the memory and the time for it")
+    run.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
     run.add_argument("--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them")
 
 
@@ -129,6 +131,11 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return number
+
+
+def _batch_size(text: str) -> int | None:
+    """Return a number, None for `auto`."""
+    return None if text == "auto" else _positive(text)
 
 
 class _Version(argparse.Action):

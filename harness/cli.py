@@ -16,6 +16,7 @@ from harness.arguments import OUT, parser
 
 if TYPE_CHECKING:
     from harness.evaluate import Outcome
+    from harness.planning import Forecast
 
 INTERRUPTED = 130  # what a shell makes of Ctrl-C
 
@@ -109,11 +110,23 @@ def _run(options: argparse.Namespace) -> int:
         plan = launch.agree_on_plan(request, crew)
         if plan.left_out:
             say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
+        if options.plan:
+            return _print_plan(launch.foresee(plan, request) if crew.rank == 0 else (), options.format)
         watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
-        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch))
+        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch, tell=_say), options.format)
 
 
-def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:
+def _print_plan(forecasts: "Iterable[Forecast]", format: str) -> int:
+    """Print what runs will take."""
+    from harness import planning, report
+
+    if found := list(forecasts):
+        table = planning.table(found)
+        print(report.render_json({"plan": table.rows}) if format == "json" else report.render([table], format))
+    return 0
+
+
+def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
     """Say what each run ended in, and print all results at the end."""
     from harness import report
     from harness.results import read_record
@@ -125,12 +138,14 @@ def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:
             rows += report.record_rows(record, outcome.record)
             for name, reason in record.not_run.items():
                 if outcome.submission:
-                    print(f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`", flush=True)
+                    show = _say if format == "json" else partial(print, flush=True)
+                    show(f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`")
                 else:
                     _say(f"{record.task} {record.split}: {name} was not computed: {reason}")
     finally:  # what came before an error is a result nevertheless
         if rows:
-            print(report.render([report.Table("Results", rows, report.RECORD_COLUMNS)], "terminal"))
+            table = report.Table("Results", rows, report.RECORD_COLUMNS)
+            print(report.render_json({"results": rows}) if format == "json" else report.render([table], format))
     return 0
 
 

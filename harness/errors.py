@@ -37,6 +37,10 @@ class CapabilityError(CheckpointError):
     """A checkpoint is sound, but its model cannot do what the task needs."""
 
 
+class MemoryFull(HarnessError):
+    """A batch does not fit into the memory of the device; a smaller one may."""
+
+
 class IdentityError(HarnessError):
     """A prediction file or record belongs to another run."""
 

@@ -3,24 +3,22 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.capabilities import Model
-from harness.crew import Alone, Crew, share
+from harness.crew import Alone, Crew
 from harness.errors import DataError
-from harness.inference.loader import load_batches, plan_batches
-from harness.parts import SharedFile, open_shared, take_in_parts
+from harness.parts import open_shared, take_in_parts
+from harness.predict import Batching, Report, Speed, Tell, predict
 from harness.predictions import PredictionFile
 from harness.provenance import computing, software
 from harness.reading import read_json
 from harness.results import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
 from harness.sources.folder import DataFolder, sha256_of
-from harness.task import Batch, Sample, Task, Work
-
-Report = Callable[[int, int], None]  # samples done, samples in all
+from harness.task import Sample, Task
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,6 @@ class Run:
         return record_path(out, checkpoint=name, task=self.task.name, split=self.split, limit=self.limit, suffix=suffix)
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What decides how fast a run is, and none of its metrics. (Another batch size may move the last digits of a predicted float.)"""
-
-    batch_size: int
-    workers: int
-
-
 class Outcome(NamedTuple):
     """The record that a run ended in and, where only a server knows the truths, the file to upload to it."""
 
@@ -55,11 +45,13 @@ class Outcome(NamedTuple):
     submission: Path | None = None
 
 
-def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report, crew: Crew | None = None) -> Outcome | None:
+def evaluate(
+    run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report, tell: Tell, crew: Crew | None = None
+) -> Outcome | None:
     """Carry out a run, going on where an earlier one stopped, and return its outcome.
 
     Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left. Of several processes, a
-    `crew`, each predicts its share, and the first one has the outcome.
+    `crew`, each predicts its share, and the first one has the outcome. `tell` is told what the user should know beside.
     """
     crew = crew or Alone()
     began = time.monotonic()
@@ -74,32 +66,38 @@ def evaluate(run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, re
         loaded = time.monotonic()
         if crew.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
-        _predict(run, model, samples, shared, speed=speed, report=report, crew=crew)
+        label = str(run.path(Path()))
+        own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew)
         predicted = time.monotonic()
         if crew.rank == 0:
-            crew.gather(None)  # the others have closed their parts
+            batching = Batching.of_all(crew.gather(own))  # the others have closed their parts
             take_in_parts(shared.file, identity)
             report(len(shared.file.done), len(samples))
-            outcome = _finish(run, samples, shared.file, identity=identity, out=out)
+            outcome = _finish(run, samples, shared.file, identity=identity, out=out, batching=batching)
             scored = time.monotonic()
             if fresh or len(shared.file.done) > len(shared.before):
                 stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
                 sitting = {
                     "predicted": len(shared.file.done) - len(shared.before),
                     "seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
-                    **asdict(speed),
+                    **batching._asdict(),
+                    "workers": speed.workers,
                     "processes": crew.size,
                 }
                 _add_timings(run.path(out, ".timings.json"), sitting, first=not shared.before)
             return outcome
-    crew.gather(None)
+    crew.gather(own)
     return None
 
 
-def _finish(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path) -> Outcome:
+def _finish(
+    run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path, batching: Batching
+) -> Outcome:
     check_complete(run, samples, file)
     file.arrange([sample.id for sample in samples])
     path, record = run.path(out), make_record(run, samples, file, identity=identity)
+    if batching.halved_to is not None:
+        record = replace(record, predictions={**record.predictions, "batch_size_halved_to": batching.halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
         return Outcome(path)
@@ -117,26 +115,6 @@ def _scored_by_server(path: Path, record: ResultRecord) -> bool:
     except DataError:
         return False
     return "receipt" in predictions and predictions.get("sha256") == record.predictions["sha256"]
-
-
-def _predict(run: Run, model: Model, samples: Sequence[Sample], shared: SharedFile, *, speed: Speed, report: Report, crew: Crew) -> None:
-    """Predict what this process is to predict of what is lacking."""
-    report(len(shared.before), len(samples))
-    if len(shared.before) == len(samples):
-        return
-    # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
-    # shares a matrix product, and a resumed run has to end in the same bytes, as has one of more processes.
-    planned = share(plan_batches(samples, speed.batch_size), crew)
-    lacking = frozenset(sample.id for batch in planned for sample in batch if sample.id not in shared.before)
-
-    def batches(everything: bool) -> Iterator[Batch]:
-        chosen = [batch for batch in planned if everything or any(sample.id in lacking for sample in batch)]
-        return load_batches(chosen, model.prepare, workers=speed.workers)
-
-    for answered in run.task.answer(model, Work(samples, lacking, batches, crew.gather)):
-        new = [(id, prediction) for id, prediction in answered if id in lacking]
-        shared.file.append(new)
-        report(len(shared.before) + crew.count(str(run.path(Path())), len(new)), len(samples))
 
 
 def subset(samples: Sequence[Any], limit: int) -> list[Any]:

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.crew import Alone, Crew, is_one_of_many
 from harness.errors import CapabilityError, MissingError, UsageError
-from harness.evaluate import Outcome, Report, Run, Speed, evaluate
+from harness.evaluate import Outcome, Run, evaluate, subset
 from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
+from harness.planning import Forecast, forecast
+from harness.predict import Report, Speed, Tell
 from harness.registry import find_split, find_task, load_model, task_names
 from harness.shapes.benchmark import embedded_data
 from harness.sources.folder import DataFolder, open_folder
@@ -29,7 +31,7 @@ class Request:
     data: str | None
     out: Path
     limit: int | None
-    batch_size: int
+    batch_size: int | None
     device: str
     dtype: str
     workers: int
@@ -108,15 +110,17 @@ def agree_on_plan(request: Request, crew: Crew) -> Plan:
     return make_plan(request)
 
 
-def carry_out(plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]]) -> Iterator[Outcome]:
-    """Yield each outcome as soon as it is there, in the first process. `watch` shows the progress of what it is given the name of."""
+def carry_out(
+    plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]], tell: Tell
+) -> Iterator[Outcome]:
+    """Yield each outcome as soon as it is there, in the first process.
+
+    `watch` shows the progress of what it is given the name of; `tell` says what else the user should know.
+    """
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
         sha256 = checked_sha256(part.weights)
-        try:
-            model = load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
-        except CapabilityError as error:
-            raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        model = _loaded(part, request)
         if crew.rank == 0:
             note_first_use(part.weights, sha256)
         name = part.weights.name
@@ -125,14 +129,33 @@ def carry_out(plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str]
         for split in part.splits:
             run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit)
             with watch(f"{name} {part.task.name} {split}") as report:
-                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, crew=crew)
+                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, tell=tell, crew=crew)
             if outcome is not None:
                 yield outcome
+
+
+def foresee(plan: Plan, request: Request) -> Iterator[Forecast]:
+    """Yield what each run of a plan will take on one process, from its beginning; predicts a few samples, writes nothing."""
+    speed = Speed(batch_size=request.batch_size, workers=request.workers)
+    for part in plan.parts:
+        checked_sha256(part.weights)
+        model = _loaded(part, request)
+        for split in part.splits:
+            samples = part.task.load(plan.data, split)
+            samples = samples if request.limit is None else subset(samples, request.limit)
+            yield forecast(part.task, split, model, samples, speed=speed)
 
 
 def default_workers() -> int:
     """Return how many threads decode images by default."""
     return min(4, os.cpu_count() or 1)
+
+
+def _loaded(part: Part, request: Request) -> Any:
+    try:
+        return load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
+    except CapabilityError as error:
+        raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
 
 
 class _Tasks(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.demand import Demand
 from harness.sources.folder import DataFolder, Needed
 from harness.statistics import Interval
 
@@ -124,6 +125,11 @@ class Task(ABC):
         """Yield predictions as they are made: batch by batch, unless a task compares its samples with one another."""
         for batch in work.to_do():
             yield [(sample.id, prediction) for sample, prediction in zip(batch.samples, self.predict(model, batch), strict=True)]
+
+    def demand(self, samples: Sequence[Any]) -> Demand:
+        """Say how much the samples ask of a model; here, what all have in common: every distinct image once, and one text a sample."""
+        images = len({view for sample in samples for view in sample.images})
+        return Demand(samples=len(samples), images=images, pairs=len(samples), pairs_at_most=len(samples))
 
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""

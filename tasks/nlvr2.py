@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import PairReasoner
+from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.sources.folder import DataFolder, Needed, below
@@ -74,6 +75,10 @@ class NLVR2(Task):
             )
             for example in examples
         ]
+
+    def demand(self, samples: Sequence[Statement]) -> Demand:
+        """Every statement looks at its two images, which are one memory."""
+        return super().demand(samples)._replace(texts=[sample.text for sample in samples])
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""

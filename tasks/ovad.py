@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.capabilities import AttributeMatcher
+from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.reading import is_number
@@ -84,6 +85,10 @@ class OVAD(Task):
             )
             for box in annotations.boxes
         ]
+
+    def demand(self, samples: Sequence[Object]) -> Demand:
+        """No sentence looks at a box: their features are compared."""
+        return super().demand(samples)._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
 
     def predict(self, model: AttributeMatcher, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import Grounder
+from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.reading import is_number
@@ -91,6 +92,10 @@ class RefCOCOPlus(Task):
         if not expressions:
             raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
         return expressions
+
+    def demand(self, samples: Sequence[Expression]) -> Demand:
+        """Every expression looks at its image."""
+        return super().demand(samples)._replace(texts=[sample.text for sample in samples])
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""

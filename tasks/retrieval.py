@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.capabilities import Gallery, Retriever
+from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import KS, ranks, recalls, summary
@@ -63,6 +64,17 @@ class Retrieval(Task):
             Picture(picture.name, (below(images, picture.name, where=f"{path}, image {picture.image}"),), picture.captions)
             for picture in pictures
         ]
+
+    def demand(self, samples: Sequence[Picture]) -> Demand:
+        """Every image looks for texts and every text for images; a pair that both have found is computed once.
+
+        The fewer images find few texts that have not found them: COCO's two lists of 1,280,000 and 6,402,560 pairs unite to little more
+        than the longer one.
+        """
+        texts = [caption for sample in samples for caption in sample.captions]
+        by_image, by_text = len(samples) * min(self.shortlist, len(texts)), len(texts) * min(self.shortlist, len(samples))
+        at_most = min(by_image + by_text, len(samples) * len(texts))
+        return super().demand(samples)._replace(pairs=max(by_image, by_text), pairs_at_most=at_most, texts=texts)
 
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""

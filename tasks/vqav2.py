@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import Answerer
+from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.vqa import SCORERS
 from harness.sources.folder import DataFolder, Needed, below
@@ -98,6 +99,11 @@ class VQAv2(Task):
             )
             for image, question in asked
         ]
+
+    def demand(self, samples: Sequence[Question]) -> Demand:
+        """Every question looks at its image, and is looked at by the likeliest answers."""
+        texts = [sample.text for sample in samples]
+        return super().demand(samples)._replace(texts=texts, choices=samples[0].choices, shortlist=SHORTLIST)
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
         """Return an answer to each question, in words."""

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.errors import HarnessError, MissingError, UsageError
+from harness.demand import Room
+from harness.errors import MemoryFull, MissingError, UsageError
+from harness.inference.memory import free_memory, taken_memory
 
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Dtype = torch.dtype
 SHORT = ("float16", "bfloat16")  # computed by autocast
+LARGEST = {"cpu": 32, "cuda": 128}  # samples in a batch beyond which nothing gets faster
+NO_MEMORY = "can't allocate memory"  # torch's words where the CPU has none: it has an exception of its own for GPUs only
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,22 @@ class Device:
         """The type of what is kept for later, such as the features of a gallery: 16 bits where the run computes in them."""
         return DTYPES[self.dtype]
 
+    def room(self) -> Room:
+        """Return what there is to compute with: of the device's memory, this process's share among those on this machine."""
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        if self.torch.type == "cpu":
+            free = free_memory()
+            return Room(None if free is None else free // processes, taken_memory(), LARGEST["cpu"])
+        free, _ = torch.cuda.mem_get_info(self.torch)
+        taken, reserved = torch.cuda.memory_allocated(self.torch), torch.cuda.memory_reserved(self.torch)
+        sharing = -(-processes // torch.cuda.device_count())
+        return Room((free + reserved - taken) // sharing, taken, LARGEST["cuda"])
+
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Compute predictions in this precision: autocast for the 16-bit types, the tensor cores' TF32 for `tf32`, float32 otherwise.
 
-        Raises HarnessError where the device runs out of memory.
+        Raises MemoryFull where the device runs out of memory.
         """
         matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
         before = matrices.fp32_precision, convolutions.fp32_precision
@@ -43,8 +58,10 @@ class Device:
         try:
             with torch.inference_mode(), torch.autocast(self.torch.type, DTYPES[self.dtype], enabled=self.dtype in SHORT):
                 yield
-        except torch.OutOfMemoryError as error:
-            raise HarnessError(f"{self.name}: out of memory; use a smaller --batch-size, what was predicted is kept") from error
+        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and NO_MEMORY not in str(error):
+                raise
+            raise MemoryFull(f"{self.name}: out of memory") from error
         finally:
             matrices.fp32_precision, convolutions.fp32_precision = before
 

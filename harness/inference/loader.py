@@ -35,6 +35,12 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
     return batches if batches[-1] else []
 
 
+def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
+    """Cut a planned batch into smaller ones of at most `batch_size`, of which none is longer, even if its samples share their images."""
+    pieces = plan_batches(batch, batch_size)
+    return [piece[first : first + batch_size] for piece in pieces for first in range(0, len(piece), batch_size)]
+
+
 def load_batches(batches: Sequence[Sequence[Sample]], prepare: Prepare, *, workers: int) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
 

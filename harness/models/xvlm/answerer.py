@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.demand import Cost, Demand
 from harness.inference.answers import AnswerTree
 from harness.inference.device import Device
 from harness.inference.readers import padded, seat
+from harness.models.xvlm import costs
 from harness.models.xvlm.bert import PADDING, memory_mask
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -52,6 +54,7 @@ class XVLMAnswerer:
         self.network = self.inputs.placed(network)
         self.protocol = f"vqa|{self.inputs.side}px|bicubic|{QUESTION_WORDS}-words"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.room = self.inputs.device.room
         self._known = lru_cache(maxsize=4)(self.answer_tree)  # the answers of a benchmark are the same for all of its questions
 
     def answer(
@@ -62,6 +65,13 @@ class XVLMAnswerer:
             considered = self.consider(self.inputs.normalised(images), questions, image_of)
             found = best(self.network.text_decoder, considered, self._known(tuple(answers)), shortlist=shortlist)
             return [int(answer) for answer in found]
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to answer questions, if the whole shortlist is read: as many prefixes as so many answers have on average."""
+        sizes, tree = self.network.architecture, self._known(tuple(demand.choices))
+        prefixes = (len(tree.token) - 1) * min(1.0, demand.shortlist / len(demand.choices))
+        length = self.inputs.mean_length(demand.texts, pre_question)
+        return costs.answering(sizes.vision, sizes.text, self.network.decoder_architecture, demand, length=length, prefixes=prefixes)
 
     def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
         """Return the tree of answers, each ended by [SEP]."""

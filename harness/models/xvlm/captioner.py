@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.demand import Cost, Demand
 from harness.inference.beams import Beams, Hypothesis, search
 from harness.inference.device import Device
+from harness.models.xvlm import costs
 from harness.models.xvlm.bert import Written
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
@@ -31,12 +33,18 @@ class XVLMCaptioner:
         self.network = self.inputs.placed(network)
         self.protocol = f"captioning|{self.inputs.side}px|bicubic|{BEAMS}|prompt '{PROMPT.strip()}'"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.room = self.inputs.device.room
 
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
         """Return a caption for each image."""
         with self.inputs.device.computing():
             found = self.search(self.inputs.normalised(images), BEAMS)
             return [self.spelled(hypothesis.tokens) for hypothesis in found]
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to caption images, none of which ends before the longest length."""
+        sizes, prompt = self.network.architecture, len(self.inputs.tokenizer.ids(PROMPT))
+        return costs.captioning(sizes.vision, sizes.text, demand, beams=BEAMS, prompt=prompt)
 
     def search(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
         """Return the best text found for each normalised image [M, 3, R, R], as tokens with the prompt's."""

@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.demand import Cost, Demand
 from harness.inference.device import Device
 from harness.inference.readers import seat
+from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.layers import of_rows
@@ -27,11 +29,17 @@ class XVLMGrounder:
         self.network = self.inputs.placed(network)
         self.protocol = f"bbox|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.room = self.inputs.device.room
 
     def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; each image is encoded once for all of its expressions."""
         with self.inputs.device.computing():
             return self.locate(self.inputs.normalised(images), expressions, image_of).numpy()
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to ground expressions."""
+        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
+        return costs.grounding(sizes.vision, sizes.text, demand, length=length)
 
     def locate(self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]) -> Tensor:
         """Return the boxes of `ground` for images that are normalised already, [M, 3, R, R]."""

@@ -122,6 +122,7 @@ class AnsweringNetwork(nn.Module):
     def __init__(self, architecture: FusedArchitecture, decoder: TextArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self.decoder_architecture = decoder
         self.vision_encoder = VisionEncoder(architecture.vision)
         self.text_encoder = Bert(architecture.text)
         self.text_decoder = LanguageModel(decoder)

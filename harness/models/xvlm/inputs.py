@@ -18,6 +18,8 @@ from harness.models.xvlm.swin import VisionEncoder
 from harness.models.xvlm.tokenizer import Tokenizer
 from harness.sources.folder import sha256_of
 
+COUNTED = 500  # texts whose tokens are counted to tell what all will cost
+
 
 class Inputs:
     """The vocabulary, the image side and the device of a model; raw texts and prepared images in, tensors out."""
@@ -59,6 +61,12 @@ class Inputs:
             if len(ids) > self._text.positions:
                 raise DataError(f"a text has {len(ids)} tokens, the model reads {self._text.positions}: {text!r}")
         return tokens
+
+    def mean_length(self, texts: Sequence[str], clean: Callable[[str], str] | None = None, *, longest: int | None = None) -> float:
+        """Return the mean number of tokens of texts, cut after `longest`, from at most COUNTED of them, evenly spread."""
+        chosen = texts[:: max(1, len(texts) // COUNTED)]
+        lengths = [len(self.tokenizer.ids(cleaned(text, clean) if clean else text)[:longest]) for text in chosen]
+        return sum(lengths) / len(lengths) if lengths else 0.0
 
     def normalised(self, images: NDArray[np.uint8]) -> Tensor:
         """Return prepared images as the network wants them, on the device."""

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.demand import Cost, Demand
 from harness.inference.device import Device
+from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import retrieval_network
@@ -28,12 +30,18 @@ class XVLMAttributeMatcher:
         self.max_tokens = max_tokens
         self.protocol = f"itc|{self.inputs.side}px|bilinear|{max_tokens}-tokens"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare_bilinear
+        self.room = self.inputs.device.room
         self._features = lru_cache(maxsize=4)(self.sentence_features)  # the sentences of a benchmark are the same for all of its images
 
     def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.inputs.device.computing():
             return (self.image_features(self.inputs.normalised(images)) @ self._features(tuple(sentences)).T).cpu().numpy()
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to compare images and sentences."""
+        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, longest=self.max_tokens)
+        return costs.comparing(sizes.vision, sizes.text, demand, length=length, features=self.network.vision_proj.out_features)
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""

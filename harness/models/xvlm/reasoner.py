@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.demand import Cost, Demand
 from harness.inference.device import Device
 from harness.inference.readers import seat
+from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import pair_network
@@ -26,12 +28,18 @@ class XVLMPairReasoner:
         self.network = self.inputs.placed(network)
         self.protocol = f"nlvr|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.room = self.inputs.device.room
 
     def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> list[bool]:
         """Return whether each statement is true of its two images, `images_of` [N, 2]."""
         with self.inputs.device.computing():
             logits = self.logits(self.inputs.normalised(images), statements, images_of)
             return [bool(true > false) for false, true in logits.tolist()]
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to judge statements."""
+        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
+        return costs.judging(sizes.vision, sizes.text, demand, length=length)
 
     def logits(self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]) -> Tensor:
         """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""

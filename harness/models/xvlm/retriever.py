@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import Gallery, Matches
+from harness.demand import Cost, Demand
 from harness.inference.device import Device
 from harness.inference.shortlist import shortlisted
+from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs, cleaned
 from harness.models.xvlm.networks import retrieval_network
@@ -49,6 +51,7 @@ class XVLMRetriever:
         self.network = self.inputs.placed(network)
         self.protocol = f"itc+itm|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words|{MAX_TOKENS}-tokens"
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.room = self.inputs.device.room
 
     def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
         """Yield the matches of each image `wanted`; each process encodes its own images, and tells the others their features."""
@@ -57,6 +60,12 @@ class XVLMRetriever:
             seen = own.together(gallery.gather((own.numbers, own.features.cpu())))
             read = self.read([self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts])
         yield from self.compare(seen, read, shortlist=shortlist, wanted=wanted)
+
+    def cost(self, demand: Demand) -> Cost:
+        """Return what it costs to compare images and texts."""
+        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption, longest=MAX_TOKENS)
+        features, kept = self.network.vision_proj.out_features, self.inputs.device.kept.itemsize
+        return costs.retrieving(sizes.vision, sizes.text, demand, length=length, features=features, kept=kept)
 
     def see(self, images: Iterable[tuple[Sequence[int], Tensor]]) -> Seen:
         """Encode normalised images, given in batches with their numbers."""
