@@ -34,21 +34,25 @@ def consider(network: AnsweringNetwork, images: Tensor, ids: Tensor, present: Te
 
 
 def rank_answer(network: AnsweringNetwork, states: Tensor, present: Tensor, answers: Answers, *, shortlist: int) -> Ranking:
-    """Rank the `shortlist` answers with the likeliest first words, for each of the questions `states` [Q, T, d]."""
+    """Rank the `shortlist` answers with the likeliest first words, for each of the questions `states` [Q, T, d].
+
+    The reference's `topk` takes any of the answers with the same first word; here it is the lower index, so that results compare.
+    """
     decoder, count = network.text_decoder, len(states)
     start = answers.ids[0, 0].repeat(count, 1)
     logits = decode(decoder, start, torch.ones_like(start), seen=states, seen_present=present).logits[:, 0]
-    first = logits.softmax(1).index_select(1, answers.ids[:, 1]).topk(shortlist, dim=1)
-    listed = first.indices.flatten()
+    likeliest = logits.softmax(1).index_select(1, answers.ids[:, 1]).sort(dim=1, descending=True, stable=True)
+    first, chosen = likeliest.values[:, :shortlist], likeliest.indices[:, :shortlist]
+    listed = chosen.flatten()
     ids, there = answers.ids[listed], answers.present[listed]
     targets = ids.masked_fill(there == 0, NO_TARGET)
     tiled = states.repeat_interleave(shortlist, dim=0)
     words = decode(decoder, ids, there, seen=tiled, seen_present=present.repeat_interleave(shortlist, dim=0)).logits
     loss = _loss(words, targets).view(count * shortlist, 1)
     # The first word counts twice: by its own probability, and as the first term of the loss.
-    total = torch.cat([first.values.view(-1, 1).log(), -loss], dim=1).sum(1).view(count, shortlist)
+    total = torch.cat([first.reshape(-1, 1).log(), -loss], dim=1).sum(1).view(count, shortlist)
     best = total.softmax(-1).topk(shortlist, dim=1)
-    return Ranking(first.indices.gather(1, best.indices), best.values)
+    return Ranking(chosen.gather(1, best.indices), best.values)
 
 
 def _loss(words: Tensor, targets: Tensor) -> Tensor:
