@@ -14,6 +14,7 @@ EXIT_CODES = """exit codes:
 
 OUT = "runs"  # where `run` writes and `table` reads, below the current folder
 LAYOUTS = ("paper", "leaderboard", "shapes")
+DTYPES = ("float32", "tf32", "float16", "bfloat16")
 FORMATS = ("terminal", "md", "csv", "latex", "html", "json")
 
 
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(verbs.add_parser("score", parents=[common], help="score stored predictions, ours or in a benchmark's own format"))
     _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
+    _add_bench(verbs.add_parser("bench", parents=[common], help="time the engine beside the literal algorithm of the paper's code"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -68,7 +70,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto")
     run.add_argument(
         "--dtype",
-        choices=("float32", "tf32", "float16", "bfloat16"),
+        choices=DTYPES,
         default="float32",
         help="precision of matrix products, kept in the record; the paper's rows take float32 and tf32; default: float32",
     )
@@ -117,6 +119,19 @@ def _add_import_score(take: argparse.ArgumentParser) -> None:
 def _add_checkpoint(checkpoint: argparse.ArgumentParser) -> None:
     checkpoint.add_argument("file", metavar="FILE", help="a weight file: .th, .pth, .pt, .bin or .safetensors")
     checkpoint.add_argument("--format", choices=("terminal", "json"), default="terminal", help="default: terminal")
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument("--task", action="append", default=[], metavar="NAME", help="the stages of a task; default: all")
+    bench.add_argument(
+        "--stage", action="append", default=[], metavar="NAME", help="rerank, text, image, vqa, grounding, ...; default: all"
+    )
+    bench.add_argument("--size", choices=("base", "tiny"), default="base", help="X-VLM (base), or one for a quick look; default: base")
+    bench.add_argument("--repeat", type=_positive, default=3, metavar="N", help="turns of both sides; the median counts; default: 3")
+    bench.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N (with the projection); default: cpu")
+    bench.add_argument("--dtype", choices=DTYPES, default="float32", help="precision of the engine; the literal side stays in float32")
+    bench.add_argument("--threads", type=_positive, metavar="N", help="threads that compute; default: torch's own number")
+    bench.add_argument("--json", action="store_true", help="print everything that was measured, for machines")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

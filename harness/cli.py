@@ -228,6 +228,18 @@ def _checkpoint(options: argparse.Namespace) -> int:
     return 0 if found.fits else 1
 
 
+def _bench(options: argparse.Namespace) -> int:
+    """Print how the engine compares with the literal algorithm of the paper's code."""
+    from harness import report
+    from harness.bench import measure
+    from harness.bench.report import as_json, tables
+
+    asked = {name: getattr(options, name) for name in ("size", "repeat", "device", "dtype", "threads")}
+    found = measure.measure(measure.Request(tasks=options.task, stages=options.stage, **asked), say=_say)
+    print(report.render_json(as_json(found)) if options.json else report.render(tables(found), "terminal"))
+    return 0 if found.agree else 1
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -261,6 +273,7 @@ VERBS = {
     "score": _score,
     "import-score": _import_score,
     "checkpoint": _checkpoint,
+    "bench": _bench,
     "list": _list,
 }
 

@@ -54,6 +54,8 @@ def offenders(places, forbidden):
             ["tasks", "harness.task", "harness.registry"],
         ),
         (["harness/metrics"], ["tasks", "harness.models", "harness.sources", "harness.inference"]),
+        (["harness/models", "harness/inference", "tasks", "harness/evaluate.py", "harness/launch.py"], ["harness.bench"]),
+        (["harness/bench"], ["tasks", "harness.evaluate", "harness.predictions", "harness.results", "harness.shapes"]),
         (["harness/inference"], ["tasks", "harness.models", "harness.evaluate", "harness.shapes"]),
     ],
     ids=lambda value: "+".join(value) if len(value) < 4 else "the rest",

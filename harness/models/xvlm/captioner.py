@@ -58,9 +58,13 @@ class XVLMCaptioner:
 
 def write(network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
     """Return the best text that goes on after `prompt`, up to `end`, for each normalised image [M, 3, R, R]."""
-    decoder = network.text_decoder
-    memory = decoder.bert.remember(network.vision_encoder(images))
-    start = torch.tensor(prompt, device=images.device).expand(len(images), 1, -1)
+    return describe(network.text_decoder, network.vision_encoder(images), prompt=prompt, end=end, beams=beams)
+
+
+def describe(decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+    """Return the same for images that are encoded already, tokens [M, S, C]."""
+    memory = decoder.bert.remember(tokens)
+    start = torch.tensor(prompt, device=tokens.device).expand(len(tokens), 1, -1)
     return search(Writing(decoder, memory, decoder.bert.write(start, memory)), prompt=prompt, end=end, beams=beams)
 
 
