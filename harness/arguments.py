@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(verbs.add_parser("score", parents=[common], help="score stored predictions, ours or in a benchmark's own format"))
     _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
+    _add_data(verbs.add_parser("data", parents=[common], help="say what of the benchmark files is there, and where to get the rest"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -115,6 +116,15 @@ def _add_import_score(take: argparse.ArgumentParser) -> None:
 def _add_checkpoint(checkpoint: argparse.ArgumentParser) -> None:
     checkpoint.add_argument("file", metavar="FILE", help="a weight file: .th, .pth, .pt, .bin or .safetensors")
     checkpoint.add_argument("--format", choices=("terminal", "json"), default="terminal", help="default: terminal")
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    data.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all; default: all")
+    data.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
+    data.add_argument("--data", metavar="DIR", help="folder of the benchmark files; default: as for `run`")
+    data.add_argument("--verify", action="store_true", help="decode every image and compare it with its annotations (minutes on real data)")
+    data.add_argument("--layout", action="store_true", help="print the folder tree that the tasks read, and do nothing else")
+    data.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

@@ -213,6 +213,24 @@ def _checkpoint(options: argparse.Namespace) -> int:
     return 0 if found.fits else 1
 
 
+def _data(options: argparse.Namespace) -> int:
+    """Print what a data folder holds of what the tasks need."""
+    from harness.data.layout import layout
+    from harness.data.listing import shown
+    from harness.data.survey import survey
+    from harness.errors import DataError
+    from harness.progress import Progress
+    from harness.registry import find_tasks
+
+    if options.layout:
+        print(layout(find_tasks(options.task or ["all"])))
+        return 0
+    watch = partial(Progress, stream=sys.stderr, say=_say)
+    found = survey(options.task, options.split, data=options.data, decode=options.verify, watch=watch)
+    print(shown(found, format=options.format))
+    return 0 if found.sound else DataError.exit_code
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -246,6 +264,7 @@ VERBS = {
     "score": _score,
     "import-score": _import_score,
     "checkpoint": _checkpoint,
+    "data": _data,
     "list": _list,
 }
 

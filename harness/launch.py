@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.crew import Alone, Crew, is_one_of_many
-from harness.errors import CapabilityError, MissingError, UsageError
+from harness.errors import CapabilityError, MissingError
 from harness.evaluate import Outcome, Report, Run, Speed, evaluate
 from harness.first_use import checked_sha256, note_first_use
 from harness.places import config_file, configured
-from harness.registry import find_split, find_task, load_model, task_names
+from harness.registry import find_splits, find_tasks, load_model, task_names
 from harness.shapes.benchmark import embedded_data
 from harness.sources.folder import DataFolder, open_folder
 from harness.task import Task
@@ -70,7 +70,7 @@ def make_plan(request: Request) -> Plan:
     root = configured("data", flag=request.data)
     checkpoint = request.checkpoint or (PAPER if root else SHAPES)
     tasks, left_out = _tasks(request.tasks, checkpoint)
-    splits = [_splits(task, request.splits) for task in tasks]
+    splits = [find_splits(task, request.splits) for task in tasks]
     data = open_folder(root) if root else embedded_data()
     parts: list[Part] = []
     missing: dict[str, None] = {}
@@ -148,11 +148,4 @@ def _tasks(names: Sequence[str], checkpoint: str) -> _Tasks:
         entry = find_entry(checkpoint)
         words = [name for name in task_names() if entry is None or name in entry.files]
         left_out = [name for name in task_names() if name not in words]
-    if not words:
-        raise UsageError("--task is needed: a name, several of them, or all")
-    return _Tasks(list({task.name: task for task in map(find_task, words)}.values()), left_out)
-
-
-def _splits(task: Task, names: Sequence[str]) -> list[str]:
-    words = [word for name in names for word in name.split(",") if word]
-    return list(dict.fromkeys(find_split(task, word) for word in words)) or list(task.splits)
+    return _Tasks(find_tasks(words), left_out)

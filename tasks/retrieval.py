@@ -15,6 +15,7 @@ from harness.capabilities import Gallery, Retriever
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import KS, ranks, recalls, summary
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import read_flat_captions, read_karpathy
 from harness.sources.matches import as_prediction, stored_pairs
@@ -55,7 +56,7 @@ class Retrieval(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path, images = data.path(_captions(self.dataset, split)), data.path(self.images)
+        path, images = data.path(_captions(self.dataset, split)), data.place(self.images)
         pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
         if not pictures:
             raise DataError(f"{path}: has no image of the split {split}")
@@ -63,6 +64,10 @@ class Retrieval(Task):
             Picture(picture.name, (below(images, picture.name, where=f"{path}, image {picture.image}"),), picture.captions)
             for picture in pictures
         ]
+
+    def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
+        """Count the captions too."""
+        return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
 
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
@@ -112,11 +117,7 @@ class COCORetrieval(Retrieval):
     dataset: ClassVar[str] = "coco"
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256|karpathy"
-    images: ClassVar[Needed] = Needed(
-        ("images/coco/val2014", "coco/val2014", "val2014"),
-        "the folder of COCO's validation images of 2014 (6 GB)",
-        "http://images.cocodataset.org/zips/val2014.zip",
-    )
+    images: ClassVar[Needed] = coco_images("val2014")
 
 
 class Flickr30KRetrieval(Retrieval):
@@ -131,4 +132,5 @@ class Flickr30KRetrieval(Retrieval):
         ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
         "the folder of Flickr30K's images (4.4 GB)",
         "the form at https://forms.illinois.edu/sec/229675",
+        folder=True,
     )

@@ -12,6 +12,7 @@ from typing import ClassVar
 from harness.capabilities import Answerer
 from harness.errors import DataError
 from harness.metrics.vqa import SCORERS
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.submissions import matched, read_answers
 from harness.sources.vqa import Answers, read_answer_list, read_flat_questions, read_questions
@@ -40,13 +41,12 @@ QUESTIONS = {
     "test": _questions("test2015", "vqa_test.json"),
 }
 ANNOTATIONS = Needed(
-    tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES), "the answers of ten people", VQA, optional=True
+    tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
+    "the answers of ten people",
+    VQA,
+    optional=True,  # X-VLM's list of questions holds them
+    needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
 )
-
-
-def _images(folder: str) -> Needed:
-    places = (f"images/coco/{folder}", f"coco/{folder}", folder)
-    return Needed(places, f"the folder of COCO's {folder} images", f"http://images.cocodataset.org/zips/{folder}.zip")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class VQAv2(Task):
     def files(self, split: str) -> Sequence[Needed]:
         """Name the questions, the answers of people (val), the answers to choose from and the images."""
         annotations = (ANNOTATIONS,) if split == "val" else ()
-        return (QUESTIONS[split], *annotations, ANSWERS, _images(IMAGE_FOLDER[split]))
+        return (QUESTIONS[split], *annotations, ANSWERS, coco_images(IMAGE_FOLDER[split]))
 
     def load(self, data: DataFolder, split: str) -> Sequence[Question]:
         """Read the questions of a split; of test for test-dev too, as the server wants them all."""
@@ -85,7 +85,7 @@ class VQAv2(Task):
             asked = [(f"COCO_{folder}_{q.image_id:012d}.jpg", q) for q in read_questions(path, annotations)]
         else:
             asked = [(image.rsplit("/", 1)[-1], question) for image, question in read_flat_questions(path)]
-        choices, images = read_answer_list(data.path(ANSWERS)), data.path(_images(folder))
+        choices, images = read_answer_list(data.path(ANSWERS)), data.place(coco_images(folder))
         return [
             Question(
                 id=question.question_id,
@@ -98,6 +98,11 @@ class VQAv2(Task):
             )
             for image, question in asked
         ]
+
+    def counts(self, samples: Sequence[Question]) -> Mapping[str, int]:
+        """Count what people answered, and the answers to choose from, too."""
+        said = sum(len(sample.said) for sample in samples)
+        return {**super().counts(samples), "answers": said, "choices": len(samples[0].choices)}
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
         """Return an answer to each question, in words."""

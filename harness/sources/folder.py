@@ -14,12 +14,17 @@ MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded
 
 @dataclass(frozen=True)
 class Needed:
-    """A file or folder that a task needs: where it may lie below the data folder (best place first), what it is, where to get it."""
+    """A file, or a `folder` of images, that a task needs: where it may lie below the data folder (best place first), what, where to get it.
+
+    Of an `optional` one nothing is said where it is not, unless one of the files `needed_with` is there.
+    """
 
     places: tuple[str, ...]
     what: str
     source: str
     optional: bool = False
+    folder: bool = False
+    needed_with: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         also = f" (or {', '.join(self.places[1:])})" if len(self.places) > 1 else ""
@@ -44,9 +49,16 @@ class DataFolder:
             raise MissingError(f"{self.root}: missing {needed}")
         return found
 
+    def place(self, needed: Needed) -> Path:
+        """Return where a file or folder is, or where it belongs."""
+        return self.find(needed) or self.root / needed.places[0]
+
     def missing(self, needed: Iterable[Needed]) -> list[Needed]:
         """Return what has to be there and is not, each once."""
-        return [item for item in dict.fromkeys(needed) if not item.optional and self.find(item) is None]
+        return [item for item in dict.fromkeys(needed) if self.find(item) is None and self._required(item)]
+
+    def _required(self, needed: Needed) -> bool:
+        return not needed.optional or any((self.root / place).exists() for place in needed.needed_with)
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return path below the root -> SHA-256, for the files that are there; folders (images) take too long to hash."""
