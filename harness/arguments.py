@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
     _add_data(verbs.add_parser("data", parents=[common], help="say what of the benchmark files is there, and where to get the rest"))
+    _add_fetch(verbs.add_parser("fetch", parents=[common], help="download what the tasks need and can be had without asking"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -125,6 +126,15 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     data.add_argument("--verify", action="store_true", help="decode every image and compare it with its annotations (minutes on real data)")
     data.add_argument("--layout", action="store_true", help="print the folder tree that the tasks read, and do nothing else")
     data.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
+
+
+def _add_fetch(fetch: argparse.ArgumentParser) -> None:
+    fetch.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all; default: all")
+    fetch.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
+    fetch.add_argument("--data", metavar="DIR", help="folder to fetch into; default: the one that is configured")
+    fetch.add_argument("--weights", action="store_true", help="the paper's checkpoints from Google Drive too (needs gdown)")
+    fetch.add_argument("--connections", type=_positive, default=4, metavar="N", help="connections at a time; default: 4")
+    fetch.add_argument("--yes", action="store_true", help="fetch; without it, only say what would be fetched")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

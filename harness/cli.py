@@ -231,6 +231,23 @@ def _data(options: argparse.Namespace) -> int:
     return 0 if found.sound else DataError.exit_code
 
 
+def _fetch(options: argparse.Namespace) -> int:
+    """Say what would be fetched, and with --yes fetch it."""
+    from harness.fetch import plan, work
+    from harness.fetch.download import Pace
+    from harness.progress import Progress
+
+    watch = partial(Progress, stream=sys.stderr, say=_say)
+    chosen = plan.plan_for(options.task, options.split, data=options.data, weights=options.weights, watch=watch)
+    print(plan.in_words(chosen), flush=True)
+    if not options.yes:
+        _say("nothing was fetched; add --yes to fetch")
+        return 0
+    for sentence in work.carry_out(chosen, pace=Pace(connections=options.connections), watch=watch):
+        print(sentence, flush=True)
+    return 0
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -265,6 +282,7 @@ VERBS = {
     "import-score": _import_score,
     "checkpoint": _checkpoint,
     "data": _data,
+    "fetch": _fetch,
     "list": _list,
 }
 

@@ -32,6 +32,11 @@ def hub_cache() -> Path:
     return Path(os.environ.get("HF_HOME") or _home() / ".cache" / "huggingface").expanduser() / "hub"
 
 
+def hub_is_offline() -> bool:
+    """Return whether the user wants no network for Hugging Face's hub (`HF_HUB_OFFLINE`, read as its own tools read it)."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def config_file() -> Path:
     """Return the user's configuration file, which need not exist."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "xvlm-eval" / "config.yaml"

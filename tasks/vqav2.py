@@ -44,7 +44,7 @@ ANNOTATIONS = Needed(
     tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
     "the answers of ten people",
     VQA,
-    optional=True,  # X-VLM's list of questions holds them
+    spared_by=tuple(f"{place}vqa_val.json" for place in PLACES),  # X-VLM's list of questions holds them
     needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
 )
 

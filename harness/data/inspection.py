@@ -27,11 +27,10 @@ class File:
     """
 
     place: str
-    what: str
+    needed: Needed
     needed_by: tuple[str, ...]
     state: str
     found: tuple[str, ...]
-    source: str
     origin: Origin | None
     lacking: tuple[str, ...] = ()
 
@@ -136,12 +135,11 @@ def _file(
         judged = _Judged(WRONG, (wrong,)) if wrong else _Judged(PRESENT)
     return File(
         place=needed.places[0] if path is None else path.relative_to(data.root).as_posix(),
-        what=needed.what,
+        needed=needed,
         needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in users)),
         state=judged.state,
         found=judged.found,
         lacking=judged.lacking,
-        source=needed.source,
         origin=origin_of(needed.places),
     )
 

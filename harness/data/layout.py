@@ -19,7 +19,7 @@ def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
     for task in tasks:
         for split in task.splits:
             for needed in task.files(split):
-                if not needed.optional or needed.needed_with:
+                if not needed.optional:
                     places[needed.places[0] + ("/" if needed.folder else "")] = None
     if weights:
         files = entries()[PAPER].files

@@ -49,22 +49,23 @@ def _as_text(inspection: Inspection, misfits: Sequence[Misfit] | None, format: s
 def remedy(file: File) -> str:
     """Return what to do about a file that is not as it should be: what to get from where, in which form, how large, under which licence."""
     if file.state == WRONG:
-        return f"  {file.place}: {file.what}; it is not the published file: get it again{_offer(file.origin, file.source)}"
+        return f"  {file.place}: {file.needed.what}; it is not the published file: get it again{_offer(file.origin, file.needed.source)}"
     verb = "complete it" if file.state == INCOMPLETE else "get it"
-    return f"  {file.place}: {file.what}; {verb}{_offer(file.origin, file.source)}"
+    return f"  {file.place}: {file.needed.what}; {verb}{_offer(file.origin, file.needed.source)}"
 
 
 def _offer(origin: Origin | None, source: str) -> str:
     if origin is None:
         return f" from {source}"
-    size = f"{_gigabytes(origin.size)}, " if origin.size else ""
+    size = f"{size_in_words(origin.size)}, " if origin.size else ""
     offer = f" from {origin.url or origin.how} ({origin.name}, {size}{origin.licence})"
     if origin.elsewhere:
         offer += f"; {origin.elsewhere}"
     return offer + ("; `xvlm-eval fetch` does it" if origin.url else "")
 
 
-def _gigabytes(size: int) -> str:
+def size_in_words(size: int) -> str:
+    """Return a number of bytes in megabytes or gigabytes."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
@@ -83,7 +84,7 @@ def _as_json(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
     files: list[dict[str, Any]] = []
     for one in inspection.files:
         origin = None if one.origin is None else {key: value for key, value in asdict(one.origin).items() if value not in (None, "")}
-        files.append({**asdict(one), "origin": origin})
+        files.append({**asdict(one), "needed": {"what": one.needed.what, "source": one.needed.source}, "origin": origin})
     return render_json(
         {
             "data": str(inspection.data.root),

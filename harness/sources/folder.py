@@ -16,7 +16,8 @@ MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded
 class Needed:
     """A file, or a `folder` of images, that a task needs: where it may lie below the data folder (best place first), what, where to get it.
 
-    Of an `optional` one nothing is said where it is not, unless one of the files `needed_with` is there.
+    An `optional` one need not be there; nor need one that is `spared_by` another file, unless one of the files is there that it belongs to
+    (`needed_with`).
     """
 
     places: tuple[str, ...]
@@ -24,6 +25,7 @@ class Needed:
     source: str
     optional: bool = False
     folder: bool = False
+    spared_by: tuple[str, ...] = ()
     needed_with: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -58,7 +60,11 @@ class DataFolder:
         return [item for item in dict.fromkeys(needed) if self.find(item) is None and self._required(item)]
 
     def _required(self, needed: Needed) -> bool:
-        return not needed.optional or any((self.root / place).exists() for place in needed.needed_with)
+        spared = self._any(needed.spared_by) and not self._any(needed.needed_with)
+        return not needed.optional and not spared
+
+    def _any(self, places: Iterable[str]) -> bool:
+        return any((self.root / place).exists() for place in places)
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return path below the root -> SHA-256, for the files that are there; folders (images) take too long to hash."""
