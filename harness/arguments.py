@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
     _add_data(verbs.add_parser("data", parents=[common], help="say what of the benchmark files is there, and where to get the rest"))
     _add_fetch(verbs.add_parser("fetch", parents=[common], help="download what the tasks need and can be had without asking"))
+    _add_doctor(verbs.add_parser("doctor", parents=[common], help="say whether a run can go on this machine, and what to do if not"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -135,6 +136,13 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     fetch.add_argument("--weights", action="store_true", help="the paper's checkpoints from Google Drive too (needs gdown)")
     fetch.add_argument("--connections", type=_positive, default=4, metavar="N", help="connections at a time; default: 4")
     fetch.add_argument("--yes", action="store_true", help="fetch; without it, only say what would be fetched")
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--data", metavar="DIR", help="folder of the benchmark files; default: as for `run`")
+    doctor.add_argument("--checkpoint", metavar="NAME|PATH", help="an entry of checkpoints.yaml, or a weight file; default: as for `run`")
+    doctor.add_argument("--online", action="store_true", help="ask Hugging Face's hub whether it answers; nothing else is asked")
+    doctor.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

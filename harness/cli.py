@@ -248,6 +248,15 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    """Print whether a run can go, and what to do if not."""
+    from harness import doctor
+
+    diagnosis = doctor.examine(data=options.data, checkpoint=options.checkpoint, online=options.online)
+    print(doctor.shown(diagnosis, format=options.format))
+    return 0 if diagnosis.well else 1
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -283,6 +292,7 @@ VERBS = {
     "checkpoint": _checkpoint,
     "data": _data,
     "fetch": _fetch,
+    "doctor": _doctor,
     "list": _list,
 }
 

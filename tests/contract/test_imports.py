@@ -13,7 +13,7 @@ WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.
                  "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
                  "harness/registry.py", "harness/predictions.py", "harness/statistics.py", "harness/paper.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
-                 "harness/score.py", "harness/server.py", "harness/data", "harness/places.py", "harness/provenance.py",
+                 "harness/score.py", "harness/server.py", "harness/data", "harness/fetch", "harness/places.py", "harness/provenance.py",
                  "harness/crew.py", "harness/parts.py")  # fmt: skip
 
 
@@ -92,7 +92,15 @@ def test_help_loads_nothing_heavy_and_few_modules_at_all():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["data"], ["data", "--layout"], ["table", "--format", "json"], ["table", "--format", "md"]]
+    "arguments",
+    [
+        ["list"],
+        ["data"],
+        ["data", "--layout"],
+        ["fetch", "--task", "ovad", "--data", "nowhere"],
+        ["table", "--format", "json"],
+        ["table", "--format", "md"],
+    ],
 )
 def test_what_reads_records_never_loads_torch(arguments):
     assert not loaded_by(*arguments) & {"torch", "transformers", "datasets"}
