@@ -52,7 +52,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--data",
         metavar="DIR",
-        help="folder of the benchmark files; default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
+        help="folder of the benchmark files, or hf (hf:REPOSITORY@REVISION) for copies on Hugging Face's hub; "
+        "default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
     )
     run.add_argument("--out", metavar="DIR", default=OUT, help=f"folder for predictions and records; default: {OUT}")
     run.add_argument(

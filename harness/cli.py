@@ -106,10 +106,10 @@ def _run(options: argparse.Namespace) -> int:
     with launch.join() as crew:
         say = _say if crew.rank == 0 else _say_nothing
         say(launch.notice(request))
-        plan = launch.agree_on_plan(request, crew)
+        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
+        plan = launch.agree_on_plan(request, crew, watch=watch)
         if plan.left_out:
             say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
-        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
         return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch))
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
 from harness.errors import MissingError
+from harness.hub.copies import UNUSABLE, is_hub
 from harness.machine import FAILED, NOTE, OK, Check, machine
-from harness.places import config_file, configured
+from harness.places import config_file, words_for
 from harness.registry import find_task, task_names
 from harness.report import Table, render, render_json
 from harness.sources.folder import DataFolder, open_folder
@@ -35,20 +37,21 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     """
     checks = list(machine(online=online))
     try:
-        root = configured("data", flag=data)
-        folder = open_folder(root) if root else None
+        words = words_for("data", flag=data)
+        hub = is_hub(words or "")
+        folder = open_folder(Path(words).expanduser()) if words and not hub else None
     except MissingError as error:
         return Diagnosis(
             [*checks, Check("data", FAILED, str(error), ("name a folder that exists, or none for the embedded benchmark",))], ()
         )
-    found = f"{folder.root}" if folder else f"the embedded benchmark (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
-    checks.append(Check("data", OK, found))
-    chosen = checkpoint or (PAPER if folder else SHAPES)
-    tasks = [_task(find_task(name), folder, chosen) for name in task_names()]
+    embedded = f"the embedded benchmark (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
+    checks.append(Check("data", OK, str(folder.root) if folder else words or embedded))
+    chosen = checkpoint or (PAPER if words else SHAPES)
+    tasks = [_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
 
-def _task(task: Task, folder: DataFolder | None, checkpoint: str) -> Check:
+def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
     """Say what a task still lacks."""
     entry = find_entry(checkpoint)
     if entry is not None and task.name not in entry.files:
@@ -56,6 +59,9 @@ def _task(task: Task, folder: DataFolder | None, checkpoint: str) -> Check:
     lacking: list[str] = []
     remedies: list[str] = []
     missing = folder.missing([needed for split in task.splits for needed in task.files(split)]) if folder else []
+    if hub and task.name in UNUSABLE:
+        lacking.append("a copy on the hub")
+        remedies.append(UNUSABLE[task.name])
     if missing:
         lacking.append(f"{len(missing)} of its files")
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")

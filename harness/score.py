@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.data.chosen import chosen_data
+from harness.data.chosen import chosen_data, unwatched
 from harness.errors import DataError, UsageError
 from harness.predictions import HEAD, stored_predictions
 from harness.registry import find_split, find_task
@@ -46,7 +46,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
     split = find_split(task, split_name)
     if split in task.hidden:
         raise UsageError(f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}")
-    folder = chosen_data(data)
+    folder = chosen_data(data, {task.name: [split]}, watch=unwatched)
     samples = task.load(folder, split)
     if _is_ours(predictions):
         scores = task.score(samples, _ours(task, split, predictions, samples))

@@ -75,11 +75,12 @@ def objection(path: Path) -> str | None:
 
 
 def deviations(task: str, split: str, counts: Mapping[str, int]) -> list[str]:
-    """Return which counts of a split differ from the published ones, in words; nothing where none are published."""
+    """Return which of these counts of a split differ from the published ones, in words."""
+    published = COUNTS.get((task, split), {})
     return [
-        f"{counts.get(word, 0):,} {word}, officially {_words(official)}"
-        for word, official in COUNTS.get((task, split), {}).items()
-        if not _fits(counts.get(word, 0), official)
+        f"{count:,} {word}, officially {_words(published[word])}"
+        for word, count in counts.items()
+        if word in published and not _fits(count, published[word])
     ]
 
 

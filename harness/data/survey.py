@@ -1,17 +1,14 @@
 """The whole of what `xvlm-eval data` looks at: the files, the splits and, when asked, every image."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.data.chosen import chosen_data
-from harness.data.inspection import Inspection, Report, inspect
+from harness.data.chosen import Watch, chosen_data
+from harness.data.inspection import Inspection, inspect
 from harness.data.verification import Misfit, verify
 from harness.registry import find_splits, find_tasks
 
 WORKERS = 4  # threads that decode images
-
-Watch = Callable[[str], AbstractContextManager[Report]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ def survey(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, dec
     Raises UsageError for an unknown name, MissingError where there is no such folder.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
-    folder = chosen_data(data)
+    folder = chosen_data(data, {task.name: names for task, names in wanted}, watch=watch)
     with watch("files") as report:
         inspection = inspect(folder, wanted, report=report)
     if not decode:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checkpoints import BERT, PAPER, Entry, Release, bert_vocabulary, entries, release_path
+from harness.data.chosen import Watch
 from harness.data.inspection import INCOMPLETE, MISSING, WRONG, File, Inspection, inspect
 from harness.data.listing import remedy, size_in_words
 from harness.data.origins import Origin, origin_of
-from harness.data.survey import Watch
 from harness.errors import MissingError, UsageError
-from harness.places import configured
+from harness.hub.copies import is_hub
+from harness.places import words_for
 from harness.registry import find_splits, find_tasks
 from harness.sources.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.task import Task
@@ -57,9 +58,10 @@ def plan_for(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, w
     """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    root = configured("data", flag=data)
-    if root is None:
+    words = words_for("data", flag=data)
+    if words is None or is_hub(words):
         raise UsageError("fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file")
+    root = Path(words).expanduser()
     folder = open_folder(root) if root.exists() else DataFolder(root, OWN)
     if folder.name == EMBEDDED:
         raise UsageError(f"{root}: holds the embedded benchmark, which needs nothing; name another folder")

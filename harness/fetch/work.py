@@ -4,9 +4,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
+from harness.data.chosen import Watch
 from harness.data.known import objection
 from harness.data.listing import size_in_words
 from harness.errors import DataError, HarnessError
@@ -18,8 +19,6 @@ from harness.places import hub_is_offline
 
 WORKSHOP = ".fetch"  # the folder below the data folder in which everything lies until it is whole
 MEGABYTE = 10**6
-
-Watch = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:

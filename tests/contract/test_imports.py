@@ -13,7 +13,8 @@ WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.
                  "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
                  "harness/registry.py", "harness/predictions.py", "harness/statistics.py", "harness/paper.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
-                 "harness/score.py", "harness/server.py", "harness/data", "harness/fetch", "harness/places.py", "harness/provenance.py",
+                 "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py",
+                 "harness/data", "harness/fetch", "harness/hub",
                  "harness/crew.py", "harness/parts.py")  # fmt: skip
 
 
