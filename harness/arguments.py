@@ -126,6 +126,7 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     data.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
     data.add_argument("--data", metavar="DIR", help="folder of the benchmark files; default: as for `run`")
     data.add_argument("--verify", action="store_true", help="decode every image and compare it with its annotations (minutes on real data)")
+    data.add_argument("--build-flat", metavar="DIR", help="write X-VLM's own lists (its data/finetune) from the original files")
     data.add_argument("--layout", action="store_true", help="print the folder tree that the tasks read, and do nothing else")
     data.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
 

@@ -215,6 +215,7 @@ def _checkpoint(options: argparse.Namespace) -> int:
 
 def _data(options: argparse.Namespace) -> int:
     """Print what a data folder holds of what the tasks need."""
+    from harness.data.flat import build_flat
     from harness.data.layout import layout
     from harness.data.listing import shown
     from harness.data.survey import survey
@@ -227,6 +228,10 @@ def _data(options: argparse.Namespace) -> int:
         return 0
     watch = partial(Progress, stream=sys.stderr, say=_say)
     found = survey(options.task, options.split, data=options.data, decode=options.verify, watch=watch)
+    if options.build_flat:
+        for sentence in build_flat(found.inspection, Path(options.build_flat)):
+            print(sentence)
+        return 0
     print(shown(found, format=options.format))
     return 0 if found.sound else DataError.exit_code
 
