@@ -116,6 +116,7 @@ def _run(options: argparse.Namespace) -> int:
 def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:
     """Say what each run ended in, and print all results at the end."""
     from harness import report
+    from harness.data.known import not_official
     from harness.results import read_record
 
     rows = []
@@ -123,6 +124,8 @@ def _print_outcomes(outcomes: "Iterable[Outcome]") -> int:
         for outcome in outcomes:
             record = read_record(outcome.record)
             rows += report.record_rows(record, outcome.record)
+            for difference in not_official(record):
+                _say(f"{record.task} {record.split}: {difference}; such a result fills no row of the table")
             for name, reason in record.not_run.items():
                 if outcome.submission:
                     print(f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`", flush=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.results import ResultRecord
+from harness.sources.folder import EMBEDDED
 
 LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco/defaults_cap.yaml"
 NLVR = "lil-lab/nlvr, commit 18924841, nlvr2/data"
@@ -82,6 +84,13 @@ def deviations(task: str, split: str, counts: Mapping[str, int]) -> list[str]:
         for word, count in counts.items()
         if word in published and not _fits(count, published[word])
     ]
+
+
+def not_official(record: ResultRecord) -> list[str]:
+    """Return in words why the data of a record is not the official split; nothing for the embedded benchmark and for subsets."""
+    if record.data["name"] == EMBEDDED or record.subset:
+        return []
+    return deviations(record.task, record.split, {"samples": record.n})
 
 
 def digest_of(path: Path, algorithm: str) -> str:

@@ -38,10 +38,11 @@ SPLITS = [(name, split) for name in task_names() for split in find_task(name).sp
 
 def folder(root, files):
     """A data folder with these files of the embedded benchmark and its images."""
+    source = embedded_data().root
     for name in files:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(embedded_data().root / name, root / name)
-    (root / "images").symlink_to(embedded_data().root / "images")
+        shutil.copy(source / name, root / name)
+    (root / "images").symlink_to(source / "images")
     return DataFolder(root, "files")
 
 
@@ -69,9 +70,9 @@ def content(sample, root, without=()):
 def test_the_originals_are_enough(originals, name, split):
     task = find_task(name)
     assert originals.missing(task.files(split)) == []
-    expected = task.load(embedded_data(), split)
-    found = task.load(originals, split)
-    assert [content(one, originals.root) for one in found] == [content(one, embedded_data().root) for one in expected]
+    embedded = embedded_data()
+    expected, found = task.load(embedded, split), task.load(originals, split)
+    assert [content(one, originals.root) for one in found] == [content(one, embedded.root) for one in expected]
 
 
 @pytest.mark.parametrize(("name", "split"), SPLITS)
