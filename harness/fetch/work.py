@@ -1,16 +1,14 @@
 """Carry out a plan: one fetch into a folder at a time, enough room on the disk first, and everything in its place at once or not at all."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.data.chosen import Watch
 from harness.data.known import objection
 from harness.data.listing import size_in_words
 from harness.errors import DataError, HarnessError
+from harness.fetch.alone import alone
 from harness.fetch.download import Pace, download
 from harness.fetch.drive import fetch_weights
 from harness.fetch.plan import Plan, Step
@@ -27,7 +25,7 @@ def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:
     Raises HarnessError where another fetch is at work or the disk has no room; at the end, the errors of all that failed.
     """
     workshop = plan.root / WORKSHOP
-    with _alone(workshop):
+    with alone(workshop, occupied="another fetch into this folder is at work; wait for it"):
         _refuse_without_room(plan.room, plan.root)
         failures: list[HarnessError] = []
         for step in plan.steps:
@@ -99,26 +97,6 @@ def _into_place(source: Path, place: Path) -> str:
         return f"{place}: completed with {len(lacking):,} files"
     except OSError as error:
         raise HarnessError(f"{place}: cannot be written ({error.strerror}); what was fetched is in {source}") from error
-
-
-@contextmanager
-def _alone(workshop: Path) -> Iterator[None]:
-    """Keep a second fetch out of the same folder; the system lets go of the lock when the process ends, however it does."""
-    try:
-        workshop.mkdir(parents=True, exist_ok=True)
-        lock = os.open(workshop / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise HarnessError(f"{workshop}: cannot be written ({error.strerror})") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HarnessError(f"{workshop.parent}: another fetch into this folder is at work; wait for it") from error
-        except OSError:  # a file system without locks: one fetch at a time is then the user's care
-            pass
-        yield
-    finally:
-        os.close(lock)
 
 
 def _refuse_without_room(size: int, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from harness.data.chosen import Watch
 from harness.data.known import deviations
 from harness.errors import DataError, HarnessError, MissingError
+from harness.fetch.alone import alone
 from harness.hub.conversion import CONVERTERS, Counts, Job
 from harness.hub.copies import PREFIX, Copy, Part, copy_of
 from harness.hub.rows import Row, Source, commit_of, read_rows
@@ -50,7 +50,8 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -
     root = cache() / PREFIX / _slug(words, orders[0].source)
     for order in orders:
         if not _written(root, order):
-            _materialise(root, order, watch=watch)
+            with alone(root / NOTES, occupied="another run is writing this data; wait for it"):
+                _materialise(root, order, watch=watch)
     return DataFolder(root, OWN)
 
 
@@ -104,7 +105,7 @@ def _materialise(root: Path, order: Order, *, watch: Watch) -> None:
     """Write a part beside its place, compare its sizes with the official ones, and move it there; the note comes last."""
     commit = commit_of(order.source)
     source = Source(order.source.repository, commit)
-    temporary = root / f".{order.note}.{os.getpid()}"
+    temporary = root / f".{order.note}.new"
     with watch(f"{order.source.repository} {order.part.hub_splits[0]}, rows") as report:
 
         def read(split: str, columns: Sequence[str]) -> Iterator[Row]:
@@ -116,7 +117,8 @@ def _materialise(root: Path, order: Order, *, watch: Watch) -> None:
             report(number, number)
 
         try:
-            temporary.mkdir(parents=True)
+            shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+            temporary.mkdir()
             counts = CONVERTERS[order.copy.format](Job(order.part.hub_splits, read, temporary))
             if order.official:
                 refuse_unofficial(order.source, order.task, counts)
@@ -152,8 +154,7 @@ def _move(source: Path, root: Path) -> None:
 
 def _note(root: Path, order: Order, found: Mapping[str, Any]) -> None:
     path = root / NOTES / order.note
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"repository": order.source.repository, "revision": order.source.revision, **found}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -9,7 +9,8 @@ from datasets import Dataset, Features, Image, List, Value
 
 from harness.cli import main
 from harness.data.chosen import unwatched
-from harness.errors import DataError, MissingError
+from harness.errors import DataError, HarnessError, MissingError
+from harness.fetch.alone import alone
 from harness.hub.copies import COPIES, UNUSABLE, is_hub
 from harness.hub.materialise import hub_data, refuse_unofficial
 from harness.hub.rows import Source
@@ -189,6 +190,23 @@ def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(copies, tmp_pa
     )
 
 
+def test_what_a_killed_run_left_is_cleared_away(copies, tmp_path, monkeypatch):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
+    root = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
+    (root / ".hub" / "karpathy-test.json").unlink()
+    (root / ".karpathy-test.json.new" / "half").mkdir(parents=True)
+    hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched)
+    assert sorted(path.name for path in root.iterdir()) == [".hub", "coco"]
+
+
+def test_a_copy_that_another_run_is_writing_is_left_to_it(copies, tmp_path, monkeypatch):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
+    root = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
+    (root / ".hub" / "karpathy-test.json").unlink()
+    with alone(root / ".hub", occupied=""), pytest.raises(HarnessError, match="another run is writing this data"):
+        hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched)
+
+
 def test_a_copy_on_disk_that_changes_is_written_anew(copies, tmp_path):
     copy = shutil.copytree(copies["karpathy"], tmp_path / "karpathy")
     before = hub_data(f"hf:{copy}", {"coco-caption": ["test"]}, watch=unwatched).root
@@ -203,7 +221,7 @@ def test_what_was_written_of_the_pinned_copies_is_used_without_the_network(copie
     written = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
     pinned = cache() / "hf" / "pinned"
     shutil.copytree(written, pinned)
-    (note,) = (pinned / ".hub").iterdir()
+    (note,) = (pinned / ".hub").glob("*.json")
     copy = COPIES["coco-caption"]
     note.write_text(json.dumps({"repository": copy.repository, "revision": copy.revision}))
     try:
