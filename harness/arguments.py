@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
     _add_bench(verbs.add_parser("bench", parents=[common], help="time the engine beside the literal algorithm of the paper's code"))
+    _add_data(verbs.add_parser("data", parents=[common], help="say what of the benchmark files is there, and where to get the rest"))
+    _add_fetch(verbs.add_parser("fetch", parents=[common], help="download what the tasks need and can be had without asking"))
+    _add_doctor(verbs.add_parser("doctor", parents=[common], help="say whether a run can go on this machine, and what to do if not"))
     _add_list(verbs.add_parser("list", parents=[common], help="show the tasks and checkpoints there are"))
     return whole
 
@@ -51,7 +54,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--data",
         metavar="DIR",
-        help="folder of the benchmark files; default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
+        help="folder of the benchmark files, or hf (hf:REPOSITORY@REVISION) for copies on Hugging Face's hub; "
+        "default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
     )
     run.add_argument("--out", metavar="DIR", default=OUT, help=f"folder for predictions and records; default: {OUT}")
     run.add_argument(
@@ -132,6 +136,32 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--dtype", choices=DTYPES, default="float32", help="precision of the engine; the literal side stays in float32")
     bench.add_argument("--threads", type=_positive, metavar="N", help="threads that compute; default: torch's own number")
     bench.add_argument("--json", action="store_true", help="print everything that was measured, for machines")
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    data.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all; default: all")
+    data.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
+    data.add_argument("--data", metavar="DIR", help="folder of the benchmark files; default: as for `run`")
+    data.add_argument("--verify", action="store_true", help="decode every image and compare it with its annotations (minutes on real data)")
+    data.add_argument("--build-flat", metavar="DIR", help="write X-VLM's own lists (its data/finetune) from the original files")
+    data.add_argument("--layout", action="store_true", help="print the folder tree that the tasks read, and do nothing else")
+    data.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
+
+
+def _add_fetch(fetch: argparse.ArgumentParser) -> None:
+    fetch.add_argument("--task", action="append", default=[], metavar="NAME", help="a task, several (repeat, or a,b), or all; default: all")
+    fetch.add_argument("--split", action="append", default=[], metavar="NAME", help="a split of each task; default: all of its splits")
+    fetch.add_argument("--data", metavar="DIR", help="folder to fetch into; default: the one that is configured")
+    fetch.add_argument("--weights", action="store_true", help="the paper's checkpoints from Google Drive too (needs gdown)")
+    fetch.add_argument("--connections", type=_positive, default=4, metavar="N", help="connections at a time; default: 4")
+    fetch.add_argument("--yes", action="store_true", help="fetch; without it, only say what would be fetched")
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--data", metavar="DIR", help="folder of the benchmark files; default: as for `run`")
+    doctor.add_argument("--checkpoint", metavar="NAME|PATH", help="an entry of checkpoints.yaml, or a weight file; default: as for `run`")
+    doctor.add_argument("--online", action="store_true", help="ask Hugging Face's hub whether it answers; nothing else is asked")
+    doctor.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
 
 
 def _add_list(lists: argparse.ArgumentParser) -> None:

@@ -115,7 +115,7 @@ def find_weights(chosen: str, *, task: str, data: Path | None) -> Weights:
         name=path.stem,
         family="xvlm",
         path=path,
-        vocabulary=vocabulary if vocabulary.is_file() else _bert_vocabulary(data),
+        vocabulary=vocabulary if vocabulary.is_file() else bert_vocabulary(data),
         configuration=configuration if configuration.is_file() else None,
     )
 
@@ -129,7 +129,7 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
         return Weights(entry.name, entry.family, folder / release.path, folder / entry.vocabulary, release)
     found: list[Path] = []
     missing: list[str] = []
-    for find in (lambda: _release_path(entry, release, data), lambda: _bert_vocabulary(data)):
+    for find in (lambda: release_path(entry, release, data), lambda: bert_vocabulary(data)):
         try:
             found.append(find())
         except MissingError as error:
@@ -140,7 +140,8 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
     return Weights(entry.name, entry.family, path, vocabulary, release)
 
 
-def _release_path(entry: Entry, release: Release, data: Path | None) -> Path:
+def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
+    """Return where a released file is, below the checkpoints folder or the data folder. Raises MissingError with where to get it."""
     roots = [root for root in (configured("checkpoints"), data / "checkpoints" if data else None) if root]
     places = [root / below for root in roots for below in (f"{entry.name}/{release.path}", release.path)]
     for place in places:
@@ -153,8 +154,11 @@ def _release_path(entry: Entry, release: Release, data: Path | None) -> Path:
     )
 
 
-def _bert_vocabulary(data: Path | None) -> Path:
-    """Return the vocabulary of bert-base-uncased: below the data folder, or where the hub's own tools keep it on this machine."""
+def bert_vocabulary(data: Path | None) -> Path:
+    """Return the vocabulary of bert-base-uncased: below the data folder, or where the hub's own tools keep it on this machine.
+
+    Raises MissingError where it is in neither.
+    """
     places = [data / below for below in (f"{BERT}/vocab.txt", f"data/{BERT}/vocab.txt", "vocab.txt")] if data else []
     for place in places:
         if place.is_file():

@@ -107,12 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     with launch.join() as crew:
         say = _say if crew.rank == 0 else _say_nothing
         say(launch.notice(request))
-        plan = launch.agree_on_plan(request, crew)
+        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
+        plan = launch.agree_on_plan(request, crew, watch=watch)
         if plan.left_out:
             say(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
         if options.plan:
             return _print_plan(launch.foresee(plan, request) if crew.rank == 0 else (), options.format)
-        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say)
         return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch, tell=_say), options.format)
 
 
@@ -129,6 +129,7 @@ def _print_plan(forecasts: "Iterable[Forecast]", format: str) -> int:
 def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
     """Say what each run ended in, and print all results at the end."""
     from harness import report
+    from harness.data.known import not_official
     from harness.results import read_record
 
     rows = []
@@ -136,6 +137,8 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
         for outcome in outcomes:
             record = read_record(outcome.record)
             rows += report.record_rows(record, outcome.record)
+            for difference in not_official(record):
+                _say(f"{record.task} {record.split}: {difference}; such a result fills no row of the table")
             for name, reason in record.not_run.items():
                 if outcome.submission:
                     show = _say if format == "json" else partial(print, flush=True)
@@ -240,6 +243,55 @@ def _bench(options: argparse.Namespace) -> int:
     return 0 if found.agree else 1
 
 
+def _data(options: argparse.Namespace) -> int:
+    """Print what a data folder holds of what the tasks need."""
+    from harness.data.flat import build_flat
+    from harness.data.layout import layout
+    from harness.data.listing import shown
+    from harness.data.survey import survey
+    from harness.errors import DataError
+    from harness.progress import Progress
+    from harness.registry import find_tasks
+
+    if options.layout:
+        print(layout(find_tasks(options.task or ["all"])))
+        return 0
+    watch = partial(Progress, stream=sys.stderr, say=_say)
+    found = survey(options.task, options.split, data=options.data, decode=options.verify, watch=watch)
+    if options.build_flat:
+        for sentence in build_flat(found.inspection, Path(options.build_flat)):
+            print(sentence)
+        return 0
+    print(shown(found, format=options.format))
+    return 0 if found.sound else DataError.exit_code
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """Say what would be fetched, and with --yes fetch it."""
+    from harness.fetch import plan, work
+    from harness.fetch.download import Pace
+    from harness.progress import Progress
+
+    watch = partial(Progress, stream=sys.stderr, say=_say)
+    chosen = plan.plan_for(options.task, options.split, data=options.data, weights=options.weights, watch=watch)
+    print(plan.in_words(chosen), flush=True)
+    if not options.yes:
+        _say("nothing was fetched; add --yes to fetch")
+        return 0
+    for sentence in work.carry_out(chosen, pace=Pace(connections=options.connections), watch=watch):
+        print(sentence, flush=True)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Print whether a run can go, and what to do if not."""
+    from harness import doctor
+
+    diagnosis = doctor.examine(data=options.data, checkpoint=options.checkpoint, online=options.online)
+    print(doctor.shown(diagnosis, format=options.format))
+    return 0 if diagnosis.well else 1
+
+
 def _list(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
     from harness import checkpoints, report
@@ -274,6 +326,9 @@ VERBS = {
     "import-score": _import_score,
     "checkpoint": _checkpoint,
     "bench": _bench,
+    "data": _data,
+    "fetch": _fetch,
+    "doctor": _doctor,
     "list": _list,
 }
 

@@ -1,7 +1,7 @@
 """From the words of a command line to runs: which tasks and splits, on which data, with which weights, and what is missing."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.crew import Alone, Crew, is_one_of_many
-from harness.errors import CapabilityError, MissingError, UsageError
+from harness.data.chosen import Watch, chosen_data, unwatched
+from harness.errors import CapabilityError, MissingError
 from harness.evaluate import Outcome, Run, evaluate, subset
 from harness.first_use import checked_sha256, note_first_use
-from harness.places import config_file, configured
+from harness.hub.copies import is_hub
+from harness.places import config_file, words_for
 from harness.planning import Forecast, forecast
 from harness.predict import Report, Speed, Tell
-from harness.registry import find_split, find_task, load_model, task_names
-from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import DataFolder, open_folder
+from harness.registry import find_splits, find_tasks, load_model, task_names
+from harness.sources.folder import DataFolder
 from harness.task import Task
 
 
@@ -58,37 +59,46 @@ class Plan:
 
 def notice(request: Request) -> str:
     """Return the first line of a run: which data and which weights; and for the embedded benchmark, how to evaluate on real data."""
-    root = configured("data", flag=request.data)
-    if root is not None:
-        return f"data of {root}, evaluated with {request.checkpoint or PAPER}"
+    words = words_for("data", flag=request.data)
+    if words is not None:
+        return f"data of {words}, evaluated with {request.checkpoint or PAPER}"
     return (
         f"embedded benchmark: {request.checkpoint or SHAPES} on shapes, because no data folder is configured "
         f"(--data DIR, XVLM_EVAL_DATA, or `data: DIR` in {config_file()})"
     )
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request, *, watch: Watch = unwatched) -> Plan:
     """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    root = configured("data", flag=request.data)
-    checkpoint = request.checkpoint or (PAPER if root else SHAPES)
+    words = words_for("data", flag=request.data)
+    hub = words is not None and is_hub(words)
+    checkpoint = request.checkpoint or (PAPER if words else SHAPES)
     tasks, left_out = _tasks(request.tasks, checkpoint)
-    splits = [_splits(task, request.splits) for task in tasks]
-    data = open_folder(root) if root else embedded_data()
+    splits = {task.name: find_splits(task, request.splits) for task in tasks}
     parts: list[Part] = []
-    missing: dict[str, None] = {}
-    for task, wanted in zip(tasks, splits, strict=True):
-        missing |= {f"{data.root}/{needed}": None for split in wanted for needed in data.missing(task.files(split))}
+    lacking: dict[str, None] = {}
+    for task in tasks:
         try:
             task.check_environment()
         except MissingError as error:
-            missing |= {str(error): None}
+            lacking |= {str(error): None}
         try:
-            parts.append(Part(task, wanted, find_weights(checkpoint, task=task.name, data=root)))
+            weights = find_weights(checkpoint, task=task.name, data=Path(words).expanduser() if words and not hub else None)
+            parts.append(Part(task, splits[task.name], weights))
         except MissingError as error:
-            missing |= dict.fromkeys(str(error).splitlines())
-    if missing:
-        raise MissingError("\n  ".join([f"missing ({len(missing)}):", *missing]))
+            lacking |= dict.fromkeys(str(error).splitlines())
+    if lacking and hub:
+        raise _missing(lacking)  # before gigabytes are read for nothing
+    data = chosen_data(request.data, splits, watch=watch)
+    files = [needed for task in tasks for split in splits[task.name] for needed in data.missing(task.files(split))]
+    if missing := {f"{data.root}/{needed}": None for needed in files} | lacking:
+        raise _missing(missing)
     return Plan(data, parts, left_out)
+
+
+def _missing(what: Iterable[str]) -> MissingError:
+    lines = list(what)
+    return MissingError("\n  ".join([f"missing ({len(lines)}):", *lines]))
 
 
 def join() -> AbstractContextManager[Crew]:
@@ -100,10 +110,10 @@ def join() -> AbstractContextManager[Crew]:
     return joined()
 
 
-def agree_on_plan(request: Request, crew: Crew) -> Plan:
-    """Return `make_plan`'s plan, the first process before the others: it may have to render the embedded benchmark."""
+def agree_on_plan(request: Request, crew: Crew, *, watch: Watch) -> Plan:
+    """Return `make_plan`'s plan, the first process before the others: it may have to write the embedded benchmark, or data from the hub."""
     if crew.rank == 0:
-        plan = make_plan(request)
+        plan = make_plan(request, watch=watch)
         crew.gather(None)
         return plan
     crew.gather(None)
@@ -171,11 +181,4 @@ def _tasks(names: Sequence[str], checkpoint: str) -> _Tasks:
         entry = find_entry(checkpoint)
         words = [name for name in task_names() if entry is None or name in entry.files]
         left_out = [name for name in task_names() if name not in words]
-    if not words:
-        raise UsageError("--task is needed: a name, several of them, or all")
-    return _Tasks(list({task.name: task for task in map(find_task, words)}.values()), left_out)
-
-
-def _splits(task: Task, names: Sequence[str]) -> list[str]:
-    words = [word for name in names for word in name.split(",") if word]
-    return list(dict.fromkeys(find_split(task, word) for word in words)) or list(task.splits)
+    return _Tasks(find_tasks(words), left_out)

@@ -32,20 +32,31 @@ def hub_cache() -> Path:
     return Path(os.environ.get("HF_HOME") or _home() / ".cache" / "huggingface").expanduser() / "hub"
 
 
+def hub_is_offline() -> bool:
+    """Return whether the user wants no network for Hugging Face's hub (`HF_HUB_OFFLINE`, read as its own tools read it)."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def config_file() -> Path:
     """Return the user's configuration file, which need not exist."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "xvlm-eval" / "config.yaml"
 
 
 def configured(key: str, *, flag: str | None = None) -> Path | None:
-    """Return the folder chosen for `data` or `checkpoints`: by the flag, else by the environment, else by the configuration file.
+    """Return the folder chosen for `data` or `checkpoints`, as `words_for` does."""
+    chosen = words_for(key, flag=flag)
+    return Path(chosen).expanduser() if chosen else None
+
+
+def words_for(key: str, *, flag: str | None = None) -> str | None:
+    """Return what was chosen for `data` or `checkpoints`: by the flag, else by the environment, else by the configuration file.
 
     Raises UsageError for a flag without a folder, DataError for a configuration file that cannot be read.
     """
     if flag == "":
         raise UsageError(f"--{key} '': names no folder; leave the flag out, or name one")
     chosen = flag or os.environ.get(f"XVLM_EVAL_{key.upper()}") or _config().get(key)
-    return Path(chosen).expanduser() if chosen else None
+    return str(chosen) if chosen else None
 
 
 def _config() -> Mapping[str, Any]:

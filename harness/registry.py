@@ -36,6 +36,22 @@ def find_task(name: str) -> Task:
     raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
 
 
+def find_tasks(names: Sequence[str]) -> list[Task]:
+    """Return the tasks of these words, each once: names, several in one word (`a,b`), or `all`. Raises UsageError where there are none."""
+    words = [word for name in names for word in name.split(",") if word]
+    if any(word.lower() == "all" for word in words):
+        words = task_names()
+    if not words:
+        raise UsageError("--task is needed: a name, several of them, or all")
+    return list({task.name: task for task in map(find_task, words)}.values())
+
+
+def find_splits(task: Task, names: Sequence[str]) -> list[str]:
+    """Return the splits of these words, each once; all of the task's where there are none."""
+    words = [word for name in names for word in name.split(",") if word]
+    return list(dict.fromkeys(find_split(task, word) for word in words)) or list(task.splits)
+
+
 def find_split(task: Task, name: str) -> str:
     """Return a split of a task by name; `_`, `-` and case do not matter."""
     for split in task.splits:

@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.data.chosen import chosen_data, unwatched
 from harness.errors import DataError, UsageError
-from harness.places import configured
 from harness.predictions import HEAD, stored_predictions
 from harness.registry import find_split, find_task
-from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import open_folder
 from harness.sources.submissions import matched
 from harness.task import Sample, Scores, Task
 
@@ -48,8 +46,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
     split = find_split(task, split_name)
     if split in task.hidden:
         raise UsageError(f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}")
-    root = configured("data", flag=data)
-    folder = open_folder(root) if root else embedded_data()
+    folder = chosen_data(data, {task.name: [split]}, watch=unwatched)
     samples = task.load(folder, split)
     if _is_ours(predictions):
         scores = task.score(samples, _ours(task, split, predictions, samples))

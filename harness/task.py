@@ -31,6 +31,11 @@ class Region:
 View = Path | Region  # what a sample shows: a whole image file, as stored, or a part of one
 
 
+def image_file(view: View) -> Path:
+    """Return the file that a view is of."""
+    return view.path if isinstance(view, Region) else view
+
+
 @dataclass(frozen=True)
 class Sample:
     """One unit of prediction. Adapters add fields in the dataset's own words; text is byte for byte the annotation."""
@@ -116,6 +121,14 @@ class Task(ABC):
     @abstractmethod
     def load(self, data: DataFolder, split: str) -> Sequence[Any]:
         """Read the samples of `split`, in the order of the annotation file. Raises DataError for anything not as the format says."""
+
+    def counts(self, samples: Sequence[Any]) -> Mapping[str, int]:
+        """Count what publications tell of a split, in the dataset's words: `samples` and `images`, and what a task adds."""
+        return {"samples": len(samples), "images": len({image_file(view) for sample in samples for view in sample.images})}
+
+    def misfit(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
+        """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""
+        return None
 
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""

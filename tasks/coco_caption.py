@@ -14,6 +14,7 @@ from harness.capabilities import Captioner
 from harness.errors import DataError
 from harness.metrics.captions import score
 from harness.metrics.java import java_environment
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import coco_id, read_flat_captions, read_karpathy
 from harness.sources.submissions import matched, read_captions
@@ -29,11 +30,7 @@ CAPTIONS = {
     )
     for split in ("test", "val")
 }
-IMAGES = Needed(
-    ("images/coco/val2014", "coco/val2014", "val2014"),
-    "the folder of COCO's validation images of 2014 (6 GB)",
-    "http://images.cocodataset.org/zips/val2014.zip",
-)
+IMAGES = coco_images("val2014")
 MEANS = ("rouge_l", "cider")  # metrics of all images that are the mean of the images'
 
 
@@ -64,7 +61,7 @@ class COCOCaption(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
-        path, images = data.path(CAPTIONS[split]), data.path(IMAGES)
+        path, images = data.path(CAPTIONS[split]), data.place(IMAGES)
         pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
         if not pictures:
             raise DataError(f"{path}: has no image of the split {split}")
@@ -76,6 +73,10 @@ class COCOCaption(Task):
             )
             for picture in pictures
         ]
+
+    def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
+        """Count the captions too."""
+        return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
 
     def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
         """Return a caption for each image."""

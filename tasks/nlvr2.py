@@ -29,11 +29,15 @@ STATEMENTS = {
     )
     for split, original in ORIGINAL.items()
 }
-IMAGES = Needed(
-    ("images/nlvr2", "nlvr2/images", "nlvr2"),
-    "the folder of NLVR2's images, with dev/ and test1/",
-    "the form linked at https://lil.nlp.cornell.edu/nlvr/ (answered by mail)",
-)
+IMAGES = {
+    split: Needed(
+        tuple(f"{folder}/{original}" for folder in ("images/nlvr2", "nlvr2/images", "nlvr2")),
+        f"the folder of NLVR2's {original} images",
+        "the form linked at https://lil.nlp.cornell.edu/nlvr/ (answered by mail)",
+        folder=True,
+    )
+    for split, original in ORIGINAL.items()
+}
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,14 @@ class NLVR2(Task):
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the statements, original or flat, and the images."""
-        return (STATEMENTS[split], IMAGES)
+        return (STATEMENTS[split], IMAGES[split])
 
     def load(self, data: DataFolder, split: str) -> Sequence[Statement]:
         """Read the statements of a split: from the original lines where they are, since only they tell the groups of consistency."""
         path = data.path(STATEMENTS[split])
         flat = path.name.startswith("nlvr_")
         examples = read_flat_statements(path) if flat else read_lines(path, folder=ORIGINAL[split])
-        images = data.path(IMAGES)
+        images = data.place(IMAGES[split]).parent  # the annotations name dev/... and test1/...
         return [
             Statement(
                 id=example.identifier,
@@ -79,6 +83,11 @@ class NLVR2(Task):
     def demand(self, samples: Sequence[Statement]) -> Demand:
         """Every statement looks at its two images, which are one memory."""
         return super().demand(samples)._replace(texts=[sample.text for sample in samples])
+
+    def counts(self, samples: Sequence[Statement]) -> Mapping[str, int]:
+        """Count the pairs of images, the groups of consistency and the true statements too."""
+        pairs, groups = {sample.images for sample in samples}, {sample.group for sample in samples}
+        return {**super().counts(samples), "pairs": len(pairs), "groups": len(groups), "true": sum(sample.label for sample in samples)}
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""

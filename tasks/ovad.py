@@ -17,6 +17,7 @@ from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.reading import is_number
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.matrices import read_array
 from harness.sources.ovad import Attribute, read_ovad
@@ -28,11 +29,7 @@ ANNOTATIONS = Needed(
     "the boxes and their attributes",
     "https://lmb.informatik.uni-freiburg.de/resources/datasets/ovad.zip",
 )
-IMAGES = Needed(
-    ("images/coco/val2017", "coco/val2017", "val2017"),
-    "the folder of COCO's validation images of 2017 (0.8 GB)",
-    "http://images.cocodataset.org/zips/val2017.zip",
-)
+IMAGES = coco_images("val2017")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class OVAD(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Object]:
         """Read the boxes that count."""
-        path, images = data.path(ANNOTATIONS), data.path(IMAGES)
+        path, images = data.path(ANNOTATIONS), data.place(IMAGES)
         annotations = read_ovad(path)
         said = [sentences(attribute.name, attribute.is_has_att) for attribute in annotations.attributes]
         asked = Asked(
@@ -89,6 +86,10 @@ class OVAD(Task):
     def demand(self, samples: Sequence[Object]) -> Demand:
         """No sentence looks at a box: their features are compared."""
         return super().demand(samples)._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
+
+    def counts(self, samples: Sequence[Object]) -> Mapping[str, int]:
+        """Count the attributes too."""
+        return {**super().counts(samples), "attributes": len(samples[0].labels)}
 
     def predict(self, model: AttributeMatcher, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""

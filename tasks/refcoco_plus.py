@@ -15,6 +15,7 @@ from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.reading import is_number
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.refer import read_flat, read_references
 from harness.sources.submissions import matched, read_boxes
@@ -25,11 +26,7 @@ REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, 
 FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's own
 REFS = Needed(tuple(f"{folder}/refs(unc).p" for folder in FOLDERS), "the references, UNC split", REFER)
 INSTANCES = Needed(tuple(f"{folder}/instances.json" for folder in FOLDERS), "the boxes of the references", REFER)
-IMAGES = Needed(
-    ("images/coco/train2014", "coco/train2014", "train2014"),
-    "the folder of COCO's training images of 2014 (13 GB)",
-    "http://images.cocodataset.org/zips/train2014.zip",
-)
+IMAGES = coco_images("train2014")
 FLAT = {
     split: Needed(
         (f"data/finetune/refcoco+/{name}", f"data/finetune/{name}", f"finetune/{name}", f"refcoco+/{name}", name),
@@ -75,7 +72,7 @@ class RefCOCOPlus(Task):
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
         said = read_flat(flat, references) if flat else [(ref, sentence) for ref in references for sentence in ref.sentences]
-        images = data.path(IMAGES)
+        images = data.place(IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
@@ -96,6 +93,15 @@ class RefCOCOPlus(Task):
     def demand(self, samples: Sequence[Expression]) -> Demand:
         """Every expression looks at its image."""
         return super().demand(samples)._replace(texts=[sample.text for sample in samples])
+
+    def counts(self, samples: Sequence[Expression]) -> Mapping[str, int]:
+        """Count the references too."""
+        return {**super().counts(samples), "references": len({sample.ref_id for sample in samples})}
+
+    def misfit(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
+        """Say where an image has not the size that its boxes are measured in."""
+        expected = (sample.width, sample.height)
+        return None if sizes[0] == expected else "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""

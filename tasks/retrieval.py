@@ -16,6 +16,7 @@ from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import KS, ranks, recalls, summary
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import read_flat_captions, read_karpathy
 from harness.sources.matches import as_prediction, stored_pairs
@@ -56,7 +57,7 @@ class Retrieval(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path, images = data.path(_captions(self.dataset, split)), data.path(self.images)
+        path, images = data.path(_captions(self.dataset, split)), data.place(self.images)
         pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
         if not pictures:
             raise DataError(f"{path}: has no image of the split {split}")
@@ -75,6 +76,10 @@ class Retrieval(Task):
         by_image, by_text = len(samples) * min(self.shortlist, len(texts)), len(texts) * min(self.shortlist, len(samples))
         at_most = min(by_image + by_text, len(samples) * len(texts))
         return super().demand(samples)._replace(pairs=max(by_image, by_text), pairs_at_most=at_most, texts=texts)
+
+    def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
+        """Count the captions too."""
+        return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
 
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
@@ -124,11 +129,7 @@ class COCORetrieval(Retrieval):
     dataset: ClassVar[str] = "coco"
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256|karpathy"
-    images: ClassVar[Needed] = Needed(
-        ("images/coco/val2014", "coco/val2014", "val2014"),
-        "the folder of COCO's validation images of 2014 (6 GB)",
-        "http://images.cocodataset.org/zips/val2014.zip",
-    )
+    images: ClassVar[Needed] = coco_images("val2014")
 
 
 class Flickr30KRetrieval(Retrieval):
@@ -143,4 +144,5 @@ class Flickr30KRetrieval(Retrieval):
         ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
         "the folder of Flickr30K's images (4.4 GB)",
         "the form at https://forms.illinois.edu/sec/229675",
+        folder=True,
     )

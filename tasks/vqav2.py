@@ -13,6 +13,7 @@ from harness.capabilities import Answerer
 from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.vqa import SCORERS
+from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.submissions import matched, read_answers
 from harness.sources.vqa import Answers, read_answer_list, read_flat_questions, read_questions
@@ -41,13 +42,12 @@ QUESTIONS = {
     "test": _questions("test2015", "vqa_test.json"),
 }
 ANNOTATIONS = Needed(
-    tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES), "the answers of ten people", VQA, optional=True
+    tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
+    "the answers of ten people",
+    VQA,
+    spared_by=tuple(f"{place}vqa_val.json" for place in PLACES),  # X-VLM's list of questions holds them
+    needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
 )
-
-
-def _images(folder: str) -> Needed:
-    places = (f"images/coco/{folder}", f"coco/{folder}", folder)
-    return Needed(places, f"the folder of COCO's {folder} images", f"http://images.cocodataset.org/zips/{folder}.zip")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class VQAv2(Task):
     def files(self, split: str) -> Sequence[Needed]:
         """Name the questions, the answers of people (val), the answers to choose from and the images."""
         annotations = (ANNOTATIONS,) if split == "val" else ()
-        return (QUESTIONS[split], *annotations, ANSWERS, _images(IMAGE_FOLDER[split]))
+        return (QUESTIONS[split], *annotations, ANSWERS, coco_images(IMAGE_FOLDER[split]))
 
     def load(self, data: DataFolder, split: str) -> Sequence[Question]:
         """Read the questions of a split; of test for test-dev too, as the server wants them all."""
@@ -86,7 +86,7 @@ class VQAv2(Task):
             asked = [(f"COCO_{folder}_{q.image_id:012d}.jpg", q) for q in read_questions(path, annotations)]
         else:
             asked = [(image.rsplit("/", 1)[-1], question) for image, question in read_flat_questions(path)]
-        choices, images = read_answer_list(data.path(ANSWERS)), data.path(_images(folder))
+        choices, images = read_answer_list(data.path(ANSWERS)), data.place(coco_images(folder))
         return [
             Question(
                 id=question.question_id,
@@ -104,6 +104,11 @@ class VQAv2(Task):
         """Every question looks at its image, and is looked at by the likeliest answers."""
         texts = [sample.text for sample in samples]
         return super().demand(samples)._replace(texts=texts, choices=samples[0].choices, shortlist=SHORTLIST)
+
+    def counts(self, samples: Sequence[Question]) -> Mapping[str, int]:
+        """Count what people answered, and the answers to choose from, too."""
+        said = sum(len(sample.said) for sample in samples)
+        return {**super().counts(samples), "answers": said, "choices": len(samples[0].choices)}
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
         """Return an answer to each question, in words."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.errors import DataError, MissingError
-from harness.task import Batch, Region, Sample, View
+from harness.task import Batch, Region, Sample, View, image_file
 
 AHEAD = 2  # batches decoded before the model asks for them: memory stays bounded, the model does not wait
 S = TypeVar("S", bound=Sample)
@@ -53,7 +53,7 @@ def load_batches(batches: Sequence[Sequence[Sample]], prepare: Prepare, *, worke
         try:
             while True:
                 while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
-                    waiting.append((samples, [pool.submit(_read, views, sample, prepare) for views, sample in _by_file(samples)]))
+                    waiting.append((samples, [pool.submit(read_views, views, sample, prepare) for views, sample in _by_file(samples)]))
                 if not waiting:
                     return
                 samples, files = waiting.pop(0)
@@ -69,8 +69,7 @@ def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:
     views: dict[Path, tuple[dict[View, None], Sample]] = {}
     for sample in samples:
         for view in sample.images:
-            path = view.path if isinstance(view, Region) else view
-            views.setdefault(path, ({}, sample))[0][view] = None
+            views.setdefault(image_file(view), ({}, sample))[0][view] = None
     for distinct, sample in views.values():
         yield list(distinct), sample
 
@@ -81,9 +80,9 @@ def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
     return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)
 
 
-def _read(views: Sequence[View], sample: Sample, prepare: Prepare) -> Prepared:
-    """Decode an image file and prepare every view of it."""
-    path = views[0].path if isinstance(views[0], Region) else views[0]
+def read_views(views: Sequence[View], sample: Sample, prepare: Prepare) -> Prepared:
+    """Decode an image file and prepare every view of it. Raises as `load_batches` does."""
+    path = image_file(views[0])
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path}: is not a file (needed by sample {sample.id}); get the image again")
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):  # an annotation may not show what lies elsewhere

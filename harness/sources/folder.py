@@ -14,12 +14,19 @@ MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded
 
 @dataclass(frozen=True)
 class Needed:
-    """A file or folder that a task needs: where it may lie below the data folder (best place first), what it is, where to get it."""
+    """A file, or a `folder` of images, that a task needs: where it may lie below the data folder (best place first), what, where to get it.
+
+    An `optional` one need not be there; nor need one that is `spared_by` another file, unless one of the files is there that it belongs to
+    (`needed_with`).
+    """
 
     places: tuple[str, ...]
     what: str
     source: str
     optional: bool = False
+    folder: bool = False
+    spared_by: tuple[str, ...] = ()
+    needed_with: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         also = f" (or {', '.join(self.places[1:])})" if len(self.places) > 1 else ""
@@ -44,9 +51,20 @@ class DataFolder:
             raise MissingError(f"{self.root}: missing {needed}")
         return found
 
+    def place(self, needed: Needed) -> Path:
+        """Return where a file or folder is, or where it belongs."""
+        return self.find(needed) or self.root / needed.places[0]
+
     def missing(self, needed: Iterable[Needed]) -> list[Needed]:
         """Return what has to be there and is not, each once."""
-        return [item for item in dict.fromkeys(needed) if not item.optional and self.find(item) is None]
+        return [item for item in dict.fromkeys(needed) if self.find(item) is None and self._required(item)]
+
+    def _required(self, needed: Needed) -> bool:
+        spared = self._any(needed.spared_by) and not self._any(needed.needed_with)
+        return not needed.optional and not spared
+
+    def _any(self, places: Iterable[str]) -> bool:
+        return any((self.root / place).exists() for place in places)
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return path below the root -> SHA-256, for the files that are there; folders (images) take too long to hash."""

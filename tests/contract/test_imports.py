@@ -14,6 +14,7 @@ WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.
                  "harness/registry.py", "harness/predictions.py", "harness/statistics.py", "harness/paper.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
                  "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py",
+                 "harness/data", "harness/fetch", "harness/hub",
                  "harness/crew.py", "harness/parts.py")  # fmt: skip
 
 
@@ -93,6 +94,16 @@ def test_help_loads_nothing_heavy_and_few_modules_at_all():
     assert len(loaded) < 120
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["table", "--format", "json"], ["table", "--format", "md"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["data"],
+        ["data", "--layout"],
+        ["fetch", "--task", "ovad", "--data", "nowhere"],
+        ["table", "--format", "json"],
+        ["table", "--format", "md"],
+    ],
+)
 def test_what_reads_records_never_loads_torch(arguments):
     assert not loaded_by(*arguments) & {"torch", "transformers", "datasets"}

@@ -1,0 +1,39 @@
+"""The whole of what `xvlm-eval data` looks at: the files, the splits and, when asked, every image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.data.chosen import Watch, chosen_data
+from harness.data.inspection import Inspection, inspect
+from harness.data.verification import Misfit, verify
+from harness.registry import find_splits, find_tasks
+
+WORKERS = 4  # threads that decode images
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found; `misfits` None: the images were not decoded."""
+
+    inspection: Inspection
+    misfits: Sequence[Misfit] | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether a run on this folder has all it needs and, as far as was looked, all is right."""
+        return self.inspection.sound and not self.misfits
+
+
+def survey(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, decode: bool, watch: Watch) -> Survey:
+    """Look at what tasks (all where none is named) need, and `decode` every image where that is asked for.
+
+    Raises UsageError for an unknown name, MissingError where there is no such folder.
+    """
+    wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
+    folder = chosen_data(data, {task.name: names for task, names in wanted}, watch=watch)
+    with watch("files") as report:
+        inspection = inspect(folder, wanted, report=report)
+    if not decode:
+        return Survey(inspection, None)
+    with watch("images") as report:
+        return Survey(inspection, verify(inspection.read, workers=WORKERS, report=report))

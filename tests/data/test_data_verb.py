@@ -1,0 +1,191 @@
+"""`xvlm-eval data`: what is there, what is not, what is wrong, and what to do about it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.cli import main
+from harness.data.known import COUNTS, deviations, digest_of, objection
+from harness.paper import paper
+from harness.registry import find_task, task_names
+from harness.shapes.benchmark import embedded_data
+from harness.sources.folder import MARKER, DataFolder
+from tests.tasks import refcoco_files
+from tests.tasks.test_flat_lists import REAL
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Two images and five expressions of RefCOCO+: sound, but not the published split."""
+    return refcoco_files.write(tmp_path / "data")
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The embedded benchmark's files as if they were the user's own."""
+    root = tmp_path / "data"
+    shutil.copytree(embedded_data().root, root, copy_function=os.link, ignore=shutil.ignore_patterns(MARKER))
+    return root
+
+
+def asked(capsys, *arguments):
+    """Exit code and JSON answer."""
+    code = main(["data", *map(str, arguments), "--format", "json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def by_place(answer):
+    return {file["place"]: file for file in answer["files"]}
+
+
+def test_the_embedded_benchmark_is_whole_and_no_published_number_is_held_against_it(capsys):
+    code, answer = asked(capsys, "--verify")
+    assert (code, answer["sound"], answer["published"], answer["misfits"]) == (0, True, False, [])
+    assert {(split["task"], split["split"]) for split in answer["splits"]} == set(COUNTS)
+    counts = next(split["counts"] for split in answer["splits"] if (split["task"], split["split"]) == ("nlvr2", "dev"))
+    assert counts == {"samples": 160, "images": 160, "pairs": 80, "groups": 40, "true": 80}
+
+
+def test_the_same_files_in_a_folder_of_the_users_are_held_against_the_published_ones(capsys, own):
+    code, answer = asked(capsys, "--data", own)
+    assert (code, answer["published"]) == (3, True)
+    files = by_place(answer)
+    assert files["nlvr2/dev.json"]["state"] == "wrong" and "7c44bc7831c0" in files["nlvr2/dev.json"]["found"][0]
+    assert files["ovad/ovad2000.json"]["state"] == "wrong" and "git-blob" in files["ovad/ovad2000.json"]["found"][0]
+    assert files["vqa/answer_list.json"]["state"] == "present"
+    found = {f"{split['task']} {split['split']}": split["found"] for split in answer["splits"]}
+    assert found["refcoco+ testA"][0] == "702 samples, officially 5,726"
+    assert "31 choices, officially 3,128" in found["vqav2 test"]
+    assert "20 attributes, officially 117" in found["ovad box"]
+
+
+def test_a_missing_file_comes_with_what_to_get_from_where_how_large_and_under_which_licence(capsys, tiny):
+    shutil.rmtree(tiny / "images")
+    (tiny / "refcoco+" / "refs(unc).p").unlink()
+    assert main(["data", "--task", "refcoco+", "--data", str(tiny)]) == 3
+    shown = capsys.readouterr().out
+    assert "refcoco+/refs(unc).p: the references, UNC split; get it from https://github.com/lichengunc/refer" in shown
+    assert (
+        "images/coco/train2014: the folder of COCO's train2014 images (13.5 GB); get it from "
+        "http://images.cocodataset.org/zips/train2014.zip (train2014.zip, 13.5 GB, images under Flickr's terms of use, research); "
+        "`xvlm-eval fetch` does it" in shown
+    )
+    assert "2 files missing" in shown
+
+
+def test_annotations_are_counted_where_the_images_are_not_there_yet(capsys, tiny):
+    shutil.rmtree(tiny / "images")
+    _, answer = asked(capsys, "--task", "refcoco+", "--split", "testA", "--data", tiny)
+    (split,) = answer["splits"]
+    assert split["counts"] == {"samples": 2, "images": 1, "references": 1}
+    assert split["found"] == ["2 samples, officially 5,726", "1 images, officially 750", "1 references, officially 1,975"]
+
+
+def test_images_that_annotations_name_and_the_folder_lacks_are_all_named(capsys, own):
+    gone = sorted((own / "images" / "coco" / "val2017").iterdir())[::2]
+    for path in gone:
+        path.unlink()
+    _, answer = asked(capsys, "--task", "ovad", "--data", own)
+    images = by_place(answer)["images/coco/val2017"]
+    assert images["state"] == "incomplete"
+    assert images["found"] == [f"90 of 180 images are not there, e.g. {gone[0].name}"]
+    assert images["lacking"] == [path.name for path in gone]
+
+
+def test_every_image_that_does_not_fit_is_named_and_not_only_the_first(capsys, own):
+    folder = own / "images" / "coco" / "train2014"
+    cut, page, small, lost = sorted(folder.iterdir())[:4]
+    whole = cut.read_bytes()
+    for path in (cut, page, small, lost):
+        path.unlink()  # a link to the embedded benchmark's file
+    cut.write_bytes(whole[: len(whole) // 2])
+    page.write_text("<html>not found</html>")
+    Image.new("RGB", (50, 40)).save(small)
+    code, answer = asked(capsys, "--task", "refcoco+", "--verify", "--data", own)
+    reasons = {Path(misfit["path"]).name: misfit["reason"] for misfit in answer["misfits"]}
+    assert code == 3 and set(reasons) == {cut.name, page.name, small.name, lost.name}
+    assert "cannot be decoded" in reasons[cut.name]
+    assert "no image that Pillow can read" in reasons[page.name]
+    assert reasons[small.name].startswith("is 50 x 40 pixels, by the annotations ")
+    assert reasons[lost.name].startswith("no such image")
+    assert {tuple(misfit["needed_by"]) for misfit in answer["misfits"]} == {("refcoco+ val",)}
+
+
+def test_a_box_beyond_its_image_is_a_misfit_of_the_image(capsys, own):
+    path = sorted((own / "images" / "coco" / "val2017").iterdir())[0]
+    path.unlink()
+    Image.new("RGB", (3, 3)).save(path)
+    _, answer = asked(capsys, "--task", "ovad", "--verify", "--data", own)
+    (misfit,) = answer["misfits"]
+    assert "lies outside of the 3 x 3 pixels" in misfit["reason"]
+
+
+def test_an_annotation_file_that_cannot_be_read_is_said_and_the_others_are_looked_at(capsys, own):
+    (own / "refcoco+" / "instances.json").unlink()
+    (own / "refcoco+" / "instances.json").write_text("{")
+    code, answer = asked(capsys, "--task", "refcoco+,ovad", "--data", own)
+    found = {split["task"]: split for split in answer["splits"]}
+    assert code == 3 and "instances.json: is not JSON" in found["refcoco+"]["found"][0]
+    assert found["ovad"]["counts"]["samples"] == 514
+
+
+def test_questions_without_the_answers_of_people_are_told_before_a_run(capsys, own):
+    (own / "vqa" / "v2_mscoco_val2014_annotations.json").unlink()
+    _, answer = asked(capsys, "--task", "vqav2", "--split", "val", "--data", own)
+    assert by_place(answer)["vqa/v2_mscoco_val2014_annotations.json"]["state"] == "missing"
+    assert find_task("vqav2").files("val")[1] in DataFolder(own, "files").missing(find_task("vqav2").files("val"))
+
+
+def test_alternatives_of_two_tasks_are_two_files_where_only_one_is_there(capsys, own):
+    (own / "coco" / "dataset_coco.json").unlink()
+    (own / "coco_karpathy_test.json").write_text('[{"image": "val2014/COCO_val2014_000000100000.jpg", "caption": ["a"]}]')
+    _, answer = asked(capsys, "--task", "coco-caption,coco-retrieval", "--split", "test", "--data", own)
+    files = by_place(answer)
+    assert files["coco_karpathy_test.json"]["needed_by"] == ["coco-caption test"]
+    assert "3ff34b0ef2db02d01c37399f6a2a6cd1" in files["coco_karpathy_test.json"]["found"][0]
+    assert files["coco/dataset_coco.json"]["needed_by"] == ["coco-retrieval test"]
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--task", "chess"], 2), (["--data", "nowhere"], 3), (["--split", "testC"], 2)])
+def test_what_does_not_exist_is_refused(capsys, tmp_path, monkeypatch, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", *arguments]) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_the_published_counts_are_those_that_the_papers_table_takes():
+    for (task, split), counts in COUNTS.items():
+        low, high = paper().official[task].n[split]
+        assert counts["samples"] == (low if low == high else (low, high))
+    assert {task for task, _ in COUNTS} == set(task_names())
+
+
+def test_a_digest_is_what_git_and_the_others_print(tmp_path):
+    file = tmp_path / "hello"
+    file.write_text("hello\n")
+    assert digest_of(file, "git-blob") == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert digest_of(file, "md5") == "b1946ac92492d2347c6235b4d2611184"
+    assert digest_of(file, "sha256") == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the annotations of lil-lab/nlvr are not here")
+@pytest.mark.parametrize(("split", "file"), [("dev", "dev.json"), ("test", "test1.json")])
+def test_the_real_annotations_of_nlvr2_have_the_published_hash_and_counts(tmp_path, split, file):
+    (tmp_path / "nlvr2").mkdir()
+    (tmp_path / "nlvr2" / file).symlink_to(REAL / file)
+    task = find_task("nlvr2")
+    assert objection(REAL / file) is None
+    assert deviations("nlvr2", split, task.counts(task.load(DataFolder(tmp_path, "files"), split))) == []
+
+
+def test_scoring_needs_no_images(capsys, tiny):
+    shutil.rmtree(tiny / "images")
+    predictions = tiny / "boxes.json"
+    predictions.write_text(json.dumps([{"sent_id": 103, "pred": [0.5, 0.5, 0.1, 0.1]}, {"sent_id": 104, "pred": [0.5, 0.5, 0.1, 0.1]}]))
+    arguments = ["--task", "refcoco+", "--split", "testA", "--predictions", str(predictions), "--data", str(tiny), "--format", "json"]
+    assert main(["score", *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2

@@ -1,0 +1,213 @@
+"""`xvlm-eval fetch`: says first what it would do, does it, and leaves a folder that `run` can use."""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import types
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.data import known, origins
+from harness.shapes.benchmark import embedded_data
+from tests.data.unreliable_server import Site, served
+
+
+def archive(members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, path in members.items():
+            file.writestr(name, path if isinstance(path, bytes) else path.read_bytes())
+    return content.getvalue()
+
+
+@pytest.fixture
+def site(monkeypatch, tmp_path):
+    """A server that has OVAD's files as they are published: those of the embedded benchmark."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    root = embedded_data().root
+    images = {f"val2017/{path.name}": path for path in (root / "images" / "coco" / "val2017").iterdir()}
+    annotations = (root / "ovad" / "ovad2000.json").read_bytes()
+    vocabulary = b"[PAD]\n[UNK]\n"
+    files = {"/val2017.zip": archive(images), "/ovad.zip": archive({"ovad2000.json": annotations}), "/vocab.txt": vocabulary}
+    blob = hashlib.sha1(b"blob %d\0" % len(annotations) + annotations).hexdigest()
+    monkeypatch.setattr(
+        known,
+        "FILES",
+        {
+            **known.FILES,
+            "ovad2000.json": replace(known.FILES["ovad2000.json"], value=blob),
+            "vocab.txt": replace(known.FILES["vocab.txt"], value=hashlib.sha256(vocabulary).hexdigest()),
+        },
+    )
+    with served(Site(files)) as running:
+        here = []
+        for origin in origins.OPEN:
+            content = files.get(f"/{origin.name}")
+            if content is not None:
+                sha256 = hashlib.sha256(content).hexdigest() if origin.sha256 else None
+                url, size = f"{running.url}/{origin.name}", len(content) if origin.size else None
+                origin = replace(origin, url=url, size=size, sha256=sha256, unpacked=10**8 if origin.unpacked else None)
+            here.append(origin)
+        monkeypatch.setattr(origins, "OPEN", tuple(here))
+        yield running
+
+
+FETCH = ["fetch", "--task", "ovad", "--data", "data"]
+
+
+def test_without_yes_nothing_is_asked_of_anybody(site, tmp_path, capsys):
+    assert main(FETCH) == 0
+    shown = capsys.readouterr()
+    assert f"ovad.zip: size not published, CC BY-NC-SA 4.0\n  from {site.url}/ovad.zip\n  to   data/ovad/ovad2000.json" in shown.out
+    assert " MB, images under Flickr's terms of use" in shown.out
+    assert "nothing was fetched; add --yes to fetch" in shown.err
+    assert site.asked == [] and list(tmp_path.iterdir()) == []
+
+
+def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
+    assert main([*FETCH, "--yes"]) == 0
+    shown = capsys.readouterr().out
+    assert "data/ovad/ovad2000.json: fetched" in shown and "data/images/coco/val2017: fetched" in shown
+    assert main(["data", "--task", "ovad", "--data", "data", "--verify", "--format", "json"]) == 3  # 514 boxes are not OVAD's 14,000
+    answer = json.loads(capsys.readouterr().out)
+    assert [file["state"] for file in answer["files"]] == ["present", "present"] and answer["misfits"] == []
+    assert answer["splits"][0]["counts"]["samples"] == 514
+    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == ["lock"]
+    asked = len(site.asked)
+    assert main([*FETCH, "--yes"]) == 0
+    assert "nothing to fetch into data" in capsys.readouterr().out and len(site.asked) == asked
+
+
+def test_a_sitting_that_breaks_off_is_gone_on_with(site, tmp_path, capsys):
+    site.breaks = lambda request: 100 if request == 2 else None
+    site.status = lambda request: 404 if request > 2 else None
+    assert main([*FETCH, "--yes"]) == 3
+    shown = capsys.readouterr().err
+    assert "the server answers 404" in shown
+    assert not (tmp_path / "data" / "images").exists()
+    site.breaks = site.status = lambda request: None
+    assert main([*FETCH, "--yes"]) == 0
+    assert len(list((tmp_path / "data" / "images" / "coco" / "val2017").iterdir())) == 180
+
+
+def test_one_file_that_cannot_be_had_keeps_no_other_from_coming(site, tmp_path, capsys):
+    del site.files["/ovad.zip"]
+    assert main([*FETCH, "--yes"]) == 3
+    shown = capsys.readouterr()
+    assert "ovad.zip: the server answers 404" in shown.err
+    assert "images/coco/val2017: fetched" in shown.out
+
+
+def test_an_archive_of_another_file_is_deleted_and_nothing_of_it_is_kept(site, tmp_path, capsys):
+    site.files["/ovad.zip"] = archive({"ovad2000.json": b'{"another": "file"}'})
+    assert main([*FETCH, "--yes"]) == 3
+    assert "its ovad2000.json is not the published one" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "ovad").exists()
+    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == ["lock"]
+
+
+def test_a_folder_that_lacks_images_is_completed_where_it_is(site, tmp_path, capsys):
+    assert main([*FETCH, "--yes"]) == 0
+    images = tmp_path / "data" / "val2017"
+    (tmp_path / "data" / "images" / "coco" / "val2017").rename(images)
+    for path in sorted(images.iterdir())[:7]:
+        path.unlink()
+    kept = sorted(images.iterdir())[0]
+    kept.write_bytes(b"the user's own")
+    capsys.readouterr()
+    assert main([*FETCH, "--yes"]) == 0
+    assert "data/val2017: completed with 7 files" in capsys.readouterr().out
+    assert len(list(images.iterdir())) == 180 and kept.read_bytes() == b"the user's own"
+
+
+def test_two_fetches_into_one_folder_do_not_collide(site, tmp_path, capsys):
+    (tmp_path / "data" / ".fetch").mkdir(parents=True)
+    lock = os.open(tmp_path / "data" / ".fetch" / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert main([*FETCH, "--yes"]) == 4
+    assert "another fetch into this folder is at work" in capsys.readouterr().err
+    assert site.asked == []
+    os.close(lock)
+    assert main([*FETCH, "--yes"]) == 0
+
+
+def test_a_disk_without_room_is_told_before_anything_is_asked_for(site, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
+    assert main([*FETCH, "--yes"]) == 4
+    assert "MB are free; make room, or fetch less" in capsys.readouterr().err
+    assert site.asked == []
+
+
+def test_the_hub_is_not_asked_when_it_is_to_be_left_alone(site, monkeypatch, capsys):
+    hub = [replace(origin, url=origins.BERT) if origin.name == "vocab.txt" else origin for origin in origins.OPEN]
+    monkeypatch.setattr(origins, "OPEN", tuple(hub))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main([*FETCH, "--yes"]) == 4
+    assert "not fetched, since HF_HUB_OFFLINE is set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["fetch"], 2), (["fetch", "--data", "data", "--task", "chess"], 2)])
+def test_a_fetch_needs_a_folder_and_tasks_that_there_are(tmp_path, monkeypatch, capsys, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_the_embedded_benchmark_needs_no_fetching(tmp_path, capsys):
+    assert main(["fetch", "--data", str(embedded_data().root)]) == 2
+    assert "needs nothing" in capsys.readouterr().err
+
+
+WEIGHTS = "data/checkpoints/x-vlm-base-16m/16m_base_model_state_step_199999.th"
+
+
+def test_without_gdown_weights_are_named_with_folder_file_and_place(site, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    assert main([*FETCH, "--weights", "--yes"]) == 3
+    shown = capsys.readouterr().err
+    assert f"{WEIGHTS}: missing a checkpoint of X-VLM (base); get 16m_base_model_state_step_199999.th from Google Drive" in shown
+    assert "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in shown and "pip install gdown" in shown
+
+
+def drive(monkeypatch, *, content, folder=True):
+    """A stand-in for the package gdown, which needs Google."""
+    asked = []
+
+    def download(*, id, output, quiet, resume):
+        asked.append(id)
+        Path(output).write_bytes(content)
+
+    def download_folder(*, id, skip_download, quiet):
+        if not folder:
+            raise RuntimeError("not a folder")
+        return [
+            types.SimpleNamespace(id="the file", path="logs/16m_base_model_state_step_199999.th"),
+            types.SimpleNamespace(id="x", path="log"),
+        ]
+
+    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=download, download_folder=download_folder))
+    return asked
+
+
+@pytest.mark.parametrize(("folder", "id"), [(True, "the file"), (False, "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0")])
+def test_with_gdown_weights_come_by_their_name_from_the_folder_or_by_the_id_of_the_file(site, tmp_path, monkeypatch, folder, id):
+    asked = drive(monkeypatch, content=b"PK\x03\x04weights", folder=folder)
+    assert main([*FETCH, "--weights", "--yes"]) == 0
+    assert asked == [id] and (tmp_path / WEIGHTS).read_bytes() == b"PK\x03\x04weights"
+
+
+def test_a_web_page_instead_of_weights_gets_no_name(site, tmp_path, monkeypatch, capsys):
+    drive(monkeypatch, content=b"<html>too many users</html>")
+    assert main([*FETCH, "--weights", "--yes"]) == 3
+    assert "sent no weights" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "checkpoints" / "x-vlm-base-16m").exists() or not list((tmp_path / WEIGHTS).parent.iterdir())
