@@ -6,6 +6,7 @@ Read this first, then `capabilities.py`, then `evaluate.py`. A task never sees p
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sources.folder import DataFolder, Needed
-from harness.statistics import Interval
+from harness.statistics.bootstrap import interval
+from harness.statistics.interval import Interval
+from harness.statistics.sums import Statistic
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str
@@ -78,14 +81,22 @@ Answered = Sequence[tuple[SampleId, Prediction]]
 class Scores:
     """What came out, in percent or as the benchmark's own score.
 
-    `metrics` by name, with the 95 % confidence `intervals` where they are known; `breakdown` (kind -> name -> value) for parts of the split
-    and for other protocols; `not_run` says of a metric that could not be computed why.
+    `metrics` by name; `statistics`, by the same names, what each unit contributed to them: intervals and comparisons are made of it.
+    `by_sample` is what each sample got, in order, more is better: which changes matter is told by its first entry, then by the next.
+    `breakdown` (kind -> name -> value) is for parts of the split and for other protocols; `not_run` says of a metric that could not be
+    computed why.
     """
 
     metrics: Mapping[str, float]
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    statistics: Mapping[str, Statistic] = field(default_factory=dict)
+    by_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """The 95 % confidence interval of each metric that has a statistic."""
+        return {name: interval(self.statistics[name]) for name in self.metrics if name in self.statistics}
 
 
 class Task(ABC):
@@ -115,6 +126,10 @@ class Task(ABC):
     @abstractmethod
     def load(self, data: DataFolder, split: str) -> Sequence[Any]:
         """Read the samples of `split`, in the order of the annotation file. Raises DataError for anything not as the format says."""
+
+    def texts(self, sample: Any) -> Sequence[str]:
+        """Return the texts that a sample puts to the model; none, unless a task says which."""
+        return ()
 
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""

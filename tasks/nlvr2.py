@@ -15,7 +15,7 @@ from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.nlvr2 import read_flat_statements, read_lines
 from harness.sources.submissions import matched, read_verdicts
-from harness.statistics import mean_interval
+from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 ORIGINAL = {"dev": "dev", "test": "test1"}  # what the original calls a split
@@ -75,6 +75,10 @@ class NLVR2(Task):
             for example in examples
         ]
 
+    def texts(self, sample: Statement) -> Sequence[str]:
+        """Return the statement."""
+        return (sample.text,)
+
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""
         return list(model.judge(batch.images, [statement.text for statement in batch.samples], batch.image_of))
@@ -84,12 +88,11 @@ class NLVR2(Task):
         right = [_verdict(predictions[sample.id], sample.id) == sample.label for sample in samples]
         groups = [sample.group for sample in samples]
         whole = list(consistent(right, groups).values())
+        each = [100.0 * one for one in right]
         return Scores(
             {"accuracy": accuracy(right), "consistency": consistency(right, groups)},
-            {
-                "accuracy": mean_interval([100.0 * one for one in right], groups=groups),
-                "consistency": mean_interval([100.0 * one for one in whole]),
-            },
+            {"accuracy": mean_of(each, clusters=groups), "consistency": mean_of([100.0 * one for one in whole])},
+            {"accuracy": each},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:

@@ -17,7 +17,7 @@ from harness.reading import is_number
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.refer import read_flat, read_references
 from harness.sources.submissions import matched, read_boxes
-from harness.statistics import mean_interval
+from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
@@ -92,6 +92,10 @@ class RefCOCOPlus(Task):
             raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
         return expressions
 
+    def texts(self, sample: Expression) -> Sequence[str]:
+        """Return the expression."""
+        return (sample.text,)
+
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         boxes = model.ground(batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0])
@@ -101,8 +105,12 @@ class RefCOCOPlus(Task):
         """Return the accuracy over expressions, with an interval over images: expressions about one image stand and fall together."""
         overlaps = [iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height)) for s in samples]
         correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
-        interval = mean_interval(correct, groups=[str(s.images[0]) for s in samples])
-        return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval}, breakdown={"iou": distribution(overlaps)})
+        return Scores(
+            {"accuracy": accuracy(overlaps)},
+            {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
+            {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
+            breakdown={"iou": distribution(overlaps)},
+        )
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score boxes (cx, cy, w, h) in 0..1: a JSON list of `pred` with `sent_id`, or with `ref_id` as X-VLM writes it."""

@@ -4,7 +4,12 @@ import math
 
 import pytest
 
-from harness.statistics import mean_interval
+from harness.statistics.bootstrap import interval
+from harness.statistics.means import mean_of
+
+
+def mean_interval(values, *, groups):
+    return interval(mean_of(values, clusters=groups))
 
 
 def test_the_interval_of_independent_outcomes_is_the_binomial_one():

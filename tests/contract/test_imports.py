@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", "rich", "tabulate", "safetensors"}
 WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.py", "harness/results.py", "harness/table.py",
                  "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
-                 "harness/registry.py", "harness/predictions.py", "harness/statistics.py", "harness/paper.py",
+                 "harness/registry.py", "harness/predictions.py", "harness/statistics", "harness/contributions.py", "harness/drift.py", "harness/changes.py",
+                 "harness/drift_report.py", "harness/paper.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
                  "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py")  # fmt: skip
 
