@@ -11,8 +11,9 @@ ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", "rich", "tabulate", "safetensors"}
 WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.py", "harness/results.py", "harness/table.py",
                  "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
-                 "harness/registry.py", "harness/predictions.py", "harness/statistics", "harness/contributions.py", "harness/drift.py", "harness/changes.py",
-                 "harness/drift_report.py", "harness/paper.py",
+                 "harness/registry.py", "harness/predictions.py", "harness/statistics", "harness/paper.py",
+                 "harness/contributions.py", "harness/beside.py", "harness/changes.py", "harness/drift.py",
+                 "harness/drift_report.py", "harness/diff.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
                  "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py")  # fmt: skip
 
@@ -50,7 +51,19 @@ def offenders(places, forbidden):
         (["tasks"], ["harness.models", "harness.inference", "harness.evaluate", "harness.shapes"]),
         (["harness/models"], ["tasks", "harness.evaluate", "harness.predictions", "harness.results", "harness.shapes"]),
         (
-            ["harness/table.py", "harness/report.py", "harness/results.py", "harness/paper.py"],
+            [
+                "harness/table.py",
+                "harness/report.py",
+                "harness/results.py",
+                "harness/paper.py",
+                "harness/drift.py",
+                "harness/diff.py",
+                "harness/drift_report.py",
+                "harness/changes.py",
+                "harness/beside.py",
+                "harness/contributions.py",
+                "harness/statistics",
+            ],
             ["tasks", "harness.task", "harness.registry"],
         ),
         (["harness/metrics"], ["tasks", "harness.models", "harness.sources", "harness.inference"]),
