@@ -100,6 +100,7 @@ def _add_table(table: argparse.ArgumentParser) -> None:
 def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("results", nargs="?", metavar="RESULTS", default=OUT, help=f"folder that `run --out` wrote; default: {OUT}")
     check.add_argument("--baseline", metavar="DIR", help="another such folder; default: the results that come with this project (shapes)")
+    check.add_argument("--checkpoint", metavar="NAME", help="compare with the baselines of this checkpoint, whatever the results are of")
     check.add_argument("--require-all", action="store_true", help="fail also where a baseline has no result")
     check.add_argument("--format", choices=("terminal", "md", "json", "junit"), default="terminal", help="default: terminal")
 

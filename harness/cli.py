@@ -180,7 +180,7 @@ def _check(options: argparse.Namespace) -> int:
     from harness.places import shipped
 
     baseline = Path(options.baseline) if options.baseline else shipped("results")
-    found = drift.check(Path(options.results), baseline, require_all=options.require_all)
+    found = drift.check(Path(options.results), baseline, checkpoint=options.checkpoint, require_all=options.require_all)
     print(drift_report.render_check(found, options.format))
     if options.format in ("json", "junit"):
         _say(drift_report.summary(found))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.beside import Result, Results, find_results
+from harness.baselines import baseline_of
+from harness.beside import Result, find_results
 from harness.changes import Change, Difference, changed_samples, count_changed, fingerprint, inputs_changed
 from harness.errors import DataError
 from harness.statistics.interval import LEVEL, Interval
@@ -81,17 +82,17 @@ class Check:
         return not self.cells or any(cell.verdict in FAILING for cell in self.cells)
 
 
-def check(results: Path, baseline: Path, *, require_all: bool = False) -> Check:
-    """Compare every result of a folder with its baseline; `require_all` counts a baseline without a result as a failure.
+def check(results: Path, baseline: Path, *, checkpoint: str | None = None, require_all: bool = False) -> Check:
+    """Compare every result of a folder with its baseline: that of the same checkpoint, or of the one called `checkpoint`.
 
-    Raises MissingError where one of them is no folder.
+    `require_all` counts a baseline without a result as a failure. Raises MissingError where one of them is no folder.
     """
     now, before = find_results(results), find_results(baseline)
     refused = [Cell("", "", "", "", verdict=REFUSED, reason=reason) for reason in (*now.refused, *before.refused)]
     pairs: list[tuple[Result, Result]] = []
     for result in now.found:
         try:
-            pairs.append((_baseline_of(result, before), result))
+            pairs.append((baseline_of(result, before, checkpoint=checkpoint), result))
         except DataError as error:
             refused.append(_refused(result, str(error)))
     taken = {base.path for base, _ in pairs}
@@ -101,35 +102,6 @@ def check(results: Path, baseline: Path, *, require_all: bool = False) -> Check:
     tested = sum(len(result.record.metrics) for _, result in pairs)
     compared = [_compared(base, result, draws=max(LEAST_DRAWS, round(2 * tested / (1 - LEVEL)))) for base, result in pairs]
     return Check(_judged(compared), refused, missing)
-
-
-def _baseline_of(result: Result, baselines: Results) -> Result:
-    """Return the baseline of a result: its checkpoint's, or the only one that there is for its task and split.
-
-    Raises DataError where there is none, or it was measured otherwise: by another protocol, on other data, on a part of the split.
-    """
-    record = result.record
-    of_task = [base for base in baselines.found if base.record.task == record.task]
-    of_split = [base for base in of_task if base.record.split == record.split]
-    own = [base for base in of_split if base.record.checkpoint["name"] == record.checkpoint["name"]]
-    candidates = [base for base in own or of_split if base.record.subset == record.subset] or own or of_split
-    if len(candidates) != 1:
-        splits = ", ".join(sorted({base.record.split for base in of_task}))
-        there = f"there is one for {splits}" if of_task and not of_split else f"there are {len(candidates)} that it could be"
-        raise DataError(f"no baseline of this task and split ({there})")
-    (base,) = candidates
-    if record.subset != base.record.subset:
-        kinds = [f"{part.limit} of {part.total} samples" if part else "the whole split" for part in (record.subset, base.record.subset)]
-        raise DataError(f"another part of the split: {kinds[0]}, the baseline {kinds[1]}")
-    for name, is_now, was in (
-        ("protocol", record.protocol, base.record.protocol),
-        ("data", record.data.get("sha256"), base.record.data.get("sha256")),
-        ("data", record.data["name"], base.record.data["name"]),
-        ("number of samples", record.n, base.record.n),
-    ):
-        if is_now != was:
-            raise DataError(f"another {name}: {is_now}, the baseline {was}")
-    return base
 
 
 def _compared(base: Result, result: Result, *, draws: int) -> Compared:
@@ -177,7 +149,7 @@ def _rescored(base: Result, result: Result, metric: str) -> Cell:
         return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
     if abs(cell.difference) > ROUNDING:
         return replace(cell, verdict=DRIFTED, reason="the same predictions score differently")
-    return replace(cell, difference=0.0, interval=Interval(0.0, 0.0), worse=0, better=0, no_worse=True, verdict=IDENTICAL)
+    return replace(cell, difference=0.0, interval=Interval(0.0, 0.0), p=1.0, worse=0, better=0, no_worse=True, verdict=IDENTICAL)
 
 
 def _tested(base: Result, result: Result, metric: str, *, draws: int) -> Cell:
@@ -208,7 +180,7 @@ def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
     """Judge the metrics of predictions that were due to be the same; where the truths are hidden, the predictions themselves."""
     judged = list(cells) or [replace(_named(result, "predictions"), verdict=IDENTICAL)]
     if not changed:
-        return judged
+        return [replace(cell, p=None) for cell in judged]
     reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
     return [cell if cell.verdict == REFUSED else replace(cell, p=None, verdict=DRIFTED, reason=reason) for cell in judged]
 

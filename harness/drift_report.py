@@ -26,11 +26,11 @@ def render_check(check: Check, format: str) -> str:
     cells = [_cell_row(cell) for cell in check.cells if cell.metric]
     if cells:
         parts.append(render([Table("Results beside their baseline", cells, CELL_COLUMNS)], format))
-    bullet = "- " if format == "md" else ""
-    parts += [f"{bullet}{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in check.cells if cell.reason]
-    parts += [f"{bullet}not run: {sentence}" for sentence in check.missing]
-    parts.append(summary(check))
-    return "\n\n".join(parts)
+    notes = [f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in check.cells if cell.reason]
+    notes += [f"not run: {sentence}" for sentence in check.missing]
+    if notes:
+        parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
+    return "\n\n".join([*parts, summary(check)])
 
 
 def summary(check: Check) -> str:

@@ -12,7 +12,7 @@ HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", 
 WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.py", "harness/results.py", "harness/table.py",
                  "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
                  "harness/registry.py", "harness/predictions.py", "harness/statistics", "harness/paper.py",
-                 "harness/contributions.py", "harness/beside.py", "harness/changes.py", "harness/drift.py",
+                 "harness/contributions.py", "harness/beside.py", "harness/baselines.py", "harness/changes.py", "harness/drift.py",
                  "harness/drift_report.py", "harness/diff.py",
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
                  "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py")  # fmt: skip
