@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = whole.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
     _add_run(verbs.add_parser("run", parents=[common], help="evaluate a checkpoint on tasks"))
     _add_table(verbs.add_parser("table", parents=[common], help="show results beside the published numbers"))
+    _add_check(verbs.add_parser("check", parents=[common], help="compare results with a baseline; exit code 1 where a metric has drifted"))
+    _add_diff(verbs.add_parser("diff", parents=[common], help="show which samples changed between two results, and what else did"))
     _add_score(verbs.add_parser("score", parents=[common], help="score stored predictions, ours or in a benchmark's own format"))
     _add_import_score(verbs.add_parser("import-score", parents=[common], help="take a server's number into the results, with its receipt"))
     _add_checkpoint(verbs.add_parser("checkpoint", parents=[common], help="say what a weight file holds, and whether it fits"))
@@ -101,6 +103,21 @@ def _add_table(table: argparse.ArgumentParser) -> None:
     table.add_argument("--suite", choices=("shapes",), dest="layout", help="the same as --layout shapes")
     table.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")
     table.add_argument("--checkpoint", metavar="NAME", help="fill the paper's rows from this checkpoint instead of the paper's own")
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("results", nargs="?", metavar="RESULTS", default=OUT, help=f"folder that `run --out` wrote; default: {OUT}")
+    check.add_argument("--baseline", metavar="DIR", help="another such folder; default: the results that come with this project (shapes)")
+    check.add_argument("--checkpoint", metavar="NAME", help="compare with the baselines of this checkpoint, whatever the results are of")
+    check.add_argument("--require-all", action="store_true", help="fail also where a baseline has no result")
+    check.add_argument("--format", choices=("terminal", "md", "json", "junit"), default="terminal", help="default: terminal")
+
+
+def _add_diff(diff: argparse.ArgumentParser) -> None:
+    diff.add_argument("before", metavar="A", help="a record (<task>.<split>.json), or a folder that `run --out` wrote")
+    diff.add_argument("after", metavar="B", help="another one")
+    diff.add_argument("--limit", type=_positive, default=20, metavar="N", help="samples to show of each result; default: 20")
+    diff.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
 
 
 def _add_score(score: argparse.ArgumentParser) -> None:

@@ -36,6 +36,15 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Tokenizing(Protocol):
+    """A model that tells which tokens it makes of a text. No task needs it: it is for the fingerprint of a run's inputs."""
+
+    def token_ids(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
+        """Return the tokens of each text as the model reads it: cleaned, and cut where it cuts."""
+        ...
+
+
+@runtime_checkable
 class Grounder(Model, Protocol):
     """A model that finds what an expression refers to."""
 

@@ -192,6 +192,30 @@ def _table(options: argparse.Namespace) -> int:
     return DataError.exit_code if found.damaged else 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    """Say which metrics are still what they were; in a GitHub workflow, also in the summary of the step."""
+    from harness import drift, drift_report
+    from harness.places import shipped
+
+    baseline = Path(options.baseline) if options.baseline else shipped("results")
+    found = drift.check(Path(options.results), baseline, checkpoint=options.checkpoint, require_all=options.require_all)
+    print(drift_report.render_check(found, options.format))
+    if options.format in ("json", "junit"):
+        _say(drift_report.summary(found))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(drift_report.render_check(found, "md") + "\n")
+    return 1 if found.failed else 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """Show what changed between two results."""
+    from harness import diff
+
+    print(diff.render_diffs(diff.diffs(Path(options.before), Path(options.after)), options.format, limit=options.limit))
+    return 0
+
+
 def _score(options: argparse.Namespace) -> int:
     """Print what stored predictions are worth."""
     from harness import report
@@ -322,6 +346,8 @@ def _list(options: argparse.Namespace) -> int:
 VERBS = {
     "run": _run,
     "table": _table,
+    "check": _check,
+    "diff": _diff,
     "score": _score,
     "import-score": _import_score,
     "checkpoint": _checkpoint,

@@ -8,17 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.capabilities import Model
+from harness.contributions import SUFFIX as CONTRIBUTIONS
+from harness.contributions import Contributions, digest, write_contributions
 from harness.crew import Alone, Crew
 from harness.errors import DataError
+from harness.inputs import fingerprint_inputs
 from harness.parts import open_shared, take_in_parts
-from harness.predict import Batching, Report, Speed, Tell, predict
+from harness.predict import Batching, Report, Speed, Tell, fitting_batch_size, predict
+from harness.predictions import SUFFIX as PREDICTIONS
 from harness.predictions import PredictionFile
-from harness.provenance import computing, software
+from harness.provenance import computing, processor, software
 from harness.reading import read_json
 from harness.results import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
 from harness.sources.folder import DataFolder, sha256_of
-from harness.task import Sample, Task
+from harness.task import Prediction, Sample, SampleId, Scores, Task
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,17 @@ def evaluate(
     run = replace(run, checkpoint={**run.checkpoint, **model.made_of})
     samples = everything if run.limit is None else subset(everything, run.limit)
     identity = identify(run, model, samples, total=len(everything))
-    path = run.path(out, ".predictions.jsonl")
-    with open_shared(path, identity, software=software(), fresh=fresh, crew=crew) as shared:
+    path = run.path(out, PREDICTIONS)
+    size = speed.batch_size or min(crew.gather(fitting_batch_size(run.task, model, samples)))
+    begun_with = {**software(), "processor": processor(), "batch_size": size}
+    inputs = fingerprint_inputs(run.task, model, samples) if crew.rank == 0 else {}
+    with open_shared(path, identity, software=begun_with, inputs=inputs, fresh=fresh, crew=crew) as shared:
         loaded = time.monotonic()
         if crew.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
-        label = str(run.path(Path()))
+        if speed.batch_size is None:  # a run goes on in the batches it began with, wherever it does
+            size = crew.gather(_noted_batch_size(shared.file) or size)[0]
+        speed, label = replace(speed, batch_size=size), str(run.path(Path()))
         own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew)
         predicted = time.monotonic()
         if crew.rank == 0:
@@ -106,6 +117,11 @@ def _finish(
     if not _scored_by_server(path, record):
         write_record(path, record)
     return Outcome(path, submission)
+
+
+def _noted_batch_size(file: PredictionFile) -> int | None:
+    noted = file.software.get("batch_size")
+    return noted if type(noted) is int and noted > 0 else None
 
 
 def _scored_by_server(path: Path, record: ResultRecord) -> bool:
@@ -155,9 +171,11 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
 
 
 def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
-    """Score complete predictions. Raises DataError where they are not."""
+    """Score complete predictions, and write what each sample contributed beside them. Raises DataError where they are not complete."""
     check_complete(run, samples, file)
     scores = run.task.awaited() if run.split in run.task.hidden else run.task.score(samples, file.done)
+    contributions = file.path.with_name(file.path.name.replace(PREDICTIONS, CONTRIBUTIONS))
+    write_contributions(contributions, contributed(scores, samples, file.done))
     return ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
@@ -175,6 +193,18 @@ def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, id
         settings=dict(run.settings),
         predictions={"file": file.path.name, "sha256": sha256_of(file.path)},
         software=file.software,
+        inputs=file.inputs,
+        contributions={"file": contributions.name, "sha256": sha256_of(contributions)},
+    )
+
+
+def contributed(scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]) -> Contributions:
+    """Return what each sample contributed to its scores."""
+    return Contributions(
+        ids=[sample.id for sample in samples],
+        digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
+        by_sample={name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()},
+        statistics=scores.statistics,
     )
 
 

@@ -26,13 +26,15 @@ class SharedFile(NamedTuple):
 
 
 @contextmanager
-def open_shared(path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], fresh: bool, crew: Crew) -> Iterator[SharedFile]:
+def open_shared(
+    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], inputs: Mapping[str, Any], fresh: bool, crew: Crew
+) -> Iterator[SharedFile]:
     """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it.
 
     Raises UsageError where another machine writes into a folder of its own.
     """
     if crew.rank == 0:
-        with open_predictions(path, identity, software=software, fresh=fresh) as file:
+        with open_predictions(path, identity, software=software, inputs=inputs, fresh=fresh) as file:
             if fresh:
                 _remove_parts(path)
             take_in_parts(file, identity)

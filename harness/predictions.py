@@ -4,8 +4,10 @@ A run killed at any moment leaves a file that is right up to its last whole line
 a person can read them and a torn line can be told from a whole one by its line break.
 """
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import FileIO
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 from harness.errors import DataError, HarnessError, IdentityError
 
 FORMAT = "xvlm-eval predictions 1"
+SUFFIX = ".predictions.jsonl"
 HEAD = b'{"format":"xvlm-eval predictions'  # how every version of such a file begins
 
 
@@ -24,6 +27,7 @@ class PredictionFile:
     def __init__(self, path: Path, file: FileIO, predictions: dict[Any, Any], head: Mapping[str, Any]) -> None:
         self.path = path
         self.software: Mapping[str, Any] = head["software"]
+        self.inputs: Mapping[str, Any] = head.get("inputs", {})
         self._head = head
         self._file = file
         self._predictions = predictions
@@ -64,19 +68,19 @@ class PredictionFile:
 
 @contextmanager
 def open_predictions(
-    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], fresh: bool = False
+    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], inputs: Mapping[str, Any] | None = None, fresh: bool = False
 ) -> Iterator[PredictionFile]:
     """Open the prediction file of a run to go on with it, or begin it; no other process can while it is open.
 
-    `software` is noted when the file is begun: it tells with what, not whose predictions these are. `fresh` discards what is there. Raises
-    IdentityError for the file of another run (naming what differs) and for one that another process is writing, DataError for a file that
-    is damaged.
+    `software` and the fingerprint of the `inputs` are noted when the file is begun: they tell with what and of what, not whose predictions
+    these are. `fresh` discards what is there. Raises IdentityError for the file of another run (naming what differs) and for one that
+    another process is writing, DataError for a file that is damaged.
     """
     with _opened(path) as file:
         _lock(file, path)
         content = b"" if fresh else file.readall()
         lines, end = _whole_lines(content, path)
-        head = {"format": FORMAT, "identity": identity, "software": software}
+        head = {"format": FORMAT, "identity": identity, "software": software, "inputs": inputs or {}}
         if lines:
             head = _own_head(lines[0], path, identity)
         predictions = _predictions(lines[1:], path)
@@ -89,22 +93,34 @@ def open_predictions(
 
 
 class Stored(NamedTuple):
-    """What a prediction file holds: whose predictions, and each by the id of its sample."""
+    """What a prediction file holds: whose predictions, the fingerprint of their inputs, and each by the id of its sample."""
 
     identity: Mapping[str, Any]
+    inputs: Mapping[str, Any]
     predictions: Mapping[Any, Any]
 
 
 def stored_predictions(path: Path) -> Stored:
-    """Read the prediction file of any run, finished or not. Raises DataError for a file that is damaged or none."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    """Read the prediction file of any run, finished or not, also one compressed by gzip (`.gz`).
+
+    Raises DataError for a file that is damaged or none.
+    """
+    content = stored_bytes(path)
     lines, _ = _whole_lines(content, path)
     if not lines:
         raise DataError(f"{path}: holds no predictions yet")
-    return Stored(_head(lines[0], path)["identity"], _predictions(lines[1:], path))
+    head = _head(lines[0], path)
+    return Stored(head["identity"], head.get("inputs", {}), _predictions(lines[1:], path))
+
+
+def stored_bytes(path: Path) -> bytes:
+    """Return the content of a prediction file, decompressed where its name ends in `.gz`. Raises DataError where it cannot be read."""
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: is damaged ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -172,7 +188,8 @@ def _own_head(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str,
 def _head(line: bytes, path: Path) -> dict[str, Any]:
     try:
         head = json.loads(line)
-        if head["format"] != FORMAT or not isinstance(head["identity"], dict) or not isinstance(head["software"], dict):
+        parts = [head["identity"], head["software"], head.get("inputs", {})]
+        if head["format"] != FORMAT or not all(isinstance(part, dict) for part in parts):
             raise ValueError("another format")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error

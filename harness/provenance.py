@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+VECTORS = ("avx512f", "avx2")  # instruction sets that matrix products are written for, widest first
 COMPUTING = ("torch", "transformers", "numpy", "pillow")  # a change of their version can move a prediction
 
 
@@ -17,6 +18,18 @@ def software() -> dict[str, Any]:
         "python": platform.python_version(),
         **computing(),
     }
+
+
+def processor() -> str:
+    """Return the model of the processor and its widest vector instructions: others may move the last digits of a predicted number."""
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line)
+    except OSError:  # not on Linux
+        return platform.processor() or platform.machine()
+    said = {name.strip(): value.strip() for name, value in lines.items()}
+    flags = said.get("flags", "").split()
+    widest = next((name for name in VECTORS if name in flags), platform.machine())
+    return f"{said.get('model name', platform.machine())} ({widest})"
 
 
 def release() -> str | None:

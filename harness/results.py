@@ -8,16 +8,16 @@ kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<checkpo
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError
 from harness.reading import Item, read_json
 from harness.sources.folder import EMBEDDED
-from harness.statistics import Interval
+from harness.statistics.interval import Interval
 
-SCHEMA = 2  # 2: breakdown and not_run
+SCHEMA = 3  # 2: breakdown and not_run; 3: inputs and contributions
 
 
 BESIDE = (".timings.json", ".submission.json")  # files beside records that are none
@@ -39,7 +39,8 @@ class ResultRecord:
     parts of the split or other protocols give, `not_run` why a metric is missing. `data` holds the name of the data (`shapes`: embedded,
     `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name, whether that is an entry of
     checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can move a number; `software`
-    what the predictions were begun with.
+    what the predictions were begun with. `inputs` is the fingerprint of what the model was given first (`harness.inputs`), `contributions`
+    the file of what each sample contributed (`harness.contributions`); both are empty where they are not known, as for a server's number.
     """
 
     schema: int
@@ -58,6 +59,8 @@ class ResultRecord:
     settings: Mapping[str, Any]
     predictions: Mapping[str, Any]
     software: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    contributions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def embedded(self) -> bool:
@@ -160,6 +163,8 @@ def read_record(path: Path) -> ResultRecord:
         settings=record.get("settings", dict),
         predictions=record.get("predictions", dict),
         software=record.get("software", dict),
+        inputs=record.get("inputs", dict),
+        contributions=record.get("contributions", dict),
     )
 
 

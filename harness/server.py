@@ -61,6 +61,7 @@ def import_score(task_name: str, split_name: str, submission: Path, *, metrics: 
             "receipt": {"submission_sha256": sha256_of(submission), "date": date, "url": url},
         },
         software=identity.get("software", dict),
+        inputs=stored.inputs,
     )
     path = submission.with_name(f"{task.name}.{split}.json")
     write_record(path, record)

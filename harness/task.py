@@ -6,6 +6,7 @@ Read this first, then `capabilities.py`, then `evaluate.py`. A task never sees p
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from harness.demand import Demand
 from harness.sources.folder import DataFolder, Needed
-from harness.statistics import Interval
+from harness.statistics.bootstrap import interval
+from harness.statistics.interval import Interval
+from harness.statistics.sums import Statistic
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str
@@ -84,14 +87,22 @@ Answered = Sequence[tuple[SampleId, Prediction]]
 class Scores:
     """What came out, in percent or as the benchmark's own score.
 
-    `metrics` by name, with the 95 % confidence `intervals` where they are known; `breakdown` (kind -> name -> value) for parts of the split
-    and for other protocols; `not_run` says of a metric that could not be computed why.
+    `metrics` by name; `statistics`, by the same names, what each unit contributed to them: intervals and comparisons are made of it.
+    `by_sample` is what each sample got, in order, more is better: which changes matter is told by its first entry, then by the next.
+    `breakdown` (kind -> name -> value) is for parts of the split and for other protocols; `not_run` says of a metric that could not be
+    computed why.
     """
 
     metrics: Mapping[str, float]
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    statistics: Mapping[str, Statistic] = field(default_factory=dict)
+    by_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """The 95 % confidence interval of each metric that has a statistic."""
+        return {name: interval(self.statistics[name]) for name in self.metrics if name in self.statistics}
 
 
 class Task(ABC):
@@ -130,6 +141,10 @@ class Task(ABC):
         """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""
         return None
 
+    def texts(self, sample: Any) -> Sequence[str]:
+        """Return the texts that a sample puts to the model; none, unless a task says which."""
+        return ()
+
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""
         raise TypeError(f"{self.name} does not predict batch by batch")
@@ -140,9 +155,10 @@ class Task(ABC):
             yield [(sample.id, prediction) for sample, prediction in zip(batch.samples, self.predict(model, batch), strict=True)]
 
     def demand(self, samples: Sequence[Any]) -> Demand:
-        """Say how much the samples ask of a model; here, what all have in common: every distinct image once, and one text a sample."""
+        """Say how much the samples ask of a model; unless a task says otherwise, every distinct image once, looked at once a sample."""
         images = len({view for sample in samples for view in sample.images})
-        return Demand(samples=len(samples), images=images, pairs=len(samples), pairs_at_most=len(samples))
+        texts = [text for sample in samples for text in self.texts(sample)]
+        return Demand(samples=len(samples), images=images, pairs=len(samples), pairs_at_most=len(samples), texts=texts)
 
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""

@@ -18,7 +18,6 @@ from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import coco_id, read_flat_captions, read_karpathy
 from harness.sources.submissions import matched, read_captions
-from harness.statistics import mean_interval
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")
@@ -31,7 +30,6 @@ CAPTIONS = {
     for split in ("test", "val")
 }
 IMAGES = coco_images("val2014")
-MEANS = ("rouge_l", "cider")  # metrics of all images that are the mean of the images'
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,8 @@ class COCOCaption(Task):
         """Return BLEU-1 to 4, METEOR, ROUGE-L and CIDEr, and SPICE where its models are."""
         captions = [_caption(predictions[sample.id], sample.id) for sample in samples]
         scores = score(captions, [sample.captions for sample in samples])
-        intervals = {name: mean_interval(scores.each[name]) for name in MEANS}
-        return Scores(scores.overall, intervals, not_run=scores.not_run)
+        each = {name: scores.statistics[name].each().tolist() for name in ("cider", "rouge_l")}
+        return Scores(scores.overall, scores.statistics, each, not_run=scores.not_run)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score COCO's caption results: a JSON list of `image_id` and `caption`."""

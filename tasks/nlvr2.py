@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import PairReasoner
-from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.nlvr2 import read_flat_statements, read_lines
 from harness.sources.submissions import matched, read_verdicts
-from harness.statistics import mean_interval
+from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 ORIGINAL = {"dev": "dev", "test": "test1"}  # what the original calls a split
@@ -80,14 +79,14 @@ class NLVR2(Task):
             for example in examples
         ]
 
-    def demand(self, samples: Sequence[Statement]) -> Demand:
-        """Every statement looks at its two images, which are one memory."""
-        return super().demand(samples)._replace(texts=[sample.text for sample in samples])
-
     def counts(self, samples: Sequence[Statement]) -> Mapping[str, int]:
         """Count the pairs of images, the groups of consistency and the true statements too."""
         pairs, groups = {sample.images for sample in samples}, {sample.group for sample in samples}
         return {**super().counts(samples), "pairs": len(pairs), "groups": len(groups), "true": sum(sample.label for sample in samples)}
+
+    def texts(self, sample: Statement) -> Sequence[str]:
+        """Return the statement."""
+        return (sample.text,)
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""
@@ -98,12 +97,11 @@ class NLVR2(Task):
         right = [_verdict(predictions[sample.id], sample.id) == sample.label for sample in samples]
         groups = [sample.group for sample in samples]
         whole = list(consistent(right, groups).values())
+        each = [100.0 * one for one in right]
         return Scores(
             {"accuracy": accuracy(right), "consistency": consistency(right, groups)},
-            {
-                "accuracy": mean_interval([100.0 * one for one in right], groups=groups),
-                "consistency": mean_interval([100.0 * one for one in whole]),
-            },
+            {"accuracy": mean_of(each, clusters=groups), "consistency": mean_of([100.0 * one for one in whole])},
+            {"accuracy": each},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:

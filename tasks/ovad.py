@@ -15,6 +15,7 @@ import numpy as np
 from harness.capabilities import AttributeMatcher
 from harness.demand import Demand
 from harness.errors import DataError
+from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.reading import is_number
 from harness.sources.coco import coco_images
@@ -91,6 +92,10 @@ class OVAD(Task):
         """Count the attributes too."""
         return {**super().counts(samples), "attributes": len(samples[0].labels)}
 
+    def texts(self, sample: Object) -> Sequence[str]:
+        """Return the sentences, the same for every box."""
+        return sample.asked.sentences
+
     def predict(self, model: AttributeMatcher, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""
         asked = batch.samples[0].asked
@@ -100,19 +105,30 @@ class OVAD(Task):
         return [[float(str(score)) for score in row] for row in scores]  # `str` writes a float32 with as many digits as it has
 
     def score(self, samples: Sequence[Object], predictions: Mapping[SampleId, Prediction]) -> Scores:
-        """Return mean average precision over all, head, medium and tail attributes, and the chance level of each."""
+        """Return mean average precision over all, head, medium and tail attributes, and the chance level of each.
+
+        Intervals are over images: boxes of one image show the same scene.
+        """
         attributes = samples[0].asked.attributes
         scores = np.array([_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32)
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
         each = {a.name: 100 * float(p) for a, p in zip(attributes, precisions, strict=True) if not np.isnan(p)}
         metrics = {**map_of_groups(precisions, attributes), **chance_of_groups(chances(labels), attributes)}
-        return Scores(metrics, breakdown={"attribute": each})
+        numbers: dict[Path, int] = {}
+        image = [numbers.setdefault(_file(sample), len(numbers)) for sample in samples]
+        return Scores(metrics, attribute_statistics(scores, labels, image, attributes), breakdown={"attribute": each})
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
         """Score a matrix of scores [boxes, attributes] in NumPy's format, rows in the order of the boxes that count."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
         return self.score(samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)})
+
+
+def _file(box: Object) -> Path:
+    """Return the image file that a box is on."""
+    (view,) = box.images
+    return view.path if isinstance(view, Region) else view
 
 
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:

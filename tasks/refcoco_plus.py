@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import Grounder
-from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.reading import is_number
@@ -19,7 +18,7 @@ from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.refer import read_flat, read_references
 from harness.sources.submissions import matched, read_boxes
-from harness.statistics import mean_interval
+from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
@@ -90,10 +89,6 @@ class RefCOCOPlus(Task):
             raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
         return expressions
 
-    def demand(self, samples: Sequence[Expression]) -> Demand:
-        """Every expression looks at its image."""
-        return super().demand(samples)._replace(texts=[sample.text for sample in samples])
-
     def counts(self, samples: Sequence[Expression]) -> Mapping[str, int]:
         """Count the references too."""
         return {**super().counts(samples), "references": len({sample.ref_id for sample in samples})}
@@ -102,6 +97,10 @@ class RefCOCOPlus(Task):
         """Say where an image has not the size that its boxes are measured in."""
         expected = (sample.width, sample.height)
         return None if sizes[0] == expected else "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
+
+    def texts(self, sample: Expression) -> Sequence[str]:
+        """Return the expression."""
+        return (sample.text,)
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
@@ -112,8 +111,12 @@ class RefCOCOPlus(Task):
         """Return the accuracy over expressions, with an interval over images: expressions about one image stand and fall together."""
         overlaps = [iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height)) for s in samples]
         correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
-        interval = mean_interval(correct, groups=[str(s.images[0]) for s in samples])
-        return Scores({"accuracy": accuracy(overlaps)}, {"accuracy": interval}, breakdown={"iou": distribution(overlaps)})
+        return Scores(
+            {"accuracy": accuracy(overlaps)},
+            {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
+            {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
+            breakdown={"iou": distribution(overlaps)},
+        )
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score boxes (cx, cy, w, h) in 0..1: a JSON list of `pred` with `sent_id`, or with `ref_id` as X-VLM writes it."""

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Retriever
 from harness.demand import Demand
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, places
-from harness.metrics.retrieval import KS, ranks, recalls, summary
+from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.karpathy import read_flat_captions, read_karpathy
 from harness.sources.matches import as_prediction, stored_pairs
 from harness.sources.matrices import read_matrices
-from harness.statistics import mean_interval
 from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
 
 FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
@@ -72,14 +72,18 @@ class Retrieval(Task):
         The fewer images find few texts that have not found them: COCO's two lists of 1,280,000 and 6,402,560 pairs unite to little more
         than the longer one.
         """
-        texts = [caption for sample in samples for caption in sample.captions]
-        by_image, by_text = len(samples) * min(self.shortlist, len(texts)), len(texts) * min(self.shortlist, len(samples))
-        at_most = min(by_image + by_text, len(samples) * len(texts))
-        return super().demand(samples)._replace(pairs=max(by_image, by_text), pairs_at_most=at_most, texts=texts)
+        demand = super().demand(samples)
+        images, texts = demand.images, len(demand.texts)
+        by_image, by_text = images * min(self.shortlist, texts), texts * min(self.shortlist, images)
+        return demand._replace(pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts))
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
         """Count the captions too."""
         return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
+
+    def texts(self, sample: Picture) -> Sequence[str]:
+        """Return the captions of an image."""
+        return sample.captions
 
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
@@ -101,12 +105,8 @@ class Retrieval(Task):
         }
         i2t, t2i = by_protocol["itm"]
         outside = {"i2t_outside": 100 * float(i2t.outside.mean()), "t2i_outside": 100 * float(t2i.outside.mean())}
-        intervals = {
-            f"{way}_r{k}": mean_interval((100.0 * (side.place < k)).tolist()) for way, side in (("i2t", i2t), ("t2i", t2i)) for k in KS
-        }
-        return Scores(
-            found["itm"], intervals, breakdown={"outside_of_shortlist": outside, "itm+itc": found["itm+itc"], "itc": found["itc"]}
-        )
+        breakdown = {"outside_of_shortlist": outside, "itm+itc": found["itm+itc"], "itc": found["itc"]}
+        return _scores(i2t.place, t2i.place, counts, breakdown)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score the matrices `score_matrix_i2t` [images, texts] and `score_matrix_t2i` [texts, images] of an .npz file, as X-VLM has them.
@@ -117,8 +117,7 @@ class Retrieval(Task):
         i2t, t2i = read_matrices(path, images=len(samples), texts=sum(counts))
         image_of = np.repeat(np.arange(len(counts)), counts)
         texts_of = [np.flatnonzero(image_of == image) for image in range(len(counts))]
-        by_image, by_text = ranks(i2t, texts_of), ranks(t2i, image_of[:, None])
-        return Scores(dict(summary(recalls(by_image, prefix="i2t"), recalls(by_text, prefix="t2i"))))
+        return _scores(ranks(i2t, texts_of), ranks(t2i, image_of[:, None]), counts, {})
 
 
 class COCORetrieval(Retrieval):
@@ -146,3 +145,13 @@ class Flickr30KRetrieval(Retrieval):
         "the form at https://forms.illinois.edu/sec/229675",
         folder=True,
     )
+
+
+def _scores(
+    i2t: NDArray[np.int64], t2i: NDArray[np.int64], captions: Sequence[int], breakdown: Mapping[str, Mapping[str, float]]
+) -> Scores:
+    """Return the scores of places; image n has `captions[n]` texts: it got what it finds, and the share of them that find it."""
+    metrics = summary(recalls(i2t, prefix="i2t"), recalls(t2i, prefix="t2i"))
+    found_by = [100 * float((texts < 1).mean()) if len(texts) else 0.0 for texts in np.split(t2i, np.cumsum(captions)[:-1])]
+    by_sample = {"i2t_r1": (100.0 * (i2t < 1)).tolist(), "t2i_r1": found_by}
+    return Scores(dict(metrics), statistics(i2t, t2i, captions), by_sample, breakdown)

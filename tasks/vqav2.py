@@ -17,7 +17,7 @@ from harness.sources.coco import coco_images
 from harness.sources.folder import DataFolder, Needed, below
 from harness.sources.submissions import matched, read_answers
 from harness.sources.vqa import Answers, read_answer_list, read_flat_questions, read_questions
-from harness.statistics import mean_interval
+from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 SHORTLIST = 128  # `k_test`: answers read to the end, those with the likeliest first words
@@ -102,13 +102,16 @@ class VQAv2(Task):
 
     def demand(self, samples: Sequence[Question]) -> Demand:
         """Every question looks at its image, and is looked at by the likeliest answers."""
-        texts = [sample.text for sample in samples]
-        return super().demand(samples)._replace(texts=texts, choices=samples[0].choices, shortlist=SHORTLIST)
+        return super().demand(samples)._replace(choices=samples[0].choices, shortlist=SHORTLIST)
 
     def counts(self, samples: Sequence[Question]) -> Mapping[str, int]:
         """Count what people answered, and the answers to choose from, too."""
         said = sum(len(sample.said) for sample in samples)
         return {**super().counts(samples), "answers": said, "choices": len(samples[0].choices)}
+
+    def texts(self, sample: Question) -> Sequence[str]:
+        """Return the question."""
+        return (sample.text,)
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
         """Return an answer to each question, in words."""
@@ -125,13 +128,17 @@ class VQAv2(Task):
         """Return the official accuracy, by type of answer and of question, and what two other scorers in circulation make of it."""
         said = {sample.id: _answer(predictions[sample.id], sample.id) for sample in samples}
         values = {name: [100 * scorer(said[s.id], s.said) for s in samples] for name, scorer in SCORERS.items()}
-        official = values["official"]
-        metrics = {"accuracy": _mean(official)} | {
-            f"accuracy_{kind.replace('/', '_')}": mean for kind, mean in _by(official, [s.answer_type for s in samples]).items()
+        official, images = values["official"], [str(sample.images[0]) for sample in samples]
+        parts = _parts(samples)
+        metrics = {name: _mean([official[place] for place in places]) for name, places in parts.items()}
+        statistics = {
+            name: mean_of([official[place] for place in places], clusters=[images[place] for place in places])
+            for name, places in parts.items()
         }
         return Scores(
             metrics,
-            {"accuracy": mean_interval(official, groups=[str(sample.images[0]) for sample in samples])},
+            statistics,
+            {"accuracy": official},
             breakdown={
                 "question_type": _by(official, [sample.question_type for sample in samples]),
                 "scorer": {name: _mean(accuracies) for name, accuracies in values.items()},
@@ -147,6 +154,13 @@ def _answer(prediction: Prediction, question_id: SampleId) -> str:
     if not isinstance(prediction, str):
         raise DataError(f"the prediction for question {question_id} should be a text, but is {prediction!r}")
     return prediction
+
+
+def _parts(samples: Sequence[Question]) -> dict[str, list[int]]:
+    """Return the places of the questions that each metric is about: all, and those of each type of answer, in order of name."""
+    kinds = sorted({sample.answer_type for sample in samples} - {""})
+    of_kind = {kind: [place for place, sample in enumerate(samples) if sample.answer_type == kind] for kind in kinds}
+    return {"accuracy": list(range(len(samples)))} | {f"accuracy_{kind.replace('/', '_')}": places for kind, places in of_kind.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -33,7 +33,7 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
     write(path, (1, "one"))
     write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
     write(tmp_path / "p.jsonl.part-2", (3, "three"))
-    with open_shared(path, IDENTITY, software={}, fresh=False, crew=Alone()) as shared:
+    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()) as shared:
         assert shared.before == {1, 2, 3}
         assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
     assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
@@ -41,7 +41,7 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
 
 def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"))
-    with open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, fresh=True, crew=Alone()) as shared:
+    with open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, crew=Alone()) as shared:
         assert not shared.done
     assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
 
@@ -49,7 +49,7 @@ def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
 def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was_there(tmp_path):
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
-    with open_shared(path, IDENTITY, software={}, fresh=False, crew=Second()) as shared:
+    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Second()) as shared:
         shared.file.append([(2, "two")])
         assert shared.done == {1, 2}
     with open_predictions(path, IDENTITY, software={}) as file:
@@ -61,7 +61,7 @@ def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"), identity={"task": "u"})
     with (
         pytest.raises(IdentityError, match=r"part-1: belongs to another run \(there / now: task: u / t\)"),
-        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, fresh=False, crew=Alone()),
+        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()),
     ):
         pass
     assert (tmp_path / "p.jsonl.part-1").exists()
@@ -70,6 +70,6 @@ def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
 def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
     with (
         pytest.raises(UsageError, match="process 1 does not see this file of the first one; --out has to be a folder that all share"),
-        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, fresh=False, crew=Second()),
+        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Second()),
     ):
         pass

@@ -7,10 +7,10 @@ import pytest
 
 from harness.errors import DataError
 from harness.results import ResultRecord, Subset, find_records, read_record, write_record
-from harness.statistics import Interval
+from harness.statistics.interval import Interval
 
 RECORD = ResultRecord(
-    schema=2,
+    schema=3,
     task="refcoco+",
     task_version=1,
     split="val",

@@ -43,7 +43,7 @@ def chances(labels: NDArray[np.int8]) -> NDArray[np.float64]:
 def map_of_groups(precisions: NDArray[np.float64], attributes: Sequence[Named]) -> Mapping[str, float]:
     """Return mean average precision in percent: `map`, `map_head`, `map_medium`, `map_tail`; a group without any is left out."""
     means = {"map": _mean(precisions)}
-    means |= {f"map_{frequency}": _mean(precisions[_members(attributes, frequency)]) for frequency in FREQUENCIES}
+    means |= {f"map_{frequency}": _mean(precisions[members(attributes, frequency)]) for frequency in FREQUENCIES}
     return {name: 100 * mean for name, mean in means.items() if not np.isnan(mean)}
 
 
@@ -51,8 +51,8 @@ def chance_of_groups(chance: NDArray[np.float64], attributes: Sequence[Named]) -
     """Return the chance level in percent: `chance`, `chance_head`, ...; the mean over all attributes of a group, if it has any."""
     means = {"chance": float(chance.mean())}
     for frequency in FREQUENCIES:
-        if (members := _members(attributes, frequency)).any():
-            means[f"chance_{frequency}"] = float(chance[members].mean())
+        if (mine := members(attributes, frequency)).any():
+            means[f"chance_{frequency}"] = float(chance[mine].mean())
     return {name: 100 * mean for name, mean in means.items()}
 
 
@@ -69,7 +69,8 @@ def _average_precision(scores: NDArray[np.float32], labels: NDArray[np.int8]) ->
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
-def _members(attributes: Sequence[Named], frequency: str) -> NDArray[np.bool_]:
+def members(attributes: Sequence[Named], frequency: str) -> NDArray[np.bool_]:
+    """Return which attributes are of a frequency."""
     return np.array([attribute.freq_set == frequency for attribute in attributes])
 
 

@@ -57,6 +57,10 @@ class XVLMAnswerer:
         self.room = self.inputs.device.room
         self._known = lru_cache(maxsize=4)(self.answer_tree)  # the answers of a benchmark are the same for all of its questions
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of questions."""
+        return self.inputs.tokens(texts, pre_question)
+
     def answer(
         self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64], *, answers: Sequence[str], shortlist: int
     ) -> list[int]:

@@ -31,6 +31,10 @@ class XVLMGrounder:
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
         self.room = self.inputs.device.room
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of expressions."""
+        return self.inputs.tokens(texts, pre_caption)
+
     def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; each image is encoded once for all of its expressions."""
         with self.inputs.device.computing():

@@ -33,6 +33,10 @@ class XVLMAttributeMatcher:
         self.room = self.inputs.device.room
         self._features = lru_cache(maxsize=4)(self.sentence_features)  # the sentences of a benchmark are the same for all of its images
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of sentences, cut after the first `max_tokens`."""
+        return [self.inputs.tokenizer.ids(text)[: self.max_tokens] for text in texts]
+
     def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.inputs.device.computing():
@@ -49,5 +53,4 @@ class XVLMAttributeMatcher:
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
         """Return unit vectors [S, f] of sentences, cut after `max_tokens`."""
-        ids = [self.inputs.tokenizer.ids(sentence)[: self.max_tokens] for sentence in sentences]
-        return read_texts(self.network, ids, self.inputs.device).features
+        return read_texts(self.network, self.token_ids(sentences), self.inputs.device).features

@@ -30,6 +30,10 @@ class XVLMPairReasoner:
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
         self.room = self.inputs.device.room
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of statements."""
+        return self.inputs.tokens(texts, pre_caption)
+
     def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> list[bool]:
         """Return whether each statement is true of its two images, `images_of` [N, 2]."""
         with self.inputs.device.computing():

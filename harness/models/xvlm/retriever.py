@@ -53,12 +53,16 @@ class XVLMRetriever:
         self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
         self.room = self.inputs.device.room
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of captions, cut after the first MAX_TOKENS."""
+        return [self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts]
+
     def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
         """Yield the matches of each image `wanted`; each process encodes its own images, and tells the others their features."""
         with self.inputs.device.computing():
             own = self.see((numbers, self.inputs.normalised(images)) for numbers, images in gallery.images)
             seen = own.together(gallery.gather((own.numbers, own.features.cpu())))
-            read = self.read([self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts])
+            read = self.read(self.token_ids(texts))
         yield from self.compare(seen, read, shortlist=shortlist, wanted=wanted)
 
     def cost(self, demand: Demand) -> Cost:

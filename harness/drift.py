@@ -1,0 +1,224 @@
+"""Is this number still the number? Compare results with a baseline, metric by metric, and say which have drifted.
+
+With an identical fingerprint (weights, data, protocol, version of the task, packages, device, processor, batch size) the same predictions
+are due: any other one is drift. Otherwise the two runs are tested on the same samples: a metric has drifted where the drop is significant
+over all metrics together, lies beyond its margin, and the interval of the difference excludes none. `docs/drift.md` says why and how well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.baselines import baseline_of
+from harness.beside import Result, find_results
+from harness.changes import Change, Difference, changed_samples, count_changed, fingerprint, inputs_changed
+from harness.errors import DataError
+from harness.statistics.interval import LEVEL, Interval
+
+IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED = "identical", "same", "improved", "drifted", "not comparable"
+FAILING = (DRIFTED, REFUSED)
+# Margins of non-inferiority: a smaller drop is never called drift, however sure it is. In points; the tables of the paper have one decimal.
+MARGIN = 0.1
+MARGINS = {"cider": 0.5, "bleu1": 0.2, "bleu2": 0.2, "bleu3": 0.2, "bleu4": 0.2}
+ROUNDING = 1e-6  # points: a sum in another order
+LEAST_DRAWS = 2_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one result beside its baseline.
+
+    `worse` and `better` count units (questions, queries, images, of mAP attributes) that got less and more; `p` is two-sided and adjusted
+    for all cells; `no_worse` tells whether the interval excludes a drop beyond the margin. None is what was not tested.
+    """
+
+    checkpoint: str
+    task: str
+    split: str
+    metric: str
+    baseline: float | None = None
+    now: float | None = None
+    difference: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    worse: int | None = None
+    better: int | None = None
+    no_worse: bool | None = None
+    verdict: str = SAME
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A result beside its baseline: whether the same predictions were due (`exact`), if not why not, and what changed."""
+
+    title: str
+    baseline: Path
+    exact: bool
+    differences: Sequence[Difference]
+    inputs: str
+    changed: int | None
+    samples: int
+    changes: Sequence[Change]
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came out of a check. `missing` are baselines without a result."""
+
+    compared: Sequence[Compared]
+    refused: Sequence[Cell]
+    missing: Sequence[str]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every cell, refused ones included."""
+        return [*(cell for pair in self.compared for cell in pair.cells), *self.refused]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a metric drifted, a result could not be compared, or there was nothing to compare."""
+        return not self.cells or any(cell.verdict in FAILING for cell in self.cells)
+
+
+def check(results: Path, baseline: Path, *, checkpoint: str | None = None, require_all: bool = False) -> Check:
+    """Compare every result of a folder with its baseline: that of the same checkpoint, or of the one called `checkpoint`.
+
+    `require_all` counts a baseline without a result as a failure. Raises MissingError where one of them is no folder.
+    """
+    now, before = find_results(results), find_results(baseline)
+    refused = [Cell("", "", "", "", verdict=REFUSED, reason=reason) for reason in (*now.refused, *before.refused)]
+    pairs: list[tuple[Result, Result]] = []
+    for result in now.found:
+        try:
+            pairs.append((baseline_of(result, before, checkpoint=checkpoint), result))
+        except DataError as error:
+            refused.append(_refused(result, str(error)))
+    taken = {base.path for base, _ in pairs}
+    missing = [f"{base.title}: has a baseline and no result" for base in before.found if base.path not in taken]
+    if require_all:
+        refused += [_refused(base, "has a baseline and no result") for base in before.found if base.path not in taken]
+    tested = sum(len(result.record.metrics) for _, result in pairs)
+    compared = [_compared(base, result, draws=max(LEAST_DRAWS, round(2 * tested / (1 - LEVEL)))) for base, result in pairs]
+    return Check(_judged(compared), refused, missing)
+
+
+def _compared(base: Result, result: Result, *, draws: int) -> Compared:
+    """Compare a result with its baseline; whether a drop is drift is judged later, over all cells."""
+    differences = fingerprint(base.record, result.record)
+    try:
+        changed = count_changed(base, result)
+        if changed == 0 and base.record.task_version == result.record.task_version:
+            cells = [_rescored(base, result, metric) for metric in _metrics(base, result)]
+        else:
+            cells = [_tested(base, result, metric, draws=draws) for metric in _metrics(base, result)]
+        if not differences:
+            cells = _exact(result, cells, changed)
+        changes = changed_samples(base, result) if changed else []
+    except DataError as error:
+        changed, changes, cells = None, [], [_refused(result, str(error))]
+    return Compared(
+        title=result.title,
+        baseline=base.path,
+        exact=not differences,
+        differences=differences,
+        inputs=inputs_changed(base.record, result.record),
+        changed=changed,
+        samples=result.record.n,
+        changes=changes,
+        cells=cells,
+    )
+
+
+def _metrics(base: Result, result: Result) -> list[str]:
+    return list(dict.fromkeys([*base.record.metrics, *result.record.metrics]))
+
+
+def _cell(base: Result, result: Result, metric: str) -> Cell:
+    """Return a cell with what both sides say of a metric."""
+    was, is_now = base.record.metrics.get(metric), result.record.metrics.get(metric)
+    both = was is not None and is_now is not None
+    return replace(_named(result, metric), baseline=was, now=is_now, difference=is_now - was if both else None)  # type: ignore[operator]
+
+
+def _rescored(base: Result, result: Result, metric: str) -> Cell:
+    """Judge a metric of the same predictions: they are due the same score, whatever has changed."""
+    cell = _cell(base, result, metric)
+    if cell.difference is None:
+        return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
+    if abs(cell.difference) > ROUNDING:
+        return replace(cell, verdict=DRIFTED, reason="the same predictions score differently")
+    return replace(cell, difference=0.0, interval=Interval(0.0, 0.0), p=1.0, worse=0, better=0, no_worse=True, verdict=IDENTICAL)
+
+
+def _tested(base: Result, result: Result, metric: str, *, draws: int) -> Cell:
+    """Test whether a metric differs, unit by unit."""
+    from harness.statistics.paired import compare
+
+    cell = _cell(base, result, metric)
+    sides = [side.contributions.statistics.get(metric) for side in (base, result)]
+    if cell.difference is None:
+        return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
+    before, after = sides
+    if before is None or after is None or len(before.each()) != len(after.each()):
+        return replace(cell, verdict=REFUSED, reason="what each sample contributed to this metric was not kept")
+    found = compare(before, after, draws=draws)
+    unmoved = not any(found.flips) and abs(cell.difference) <= ROUNDING
+    return replace(
+        cell,
+        interval=found.interval,
+        p=found.p,
+        worse=found.flips.worse,
+        better=found.flips.better,
+        no_worse=found.interval.low > -margin(metric),
+        verdict=IDENTICAL if unmoved else SAME,
+    )
+
+
+def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
+    """Judge the metrics of predictions that were due to be the same; where the truths are hidden, the predictions themselves."""
+    judged = list(cells) or [replace(_named(result, "predictions"), verdict=IDENTICAL)]
+    if not changed:
+        return [replace(cell, p=None) for cell in judged]
+    reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
+    return [cell if cell.verdict == REFUSED else replace(cell, p=None, verdict=DRIFTED, reason=reason) for cell in judged]
+
+
+def _judged(compared: Sequence[Compared]) -> list[Compared]:
+    """Judge the tested cells, with their p adjusted for all of them together."""
+    from harness.statistics.paired import holm
+
+    adjusted = iter(holm([cell.p for pair in compared for cell in pair.cells if cell.p is not None]))
+    return [
+        replace(pair, cells=[cell if cell.p is None else _verdict(replace(cell, p=next(adjusted))) for cell in pair.cells])
+        for pair in compared
+    ]
+
+
+def _verdict(cell: Cell) -> Cell:
+    """Judge a tested cell: all three have to agree before a change is called one."""
+    if cell.p is None or cell.difference is None or cell.interval is None or cell.verdict == IDENTICAL:
+        return cell
+    significant = cell.p < 1 - LEVEL and not cell.interval.low <= 0 <= cell.interval.high
+    if significant and abs(cell.difference) > margin(cell.metric):
+        return replace(cell, verdict=DRIFTED if cell.difference < 0 else IMPROVED)
+    return cell
+
+
+def margin(metric: str) -> float:
+    """Return the margin of a metric, in points."""
+    return MARGINS.get(metric, MARGIN)
+
+
+def _named(result: Result, metric: str) -> Cell:
+    record = result.record
+    return Cell(record.checkpoint["name"], record.task, record.split, metric)
+
+
+def _refused(result: Result, reason: str) -> Cell:
+    return replace(_named(result, ""), verdict=REFUSED, reason=reason)
+
+
+def _one_sided(cell: Cell) -> str:
+    return "only the baseline has this metric" if cell.now is None else "the baseline does not have this metric"

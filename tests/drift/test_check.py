@@ -1,0 +1,223 @@
+"""`xvlm-eval check`: what is called drift, what is not, and what is refused."""
+
+import json
+import shutil
+from xml.etree import ElementTree
+
+import pytest
+
+from harness import launch
+from harness.cli import main
+from harness.drift import check
+from harness.models.xvlm.inputs import Inputs
+from tests.contract.test_imports import loaded_by
+from tests.drift.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+
+ELSEWHERE = {"torch": "9.9.9"}  # other packages: the same predictions are no longer due, and metrics are tested
+
+
+def verdicts(found):
+    return {f"{cell.task} {cell.split} {cell.metric}": cell.verdict for cell in found.cells}
+
+
+def checked(capsys, *arguments):
+    """Exit code and JSON of a check."""
+    capsys.readouterr()
+    code = main(["check", *map(str, arguments), "--format", "json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_run_again_is_identical_in_every_cell(baseline, tmp_path, capsys):
+    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test", "vqav2.test-dev")
+    code, found = checked(capsys, tmp_path, "--baseline", baseline, "--require-all")
+    assert code == 0 and not found["failed"]
+    assert {cell["verdict"] for cell in found["cells"]} == {"identical"}
+    assert [cell["metric"] for cell in found["cells"]] == ["accuracy", "consistency", "accuracy", "consistency", "accuracy", "predictions"]
+
+
+def load_perturbed(weights, **options):
+    """Load a model and scale one of its tensors by 5 %."""
+    model = load_model(weights, **options)
+    model.network.bbox_head[0].weight.mul_(1.05)
+    return model
+
+
+load_model = launch.load_model
+
+
+def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(baseline, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(launch, "load_model", load_perturbed)
+    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
+    shown = capsys.readouterr().out
+    assert "696 of 696 predictions changed; inputs did not change" in shown
+    assert "although nothing did that they depend on" in shown
+    assert shown.rstrip().endswith("FAILED: of 1 cells, 1 drifted (xvlm-shapes refcoco+ testB accuracy)")
+
+
+def test_another_filter_is_told_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Inputs, "prepare", Inputs.prepare_bilinear)
+    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
+    assert "inputs changed: images, as prepared for the model" in capsys.readouterr().out
+    assert main(["diff", str(baseline), str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "inputs changed: images, as prepared for the model" in shown and "inputs.images" in shown
+
+
+def test_a_single_changed_prediction_is_drift_where_the_same_ones_are_due(baseline, tmp_path, capsys):
+    results = copied(baseline, tmp_path, "nlvr2.dev")
+    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    capsys.readouterr()
+    assert main(["check", str(results), "--baseline", str(baseline)]) == 1
+    shown = capsys.readouterr().out
+    assert "nlvr2.dev.json: 1 of 160 predictions changed" in shown
+    assert "  dev-0-0-0: " in shown and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)" in shown
+
+
+def flipped(stem, wrong, right):
+    """A change that makes `wrong` right predictions wrong, and `right` wrong ones right."""
+    truth = truths(*stem.split("."))
+
+    def change(said):
+        good = [id for id, verdict in said.items() if verdict == truth[id]]
+        bad = [id for id, verdict in said.items() if verdict != truth[id]]
+        return {id: not said[id] for id in (*good[:wrong], *bad[:right])}
+
+    return change
+
+
+def test_one_percent_flipped_both_ways_alike_is_not_drift(baseline, tmp_path):
+    results = copied(baseline, tmp_path, "nlvr2.test")
+    edit_record(baseline_elsewhere := copied(baseline, tmp_path / "b", "nlvr2.test"), "nlvr2.test", software=ELSEWHERE)
+    predict_otherwise(results, "nlvr2.test", flipped("nlvr2.test", 2, 2))
+    found = check(results, baseline_elsewhere)
+    assert not found.failed
+    assert verdicts(found)["nlvr2 test accuracy"] == "same"
+    (accuracy,) = [cell for cell in found.cells if cell.metric == "accuracy"]
+    assert (accuracy.worse, accuracy.better, accuracy.difference) == (2, 2, 0.0)
+
+
+def test_a_drop_beyond_chance_is_drift_and_a_gain_is_improvement(baseline, tmp_path):
+    elsewhere = copied(baseline, tmp_path / "b", "nlvr2.test")
+    edit_record(elsewhere, "nlvr2.test", software=ELSEWHERE)
+    for name, counts, expected in (("worse", (40, 4), "drifted"), ("better", (4, 40), "improved")):
+        results = copied(baseline, tmp_path / name, "nlvr2.test")
+        predict_otherwise(results, "nlvr2.test", flipped("nlvr2.test", *counts))
+        found = check(results, elsewhere)
+        assert verdicts(found)["nlvr2 test accuracy"] == expected
+        assert found.failed == (expected == "drifted")
+
+
+def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed(baseline, tmp_path):
+    elsewhere = copied(baseline, tmp_path, "nlvr2.dev")
+    edit_record(elsewhere, "nlvr2.dev", software=ELSEWHERE, metrics={"accuracy": 78.0})
+    found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
+    assert verdicts(found) == {"nlvr2 dev accuracy": "drifted", "nlvr2 dev consistency": "identical"}
+    assert found.cells[0].reason == "the same predictions score differently"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"protocol": "accuracy|nlvr|64px"},
+            "another protocol: accuracy+consistency|nlvr|96px|bicubic|30-words",
+        ),
+        ({"data": {"sha256": "0" * 64}}, "another data"),
+        ({"data": {"name": "files"}}, "another data: shapes, the baseline files"),
+        ({"n": 159}, "another number of samples: 160, the baseline 159"),
+        ({"subset": {"limit": 100, "total": 160}}, "no baseline of this split; there is one of test"),
+        ({"checkpoint": {"name": "mine"}}, "no baseline of this split; there is one of test"),
+        ({"split": "test"}, "no baseline of this split; there is one of test"),
+        ({"checkpoint": {"registered": False}}, "no baseline of this checkpoint; there is one of xvlm-shapes"),
+    ],
+)
+def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(baseline, tmp_path, changes, reason):
+    elsewhere = copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test")
+    edit_record(elsewhere, "nlvr2.dev", **changes)
+    found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
+    assert found.failed
+    refused = [cell for cell in found.cells if cell.task == "nlvr2"]
+    assert [cell.verdict for cell in refused] == ["not comparable"]
+    assert reason in refused[0].reason
+
+
+def test_a_subset_is_never_compared_with_the_whole_split(baseline, tmp_path):
+    assert main(["run", "--task", "nlvr2", "--split", "dev", "--limit", "20", "--out", str(tmp_path)]) == 0
+    (cell,) = check(tmp_path, baseline).cells
+    assert cell.verdict == "not comparable" and cell.reason == "another part of the split: 20 of 160 samples, the baseline the whole split"
+
+
+def test_a_result_of_another_checkpoint_is_compared_where_that_is_asked_for(baseline, tmp_path):
+    results = tmp_path / "r"
+    shutil.copytree(baseline / CHECKPOINT, results / "mine")
+    for path in (results / "mine").glob("*.json"):
+        if "checkpoint" in (content := json.loads(path.read_text())):
+            path.write_text(json.dumps({**content, "checkpoint": {**content["checkpoint"], "name": "mine", "sha256": "ab"}}))
+    assert {cell.verdict for cell in check(results, baseline).cells} == {"not comparable"}
+    found = check(results, baseline, checkpoint="XVLM_shapes")
+    assert not found.failed and {cell.verdict for cell in found.cells} == {"identical"}
+
+
+def test_contributions_that_are_not_those_of_the_record_are_refused(baseline, tmp_path):
+    results = copied(baseline, tmp_path / "r", "nlvr2.dev")
+    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    for name, content in (("foreign", (baseline / CHECKPOINT / "nlvr2.test.contributions.npz").read_bytes()), ("missing", None)):
+        before = copied(baseline, tmp_path / name, "nlvr2.dev")
+        path = before / CHECKPOINT / "nlvr2.dev.contributions.npz"
+        path.unlink() if content is None else path.write_bytes(content)
+        (cell,) = check(results, before).cells
+        assert cell.verdict == "not comparable" and str(path) in cell.reason
+
+
+def test_damaged_records_fail_the_check(baseline, tmp_path, capsys):
+    results = copied(baseline, tmp_path, "nlvr2.dev")
+    (results / CHECKPOINT / "nlvr2.test.json").write_text("{")
+    code, found = checked(capsys, results, "--baseline", baseline)
+    assert code == 1 and "nlvr2.test.json: is not JSON" in found["cells"][-1]["reason"]
+
+
+def test_a_baseline_without_a_result_fails_only_where_all_are_required(baseline, tmp_path, capsys):
+    results = copied(baseline, tmp_path, "nlvr2.dev")
+    assert main(["check", str(results), "--baseline", str(baseline)]) == 0
+    assert "not run: xvlm-shapes nlvr2 test: has a baseline and no result" in capsys.readouterr().out
+    assert main(["check", str(results), "--baseline", str(baseline), "--require-all"]) == 1
+
+
+def test_nothing_to_compare_is_a_failure(baseline, tmp_path, capsys):
+    assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
+    assert "nothing to compare" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "nowhere"), "--baseline", str(baseline)]) == 3
+
+
+def test_predictions_of_hidden_truths_are_compared_themselves(baseline, tmp_path):
+    results = copied(baseline, tmp_path, "vqav2.test-dev")
+    predict_otherwise(results, "vqav2.test-dev", lambda said: {next(iter(said)): "a giraffe"})
+    assert verdicts(check(results, baseline)) == {"vqav2 test-dev predictions": "drifted"}
+
+
+def test_every_format_says_the_same(baseline, tmp_path, capsys, monkeypatch):
+    results = copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test")
+    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    failed, shown = {}, {}
+    for format in ("terminal", "md", "json", "junit"):
+        capsys.readouterr()
+        failed[format] = main(["check", str(results), "--baseline", str(baseline), "--format", format])
+        shown[format] = capsys.readouterr().out
+    assert set(failed.values()) == {1}
+    assert shown["terminal"].count("| nlvr2") == 0 and shown["md"].count("| nlvr2") == 4
+    assert [cell["verdict"] for cell in json.loads(shown["json"])["cells"]] == ["drifted", "drifted", "identical", "identical"]
+    suite = ElementTree.fromstring(shown["junit"])
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["accuracy", "consistency"]
+    assert (tmp_path / "summary.md").read_text().count("FAILED: of 4 cells") == 4  # each of the four runs appended
+
+
+def test_neither_check_nor_diff_loads_torch(baseline, tmp_path):
+    for verb in (["check", str(baseline), "--baseline", str(baseline)], ["diff", str(baseline), str(baseline)]):
+        assert not loaded_by(*verb) & {"torch", "transformers", "datasets"}

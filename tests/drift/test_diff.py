@@ -1,0 +1,133 @@
+"""`xvlm-eval diff`: what else differs, and the samples that changed, in order of importance."""
+
+import gzip
+import json
+
+import pytest
+
+from harness.beside import read_result
+from harness.changes import changed_samples, shown
+from harness.cli import main
+from harness.errors import DataError
+from tests.drift.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+
+STEM = "refcoco+.testB"
+
+
+def record(results, stem=STEM):
+    return results / CHECKPOINT / f"{stem}.json"
+
+
+@pytest.fixture
+def moved(baseline, tmp_path):
+    """Boxes of testB that were moved: some a little, one off its object; and their ids."""
+    results = copied(baseline, tmp_path / "moved", STEM)
+    ids = []
+
+    def change(said):
+        ids.extend(list(said)[:3])
+        shift = dict(zip(ids, (0.002, 0.4, 0.0001), strict=True))
+        return {id: [said[id][0] + by, *said[id][1:]] for id, by in shift.items()}
+
+    predict_otherwise(results, STEM, change)
+    return results, ids
+
+
+def test_right_to_wrong_comes_first_then_the_rest_by_size(baseline, moved):
+    results, (little, lost, hardly) = moved
+    changes = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    assert [change.id for change in changes] == [lost, little, hardly]
+    assert [change.measure for change in changes] == ["accuracy", "iou", "iou"]
+    assert (changes[0].before, changes[0].after) == (100.0, 0.0)
+    assert changes[0].predicted_after[0] - changes[0].predicted_before[0] == pytest.approx(0.4)
+
+
+def test_losses_come_before_gains(baseline, tmp_path):
+    truth = truths("nlvr2", "dev")
+    results = copied(baseline, tmp_path, "nlvr2.dev")
+
+    def change(said):
+        right = [id for id, verdict in said.items() if verdict == truth[id]][:2]
+        wrong = [id for id, verdict in said.items() if verdict != truth[id]][:2]
+        return {id: not said[id] for id in (*wrong, *right)}
+
+    predict_otherwise(results, "nlvr2.dev", change)
+    changes = changed_samples(read_result(record(baseline, "nlvr2.dev")), read_result(record(results, "nlvr2.dev")))
+    assert [(change.before, change.after) for change in changes] == [(100.0, 0.0)] * 2 + [(0.0, 100.0)] * 2
+
+
+def test_the_environment_comes_before_the_samples_and_names_what_changed(baseline, moved, capsys):
+    results, _ = moved
+    edit_record(results, STEM, software={"torch": "9.9.9", "pillow": "1.0"}, settings={"dtype": "tf32", "device": "cuda (X)"})
+    capsys.readouterr()
+    assert main(["diff", str(record(baseline)), str(record(results))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    places = [next(number for number, line in enumerate(lines) if line.startswith(word)) for word in ("torch", "pillow", "device", "dtype")]
+    assert places == sorted(places)
+    assert places[-1] < next(number for number, line in enumerate(lines) if line.startswith("Samples that changed: 3"))
+
+
+def test_old_and_new_answers_stand_beside_one_another(baseline, tmp_path, capsys):
+    results = copied(baseline, tmp_path, "vqav2.test-dev")
+    predict_otherwise(results, "vqav2.test-dev", lambda said: {next(iter(said)): "a giraffe"})
+    (id, was), *_ = read_result(record(baseline, "vqav2.test-dev")).predictions.items()
+    capsys.readouterr()
+    pair = [str(record(folder, "vqav2.test-dev")) for folder in (baseline, results)]
+    assert main(["diff", *pair, "--format", "json"]) == 0
+    ((change,),) = [found["changes"] for found in json.loads(capsys.readouterr().out)["diffs"]]
+    assert (change["id"], change["predicted_before"], change["predicted_after"]) == (id, was, "a giraffe")
+
+
+def test_only_so_many_samples_are_shown_as_asked_for(baseline, moved, capsys):
+    results, (_, lost, _) = moved
+    capsys.readouterr()
+    assert main(["diff", str(baseline), str(results), "--limit", "1", "--format", "md"]) == 0
+    shown = capsys.readouterr().out
+    assert "Samples that changed: 1 of 3, the most important first" in shown and f"| {lost} " in shown
+
+
+def test_predictions_may_be_compressed_and_must_be_those_of_the_record(baseline, moved):
+    results, _ = moved
+    path = results / CHECKPOINT / f"{STEM}.predictions.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    assert read_result(record(results)).predictions is None
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(content))
+    assert len(read_result(record(results)).predictions) == 696
+    packed.write_bytes(gzip.compress(content + b"\n"))
+    with pytest.raises(DataError, match="are not the predictions"):
+        read_result(record(results)).predictions  # noqa: B018
+    packed.write_bytes(gzip.compress(content)[:-9])
+    with pytest.raises(DataError, match="damaged"):
+        read_result(record(results)).predictions  # noqa: B018
+
+
+def test_without_stored_predictions_changes_are_still_told(baseline, moved):
+    results, (_, lost, _) = moved
+    (results / CHECKPOINT / f"{STEM}.predictions.jsonl").unlink()
+    first, *_ = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    assert (first.id, first.before, first.after, first.predicted_after) == (lost, 100.0, 0.0, None)
+
+
+def test_what_has_no_samples_in_common_is_refused(baseline, tmp_path, capsys):
+    assert main(["diff", str(record(baseline)), str(record(baseline, "nlvr2.dev"))]) == 2
+    assert "only the same task and split have samples in common" in capsys.readouterr().err
+    assert main(["diff", str(baseline), str(record(baseline))]) == 2
+    assert main(["diff", str(baseline), str(tmp_path)]) == 2
+    assert main(["diff", str(baseline), str(tmp_path / "nowhere")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("prediction", "other", "text"),
+    [
+        (None, None, "(not kept)"),
+        ("yes", "no", "yes"),
+        (True, False, "True"),
+        ([0.5, 0.25, 0.125, 1.0], None, "0.5, 0.25, 0.125, 1"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.2, 0.9, 0.4, 0.5], "[2] 0.3"),
+        ({"texts": [1, 2], "itm": [0.5, 0.25]}, None, "texts 1, 2; itm 0.5, 0.25"),
+    ],
+)
+def test_predictions_are_shown_for_people(prediction, other, text):
+    assert shown(prediction, other) == text

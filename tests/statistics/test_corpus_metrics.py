@@ -1,0 +1,71 @@
+"""Metrics that are no means, made again from images that count several times: the same as from as many copies of them."""
+
+import numpy as np
+import pytest
+from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+
+from harness.metrics.attribute_ranks import attribute_statistics
+from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
+from harness.metrics.caption_sums import Bleu, bleu_counts
+from harness.sources.ovad import Attribute
+from harness.statistics.bootstrap import interval
+from harness.statistics.paired import compare
+
+TIMES = np.array([2.0, 0.0, 1.0, 3.0, 1.0])  # how often each of five images was drawn
+CAPTIONS = ["a red cup on a plate", "a cup", "two men in the blue sea", "the man on a plate", "a blue plate of red cups on a plate"]
+REFERENCES = [["a red cup on a blue plate", "a cup on a plate"], ["cups"], ["two men in the sea"], ["a man"], ["a blue plate of red cups"]]
+
+
+def bleu_of(images, order):
+    scorer = BleuScorer(n=4)
+    for image in images:
+        scorer += (CAPTIONS[image], REFERENCES[image])
+    return 100 * scorer.compute_score(option="closest", verbose=0)[0][order - 1], scorer.ctest
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_bleu_of_resampled_images_is_bleu_of_as_many_copies(order):
+    _, cooked = bleu_of(range(5), order)
+    parts = [{**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]} for part in cooked]
+    statistic = Bleu(bleu_counts(parts, order=order), order)
+    copies = [image for image, times in enumerate(TIMES) for _ in range(int(times))]
+    assert statistic.resampled().of(TIMES[None])[0] == pytest.approx(bleu_of(copies, order)[0], abs=1e-9)
+
+
+FREQUENCIES = {"color:red": "head", "color:blue": "tail", "size:big": "tail"}
+ATTRIBUTES = [Attribute(number, name, "is", frequency) for number, (name, frequency) in enumerate(FREQUENCIES.items())]
+IMAGE = np.repeat(np.arange(5), [3, 1, 4, 2, 3])
+DRAWS = np.random.Generator(np.random.PCG64(3))
+SCORES = DRAWS.integers(-2, 6, size=(13, 3)).astype(np.float32) / 5  # many ties, and some below 0
+LABELS = DRAWS.integers(-1, 2, size=(13, 3)).astype(np.int8)
+
+
+def metrics_of(boxes):
+    precisions = average_precisions(SCORES[boxes], LABELS[boxes])
+    return {**map_of_groups(precisions, ATTRIBUTES), **chance_of_groups(chances(LABELS[boxes]), ATTRIBUTES)}
+
+
+@pytest.mark.parametrize("times", [np.ones(5), TIMES, np.array([0.0, 0.0, 4.0, 1.0, 0.0])])
+def test_attributes_of_resampled_images_are_those_of_as_many_copies(times):
+    copies = [box for box, image in enumerate(IMAGE) for _ in range(int(times[image]))]
+    statistics = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)
+    expected = metrics_of(copies)
+    for name, statistic in statistics.items():
+        if name in expected:
+            assert statistic.resampled().of(times[None])[0] == pytest.approx(expected[name], abs=1e-9), name
+
+
+def test_attributes_have_an_interval_around_their_value():
+    statistics, expected = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES), metrics_of(range(13))
+    for name in expected:
+        low, high = interval(statistics[name])
+        assert low <= expected[name] <= high
+
+
+def test_attributes_of_two_runs_are_compared_by_swapping_images():
+    same = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
+    assert compare(same, same, draws=200)[2:] == (1.0, (0, 0))
+    worse = attribute_statistics(-SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
+    found = compare(same, worse, draws=200)
+    assert found.difference == pytest.approx(worse.each().mean() - same.each().mean())
+    assert found.flips.worse + found.flips.better == 3
