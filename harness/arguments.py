@@ -86,6 +86,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that decode images; default: the number of cores, at most 4",
     )
+    run.add_argument(
+        "--on-error",
+        choices=("fail", "skip"),
+        default="fail",
+        help="where an image cannot be read: end the run, or go on and count its samples as wrong, listed in the record; default: fail",
+    )
     run.add_argument("--plan", action="store_true", help="predict nothing: print how much there is to do, the memory and the time for it")
     run.add_argument("--format", choices=("terminal", "md", "json"), default="terminal", help="default: terminal")
     run.add_argument("--fresh", action="store_true", help="discard an earlier run's predictions instead of going on with them")

@@ -103,6 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         workers=options.workers or launch.default_workers(),
         fresh=options.fresh,
+        skip=options.on_error == "skip",
     )
     with launch.join() as crew:
         say = _say if crew.rank == 0 else _say_nothing

@@ -23,13 +23,17 @@ from harness.predictions import PredictionFile
 from harness.provenance import computing, processor, software
 from harness.reading import read_json
 from harness.results import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
+from harness.skipped import KEY, as_scored, reasons
 from harness.sources.folder import DataFolder, sha256_of
 from harness.task import Prediction, Sample, SampleId, Scores, Task
 
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that determines the predictions of one task on one split; `checkpoint` and `settings` go into the record as they are."""
+    """Everything that determines the predictions of one task on one split; `checkpoint` and `settings` go into the record as they are.
+
+    Where an image cannot be read, the run ends, or its samples are `skip`ped: they count as wrong, and the record lists them.
+    """
 
     task: Task
     split: str
@@ -37,6 +41,7 @@ class Run:
     checkpoint: Mapping[str, Any]
     settings: Mapping[str, Any]
     limit: int | None = None
+    skip: bool = False
 
     def path(self, out: Path, suffix: str = ".json") -> Path:
         """Return where the record of this run lies, or a file beside it."""
@@ -52,7 +57,16 @@ class Outcome(NamedTuple):
 
 
 def evaluate(
-    run: Run, model: Model, *, out: Path, speed: Speed, fresh: bool, report: Report, tell: Tell, crew: Crew | None = None
+    run: Run,
+    model: Model,
+    *,
+    out: Path,
+    speed: Speed,
+    fresh: bool,
+    report: Report,
+    tell: Tell,
+    crew: Crew | None = None,
+    skip: bool = False,
 ) -> Outcome | None:
     """Carry out a run, going on where an earlier one stopped, and return its outcome.
 
@@ -78,7 +92,7 @@ def evaluate(
         if speed.batch_size is None:  # a run goes on in the batches it began with, wherever it does
             size = crew.gather(_noted_batch_size(shared.file) or size)[0]
         speed, label = replace(speed, batch_size=size), str(run.path(Path()))
-        own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew)
+        own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew, skip=run.skip)
         predicted = time.monotonic()
         if crew.rank == 0:
             batching = Batching.of_all(crew.gather(own))  # the others have closed their parts
@@ -113,7 +127,7 @@ def _finish(
         write_record(path, record)
         return Outcome(path)
     submission = run.path(out, ".submission.json")
-    write_json(submission, run.task.submission(samples, file.done))
+    write_json(submission, run.task.submission(samples, as_scored(run.task, samples, file.done)))
     if not _scored_by_server(path, record):
         write_record(path, record)
     return Outcome(path, submission)
@@ -173,7 +187,8 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
 def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
     """Score complete predictions, and write what each sample contributed beside them. Raises DataError where they are not complete."""
     check_complete(run, samples, file)
-    scores = run.task.awaited() if run.split in run.task.hidden else run.task.score(samples, file.done)
+    scores = run.task.awaited() if run.split in run.task.hidden else run.task.score(samples, as_scored(run.task, samples, file.done))
+    left_out = reasons(file.done)
     contributions = file.path.with_name(file.path.name.replace(PREDICTIONS, CONTRIBUTIONS))
     write_contributions(contributions, contributed(scores, samples, file.done))
     return ResultRecord(
@@ -191,7 +206,8 @@ def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, id
         checkpoint=dict(run.checkpoint),
         data=identity["data"],
         settings=dict(run.settings),
-        predictions={"file": file.path.name, "sha256": sha256_of(file.path)},
+        predictions={"file": file.path.name, "sha256": sha256_of(file.path)}
+        | ({KEY: left_out} if (left_out := reasons(file.done)) else {}),
         software=file.software,
         inputs=file.inputs,
         contributions={"file": contributions.name, "sha256": sha256_of(contributions)},

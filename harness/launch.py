@@ -37,6 +37,7 @@ class Request:
     dtype: str
     workers: int
     fresh: bool
+    skip: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def carry_out(
         checkpoint = {"name": name, "registered": part.weights.release is not None, "file": part.weights.path.name, "sha256": sha256}
         settings = {"dtype": request.dtype, "device": model.device}
         for split in part.splits:
-            run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit)
+            run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit, skip=request.skip)
             with watch(f"{name} {part.task.name} {split}") as report:
                 outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, tell=tell, crew=crew)
             if outcome is not None:

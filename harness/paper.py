@@ -72,6 +72,8 @@ class Paper:
         low, high = official.n[record.split]
         if not low <= record.n <= high:
             return f"{record.n} samples, the official split has {low if low == high else f'{low} to {high}'}"
+        if left_out := record.predictions.get("skipped"):
+            return f"{len(left_out)} samples were skipped, as their images cannot be read; get them again, and run it with --fresh"
         if record.task_version != official.version:
             return f"version {record.task_version} of the task, the table holds version {official.version}"
         if record.settings.get("dtype") not in self.dtypes:

@@ -6,6 +6,8 @@ memory is full nevertheless, this process cuts its own batches in halves and goe
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from harness.capabilities import Model
@@ -14,7 +16,8 @@ from harness.demand import Costed
 from harness.errors import HarnessError, MemoryFull
 from harness.inference.loader import cut, load_batches, plan_batches
 from harness.parts import SharedFile
-from harness.task import Batch, Sample, Task, Work
+from harness.skipped import skipped
+from harness.task import Batch, Prediction, Sample, SampleId, Task, Work
 
 Report = Callable[[int, int], None]  # samples done, samples in all
 Tell = Callable[[str], None]
@@ -58,10 +61,12 @@ def predict(
     report: Report,
     tell: Tell,
     crew: Crew,
+    skip: bool = False,
 ) -> Batching:
     """Predict what this process is to predict of what is lacking. `label` names the run among all that the processes carry out.
 
-    Raises HarnessError where not even one sample at a time fits into memory.
+    With `skip`, samples whose images cannot be read are noted as such, and the run goes on. Raises HarnessError where not even one sample
+    at a time fits into memory.
     """
     report(len(shared.before), len(samples))
     if len(shared.before) == len(samples):
@@ -72,14 +77,23 @@ def predict(
     planned = share(plan_batches(samples, size), crew)
     own = frozenset(sample.id for batch in planned for sample in batch if sample.id not in shared.before)
     fits, gathering = size, _Once(crew)
+    unreadable: list[tuple[SampleId, Prediction]] = []
+
+    def left_out(sample: Sample, reason: str) -> None:
+        if sample.id in own:
+            tell(f"{label}: sample {sample.id} is skipped and counts as wrong: {reason}")
+            unreadable.append((sample.id, skipped(reason)))
+
     while True:
         full = None
         try:
             batches = planned if fits == size else [piece for batch in planned for piece in cut(batch, fits)]
-            work = _work(samples, own - shared.done, batches, model=model, workers=speed.workers, gather=gathering.gather)
-            for answered in task.answer(model, work):
-                new = [(id, prediction) for id, prediction in answered if id in work.lacking]
-                shared.file.append(new)
+            load = partial(load_batches, prepare=model.prepare, workers=speed.workers, leave_out=left_out if skip else None)
+            work = _work(samples, own - shared.done, batches, load=load, gather=gathering.gather)
+            for answered in chain(task.answer(model, work), [()]):  # at last, what was left out after the last prediction
+                new = {id: prediction for id, prediction in (*answered, *unreadable) if id in work.lacking and id not in shared.file.done}
+                unreadable.clear()
+                shared.file.append(new.items())
                 report(len(shared.before) + crew.count(label, len(new)), len(samples))
         except (MemoryFull, MemoryError) as error:
             full = str(error) or "out of memory"  # not the error itself, which would keep alive what fills the memory
@@ -113,13 +127,11 @@ def _work(
     lacking: frozenset[Any],
     planned: Sequence[Sequence[Sample]],
     *,
-    model: Model,
-    workers: int,
+    load: Callable[[Sequence[Sequence[Sample]]], Iterator[Batch]],
     gather: Callable[[Any], list[Any]],
 ) -> Work:
     def batches(everything: bool) -> Iterator[Batch]:
-        chosen = [batch for batch in planned if everything or any(sample.id in lacking for sample in batch)]
-        return load_batches(chosen, model.prepare, workers=workers)
+        return load([batch for batch in planned if everything or any(sample.id in lacking for sample in batch)])
 
     return Work(samples, lacking, batches, gather)
 

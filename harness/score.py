@@ -9,6 +9,7 @@ from harness.data.chosen import chosen_data, unwatched
 from harness.errors import DataError, UsageError
 from harness.predictions import HEAD, stored_predictions
 from harness.registry import find_split, find_task
+from harness.skipped import as_scored
 from harness.sources.submissions import matched
 from harness.task import Sample, Scores, Task
 
@@ -49,7 +50,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
     folder = chosen_data(data, {task.name: [split]}, watch=unwatched)
     samples = task.load(folder, split)
     if _is_ours(predictions):
-        scores = task.score(samples, _ours(task, split, predictions, samples))
+        scores = task.score(samples, as_scored(task, samples, _ours(task, split, predictions, samples)))
     else:
         scores = task.score_official(samples, predictions)
     return Scored(task.name, split, len(samples), folder.name, scores)

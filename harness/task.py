@@ -169,6 +169,10 @@ class Task(ABC):
         return Scores({}, not_run={self.primary: f"the truths are hidden; upload the submission to {self.server}"})
 
     @abstractmethod
+    def wrong(self, sample: Any) -> Prediction:
+        """Return a prediction that is wrong: it stands for a sample that could not be predicted."""
+
+    @abstractmethod
     def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Compute the official metrics from a prediction for every sample."""
 

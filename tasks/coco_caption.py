@@ -81,6 +81,10 @@ class COCOCaption(Task):
         captions = list(model.caption(batch.images))
         return [captions[image] for image in batch.image_of[:, 0]]
 
+    def wrong(self, sample: Picture) -> Prediction:
+        """Return no words at all."""
+        return ""
+
     def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return BLEU-1 to 4, METEOR, ROUGE-L and CIDEr, and SPICE where its models are."""
         captions = [_caption(predictions[sample.id], sample.id) for sample in samples]

@@ -92,6 +92,10 @@ class NLVR2(Task):
         """Return true or false for each statement."""
         return list(model.judge(batch.images, [statement.text for statement in batch.samples], batch.image_of))
 
+    def wrong(self, sample: Statement) -> Prediction:
+        """Return the opposite of the truth."""
+        return not sample.label
+
     def score(self, samples: Sequence[Statement], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return accuracy and consistency, with intervals over groups: statements of one group were written together."""
         right = [_verdict(predictions[sample.id], sample.id) == sample.label for sample in samples]

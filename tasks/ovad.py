@@ -104,6 +104,10 @@ class OVAD(Task):
         scores = np.stack([part.mean(axis=1) for part in parts], axis=1)
         return [[float(str(score)) for score in row] for row in scores]  # `str` writes a float32 with as many digits as it has
 
+    def wrong(self, sample: Object) -> Prediction:
+        """Return that it has no attribute at all."""
+        return [-1.0] * len(sample.labels)
+
     def score(self, samples: Sequence[Object], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return mean average precision over all, head, medium and tail attributes, and the chance level of each.
 

@@ -94,6 +94,10 @@ class Retrieval(Task):
         for matches in model.retrieve(Gallery(images, work.gather), texts, shortlist=self.shortlist, wanted=wanted):
             yield [(work.samples[matches.image].id, as_prediction(matches))]
 
+    def wrong(self, sample: Picture) -> Prediction:
+        """Return that it was compared with no text, so that neither side finds the other."""
+        return {"texts": [], "itc": [], "itm": []}
+
     def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
         counts = [len(sample.captions) for sample in samples]

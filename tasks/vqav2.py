@@ -124,6 +124,10 @@ class VQAv2(Task):
         """Return what EvalAI wants to be uploaded."""
         return [{"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)} for sample in samples]
 
+    def wrong(self, sample: Question) -> Prediction:
+        """Return an answer that nobody gives."""
+        return ""
+
     def score(self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return the official accuracy, by type of answer and of question, and what two other scorers in circulation make of it."""
         said = {sample.id: _answer(predictions[sample.id], sample.id) for sample in samples}

@@ -172,6 +172,7 @@ def test_what_no_table_shows_is_said():
     records = [
         replace(RECORD, subset=Subset(limit=5, total=9)),
         replace(RECORD, n=7),
+        replace(RECORD, predictions={**RECORD.predictions, "skipped": {"3": "broken", "4": "broken"}}),
         replace(RECORD, task_version=2),
         replace(RECORD, settings={"dtype": "float16"}),
         replace(RECORD, task="chess"),
@@ -180,6 +181,7 @@ def test_what_no_table_shows_is_said():
     assert table.objections(records) == [
         "x-vlm-base-16m refcoco+ val: a subset of 5 of 9, not a result",
         "x-vlm-base-16m refcoco+ val: 7 samples, the official split has 10758",
+        "x-vlm-base-16m refcoco+ val: 2 samples were skipped, as their images cannot be read; get them again, and run it with --fresh",
         "x-vlm-base-16m refcoco+ val: version 2 of the task, the table holds version 1",
         "x-vlm-base-16m refcoco+ val: computed in float16, the table holds float32 and tf32",
         "x-vlm-base-16m chess val: no published number is known for this task and split",

@@ -41,11 +41,13 @@ def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
     return [piece[first : first + batch_size] for piece in pieces for first in range(0, len(piece), batch_size)]
 
 
-def load_batches(batches: Sequence[Sequence[Sample]], prepare: Prepare, *, workers: int) -> Iterator[Batch]:
+def load_batches(
+    batches: Sequence[Sequence[Sample]], prepare: Prepare, *, workers: int, leave_out: Callable[[Sample, str], None] | None = None
+) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
 
     A file is decoded once for all of its regions in a batch. Raises MissingError or DataError for an image that is not there or cannot be
-    decoded, naming file and sample.
+    decoded, naming file and sample; or tells `leave_out` of every sample that needs it and why, and goes on without them.
     """
     with ThreadPoolExecutor(max(1, workers)) as pool:
         waiting: list[tuple[Sequence[Sample], list[Future[Prepared]]]] = []
@@ -57,11 +59,37 @@ def load_batches(batches: Sequence[Sequence[Sample]], prepare: Prepare, *, worke
                 if not waiting:
                     return
                 samples, files = waiting.pop(0)
-                yield _batch(samples, {view: image for file in files for view, image in file.result().items()})
+                if leave_out is not None:
+                    samples, files = _readable(samples, files, leave_out)
+                if samples:
+                    yield _batch(samples, {view: image for file in files for view, image in file.result().items()})
         finally:
             for _, files in waiting:
                 for file in files:
                     file.cancel()
+
+
+def _readable(
+    samples: Sequence[Sample], files: Sequence["Future[Prepared]"], leave_out: Callable[[Sample, str], None]
+) -> tuple[list[Sample], list["Future[Prepared]"]]:
+    """Return the samples whose images can all be read, and the files that can."""
+    complaints = {views[0]: error for (views, _), file in zip(_by_file(samples), files, strict=True) if (error := _complaint(file))}
+    unreadable = {image_file(view): complaint for view, complaint in complaints.items()}
+    sound = []
+    for sample in samples:
+        if bad := [unreadable[path] for view in sample.images if (path := image_file(view)) in unreadable]:
+            leave_out(sample, bad[0])
+        else:
+            sound.append(sample)
+    return sound, [file for file in files if _complaint(file) is None]
+
+
+def _complaint(file: "Future[Prepared]") -> str | None:
+    """Wait for a file, and say what is wrong with it."""
+    error = file.exception()
+    if error is None or isinstance(error, DataError):
+        return None if error is None else str(error)
+    raise error
 
 
 def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:

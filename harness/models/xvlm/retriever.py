@@ -23,19 +23,23 @@ MAX_TOKENS = 40  # of a caption, [CLS] included: `max_tokens` of the reference's
 
 
 class Seen(NamedTuple):
-    """Images that were encoded: their `numbers` in the gallery, the tokens [S, C] of each, and `features` [I, f]."""
+    """Images that were encoded: their `numbers` in the gallery and the tokens [S, C] of each; and `features` [I, f] of the images `known`.
+
+    Known are those of this process only, or those of all.
+    """
 
     numbers: list[int]
     tokens: list[Tensor]
+    known: list[int]
     features: Tensor
 
     def together(self, everywhere: Iterable[tuple[Sequence[int], Tensor]]) -> "Seen":
-        """Return the same with the features of the whole gallery [I, f], in order, out of what each process has."""
+        """Return the same with the features of the whole gallery, in order of number, out of what each process has."""
         parts = list(everywhere)
-        features = torch.empty(sum(len(numbers) for numbers, _ in parts), self.features.shape[1], device=self.features.device)
-        for numbers, found in parts:
-            features[list(numbers)] = found.to(features.device)
-        return self._replace(features=features)
+        numbers = [number for some, _ in parts for number in some]
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        features = torch.cat([found.to(self.features.device) for _, found in parts])[order]
+        return self._replace(known=[numbers[place] for place in order], features=features)
 
 
 class XVLMRetriever:
@@ -81,19 +85,19 @@ class XVLMRetriever:
             tokens.append(found.to(self.inputs.device.kept))
             features.append(self.network.image_features(found))  # batch by batch: it is the same whoever else encodes images
         width = self.network.vision_proj.out_features
-        return Seen(
-            numbers, [image for batch in tokens for image in batch], torch.cat([torch.empty(0, width, device=tokens[0].device), *features])
-        )
+        everything = torch.cat([torch.empty(0, width, device=tokens[0].device), *features])
+        return Seen(numbers, [image for batch in tokens for image in batch], numbers, everything)
 
     def compare(self, seen: Seen, texts: Texts, *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
         """Yield what a closer look says of the likely texts of each image, one image's keys and values alive at a time."""
         with self.inputs.device.computing():
             pairs = shortlisted(seen.features, texts.features, shortlist)
+        place = {number: place for place, number in enumerate(seen.known)}
         for number, tokens in sorted(zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)):
             if number in wanted:
-                near = pairs.of_image(number)
+                near = pairs.of_image(place[number])
                 with self.inputs.device.computing():
-                    similarity = (texts.features[near.to(tokens.device)] * seen.features[number]).sum(-1)
+                    similarity = (texts.features[near.to(tokens.device)] * seen.features[place[number]]).sum(-1)
                     logits = self.match(tokens, texts, near)
                 yield Matches(number, near.numpy(), similarity.cpu().numpy(), logits[:, 1].cpu().numpy())
 

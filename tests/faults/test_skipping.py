@@ -1,0 +1,76 @@
+"""An image in the middle that cannot be read: the run ends, or goes on without it, as the user chose."""
+
+import json
+import shutil
+
+import pytest
+
+from harness.cli import main
+from harness.registry import find_task
+from harness.shapes.benchmark import embedded_data
+from harness.sources.folder import open_folder
+from harness.task import image_file
+
+SPLITS = {
+    "vqav2": "val",
+    "nlvr2": "dev",
+    "coco-caption": "val",
+    "flickr30k-retrieval": "val",
+    "coco-retrieval": "val",
+    "refcoco+": "testB",
+    "ovad": "box",
+}
+LIMIT = 24
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A copy of the embedded benchmark, to break images of."""
+    root = tmp_path_factory.mktemp("data") / "shapes"
+    shutil.copytree(embedded_data().root, root)
+    return root
+
+
+def breaking(data, task, out):
+    """Break the image of a sample in the middle of a task's subset; returns the ids of all samples that show it."""
+    ids = [json.loads(line)["id"] for line in predictions(out, task).read_text().splitlines()[1:]]
+    samples = {sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])}
+    path = image_file(samples[ids[len(ids) // 2]].images[0])
+    path.write_bytes(path.read_bytes()[:50])
+    return {id for id in ids if path in map(image_file, samples[id].images)}
+
+
+def predictions(out, task):
+    return out / "xvlm-shapes" / f"{task}.{SPLITS[task]}.limit-{LIMIT}.predictions.jsonl"
+
+
+def record_path(out, task):
+    return out / "xvlm-shapes" / f"{task}.{SPLITS[task]}.limit-{LIMIT}.json"
+
+
+def record(out, task):
+    return json.loads(record_path(out, task).read_text())
+
+
+@pytest.mark.parametrize("task", SPLITS)
+def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp_path, capsys):
+    command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT), "--batch-size", "4", "--checkpoint", "xvlm-shapes"]
+    command += ["--data", str(data), "--out"]
+    assert main([*command, str(tmp_path / "sound")]) == 0
+    broken = breaking(data, task, tmp_path / "sound")
+    capsys.readouterr()
+
+    assert main([*command, str(tmp_path / "struck")]) == 3
+    assert "sample" in capsys.readouterr().err
+    assert not record_path(tmp_path / "struck", task).exists()
+
+    assert main([*command, str(tmp_path / "struck"), "--on-error", "skip"]) == 0
+    shown = capsys.readouterr().err
+    found, sound = record(tmp_path / "struck", task), record(tmp_path / "sound", task)
+    assert set(found["predictions"]["skipped"]) == {str(id) for id in broken} and found["n"] == sound["n"]
+    assert all(f"sample {id} is skipped and counts as wrong: " in shown for id in broken)
+    assert found["metrics"][find_task(task).primary] < sound["metrics"][find_task(task).primary]
+
+    finished = predictions(tmp_path / "struck", task).read_bytes()
+    assert main([*command, str(tmp_path / "struck")]) == 0
+    assert predictions(tmp_path / "struck", task).read_bytes() == finished
