@@ -66,7 +66,7 @@ def evaluate(
         loaded = time.monotonic()
         if crew.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
-        label = str(run.path(Path()))
+        label = f"{run.checkpoint['name']} {run.task.name} {run.split}"
         own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew)
         predicted = time.monotonic()
         if crew.rank == 0:

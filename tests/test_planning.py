@@ -9,6 +9,7 @@ from PIL import Image
 
 from harness.cli import main
 from harness.demand import Cost
+from harness.errors import DataError
 from harness.evaluate import subset
 from harness.planning import _duration, _in_units, forecast
 from harness.predict import Speed
@@ -59,7 +60,7 @@ def test_a_plan_is_a_table_for_people_and_takes_the_flags_of_a_run(coco, tmp_pat
     assert title == "What the runs will take"
     assert headings.split()[:5] == ["task", "split", "samples", "images", "pairs"]
     assert row.split()[:5] == ["coco-retrieval", "test", "20", "20", "2,000"]  # 20 images and their 100 captions, each with each
-    assert " 4 " in row and "GFLOP" in row and "GB" in row
+    assert " 4 " in row and "MFLOP" in row and "GB" in row
 
 
 def test_what_is_missing_is_said_as_a_run_says_it(coco, tmp_path, capsys):
@@ -107,6 +108,11 @@ def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
     found = forecast(Mirror(), "all", model, samples, speed=Speed(batch_size=50, workers=1))
     assert (found.batch_size, found.flops, found.peak_bytes) == (50, 700.0, 1000 + 50)
     assert found.probe_samples == 50  # no more than a batch
+
+
+def test_a_split_without_samples_is_an_error():
+    with pytest.raises(DataError, match="mirror all: the annotations hold no sample"):
+        forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), [], speed=Speed(batch_size=None, workers=1))
 
 
 @pytest.mark.parametrize(("operations", "shown"), [(6.87e15, "6.87 PFLOP"), (4.2e13, "42 TFLOP"), (1.5e9, "1.5 GFLOP"), (2e6, "2 MFLOP")])
