@@ -91,7 +91,7 @@ def evaluate(
             remove_record(run.path(out))
         if speed.batch_size is None:  # a run goes on in the batches it began with, wherever it does
             size = crew.gather(_noted_batch_size(shared.file) or size)[0]
-        speed, label = replace(speed, batch_size=size), str(run.path(Path()))
+        speed, label = replace(speed, batch_size=size), f"{run.checkpoint['name']} {run.task.name} {run.split}"
         own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew, skip=run.skip)
         predicted = time.monotonic()
         if crew.rank == 0:

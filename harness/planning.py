@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.capabilities import Model
 from harness.demand import Costed, Demand
+from harness.errors import DataError
 from harness.inference.loader import load_batches
 from harness.predict import Speed, fitting_batch_size
 from harness.report import Table
@@ -63,7 +64,12 @@ def table(forecasts: Sequence[Forecast]) -> Table:
 
 
 def forecast(task: Task, split: str, model: Model, samples: Sequence[Sample], *, speed: Speed) -> Forecast:
-    """Say what predicting the samples will take. Reads and predicts a few of them; writes nothing."""
+    """Say what predicting the samples will take. Reads and predicts a few of them; writes nothing.
+
+    Raises DataError where there are none.
+    """
+    if not samples:
+        raise DataError(f"{task.name} {split}: the annotations hold no sample of this split")
     demand = task.demand(samples)
     size = speed.batch_size or fitting_batch_size(task, model, samples)
     costs = model.cost(demand) if isinstance(model, Costed) else None

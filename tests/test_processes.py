@@ -16,11 +16,11 @@ RUN = ["run", "--task", "all", "--limit", "12", "--batch-size", "5"]
 
 
 @contextmanager
-def started(processes, arguments):
+def started(processes, arguments, module="harness.cli"):
     """The command in so many processes, as a process group of its own; killed if it is still there at the end."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "-m", "harness.cli"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "-m", module]
     if processes == 1:
-        launcher = [sys.executable, "-m", "harness.cli"]
+        launcher = [sys.executable, "-m", module]
     run = subprocess.Popen([*launcher, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
         yield run

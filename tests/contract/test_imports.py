@@ -17,7 +17,7 @@ WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.
                  "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py",
                  "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py",
                  "harness/data", "harness/fetch", "harness/hub",
-                 "harness/crew.py", "harness/parts.py")  # fmt: skip
+                 "harness/crew.py", "harness/parts.py", "harness/demand.py", "harness/predict.py", "harness/planning.py")  # fmt: skip
 
 
 def modules(*places: str) -> list[Path]:

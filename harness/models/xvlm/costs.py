@@ -161,7 +161,7 @@ def _reader_bytes(text: TextArchitecture) -> float:
 
 
 def _look_bytes(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float) -> float:
-    """Return what images and the texts that look at them take: a memory for each image, and once more for the texts at one table."""
+    """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
     tokens, memory = min(demand.pairs * length, TOKENS), _memory_bytes(text, looked_at(vision))
-    rows = min(demand.pairs, TOKENS / max(length, 1.0))
+    rows = min(demand.pairs, demand.images)
     return demand.images * (_encoder_bytes(vision) + memory) + rows * memory + tokens * _reader_bytes(text)

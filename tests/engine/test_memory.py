@@ -1,0 +1,67 @@
+"""How much memory is free, read from trees of files as Linux has them."""
+
+import pytest
+
+from harness.inference.memory import free_memory, taken_memory
+
+GIB = 2**30
+
+
+@pytest.fixture
+def system(tmp_path):
+    """Write files below a root, beside those of a machine with 8 GiB available."""
+
+    def write(files):
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return tmp_path
+
+    write({"proc/meminfo": f"MemTotal: 99999999 kB\nMemFree: 1 kB\nMemAvailable:    {8 * GIB // 1024} kB\n"})
+    return write
+
+
+def test_without_limits_what_the_machine_has_available_is_free(system):
+    assert free_memory(system({"proc/self/cgroup": "0::/\n"})) == 8 * GIB
+
+
+def test_a_control_group_of_version_2_limits_with_those_above_it(system):
+    root = system({
+        "proc/self/cgroup": "0::/job/step\n",
+        "sys/fs/cgroup/job/step/memory.max": "max\n",
+        "sys/fs/cgroup/job/step/memory.current": "5\n",
+        "sys/fs/cgroup/job/memory.max": f"{4 * GIB}\n",
+        "sys/fs/cgroup/job/memory.current": f"{3 * GIB}\n",
+        "sys/fs/cgroup/job/memory.stat": f"anon 7\ninactive_file {GIB}\n",
+    })  # fmt: skip
+    assert free_memory(root) == 2 * GIB  # the limit less what is used, and the file cache that can be dropped
+
+
+def test_a_control_group_of_version_1_limits(system):
+    root = system({
+        "proc/self/cgroup": "5:cpu:/\n4:memory:/slurm/job_7\n0::/\n",
+        "sys/fs/cgroup/memory/slurm/job_7/memory.limit_in_bytes": f"{6 * GIB}\n",
+        "sys/fs/cgroup/memory/slurm/job_7/memory.usage_in_bytes": f"{5 * GIB}\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": f"{7 * GIB}\n",
+    })  # fmt: skip
+    assert free_memory(root) == GIB
+
+
+def test_a_group_beyond_its_limit_has_nothing_free(system):
+    root = system({
+        "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/memory.max": "100\n",
+        "sys/fs/cgroup/memory.current": "200\n",
+    })  # fmt: skip
+    assert free_memory(root) == 0
+
+
+def test_files_that_say_nothing_are_no_limit(system):
+    root = system({"proc/self/cgroup": "0::/gone\n", "sys/fs/cgroup/memory.max": "\n", "sys/fs/cgroup/memory.current": "many\n"})
+    assert free_memory(root) == 8 * GIB
+
+
+def test_this_process_takes_some_memory():
+    assert 1e6 < taken_memory() < 1e11
