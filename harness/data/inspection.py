@@ -161,8 +161,10 @@ def _objection(path: Path) -> str | None:
 
 def _folder(folder: Path, images: Mapping[Path, set[Path]]) -> _Judged:
     """Say how many of the images that annotations name are in a folder; names are compared, no image is read."""
-    wanted = images.get(folder, set())
-    missing = sorted(wanted - _names(folder))
+    wanted, names = images.get(folder, set()), _names(folder)
+    if not names:
+        return _Judged(INCOMPLETE, ("the folder is empty",), tuple(path.name for path in sorted(wanted)))
+    missing = sorted(wanted - names)
     if not missing:
         return _Judged(PRESENT, (f"{len(wanted):,} images that the annotations name",) if wanted else ())
     words = f"{len(missing):,} of {len(wanted):,} images are not there, e.g. {missing[0].name}"

@@ -87,7 +87,7 @@ def _slug(words: str, source: Source) -> str:
     if not source.local:
         return f"{source.repository}@{source.revision}".replace("/", "--")
     root = Path(source.repository)
-    states = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*.parquet"))]
+    states = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*"))]
     return f"{root.name}-{hashlib.sha256(repr((source.repository, states)).encode()).hexdigest()[:16]}"
 
 
