@@ -282,7 +282,7 @@ def _data(options: argparse.Namespace) -> int:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
     watch = partial(Progress, stream=sys.stderr, say=_say)
-    found = survey(options.task, options.split, data=options.data, decode=options.verify, watch=watch)
+    found = survey(options.task, options.split, data=options.data, decode=options.verify, keep=bool(options.build_flat), watch=watch)
     if options.build_flat:
         for sentence in build_flat(found.inspection, Path(options.build_flat)):
             print(sentence)

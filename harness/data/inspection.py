@@ -1,7 +1,7 @@
 """What a data folder holds of what tasks need: each file present, missing, incomplete or wrong, and each split counted."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,7 +57,10 @@ class Read:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Everything that was found in a folder. `published` says whether it is real data, which published counts and hashes apply to."""
+    """Everything that was found in a folder. `published` says whether it is real data, which published counts and hashes apply to.
+
+    `read` has the samples of each split, where they were kept.
+    """
 
     data: DataFolder
     published: bool
@@ -77,20 +80,25 @@ class _Judged(NamedTuple):
     lacking: tuple[str, ...] = ()
 
 
-def inspect(data: DataFolder, wanted: Wanted, *, report: Report) -> Inspection:
-    """Look at every file that the splits of tasks need, and read the annotations of those splits that have all of theirs."""
+def inspect(data: DataFolder, wanted: Wanted, *, report: Report, keep: bool = False) -> Inspection:
+    """Look at every file that the splits of tasks need, and read the annotations of those splits that have all of theirs.
+
+    `keep` the samples only for those who look further: all splits of all tasks take gigabytes of memory.
+    """
     published = data.name != EMBEDDED
     uses = _uses(data, wanted)
     steps = len(uses) + sum(len(splits) for _, splits in wanted)
     splits: list[Split] = []
     read: list[Read] = []
+    images: dict[Path, set[Path]] = {}  # what samples show, by folder
     for task, names in wanted:
         for split in names:
             report(len(splits), steps)
             found, samples = _read(data, task, split, published=published)
             splits.append(found)
-            read.append(Read(task, split, samples))
-    images = _images(read)
+            for path in {image_file(view) for sample in samples for view in sample.images}:
+                images.setdefault(path.parent, set()).add(path)
+            read += [Read(task, split, samples)] if keep else []
     files: list[File] = []
     for needed, users in uses.items():
         report(len(splits) + len(files), steps)
@@ -153,8 +161,10 @@ def _objection(path: Path) -> str | None:
 
 def _folder(folder: Path, images: Mapping[Path, set[Path]]) -> _Judged:
     """Say how many of the images that annotations name are in a folder; names are compared, no image is read."""
-    wanted = images.get(folder, set())
-    missing = sorted(wanted - _names(folder))
+    wanted, names = images.get(folder, set()), _names(folder)
+    if not names:
+        return _Judged(INCOMPLETE, ("the folder is empty",), tuple(path.name for path in sorted(wanted)))
+    missing = sorted(wanted - names)
     if not missing:
         return _Judged(PRESENT, (f"{len(wanted):,} images that the annotations name",) if wanted else ())
     words = f"{len(missing):,} of {len(wanted):,} images are not there, e.g. {missing[0].name}"
@@ -167,12 +177,3 @@ def _names(folder: Path) -> set[Path]:
             return {folder / entry.name for entry in entries}
     except OSError:
         return set()
-
-
-def _images(read: Iterable[Read]) -> dict[Path, set[Path]]:
-    """Return the image files that samples need, by folder."""
-    found: dict[Path, set[Path]] = {}
-    for one in read:
-        for path in {image_file(view) for sample in one.samples for view in sample.images}:
-            found.setdefault(path.parent, set()).add(path)
-    return found

@@ -24,15 +24,15 @@ class Survey:
         return self.inspection.sound and not self.misfits
 
 
-def survey(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, decode: bool, watch: Watch) -> Survey:
-    """Look at what tasks (all where none is named) need, and `decode` every image where that is asked for.
+def survey(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, decode: bool, keep: bool, watch: Watch) -> Survey:
+    """Look at what tasks (all where none is named) need, `decode` every image where that is asked for, and `keep` the samples.
 
     Raises UsageError for an unknown name, MissingError where there is no such folder.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
     folder = chosen_data(data, {task.name: names for task, names in wanted}, watch=watch)
     with watch("files") as report:
-        inspection = inspect(folder, wanted, report=report)
+        inspection = inspect(folder, wanted, report=report, keep=keep or decode)
     if not decode:
         return Survey(inspection, None)
     with watch("images") as report:

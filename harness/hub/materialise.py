@@ -17,9 +17,8 @@ from harness.hub.copies import PREFIX, Copy, Part, copy_of
 from harness.hub.rows import Row, Source, commit_of, read_rows
 from harness.places import cache
 from harness.reading import read_json
-from harness.sources.folder import OWN, DataFolder
+from harness.sources.folder import HUB, HUB_NOTES, DataFolder
 
-NOTES = ".hub"  # the folder of notes on what was written from where
 STEP = 500  # rows between two reports
 
 
@@ -50,9 +49,9 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -
     root = cache() / PREFIX / _slug(words, orders[0].source)
     for order in orders:
         if not _written(root, order):
-            with alone(root / NOTES, occupied="another run is writing this data; wait for it"):
+            with alone(root / HUB_NOTES, occupied="another run is writing this data; wait for it"):
                 _materialise(root, order, watch=watch)
-    return DataFolder(root, OWN)
+    return DataFolder(root, HUB)
 
 
 def _orders(words: str, wanted: Mapping[str, Sequence[str]]) -> Iterator[Order]:
@@ -88,14 +87,14 @@ def _slug(words: str, source: Source) -> str:
     if not source.local:
         return f"{source.repository}@{source.revision}".replace("/", "--")
     root = Path(source.repository)
-    states = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*.parquet"))]
+    states = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*"))]
     return f"{root.name}-{hashlib.sha256(repr((source.repository, states)).encode()).hexdigest()[:16]}"
 
 
 def _written(root: Path, order: Order) -> bool:
     """Whether this part was written from this version of this copy."""
     try:
-        note = read_json(root / NOTES / order.note)
+        note = read_json(root / HUB_NOTES / order.note)
     except DataError:
         return False
     return isinstance(note, dict) and (note.get("repository"), note.get("revision")) == (order.source.repository, order.source.revision)
@@ -153,7 +152,7 @@ def _move(source: Path, root: Path) -> None:
 
 
 def _note(root: Path, order: Order, found: Mapping[str, Any]) -> None:
-    path = root / NOTES / order.note
+    path = root / HUB_NOTES / order.note
     content = {"repository": order.source.repository, "revision": order.source.revision, **found}
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,8 @@ from harness.errors import DataError, MissingError
 
 EMBEDDED = "shapes"  # the name of the embedded benchmark's data in records; nothing else may carry it
 OWN = "files"  # the name of the user's own data
+HUB = "hub"  # the name of data that was written from copies on Hugging Face's hub
+HUB_NOTES = ".hub"  # a folder of notes in such data: what was written from which version of which copy
 MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded benchmark, wherever it is copied to
 
 
@@ -35,7 +37,7 @@ class Needed:
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The root of the benchmark files. `name` says what data this is in every record: `shapes`, or `files` for the user's own."""
+    """The root of the benchmark files. `name` says what data this is in every record: `shapes`, `hub`, or `files` for the user's own."""
 
     root: Path
     name: str
@@ -73,10 +75,15 @@ class DataFolder:
 
 
 def open_folder(root: Path) -> DataFolder:
-    """Return the user's data folder. A copy of the embedded benchmark stays what it is. Raises MissingError where there is no folder."""
+    """Return the user's data folder. What was written by us, the embedded benchmark or data from the hub, stays what it is.
+
+    Raises MissingError where there is no folder.
+    """
     if not root.is_dir():
         raise MissingError(f"{root}: no such data folder (from --data, XVLM_EVAL_DATA or the configuration file)")
-    return DataFolder(root, EMBEDDED if (root / MARKER).is_file() else OWN)
+    if (root / MARKER).is_file():
+        return DataFolder(root, EMBEDDED)
+    return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
 
 
 def below(folder: Path, name: str, *, where: str) -> Path:

@@ -96,6 +96,15 @@ def test_images_that_annotations_name_and_the_folder_lacks_are_all_named(capsys,
     assert images["lacking"] == [path.name for path in gone]
 
 
+def test_an_empty_folder_of_images_is_not_taken_for_images(capsys, tiny):
+    shutil.rmtree(tiny / "refcoco+")
+    for path in (tiny / "images" / "coco" / "train2014").iterdir():
+        path.unlink()
+    _, answer = asked(capsys, "--task", "refcoco+", "--data", tiny)
+    images = by_place(answer)["images/coco/train2014"]
+    assert (images["state"], images["found"]) == ("incomplete", ["the folder is empty"])
+
+
 def test_every_image_that_does_not_fit_is_named_and_not_only_the_first(capsys, own):
     folder = own / "images" / "coco" / "train2014"
     cut, page, small, lost = sorted(folder.iterdir())[:4]

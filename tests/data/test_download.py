@@ -3,7 +3,10 @@
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -239,3 +242,28 @@ def test_random_misfortune_ends_in_the_right_file_or_in_none(tmp_path):
                 else:
                     assert only_the_right_file(folder)
                     break
+
+
+def test_a_killed_process_loses_nothing_that_it_noted(site, tmp_path):
+    site.stalls = lambda request: request > 8  # one for the size, seven pieces, and then silence
+    program = (
+        "import sys; from pathlib import Path; from harness.fetch.download import Pace, download\n"
+        f"download({site.url + '/file'!r}, Path({str(tmp_path / 'file')!r}), size=None, sha256=None, "
+        "pace=Pace(connections=2, piece=9000, timeout=60.0), report=lambda done, total: print(done, flush=True))"
+    )
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        assert any(line.strip() == "63000" for line in running.stdout)
+        # Both connections wait for a piece that does not come, and all that came is noted.
+        while len(site.asked) < 10 or sum(json.loads((tmp_path / "file.partial.json").read_text())["written"].values()) < 63_000:
+            time.sleep(0.01)
+    finally:
+        running.kill()
+        running.wait()
+    assert not (tmp_path / "file").exists()
+    site.released.set()
+    site.stalls, site.sent = lambda request: False, 0
+    get(site, tmp_path, sha256=SHA256)
+    assert only_the_right_file(tmp_path)
+    assert site.sent == 1 + 37_000

@@ -108,6 +108,18 @@ def test_one_file_that_cannot_be_had_keeps_no_other_from_coming(site, tmp_path, 
     assert "images/coco/val2017: fetched" in shown.out
 
 
+def test_a_file_that_is_gone_comes_with_another_place_to_look(site, monkeypatch, capsys):
+    there = [
+        replace(origin, url=f"{site.url}/caption_datasets.zip") if origin.name == "caption_datasets.zip" else origin
+        for origin in origins.OPEN
+    ]
+    monkeypatch.setattr(origins, "OPEN", tuple(there))
+    assert main(["fetch", "--task", "flickr30k-retrieval", "--data", "data", "--yes"]) == 3
+    assert (
+        "caption_datasets.zip: the server answers 404 Not Found; Kaggle, shtvkumar/karpathy-splits, has a copy" in capsys.readouterr().err
+    )
+
+
 def test_an_archive_of_another_file_is_deleted_and_nothing_of_it_is_kept(site, tmp_path, capsys):
     site.files["/ovad.zip"] = archive({"ovad2000.json": b'{"another": "file"}'})
     assert main([*FETCH, "--yes"]) == 3

@@ -185,7 +185,7 @@ def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(copies, tmp_pa
     first, second = (json.loads(next((tmp_path / name).glob("tiny/*limit-3.json")).read_text()) for name in "ab")
     assert (
         first == second
-        and first["data"]["name"] == "files"
+        and first["data"]["name"] == "hub"
         and set(first["data"]["files"]) == {"refcoco+/refs(unc).p", "refcoco+/instances.json"}
     )
 
