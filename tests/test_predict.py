@@ -12,7 +12,7 @@ from harness.crew import Alone
 from harness.demand import Cost, Room
 from harness.errors import HarnessError, MemoryFull
 from harness.evaluate import Run, evaluate
-from harness.predict import Speed, fitting_batch_size
+from harness.predict import Batching, Speed, fitting_batch_size
 from harness.sources.folder import DataFolder
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.tasks import refcoco_files
@@ -110,7 +110,7 @@ def test_what_was_predicted_before_memory_was_full_is_not_predicted_again(run, c
 
 
 def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes_on(run, calm, tmp_path):
-    with pytest.raises(HarnessError, match="even one sample at a time; free some memory.*what was predicted is kept") as failed:
+    with pytest.raises(HarnessError, match=r"even one sample at a time; free some memory.*what was predicted is kept") as failed:
         carry_out(run, SomebodysGrounder(calls=1), tmp_path)
     assert failed.value.exit_code == 4
     assert len((tmp_path / "c" / PREDICTIONS).read_bytes().splitlines()) == 1 + 6
@@ -161,6 +161,11 @@ def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm
     assert record == calm[1]
     answered = [[text for texts in model.asked if len(texts) <= model.most for text in texts] for model in models]
     assert [len(texts) for texts in answered] == [12, 6]  # of three planned batches the first and third, and the second: each once
+
+
+@pytest.mark.parametrize(("halved", "smallest"), [((None, 4, 1), 1), ((None, None), None)])
+def test_the_smallest_batch_of_all_processes_is_noted(halved, smallest):
+    assert Batching.of_all([Batching(8, one) for one in halved]) == Batching(8, smallest)
 
 
 class Costly(SomebodysGrounder):
