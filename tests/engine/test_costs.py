@@ -95,7 +95,7 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
 
 
 def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_beams():
-    # 3 beams of 15 words: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary, are 235 MF a word; 4 words of a prompt
+    # 3 beams of 15 words, 235 MF a word: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary; 4 words of a prompt.
     found = costs.captioning(swin(384), TEXT, demand(1, 1), beams=Beams(width=3, longest=20, shortest=5), prompt=4)
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
