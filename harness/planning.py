@@ -20,6 +20,7 @@ from harness.task import Sample, Task, Work
 
 PROBE_SECONDS = 3.0  # after which no further probe is begun, ...
 PROBES = 8  # ... or after so many
+AT_LEAST = 2  # probes whatever they take: a first call also makes what is kept for all others
 COLUMNS = {
     "task": "task", "split": "split", "samples": "samples", "images": "images", "pairs_shown": "pairs", "flops_shown": "operations",
     "batch_size": "batch size", "memory_shown": "peak memory", "time_shown": "time, about",
@@ -102,10 +103,10 @@ class _Probe(NamedTuple):
 
 
 def _probes(task: Task, model: Model, samples: Sequence[Sample], *, size: int, workers: int) -> list[_Probe]:
-    """Predict one sample, then twice as many again and again, up to a batch, until PROBE_SECONDS are over."""
+    """Predict one sample, then twice as many again and again, up to a batch, until PROBE_SECONDS are over; AT_LEAST twice."""
     probes: list[_Probe] = []
     ends, count = time.monotonic() + PROBE_SECONDS, 1
-    while len(probes) < PROBES and (not probes or time.monotonic() < ends):
+    while len(probes) < PROBES and (len(probes) < AT_LEAST or time.monotonic() < ends):
         probes.append(_timed(task, model, samples[:count], workers=workers))
         count = min(2 * count, size, len(samples))
     return probes

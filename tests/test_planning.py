@@ -110,6 +110,12 @@ def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
     assert found.probe_samples == 50  # no more than a batch
 
 
+def test_a_first_call_which_is_slow_is_never_the_only_one_that_counts(samples, monkeypatch):
+    monkeypatch.setattr("harness.planning.PROBE_SECONDS", 0.0)
+    found = forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), samples, speed=Speed(batch_size=None, workers=1))
+    assert found.probe_samples == 2  # one, then twice as many, though the time was over before the first
+
+
 def test_a_split_without_samples_is_an_error():
     with pytest.raises(DataError, match="mirror all: the annotations hold no sample"):
         forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), [], speed=Speed(batch_size=None, workers=1))

@@ -94,6 +94,12 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
 
+def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_beams():
+    # 3 beams of 15 words, 235 MF a word: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary; 4 words of a prompt.
+    found = costs.captioning(swin(384), TEXT, demand(1, 1), beams=Beams(width=3, longest=20, shortest=5), prompt=4)
+    assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
+
+
 def test_the_boxes_of_ovad_cost_their_encoding():
     found = costs.comparing(swin(384), TEXT, demand(14_300, 14_300, pairs=0, texts=500), length=8, features=256)
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
