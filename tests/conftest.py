@@ -77,6 +77,11 @@ def pytest_report_header() -> str:
 def own_places(tmp_path_factory: pytest.TempPathFactory):
     """Keep the tests out of the user's cache and configuration, and the user's settings out of the tests."""
     home = tmp_path_factory.mktemp("home")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the embedded benchmark is drawn once for all test processes
+        drawn = tmp_path_factory.getbasetemp().parent / "shapes"
+        drawn.mkdir(exist_ok=True)
+        (home / "cache").mkdir()
+        (home / "cache" / "shapes").symlink_to(drawn)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XVLM_EVAL_CACHE", str(home / "cache"))
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
