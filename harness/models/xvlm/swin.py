@@ -98,8 +98,8 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
-        tokens = self.attn(self.norm1(tokens)).add_(tokens)
-        return self.mlp(self.norm2(tokens)).add_(tokens)
+        tokens = tokens + self.attn(self.norm1(tokens))  # not in place: under autocast the sum is wider than what is added
+        return tokens + self.mlp(self.norm2(tokens))
 
 
 class PatchMerging(nn.Module):
