@@ -109,3 +109,9 @@ def test_the_memory_of_a_batch_grows_with_its_images():
     one, eight = (costs.grounding(swin(384), TEXT, demand(5 * n, n), length=5).working for n in (1, 8))
     assert eight == pytest.approx(8 * one)
     assert 85e6 < one < 100e6  # in the encoder an image was measured at 85 MB; its keys and values are 5 MB
+
+
+def test_biases_are_kept_for_every_window_only_where_windows_are_moved():
+    # numbers: heads x 144^2 tokens, for one bias of each plain block and as many as there are windows (64, 16, 4) of each moved one
+    pairs = 144 * 144 * (4 * (1 + 64) + 8 * (1 + 16) + 16 * (9 + 9 * 4) + 32 * 2)
+    assert costs.grounding(swin(384), TEXT, demand(1, 1), length=5).kept == 4 * pairs == 97_873_920

@@ -36,6 +36,14 @@ def test_a_settled_encoder_says_the_same(case):
         assert torch.equal(settled(case.inputs["image"]), network(case.inputs["image"]))
 
 
+def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_shorter(case):
+    network = encoder(case)
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens = network.patch_embed(case.inputs["image"])
+        assert network.layers[0].blocks[0].attn(tokens).dtype is torch.bfloat16
+        assert network.layers[0].blocks[0](tokens.float()).dtype is torch.float32
+
+
 def test_image_tokens_are_the_official_ones(case, close):
     close(encoder(case)(case.inputs["image"]), case.outputs["image_embeds"])
 

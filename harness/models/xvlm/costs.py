@@ -141,14 +141,18 @@ def _look(text: TextArchitecture, seen: float) -> float:
 
 
 def _encoder_bytes(vision: VisionArchitecture) -> float:
-    """Return what an image takes while it is encoded."""
+    """Return what an image takes while it is encoded: on a GPU every image of a batch, on a CPU only those that are encoded together."""
     return float(AT_ONCE * vision.stage_side(0) ** 2 * vision.width * FLOAT)
 
 
 def _settled_bytes(vision: VisionArchitecture) -> float:
-    """Return what the encoder's biases take, which are made at first use and kept."""
-    stages = enumerate(zip(vision.depths, vision.heads, strict=True))
-    return float(sum(d * h * (vision.stage_side(n) * vision.stage_window(n)) ** 2 * FLOAT for n, (d, h) in stages))
+    """Return what the encoder's biases take, made at first use and kept: of every window where they are moved, elsewhere one for all."""
+    numbers = 0
+    for stage, (depth, heads) in enumerate(zip(vision.depths, vision.heads, strict=True)):
+        side, window = vision.stage_side(stage), vision.stage_window(stage)
+        moved = depth // 2 if side > window else 0
+        numbers += heads * window**4 * (depth - moved + moved * (side // window) ** 2)
+    return float(numbers * FLOAT)
 
 
 def _memory_bytes(text: TextArchitecture, seen: int) -> float:

@@ -10,7 +10,7 @@ from harness.models.xvlm.architecture import TextArchitecture
 from harness.models.xvlm.bert import Bert
 from harness.models.xvlm.layers import EPSILON
 
-ROWS = 256  # whose distributions over all words are there at the same time
+ROWS = 128  # whose distributions over all words are there at the same time
 
 
 class Transform(nn.Module):

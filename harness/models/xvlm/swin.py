@@ -12,6 +12,7 @@ from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
+TOGETHER = 96 * 96  # first tokens that a CPU works on at a time, those of an image of 384 px: of more, not enough stay in its cache
 OTHER_REGION = -100.0  # added to the score of two tokens that only the cyclic shift made neighbours (Swin, section 3.2)
 
 
@@ -48,21 +49,23 @@ class WindowAttention(nn.Module):
         """Take tokens in window order and return the same shape, [B, W * w * w, C]."""
         side = len(self.relative_position_index)
         parts = self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))  # [B, W, w * w, 3, heads, C / heads]
-        query, key, value = parts.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)  # every window is as a head: the bias is the same for all images
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=self._bias(len(tokens[0]) // side, query.dtype))
-        return self.proj(attended.unflatten(1, (-1, self.heads)).transpose(2, 3).flatten(3).flatten(1, 2))
+        parts = parts.permute(3, 0, 1, 4, 2, 5)
+        # Where all windows have the same bias, every one is as an image of its own; otherwise as a head: the bias is that of all images.
+        query, key, value = parts.flatten(1, 2) if self.apart is None else parts.flatten(2, 3)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=self._bias(query.dtype))
+        return self.proj(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2))
 
     def settle(self) -> None:
         """Make once, at first use, what follows from the weights: they will not change any more."""
         self._kept = {}
 
-    def _bias(self, windows: int, dtype: torch.dtype) -> Tensor:
-        """Return what is added to the scores, [1, W * heads, w * w, w * w]."""
+    def _bias(self, dtype: torch.dtype) -> Tensor:
+        """Return what is added to the scores, [1, heads, w * w, w * w], or with W times as many heads where windows differ."""
         if self._kept is not None and dtype in self._kept:
             return self._kept[dtype]
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        bias = bias.expand(windows, -1, -1, -1) if self.apart is None else bias + self.apart[:, None]
-        bias = bias.flatten(0, 1)[None].to(dtype)
+        bias = bias if self.apart is None else (bias + self.apart[:, None]).flatten(0, 1)
+        bias = bias[None].to(dtype)
         if self._kept is not None:
             self._kept[dtype] = bias
         return bias
@@ -95,7 +98,7 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
-        tokens = tokens + self.attn(self.norm1(tokens))
+        tokens = tokens + self.attn(self.norm1(tokens))  # not in place: under autocast the sum is wider than what is added
         return tokens + self.mlp(self.norm2(tokens))
 
 
@@ -163,6 +166,11 @@ class VisionEncoder(nn.Module):
         self.register_buffer("end", reordering(last.order, last.order.sort().values), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        if images.device.type != "cpu":
+            return self._encode(images)
+        return torch.cat([self._encode(some) for some in images.split(max(1, TOGETHER // len(self.begin)))])
+
+    def _encode(self, images: Tensor) -> Tensor:
         tokens = self.patch_embed(images).index_select(1, self.begin)
         for stage in self.layers:
             tokens = stage(tokens)
