@@ -8,12 +8,16 @@ over all metrics together, lies beyond its margin, and the interval of the diffe
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.baselines import baseline_of
 from harness.beside import Result, find_results
 from harness.changes import Change, Difference, changed_samples, count_changed, fingerprint, inputs_changed
 from harness.errors import DataError
 from harness.statistics.interval import LEVEL, Interval
+
+if TYPE_CHECKING:
+    from harness.statistics.sums import Statistic
 
 IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED = "identical", "same", "improved", "drifted", "not comparable"
 FAILING = (DRIFTED, REFUSED)
@@ -99,9 +103,10 @@ def check(results: Path, baseline: Path, *, checkpoint: str | None = None, requi
     missing = [f"{base.title}: has a baseline and no result" for base in before.found if base.path not in taken]
     if require_all:
         refused += [_refused(base, "has a baseline and no result") for base in before.found if base.path not in taken]
-    tested = sum(len(result.record.metrics) for _, result in pairs)
-    compared = [_compared(base, result, draws=max(LEAST_DRAWS, round(2 * tested / (1 - LEVEL)))) for base, result in pairs]
-    return Check(_judged(compared), refused, missing)
+    draws = enough_draws(sum(len(result.record.metrics) for _, result in pairs))
+    compared = [_compared(base, result, draws=draws) for base, result in pairs]
+    judged = iter(judge([cell for pair in compared for cell in pair.cells]))
+    return Check([replace(pair, cells=[next(judged) for _ in pair.cells]) for pair in compared], refused, missing)
 
 
 def _compared(base: Result, result: Result, *, draws: int) -> Compared:
@@ -154,26 +159,44 @@ def _rescored(base: Result, result: Result, metric: str) -> Cell:
 
 def _tested(base: Result, result: Result, metric: str, *, draws: int) -> Cell:
     """Test whether a metric differs, unit by unit."""
-    from harness.statistics.paired import compare
-
     cell = _cell(base, result, metric)
-    sides = [side.contributions.statistics.get(metric) for side in (base, result)]
+    before, after = (side.contributions.statistics.get(metric) for side in (base, result))
     if cell.difference is None:
         return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
-    before, after = sides
     if before is None or after is None or len(before.each()) != len(after.each()):
         return replace(cell, verdict=REFUSED, reason="what each sample contributed to this metric was not kept")
+    return tested(cell, before, after, draws=draws)
+
+
+def tested(cell: Cell, before: "Statistic", after: "Statistic", *, draws: int) -> Cell:
+    """Return a cell with its test; whether it has drifted is judged over all cells, by `judge`."""
+    from harness.statistics.paired import compare
+
     found = compare(before, after, draws=draws)
-    unmoved = not any(found.flips) and abs(cell.difference) <= ROUNDING
+    unmoved = not any(found.flips) and abs(found.difference) <= ROUNDING
     return replace(
         cell,
+        difference=found.difference,
         interval=found.interval,
         p=found.p,
         worse=found.flips.worse,
         better=found.flips.better,
-        no_worse=found.interval.low > -margin(metric),
+        no_worse=found.interval.low > -margin(cell.metric),
         verdict=IDENTICAL if unmoved else SAME,
     )
+
+
+def judge(cells: Sequence[Cell]) -> list[Cell]:
+    """Judge the cells that were tested, each p adjusted for all of them together."""
+    from harness.statistics.paired import holm
+
+    adjusted = iter(holm([cell.p for cell in cells if cell.p is not None]))
+    return [cell if cell.p is None else _verdict(replace(cell, p=next(adjusted))) for cell in cells]
+
+
+def enough_draws(cells: int) -> int:
+    """Return how often to swap at random, so that the smallest p that can be drawn is a sign of drift among so many cells."""
+    return max(LEAST_DRAWS, round(2 * cells / (1 - LEVEL)))
 
 
 def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
@@ -183,17 +206,6 @@ def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
         return [replace(cell, p=None) for cell in judged]
     reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
     return [cell if cell.verdict == REFUSED else replace(cell, p=None, verdict=DRIFTED, reason=reason) for cell in judged]
-
-
-def _judged(compared: Sequence[Compared]) -> list[Compared]:
-    """Judge the tested cells, with their p adjusted for all of them together."""
-    from harness.statistics.paired import holm
-
-    adjusted = iter(holm([cell.p for pair in compared for cell in pair.cells if cell.p is not None]))
-    return [
-        replace(pair, cells=[cell if cell.p is None else _verdict(replace(cell, p=next(adjusted))) for cell in pair.cells])
-        for pair in compared
-    ]
 
 
 def _verdict(cell: Cell) -> Cell:

@@ -83,10 +83,18 @@ def merged(clusters: Resampled) -> Merged:
     return Merged(Sums(rows, clusters.formula), count)
 
 
-def merged_pairs(before: Resampled, after: Resampled) -> Merged:
-    """Merge the clusters of two runs that add the same in both; the kinds [2 K] of the first run come before those of the second."""
+class MergedPairs(NamedTuple):
+    """The distinct kinds of clusters of two runs, [K] in each, and how many there are of each kind, [K]."""
+
+    before: Resampled
+    after: Resampled
+    counts: NDArray[np.int64]
+
+
+def merged_pairs(before: Resampled, after: Resampled) -> MergedPairs:
+    """Merge the clusters of two runs that add the same before and the same after."""
     if not isinstance(before, Sums) or not isinstance(after, Sums):
-        return Merged(before.beside(after), np.ones(before.clusters, dtype=np.int64))
-    rows, count = np.unique(np.hstack([before.rows, after.rows]), axis=0, return_counts=True)
+        return MergedPairs(before, after, np.ones(before.clusters, dtype=np.int64))
+    rows, counts = np.unique(np.hstack([before.rows, after.rows]), axis=0, return_counts=True)
     width = before.rows.shape[1]
-    return Merged(Sums(np.vstack([rows[:, :width], rows[:, width:]]), before.formula), count)
+    return MergedPairs(Sums(rows[:, :width], before.formula), Sums(rows[:, width:], after.formula), counts)

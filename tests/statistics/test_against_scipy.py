@@ -51,4 +51,4 @@ def test_randomisation_is_the_permutation_test_of_pairs():
     exact = stats.permutation_test(
         (before, after), lambda x, y, axis: (y - x).mean(axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
     ).pvalue
-    assert randomisation(mean_of(before), mean_of(after), draws=20_000) == pytest.approx(exact, abs=0.01)
+    assert randomisation(mean_of(before), mean_of(after), draws=20_000, enough=20_000) == pytest.approx(exact, abs=0.01)

@@ -32,7 +32,14 @@ def test_of_single_units_that_are_right_or_wrong_randomisation_is_mcnemar():
     before = mean_of([100.0] * 12 + [0.0] * 3 + [100.0] * 85)
     after = mean_of([0.0] * 12 + [100.0] * 3 + [100.0] * 85)
     assert compare(before, after, draws=DRAWS).p == mcnemar(12, 3)
-    assert randomisation(before, after, draws=20_000) == pytest.approx(mcnemar(12, 3), abs=0.004)
+    assert randomisation(before, after, draws=20_000, enough=20_000) == pytest.approx(mcnemar(12, 3), abs=0.004)
+
+
+def test_a_large_p_is_told_from_fewer_swaps():
+    before, after = [0.0, 100.0] * 50, [100.0, 0.0] * 49 + [0.0, 100.0]
+    full = randomisation(mean_of(before), mean_of([0.0, *after[1:]]), draws=20_000, enough=20_000)
+    assert full == pytest.approx(1.0, abs=0.1)
+    assert randomisation(mean_of(before), mean_of([0.0, *after[1:]]), draws=20_000) == pytest.approx(full, rel=0.3)
 
 
 def test_units_that_change_together_count_as_one_change():
