@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test shapes-checkpoint baselines check-style
+# A batch size of its own: predictions of the same one are compared to the last digit.
+EMBEDDED := $(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --batch-size 32 --fresh
+BASELINES := results/xvlm-shapes
+
+.PHONY: setup demo test check shapes-checkpoint baselines check-style
 
 setup: $(VENV)/.ready
 
@@ -19,14 +23,22 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+check: setup
+	$(EMBEDDED) --out runs/check
+	$(BIN)/xvlm-eval check runs/check --require-all
+
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.train
 	$(BIN)/python -m harness.shapes.heads
 
 baselines: setup
-	$(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --fresh
-	mkdir -p results/xvlm-shapes
-	find runs/xvlm-shapes -name '*.json' ! -name '*.timings.json' ! -name '*.submission.json' ! -name '*.limit-*' -exec cp {} results/xvlm-shapes/ ';'
+	rm -rf runs/baselines $(BASELINES)
+	$(EMBEDDED) --out runs/baselines
+	mkdir -p $(BASELINES)
+	cp runs/baselines/xvlm-shapes/*.json runs/baselines/xvlm-shapes/*.contributions.npz $(BASELINES)
+	rm $(BASELINES)/*.timings.json $(BASELINES)/*.submission.json
+	cp runs/baselines/xvlm-shapes/*.predictions.jsonl $(BASELINES)
+	gzip -9n $(BASELINES)/*.predictions.jsonl
 
 check-style: setup
 	$(BIN)/pip install -qq -e '.[dev]'

@@ -28,10 +28,15 @@ def baseline_of(result: Result, baselines: Results, *, checkpoint: str | None) -
         ("data", record.data.get("sha256"), base.record.data.get("sha256")),
         ("data", record.data["name"], base.record.data["name"]),
         ("number of samples", record.n, base.record.n),
+        ("number of samples left out, as their images cannot be read", _left_out(record), _left_out(base.record)),
     ):
         if is_now != was:
             raise DataError(f"another {name}: {is_now}, the baseline {was}")
     return base
+
+
+def _left_out(record: ResultRecord) -> int:
+    return len(record.predictions.get("skipped", ()))
 
 
 def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> bool:

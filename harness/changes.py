@@ -124,6 +124,7 @@ def _circumstances(record: ResultRecord) -> Iterator[tuple[str, Any]]:
     yield from ((f"weights.{name}", value) for name, value in record.checkpoint.items() if name not in NAMES_ONLY)
     yield from (("data", record.data.get("name")), ("data.sha256", record.data.get("sha256")))
     yield from (("protocol", record.protocol), ("task version", record.task_version))
+    yield "batch_size_halved_to", record.predictions.get("batch_size_halved_to")
 
 
 def shown(prediction: Any, other: Any = None) -> str:

@@ -26,7 +26,8 @@ def table(options: argparse.Namespace) -> int:
     left_out = [*found.damaged, *found.misplaced, *table.objections(found.records)]
     if options.layout == "paper":
         rows = table.paper_rows(found.records, checkpoint=options.checkpoint)
-        listing = report.Table(f"{paper().source}: published and measured", rows, report.PAPER_COLUMNS)
+        title = f"{paper().source}: published and measured (reproduced: within {paper().tolerance} points)"
+        listing = report.Table(title, rows, report.PAPER_COLUMNS)
         tables = [listing]
         left_out += table.passed_over(found.records, checkpoint=options.checkpoint)
     elif options.layout == "leaderboard":
