@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# A batch size of its own: predictions of the same one are compared to the last digit.
+# A batch size of its own: predictions are compared one by one where it is the same.
 EMBEDDED := $(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --batch-size 32 --fresh
 BASELINES := results/xvlm-shapes
 
@@ -32,9 +32,8 @@ shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.heads
 
 baselines: setup
-	rm -rf runs/baselines $(BASELINES)
 	$(EMBEDDED) --out runs/baselines
-	mkdir -p $(BASELINES)
+	rm -rf $(BASELINES) && mkdir -p $(BASELINES)
 	cp runs/baselines/xvlm-shapes/*.json runs/baselines/xvlm-shapes/*.contributions.npz $(BASELINES)
 	rm $(BASELINES)/*.timings.json $(BASELINES)/*.submission.json
 	cp runs/baselines/xvlm-shapes/*.predictions.jsonl $(BASELINES)

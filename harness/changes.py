@@ -1,65 +1,52 @@
-"""What changed between two runs of a task: what they were computed with, what the model was given, and what it says of each sample."""
+"""Which samples two runs of a task predict differently, the most important first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.beside import Result
 from harness.errors import DataError
-from harness.results import ResultRecord
 
-NAMES_ONLY = ("name", "registered", "file")  # of a checkpoint: what it is called, not what it is
-PLACE_ONLY = ("xvlm-eval", "commit", "python")  # of the software: not what predictions are computed by
-
-
-class Difference(NamedTuple):
-    """Something that two runs do not share: its name, and what it was and is."""
-
-    name: str
-    before: Any
-    after: Any
+# Numbers this close, absolutely or relative to their size, are the same prediction: float32 has seven digits, and the order of a sum, which
+# batches, processors and any rewriting of the code change, moves the last of them.
+LAST_DIGITS = 1e-5
 
 
-def environment(before: ResultRecord, after: ResultRecord) -> list[Difference]:
-    """Return everything but the predictions in which two runs differ: packages first, then device and precision, inputs, weights, data."""
-    sides = [dict(_circumstances(record)) for record in (before, after)]
-    names = dict.fromkeys(name for side in sides for name in side)
-    values = [(name, sides[0].get(name), sides[1].get(name)) for name in names]
-    return [Difference(*value) for value in values if value[1] != value[2]]
+class Moved(NamedTuple):
+    """The samples that are predicted differently, by place, and those of which only the last digits of numbers moved."""
+
+    changed: Sequence[int]
+    last_digits: Sequence[int]
 
 
-def fingerprint(before: ResultRecord, after: ResultRecord) -> list[Difference]:
-    """Return the differences that may change a prediction: where there are none, the same predictions are due, to the last digit.
+def moved(before: Result, after: Result) -> Moved:
+    """Return which predictions changed. Where one side kept none, last digits cannot be told from other changes.
 
-    Those are weights, data, protocol, version of the task, packages, device, precision, processor and batch size. What was not noted counts
-    as different.
+    Raises DataError where a side kept no contributions, or the samples are others.
     """
-    ignored = {"checkpoint", *PLACE_ONLY, "inputs.images", "inputs.texts"}
-    found = [difference for difference in environment(before, after) if difference.name not in ignored]
-    unnoted = [name for name in ("processor", "batch_size") if name not in before.software and name not in after.software]
-    return [*found, *(Difference(name, None, None) for name in unnoted)]
-
-
-def inputs_changed(before: ResultRecord, after: ResultRecord) -> str:
-    """Say whether the model was given something else: the first images as it prepares them, and the tokens of the first texts."""
-    kinds = [kind for kind in ("images", "texts") if before.inputs.get(kind) or after.inputs.get(kind)]
-    if not kinds or not all(record.inputs.get("images") for record in (before, after)):
-        return "whether the inputs changed is not known: a record has no fingerprint of them"
-    changed = [kind for kind in kinds if before.inputs.get(kind) != after.inputs.get(kind)]
-    said = {"images": "images, as prepared for the model", "texts": "tokens of the texts"}
-    if changed:
-        return f"inputs changed: {' and '.join(said[kind] for kind in changed)}"
-    return f"inputs did not change ({' and '.join(said[kind] for kind in kinds)}, of the first {after.inputs.get('samples')} samples)"
-
-
-def count_changed(before: Result, after: Result) -> int:
-    """Return how many samples are predicted differently. Raises DataError where that cannot be told."""
     if before.record.predictions.get("sha256") == after.record.predictions.get("sha256"):
-        return 0
+        return Moved([], [])
     old, new = before.contributions, after.contributions
     if list(old.ids) != list(new.ids):
         raise DataError(f"{after.path}: is about other samples than {before.path}")
-    return int((old.digests != new.digests).sum())
+    found = Moved([], [])
+    for place in (old.digests != new.digests).nonzero()[0].tolist():
+        id = old.ids[place]
+        close = before.predictions is not None and after.predictions is not None and alike(before.predictions[id], after.predictions[id])
+        (found.last_digits if close else found.changed).append(place)  # type: ignore[attr-defined]
+    return found
+
+
+def alike(before: Any, after: Any) -> bool:
+    """Whether two predictions say the same: the same words, verdicts and choices, and numbers that differ in their last digits only."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(alike(before[name], after[name]) for name in before)
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(map(alike, before, after))
+    if isinstance(before, float) and isinstance(after, float):
+        return math.isclose(before, after, rel_tol=LAST_DIGITS, abs_tol=LAST_DIGITS)
+    return type(before) is type(after) and bool(before == after)
 
 
 @dataclass(frozen=True)
@@ -80,19 +67,19 @@ def changed_samples(before: Result, after: Result) -> list[Change]:
     What got worse comes before what got better, each by how much; by the second measure of a task (such as the IoU) where the first one
     stayed; last what changed without effect. Raises DataError where a run kept no contributions, or the samples are others.
     """
-    count_changed(before, after)
+    changed = set(moved(before, after).changed)
     old, new = before.contributions, after.contributions
     said = [result.predictions or {} for result in (before, after)]
     measures = [name for name in old.by_sample if name in new.by_sample]
     found = []
     for place, id in enumerate(old.ids):
         values = [(name, float(old.by_sample[name][place]), float(new.by_sample[name][place])) for name in measures]
-        if old.digests[place] == new.digests[place] and all(was == is_now for _, was, is_now in values):
+        rank = next((rank for rank, (_, was, is_now) in enumerate(values) if abs(is_now - was) > 100 * LAST_DIGITS), None)
+        if rank is None and place not in changed:
             continue
-        moved = next((rank for rank, (_, was, is_now) in enumerate(values) if was != is_now), None)
-        measure, was, is_now = ("", None, None) if moved is None else values[moved]
+        measure, was, is_now = ("", None, None) if rank is None else values[rank]
         change = Change(id, measure, was, is_now, said[0].get(id), said[1].get(id))
-        found.append((_importance(change, len(measures) if moved is None else moved), change))
+        found.append((_importance(change, len(measures) if rank is None else rank), change))
     return [change for _, change in sorted(found, key=lambda entry: entry[0])]
 
 
@@ -113,18 +100,6 @@ def _distance(before: Any, after: Any) -> float:
     if isinstance(before, float | int) and isinstance(after, float | int) and not isinstance(before, bool):
         return abs(after - before)
     return 0.0 if before == after else float("inf")
-
-
-def _circumstances(record: ResultRecord) -> Iterator[tuple[str, Any]]:
-    """Yield what a run was made with and of, by name, in the order in which people want to know it."""
-    yield from record.software.items()
-    yield from sorted(record.settings.items())
-    yield from ((f"inputs.{name}", record.inputs.get(name)) for name in ("images", "texts"))
-    yield "checkpoint", record.checkpoint.get("name")
-    yield from ((f"weights.{name}", value) for name, value in record.checkpoint.items() if name not in NAMES_ONLY)
-    yield from (("data", record.data.get("name")), ("data.sha256", record.data.get("sha256")))
-    yield from (("protocol", record.protocol), ("task version", record.task_version))
-    yield "batch_size_halved_to", record.predictions.get("batch_size_halved_to")
 
 
 def shown(prediction: Any, other: Any = None) -> str:

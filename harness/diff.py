@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.beside import Result, find_results, read_result
-from harness.changes import Change, Difference, changed_samples, environment, inputs_changed, shown
+from harness.changes import Change, changed_samples, moved, shown
+from harness.circumstances import Difference, environment, inputs_changed
 from harness.errors import MissingError, UsageError
 from harness.report import Table, render, render_json
 from harness.table import Row
@@ -18,7 +19,10 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class Diff:
-    """Two results of a task: in what else they differ, whether their inputs did, the metrics that moved, and the samples that changed."""
+    """Two results of a task: in what else they differ, whether their inputs did, the metrics that moved, and the samples that changed.
+
+    `last_digits` counts the predictions of which only those moved.
+    """
 
     title: str
     before: Path
@@ -27,6 +31,7 @@ class Diff:
     inputs: str
     metrics: Sequence[Difference]
     changes: Sequence[Change]
+    last_digits: int
 
 
 def diffs(before: Path, after: Path) -> list[Diff]:
@@ -90,6 +95,7 @@ def _diff(before: Result, after: Result) -> Diff:
         inputs=inputs_changed(before.record, after.record),
         metrics=[Difference(name, was.get(name), is_now.get(name)) for name in names],
         changes=changed_samples(before, after),
+        last_digits=len(moved(before, after).last_digits),
     )
 
 
@@ -104,6 +110,7 @@ def _as_text(one: Diff, format: str, *, limit: int) -> str:
         title = f"Samples that changed: {f'{count} of ' if count < changed else ''}{changed}, the most important first"
         tables.append(Table(title, [_change_row(change) for change in one.changes[:limit]], CHANGES))
     head = f"{one.title}: {one.before} and {one.after}; {one.inputs}" + ("" if one.changes else "; no sample changed")
+    head += f"; {one.last_digits} predictions moved in their last digits" if one.last_digits else ""
     return "\n\n".join([head, render(tables, format)] if tables else [head])
 
 

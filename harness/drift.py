@@ -1,8 +1,9 @@
 """Is this number still the number? Compare results with a baseline, metric by metric, and say which have drifted.
 
 With an identical fingerprint (weights, data, protocol, version of the task, packages, device, processor, batch size) the same predictions
-are due: any other one is drift. Otherwise the two runs are tested on the same samples: a metric has drifted where the drop is significant
-over all metrics together, lies beyond its margin, and the interval of the difference excludes none. `docs/drift.md` says why and how well.
+are due, but for the last digits of their numbers: any other one is drift. Otherwise the two runs are tested on the same samples: a metric
+has drifted where the drop is significant over all metrics together, lies beyond its margin, and the interval of the difference excludes
+none. `docs/drift.md` says why and how well.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from harness.baselines import baseline_of
 from harness.beside import Result, find_results
-from harness.changes import Change, Difference, changed_samples, count_changed, fingerprint, inputs_changed
+from harness.changes import Change, Moved, changed_samples, moved
+from harness.circumstances import Difference, fingerprint, inputs_changed
 from harness.errors import DataError
 from harness.statistics.interval import LEVEL, Interval
 
@@ -54,14 +56,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Compared:
-    """A result beside its baseline: whether the same predictions were due (`exact`), if not why not, and what changed."""
+    """A result beside its baseline: whether the same predictions were due (`exact`), if not why not, and what changed.
+
+    `moved` are the changed samples, None where that cannot be told; `changes` the same in words, the most important first.
+    """
 
     title: str
     baseline: Path
     exact: bool
     differences: Sequence[Difference]
     inputs: str
-    changed: int | None
+    moved: Moved | None
     samples: int
     changes: Sequence[Change]
     cells: Sequence[Cell]
@@ -113,23 +118,23 @@ def _compared(base: Result, result: Result, *, draws: int) -> Compared:
     """Compare a result with its baseline; whether a drop is drift is judged later, over all cells."""
     differences = fingerprint(base.record, result.record)
     try:
-        changed = count_changed(base, result)
-        if changed == 0 and base.record.task_version == result.record.task_version:
+        found = moved(base, result)
+        if not any(found) and base.record.task_version == result.record.task_version:
             cells = [_rescored(base, result, metric) for metric in _metrics(base, result)]
         else:
             cells = [_tested(base, result, metric, draws=draws) for metric in _metrics(base, result)]
         if not differences:
-            cells = _exact(result, cells, changed)
-        changes = changed_samples(base, result) if changed else []
+            cells = _exact(result, cells, len(found.changed))
+        changes = changed_samples(base, result) if any(found) else []
     except DataError as error:
-        changed, changes, cells = None, [], [_refused(result, str(error))]
+        found, changes, cells = None, [], [_refused(result, str(error))]
     return Compared(
         title=result.title,
         baseline=base.path,
         exact=not differences,
         differences=differences,
         inputs=inputs_changed(base.record, result.record),
-        changed=changed,
+        moved=found,
         samples=result.record.n,
         changes=changes,
         cells=cells,
@@ -201,11 +206,12 @@ def enough_draws(cells: int) -> int:
 
 def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
     """Judge the metrics of predictions that were due to be the same; where the truths are hidden, the predictions themselves."""
-    judged = list(cells) or [replace(_named(result, "predictions"), verdict=IDENTICAL)]
-    if not changed:
-        return [replace(cell, p=None) for cell in judged]
-    reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
-    return [cell if cell.verdict == REFUSED else replace(cell, p=None, verdict=DRIFTED, reason=reason) for cell in judged]
+    judged = [replace(cell, p=None) for cell in cells or [replace(_named(result, "predictions"), verdict=IDENTICAL)]]
+    reason = "the last digits of predictions moved, and with them this metric"
+    if changed:
+        reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
+    unmoved = (REFUSED, DRIFTED) if changed else (REFUSED, DRIFTED, IDENTICAL)
+    return [cell if cell.verdict in unmoved else replace(cell, verdict=DRIFTED, reason=reason) for cell in judged]
 
 
 def _verdict(cell: Cell) -> Cell:

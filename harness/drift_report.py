@@ -22,7 +22,7 @@ def render_check(check: Check, format: str) -> str:
         return render_json(_check_as_json(check))
     if format == "junit":
         return _as_junit(check)
-    parts = [*map(_about, (pair for pair in check.compared if pair.changed != 0 or any(map(_failing, pair.cells))))]
+    parts = [*map(_about, (pair for pair in check.compared if pair.moved is None or any(pair.moved) or any(map(_failing, pair.cells))))]
     cells = [_cell_row(cell) for cell in check.cells if cell.metric]
     if cells:
         parts.append(render([Table("Results beside their baseline", cells, CELL_COLUMNS)], format))
@@ -56,7 +56,7 @@ def _failing(cell: Cell) -> bool:
 def _about(pair: Compared) -> str:
     """Say what was compared with what, what else differs, and which predictions changed."""
     lines = [f"{pair.title} beside {pair.baseline}: {_count(pair)}; {pair.inputs}"]
-    if pair.exact:
+    if pair.exact and (pair.moved is None or pair.moved.changed):
         lines += ["  the fingerprint is the same: the same predictions were due"]
     else:
         lines += [f"  {difference.name}: {difference.before} -> {difference.after}" for difference in pair.differences]
@@ -68,7 +68,10 @@ def _about(pair: Compared) -> str:
 
 
 def _count(pair: Compared) -> str:
-    return "what changed cannot be told" if pair.changed is None else f"{pair.changed} of {pair.samples} predictions changed"
+    if pair.moved is None:
+        return "what changed cannot be told"
+    changed, last_digits = map(len, pair.moved)
+    return f"{changed} of {pair.samples} predictions changed" + (f", {last_digits} others in their last digits" if last_digits else "")
 
 
 def _as_line(change: Change) -> str:
@@ -92,7 +95,12 @@ def _check_as_json(check: Check) -> dict[str, Any]:
         "summary": summary(check),
         "cells": [{**asdict(cell), "margin": margin(cell.metric)} for cell in check.cells],
         "compared": [
-            {**{name: value for name, value in asdict(pair).items() if name != "cells"}, "baseline": str(pair.baseline)}
+            {
+                **{name: value for name, value in asdict(pair).items() if name not in ("cells", "moved")},
+                "baseline": str(pair.baseline),
+                "changed": None if pair.moved is None else len(pair.moved.changed),
+                "last_digits": None if pair.moved is None else len(pair.moved.last_digits),
+            }
             for pair in check.compared
         ],
         "missing": list(check.missing),

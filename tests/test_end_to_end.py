@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.beside import find_results
 from harness.cli import main
 from harness.results import BESIDE
 from harness.shapes.benchmark import embedded_data
@@ -76,6 +77,25 @@ def test_the_committed_baselines_are_what_a_run_gives(finished):
     for name, record in committed.items():
         assert record["metrics"] == pytest.approx(found[name]["metrics"], abs=1.0), name
         assert (record["protocol"], record["n"], record["data"]) == (found[name]["protocol"], found[name]["n"], found[name]["data"])
+
+
+def test_the_committed_baselines_are_whole_and_small():
+    """Records, contributions and compressed predictions, each of them what its record says."""
+    results = find_results(ROOT / "results")
+    assert results.refused == () and len(results.found) == 15
+    for result in results.found:
+        assert result.contributions.ids and len(result.predictions) == result.record.n == len(result.contributions.ids)
+    assert sum(path.stat().st_size for path in (ROOT / "results" / "xvlm-shapes").iterdir()) < 3 * 2**20
+
+
+def test_a_run_passes_the_gate_and_every_metric_has_an_interval(finished, capsys):
+    capsys.readouterr()
+    assert main(["check", str(finished), "--require-all", "--format", "json"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    assert {cell["verdict"] for cell in cells} <= {"identical", "same", "improved"}
+    assert len(cells) >= 67
+    for record in records(finished, "*").values():
+        assert record["metrics"].keys() == record["intervals"].keys()
 
 
 def test_a_record_says_what_determined_it(finished):

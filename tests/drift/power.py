@@ -17,7 +17,7 @@ DROP = 1.0  # points
 CHURNS = (2.0, 5.0, 10.0)  # percent of the units that flip between the two runs
 TIMES = 100  # simulations of each
 MAP_TIMES = 4  # of mAP, which takes long
-MAP_DROP = 0.0023  # taken from the scores of those that have an attribute: about one point of mAP
+MAP_DROP = 0.0006  # taken from the scores of those that have an attribute: 0.3 points of mAP, which it finds already
 
 Simulated = Callable[[Generator, float], Pair]
 

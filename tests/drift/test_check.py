@@ -10,9 +10,12 @@ from harness import launch
 from harness.cli import main
 from harness.drift import check
 from harness.models.xvlm.inputs import Inputs
+from harness.registry import find_task
+from harness.shapes.benchmark import embedded_data
 from tests.contract.test_imports import loaded_by
 from tests.drift.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
 
+RUN_TEST_B = ["run", "--task", "refcoco+", "--split", "testB", "--batch-size", "32", "--out"]  # as the baseline was run
 ELSEWHERE = {"torch": "9.9.9"}  # other packages: the same predictions are no longer due, and metrics are tested
 
 
@@ -28,7 +31,7 @@ def checked(capsys, *arguments):
 
 
 def test_a_run_again_is_identical_in_every_cell(baseline, tmp_path, capsys):
-    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test", "vqav2.test-dev")
     code, found = checked(capsys, tmp_path, "--baseline", baseline, "--require-all")
     assert code == 0 and not found["failed"]
@@ -48,7 +51,7 @@ load_model = launch.load_model
 
 def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(baseline, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(launch, "load_model", load_perturbed)
-    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
     assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
     shown = capsys.readouterr().out
@@ -59,7 +62,7 @@ def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(baselin
 
 def test_another_filter_is_told_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Inputs, "prepare", Inputs.prepare_bilinear)
-    assert main(["run", "--task", "refcoco+", "--split", "testB", "--out", str(tmp_path)]) == 0
+    assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
     assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
     assert "inputs changed: images, as prepared for the model" in capsys.readouterr().out
@@ -76,6 +79,40 @@ def test_a_single_changed_prediction_is_drift_where_the_same_ones_are_due(baseli
     shown = capsys.readouterr().out
     assert "nlvr2.dev.json: 1 of 160 predictions changed" in shown
     assert "  dev-0-0-0: " in shown and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)" in shown
+
+
+def boxes(results, change):
+    """Copy RefCOCO+ testB and change the box of its first expression, which comes with its sample."""
+    (sample, *_) = find_task("refcoco+").load(embedded_data(), "testB")
+    predict_otherwise(results, "refcoco+.testB", lambda said: {sample.id: change(said[sample.id], sample)})
+    return results
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(3e-7, "identical"), (2e-6, "identical"), (2e-5, "drifted"), (1e-3, "drifted")])
+def test_last_digits_are_no_change_and_anything_beyond_is(baseline, tmp_path, by, verdict):
+    results = boxes(copied(baseline, tmp_path, "refcoco+.testB"), lambda box, _: [box[0] + by, *box[1:]])
+    found = check(results, baseline)
+    assert verdicts(found) == {"refcoco+ testB accuracy": verdict}
+    (pair,) = found.compared
+    assert (len(pair.moved.changed), len(pair.moved.last_digits)) == ((1, 0) if verdict == "drifted" else (0, 1))
+
+
+def test_last_digits_that_decide_about_a_box_are_drift_of_its_metric(baseline, tmp_path):
+    def share(part):
+        """A box of which so large a part is all of the true one's left side."""
+
+        def change(_, sample):
+            x, y, width, height = sample.box
+            return [(x + part * width / 2) / sample.width, (y + height / 2) / sample.height,
+                    part * width / sample.width, height / sample.height]  # fmt: skip
+
+        return change
+
+    before = boxes(copied(baseline, tmp_path / "b", "refcoco+.testB"), share(0.500004))
+    after = boxes(copied(baseline, tmp_path / "a", "refcoco+.testB"), share(0.499996))
+    (cell,) = check(after, before).cells
+    assert (cell.verdict, cell.worse, cell.better) == ("drifted", 1, 0)
+    assert cell.reason == "the last digits of predictions moved, and with them this metric"
 
 
 def flipped(stem, wrong, right):

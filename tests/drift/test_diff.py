@@ -20,14 +20,15 @@ def record(results, stem=STEM):
 
 @pytest.fixture
 def moved(baseline, tmp_path):
-    """Boxes of testB that were moved: some a little, one off its object; and their ids."""
+    """Boxes of testB that were changed: two are wider by a little, one lies off its object; and their ids."""
     results = copied(baseline, tmp_path / "moved", STEM)
     ids = []
 
     def change(said):
         ids.extend(list(said)[:3])
-        shift = dict(zip(ids, (0.002, 0.4, 0.0001), strict=True))
-        return {id: [said[id][0] + by, *said[id][1:]] for id, by in shift.items()}
+        little, lost, hardly = (said[id] for id in ids)
+        boxes = [*little[:2], little[2] + 0.002, little[3]], [lost[0] + 0.4, *lost[1:]], [*hardly[:2], hardly[2] + 0.0001, hardly[3]]
+        return dict(zip(ids, boxes, strict=True))
 
     predict_otherwise(results, STEM, change)
     return results, ids
