@@ -302,10 +302,10 @@ def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
 
 
 def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp_path):
-    arguments = [*RUN, "--split", "val", "--limit", "600", "--batch-size", "8", "--out"]
+    arguments = [*RUN, "--split", "val", "--limit", "300", "--batch-size", "8", "--out"]
     assert main([*arguments, str(tmp_path / "calm")]) == 0
     expected = contents(tmp_path / "calm" / "xvlm-shapes")
-    name = "refcoco+.val.limit-600.predictions.jsonl"
+    name = "refcoco+.val.limit-300.predictions.jsonl"
     path, final = tmp_path / "killed" / "xvlm-shapes" / name, len(expected[name])
     draws, size, kills = random.Random(7), 0, 0
     while size < final * 0.8:
