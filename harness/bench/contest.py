@@ -23,8 +23,8 @@ R = TypeVar("R")
 class Agreement:
     """How two results compare: the largest and the root mean square difference of their numbers, and whether they decide alike.
 
-    Of rankings also the `noise`, the differences' root mean square as a share of the scores' standard deviation, and the `shift`, by how
-    many places a ranked item has moved on average.
+    Also the `noise`, the differences' root mean square as a share of the numbers' standard deviation (of rankings, in each list), and of
+    rankings the `shift`, by how many places an item has moved on average.
     """
 
     largest: float
@@ -104,7 +104,8 @@ def _wait_for(device: Device) -> None:
 
 def numbers(found: Tensor, expected: Tensor) -> Agreement:
     """Compare numbers of the same shape."""
-    return _compared(_array(found), _array(expected), alike=found.shape == expected.shape)
+    mine, theirs = _array(found), _array(expected)
+    return _compared(mine, theirs, alike=found.shape == expected.shape, noise=_noise(mine, theirs))
 
 
 def rankings(found: Tensor, expected: Tensor) -> Agreement:
@@ -116,7 +117,7 @@ def rankings(found: Tensor, expected: Tensor) -> Agreement:
         row, other = row[there], other[there]
         order, official = np.argsort(-row, kind="stable"), np.argsort(-other, kind="stable")
         alike &= bool((np.diff(other[order]) <= ROUNDING).all())
-        noise.append(_rms(row - other) / max(float(other.std()), ROUNDING))
+        noise.append(_noise(row, other))
         shift.append(float(np.abs(np.argsort(order) - np.argsort(official)).mean()))
     return _compared(mine[listed], theirs[listed], alike=alike, noise=float(np.mean(noise)), shift=float(np.mean(shift)))
 
@@ -135,6 +136,10 @@ def _compared(
 
 def _array(tensor: Tensor) -> NDArray[np.float64]:
     return tensor.detach().double().cpu().numpy()
+
+
+def _noise(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    return _rms(found - expected) / max(float(expected.std()), ROUNDING)
 
 
 def _rms(difference: NDArray[np.float64]) -> float:
