@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores in
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
 
 TESTS = Path(__file__).parent
+LONGEST = ["test_end_to_end.py", "test_processes.py", "test_kills.py", "test_fuzz.py", "test_skipping.py", "test_score.py", "test_check.py"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         cases = golden_cases(metafunc.module.KIND)
         metafunc.parametrize("case", [pytest.param(case, id=case.path.name) for case in cases])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no test process is left with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_report_header() -> str:
