@@ -35,14 +35,26 @@ class Case:
         return self.json("config.json")
 
     @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        return dict(np.load(self.path / "inputs.npz"))
+
+    @cached_property
     def inputs(self) -> dict[str, Any]:
+        """The inputs as tensors on the device that is tested."""
         import torch
 
-        return {name: torch.from_numpy(array) for name, array in np.load(self.path / "inputs.npz").items()}
+        return {name: torch.from_numpy(array).to(tested_device().torch) for name, array in self.arrays.items()}
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray]:
         return dict(np.load(self.path / "outputs.npz"))
+
+
+def tested_device() -> Any:
+    """Return the device whose predictions are compared with the goldens: `XVLM_EVAL_TEST_DEVICE`, the processor by default."""
+    from harness.inference.device import choose_device
+
+    return choose_device(os.environ.get("XVLM_EVAL_TEST_DEVICE", "cpu"), "float32")
 
 
 def golden_folder() -> Path:

@@ -21,6 +21,15 @@ class Pairs:
         return self.text[low:high]
 
 
+def cosines(asking: Tensor, asked: Tensor) -> Tensor:
+    """Return the products [n, m] of unit vectors [n, f] and [m, f] in float32, whatever a run computes in.
+
+    Sixteen bits would make equal what is not, and this is where it is decided what is looked at at all.
+    """
+    with torch.autocast(asking.device.type, enabled=False):
+        return asking.float() @ asked.float().T
+
+
 def shortlisted(images: Tensor, texts: Tensor, count: int) -> Pairs:
     """Return the `count` likeliest texts of every image and the `count` likeliest images of every text, each pair once.
 
@@ -36,7 +45,7 @@ def _best(asking: Tensor, asked: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return (asking, asked) indices of the best of `asked` for each of `asking`, in no order."""
     found = []
     for first in range(0, len(asking), ROWS):
-        similarity = asking[first : first + ROWS] @ asked.T
+        similarity = cosines(asking[first : first + ROWS], asked)
         row, column = _largest(similarity, min(count, len(asked))).nonzero(as_tuple=True)
         found.append(torch.stack([row + first, column]).cpu())
     row, column = torch.cat(found, dim=1)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from harness.inference.answers import AnswerTree
-from harness.inference.device import choose_device
 from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_question
+from tests.conftest import tested_device
 
 KIND = "e_vqa"
 
@@ -16,12 +16,12 @@ KIND = "e_vqa"
 @pytest.fixture
 def answerer(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMAnswerer(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+    return XVLMAnswerer(checkpoint, case.path / "vocab.txt", tested_device())
 
 
 @pytest.fixture
 def answers(case):
-    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"]))
+    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"])).to(tested_device().torch)
 
 
 def listed(ids, present):
@@ -30,7 +30,7 @@ def listed(ids, present):
 
 @pytest.fixture
 def questions(case, answerer):
-    return answerer.consider(case.inputs["image"], case.json("texts.json")["questions_raw"], case.inputs["image_index"].numpy())
+    return answerer.consider(case.inputs["image"], case.json("texts.json")["questions_raw"], case.arrays["image_index"])
 
 
 def test_questions_and_answers_become_the_official_tokens(case, answerer, answers):
@@ -44,7 +44,7 @@ def test_questions_and_answers_become_the_official_tokens(case, answerer, answer
 
 def test_questions_look_at_their_images_as_officially(case, questions, close):
     there = case.inputs["question_atts"].bool()
-    close(questions.states[there], case.outputs["question_states"][there.numpy()])
+    close(questions.states[there], case.outputs["question_states"][case.arrays["question_atts"].astype(bool)])
 
 
 def test_first_words_have_the_official_probabilities(case, answerer, questions, answers, close):
@@ -53,7 +53,7 @@ def test_first_words_have_the_official_probabilities(case, answerer, questions, 
 
 def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
     ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=len(answers.first))
-    assert np.array_equal(ranking.answers.numpy(), case.outputs["topk_ids_all"])
+    assert np.array_equal(ranking.answers.cpu().numpy(), case.outputs["topk_ids_all"])
     close(ranking.probabilities, case.outputs["topk_probs_all"])
 
 
@@ -64,13 +64,13 @@ def test_a_shortlist_is_ranked_as_officially(case, answerer, questions, answers,
     assert ranking.answers.shape == (len(questions.states), k)
     for row, cut in enumerate(case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))):
         if not cut:
-            assert np.array_equal(ranking.answers[row].numpy(), case.outputs["topk_ids"][row])
+            assert np.array_equal(ranking.answers[row].cpu().numpy(), case.outputs["topk_ids"][row])
             close(ranking.probabilities[row], case.outputs["topk_probs"][row])
 
 
 def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(case, answerer, questions, answers):
     k = int(case.inputs["k_test"])
-    first = first_words(answerer.network.text_decoder, questions, answers).numpy()
+    first = first_words(answerer.network.text_decoder, questions, answers).cpu().numpy()
     for row, found in enumerate(rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()):
         expected = sorted(range(len(answers.first)), key=lambda answer: (-first[row, answer], answer))[:k]
         assert sorted(found) == sorted(expected)
@@ -85,6 +85,6 @@ def test_the_best_answer_is_the_official_one(case, answerer):
     else:
         k = int(case.inputs["k_test"])
         expected = [entry["answer"] for entry in official["result"]]
-    questions = answerer.consider(case.inputs["image"], texts["questions_raw"], case.inputs["image_index"].numpy())
+    questions = answerer.consider(case.inputs["image"], texts["questions_raw"], case.arrays["image_index"])
     found = best(answerer.network.text_decoder, questions, answerer.answer_tree(tuple(texts["answers"])), shortlist=k).tolist()
     assert [texts["answers"][answer] for answer in found] == expected

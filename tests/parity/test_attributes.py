@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.inference.device import choose_device
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.matcher import XVLMAttributeMatcher
+from tests.conftest import tested_device
 
 KIND = "j_ovad"
 
@@ -15,7 +15,7 @@ KIND = "j_ovad"
 def matcher(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     longest = case.config["config"]["max_tokens"]
-    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"), max_tokens=longest)
+    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", tested_device(), max_tokens=longest)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def crops(case, matcher):
 
 
 def test_crops_are_prepared_as_officially(case, matcher, crops, close):
-    close(matcher.inputs.normalised(crops), case.inputs["image"].numpy())
+    close(matcher.inputs.normalised(crops), case.arrays["image"])
 
 
 def test_features_are_the_official_ones(case, matcher, close):
@@ -50,4 +50,4 @@ def test_scores_are_the_official_ones(case, matcher, crops, close):
 
 def test_nested_sentences_are_averaged_and_not_normalised_again(case, matcher, close):
     nested = case.json("prompts.json")["nested"]
-    close(np.stack([matcher.sentence_features(tuple(part)).mean(0).numpy() for part in nested]), case.outputs["encode_nested"])
+    close(np.stack([matcher.sentence_features(tuple(part)).mean(0).cpu().numpy() for part in nested]), case.outputs["encode_nested"])

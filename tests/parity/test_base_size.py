@@ -22,6 +22,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from tests.conftest import tested_device
 
 KIND = "l_base"
 
@@ -90,7 +91,7 @@ def network(case, built):
                 listed = official[name]
                 source = listed.removeprefix("same tensor as ") if isinstance(listed, str) else name
                 parameter.copy_(weight(source, tuple(parameter.shape), case.config))
-            built[case.path, head] = made
+            built[case.path, head] = made.to(tested_device().torch)
         return built[case.path, head]
 
     return build
@@ -101,7 +102,7 @@ def images(case, side, count):
         made = np.stack([image(number, side, prefix) for number in range(count)])
         expected = case.outputs[f"check_image_{side}"]
         if np.allclose(made[: len(expected), :, ::97, ::101], expected[:count], atol=1e-6):
-            return torch.from_numpy(made)
+            return torch.from_numpy(made).to(tested_device().torch)
     raise AssertionError("the formula gives other images than the golden's")
 
 
@@ -157,7 +158,7 @@ def test_boxes(case, network, close):
 def test_pairs(case, network, close):
     found, side = network("nlvr"), side_of(case, "nlvr")
     memory = found.remember(found.vision_encoder(images(case, side, 3)))
-    logits = found(memory, torch.tensor([[0, 1], [2, 0]]), *texts(case, 2))
+    logits = found(memory, torch.tensor([[0, 1], [2, 0]], device=memory[0].keys.device), *texts(case, 2))
     close(logits[:, 0], case.outputs["nlvr_logits"])
 
 
@@ -168,13 +169,15 @@ def test_answers(case, network, close):
     close(states[:, :, ::32], case.outputs["vqa_question_states"])
     questions, answers = (
         Questions(states, present[:, 0]),
-        AnswerTree.of([row[there > 0].tolist() for row, there in zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)]),
+        AnswerTree.of(
+            [row[there > 0].tolist() for row, there in zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)]
+        ).to(states.device),
     )
     close(first_words(found.text_decoder, questions, answers).exp(), case.outputs["vqa_prob_first_token"])
     for suffix in ("", "_all"):
         expected = case.outputs[f"vqa_topk_ids{suffix}"]
         ranking = rank(found.text_decoder, questions, answers, shortlist=expected.shape[1])
-        assert np.array_equal(ranking.answers.numpy(), expected)
+        assert np.array_equal(ranking.answers.cpu().numpy(), expected)
         close(ranking.probabilities, case.outputs[f"vqa_topk_probs{suffix}"])
 
 
@@ -183,11 +186,13 @@ def test_captions(case, network, close):
     prompt, end = [101, 1037, 3861, 1997], 102
     pictures = images(case, side, len(case.outputs["caption_step_logits"]))
     bert = found.text_decoder.bert
-    written = bert.write(torch.tensor(prompt).expand(len(pictures), 1, -1), bert.remember(found.vision_encoder(pictures)))
+    written = bert.write(
+        torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1), bert.remember(found.vision_encoder(pictures))
+    )
     logits = found.text_decoder.cls.predictions(written.states[:, 0, -1])
     close(logits[:, ::61], case.outputs["caption_step_logits"])
     best = logits.topk(case.outputs["caption_top10"].shape[1])
-    assert np.array_equal(best.indices.numpy(), case.outputs["caption_top10"])
+    assert np.array_equal(best.indices.cpu().numpy(), case.outputs["caption_top10"])
     close(best.values, case.outputs["caption_top10_logits"])
     ids = case.outputs["caption_beam_ids"]
     hypotheses = write(found, pictures, prompt=prompt, end=end, beams=Beams(width=3, longest=ids.shape[1], shortest=5))

@@ -2,33 +2,31 @@
 
 import numpy as np
 import pytest
-import torch
 
-from harness.inference.device import choose_device
 from harness.metrics.grounding import Box, accuracy, in_pixels, iou
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.preprocessing import pre_caption
+from tests.conftest import tested_device
 
 KIND = "c_bbox"
 
 
 @pytest.fixture
 def grounder(case):
-    return XVLMGrounder(
-        read_checkpoint(case.path / "checkpoint.th", case.path / "config.json"), case.path / "vocab.txt", choose_device("cpu", "float32")
-    )
+    checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
+    return XVLMGrounder(checkpoint, case.path / "vocab.txt", tested_device())
 
 
 def predicted(case, grounder):
     """The boxes of all texts, each image encoded once for all of its texts."""
-    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.inputs["image_index"].numpy()).numpy()
+    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.arrays["image_index"]).numpy()
 
 
 def test_texts_become_the_official_tokens(case, grounder):
     tokens = grounder.inputs.tokenizer.batch([pre_caption(text) for text in case.json("texts.json")["raw"]])
-    assert torch.equal(tokens.ids, case.inputs["text_ids"])
-    assert torch.equal(tokens.present, case.inputs["text_atts"])
+    assert np.array_equal(tokens.ids, case.arrays["text_ids"])
+    assert np.array_equal(tokens.present, case.arrays["text_atts"])
 
 
 def test_boxes_are_the_official_ones(case, grounder, close):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from harness.inference.beams import Beams
-from harness.inference.device import choose_device
 from harness.models.xvlm.bert import causal_mask
 from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
+from tests.conftest import tested_device
 
 KIND = "g_caption"
 
@@ -15,7 +15,7 @@ KIND = "g_caption"
 @pytest.fixture
 def captioner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMCaptioner(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+    return XVLMCaptioner(checkpoint, case.path / "vocab.txt", tested_device())
 
 
 def searches(case):

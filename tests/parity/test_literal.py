@@ -15,7 +15,7 @@ from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import Case, golden_cases
+from tests.conftest import Case, golden_cases, tested_device
 
 
 def on(kind: str):
@@ -23,8 +23,9 @@ def on(kind: str):
     return pytest.mark.parametrize("golden", [pytest.param(golden, id=golden.path.name) for golden in golden_cases(kind)])
 
 
-def checkpoint(golden: Case):
-    return read_checkpoint(golden.path / "checkpoint.th", golden.path / "config.json")
+def built(network, golden: Case):
+    """Build a network from a golden's checkpoint."""
+    return network(read_checkpoint(golden.path / "checkpoint.th", golden.path / "config.json")).to(tested_device().torch)
 
 
 @on("a_swin")
@@ -33,6 +34,7 @@ def test_every_stage_and_the_tokens_are_the_official_ones(golden, close):
     tensors = read_tensors(golden.path / "checkpoint.th")
     encoder = VisionEncoder(vision).requires_grad_(False)
     encoder.load_state_dict({name.removeprefix("vision_encoder."): tensors[name] for name in without_buffers(tensors)})
+    encoder.to(tested_device().torch)
     tokens = encoder.patch_embed(golden.inputs["image"])
     for number, stage in enumerate(encoder.layers):
         tokens = swin.run_stage(stage, tokens, side=vision.stage_side(number), window=vision.stage_window(number))
@@ -42,7 +44,7 @@ def test_every_stage_and_the_tokens_are_the_official_ones(golden, close):
 
 @on("b_")
 def test_every_pair_has_the_official_features_and_score(golden, close):
-    network = retrieval_network(checkpoint(golden))
+    network = built(retrieval_network, golden)
     seen = retrieval.see(network, golden.inputs["image"])
     texts = retrieval.read(network, golden.inputs["text_ids"], golden.inputs["text_atts"])
     for name, found in {
@@ -60,19 +62,19 @@ def test_every_pair_has_the_official_features_and_score(golden, close):
 
 @on("b_retrieval")
 def test_both_matrices_are_the_official_ones(golden, close):
-    network, k = retrieval_network(checkpoint(golden)), golden.config["config"]["k_test"]
+    network, k = built(retrieval_network, golden), golden.config["config"]["k_test"]
     found = retrieval.evaluate(network, golden.inputs["image"], golden.inputs["text_ids"], golden.inputs["text_atts"], shortlist=k)
     close(found.i2t, golden.outputs["score_matrix_i2t"])
     close(found.t2i, golden.outputs["score_matrix_t2i"])
     for scores, official in ((found.i2t, "score_matrix_i2t"), (found.t2i, "score_matrix_t2i")):
-        assert np.array_equal(scores.topk(k).indices, torch.from_numpy(golden.outputs[official]).topk(k).indices)
+        assert np.array_equal(scores.topk(k).indices.cpu(), torch.from_numpy(golden.outputs[official]).topk(k).indices)
 
 
 @on("c_bbox")
 def test_boxes_are_the_official_ones(golden, close):
     inputs = golden.inputs
     boxes = looking.ground(
-        grounding_network(checkpoint(golden)), inputs["image"][inputs["image_index"]], inputs["text_ids"], inputs["text_atts"]
+        built(grounding_network, golden), inputs["image"][inputs["image_index"]], inputs["text_ids"], inputs["text_atts"]
     )
     close(boxes, golden.outputs["outputs_coord"])
 
@@ -81,13 +83,13 @@ def test_boxes_are_the_official_ones(golden, close):
 def test_logits_of_pairs_are_the_official_ones(golden, close):
     inputs = golden.inputs
     left, right = (inputs["image"][inputs[name]] for name in ("index0", "index1"))
-    close(looking.judge(pair_network(checkpoint(golden)), left, right, inputs["text_ids"], inputs["text_atts"]), golden.outputs["logits"])
+    close(looking.judge(built(pair_network, golden), left, right, inputs["text_ids"], inputs["text_atts"]), golden.outputs["logits"])
 
 
 @pytest.fixture
 def asked(golden):
     """The network of a VQA golden, its questions' states, what of them is there, and all answers."""
-    network, inputs = answering_network(checkpoint(golden)), golden.inputs
+    network, inputs = built(answering_network, golden), golden.inputs
     ids, present = inputs["question_ids"], inputs["question_atts"]
     states = answering.consider(network, inputs["image"][inputs["image_index"]], ids, present)
     return network, states, present, answering.Answers(inputs["answer_ids"], inputs["answer_atts"])
@@ -106,17 +108,17 @@ def test_questions_and_first_words_are_the_official_ones(golden, asked, close):
 def test_answers_are_ranked_as_officially(golden, asked, close):
     network, states, present, answers = asked
     ranking = answering.rank_answer(network, states, present, answers, shortlist=len(answers.ids))
-    assert np.array_equal(ranking.answers, golden.outputs["topk_ids_all"])
+    assert np.array_equal(ranking.answers.cpu(), golden.outputs["topk_ids_all"])
     close(ranking.probabilities, golden.outputs["topk_probs_all"])
     if not any(golden.json("expected.json").get("boundary_cuts_tie", [True])):
         shortlisted = answering.rank_answer(network, states, present, answers, shortlist=int(golden.inputs["k_test"]))
-        assert np.array_equal(shortlisted.answers, golden.outputs["topk_ids"])
+        assert np.array_equal(shortlisted.answers.cpu(), golden.outputs["topk_ids"])
         close(shortlisted.probabilities, golden.outputs["topk_probs"])
 
 
 @on("g_caption")
 def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
-    network, expected = captioning_network(checkpoint(golden)), golden.json("expected.json")
+    network, expected = built(captioning_network, golden), golden.json("expected.json")
     end = Path(golden.path / "vocab.txt").read_text().splitlines().index("[SEP]")
     searches = {name: variant["arguments"] for name, variant in expected["variants"].items() if "num_beams" in variant["arguments"]}
     assert searches
@@ -132,10 +134,10 @@ def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
 
 @on("g_caption")
 def test_words_have_the_official_logits_whether_read_at_once_or_one_after_another(golden, close):
-    network, ids = captioning_network(checkpoint(golden)), golden.inputs["text_ids"]
+    network, ids = built(captioning_network, golden), golden.inputs["text_ids"]
     decoder, vision = network.text_decoder, network.architecture.vision
     seen = swin.encode(network.vision_encoder, vision, golden.inputs["image"])
-    there = torch.ones(seen.shape[:2])
+    there = torch.ones(seen.shape[:2], device=seen.device)
     close(bert.decode(decoder, ids, golden.inputs["text_atts"], seen=seen, seen_present=there).logits, golden.outputs["logits"])
     past = None
     for low, high in pairwise([0, 4, 5, 6]):

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
-from harness.inference.device import choose_device
 from harness.inference.readers import padded
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner
+from tests.conftest import tested_device
 
 KIND = "f_nlvr"
 ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of float64
@@ -17,16 +16,16 @@ ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of
 @pytest.fixture
 def reasoner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+    return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", tested_device())
 
 
 def images_of(case):
-    return np.stack([case.inputs["index0"].numpy(), case.inputs["index1"].numpy()], axis=1)
+    return np.stack([case.arrays["index0"], case.arrays["index1"]], axis=1)
 
 
 def test_statements_become_the_official_tokens(case, reasoner):
     ids, present = padded(reasoner.inputs.tokens(case.json("expected.json")["texts"], pre_caption))
-    assert torch.equal(ids, case.inputs["text_ids"]) and torch.equal(present, case.inputs["text_atts"])
+    assert np.array_equal(ids, case.arrays["text_ids"]) and np.array_equal(present, case.arrays["text_atts"])
 
 
 def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
@@ -37,7 +36,7 @@ def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
     undecided = np.abs(np.diff(case.outputs["logits"], axis=1)[:, 0]) < ROUNDING
     verdicts = np.where(undecided, expected["pred"], logits.argmax(1))
     assert not undecided.all() and verdicts.tolist() == expected["pred"]
-    assert (verdicts == case.inputs["targets"].numpy()).mean() == pytest.approx(expected["accuracy"], abs=1e-6)
+    assert (verdicts == case.arrays["targets"]).mean() == pytest.approx(expected["accuracy"], abs=1e-6)
 
 
 def test_statements_about_the_same_pair_share_it(case, reasoner, close):

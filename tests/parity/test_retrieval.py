@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.inference.device import choose_device
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
+from tests.conftest import tested_device
 
 KIND = "b_"
 OUTSIDE = -100.0  # what the official matrices hold for a pair that was not looked at
@@ -16,7 +16,7 @@ OUTSIDE = -100.0  # what the official matrices hold for a pair that was not look
 @pytest.fixture
 def retriever(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMRetriever(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32"))
+    return XVLMRetriever(checkpoint, case.path / "vocab.txt", tested_device())
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_features_are_the_official_ones(case, retriever, texts, close):
             close(found, case.outputs[name])
     if "text_embeds" in case.outputs:
         for number, text in enumerate(texts):
-            states = retriever.network.text_encoder.read(torch.tensor([[text]]))[0, 0]
+            states = retriever.network.text_encoder.read(torch.tensor([[text]], device=gallery.device))[0, 0]
             close(states, case.outputs["text_embeds"][number, : len(text)])
 
 

@@ -6,6 +6,7 @@ from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config, architecture_of
 from harness.models.xvlm.swin import VisionEncoder, region_tokens
+from tests.conftest import tested_device
 
 KIND = "a_swin"
 PREFIX = "vision_encoder."
@@ -15,7 +16,7 @@ def encoder(case):
     tensors = read_tensors(case.path / "checkpoint.th")
     network = VisionEncoder(architecture_from_config(case.config["config"]).vision)
     network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(tested_device().torch)
 
 
 def test_every_stage_is_the_official_one(case, close):
@@ -38,7 +39,7 @@ def test_a_settled_encoder_says_the_same(case):
 
 def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_shorter(case):
     network = encoder(case)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(tested_device().torch.type, torch.bfloat16):
         tokens = network.patch_embed(case.inputs["image"])
         assert network.layers[0].blocks[0].attn(tokens).dtype is torch.bfloat16
         assert network.layers[0].blocks[0](tokens.float()).dtype is torch.float32
@@ -61,7 +62,7 @@ def test_computed_buffers_are_those_of_the_file(case):
     computed = {PREFIX + name.replace(".attn.apart", ".attn_mask"): buffer for name, buffer in encoder(case).named_buffers()}
     stored = {name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)}
     assert computed.keys() >= stored.keys()
-    assert all(torch.equal(computed[name], stored[name]) for name in stored)
+    assert all(torch.equal(computed[name].cpu(), stored[name]) for name in stored)
 
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):

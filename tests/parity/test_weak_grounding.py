@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from harness.inference.device import choose_device
 from harness.metrics.grounding import THRESHOLD, Box, iou
 from harness.metrics.weak_grounding import box_scores, chosen_boxes
 from harness.models.xvlm.bert import padding_mask
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.gradcam import attention_weights, looked_at
-from harness.models.xvlm.retriever import XVLMRetriever
+from harness.models.xvlm.networks import retrieval_network
+from tests.conftest import tested_device
 
 KIND = "d_weak_grounding"
 BLOCK = 3  # `block_num` of the golden
@@ -18,7 +18,7 @@ BLOCK = 3  # `block_num` of the golden
 @pytest.fixture
 def network(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMRetriever(checkpoint, case.path / "vocab.txt", choose_device("cpu", "float32")).network
+    return retrieval_network(checkpoint).to(tested_device().torch)
 
 
 def batches(case):
@@ -32,7 +32,7 @@ def batches(case):
 @pytest.fixture
 def maps(case, network):
     tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"]]
-    return np.concatenate([looked_at(network, tokens[rows], ids, there, layer=BLOCK).numpy() for rows, ids, there in batches(case)])
+    return np.concatenate([looked_at(network, tokens[rows], ids, there, layer=BLOCK).cpu().numpy() for rows, ids, there in batches(case)])
 
 
 def test_maps_are_the_official_ones(case, maps, close):

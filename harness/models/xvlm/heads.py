@@ -62,6 +62,13 @@ def mlp(width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs))
 
 
+def exactly(head: nn.Module, states: Tensor) -> Tensor:
+    """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and 16 bits would show."""
+    with torch.autocast(states.device.type, enabled=False):
+        result: Tensor = head(states.float())
+        return result
+
+
 class GroundingNetwork(nn.Module):
     """Find what a text refers to: the released `bbox` checkpoints (X-VLM, section 3.3, bounding box prediction)."""
 
@@ -86,9 +93,8 @@ class GroundingNetwork(nn.Module):
         return self.box(self.text_encoder.conclude(begun, memory, mask))
 
     def box(self, fused: Tensor) -> Tensor:
-        """Return the boxes [.., 4] that fused first tokens [.., d] point at; in float32, as 16 bits are off by up to half a percent."""
-        with torch.autocast(fused.device.type, enabled=False):
-            return torch.sigmoid(self.bbox_head(fused.float()))
+        """Return the boxes [.., 4] that fused first tokens [.., d] point at."""
+        return torch.sigmoid(exactly(self.bbox_head, fused))
 
 
 class RetrievalNetwork(nn.Module):
@@ -105,15 +111,15 @@ class RetrievalNetwork(nn.Module):
 
     def image_features(self, tokens: Tensor) -> Tensor:
         """Return unit vectors [M, f] of image tokens [M, S, C]; their products with those of texts are cosines (no temperature)."""
-        return F.normalize(self.vision_proj(tokens[:, 0]).float(), dim=-1)
+        return F.normalize(exactly(self.vision_proj, tokens[:, 0]), dim=-1)
 
     def text_features(self, states: Tensor) -> Tensor:
         """Return unit vectors [.., f] of read texts [.., T, d]."""
-        return F.normalize(self.text_proj(states[..., 0, :]).float(), dim=-1)
+        return F.normalize(exactly(self.text_proj, states[..., 0, :]), dim=-1)
 
     def match(self, begun: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
         """Return the logits [G, n, 2] that texts which have begun, [G, n, T, d], do not, or do, tell of their image."""
-        return self.itm_head(self.text_encoder.conclude(begun, memory, mask)).float()
+        return exactly(self.itm_head, self.text_encoder.conclude(begun, memory, mask))
 
 
 class AnsweringNetwork(nn.Module):
@@ -160,7 +166,7 @@ class PairNetwork(nn.Module):
         mask = padding_mask(present)
         seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
         begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return self.cls_head(self.text_encoder.conclude(begun, seen, mask)).float()
+        return exactly(self.cls_head, self.text_encoder.conclude(begun, seen, mask))
 
 
 class CaptioningNetwork(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.demand import Cost, Demand
 from harness.inference.device import Device
+from harness.inference.shortlist import cosines
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -40,7 +41,7 @@ class XVLMAttributeMatcher:
     def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.inputs.device.computing():
-            return (self.image_features(self.inputs.normalised(images)) @ self._features(tuple(sentences)).T).cpu().numpy()
+            return cosines(self.image_features(self.inputs.normalised(images)), self._features(tuple(sentences))).cpu().numpy()
 
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to compare images and sentences."""
