@@ -43,14 +43,14 @@ class Case:
         """The inputs as tensors on the device that is tested."""
         import torch
 
-        return {name: torch.from_numpy(array).to(tested_device().torch) for name, array in self.arrays.items()}
+        return {name: torch.from_numpy(array).to(device_under_test().torch) for name, array in self.arrays.items()}
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray]:
         return dict(np.load(self.path / "outputs.npz"))
 
 
-def tested_device() -> Any:
+def device_under_test() -> Any:
     """Return the device whose predictions are compared with the goldens: `XVLM_EVAL_TEST_DEVICE`, the processor by default."""
     from harness.inference.device import choose_device
 

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from harness.bench.contest import Result, hold
+from harness.bench.lab import Lab
 from harness.bench.models import SIZES
 from harness.bench.projection import Projection, project
-from harness.bench.stages import STAGES, Lab, Stage
+from harness.bench.stages import STAGES, Stage
 from harness.errors import UsageError, nearest
 from harness.inference.device import Device, choose_device
 from harness.registry import find_task

@@ -24,6 +24,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
 
@@ -79,12 +80,13 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Head:
-    """One kind of model: as what its checkpoint is known, the class that offers it, its sizes, and the network that they make."""
+    """One kind of model: as what its checkpoint is known, its sizes, the network that they make, and how to load network and model."""
 
     kind: str
-    offers: Callable[[Checkpoint, Path, Device], Any]
     architecture: Callable[[Size], Architecture]
     network: Callable[[Architecture, Size], nn.Module]
+    load_network: Callable[[Checkpoint], nn.Module]
+    load_model: Callable[[Checkpoint, Path, Device], Any]
 
 
 def _plain(size: Size) -> Architecture:
@@ -121,23 +123,30 @@ def _retrieval_network(sizes: Architecture, size: Size) -> nn.Module:
 
 
 HEADS = {
-    "retrieval": Head("retrieval", XVLMRetriever, _plain, _retrieval_network),
-    "crops": Head("retrieval", XVLMRetriever, _crops, _retrieval_network),
-    "bbox": Head("bbox", XVLMGrounder, _plain, lambda sizes, _: GroundingNetwork(fused(sizes))),
-    "nlvr": Head("nlvr", XVLMPairReasoner, _pairs, lambda sizes, _: PairNetwork(fused(sizes))),
-    "vqa": Head("vqa", XVLMAnswerer, _answering, _answering_network),
-    "captioning": Head("captioning", XVLMCaptioner, _captioning, lambda sizes, _: CaptioningNetwork(decoding(sizes))),
+    "retrieval": Head("retrieval", _plain, _retrieval_network, retrieval_network, XVLMRetriever),
+    "crops": Head("retrieval", _crops, _retrieval_network, retrieval_network, XVLMRetriever),
+    "bbox": Head("bbox", _plain, lambda sizes, _: GroundingNetwork(fused(sizes)), grounding_network, XVLMGrounder),
+    "nlvr": Head("nlvr", _pairs, lambda sizes, _: PairNetwork(fused(sizes)), pair_network, XVLMPairReasoner),
+    "vqa": Head("vqa", _answering, _answering_network, answering_network, XVLMAnswerer),
+    "captioning": Head("captioning", _captioning, lambda sizes, _: CaptioningNetwork(decoding(sizes)), captioning_network, XVLMCaptioner),
 }
 
 
 def random_model(name: str, size: Size, vocabulary: Path, device: Device) -> Any:
-    """Return the model with one of `HEADS`, its weights random but the same at every call, built as from a checkpoint."""
-    head = HEADS[name]
+    """Return the model with one of `HEADS`, its weights random but the same at every call, loaded as from a file."""
+    return HEADS[name].load_model(_random_checkpoint(HEADS[name], size), vocabulary, device)
+
+
+def random_network(name: str, size: Size, device: Device) -> Any:
+    """Return the same model's network as it is in the paper's code: not settled, its products are torch's own."""
+    return HEADS[name].load_network(_random_checkpoint(HEADS[name], size)).to(device.torch)
+
+
+def _random_checkpoint(head: Head, size: Size) -> Checkpoint:
     sizes = head.architecture(size)
     with torch.device("meta"):
         network = head.network(sizes, size)
-    checkpoint = Checkpoint(Path("random weights"), _random_tensors(head.kind, network), head.kind, sizes)
-    return head.offers(checkpoint, vocabulary, device)
+    return Checkpoint(Path("random weights"), _random_tensors(head.kind, network), head.kind, sizes)
 
 
 def _random_tensors(kind: str, network: nn.Module) -> dict[str, Tensor]:

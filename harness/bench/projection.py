@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from harness.bench.stages import Lab
+from harness.bench.lab import Lab
 from harness.bench.throughput import Batch, Limits, Rate, limits, rates
 
 PHOTO = (640, 480)  # pixels: the size of most images of COCO

@@ -1,8 +1,7 @@
 """The stages: for each, what the engine does and what the literal algorithm does with the same weights and inputs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,16 @@ from torch import Tensor
 
 from harness.bench import inputs
 from harness.bench.contest import Agreement, Contest, decisions, numbers, rankings
+from harness.bench.lab import Lab
 from harness.bench.literal import answering, captioning, looking, retrieval
 from harness.bench.literal.swin import encode
-from harness.bench.models import Size, random_model
 from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, Matches, PairReasoner, Retriever
 from harness.inference.beams import Hypothesis
 from harness.inference.device import Device
-from harness.inference.readers import padded
 from harness.models.xvlm.answerer import XVLMAnswerer, best, rank
 from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner, describe
 from harness.models.xvlm.grounder import XVLMGrounder
+from harness.models.xvlm.heads import AnsweringNetwork, CaptioningNetwork, GroundingNetwork, PairNetwork, RetrievalNetwork
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
@@ -29,62 +28,30 @@ from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
 END_IS_LIKELY = 12.0  # added to the logit of [SEP], so that short answers win early; with random weights, none ever does
 
 
-class Lab:
-    """Models and texts to work with. One model is kept, the last."""
-
-    def __init__(self, size: Size, device: Device, folder: Path) -> None:
-        """Write a vocabulary into `folder`."""
-        self.size, self.device, self._vocabulary = size, device, folder / "vocab.txt"
-        self.words = inputs.write_vocabulary(self._vocabulary, size.text.vocabulary)
-        self._kept: tuple[str, Any] = ("", None)
-
-    def model(self, kind: str) -> Any:
-        """Return a model with random weights."""
-        if self._kept[0] != kind:
-            self._kept = ("", None)  # before the next one is made: two may not fit
-            self._kept = (kind, random_model(kind, self.size, self._vocabulary, self.device))
-        return self._kept[1]
-
-    def spoilt(self) -> None:
-        """Forget the model: it was changed."""
-        self._kept = ("", None)
-
-    def images(self, count: int, side: int | None = None) -> Tensor:
-        return inputs.images(count, side or self.size.vision.resolution).to(self.device.torch)
-
-    def texts(self, count: int, lengths: inputs.Lengths) -> list[str]:
-        return inputs.texts(count, lengths, self.words)
-
-    def captions(self, model: XVLMRetriever, count: int) -> list[list[int]]:
-        """Return captions as the token ids that a retriever reads."""
-        return [model.inputs.tokenizer.ids(pre_caption(text))[:MAX_TOKENS] for text in self.texts(count, inputs.COCO)]
-
-    def padded(self, texts: Sequence[Sequence[int]], *, length: int = 0) -> tuple[Tensor, Tensor]:
-        """Return texts padded to the longest, or to `length`, on the device: ids and presence [N, T]."""
-        ids, present = padded([*texts, [0] * length] if length else texts)
-        return ids[: len(texts)].to(self.device.torch), present[: len(texts)].to(self.device.torch)
+def _retriever(lab: Lab) -> tuple[XVLMRetriever, RetrievalNetwork]:
+    return lab.model("retrieval"), lab.network("retrieval")
 
 
 def rerank(lab: Lab) -> Contest[Tensor]:
     """128 captions beside one image."""
-    model: XVLMRetriever = lab.model("retrieval")
+    model, network = _retriever(lab)
     ids = lab.captions(model, 128)
     with Device(lab.device.torch, "float32").computing():
-        tokens = encode(model.network.vision_encoder, model.network.architecture.vision, lab.images(1))[0]
-        states = retrieval.read(model.network, *lab.padded(ids, length=MAX_TOKENS))
+        tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(1))[0]
+        states = retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS))
     with lab.device.computing():
         read = model.read(ids)
     everything = torch.arange(len(ids))
     return Contest(
         engine=lambda: model.match(tokens.to(lab.device.kept), read, everything)[None, :, 1],
-        literal=lambda: retrieval.rerank(model.network, tokens, states, everything)[None, :, 1],
+        literal=lambda: retrieval.rerank(network, tokens, states, everything)[None, :, 1],
         compare=rankings,
     )
 
 
 def retrieve(lab: Lab) -> Contest[Tensor]:
     """6 images and 60 captions, 6 of each on the other's shortlist: from pixels and tokens to scores."""
-    model: XVLMRetriever = lab.model("retrieval")
+    model, network = _retriever(lab)
     ids, images, shortlist = lab.captions(model, 60), lab.images(6), 6
 
     def engine() -> Tensor:
@@ -93,7 +60,7 @@ def retrieve(lab: Lab) -> Contest[Tensor]:
         return _by_query(matches, len(images), len(ids))
 
     def literal() -> Tensor:
-        found = retrieval.evaluate(model.network, images, *lab.padded(ids, length=MAX_TOKENS), shortlist=shortlist)
+        found = retrieval.evaluate(network, images, *lab.padded(ids, length=MAX_TOKENS), shortlist=shortlist)
         scores = _queries(found.i2t, found.t2i)
         return scores.masked_fill(scores == retrieval.NOT_LISTED, -torch.inf)
 
@@ -102,22 +69,22 @@ def retrieve(lab: Lab) -> Contest[Tensor]:
 
 def text(lab: Lab) -> Contest[Tensor]:
     """128 captions read; the engine goes on to where they begin to look at an image."""
-    model: XVLMRetriever = lab.model("retrieval")
+    model, network = _retriever(lab)
     ids = lab.captions(model, 128)
     return Contest(
         engine=lambda: model.read(ids).features,
-        literal=lambda: retrieval.read(model.network, *lab.padded(ids, length=MAX_TOKENS)).features,
+        literal=lambda: retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS)).features,
         compare=numbers,
     )
 
 
 def image(lab: Lab) -> Contest[Tensor]:
     """6 images encoded."""
-    model: XVLMRetriever = lab.model("retrieval")
+    model, network = _retriever(lab)
     images = lab.images(6)
     return Contest(
         engine=lambda: model.image_tokens(images).float(),
-        literal=lambda: encode(model.network.vision_encoder, model.network.architecture.vision, images),
+        literal=lambda: encode(network.vision_encoder, network.architecture.vision, images),
         compare=numbers,
     )
 
@@ -144,14 +111,15 @@ def vqa(lab: Lab) -> Contest[Any]:
 
 def vqa_early_stop(lab: Lab) -> Contest[Any]:
     """The same where an answer is likely to end early: the engine reads no more answers than it takes to know the best."""
-    lab.spoilt()
-    decoder = lab.model("vqa").network.text_decoder
-    decoder.cls.predictions.bias[lab.model("vqa").inputs.tokenizer.sep] += END_IS_LIKELY
-    return _answering(lab, engine=lambda model, asked, tree: best(decoder, asked, tree, shortlist=lab.size.shortlist))
+    lab.forget()
+    for network in (lab.model("vqa").network, lab.network("vqa")):
+        network.text_decoder.cls.predictions.decoder.bias[lab.model("vqa").inputs.tokenizer.sep] += END_IS_LIKELY
+    return _answering(lab, engine=lambda model, asked, tree: best(model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist))
 
 
 def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
     model: XVLMAnswerer = lab.model("vqa")
+    network: AnsweringNetwork = lab.network("vqa")
     tokenizer, listed = model.inputs.tokenizer, inputs.answers(lab.size.answers, lab.words)
     tree = model.answer_tree(listed)
     answers = answering.Answers(*lab.padded([tokenizer.ids(f"{answer}[SEP]") for answer in listed]))
@@ -159,8 +127,8 @@ def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
 
     def literal() -> answering.Ranking:
         ids, present = lab.padded([tokenizer.ids(pre_question(question)) for question in questions])
-        states = answering.consider(model.network, images[torch.from_numpy(image_of)], ids, present)
-        return answering.rank_answer(model.network, states, present, answers, shortlist=lab.size.shortlist)
+        states = answering.consider(network, images[torch.from_numpy(image_of)], ids, present)
+        return answering.rank_answer(network, states, present, answers, shortlist=lab.size.shortlist)
 
     return Contest(lambda: engine(model, model.consider(images, questions, image_of), tree), literal, _same_answers)
 
@@ -179,11 +147,12 @@ def _same_answers(found: Any, expected: answering.Ranking) -> Agreement:
 def grounding(lab: Lab) -> Contest[Tensor]:
     """14 expressions about 2 images."""
     model: XVLMGrounder = lab.model("bbox")
+    network: GroundingNetwork = lab.network("bbox")
     images, expressions, image_of = lab.images(2), lab.texts(14, inputs.REFCOCO), np.repeat([0, 1], 7)
 
     def literal() -> Tensor:
         ids, present = lab.padded([model.inputs.tokenizer.ids(pre_caption(expression)) for expression in expressions])
-        return looking.ground(model.network, images[torch.from_numpy(image_of)], ids, present).cpu()
+        return looking.ground(network, images[torch.from_numpy(image_of)], ids, present).cpu()
 
     return Contest(lambda: model.locate(images, expressions, image_of), literal, numbers)
 
@@ -191,13 +160,14 @@ def grounding(lab: Lab) -> Contest[Tensor]:
 def nlvr2(lab: Lab) -> Contest[Tensor]:
     """8 statements about 5 pairs of images."""
     model: XVLMPairReasoner = lab.model("nlvr")
+    network: PairNetwork = lab.network("nlvr")
     images, statements = lab.images(10), lab.texts(8, inputs.NLVR2)
     pairs = np.arange(10).reshape(5, 2)[[0, 0, 1, 1, 2, 2, 3, 4]]
 
     def literal() -> Tensor:
         ids, present = lab.padded([model.inputs.tokenizer.ids(pre_caption(statement)) for statement in statements])
         left, right = (images[torch.from_numpy(side)] for side in pairs.T)
-        return looking.judge(model.network, left, right, ids, present).cpu()
+        return looking.judge(network, left, right, ids, present).cpu()
 
     def compare(found: Tensor, expected: Tensor) -> Agreement:
         verdicts = [(logits[:, 1] > logits[:, 0]).tolist() for logits in (found, expected)]
@@ -209,10 +179,11 @@ def nlvr2(lab: Lab) -> Contest[Tensor]:
 def caption(lab: Lab) -> Contest[list[Hypothesis]]:
     """6 images described, 3 beams, 20 tokens: with random weights, no caption ends before."""
     model: XVLMCaptioner = lab.model("captioning")
+    network: CaptioningNetwork = lab.network("captioning")
     images, tokenizer = lab.images(6), model.inputs.tokenizer
     return Contest(
         engine=lambda: model.search(images, BEAMS),
-        literal=lambda: captioning.caption(model.network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=BEAMS),
+        literal=lambda: captioning.caption(network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=BEAMS),
         compare=_same_captions,
     )
 
@@ -220,13 +191,14 @@ def caption(lab: Lab) -> Contest[list[Hypothesis]]:
 def caption_decode(lab: Lab) -> Contest[list[Hypothesis]]:
     """The same with images that are encoded already."""
     model: XVLMCaptioner = lab.model("captioning")
+    network: CaptioningNetwork = lab.network("captioning")
     decoder, tokenizer = model.network.text_decoder, model.inputs.tokenizer
     prompt, end = tokenizer.ids(PROMPT), tokenizer.sep
     with Device(lab.device.torch, "float32").computing():
-        tokens = encode(model.network.vision_encoder, model.network.architecture.vision, lab.images(6))
+        tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(6))
     return Contest(
         engine=lambda: describe(decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
-        literal=lambda: captioning.generate(decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
+        literal=lambda: captioning.generate(network.text_decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
         compare=_same_captions,
     )
 

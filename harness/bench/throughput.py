@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.bench import inputs
 from harness.bench.contest import timed
+from harness.bench.lab import Lab
 from harness.bench.memory import peak_of
-from harness.bench.stages import Lab
 from harness.inference.device import Device
 from harness.models.xvlm.answerer import best
 from harness.models.xvlm.captioner import BEAMS

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 import pytest
 
 from harness.bench.contest import timed
+from harness.bench.lab import Lab
 from harness.bench.measure import Findings
 from harness.bench.models import SIZES
 from harness.bench.projection import project, projected
 from harness.bench.report import tables
-from harness.bench.stages import STAGES, Lab
+from harness.bench.stages import STAGES
 from harness.bench.throughput import Batch, Rate
 from harness.cli import main
 from harness.inference.device import choose_device
@@ -102,8 +103,9 @@ def counted(module):
 )
 def test_the_engine_encodes_an_image_once_and_the_literal_algorithm_for_everything_asked_of_it(lab, stage, kind, engine, literal):
     contest = held(lab, stage)
-    for call, expected in ((contest.engine, engine), (contest.literal, literal)):
-        with counted(lab.model(kind).network.vision_encoder.patch_embed) as images:
+    networks = (lab.model(kind).network, lab.network(kind))
+    for network, call, expected in zip(networks, (contest.engine, contest.literal), (engine, literal), strict=True):
+        with counted(network.vision_encoder.patch_embed) as images:
             timed(call, CPU)
         assert sum(images) == expected
 

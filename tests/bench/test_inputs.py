@@ -3,7 +3,7 @@
 import pytest
 
 from harness.bench import inputs
-from harness.bench.models import SIZES, random_model
+from harness.bench.models import SIZES, random_model, random_network
 from harness.inference.answers import AnswerTree
 from harness.inference.device import choose_device
 
@@ -45,3 +45,14 @@ def test_a_random_model_is_the_same_at_every_call(tmp_path):
         random_model("nlvr", SIZES["tiny"], tmp_path / "vocab.txt", choose_device("cpu", "float32")).network.state_dict() for _ in range(2)
     )
     assert all(one[name].equal(other[name]) for name in one)
+
+
+def test_the_literal_algorithm_has_the_weights_of_the_engine_as_they_were_before_it_settled(tmp_path):
+    inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
+    device = choose_device("cpu", "float32")
+    model = random_model("bbox", SIZES["tiny"], tmp_path / "vocab.txt", device)
+    network, settled = random_network("bbox", SIZES["tiny"], device), dict(model.network.named_parameters())
+    weights = dict(network.named_parameters())
+    assert "text_encoder.encoder.layer.0.attention.self.query.weight" in weights
+    assert settled.keys() <= weights.keys()
+    assert all(weights[name].equal(settled[name]) for name in settled)

@@ -16,7 +16,7 @@ from harness.models.xvlm.adaptation import (
 )
 from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "i_adapt"
 COMPUTED_BY_THE_MODEL = ("relative_position_index", "attn_mask")
@@ -44,7 +44,7 @@ def test_a_checkpoint_is_taken_to_another_resolution_as_officially(case, tensors
     for name, expected in case.outputs.items():
         if name.startswith("vision_encoder."):
             close(adapted[name], expected)
-    network = VisionEncoder(target.vision).eval().requires_grad_(False).to(tested_device().torch)
+    network = VisionEncoder(target.vision).eval().requires_grad_(False).to(device_under_test().torch)
     prefix = "vision_encoder."
     network.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in adapted.items() if name.startswith(prefix)})
     close(network(case.inputs["image"]), case.outputs["image_embeds"])

@@ -8,7 +8,7 @@ from harness.inference.answers import AnswerTree
 from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_question
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "e_vqa"
 
@@ -16,12 +16,12 @@ KIND = "e_vqa"
 @pytest.fixture
 def answerer(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMAnswerer(checkpoint, case.path / "vocab.txt", tested_device())
+    return XVLMAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
 @pytest.fixture
 def answers(case):
-    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"])).to(tested_device().torch)
+    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"])).to(device_under_test().torch)
 
 
 def listed(ids, present):

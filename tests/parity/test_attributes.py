@@ -6,7 +6,7 @@ from PIL import Image
 
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.matcher import XVLMAttributeMatcher
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "j_ovad"
 
@@ -15,7 +15,7 @@ KIND = "j_ovad"
 def matcher(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     longest = case.config["config"]["max_tokens"]
-    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", tested_device(), max_tokens=longest)
+    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test(), max_tokens=longest)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "l_base"
 
@@ -91,7 +91,7 @@ def network(case, built):
                 listed = official[name]
                 source = listed.removeprefix("same tensor as ") if isinstance(listed, str) else name
                 parameter.copy_(weight(source, tuple(parameter.shape), case.config))
-            built[case.path, head] = made.to(tested_device().torch)
+            built[case.path, head] = made.to(device_under_test().torch)
         return built[case.path, head]
 
     return build
@@ -102,7 +102,7 @@ def images(case, side, count):
         made = np.stack([image(number, side, prefix) for number in range(count)])
         expected = case.outputs[f"check_image_{side}"]
         if np.allclose(made[: len(expected), :, ::97, ::101], expected[:count], atol=1e-6):
-            return torch.from_numpy(made).to(tested_device().torch)
+            return torch.from_numpy(made).to(device_under_test().torch)
     raise AssertionError("the formula gives other images than the golden's")
 
 

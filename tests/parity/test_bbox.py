@@ -7,7 +7,7 @@ from harness.metrics.grounding import Box, accuracy, in_pixels, iou
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.preprocessing import pre_caption
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "c_bbox"
 
@@ -15,7 +15,7 @@ KIND = "c_bbox"
 @pytest.fixture
 def grounder(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMGrounder(checkpoint, case.path / "vocab.txt", tested_device())
+    return XVLMGrounder(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
 def predicted(case, grounder):

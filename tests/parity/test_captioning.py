@@ -7,7 +7,7 @@ from harness.inference.beams import Beams
 from harness.models.xvlm.bert import causal_mask
 from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "g_caption"
 
@@ -15,7 +15,7 @@ KIND = "g_caption"
 @pytest.fixture
 def captioner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMCaptioner(checkpoint, case.path / "vocab.txt", tested_device())
+    return XVLMCaptioner(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
 def searches(case):

@@ -15,7 +15,7 @@ from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import Case, golden_cases, tested_device
+from tests.conftest import Case, device_under_test, golden_cases
 
 
 def on(kind: str):
@@ -25,7 +25,7 @@ def on(kind: str):
 
 def built(network, golden: Case):
     """Build a network from a golden's checkpoint."""
-    return network(read_checkpoint(golden.path / "checkpoint.th", golden.path / "config.json")).to(tested_device().torch)
+    return network(read_checkpoint(golden.path / "checkpoint.th", golden.path / "config.json")).to(device_under_test().torch)
 
 
 @on("a_swin")
@@ -34,7 +34,7 @@ def test_every_stage_and_the_tokens_are_the_official_ones(golden, close):
     tensors = read_tensors(golden.path / "checkpoint.th")
     encoder = VisionEncoder(vision).requires_grad_(False)
     encoder.load_state_dict({name.removeprefix("vision_encoder."): tensors[name] for name in without_buffers(tensors)})
-    encoder.to(tested_device().torch)
+    encoder.to(device_under_test().torch)
     tokens = encoder.patch_embed(golden.inputs["image"])
     for number, stage in enumerate(encoder.layers):
         tokens = swin.run_stage(stage, tokens, side=vision.stage_side(number), window=vision.stage_window(number))

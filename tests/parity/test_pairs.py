@@ -7,7 +7,7 @@ from harness.inference.readers import padded
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "f_nlvr"
 ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of float64
@@ -16,7 +16,7 @@ ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of
 @pytest.fixture
 def reasoner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", tested_device())
+    return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
 def images_of(case):

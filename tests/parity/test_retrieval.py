@@ -7,7 +7,7 @@ import torch
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "b_"
 OUTSIDE = -100.0  # what the official matrices hold for a pair that was not looked at
@@ -16,7 +16,7 @@ OUTSIDE = -100.0  # what the official matrices hold for a pair that was not look
 @pytest.fixture
 def retriever(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return XVLMRetriever(checkpoint, case.path / "vocab.txt", tested_device())
+    return XVLMRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
 @pytest.fixture

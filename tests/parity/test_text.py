@@ -8,7 +8,7 @@ from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import Hints, architecture_from_config, architecture_of
 from harness.models.xvlm.bert import causal_mask, memory_mask, padding_mask
 from harness.models.xvlm.language import LanguageModel
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "h_text"
 PREFIX = "text_encoder."
@@ -19,7 +19,7 @@ def model(case):
     tensors = read_tensors(case.path / "checkpoint.th")
     network = LanguageModel(architecture_from_config(case.config["config"]).text)
     network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
-    return network.eval().requires_grad_(False).to(tested_device().torch)
+    return network.eval().requires_grad_(False).to(device_under_test().torch)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from harness.models.xvlm.bert import padding_mask
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.gradcam import attention_weights, looked_at
 from harness.models.xvlm.networks import retrieval_network
-from tests.conftest import tested_device
+from tests.conftest import device_under_test
 
 KIND = "d_weak_grounding"
 BLOCK = 3  # `block_num` of the golden
@@ -18,7 +18,7 @@ BLOCK = 3  # `block_num` of the golden
 @pytest.fixture
 def network(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    return retrieval_network(checkpoint).to(tested_device().torch)
+    return retrieval_network(checkpoint).to(device_under_test().torch)
 
 
 def batches(case):

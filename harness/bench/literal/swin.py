@@ -37,7 +37,7 @@ def _block(block: Block, tokens: Tensor, *, side: int, window: int, shift: int) 
     if shift:
         grid = torch.roll(grid, shifts=(shift, shift), dims=(1, 2))
     tokens = tokens + grid.view(batch, side * side, width)
-    return tokens + block.mlp(block.norm2(tokens))
+    return tokens + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(tokens))))
 
 
 def _cut(grid: Tensor, window: int) -> Tensor:

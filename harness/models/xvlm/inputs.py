@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from harness.errors import CheckpointError, DataError
 from harness.inference.device import Device
+from harness.inference.products import settle
 from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
 from harness.models.xvlm.preprocessing import MEAN, STD, resize
-from harness.models.xvlm.swin import VisionEncoder
 from harness.models.xvlm.tokenizer import Tokenizer
 from harness.sources.folder import sha256_of
 
@@ -41,9 +41,7 @@ class Inputs:
     def placed(self, network: nn.Module) -> Any:
         """Return a network ready to answer, on the device."""
         network = network.eval().requires_grad_(False).to(self.device.torch)
-        for part in network.modules():
-            if isinstance(part, VisionEncoder):
-                part.settle()
+        settle(network, self.device.kept)
         return network
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.inference.products import Linear
 from harness.models.xvlm.architecture import TextArchitecture
 from harness.models.xvlm.bert import Bert
 from harness.models.xvlm.layers import EPSILON
@@ -16,11 +16,11 @@ ROWS = 128  # whose distributions over all words are there at the same time
 class Transform(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
+        self.dense = Linear(width, width)
         self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.LayerNorm(F.gelu(self.dense(states)))
+        return self.LayerNorm(self.dense.activated(states))
 
 
 class PredictionHead(nn.Module):
@@ -29,7 +29,7 @@ class PredictionHead(nn.Module):
     def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
         super().__init__()
         self.transform = Transform(text.width)
-        self.decoder = nn.Linear(text.width, text.vocabulary)
+        self.decoder = Linear(text.width, text.vocabulary)
         self.decoder.weight = words.weight
         self.bias = self.decoder.bias
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.inference.products import Linear, attend
 from harness.models.xvlm.architecture import TextArchitecture
 
 EPSILON = 1e-12
@@ -61,9 +61,9 @@ class Projections(nn.Module):
 
     def __init__(self, width: int, memory_width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(memory_width, width)
-        self.value = nn.Linear(memory_width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(memory_width, width)
+        self.value = Linear(memory_width, width)
 
 
 class AddAndNorm(nn.Module):
@@ -71,11 +71,11 @@ class AddAndNorm(nn.Module):
 
     def __init__(self, inner_width: int, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(inner_width, width)
+        self.dense = Linear(inner_width, width)
         self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, inner: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(self.dense(inner) + before)
+        return self.LayerNorm(self.dense.added(inner, before))
 
 
 class Attention(nn.Module):
@@ -95,7 +95,7 @@ class Attention(nn.Module):
         """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
         query = self.split(self.self.query(states))
         mask = None if mask is None else mask.to(query.dtype)
-        return F.scaled_dot_product_attention(query, memory.keys, memory.values, attn_mask=mask).transpose(1, 2).flatten(2)
+        return attend(query, memory.keys, memory.values, mask).transpose(1, 2).flatten(2)
 
     def split(self, states: Tensor) -> Tensor:
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -104,10 +104,10 @@ class Attention(nn.Module):
 class Inner(nn.Module):
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
-        self.dense = nn.Linear(text.width, text.inner_width)
+        self.dense = Linear(text.width, text.inner_width)
 
     def forward(self, states: Tensor) -> Tensor:
-        return F.gelu(self.dense(states))
+        return self.dense.activated(states)
 
 
 class Layer(nn.Module):

@@ -5,9 +5,9 @@ released checkpoints. Positions, windows and masks follow from the sizes, so the
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.inference.products import Linear, attend
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
@@ -38,47 +38,45 @@ class WindowAttention(nn.Module):
         """Keep what to add to the scores of tokens that are no neighbours, `apart` [W, w * w, w * w], if there are such."""
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.proj = Linear(width, width)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         self.register_buffer("relative_position_index", relative_position_index(window), persistent=False)
         self.register_buffer("apart", apart, persistent=False)
-        self._kept: dict[torch.dtype, Tensor] | None = None
+        self._settled: Tensor | None = None
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Take tokens in window order and return the same shape, [B, W * w * w, C]."""
+    def forward(self, tokens: Tensor, before: Tensor) -> Tensor:
+        """Take tokens in window order, [B, W * w * w, C], and return what they find, added to `before` of the same shape."""
         side = len(self.relative_position_index)
         parts = self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))  # [B, W, w * w, 3, heads, C / heads]
         parts = parts.permute(3, 0, 1, 4, 2, 5)
         # Where all windows have the same bias, every one is as an image of its own; otherwise as a head: the bias is that of all images.
         query, key, value = parts.flatten(1, 2) if self.apart is None else parts.flatten(2, 3)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=self._bias(query.dtype))
-        return self.proj(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2))
+        attended = attend(query, key, value, self._bias(query.dtype))
+        return self.proj.added(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2), before)
 
-    def settle(self) -> None:
-        """Make once, at first use, what follows from the weights: they will not change any more."""
-        self._kept = {}
+    def settle(self, dtype: torch.dtype) -> None:
+        """Make once what follows from the weights."""
+        self._settled = self._bias(dtype)
 
     def _bias(self, dtype: torch.dtype) -> Tensor:
         """Return what is added to the scores, [1, heads, w * w, w * w], or with W times as many heads where windows differ."""
-        if self._kept is not None and dtype in self._kept:
-            return self._kept[dtype]
+        if self._settled is not None:
+            return self._settled
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
         bias = bias if self.apart is None else (bias + self.apart[:, None]).flatten(0, 1)
-        bias = bias[None].to(dtype)
-        if self._kept is not None:
-            self._kept[dtype] = bias
-        return bias
+        return bias[None].to(dtype).contiguous()  # fused attention takes no other
 
 
 class Mlp(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, MLP_RATIO * width)
-        self.fc2 = nn.Linear(MLP_RATIO * width, width)
+        self.fc1 = Linear(width, MLP_RATIO * width)
+        self.fc2 = Linear(MLP_RATIO * width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(tokens)))
+    def forward(self, tokens: Tensor, before: Tensor) -> Tensor:
+        """Return what is made of tokens, added to `before` of the same shape."""
+        return self.fc2.added(self.fc1.activated(tokens), before)
 
 
 class Block(nn.Module):
@@ -98,8 +96,8 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
-        tokens = tokens + self.attn(self.norm1(tokens))  # not in place: under autocast the sum is wider than what is added
-        return tokens + self.mlp(self.norm2(tokens))
+        tokens = self.attn(self.norm1(tokens), tokens)
+        return self.mlp(self.norm2(tokens), tokens)
 
 
 class PatchMerging(nn.Module):
@@ -111,7 +109,7 @@ class PatchMerging(nn.Module):
         """`before` is the order in which tokens come, `after` that in which those of the next stage leave."""
         super().__init__()
         self.norm = nn.LayerNorm(4 * width, eps=EPSILON)
-        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+        self.reduction = Linear(4 * width, 2 * width, bias=False)
         # The neighbours' order, (row, column) = (0, 0) (1, 0) (0, 1) (1, 1), is baked into the released weights.
         quads = torch.arange(side * side, device="cpu").view(side // 2, 2, side // 2, 2).permute(0, 2, 3, 1).reshape(-1, 4)
         self.register_buffer("neighbours", torch.argsort(before)[quads[after]].flatten(), persistent=False)
@@ -177,12 +175,6 @@ class VisionEncoder(nn.Module):
         tokens = self.norm(tokens)
         tokens = tokens if self.end is None else tokens.index_select(1, self.end)
         return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
-
-    def settle(self) -> None:
-        """Make once what follows from the weights: they will not change any more."""
-        for module in self.modules():
-            if isinstance(module, WindowAttention):
-                module.settle()
 
 
 def region_tokens(tokens: Tensor, *, image_of: Tensor, inside: Tensor) -> Tensor:
