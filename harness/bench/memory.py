@@ -1,13 +1,12 @@
 """How much memory a call takes, above what was there before it."""
 
-import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 from harness.inference.device import Device
+from harness.inference.memory import give_back_freed
 
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 HIGH_WATER = "5"  # what is written to `clear_refs` to begin a new high-water mark (Linux, proc(5))
@@ -23,8 +22,7 @@ def peak_of(call: Callable[[], object], device: Device) -> int | None:
         before = torch.cuda.memory_allocated(device.torch)
         call()
         return torch.cuda.max_memory_allocated(device.torch) - before
-    with suppress(OSError, AttributeError):  # freed memory that was not given back would hide what the call needs
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back_freed()  # it would hide what the call needs
     try:
         before = _pages("VmRSS")
         FORGET.write_text(HIGH_WATER)

@@ -4,6 +4,7 @@ import torch
 
 from harness.inference.products import settle
 from harness.models.weights import read_tensors
+from harness.models.xvlm import swin
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config, architecture_of
 from harness.models.xvlm.swin import VisionEncoder, region_tokens
@@ -44,6 +45,13 @@ def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_short
         tokens = network.patch_embed(case.inputs["image"])
         assert network.layers[0].blocks[0].attn.qkv(tokens).dtype is torch.bfloat16
         assert network.layers[0].blocks[0](tokens.float()).dtype is torch.float32
+
+
+def test_some_windows_at_a_time_give_the_bits_of_all_at_once(case, monkeypatch):
+    network = encoder(case)
+    together = network(case.inputs["image"])
+    monkeypatch.setattr(swin, "IN_CACHE", 1)
+    assert torch.equal(network(case.inputs["image"]), together)
 
 
 def test_image_tokens_are_the_official_ones(case, close):

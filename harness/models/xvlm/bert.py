@@ -4,13 +4,15 @@ Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. The layers b
 by cross-attention (X-VLM, section 3.1): a memory [G, S, width], and its readers [G, n, T, d]. `layers.py` says what these are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 
 from harness.models.xvlm.architecture import TextArchitecture
-from harness.models.xvlm.layers import Embeddings, Layer, Memory
+from harness.models.xvlm.layers import Embeddings, Layer, Memory, Past
 
 PADDING = -1e4  # what the reference adds to the score of a padded token (transformers 4.12.5): its weight is exactly 0 in float32
 UNSEEN = -1e9  # what the reference adds to the score of a masked image token
@@ -28,10 +30,6 @@ class Written:
 
     states: Tensor
     past: list[Memory]
-
-    def keep(self, rows: Tensor) -> list[Memory]:
-        """Return what is recalled of the texts `rows` [N] of the G x n there are, in that order."""
-        return [memory.of(rows) for memory in self.past]
 
 
 class Bert(nn.Module):
@@ -91,24 +89,25 @@ class Bert(nn.Module):
         ids: Tensor,
         memory: list[Memory],
         *,
-        past: list[Memory] | None = None,
+        past: Sequence[Past] = (),
+        before: int = 0,
         places: Tensor | None = None,
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
     ) -> Written:
-        """Read and look at once: ids [G, n, T] are what texts go on with after the tokens that `past` recalls.
+        """Read and look at once: ids [G, n, T] are what texts go on with after the tokens that `past` recalls, `before` of them.
 
         By default every token sees those before it and itself (more than one at a time is then only possible at the beginning); `places`
         [G, n, T] and `mask` [G * n, 1, T, past + T] say otherwise: several ways to go on can be written next to one another.
         """
-        length, before = ids.shape[-1], past[0].keys.shape[2] if past else 0
+        length = ids.shape[-1]
         places = torch.arange(before, before + length, device=ids.device) if places is None else places
         if mask is None and length > 1:
             mask = (1.0 - torch.ones(length, length, device=ids.device).tril()) * PADDING
         states = self.embeddings(ids, places)
-        recalled = []
-        for number, layer in enumerate(self.layers):
-            recalled.append(layer.recall(states, past[number] if past else None))
+        recalled: list[Memory] = []
+        for number, (layer, own) in enumerate(zip_longest(self.layers, past)):
+            recalled.append(layer.recall(states, own))
             states = layer.attend(states, recalled[-1], mask)
             if number >= self.fusion_layer:
                 states = layer.look(states, memory[number - self.fusion_layer], memory_mask)

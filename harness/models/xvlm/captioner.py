@@ -11,12 +11,11 @@ from harness.demand import Cost, Demand
 from harness.inference.beams import Beams, Hypothesis, search
 from harness.inference.device import Device
 from harness.models.xvlm import costs
-from harness.models.xvlm.bert import Written
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.language import LanguageModel
-from harness.models.xvlm.layers import Memory
+from harness.models.xvlm.layers import Memory, Recollection
 from harness.models.xvlm.networks import captioning_network
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
@@ -65,23 +64,28 @@ def describe(decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: 
     """Return the same for images that are encoded already, tokens [M, S, C]."""
     memory = decoder.bert.remember(tokens)
     start = torch.tensor(prompt, device=tokens.device).expand(len(tokens), 1, -1)
-    return search(Writing(decoder, memory, decoder.bert.write(start, memory)), prompt=prompt, end=end, beams=beams)
+    return search(Writing(decoder, memory, start, longest=beams.longest), prompt=prompt, end=end, beams=beams)
 
 
 class Writing:
     """What a beam search asks of a decoder: implements `harness.inference.beams.Writer`."""
 
-    def __init__(self, decoder: LanguageModel, memory: list[Memory], written: Written) -> None:
-        self._decoder, self._memory, self._written = decoder, memory, written
+    def __init__(self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int) -> None:
+        """Read a `prompt` [G, 1, T] about each memory; no text will have more than `longest` tokens."""
+        written = decoder.bert.write(prompt, memory)
+        self._decoder, self._memory, self._states, self._length = decoder, memory, written.states, prompt.shape[-1]
+        self._past = [Recollection(begun, room=longest) for begun in written.past]
 
     def next_words(self) -> Tensor:
         """Return the log-probability of every word to come next, [G, n, vocabulary]."""
-        return self._decoder.log_probabilities(self._written.states[:, :, -1])
+        return self._decoder.log_probabilities(self._states[:, :, -1])
 
     def go_on(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
         """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
-        texts = images[:, None] * self._written.states.shape[1] + beams
-        if len(images) < len(self._written.states):
+        texts = images[:, None] * self._states.shape[1] + beams
+        if len(images) < len(self._states):
             self._memory = [memory.of(images) for memory in self._memory]
-        past = self._written.keep(texts.flatten())
-        self._written = self._decoder.bert.write(words[..., None], self._memory, past=past)
+        for recalled in self._past:
+            recalled.keep(texts.flatten())
+        self._states = self._decoder.bert.write(words[..., None], self._memory, past=self._past, before=self._length).states
+        self._length += 1

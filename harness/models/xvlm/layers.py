@@ -6,6 +6,7 @@ are never repeated. Parameter names are those of the released checkpoints.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,44 @@ class Memory:
     def of(self, rows: Tensor) -> "Memory":
         """Return some of G memories, in the order of `rows`."""
         return Memory(self.keys[rows], self.values[rows])
+
+    def then(self, more: "Memory") -> "Memory":
+        """Return what is remembered of more tokens after these."""
+        return Memory(torch.cat([self.keys, more.keys], dim=2), torch.cat([self.values, more.values], dim=2))
+
+
+class Past(Protocol):
+    """What a layer recalls of the beginnings of texts."""
+
+    def then(self, more: Memory) -> Memory:
+        """Return what is recalled of more tokens after these."""
+        ...
+
+
+class Recollection:
+    """What a layer recalls of texts that are being written: a memory with room for what is still to come, filled where it is."""
+
+    def __init__(self, begun: Memory, *, room: int) -> None:
+        """Begin with what is recalled of a prompt; no text will have more than `room` tokens."""
+        self._room, self._length = room, begun.keys.shape[2]
+        self._texts, self._both = len(begun.keys), [begun.keys, begun.values]
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with the texts `rows` [N], in that order; one that is there twice goes on in two ways."""
+        for number, buffer in enumerate(self._both):
+            kept = buffer[rows, :, : self._length]
+            if buffer.shape[2] < self._room or len(buffer) < len(rows):
+                self._both[number] = buffer.new_empty(len(rows), buffer.shape[1], self._room, buffer.shape[3])
+            self._both[number][: len(rows), :, : self._length] = kept
+        self._texts = len(rows)
+
+    def then(self, more: Memory) -> Memory:
+        """Write down what is recalled of the next tokens, and return all of it."""
+        before, self._length = self._length, self._length + more.keys.shape[2]
+        for buffer, new in zip(self._both, (more.keys, more.values), strict=True):
+            buffer[: self._texts, :, before : self._length] = new
+        keys, values = (buffer[: self._texts, :, : self._length] for buffer in self._both)
+        return Memory(keys, values)
 
 
 def of_rows(memory: list[Memory], rows: NDArray[np.int64]) -> list[Memory]:
@@ -121,12 +160,10 @@ class Layer(nn.Module):
         self.intermediate = Inner(text)
         self.output = AddAndNorm(text.inner_width, text.width)
 
-    def recall(self, states: Tensor, past: Memory | None = None) -> Memory:
+    def recall(self, states: Tensor, past: Past | None = None) -> Memory:
         """Make the keys and values of texts [G, n, T, d] for themselves, after those of their tokens before these."""
         own = self.attention.remember(states.flatten(0, 1))
-        if past is None:
-            return own
-        return Memory(torch.cat([past.keys, own.keys], dim=2), torch.cat([past.values, own.values], dim=2))
+        return own if past is None else past.then(own)
 
     def attend(self, states: Tensor, own: Memory, mask: Tensor | None) -> Tensor:
         """Let the tokens of every text [G, n, T, d], or the first of them, attend to what their text recalls of itself."""

@@ -7,12 +7,14 @@ released checkpoints. Positions, windows and masks follow from the sizes, so the
 import torch
 from torch import Tensor, nn
 
+from harness.inference.memory import give_back_freed
 from harness.inference.products import Linear, attend
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
-TOGETHER = 96 * 96  # first tokens that a CPU works on at a time, those of an image of 384 px: of more, not enough stay in its cache
+TOGETHER = {"cpu": 96 * 96, "cuda": 64 * 96 * 96}  # first tokens that are worked on at a time, those of 1 and 64 images of 384 px
+IN_CACHE = 2304 * 128  # numbers that pass through a block at a time on a CPU: faster than all at once, and in a fraction of the memory
 OTHER_REGION = -100.0  # added to the score of two tokens that only the cyclic shift made neighbours (Swin, section 3.2)
 
 
@@ -45,27 +47,30 @@ class WindowAttention(nn.Module):
         self.register_buffer("apart", apart, persistent=False)
         self._settled: Tensor | None = None
 
-    def forward(self, tokens: Tensor, before: Tensor) -> Tensor:
-        """Take tokens in window order, [B, W * w * w, C], and return what they find, added to `before` of the same shape."""
+    def forward(self, tokens: Tensor, before: Tensor, windows: slice) -> Tensor:
+        """Take the tokens of some `windows`, [B, W' * w * w, C], and return what they find, added to `before` of the same shape."""
         side = len(self.relative_position_index)
         parts = self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))  # [B, W, w * w, 3, heads, C / heads]
         parts = parts.permute(3, 0, 1, 4, 2, 5)
         # Where all windows have the same bias, every one is as an image of its own; otherwise as a head: the bias is that of all images.
         query, key, value = parts.flatten(1, 2) if self.apart is None else parts.flatten(2, 3)
-        attended = attend(query, key, value, self._bias(query.dtype))
+        attended = attend(query, key, value, self._bias(query.dtype, windows))
         return self.proj.added(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2), before)
 
     def settle(self, dtype: torch.dtype) -> None:
         """Make once what follows from the weights."""
-        self._settled = self._bias(dtype)
+        self._settled = self._all_biases(dtype)
 
-    def _bias(self, dtype: torch.dtype) -> Tensor:
-        """Return what is added to the scores, [1, heads, w * w, w * w], or with W times as many heads where windows differ."""
-        if self._settled is not None:
-            return self._settled
-        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        bias = bias if self.apart is None else (bias + self.apart[:, None]).flatten(0, 1)
-        return bias[None].to(dtype).contiguous()  # fused attention takes no other
+    def _bias(self, dtype: torch.dtype, windows: slice) -> Tensor:
+        """Return what is added to the scores, [1, heads, w * w, w * w], or with W' times as many heads where windows differ."""
+        biases = self._all_biases(dtype) if self._settled is None else self._settled
+        return biases[windows if self.apart is not None else slice(None)].flatten(0, 1)[None]
+
+    def _all_biases(self, dtype: torch.dtype) -> Tensor:
+        """Return the biases of all windows [W, heads, w * w, w * w], or [1, heads, w * w, w * w] where they are the same."""
+        biases = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)[None]
+        biases = biases if self.apart is None else biases + self.apart[:, None]
+        return biases.to(dtype).contiguous()  # fused attention takes no other
 
 
 class Mlp(nn.Module):
@@ -91,12 +96,25 @@ class Block(nn.Module):
         self.attn = WindowAttention(width, window=window, heads=heads, apart=shift_mask(side, window, shift) if shift else None)
         self.norm2 = nn.LayerNorm(width, eps=EPSILON)
         self.mlp = Mlp(width)
+        self.places = window * window
         self.order = window_order(side, window, shift)
         self.register_buffer("turn", reordering(before, self.order), persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens in the order of this block's windows. On a CPU, some windows at a time pass through all of it."""
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
-        tokens = self.attn(self.norm1(tokens), tokens)
+        windows = tokens.shape[1] // self.places
+        step = windows if tokens.device.type != "cpu" else max(1, IN_CACHE // (tokens.numel() // windows))
+        if step >= windows:
+            return self._pass(tokens, slice(windows))
+        passed = torch.empty_like(tokens)
+        for first in range(0, windows, step):
+            some, places = slice(first, first + step), slice(first * self.places, (first + step) * self.places)
+            passed[:, places] = self._pass(tokens[:, places], some)
+        return passed
+
+    def _pass(self, tokens: Tensor, windows: slice) -> Tensor:
+        tokens = self.attn(self.norm1(tokens), tokens, windows)
         return self.mlp(self.norm2(tokens), tokens)
 
 
@@ -164,9 +182,12 @@ class VisionEncoder(nn.Module):
         self.register_buffer("end", reordering(last.order, last.order.sort().values), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.device.type != "cpu":
-            return self._encode(images)
-        return torch.cat([self._encode(some) for some in images.split(max(1, TOGETHER // len(self.begin)))])
+        """Encode some images at a time: as many as a CPU's cache holds, or as fill a GPU."""
+        step = max(1, TOGETHER[images.device.type] // len(self.begin))
+        tokens = torch.cat([self._encode(some) for some in images.split(step)])
+        if images.device.type == "cpu":
+            give_back_freed()
+        return tokens
 
     def _encode(self, images: Tensor) -> Tensor:
         tokens = self.patch_embed(images).index_select(1, self.begin)
