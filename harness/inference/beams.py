@@ -84,11 +84,13 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
         found = _continuations(words + total[..., None], count=2 * beams.width)
         staying: list[int] = []
         chosen: list[list[int]] = []
-        for row, image in enumerate(open_images):
-            sums, said_by, said = found.sums[row].tolist(), found.beam[row].tolist(), found.word[row].tolist()
+        written: list[list[list[int]]] = []  # told only where a text ends
+        told = zip(open_images, found.sums.tolist(), found.beam.tolist(), found.word.tolist(), strict=True)
+        for row, (image, sums, said_by, said) in enumerate(told):
             for rank in range(beams.width):
                 if said[rank] == end:
-                    finished[image].add(sums[rank], texts[row, said_by[rank]].tolist())
+                    written = written or texts.tolist()
+                    finished[image].add(sums[rank], written[row][said_by[rank]])
             if not finished[image].beyond(sums[0] / length):
                 staying.append(row)
                 chosen.append([rank for rank in range(2 * beams.width) if said[rank] != end][: beams.width])
@@ -99,9 +101,9 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
         total, beam, word = (part[rows].gather(1, ranks) for part in found)
         texts = torch.cat([texts[rows[:, None], beam], word[..., None]], dim=2)
         if length + 1 == beams.longest:
-            for row, image in enumerate(open_images):
-                for number in range(beams.width):
-                    finished[image].add(total[row, number].item(), texts[row, number].tolist())
+            for image, sums, ways in zip(open_images, total.tolist(), texts.tolist(), strict=True):
+                for one, tokens in zip(sums, ways, strict=True):
+                    finished[image].add(one, tokens)
             break
         writer.go_on(rows, beam, word)
         words = writer.next_words()

@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from harness.demand import Room
 from harness.errors import MemoryFull, MissingError, UsageError
+from harness.inference.grain import Grain, grain_of
 from harness.inference.memory import free_memory, taken_memory
 
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Dtype = torch.dtype
 SHORT = ("float16", "bfloat16")  # computed by autocast
-LARGEST = {"cpu": 32, "cuda": 128}  # samples in a batch beyond which nothing gets faster
 NO_MEMORY = "can't allocate memory"  # torch's words where the CPU has none: it has an exception of its own for GPUs only
 
 
@@ -35,16 +38,25 @@ class Device:
         """The type of what is kept for later, such as the features of a gallery: 16 bits where the run computes in them."""
         return DTYPES[self.dtype]
 
+    @property
+    def grain(self) -> Grain:
+        """How much is computed at a time."""
+        return grain_of(self.torch)
+
+    def send(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of the host on the device, as `send` does."""
+        return send(tensor, self.torch)
+
     def room(self) -> Room:
         """Return what there is to compute with: of the device's memory, this process's share among those on this machine."""
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if self.torch.type == "cpu":
             free = free_memory()
-            return Room(None if free is None else free // processes, taken_memory(), LARGEST["cpu"])
+            return Room(None if free is None else free // processes, taken_memory(), self.grain.samples)
         free, _ = torch.cuda.mem_get_info(self.torch)
         taken, reserved = torch.cuda.memory_allocated(self.torch), torch.cuda.memory_reserved(self.torch)
         sharing = -(-processes // torch.cuda.device_count())
-        return Room((free + reserved - taken) // sharing, taken, LARGEST["cuda"])
+        return Room((free + reserved - taken) // sharing, taken, self.grain.samples)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -64,6 +76,30 @@ class Device:
             raise MemoryFull(f"{self.name}: out of memory") from error
         finally:
             matrices.fp32_precision, convolutions.fp32_precision = before
+
+
+class Awaited:
+    """Numbers on their way from a device to the host; the device may have other things to do meanwhile."""
+
+    def __init__(self, numbers: Tensor) -> None:
+        self._there = torch.cuda.Event() if numbers.device.type == "cuda" else None
+        self._host = numbers.to("cpu", non_blocking=True)
+        if self._there is not None:
+            self._there.record()
+
+    def here(self) -> NDArray[Any]:
+        """Wait for them, and return them."""
+        if self._there is not None:
+            self._there.synchronize()
+        found: NDArray[Any] = self._host.numpy()
+        return found
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device. What the device has still to do is not waited for, as it is by torch's plain ways from host to GPU."""
+    if tensor.device.type == "cpu" and device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def choose_device(name: str, dtype: str) -> Device:

@@ -14,19 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-TOKENS = 4096  # read at a time: memory stays bounded, matrix products are large enough
-WASTE = 0.1  # the share of padding that a group may have, ...
-FEW = 16  # ... unless it is smaller than this: a small matrix product costs more than some padding
+from harness.inference.device import send
+from harness.inference.grain import Grain
+
+WASTE = 0.1  # the share of padding that a group may have, unless it is one of few: a small matrix product costs more than some padding
 
 
-def by_length(lengths: Sequence[int], *, tokens: int = TOKENS) -> Iterator[list[int]]:
-    """Yield groups of texts, by index and shortest first, which padded to their longest waste little and have at most `tokens` tokens."""
+def by_length(lengths: Sequence[int], grain: Grain) -> Iterator[list[int]]:
+    """Yield groups of texts, by index and shortest first, which padded to their longest waste little and are no more than fill a device."""
     group: list[int] = []
     filled = 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         seats = (len(group) + 1) * lengths[index]
         wasted = seats - filled - lengths[index]
-        if group and (seats > tokens or (len(group) >= FEW and wasted > WASTE * seats)):
+        if group and (seats > grain.tokens or (len(group) >= grain.few and wasted > WASTE * seats)):
             yield group
             group, filled = [], 0
         group.append(index)
@@ -42,21 +43,21 @@ class Table:
     `ids` and `present` are [G, n, T]; `present` is 1 for tokens and 0 for padding. An empty seat has one token, to attend to.
     """
 
-    texts: NDArray[np.int64]
-    memories: NDArray[np.int64]
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
+    texts: Tensor
+    memories: Tensor
+    row: Tensor
+    column: Tensor
     ids: Tensor
     present: Tensor
 
     def each(self, states: Tensor) -> Tensor:
         """Return what belongs to each of `texts`, [N, ..], out of a table [G, n, ..]."""
-        return states[torch.from_numpy(self.row), torch.from_numpy(self.column)]
+        return states[send(self.row, states.device), send(self.column, states.device)]
 
 
-def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], *, tokens: int = TOKENS) -> Iterator[Table]:
-    """Yield tables that seat all texts, given as token ids, each at its memory, `memory_of` [N]."""
-    for group in by_length([len(text) for text in texts], tokens=tokens):
+def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], grain: Grain) -> Iterator[Table]:
+    """Yield tables, on the host, that seat all texts, given as token ids, each at its memory, `memory_of` [N]."""
+    for group in by_length([len(text) for text in texts], grain):
         chosen = np.array(sorted(group), dtype=np.int64)
         memories, row = np.unique(memory_of[chosen], return_inverse=True)
         row = row.reshape(-1).astype(np.int64)
@@ -69,7 +70,7 @@ def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], *, tokens
         table, there = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         there[:, :, 0] = 1
         table[row, column], there[row, column] = ids, present
-        yield Table(chosen, memories, row, column, table, there)
+        yield Table(*(torch.from_numpy(numbers) for numbers in (chosen, memories, row, column)), table, there)  # type: ignore[call-arg]
 
 
 def padded(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Comparing:
         seen = self.network.vision_encoder(normalised(scenery.images[rows]))
         mask = padding_mask(tokens.present[:, None])
         states = self.network.text_encoder.read(tokens.ids[:, None], mask)[:, 0]
-        similarity = self.network.image_features(seen) @ self.network.text_features(states).T
+        similarity = self.network.image_features(seen) @ self.network.text_features(states[:, 0]).T
         same = torch.eye(len(rows), dtype=torch.bool)
         return (
             self._contrast(similarity, same)
@@ -80,7 +80,8 @@ class Comparing:
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
         memory = self.network.text_encoder.remember(seen[image])
         mask = padding_mask(present[text][:, None])
-        logits = self.network.match(self.network.text_encoder.begin(states[text][:, None], mask), memory, mask)[:, 0]
+        begun = self.network.text_encoder.begin(states[text][:, None], mask)
+        logits = self.network.itm_head(self.network.text_encoder.conclude(begun, memory, mask))[:, 0].float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
     def _attributes(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
@@ -92,7 +93,7 @@ class Comparing:
         tokens = self._tokenizer.batch(said)
         states = self.network.text_encoder.read(tokens.ids[:, None], padding_mask(tokens.present[:, None]))[:, 0]
         features = self.network.image_features(self.network.vision_encoder(normalised(scenery.crops[rows])))
-        similarity = features @ self.network.text_features(states).T
+        similarity = features @ self.network.text_features(states[:, 0]).T
         # A property at a time: one colour, one shape, one pattern and one size are right.
         losses = []
         for name in dict.fromkeys(attribute.property for attribute in asked):

@@ -5,37 +5,43 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.inference.readers import FEW, WASTE, by_length, padded, seat
+from harness.inference.grain import Grain
+from harness.inference.readers import WASTE, by_length, padded, seat
 
 LENGTHS = st.lists(st.integers(1, 40), max_size=120)
-TOKENS = st.integers(1, 200)
+FEW = 16
+GRAINS = st.integers(1, 200).map(lambda tokens: grain(tokens))
+
+
+def grain(tokens):
+    return Grain(samples=1, patches=1, tokens=tokens, few=FEW, rows=1)
 
 
 def test_texts_of_like_length_come_together_shortest_first():
-    assert list(by_length([5, 2, 5, 2], tokens=10)) == [[1, 3], [0, 2]]
-    assert list(by_length([3, 3, 3, 3], tokens=6)) == [[0, 1], [2, 3]]
-    assert list(by_length([], tokens=6)) == []
+    assert list(by_length([5, 2, 5, 2], grain(10))) == [[1, 3], [0, 2]]
+    assert list(by_length([3, 3, 3, 3], grain(6))) == [[0, 1], [2, 3]]
+    assert list(by_length([], grain(6))) == []
 
 
-@given(LENGTHS, TOKENS)
-def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_padding(lengths, tokens):
-    groups = list(by_length(lengths, tokens=tokens))
+@given(LENGTHS, GRAINS)
+def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_padding(lengths, grain):
+    groups = list(by_length(lengths, grain))
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         longest = max(lengths[index] for index in group)
-        assert len(group) == 1 or len(group) * longest <= tokens
+        assert len(group) == 1 or len(group) * longest <= grain.tokens
         if len(group) > FEW:
             assert len(group) * longest - sum(lengths[index] for index in group) <= WASTE * len(group) * longest
 
 
-@given(st.data(), LENGTHS.filter(len), TOKENS)
-def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(data, lengths, tokens):
+@given(st.data(), LENGTHS.filter(len), GRAINS)
+def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(data, lengths, grain):
     memory_of = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(lengths), max_size=len(lengths))))
     texts = [list(range(1, length + 1)) for length in lengths]
     seated = []
-    for table in seat(texts, memory_of, tokens=tokens):
+    for table in seat(texts, memory_of, grain):
         assert table.ids.shape == table.present.shape and (table.present.sum(-1) >= 1).all()
-        assert (table.memories[table.row] == memory_of[table.texts]).all()
+        assert torch.equal(table.memories[table.row], torch.from_numpy(memory_of)[table.texts])
         assert len(set(zip(table.row.tolist(), table.column.tolist(), strict=True))) == len(table.texts)
         for text, ids, present in zip(table.texts, table.each(table.ids), table.each(table.present), strict=True):
             assert ids[present.bool()].tolist() == texts[text] and not ids[~present.bool()].any()
@@ -44,7 +50,7 @@ def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(
 
 
 def test_seven_readers_of_one_memory_and_one_of_another_sit_in_two_rows():
-    (table,) = seat([[7]] * 8, np.array([5, 5, 5, 2, 5, 5, 5, 5]))
+    (table,) = seat([[7]] * 8, np.array([5, 5, 5, 2, 5, 5, 5, 5]), grain(99))
     assert table.memories.tolist() == [2, 5] and table.ids.shape == (2, 7, 1)
     assert table.row.tolist() == [1, 1, 1, 0, 1, 1, 1, 1] and table.column.tolist() == [0, 1, 2, 0, 3, 4, 5, 6]
 

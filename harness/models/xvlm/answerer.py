@@ -35,7 +35,7 @@ class Ranking(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """Questions that have looked at their images: states [Q, T, d], and 1 for the tokens that are there, [Q, T]."""
+    """Questions that have looked at their images: states [Q, T, d], and 1 for the tokens that are there, [Q, T] (best on the host)."""
 
     states: Tensor
     present: Tensor
@@ -75,7 +75,15 @@ class XVLMAnswerer:
         sizes, tree = self.network.architecture, self._known(tuple(demand.choices))
         prefixes = (len(tree.token) - 1) * min(1.0, demand.shortlist / len(demand.choices))
         length = self.inputs.mean_length(demand.texts, pre_question)
-        return costs.answering(sizes.vision, sizes.text, self.network.decoder_architecture, demand, length=length, prefixes=prefixes)
+        return costs.answering(
+            sizes.vision,
+            sizes.text,
+            self.network.decoder_architecture,
+            demand,
+            length=length,
+            prefixes=prefixes,
+            grain=self.inputs.device.grain,
+        )
 
     def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
         """Return the tree of answers, each ended by [SEP]."""
@@ -83,14 +91,13 @@ class XVLMAnswerer:
 
     def consider(self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]) -> Questions:
         """Let questions look at normalised images [M, 3, R, R]; question n is about image `image_of[n]`."""
-        texts = self.inputs.tokens(questions, pre_question)
-        memory = self.network.text_encoder.remember(self.network.vision_encoder(images))
-        present = padded(texts)[1].to(images.device)
+        memory, device = self.network.text_encoder.remember(self.network.vision_encoder(images)), self.inputs.device
+        texts = self.inputs.tokens(questions, pre_question)  # while a GPU encodes
+        present = padded(texts)[1]
         states = torch.zeros(*present.shape, self.network.architecture.text.width, device=images.device)
-        for table in seat(texts, image_of):
-            ids, there = table.ids.to(images.device), table.present.to(images.device)
-            found = table.each(self.network.consider(of_rows(memory, table.memories), ids, there))
-            states[torch.from_numpy(table.texts), : ids.shape[-1]] = found.float()
+        for table in seat(texts, image_of, device.grain):
+            found = table.each(self.network.consider(of_rows(memory, table.memories), device.send(table.ids), table.present))
+            states[device.send(table.texts), : table.ids.shape[-1]] = found.float()
         return Questions(states, present)
 
 
@@ -110,7 +117,7 @@ class Beginning(NamedTuple):
 
 def begin(decoder: LanguageModel, questions: Questions, answers: AnswerTree) -> Beginning:
     """Let the decoder look at questions and stand before the first word."""
-    memory, mask = decoder.bert.remember(questions.states), memory_mask(questions.present)
+    memory, mask = decoder.bert.remember(questions.states), memory_mask(questions.present, questions.states.device)
     start = torch.full((len(questions.states), 1, 1), answers.start, device=questions.states.device)
     written = decoder.bert.write(start, memory, memory_mask=mask)
     words = decoder.log_probabilities(written.states[:, 0, 0])

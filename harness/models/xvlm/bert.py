@@ -11,6 +11,8 @@ from itertools import zip_longest
 import torch
 from torch import Tensor, nn
 
+from harness.inference.device import send
+from harness.inference.strips import Strip
 from harness.models.xvlm.architecture import TextArchitecture
 from harness.models.xvlm.layers import Embeddings, Layer, Memory, Past
 
@@ -84,6 +86,29 @@ class Bert(nn.Module):
             states = layer.think(layer.look(states, seen, memory_mask))
         return states
 
+    def read_along(self, ids: Tensor, strip: Strip) -> Tensor:
+        """Read texts laid end to end, ids [N]; returns states [N, d]."""
+        states = self.embeddings(ids, send(strip.places, ids.device))
+        for layer in self.layers[: self.fusion_layer]:
+            states = layer.think(layer.attend_along(states, strip))
+        return states
+
+    def begin_along(self, states: Tensor, strip: Strip) -> Tensor:
+        """Let read texts attend to themselves before they first look, as `begin` does."""
+        return self.fusion_layers[0].attend_along(states, strip)
+
+    def conclude_along(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
+        """Let texts that have begun, [N, d], look at one memory; returns their first tokens [n, d], as `conclude` does."""
+        states = begun
+        for number, (layer, seen) in enumerate(zip(self.fusion_layers, memory, strict=True), start=1):
+            last = number == len(memory)
+            if number > 1:
+                states = layer.attend_along(states, strip, first_only=last)
+            elif last:
+                states = states[send(strip.first, states.device)]
+            states = layer.think(layer.look(states[None, :, None], seen, None)[0, :, 0])
+        return states
+
     def write(
         self,
         ids: Tensor,
@@ -115,9 +140,13 @@ class Bert(nn.Module):
         return Written(states, recalled)
 
 
-def padding_mask(present: Tensor) -> Tensor | None:
-    """Return what hides the padding of texts: `present` [G, n, T] is 1 for tokens. None where nothing is hidden."""
-    return None if bool(present.all()) else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING
+def padding_mask(present: Tensor, device: torch.device | None = None) -> Tensor | None:
+    """Return what hides the padding of texts: `present` [G, n, T] is 1 for tokens. None where nothing is hidden.
+
+    A mask for another device is made where `present` is: on the host, whether anything is hidden can be told without waiting.
+    """
+    mask = None if bool(present.all()) else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING
+    return mask if mask is None or device is None else send(mask, device)
 
 
 def causal_mask(present: Tensor) -> Tensor:
@@ -127,6 +156,7 @@ def causal_mask(present: Tensor) -> Tensor:
     return (1.0 - past * present.flatten(0, 1)[:, None, None].float()) * PADDING
 
 
-def memory_mask(present: Tensor) -> Tensor | None:
-    """Return what hides parts of a memory: `present` [G, S] is 1 for what may be seen. None where nothing is hidden."""
-    return None if bool(present.all()) else (1.0 - present[:, None, None].float()) * UNSEEN
+def memory_mask(present: Tensor, device: torch.device | None = None) -> Tensor | None:
+    """Return what hides parts of a memory, as `padding_mask` does: `present` [G, S] is 1 for what may be seen."""
+    mask = None if bool(present.all()) else (1.0 - present[:, None, None].float()) * UNSEEN
+    return mask if mask is None or device is None else send(mask, device)

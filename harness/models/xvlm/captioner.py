@@ -43,7 +43,7 @@ class XVLMCaptioner:
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to caption images, none of which ends before the longest length."""
         sizes, prompt = self.network.architecture, len(self.inputs.tokenizer.ids(PROMPT))
-        return costs.captioning(sizes.vision, sizes.text, demand, beams=BEAMS, prompt=prompt)
+        return costs.captioning(sizes.vision, sizes.text, demand, beams=BEAMS, prompt=prompt, grain=self.inputs.device.grain)
 
     def search(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
         """Return the best text found for each normalised image [M, 3, R, R], as tokens with the prompt's."""

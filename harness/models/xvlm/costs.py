@@ -7,12 +7,12 @@ A `length` is the mean number of tokens of the texts, `seen` how many tokens the
 
 from harness.demand import Cost, Demand
 from harness.inference.beams import Beams
-from harness.inference.readers import TOKENS
+from harness.inference.grain import Grain
 from harness.inference.shortlist import ROWS
 from harness.models.xvlm.architecture import PATCH, TextArchitecture, VisionArchitecture
 
 FLOAT = 4  # bytes
-AT_ONCE = 18  # times the bytes of its first tokens that an image takes in the encoder: measured with 8 images of 384 px and 4 of 480 px
+AT_ONCE = 18  # times the bytes of its first patches that an image takes in the encoder of a GPU, as measured (a CPU: less)
 COMPARED = 16  # bytes for each image and text while shortlists are made: similarity, two masks, a running count
 PAIR = 32  # bytes for each pair on the shortlists: two indices, and the same while they are united
 
@@ -66,48 +66,58 @@ def looked_at(vision: VisionArchitecture) -> int:
     return 1 + vision.tokens_per_side**2
 
 
-def grounding(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float) -> Cost:
+def grounding(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> Cost:
     """Every text looks at one memory, and its first token is asked for."""
-    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text))
+    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text), grain=grain)
 
 
-def judging(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float) -> Cost:
+def judging(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> Cost:
     """The same with two fusion layers for every set of keys and values: one for each image."""
-    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text) // 2)
+    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text) // 2, grain=grain)
 
 
-def retrieving(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int, kept: int) -> Cost:
+def retrieving(
+    vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int, kept: int, grain: Grain
+) -> Cost:
     """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
     seen, texts = looked_at(vision), len(demand.texts)
     flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * concluding(text, length, seen)
     flops += texts * (reading(text, length) + beginning(text, length))
     gallery = demand.images * seen * vision.output_width * kept + texts * length * text.width * kept
     compared = FLOAT * features * (demand.images + texts) + COMPARED * ROWS * max(texts, demand.images) + PAIR * demand.pairs_at_most
-    passing = _reader_bytes(text) * TOKENS + _memory_bytes(text, seen)
-    return Cost(flops, gallery + compared + passing + _settled_bytes(vision), demand.images * _encoder_bytes(vision))
+    passing = _reader_bytes(text) * grain.tokens + _memory_bytes(text, seen)
+    return Cost(flops, gallery + compared + passing, _encoder_bytes(vision, demand.images, grain))
 
 
-def comparing(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int) -> Cost:
+def comparing(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int, grain: Grain) -> Cost:
     """Images are encoded, texts read once; their features are compared."""
     texts = len(demand.texts)
     flops = demand.images * encoding(vision) + texts * reading(text, length) + 2.0 * demand.images * texts * features
-    kept = FLOAT * features * texts + _reader_bytes(text) * min(TOKENS, texts * length) + _settled_bytes(vision)
-    return Cost(flops, kept, demand.images * (_encoder_bytes(vision) + FLOAT * texts))
+    kept = FLOAT * features * texts + _reader_bytes(text) * min(grain.tokens, texts * length)
+    return Cost(flops, kept, _encoder_bytes(vision, demand.images, grain) + FLOAT * demand.images * texts)
 
 
-def captioning(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, beams: Beams, prompt: int) -> Cost:
+def captioning(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, beams: Beams, prompt: int, grain: Grain) -> Cost:
     """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
     seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
     token = (reading(text, beams.longest) + looking(text, beams.longest, seen)) / beams.longest
     flops = encoding(vision) + remembering(text, seen) + (prompt + written) * token + (1 + written) * wording(text)
-    recalled = 2 * beams.width * beams.longest * text.layers * 2 * text.width * FLOAT  # twice: what is written on is copied
+    recalled = beams.width * beams.longest * text.layers * 2 * text.width * FLOAT
     words = 3 * beams.width * text.vocabulary * FLOAT
-    each = _encoder_bytes(vision) + 2 * _memory_bytes(text, seen) + recalled + words
-    return Cost(demand.images * flops, _settled_bytes(vision), demand.images * each)
+    memories = 2 * _memory_bytes(text, seen)  # twice: what is still looked at is copied when an image is done
+    writing = demand.images * (memories + recalled + words)
+    return Cost(demand.images * flops, 0.0, _encoder_bytes(vision, demand.images, grain) + writing)
 
 
 def answering(
-    vision: VisionArchitecture, text: TextArchitecture, decoder: TextArchitecture, demand: Demand, *, length: float, prefixes: float
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    decoder: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    prefixes: float,
+    grain: Grain,
 ) -> Cost:
     """Every question looks at its image and is looked at by `prefixes` of answers: at most this, as most answers need not be read."""
     seen = looked_at(vision)
@@ -116,14 +126,15 @@ def answering(
     flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * (question + answers)
     recalled = prefixes * decoder.layers * 2 * decoder.width * FLOAT
     each = recalled + prefixes * _reader_bytes(decoder) + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
-    return Cost(flops, _settled_bytes(vision), _look_bytes(vision, text, demand, length=length) + demand.pairs * each)
+    words = FLOAT * decoder.vocabulary * grain.rows
+    return Cost(flops, 0.0, _look_bytes(vision, text, demand, length=length, grain=grain) + demand.pairs * each + words)
 
 
-def _one_look(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, sets: int) -> Cost:
+def _one_look(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, sets: int, grain: Grain) -> Cost:
     seen = looked_at(vision)
     reader = reading(text, length) + beginning(text, length) + concluding(text, length, seen)
     flops = demand.images * (encoding(vision) + remembering(text, seen, sets=sets)) + demand.pairs * reader
-    return Cost(flops, _settled_bytes(vision), _look_bytes(vision, text, demand, length=length))
+    return Cost(flops, 0.0, _look_bytes(vision, text, demand, length=length, grain=grain))
 
 
 def _looking_layers(text: TextArchitecture) -> int:
@@ -140,19 +151,11 @@ def _look(text: TextArchitecture, seen: float) -> float:
     return 2 * text.width**2 + 2 * seen * text.width + 2 * text.width * text.inner_width
 
 
-def _encoder_bytes(vision: VisionArchitecture) -> float:
-    """Return what an image takes while it is encoded: on a GPU every image of a batch, on a CPU only those that are encoded together."""
-    return float(AT_ONCE * vision.stage_side(0) ** 2 * vision.width * FLOAT)
-
-
-def _settled_bytes(vision: VisionArchitecture) -> float:
-    """Return what the encoder's biases take, made at first use and kept: of every window where they are moved, elsewhere one for all."""
-    numbers = 0
-    for stage, (depth, heads) in enumerate(zip(vision.depths, vision.heads, strict=True)):
-        side, window = vision.stage_side(stage), vision.stage_window(stage)
-        moved = depth // 2 if side > window else 0
-        numbers += heads * window**4 * (depth - moved + moved * (side // window) ** 2)
-    return float(numbers * FLOAT)
+def _encoder_bytes(vision: VisionArchitecture, images: int, grain: Grain) -> float:
+    """Return what images take in the encoder, where only some are at a time, and what comes out of it."""
+    patches = vision.stage_side(0) ** 2
+    encoded = min(images, max(1, grain.patches // patches))
+    return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * looked_at(vision) * vision.output_width))
 
 
 def _memory_bytes(text: TextArchitecture, seen: int) -> float:
@@ -164,8 +167,8 @@ def _reader_bytes(text: TextArchitecture) -> float:
     return float((6 * text.width + 2 * text.inner_width) * FLOAT)
 
 
-def _look_bytes(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float) -> float:
+def _look_bytes(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> float:
     """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
-    tokens, memory = min(demand.pairs * length, TOKENS), _memory_bytes(text, looked_at(vision))
-    rows = min(demand.pairs, demand.images)
-    return demand.images * (_encoder_bytes(vision) + memory) + rows * memory + tokens * _reader_bytes(text)
+    tokens, memory = min(demand.pairs * length, grain.tokens), _memory_bytes(text, looked_at(vision))
+    memories = demand.images + min(demand.pairs, demand.images)
+    return _encoder_bytes(vision, demand.images, grain) + memories * memory + tokens * _reader_bytes(text)

@@ -43,15 +43,14 @@ class XVLMGrounder:
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to ground expressions."""
         sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
-        return costs.grounding(sizes.vision, sizes.text, demand, length=length)
+        return costs.grounding(sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain)
 
     def locate(self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]) -> Tensor:
         """Return the boxes of `ground` for images that are normalised already, [M, 3, R, R]."""
-        texts = self.inputs.tokens(expressions, pre_caption)
-        memory = self.network.text_encoder.remember(self.network.vision_encoder(images))
-        boxes = torch.empty(len(texts), 4)
-        for table in seat(texts, image_of):
-            ids, present = table.ids.to(images.device), table.present.to(images.device)
-            found = self.network.point(of_rows(memory, table.memories), ids, present)
-            boxes[torch.from_numpy(table.texts)] = table.each(found.cpu())
-        return boxes
+        memory, device = self.network.text_encoder.remember(self.network.vision_encoder(images)), self.inputs.device
+        texts = self.inputs.tokens(expressions, pre_caption)  # while a GPU encodes
+        boxes = torch.empty(len(texts), 4, device=images.device)
+        for table in seat(texts, image_of, device.grain):
+            found = self.network.point(of_rows(memory, table.memories), device.send(table.ids), table.present)
+            boxes[device.send(table.texts)] = table.each(found)
+        return boxes.cpu()

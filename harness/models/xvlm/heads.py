@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError
+from harness.inference.strips import Strip
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
 from harness.models.xvlm.bert import Bert, padding_mask
 from harness.models.xvlm.language import LanguageModel
@@ -88,7 +89,7 @@ class GroundingNetwork(nn.Module):
 
     def point(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
         """Return the boxes [G, n, 4] that n texts for each memory point at."""
-        mask = padding_mask(present)
+        mask = padding_mask(present, ids.device)
         begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
         return self.box(self.text_encoder.conclude(begun, memory, mask))
 
@@ -114,12 +115,12 @@ class RetrievalNetwork(nn.Module):
         return F.normalize(exactly(self.vision_proj, tokens[:, 0]), dim=-1)
 
     def text_features(self, states: Tensor) -> Tensor:
-        """Return unit vectors [.., f] of read texts [.., T, d]."""
-        return F.normalize(exactly(self.text_proj, states[..., 0, :]), dim=-1)
+        """Return unit vectors [n, f] of the first tokens [n, d] of read texts."""
+        return F.normalize(exactly(self.text_proj, states), dim=-1)
 
-    def match(self, begun: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
-        """Return the logits [G, n, 2] that texts which have begun, [G, n, T, d], do not, or do, tell of their image."""
-        return exactly(self.itm_head, self.text_encoder.conclude(begun, memory, mask))
+    def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
+        """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
+        return exactly(self.itm_head, self.text_encoder.conclude_along(begun, strip, memory))
 
 
 class AnsweringNetwork(nn.Module):
@@ -139,7 +140,7 @@ class AnsweringNetwork(nn.Module):
 
     def consider(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
         """Return the states [G, n, T, d] of n questions about each memory, after they looked at it."""
-        mask = padding_mask(present)
+        mask = padding_mask(present, ids.device)
         return self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
 
 
@@ -163,7 +164,7 @@ class PairNetwork(nn.Module):
 
     def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""
-        mask = padding_mask(present)
+        mask = padding_mask(present, ids.device)
         seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
         begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
         return exactly(self.cls_head, self.text_encoder.conclude(begun, seen, mask))

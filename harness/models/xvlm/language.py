@@ -5,12 +5,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from harness.inference.grain import grain_of
 from harness.inference.products import Linear
 from harness.models.xvlm.architecture import TextArchitecture
 from harness.models.xvlm.bert import Bert
 from harness.models.xvlm.layers import EPSILON
-
-ROWS = 128  # whose distributions over all words are there at the same time
 
 
 class Transform(nn.Module):
@@ -61,12 +60,12 @@ class LanguageModel(nn.Module):
 
         Some rows at a time: of a row's distribution, as wide as the vocabulary, only few words are wanted.
         """
-        order = row.argsort(stable=True)
-        ends = torch.searchsorted(row[order], torch.arange(0, len(states) + ROWS, ROWS, device=row.device)).tolist()
+        order, rows = row.argsort(stable=True), grain_of(states.device).rows
+        ends = torch.searchsorted(row[order], torch.arange(0, len(states) + rows, rows, device=row.device)).tolist()
         found = torch.empty(len(row), device=states.device)
         for number, (low, high) in enumerate(pairwise(ends)):
             wanted = order[low:high]
-            logits = self.cls.predictions(states[number * ROWS : (number + 1) * ROWS]).float()
-            among = row[wanted] - number * ROWS
+            logits = self.cls.predictions(states[number * rows : (number + 1) * rows]).float()
+            among = row[wanted] - number * rows
             found[wanted] = logits[among, word[wanted]] - logits.logsumexp(-1)[among]
         return found

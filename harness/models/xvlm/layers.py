@@ -8,12 +8,12 @@ are never repeated. Parameter names are those of the released checkpoints.
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.inference.device import send
 from harness.inference.products import Linear, attend
+from harness.inference.strips import Strip
 from harness.models.xvlm.architecture import TextArchitecture
 
 EPSILON = 1e-12
@@ -69,12 +69,12 @@ class Recollection:
         return Memory(keys, values)
 
 
-def of_rows(memory: list[Memory], rows: NDArray[np.int64]) -> list[Memory]:
-    """Return some of the memories of all layers; they themselves where all are wanted."""
+def of_rows(memory: list[Memory], rows: Tensor) -> list[Memory]:
+    """Return some of the memories of all layers, `rows` on the host; they themselves where all are wanted."""
     keys = memory[0].keys
-    if np.array_equal(rows, np.arange(len(keys))):
+    if torch.equal(rows, torch.arange(len(keys))):
         return memory
-    chosen = torch.from_numpy(rows).to(keys.device)
+    chosen = send(rows, keys.device)
     return [part.of(chosen) for part in memory]
 
 
@@ -169,6 +169,17 @@ class Layer(nn.Module):
         """Let the tokens of every text [G, n, T, d], or the first of them, attend to what their text recalls of itself."""
         texts = states.flatten(0, 1)
         return self.attention.output(self.attention(texts, own, mask), texts).view_as(states)
+
+    def attend_along(self, states: Tensor, strip: Strip, *, first_only: bool = False) -> Tensor:
+        """Let the tokens of texts laid end to end, [N, d], attend to their text; or the first of each, which returns [n, d]."""
+        asking = states[send(strip.first, states.device)] if first_only else states
+        query, keys, values = self.attention.self.query(asking), self.attention.self.key(states), self.attention.self.value(states)
+        found = []
+        for texts, tokens, length in strip.runs():
+            asked = [part[tokens].unflatten(0, (-1, length)) for part in (keys, values)]
+            own = query[texts].unsqueeze(1) if first_only else query[tokens].unflatten(0, (-1, length))
+            found.append(attend(*map(self.attention.split, (own, *asked))).transpose(1, 2).flatten(2).flatten(0, 1))
+        return self.attention.output(torch.cat(found), asking)
 
     def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
         """Let the readers [G, n, T, d] look at their memory: all tokens of all its readers are queries of one attention."""

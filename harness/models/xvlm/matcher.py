@@ -46,7 +46,9 @@ class XVLMAttributeMatcher:
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to compare images and sentences."""
         sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, longest=self.max_tokens)
-        return costs.comparing(sizes.vision, sizes.text, demand, length=length, features=self.network.vision_proj.out_features)
+        return costs.comparing(
+            sizes.vision, sizes.text, demand, length=length, features=self.network.vision_proj.out_features, grain=self.inputs.device.grain
+        )
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""

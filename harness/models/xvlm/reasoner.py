@@ -43,16 +43,16 @@ class XVLMPairReasoner:
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to judge statements."""
         sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
-        return costs.judging(sizes.vision, sizes.text, demand, length=length)
+        return costs.judging(sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain)
 
     def logits(self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]) -> Tensor:
         """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""
+        memory, device = self.network.remember(self.network.vision_encoder(images)), self.inputs.device
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
-        texts = self.inputs.tokens(statements, pre_caption)
-        memory = self.network.remember(self.network.vision_encoder(images))
-        logits = torch.empty(len(texts), 2)
-        for table in seat(texts, pair_of.reshape(-1)):
-            both = torch.from_numpy(pairs[table.memories]).to(images.device)
-            found = self.network(memory, both, table.ids.to(images.device), table.present.to(images.device))
-            logits[torch.from_numpy(table.texts)] = table.each(found.cpu())
-        return logits
+        texts = self.inputs.tokens(statements, pre_caption)  # while a GPU encodes
+        logits = torch.empty(len(texts), 2, device=images.device)
+        for table in seat(texts, pair_of.reshape(-1), device.grain):
+            both = torch.from_numpy(pairs)[table.memories]
+            found = self.network(memory, device.send(both), device.send(table.ids), table.present)
+            logits[device.send(table.texts)] = table.each(found)
+        return logits.cpu()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.capabilities import Gallery, Matches
 from harness.demand import Cost, Demand
-from harness.inference.device import Device
+from harness.inference.device import Awaited, Device
 from harness.inference.shortlist import shortlisted
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
@@ -40,6 +40,18 @@ class Seen(NamedTuple):
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         features = torch.cat([found.to(self.features.device) for _, found in parts])[order]
         return self._replace(known=[numbers[place] for place in order], features=features)
+
+
+class _Coming(NamedTuple):
+    """What was seen of an image, on its way from the device."""
+
+    image: int
+    texts: Tensor
+    itc: Awaited
+    itm: Awaited
+
+    def matches(self) -> Matches:
+        return Matches(self.image, self.texts.numpy(), self.itc.here(), self.itm.here())
 
 
 class XVLMRetriever:
@@ -73,7 +85,9 @@ class XVLMRetriever:
         """Return what it costs to compare images and texts."""
         sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption, longest=MAX_TOKENS)
         features, kept = self.network.vision_proj.out_features, self.inputs.device.kept.itemsize
-        return costs.retrieving(sizes.vision, sizes.text, demand, length=length, features=features, kept=kept)
+        return costs.retrieving(
+            sizes.vision, sizes.text, demand, length=length, features=features, kept=kept, grain=self.inputs.device.grain
+        )
 
     def see(self, images: Iterable[tuple[Sequence[int], Tensor]]) -> Seen:
         """Encode normalised images, given in batches with their numbers."""
@@ -89,17 +103,23 @@ class XVLMRetriever:
         return Seen(numbers, [image for batch in tokens for image in batch], numbers, everything)
 
     def compare(self, seen: Seen, texts: Texts, *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
-        """Yield what a closer look says of the likely texts of each image, one image's keys and values alive at a time."""
+        """Yield what a closer look says of the likely texts of each image; keys and values are there of one image at a time."""
         with self.inputs.device.computing():
             pairs = shortlisted(seen.features, texts.features, shortlist)
         place = {number: place for place, number in enumerate(seen.known)}
+        coming: _Coming | None = None
         for number, tokens in sorted(zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)):
             if number in wanted:
                 near = pairs.of_image(place[number])
                 with self.inputs.device.computing():
-                    similarity = (texts.features[near.to(tokens.device)] * seen.features[place[number]]).sum(-1)
+                    similarity = (texts.features[self.inputs.device.send(near)] * seen.features[place[number]]).sum(-1)
                     logits = self.match(tokens, texts, near)
-                yield Matches(number, near.numpy(), similarity.cpu().numpy(), logits[:, 1].cpu().numpy())
+                    looked = _Coming(number, near, Awaited(similarity), Awaited(logits[:, 1]))
+                if coming is not None:
+                    yield coming.matches()  # while a GPU looks at the next image
+                coming = looked
+        if coming is not None:
+            yield coming.matches()
 
     def image_tokens(self, images: Tensor) -> Tensor:
         """Return the tokens [M, S, C] of normalised images [M, 3, R, R]."""
@@ -114,6 +134,6 @@ class XVLMRetriever:
         """Return the logits [n, 2] of one image, tokens [S, C], and the texts `which` [n] by index."""
         memory = self.network.text_encoder.remember(tokens[None])
         logits = torch.empty(len(which), 2, device=tokens.device)
-        for readers in texts.readers(which):
-            logits[readers.which.to(tokens.device)] = self.network.match(readers.states, memory, readers.mask)[0]
+        for strip, states in texts.readers(which):
+            logits[self.inputs.device.send(strip.texts)] = self.network.match(states, strip, memory)
         return logits

@@ -7,13 +7,13 @@ released checkpoints. Positions, windows and masks follow from the sizes, so the
 import torch
 from torch import Tensor, nn
 
+from harness.inference.grain import grain_of
 from harness.inference.memory import give_back_freed
 from harness.inference.products import Linear, attend
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
-TOGETHER = {"cpu": 96 * 96, "cuda": 64 * 96 * 96}  # first tokens that are worked on at a time, those of 1 and 64 images of 384 px
 IN_CACHE = 2304 * 128  # numbers that pass through a block at a time on a CPU: faster than all at once, and in a fraction of the memory
 OTHER_REGION = -100.0  # added to the score of two tokens that only the cyclic shift made neighbours (Swin, section 3.2)
 
@@ -182,8 +182,8 @@ class VisionEncoder(nn.Module):
         self.register_buffer("end", reordering(last.order, last.order.sort().values), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Encode some images at a time: as many as a CPU's cache holds, or as fill a GPU."""
-        step = max(1, TOGETHER[images.device.type] // len(self.begin))
+        """Encode some images at a time, as many as fill the device."""
+        step = max(1, grain_of(images.device).patches // len(self.begin))
         tokens = torch.cat([self._encode(some) for some in images.split(step)])
         if images.device.type == "cpu":
             give_back_freed()

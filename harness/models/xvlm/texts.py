@@ -1,29 +1,29 @@
-"""Texts that were read, kept without padding: what retrieval compares with images, again and again."""
+"""Texts that were read, laid end to end: what retrieval compares with images, again and again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from harness.inference.device import Device
-from harness.inference.readers import by_length, padded
-from harness.models.xvlm.bert import padding_mask
+from harness.inference.device import Device, send
+from harness.inference.grain import grain_of
+from harness.inference.strips import Strip, lay_out
 from harness.models.xvlm.heads import RetrievalNetwork
 
 
 class Readers(NamedTuple):
-    """Some texts side by side: which ones [n], their states [1, n, T, d], and the mask of their padding, None where there is none."""
+    """Some of the texts, ready to look: a strip, whose `texts` are their places among those asked for, and its states [N, d]."""
 
-    which: Tensor
+    strip: Strip
     states: Tensor
-    mask: Tensor | None
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Read texts: `features` [N, f], and `states` [all tokens, d], laid end to end, from which they go on to look at images.
+    """Read texts: `features` [T, f], and `states` [all tokens, d], laid end to end, from which they go on to look at images.
 
     Text i begins at `start[i]` and has `length[i]` tokens. The states are those after the first fusion layer's own attention: no image
     changes them up to there.
@@ -35,35 +35,27 @@ class Texts:
     length: Tensor
 
     def readers(self, which: Tensor) -> Iterator[Readers]:
-        """Yield the texts `which` [n], by index, in groups of like length."""
-        for group in by_length(self.length[which].tolist()):
-            chosen = which[torch.tensor(group)]
-            length = self.length[chosen][:, None]
-            place = torch.arange(int(length.max()))
-            tokens = self.start[chosen][:, None] + torch.minimum(place, length - 1)  # padding repeats the last token: it is not seen
-            mask = padding_mask((place < length)[None].to(self.states.device))
-            yield Readers(torch.tensor(group), self.states[tokens.to(self.states.device)][None], mask)
+        """Yield the texts `which` [n], by index."""
+        device = self.states.device
+        for strip in lay_out(self.length[which].tolist(), grain_of(device)):
+            tokens = strip.spread(self.start[which[strip.texts]]) + strip.places
+            yield Readers(strip, self.states[send(tokens, device)])
 
 
 def read_texts(network: RetrievalNetwork, texts: Sequence[Sequence[int]], device: Device) -> Texts:
-    """Read texts given as token ids, those of like length together. Raises ValueError where there is none."""
+    """Read texts given as token ids. Raises ValueError where there is none."""
     if not texts:
         raise ValueError("no text to read")
     length = torch.tensor([len(text) for text in texts])
-    start = length.cumsum(0) - length
+    start = torch.empty_like(length)
     states = torch.empty(int(length.sum()), network.architecture.text.width, dtype=device.kept, device=device.torch)
-    features: Tensor | None = None
-    for group in by_length(length.tolist()):
-        ids, present = (part[None].to(device.torch) for part in padded([texts[index] for index in group]))
-        mask = padding_mask(present)
-        read = network.text_encoder.read(ids, mask)
-        begun = network.text_encoder.begin(read, mask)
-        there = present.bool()
-        chosen = torch.tensor(group)
-        tokens = (start[chosen][:, None] + torch.arange(ids.shape[-1])).to(device.torch)
-        states[tokens[there[0]]] = begun[there].to(states.dtype)
-        found = network.text_features(read[0])
-        features = found.new_empty(len(texts), found.shape[-1]) if features is None else features
-        features[chosen.to(device.torch)] = found
-    assert features is not None
+    features = torch.empty(len(texts), network.text_proj.out_features, device=device.torch)
+    laid = 0
+    for strip in lay_out(length.tolist(), device.grain):
+        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
+        read = network.text_encoder.read_along(device.send(ids), strip)
+        states[laid : laid + len(ids)] = network.text_encoder.begin_along(read, strip)
+        features[device.send(strip.texts)] = network.text_features(read[device.send(strip.first)])
+        start[strip.texts] = laid + strip.first
+        laid += len(ids)
     return Texts(features, states, start, length)
