@@ -84,7 +84,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--workers",
         type=_positive,
         metavar="N",
-        help="threads that decode images; default: the number of cores, at most 4",
+        help="threads that decode images; default: the number of cores, at most 16",
     )
     run.add_argument(
         "--on-error",

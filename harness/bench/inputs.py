@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.models.xvlm.captioner import PROMPT
@@ -70,6 +71,11 @@ def answers(count: int, words: Sequence[str]) -> tuple[str, ...]:
 
 def _drawn(words: Sequence[str], count: int, draws: np.random.Generator) -> list[str]:
     return [words[number] for number in draws.integers(len(words), size=count)]
+
+
+def pixels(count: int, side: int) -> NDArray[np.uint8]:
+    """Return `count` different images as they come from a file, [count, side, side, 3]."""
+    return np.random.default_rng(side).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 def images(count: int, side: int) -> Tensor:

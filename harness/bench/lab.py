@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.bench import inputs
@@ -48,6 +50,10 @@ class Lab:
 
     def images(self, count: int, side: int | None = None) -> Tensor:
         return inputs.images(count, side or self.size.vision.resolution).to(self.device.torch)
+
+    def pixels(self, count: int, side: int | None = None) -> NDArray[np.uint8]:
+        """Return images as they come from a file, [count, R, R, 3]."""
+        return inputs.pixels(count, side or self.size.vision.resolution)
 
     def texts(self, count: int, lengths: inputs.Lengths) -> list[str]:
         return inputs.texts(count, lengths, self.words)

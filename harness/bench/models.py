@@ -24,6 +24,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
@@ -124,7 +125,7 @@ def _retrieval_network(sizes: Architecture, size: Size) -> nn.Module:
 
 HEADS = {
     "retrieval": Head("retrieval", _plain, _retrieval_network, retrieval_network, XVLMRetriever),
-    "crops": Head("retrieval", _crops, _retrieval_network, retrieval_network, XVLMRetriever),
+    "crops": Head("retrieval", _crops, _retrieval_network, retrieval_network, XVLMAttributeMatcher),
     "bbox": Head("bbox", _plain, lambda sizes, _: GroundingNetwork(fused(sizes)), grounding_network, XVLMGrounder),
     "nlvr": Head("nlvr", _pairs, lambda sizes, _: PairNetwork(fused(sizes)), pair_network, XVLMPairReasoner),
     "vqa": Head("vqa", _answering, _answering_network, answering_network, XVLMAnswerer),

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,20 +18,27 @@ from harness.bench.contest import timed
 from harness.bench.lab import Lab
 from harness.bench.memory import peak_of
 from harness.inference.device import Device
-from harness.models.xvlm.answerer import best
-from harness.models.xvlm.captioner import BEAMS
+from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.xvlm.captioner import XVLMCaptioner
+from harness.models.xvlm.grounder import XVLMGrounder
+from harness.models.xvlm.matcher import XVLMAttributeMatcher
+from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
 
 QUESTIONS, EXPRESSIONS, STATEMENTS = 5.5, 7.2, 1.72  # about an image of VQA's test and of RefCOCO+, about a pair of NLVR2
-TURNS = 5  # of which the fastest counts: nothing but the machine makes one slower
+PROMPTS = 64  # sentences that crops are compared with, read before
+TURNS = 3  # of which the median counts
 
 
 @dataclass(frozen=True)
 class Batch:
-    """How much is computed together: `images`, and `captions` read or beside one image; and the side of the `matrix` that is multiplied."""
+    """How much is computed together: `samples` as in a run; `captions` read, and beside each of `looked_at` images; and `matrix`, the side
+    of what is multiplied to know the limits.
+    """
 
-    images: int = 32
-    captions: int = 1024
+    samples: int
+    captions: int = 1280
+    looked_at: int = 8
     matrix: int = 8192
 
 
@@ -64,8 +73,7 @@ def limits(device: Device, side: int) -> Limits:
     """Measure them on square matrices."""
     dtype = device.kept
     left, right = (torch.randn(side, side, device=device.torch).to(dtype) for _ in range(2))
-    multiplied = min(timed(lambda: left @ right, device).seconds for _ in range(TURNS))
-    copied = min(timed(lambda: right.copy_(left), device).seconds for _ in range(TURNS))
+    multiplied, copied = _seconds(lambda: left @ right, device), _seconds(lambda: right.copy_(left), device)
     return Limits(2 * side**3 / multiplied, 2 * left.nbytes / copied)
 
 
@@ -75,14 +83,19 @@ def rates(lab: Lab, batch: Batch, best_case: Limits) -> list[Rate]:
     for work in (_images, _crops, _texts, _pairs, _questions, _expressions, _statements, _captions):
         with lab.device.computing():
             what, number, call = work(lab, batch)
-        timed(call, lab.device)
-        seconds = min(timed(call, lab.device).seconds for _ in range(TURNS))
+        seconds = _seconds(call, lab.device)
         peak = peak_of(partial(timed, call, lab.device), lab.device)
         with FlopCounterMode(display=False) as counter, _Traffic() as traffic:
             timed(call, lab.device)
         compute = counter.get_total_flops() / seconds / best_case.flops
         found.append(Rate(what, number / seconds, compute, traffic.bytes / seconds / best_case.bytes, peak))
     return found
+
+
+def _seconds(call: Callable[[], object], device: Device) -> float:
+    """Return what a call takes, not counting the first."""
+    timed(call, device)
+    return median(timed(call, device).seconds for _ in range(TURNS))
 
 
 class _Traffic(TorchDispatchMode):
@@ -101,61 +114,56 @@ class _Traffic(TorchDispatchMode):
 
 def _images(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
-    images = lab.images(batch.images)
-    return Work("image", batch.images, lambda: model.image_tokens(images))
+    pixels = lab.pixels(batch.samples)
+    return Work("image", batch.samples, lambda: model.see([(range(batch.samples), model.inputs.normalised(pixels))]))
 
 
 def _texts(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
-    ids = lab.captions(model, batch.captions)
-    return Work("text", batch.captions, lambda: model.read(ids))
+    captions = lab.texts(batch.captions, inputs.COCO)
+    return Work("text", batch.captions, lambda: model.read(model.token_ids(captions)))
 
 
 def _pairs(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
-    read, tokens = model.read(lab.captions(model, batch.captions)), model.image_tokens(lab.images(1))[0]
-    everything = torch.arange(batch.captions)
-    return Work("pair", batch.captions, lambda: model.match(tokens.to(lab.device.kept), read, everything))
+    read, numbers = model.read(model.token_ids(lab.texts(batch.captions, inputs.COCO))), range(batch.looked_at)
+    seen = model.see([(numbers, model.inputs.normalised(lab.pixels(batch.looked_at)))])
+    return Work("pair", batch.looked_at * batch.captions, lambda: list(model.compare(seen, read, shortlist=batch.captions, wanted=numbers)))
 
 
 def _crops(lab: Lab, batch: Batch) -> Work:
-    model: XVLMRetriever = lab.model("crops")
-    images = lab.images(batch.images, model.inputs.side)
-    return Work("crop", batch.images, lambda: model.image_tokens(images))
+    model: XVLMAttributeMatcher = lab.model("crops")
+    pixels, prompts = lab.pixels(batch.samples, model.inputs.side), lab.texts(PROMPTS, inputs.COCO)
+    return Work("crop", batch.samples, lambda: model.similarity(pixels, prompts))
 
 
 def _questions(lab: Lab, batch: Batch) -> Work:
-    model = lab.model("vqa")
-    images, image_of = lab.images(batch.images, lab.size.side_vqa), _spread(batch.images, QUESTIONS)
-    questions, tree = lab.texts(len(image_of), inputs.VQA), model.answer_tree(inputs.answers(lab.size.answers, lab.words))
-
-    def call() -> Tensor:
-        considered = model.consider(images, questions, image_of)
-        return best(model.network.text_decoder, considered, tree, shortlist=lab.size.shortlist)
-
-    return Work("question", len(questions), call)
+    model: XVLMAnswerer = lab.model("vqa")
+    image_of, listed = _spread(batch.samples, QUESTIONS), inputs.answers(lab.size.answers, lab.words)
+    pixels, questions = lab.pixels(image_of[-1] + 1, lab.size.side_vqa), lab.texts(batch.samples, inputs.VQA)
+    return Work("question", batch.samples, lambda: model.answer(pixels, questions, image_of, answers=listed, shortlist=lab.size.shortlist))
 
 
 def _expressions(lab: Lab, batch: Batch) -> Work:
-    model = lab.model("bbox")
-    images, image_of = lab.images(batch.images), _spread(batch.images, EXPRESSIONS)
-    texts = lab.texts(len(image_of), inputs.REFCOCO)
-    return Work("expression", len(texts), lambda: model.locate(images, texts, image_of))
+    model: XVLMGrounder = lab.model("bbox")
+    image_of, texts = _spread(batch.samples, EXPRESSIONS), lab.texts(batch.samples, inputs.REFCOCO)
+    pixels = lab.pixels(image_of[-1] + 1)
+    return Work("expression", batch.samples, lambda: model.ground(pixels, texts, image_of))
 
 
 def _statements(lab: Lab, batch: Batch) -> Work:
-    model = lab.model("nlvr")
-    images, pair_of = lab.images(2 * batch.images), _spread(batch.images, STATEMENTS)
-    texts, pairs = lab.texts(len(pair_of), inputs.NLVR2), np.stack([2 * pair_of, 2 * pair_of + 1], axis=1)
-    return Work("statement", len(texts), lambda: model.logits(images, texts, pairs))
+    model: XVLMPairReasoner = lab.model("nlvr")
+    pair_of, texts = _spread(batch.samples, STATEMENTS), lab.texts(batch.samples, inputs.NLVR2)
+    pixels, images_of = lab.pixels(2 * (pair_of[-1] + 1)), np.stack([2 * pair_of, 2 * pair_of + 1], axis=1)
+    return Work("statement", batch.samples, lambda: model.judge(pixels, texts, images_of))
 
 
 def _captions(lab: Lab, batch: Batch) -> Work:
-    model = lab.model("captioning")
-    images = lab.images(batch.images)
-    return Work("caption", batch.images, lambda: model.search(images, BEAMS))
+    model: XVLMCaptioner = lab.model("captioning")
+    pixels = lab.pixels(batch.samples)
+    return Work("caption", batch.samples, lambda: model.caption(pixels))
 
 
-def _spread(memories: int, readers: float) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return which of the memories each of `readers` times as many readers looks at."""
-    return np.sort(np.arange(round(memories * readers)) % memories)
+def _spread(readers: int, of_each: float) -> NDArray[np.int64]:
+    """Return at which of the memories each of the readers looks, in order, where so many look at each."""
+    return (np.arange(readers) / of_each).astype(np.int64)

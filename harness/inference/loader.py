@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,42 +46,56 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
 
-    A file is decoded once for all of its regions in a batch. Raises MissingError or DataError for an image that is not there or cannot be
-    decoded, naming file and sample; or tells `leave_out` of every sample that needs it and why, and goes on without them.
+    A file is decoded once for all of its regions in a batch; a thread of its own puts batches together. Raises MissingError or DataError
+    for an image that is not there or cannot be decoded, naming file and sample; or tells `leave_out` of every sample that needs it and
+    why, and goes on without them.
     """
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        waiting: list[tuple[Sequence[Sample], list[Future[Prepared]]]] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool, ThreadPoolExecutor(1) as stacking:
+        waiting: list[tuple[Future[_Loaded], list[Future[Prepared]]]] = []
         coming = iter(batches)
         try:
             while True:
                 while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
-                    waiting.append((samples, [pool.submit(read_views, views, sample, prepare) for views, sample in _by_file(samples)]))
+                    files = [pool.submit(read_views, views, sample, prepare) for views, sample in _by_file(samples)]
+                    waiting.append((stacking.submit(_load, samples, files, skip=leave_out is not None), files))
                 if not waiting:
                     return
-                samples, files = waiting.pop(0)
-                if leave_out is not None:
-                    samples, files = _readable(samples, files, leave_out)
-                if samples:
-                    yield _batch(samples, {view: image for file in files for view, image in file.result().items()})
+                loaded = waiting.pop(0)[0].result()
+                for sample, complaint in loaded.unreadable:
+                    assert leave_out is not None
+                    leave_out(sample, complaint)
+                if loaded.batch is not None:
+                    yield loaded.batch
         finally:
-            for _, files in waiting:
+            for batch, files in waiting:
+                batch.cancel()
                 for file in files:
                     file.cancel()
 
 
-def _readable(
-    samples: Sequence[Sample], files: Sequence["Future[Prepared]"], leave_out: Callable[[Sample, str], None]
-) -> tuple[list[Sample], list["Future[Prepared]"]]:
-    """Return the samples whose images can all be read, and the files that can."""
-    complaints = {views[0]: error for (views, _), file in zip(_by_file(samples), files, strict=True) if (error := _complaint(file))}
-    unreadable = {image_file(view): complaint for view, complaint in complaints.items()}
-    sound = []
+class _Loaded(NamedTuple):
+    """A batch of the samples whose images can all be read, if there are any; and the other ones, with what is wrong."""
+
+    batch: Batch | None
+    unreadable: list[tuple[Sample, str]]
+
+
+def _load(samples: Sequence[Sample], files: list["Future[Prepared]"], *, skip: bool) -> _Loaded:
+    """Wait for the files of a batch, and stack their images. Raises what is wrong with one, unless its samples are skipped."""
+    complaints = {}
+    if skip:
+        complaints = {
+            image_file(views[0]): bad for (views, _), file in zip(_by_file(samples), files, strict=True) if (bad := _complaint(file))
+        }
+    sound, unreadable = [], []
     for sample in samples:
-        if bad := [unreadable[path] for view in sample.images if (path := image_file(view)) in unreadable]:
-            leave_out(sample, bad[0])
+        if found := [complaints[path] for view in sample.images if (path := image_file(view)) in complaints]:
+            unreadable.append((sample, found[0]))
         else:
             sound.append(sample)
-    return sound, [file for file in files if _complaint(file) is None]
+    images = {view: image for file in files if not skip or _complaint(file) is None for view, image in file.result().items()}
+    files.clear()  # stacked, they are not needed a second time
+    return _Loaded(_batch(sound, images) if sound else None, unreadable)
 
 
 def _complaint(file: "Future[Prepared]") -> str | None:

@@ -133,7 +133,7 @@ def test_a_benchmark_takes_what_its_parts_take_or_its_decoding():
 
 
 def test_the_projection_can_be_tried_out_without_a_gpu(lab):
-    found = project(lab, Batch(images=2, captions=8, matrix=64))
+    found = project(lab, Batch(samples=12, captions=8, looked_at=2, matrix=64))
     assert [rate.what for rate in found.rates] == ["image", "crop", "text", "pair", "question", "expression", "statement", "caption"]
     assert all(rate.per_second > 0 and rate.compute_share > 0 and rate.traffic_share > 0 for rate in found.rates)
     conditions = {"size": "tiny", "device": "cpu", "dtype": "float32", "threads": 1, "repeat": 1}
