@@ -17,6 +17,7 @@ from torch import Tensor, nn
 Then = tuple[str, list[float], str]  # what oneDNN does to a product before it writes it down
 AS_IT_IS: Then = ("none", [], "")
 GELU: Then = ("gelu", [], "none")  # the exact one, without the approximation by tanh
+ALIGNED = 8  # numbers that a row of a matrix has to be a multiple of: tensor cores take others at half the speed
 CLOSE = 1e-4  # to torch's own product, where oneDNN's is tried
 
 
@@ -117,6 +118,23 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = No
 
 
 def attend_by_products(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the same by two plain products; the weights [.., L, S] are there all at once."""
+    """Return the same by two plain products; the weights [.., L, S] are there all at once, S filled up so that rows are aligned."""
+    seen = keys.shape[-2]
+    spare = -seen % ALIGNED
+    if spare:
+        keys, values = (F.pad(part, (0, 0, 0, spare)) for part in (keys, values))
     scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    return (scores if mask is None else scores.add_(mask)).softmax(-1) @ values
+    if mask is not None:
+        scores[..., :seen] += mask
+    if spare:
+        scores[..., seen:] = -torch.inf
+    return scores.softmax(-1) @ values
+
+
+def widened(linear: Linear) -> Linear:
+    """Return a map whose first outputs are those of another one, with some more so that rows are aligned."""
+    outputs, inputs = linear.weight.shape
+    wide = Linear(inputs, outputs + -outputs % ALIGNED, device=linear.weight.device).requires_grad_(False)
+    wide.weight.zero_()[:outputs] = linear.weight
+    wide.bias.zero_()[:outputs] = linear.bias
+    return wide

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from harness.inference import products
-from harness.inference.products import Linear, attend, attend_by_products, lays_out, settle
+from harness.inference.products import Linear, attend, attend_by_products, lays_out, settle, widened
 
 laid_out = pytest.mark.skipif(not lays_out(), reason="this torch has no products of oneDNN by the names that we know")
 
@@ -108,3 +108,19 @@ def test_attention_is_the_weighted_mean_of_values(draws):
     for way in (attend, attend_by_products):
         assert torch.allclose(way(query, keys, values, mask), expected, atol=1e-5)
         assert torch.allclose(way(query, keys[:, :, :1], values[:, :, :1]), values[:, :, :1], atol=1e-6)
+
+
+@pytest.mark.parametrize("seen", [7, 8, 9, 145])
+def test_attention_by_products_is_that_of_torch_whatever_the_number_of_keys(seen, draws):
+    query, keys, values = (torch.randn(2, 3, length, 8, generator=draws) for length in (4, seen, seen))
+    mask = torch.randn(2, 1, 4, seen, generator=draws)
+    for given in (None, mask, mask[:1]):
+        expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=given)
+        assert torch.allclose(attend_by_products(query, keys, values, given), expected, atol=1e-6)
+
+
+def test_a_widened_map_has_aligned_rows_that_begin_as_before(draws):
+    plain, _ = linear(draws, 24, 42)
+    wide, states = widened(plain), torch.randn(5, 24, generator=draws)
+    assert wide(states).shape == (5, 48)
+    assert torch.allclose(wide(states)[:, :42], plain(states), atol=1e-6)

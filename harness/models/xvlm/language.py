@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.inference.grain import grain_of
-from harness.inference.products import Linear
+from harness.inference.products import Linear, widened
 from harness.models.xvlm.architecture import TextArchitecture
 from harness.models.xvlm.bert import Bert
 from harness.models.xvlm.layers import EPSILON
@@ -27,13 +27,19 @@ class PredictionHead(nn.Module):
 
     def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
         super().__init__()
+        self.vocabulary = text.vocabulary
         self.transform = Transform(text.width)
         self.decoder = Linear(text.width, text.vocabulary)
         self.decoder.weight = words.weight
         self.bias = self.decoder.bias
 
+    def settle(self, dtype: torch.dtype) -> None:
+        """On a GPU, let the last matrix have aligned rows."""
+        if self.decoder.weight.device.type == "cuda":
+            self.decoder = widened(self.decoder)
+
     def forward(self, states: Tensor) -> Tensor:
-        return self.decoder(self.transform(states))
+        return self.decoder(self.transform(states))[..., : self.vocabulary]
 
 
 class OutputHeads(nn.Module):
