@@ -9,21 +9,23 @@ import torch
 class Grain:
     """What fills a kind of device.
 
-    `samples` in a batch, `patches` (first tokens of the vision encoder) encoded together, `tokens` of readers that look together, `few` of
-    them that are worth some padding, `rows` whose distributions over all words are there at a time.
+    `samples` in a batch; `patches` (first tokens of the vision encoder) encoded together; `tokens` of readers that look together; `few` of
+    them are worth some padding, as are texts laid end to end where not so many are `alike` in length; `rows` whose distributions over all
+    words are there at a time.
     """
 
     samples: int
     patches: int
     tokens: int
     few: int
+    alike: int
     rows: int
 
 
 IMAGE = 96 * 96  # patches of an image of 384 px
 GRAINS = {
-    "cpu": Grain(samples=32, patches=IMAGE, tokens=4096, few=16, rows=128),  # what its cache holds
-    "cuda": Grain(samples=512, patches=64 * IMAGE, tokens=16384, few=256, rows=2048),  # what is longer computed than called for
+    "cpu": Grain(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),  # what its cache holds
+    "cuda": Grain(samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048),  # what is longer computed than called for
 }
 
 

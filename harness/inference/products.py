@@ -18,6 +18,7 @@ Then = tuple[str, list[float], str]  # what oneDNN does to a product before it w
 AS_IT_IS: Then = ("none", [], "")
 GELU: Then = ("gelu", [], "none")  # the exact one, without the approximation by tanh
 ALIGNED = 8  # numbers that a row of a matrix has to be a multiple of: tensor cores take others at half the speed
+WORTHWHILE = 64  # keys, of fewer of which a GPU's fused attention is as good: more calls than work
 CLOSE = 1e-4  # to torch's own product, where oneDNN's is tried
 
 
@@ -112,23 +113,41 @@ def _twice(row: Tensor) -> Tensor:
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return what queries [.., L, w] find in values [.., S, w], weighted by their products with the keys, to which `mask` is added."""
-    if query.device.type != "cuda" or query.dtype is not torch.float32:
+    mask = None if mask is None else mask.to(query.dtype)
+    if not by_products(query) or keys.shape[-2] < WORTHWHILE:
         return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     return attend_by_products(query, keys, values, mask)
 
 
 def attend_by_products(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the same by two plain products; the weights [.., L, S] are there all at once, S filled up so that rows are aligned."""
+    """Return the same by two plain products; the weights [.., L, S] are there all at once, S filled up so that rows are aligned.
+
+    A mask that is `aligned` already is added as it is.
+    """
     seen = keys.shape[-2]
     spare = -seen % ALIGNED
     if spare:
         keys, values = (F.pad(part, (0, 0, 0, spare)) for part in (keys, values))
     scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    if mask is not None:
-        scores[..., :seen] += mask
-    if spare:
-        scores[..., seen:] = -torch.inf
+    if mask is not None and mask.shape[-1] == seen + spare:
+        scores += mask
+    else:
+        if mask is not None:
+            scores[..., :seen] += mask
+        if spare:
+            scores[..., seen:] = -torch.inf
     return scores.softmax(-1) @ values
+
+
+def by_products(states: Tensor) -> bool:
+    """Whether attention on a device, of a type, is computed by products."""
+    return states.device.type == "cuda" and states.dtype is torch.float32
+
+
+def aligned(mask: Tensor) -> Tensor:
+    """Return a mask [.., S] for many uses in the layout that `attend` wants: aligned, and what it is filled up with hidden."""
+    spare = -mask.shape[-1] % ALIGNED if by_products(mask) else 0
+    return F.pad(mask, (0, spare), value=-torch.inf).contiguous()
 
 
 def widened(linear: Linear) -> Linear:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from harness.inference import products
-from harness.inference.products import Linear, attend, attend_by_products, lays_out, settle, widened
+from harness.inference.products import ALIGNED, Linear, attend, attend_by_products, lays_out, settle, widened
 
 laid_out = pytest.mark.skipif(not lays_out(), reason="this torch has no products of oneDNN by the names that we know")
 
@@ -117,6 +117,9 @@ def test_attention_by_products_is_that_of_torch_whatever_the_number_of_keys(seen
     for given in (None, mask, mask[:1]):
         expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=given)
         assert torch.allclose(attend_by_products(query, keys, values, given), expected, atol=1e-6)
+    filled_up = F.pad(mask, (0, -seen % ALIGNED), value=-torch.inf)
+    expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+    assert torch.allclose(attend_by_products(query, keys, values, filled_up), expected, atol=1e-6)
 
 
 def test_a_widened_map_has_aligned_rows_that_begin_as_before(draws):

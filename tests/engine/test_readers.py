@@ -14,7 +14,7 @@ GRAINS = st.integers(1, 200).map(lambda tokens: grain(tokens))
 
 
 def grain(tokens):
-    return Grain(samples=1, patches=1, tokens=tokens, few=FEW, rows=1)
+    return Grain(samples=1, patches=1, tokens=tokens, few=FEW, alike=1, rows=1)
 
 
 def test_texts_of_like_length_come_together_shortest_first():

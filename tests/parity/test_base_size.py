@@ -9,7 +9,7 @@ import torch
 
 from harness.inference.answers import AnswerTree
 from harness.inference.beams import Beams
-from harness.inference.grain import Grain
+from harness.inference.grain import GRAINS
 from harness.inference.strips import lay_out
 from harness.models.xvlm.answerer import Questions, first_words, rank
 from harness.models.xvlm.architecture import architecture_from_config
@@ -145,15 +145,16 @@ def test_retrieval(case, network, close):
     close(found.image_features(tokens), case.outputs["image_feat"])
     close(found.text_features(states[:, 0, 0]), case.outputs["text_feat"])
     close(found.image_features(tokens) @ found.text_features(states[:, 0, 0]).T, case.outputs["sims"])
-    (strip,) = lay_out(present[:, 0].sum(1).tolist(), Grain(samples=1, patches=1, tokens=10**4, few=1, rows=1))
+    (strip,) = lay_out(present[:, 0].sum(1).tolist(), replace(GRAINS["cpu"], tokens=10**4))
+    strip = strip.on(tokens.device)
     laid = torch.cat([states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)])
     close(
         found.text_encoder.read_along(torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]), strip), laid
     )
-    logits = torch.empty(len(tokens), len(ids), 2)
+    logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
     for number in range(len(tokens)):
         memory = found.text_encoder.remember(tokens[number : number + 1])
-        logits[number, strip.texts] = found.match(found.text_encoder.begin_along(laid, strip), strip, memory).cpu()
+        logits[number, strip.texts] = found.match(found.text_encoder.begin_along(laid, strip), strip, memory)
     close(logits, case.outputs["itm_logits"])
 
 

@@ -1,9 +1,12 @@
 """Retrieval from images and captions to scores of pairs, against the official model and its two-stage evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from harness.inference.grain import GRAINS
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
@@ -65,6 +68,16 @@ def test_features_are_the_official_ones(case, retriever, texts, close):
 def test_every_pair_has_the_official_score(case, everything, close):
     close(np.stack([matches.itc for matches in everything]), case.outputs["sims"])
     close(np.stack([matches.itm for matches in everything]), case.outputs["itm_logits"][:, :, 1])
+
+
+def test_every_pair_has_the_official_score_where_texts_of_all_lengths_attend_to_themselves_together(
+    case, retriever, texts, monkeypatch, close
+):
+    device = retriever.inputs.device.torch.type
+    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], alike=len(texts)))
+    gallery = seen(case, retriever)
+    matches = retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers)
+    close(np.stack([found.itm for found in matches]), case.outputs["itm_logits"][:, :, 1])
 
 
 def test_both_directions_shortlists_are_united_and_hold_the_official_ones(case, retriever, texts, close):

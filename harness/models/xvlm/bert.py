@@ -87,7 +87,7 @@ class Bert(nn.Module):
         return states
 
     def read_along(self, ids: Tensor, strip: Strip) -> Tensor:
-        """Read texts laid end to end, ids [N]; returns states [N, d]."""
+        """Read texts laid end to end on this device, ids [N]; returns states [N, d]."""
         states = self.embeddings(ids, send(strip.places, ids.device))
         for layer in self.layers[: self.fusion_layer]:
             states = layer.think(layer.attend_along(states, strip))
@@ -105,7 +105,7 @@ class Bert(nn.Module):
             if number > 1:
                 states = layer.attend_along(states, strip, first_only=last)
             elif last:
-                states = states[send(strip.first, states.device)]
+                states = states[strip.first]
             states = layer.think(layer.look(states[None, :, None], seen, None)[0, :, 0])
         return states
 

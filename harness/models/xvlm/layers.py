@@ -133,7 +133,6 @@ class Attention(nn.Module):
     def forward(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
         """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
         query = self.split(self.self.query(states))
-        mask = None if mask is None else mask.to(query.dtype)
         return attend(query, memory.keys, memory.values, mask).transpose(1, 2).flatten(2)
 
     def split(self, states: Tensor) -> Tensor:
@@ -172,13 +171,14 @@ class Layer(nn.Module):
 
     def attend_along(self, states: Tensor, strip: Strip, *, first_only: bool = False) -> Tensor:
         """Let the tokens of texts laid end to end, [N, d], attend to their text; or the first of each, which returns [n, d]."""
-        asking = states[send(strip.first, states.device)] if first_only else states
+        asking = states[strip.first] if first_only else states
         query, keys, values = self.attention.self.query(asking), self.attention.self.key(states), self.attention.self.value(states)
         found = []
-        for texts, tokens, length in strip.runs():
-            asked = [part[tokens].unflatten(0, (-1, length)) for part in (keys, values)]
-            own = query[texts].unsqueeze(1) if first_only else query[tokens].unflatten(0, (-1, length))
-            found.append(attend(*map(self.attention.split, (own, *asked))).transpose(1, 2).flatten(2).flatten(0, 1))
+        for run in strip.runs:
+            own = query[run.texts].unsqueeze(1) if first_only else run.seated(query)
+            memory = Memory(*(self.attention.split(run.seated(part)) for part in (keys, values)))
+            table = attend(self.attention.split(own), memory.keys, memory.values, run.hidden).transpose(1, 2).flatten(2)
+            found.append(table[:, 0] if first_only else run.laid(table))
         return self.attention.output(torch.cat(found), asking)
 
     def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:

@@ -135,5 +135,5 @@ class XVLMRetriever:
         memory = self.network.text_encoder.remember(tokens[None])
         logits = torch.empty(len(which), 2, device=tokens.device)
         for strip, states in texts.readers(which):
-            logits[self.inputs.device.send(strip.texts)] = self.network.match(states, strip, memory)
+            logits[strip.texts] = self.network.match(states, strip, memory)
         return logits

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.inference.grain import grain_of
 from harness.inference.memory import give_back_freed
-from harness.inference.products import Linear, attend
+from harness.inference.products import Linear, aligned, attend
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
@@ -70,7 +70,7 @@ class WindowAttention(nn.Module):
         """Return the biases of all windows [W, heads, w * w, w * w], or [1, heads, w * w, w * w] where they are the same."""
         biases = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)[None]
         biases = biases if self.apart is None else biases + self.apart[:, None]
-        return biases.to(dtype).contiguous()  # fused attention takes no other
+        return aligned(biases.to(dtype))
 
 
 class Mlp(nn.Module):

@@ -15,7 +15,7 @@ from harness.models.xvlm.heads import RetrievalNetwork
 
 
 class Readers(NamedTuple):
-    """Some of the texts, ready to look: a strip, whose `texts` are their places among those asked for, and its states [N, d]."""
+    """Some of the texts, ready to look: a strip on the device, whose `texts` are places among those asked for, and its states [N, d]."""
 
     strip: Strip
     states: Tensor
@@ -39,7 +39,7 @@ class Texts:
         device = self.states.device
         for strip in lay_out(self.length[which].tolist(), grain_of(device)):
             tokens = strip.spread(self.start[which[strip.texts]]) + strip.places
-            yield Readers(strip, self.states[send(tokens, device)])
+            yield Readers(strip.on(device), self.states[send(tokens, device)])
 
 
 def read_texts(network: RetrievalNetwork, texts: Sequence[Sequence[int]], device: Device) -> Texts:
@@ -52,10 +52,11 @@ def read_texts(network: RetrievalNetwork, texts: Sequence[Sequence[int]], device
     features = torch.empty(len(texts), network.text_proj.out_features, device=device.torch)
     laid = 0
     for strip in lay_out(length.tolist(), device.grain):
-        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
-        read = network.text_encoder.read_along(device.send(ids), strip)
-        states[laid : laid + len(ids)] = network.text_encoder.begin_along(read, strip)
-        features[device.send(strip.texts)] = network.text_features(read[device.send(strip.first)])
         start[strip.texts] = laid + strip.first
+        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
+        there = strip.on(device.torch)
+        read = network.text_encoder.read_along(device.send(ids), there)
+        states[laid : laid + len(ids)] = network.text_encoder.begin_along(read, there)
+        features[there.texts] = network.text_features(read[there.first])
         laid += len(ids)
     return Texts(features, states, start, length)
