@@ -76,12 +76,18 @@ def decoder_of(text, layers):
 
 @pytest.fixture(scope="module")
 def built():
-    """The network built last: filling 200 M parameters takes seconds, and five of them would not fit."""
+    """The network built last: five of them would not fit."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The weights drawn so far: 200 M of them take seconds, and most heads have the same encoders."""
     return {}
 
 
 @pytest.fixture
-def network(case, built):
+def network(case, built, drawn):
     """Build the network of a head, filled by the formula; a shared tensor takes the values of the name that the golden lists."""
 
     def build(head):
@@ -92,7 +98,10 @@ def network(case, built):
             for name, parameter in made.named_parameters(remove_duplicate=False):
                 listed = official[name]
                 source = listed.removeprefix("same tensor as ") if isinstance(listed, str) else name
-                parameter.copy_(weight(source, tuple(parameter.shape), case.config))
+                key = (case.path, source, tuple(parameter.shape))
+                if key not in drawn:
+                    drawn[key] = weight(source, tuple(parameter.shape), case.config)
+                parameter.data = drawn[key]
             built[case.path, head] = made.to(device_under_test().torch)
         return built[case.path, head]
 
