@@ -113,7 +113,9 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     asked = [demand(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cpu"]).working for some in asked)
     assert eight - two == pytest.approx(6 * (two - one))
-    assert 85e6 < one < 100e6 and 11e6 < two - one < 13e6  # 85 MB in the encoder; its keys and values, there twice, are 5.3 MB each time
+    each = 4 * (3 * 384**2 + 145 * 1024) + 2 * 6 * 2 * 145 * 768 * 4  # pixels, tokens, and twice the keys and values of six layers;
+    each += 5 * 5 * 4 * (6 * 768 + 2 * 3072)  # and five readers of five tokens
+    assert two - one == pytest.approx(each, rel=0.01) and one - each == pytest.approx(85e6, rel=0.01)
     many = (demand(5 * n, n) for n in (64, 65))
     full, beyond = (costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cuda"]).working for some in many)
-    assert full > 64 * 85e6 and beyond - full < 13e6
+    assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

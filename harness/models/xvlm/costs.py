@@ -152,10 +152,11 @@ def _look(text: TextArchitecture, seen: float) -> float:
 
 
 def _encoder_bytes(vision: VisionArchitecture, images: int, grain: Grain) -> float:
-    """Return what images take in the encoder, where only some are at a time, and what comes out of it."""
+    """Return what images take in the encoder, where only some are at a time, and before and after it."""
     patches = vision.stage_side(0) ** 2
     encoded = min(images, max(1, grain.patches // patches))
-    return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * looked_at(vision) * vision.output_width))
+    each = 3 * vision.resolution**2 + looked_at(vision) * vision.output_width  # its pixels, and its tokens
+    return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * each))
 
 
 def _memory_bytes(text: TextArchitecture, seen: int) -> float:
