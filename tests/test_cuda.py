@@ -13,7 +13,7 @@ from harness.errors import MemoryFull
 from harness.inference.device import choose_device
 from harness.predict import fitting_batch_size
 from tasks import TASKS
-from tests.test_precision import SHARES, alike, model_of, predicted, samples_of
+from tests.test_precision import alike, least, model_of, predicted, samples_of
 from tests.test_processes import contents, finish
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -25,11 +25,11 @@ def test_every_task_is_predicted_as_on_a_processor(name):
     assert alike(predicted(name, device="cuda"), predicted(name, device="cpu"), within=1e-4) == 1
 
 
-@pytest.mark.parametrize(("dtype", "share"), SHARES.items())
+@pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_is_predicted_in_shorter_types(name, dtype, share):
+def test_every_task_is_predicted_in_shorter_types(name, dtype):
     """How far the numbers move is the benchmark's business (`xvlm-eval bench`)."""
-    assert alike(predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu"), within=0.05) >= share
+    assert alike(predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu"), within=0.05) >= least(name, dtype)
 
 
 def test_a_full_device_is_told_as_memory_full():

@@ -12,8 +12,6 @@ from harness.bench import inputs
 from harness.bench.models import Size, random_model, random_network
 from harness.inference.device import Device
 from harness.inference.readers import padded
-from harness.models.xvlm.preprocessing import pre_caption
-from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
 
 
 class Lab:
@@ -57,10 +55,6 @@ class Lab:
 
     def texts(self, count: int, lengths: inputs.Lengths) -> list[str]:
         return inputs.texts(count, lengths, self.words)
-
-    def captions(self, model: XVLMRetriever, count: int) -> list[list[int]]:
-        """Return captions as the token ids that a retriever reads."""
-        return [model.inputs.tokenizer.ids(pre_caption(text))[:MAX_TOKENS] for text in self.texts(count, inputs.COCO)]
 
     def padded(self, texts: Sequence[Sequence[int]], *, length: int = 0) -> tuple[Tensor, Tensor]:
         """Return texts padded to the longest, or to `length`, on the device: ids and presence [N, T]."""

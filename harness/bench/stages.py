@@ -21,7 +21,6 @@ from harness.models.xvlm.answerer import XVLMAnswerer, best, rank
 from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner, describe
 from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.heads import AnsweringNetwork, CaptioningNetwork, GroundingNetwork, PairNetwork, RetrievalNetwork
-from harness.models.xvlm.preprocessing import pre_caption, pre_question
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
 
@@ -35,7 +34,7 @@ def _retriever(lab: Lab) -> tuple[XVLMRetriever, RetrievalNetwork]:
 def rerank(lab: Lab) -> Contest[Tensor]:
     """128 captions beside one image."""
     model, network = _retriever(lab)
-    ids = lab.captions(model, 128)
+    ids = model.token_ids(lab.texts(128, inputs.COCO))
     with Device(lab.device.torch, "float32").computing():
         tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(1))[0]
         states = retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS))
@@ -52,7 +51,7 @@ def rerank(lab: Lab) -> Contest[Tensor]:
 def retrieve(lab: Lab) -> Contest[Tensor]:
     """6 images and 60 captions, 6 of each on the other's shortlist: from pixels and tokens to scores."""
     model, network = _retriever(lab)
-    ids, images, shortlist = lab.captions(model, 60), lab.images(6), 6
+    ids, images, shortlist = model.token_ids(lab.texts(60, inputs.COCO)), lab.images(6), 6
 
     def engine() -> Tensor:
         seen = model.see([(range(len(images)), images)])
@@ -70,7 +69,7 @@ def retrieve(lab: Lab) -> Contest[Tensor]:
 def text(lab: Lab) -> Contest[Tensor]:
     """128 captions read; the engine goes on to where they begin to look at an image."""
     model, network = _retriever(lab)
-    ids = lab.captions(model, 128)
+    ids = model.token_ids(lab.texts(128, inputs.COCO))
     return Contest(
         engine=lambda: model.read(ids).features,
         literal=lambda: retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS)).features,
@@ -126,7 +125,7 @@ def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
     images, questions, image_of = lab.images(2, lab.size.side_vqa), lab.texts(10, inputs.VQA), np.repeat([0, 1], 5)
 
     def literal() -> answering.Ranking:
-        ids, present = lab.padded([tokenizer.ids(pre_question(question)) for question in questions])
+        ids, present = lab.padded(model.token_ids(questions))
         states = answering.consider(network, images[torch.from_numpy(image_of)], ids, present)
         return answering.rank_answer(network, states, present, answers, shortlist=lab.size.shortlist)
 
@@ -151,7 +150,7 @@ def grounding(lab: Lab) -> Contest[Tensor]:
     images, expressions, image_of = lab.images(2), lab.texts(14, inputs.REFCOCO), np.repeat([0, 1], 7)
 
     def literal() -> Tensor:
-        ids, present = lab.padded([model.inputs.tokenizer.ids(pre_caption(expression)) for expression in expressions])
+        ids, present = lab.padded(model.token_ids(expressions))
         return looking.ground(network, images[torch.from_numpy(image_of)], ids, present).cpu()
 
     return Contest(lambda: model.locate(images, expressions, image_of), literal, numbers)
@@ -165,7 +164,7 @@ def nlvr2(lab: Lab) -> Contest[Tensor]:
     pairs = np.arange(10).reshape(5, 2)[[0, 0, 1, 1, 2, 2, 3, 4]]
 
     def literal() -> Tensor:
-        ids, present = lab.padded([model.inputs.tokenizer.ids(pre_caption(statement)) for statement in statements])
+        ids, present = lab.padded(model.token_ids(statements))
         left, right = (images[torch.from_numpy(side)] for side in pairs.T)
         return looking.judge(network, left, right, ids, present).cpu()
 
@@ -219,7 +218,7 @@ class Stage:
     contest: Callable[[Lab], Contest[Any]]
 
 
-STAGES = (  # in an order in which every model is made once
+STAGES = (  # in an order in which models are made again only where one was changed
     Stage("rerank", (Retriever,), 6.5, rerank),
     Stage("retrieval", (Retriever,), 3.0, retrieve),
     Stage("text", (Retriever, AttributeMatcher), 2.5, text),

@@ -23,7 +23,7 @@ NO_MEMORY = "can't allocate memory"  # torch's words where the CPU has none: it 
 
 @dataclass(frozen=True)
 class Device:
-    """A device of torch and the precision of matrix products on it. Weights, norms and results stay in float32."""
+    """A device of torch and the precision of matrix products on it. Sums from layer to layer, heads and results are in float32."""
 
     torch: torch.device
     dtype: str
@@ -64,28 +64,43 @@ class Device:
 
         Raises MemoryFull where the device runs out of memory.
         """
-        matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
-        before = matrices.fp32_precision, convolutions.fp32_precision
-        matrices.fp32_precision = convolutions.fp32_precision = "tf32" if self.dtype == "tf32" else "ieee"
+        short = torch.autocast(self.torch.type, DTYPES[self.dtype], enabled=self.dtype in SHORT)
         try:
-            with torch.inference_mode(), torch.autocast(self.torch.type, DTYPES[self.dtype], enabled=self.dtype in SHORT):
+            with torch.inference_mode(), _products("tf32" if self.dtype == "tf32" else "ieee"), short:
                 yield
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) and NO_MEMORY not in str(error):
                 raise
             raise MemoryFull(f"{self.name}: out of memory") from error
-        finally:
-            matrices.fp32_precision, convolutions.fp32_precision = before
+
+
+@contextmanager
+def exactly(device: torch.device) -> Iterator[None]:
+    """Compute in float32, whatever a run computes in."""
+    with torch.autocast(device.type, enabled=False), _products("ieee"):
+        yield
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """Let GPUs multiply float32 in a precision of torch's."""
+    matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = matrices.fp32_precision, convolutions.fp32_precision
+    matrices.fp32_precision = convolutions.fp32_precision = precision
+    try:
+        yield
+    finally:
+        matrices.fp32_precision, convolutions.fp32_precision = before
 
 
 class Awaited:
     """Numbers on their way from a device to the host; the device may have other things to do meanwhile."""
 
     def __init__(self, numbers: Tensor) -> None:
-        self._there = torch.cuda.Event() if numbers.device.type == "cuda" else None
-        self._host = numbers.to("cpu", non_blocking=True)
-        if self._there is not None:
-            self._there.record()
+        self._host, self._there = numbers.to("cpu", non_blocking=True), None
+        if numbers.device.type == "cuda":
+            self._there = torch.cuda.Event()
+            self._there.record(torch.cuda.current_stream(numbers.device))  # of this device, whichever torch takes for the current one
 
     def here(self) -> NDArray[Any]:
         """Wait for them, and return them."""
@@ -96,10 +111,10 @@ class Awaited:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor on a device. What the device has still to do is not waited for, as it is by torch's plain ways from host to GPU."""
+    """Return a tensor on a device. From the host to a GPU it goes without waiting for the GPU, which torch's plain `.to` would do."""
     if tensor.device.type == "cpu" and device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def choose_device(name: str, dtype: str) -> Device:

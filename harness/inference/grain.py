@@ -7,25 +7,20 @@ import torch
 
 @dataclass(frozen=True)
 class Grain:
-    """What fills a kind of device.
+    """What fills a kind of device: on a CPU what its caches serve well, on a GPU what takes longer to compute than to ask for."""
 
-    `samples` in a batch; `patches` (first tokens of the vision encoder) encoded together; `tokens` of readers that look together; `few` of
-    them are worth some padding, as are texts laid end to end where not so many are `alike` in length; `rows` whose distributions over all
-    words are there at a time.
-    """
-
-    samples: int
-    patches: int
-    tokens: int
-    few: int
-    alike: int
-    rows: int
+    samples: int  # in a batch
+    patches: int  # first tokens of the vision encoder, of images that are encoded together
+    tokens: int  # of texts that are read, or look, together
+    few: int  # texts: a group of fewer may have more padding than `readers.WASTE`
+    alike: int  # texts: so many, laid end to end, attend to themselves together, padded where they are not of one length
+    rows: int  # distributions over all words that are there at a time
 
 
 IMAGE = 96 * 96  # patches of an image of 384 px
 GRAINS = {
-    "cpu": Grain(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),  # what its cache holds
-    "cuda": Grain(samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048),  # what is longer computed than called for
+    "cpu": Grain(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),
+    "cuda": Grain(samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048),
 }
 
 

@@ -4,7 +4,7 @@ On a CPU, torch multiplies by MKL, which takes a matrix as it lies, and on other
 oneDNN, which comes with torch as well, lays a matrix out for the processor at hand, once, and then multiplies at full width. In float32,
 torch offers this to its own compiler only, by operators that may change from version to version: they are tried before they are trusted.
 
-On a GPU, torch's fused attention has no fast kernel for 32 bits, where plain products run on tensor cores (TF32).
+On a GPU, torch's fused attention has no fast kernel for 32 bits: plain products are faster, and in TF32 they run on tensor cores.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ Then = tuple[str, list[float], str]  # what oneDNN does to a product before it w
 AS_IT_IS: Then = ("none", [], "")
 GELU: Then = ("gelu", [], "none")  # the exact one, without the approximation by tanh
 ALIGNED = 8  # numbers that a row of a matrix has to be a multiple of: tensor cores take others at half the speed
-WORTHWHILE = 64  # keys, of fewer of which a GPU's fused attention is as good: more calls than work
+WORTHWHILE = 64  # keys: where fewer are seen, a GPU's fused attention is faster, as it is one call instead of many
 CLOSE = 1e-4  # to torch's own product, where oneDNN's is tried
 
 
@@ -114,7 +114,7 @@ def _twice(row: Tensor) -> Tensor:
 def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return what queries [.., L, w] find in values [.., S, w], weighted by their products with the keys, to which `mask` is added."""
     mask = None if mask is None else mask.to(query.dtype)
-    if not by_products(query) or keys.shape[-2] < WORTHWHILE:
+    if not by_products(query, seen=keys.shape[-2]):
         return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     return attend_by_products(query, keys, values, mask)
 
@@ -139,14 +139,15 @@ def attend_by_products(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor
     return scores.softmax(-1) @ values
 
 
-def by_products(states: Tensor) -> bool:
-    """Whether attention on a device, of a type, is computed by products."""
-    return states.device.type == "cuda" and states.dtype is torch.float32
+def by_products(numbers: Tensor, *, seen: int) -> bool:
+    """Whether `attend` takes products for queries or masks like these, where so many keys are seen."""
+    return numbers.device.type == "cuda" and numbers.dtype is torch.float32 and seen >= WORTHWHILE
 
 
 def aligned(mask: Tensor) -> Tensor:
-    """Return a mask [.., S] for many uses in the layout that `attend` wants: aligned, and what it is filled up with hidden."""
-    spare = -mask.shape[-1] % ALIGNED if by_products(mask) else 0
+    """Return a mask [.., S] as `attend` wants one that is used often: where it takes products, filled up with what is hidden."""
+    seen = mask.shape[-1]
+    spare = -seen % ALIGNED if by_products(mask, seen=seen) else 0
     return F.pad(mask, (0, spare), value=-torch.inf).contiguous()
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from harness.inference.device import exactly
+
 ROWS = 256  # compared at a time with everything on the other side: memory grows with the pairs, not with images times texts
 
 
@@ -24,9 +26,9 @@ class Pairs:
 def cosines(asking: Tensor, asked: Tensor) -> Tensor:
     """Return the products [n, m] of unit vectors [n, f] and [m, f] in float32, whatever a run computes in.
 
-    Sixteen bits would make equal what is not, and this is where it is decided what is looked at at all.
+    Fewer bits would make equal what is not, and this is where it is decided what is looked at at all.
     """
-    with torch.autocast(asking.device.type, enabled=False):
+    with exactly(asking.device):
         return asking.float() @ asked.float().T
 
 

@@ -63,11 +63,11 @@ class Strip:
 
     @property
     def places(self) -> Tensor:
-        """Where in its text each token stands, [N]."""
+        """Where in its text each token stands, [N], on the host."""
         return _places(self.length)
 
     def spread(self, values: Tensor) -> Tensor:
-        """Return for each token, [N], what `values` [n] hold of its text."""
+        """Return for each token, [N], what `values` [n], on the host, hold of its text."""
         return values.repeat_interleave(self.length)
 
     def on(self, device: torch.device) -> "Strip":

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from harness.inference import products
-from harness.inference.products import ALIGNED, Linear, attend, attend_by_products, lays_out, settle, widened
+from harness.inference.products import ALIGNED, WORTHWHILE, Linear, aligned, attend, attend_by_products, lays_out, settle, widened
 
 laid_out = pytest.mark.skipif(not lays_out(), reason="this torch has no products of oneDNN by the names that we know")
 
@@ -120,6 +120,16 @@ def test_attention_by_products_is_that_of_torch_whatever_the_number_of_keys(seen
     filled_up = F.pad(mask, (0, -seen % ALIGNED), value=-torch.inf)
     expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     assert torch.allclose(attend_by_products(query, keys, values, filled_up), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("seen", [4, 36, 49, 144, 225])
+def test_a_mask_that_is_used_often_is_made_as_attention_wants_it_whatever_the_number_of_keys(seen, draws, monkeypatch):
+    """As on a GPU in 32 bits: the windows of 64, 192, 224, 384 and 480 pixels."""
+    monkeypatch.setattr(products, "by_products", lambda _, *, seen: seen >= WORTHWHILE)
+    query, keys, values = (torch.randn(2, 3, seen, 8, generator=draws) for _ in range(3))
+    mask = torch.randn(1, 3, seen, seen, generator=draws)
+    expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+    assert torch.allclose(attend(query, keys, values, aligned(mask)), expected, atol=1e-5)
 
 
 def test_a_widened_map_has_aligned_rows_that_begin_as_before(draws):

@@ -1,5 +1,6 @@
 """What layers recall of texts that are being written: kept in place, and the same as put together anew at every step."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,17 @@ def test_what_was_begun_is_left_as_it_was():
     recalled.keep(torch.tensor([1, 0]))
     recalled.then(drawn(2, 1, seed=1))
     assert torch.equal(begun.keys, drawn(2, 3, seed=0).keys)
+
+
+def test_a_text_without_room_is_refused():
+    recalled = Recollection(drawn(1, 2, seed=0), room=3)
+    with pytest.raises(ValueError, match="room for 2"):
+        recalled.then(drawn(1, 1, seed=1))
+    recalled = Recollection(drawn(1, 2, seed=0), room=3)
+    recalled.keep(torch.tensor([0]))
+    recalled.then(drawn(1, 1, seed=1))
+    with pytest.raises(ValueError, match="4 tokens, but room for 3"):
+        recalled.then(drawn(1, 1, seed=2))
 
 
 def test_as_long_as_no_text_is_added_nothing_is_taken_anew():

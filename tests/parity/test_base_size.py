@@ -10,6 +10,7 @@ import torch
 from harness.inference.answers import AnswerTree
 from harness.inference.beams import Beams
 from harness.inference.grain import GRAINS
+from harness.inference.products import settle
 from harness.inference.strips import lay_out
 from harness.models.xvlm.answerer import Questions, first_words, rank
 from harness.models.xvlm.architecture import architecture_from_config
@@ -103,6 +104,7 @@ def network(case, built, drawn):
                     drawn[key] = weight(source, tuple(parameter.shape), case.config)
                 parameter.data = drawn[key]
             built[case.path, head] = made.to(device_under_test().torch)
+            settle(made, torch.float32)
         return built[case.path, head]
 
     return build

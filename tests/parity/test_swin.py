@@ -40,15 +40,19 @@ def test_a_settled_encoder_says_the_same(case, close):
 
 
 def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_shorter(case):
-    network = encoder(case)
+    network, passing = encoder(case), []
+    for part in network.modules():
+        if isinstance(part, swin.Block):
+            part.register_forward_hook(lambda _, given, found: passing.append((given[0].dtype, found.dtype)))
     with torch.autocast(device_under_test().torch.type, torch.bfloat16):
-        tokens = network.patch_embed(case.inputs["image"])
-        assert network.layers[0].blocks[0].attn.qkv(tokens).dtype is torch.bfloat16
-        assert network.layers[0].blocks[0](tokens.float()).dtype is torch.float32
+        assert network.layers[0].blocks[0].attn.qkv(network.patch_embed(case.inputs["image"])).dtype is torch.bfloat16
+        network(case.inputs["image"])
+    assert passing and set(passing) == {(torch.float32, torch.float32)}
 
 
 def test_some_windows_at_a_time_give_the_bits_of_all_at_once(case, monkeypatch):
     network = encoder(case)
+    settle(network, torch.float32)
     together = network(case.inputs["image"])
     monkeypatch.setattr(swin, "IN_CACHE", 1)
     assert torch.equal(network(case.inputs["image"]), together)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError
+from harness.inference.device import exactly
 from harness.inference.strips import Strip
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
 from harness.models.xvlm.bert import Bert, padding_mask
@@ -63,9 +64,9 @@ def mlp(width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs))
 
 
-def exactly(head: nn.Module, states: Tensor) -> Tensor:
-    """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and 16 bits would show."""
-    with torch.autocast(states.device.type, enabled=False):
+def applied(head: nn.Module, states: Tensor) -> Tensor:
+    """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and fewer bits would show."""
+    with exactly(states.device):
         result: Tensor = head(states.float())
         return result
 
@@ -95,7 +96,7 @@ class GroundingNetwork(nn.Module):
 
     def box(self, fused: Tensor) -> Tensor:
         """Return the boxes [.., 4] that fused first tokens [.., d] point at."""
-        return torch.sigmoid(exactly(self.bbox_head, fused))
+        return torch.sigmoid(applied(self.bbox_head, fused))
 
 
 class RetrievalNetwork(nn.Module):
@@ -112,15 +113,15 @@ class RetrievalNetwork(nn.Module):
 
     def image_features(self, tokens: Tensor) -> Tensor:
         """Return unit vectors [M, f] of image tokens [M, S, C]; their products with those of texts are cosines (no temperature)."""
-        return F.normalize(exactly(self.vision_proj, tokens[:, 0]), dim=-1)
+        return F.normalize(applied(self.vision_proj, tokens[:, 0]), dim=-1)
 
     def text_features(self, states: Tensor) -> Tensor:
         """Return unit vectors [n, f] of the first tokens [n, d] of read texts."""
-        return F.normalize(exactly(self.text_proj, states), dim=-1)
+        return F.normalize(applied(self.text_proj, states), dim=-1)
 
     def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
         """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
-        return exactly(self.itm_head, self.text_encoder.conclude_along(begun, strip, memory))
+        return applied(self.itm_head, self.text_encoder.conclude_along(begun, strip, memory))
 
 
 class AnsweringNetwork(nn.Module):
@@ -167,7 +168,7 @@ class PairNetwork(nn.Module):
         mask = padding_mask(present, ids.device)
         seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
         begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return exactly(self.cls_head, self.text_encoder.conclude(begun, seen, mask))
+        return applied(self.cls_head, self.text_encoder.conclude(begun, seen, mask))
 
 
 class CaptioningNetwork(nn.Module):

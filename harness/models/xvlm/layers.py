@@ -47,7 +47,7 @@ class Recollection:
     """What a layer recalls of texts that are being written: a memory with room for what is still to come, filled where it is."""
 
     def __init__(self, begun: Memory, *, room: int) -> None:
-        """Begin with what is recalled of a prompt; no text will have more than `room` tokens."""
+        """Begin with what is recalled of a prompt, which `keep` makes room for; no text will have more than `room` tokens."""
         self._room, self._length = room, begun.keys.shape[2]
         self._texts, self._both = len(begun.keys), [begun.keys, begun.values]
 
@@ -61,8 +61,10 @@ class Recollection:
         self._texts = len(rows)
 
     def then(self, more: Memory) -> Memory:
-        """Write down what is recalled of the next tokens, and return all of it."""
+        """Write down what is recalled of the next tokens, and return all of it. Raises ValueError where there is no room."""
         before, self._length = self._length, self._length + more.keys.shape[2]
+        if self._length > self._both[0].shape[2]:
+            raise ValueError(f"{self._length} tokens, but room for {self._both[0].shape[2]}")
         for buffer, new in zip(self._both, (more.keys, more.values), strict=True):
             buffer[: self._texts, :, before : self._length] = new
         keys, values = (buffer[: self._texts, :, : self._length] for buffer in self._both)

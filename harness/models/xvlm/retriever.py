@@ -98,6 +98,7 @@ class XVLMRetriever:
             numbers += some
             tokens.append(found.to(self.inputs.device.kept))
             features.append(self.network.image_features(found))  # batch by batch: it is the same whoever else encodes images
+            del batch, found  # before the next batch is made ready
         width = self.network.vision_proj.out_features
         everything = torch.cat([torch.empty(0, width, device=tokens[0].device), *features])
         return Seen(numbers, [image for batch in tokens for image in batch], numbers, everything)
@@ -116,8 +117,8 @@ class XVLMRetriever:
                     logits = self.match(tokens, texts, near)
                     looked = _Coming(number, near, Awaited(similarity), Awaited(logits[:, 1]))
                 if coming is not None:
-                    yield coming.matches()  # while a GPU looks at the next image
-                coming = looked
+                    yield coming.matches()
+                coming = looked  # a GPU looks at it while the one before is written down
         if coming is not None:
             yield coming.matches()
 

@@ -104,7 +104,7 @@ class Block(nn.Module):
         """Return tokens in the order of this block's windows. On a CPU, some windows at a time pass through all of it."""
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
         windows = tokens.shape[1] // self.places
-        step = windows if tokens.device.type != "cpu" else max(1, IN_CACHE // (tokens.numel() // windows))
+        step = windows if tokens.device.type != "cpu" else max(1, IN_CACHE // max(1, tokens.numel() // windows))
         if step >= windows:
             return self._pass(tokens, slice(windows))
         passed = torch.empty_like(tokens)
@@ -134,7 +134,7 @@ class PatchMerging(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         quads = tokens.index_select(1, self.neighbours).unflatten(1, (-1, 4)).flatten(2)
-        return self.reduction(self.norm(quads))
+        return self.reduction(self.norm(quads)).float()
 
 
 class Stage(nn.Module):
@@ -185,12 +185,12 @@ class VisionEncoder(nn.Module):
         """Encode some images at a time, as many as fill the device."""
         step = max(1, grain_of(images.device).patches // len(self.begin))
         tokens = torch.cat([self._encode(some) for some in images.split(step)])
-        if images.device.type == "cpu":
-            give_back_freed()
+        if images.device.type == "cpu" and torch.is_inference_mode_enabled():
+            give_back_freed()  # what encoding took is of other sizes than what comes after it
         return tokens
 
     def _encode(self, images: Tensor) -> Tensor:
-        tokens = self.patch_embed(images).index_select(1, self.begin)
+        tokens = self.patch_embed(images).float().index_select(1, self.begin)  # under autocast, too: sums stay in float32
         for stage in self.layers:
             tokens = stage(tokens)
         tokens = self.norm(tokens)
