@@ -160,7 +160,8 @@ def test_retrieval(case, network, close):
     strip = strip.on(tokens.device)
     laid = torch.cat([states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)])
     close(
-        found.text_encoder.read_along(torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]), strip), laid
+        found.text_encoder.read_along(torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]), strip),
+        laid.cpu().numpy(),
     )
     logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
     for number in range(len(tokens)):
