@@ -54,7 +54,7 @@ class Recollection:
     def keep(self, rows: Tensor) -> None:
         """Go on with the texts `rows` [N], in that order; one that is there twice goes on in two ways."""
         for number, buffer in enumerate(self._both):
-            kept = buffer[rows]  # the empty room, too: what always has one size leaves no holes in memory
+            kept = buffer.index_select(0, rows)  # the empty room, too: what always has one size leaves no holes in memory
             if buffer.shape[2] < self._room or len(buffer) < len(rows):
                 self._both[number] = buffer.new_empty(len(rows), buffer.shape[1], self._room, buffer.shape[3])
             self._both[number][: len(rows), :, : kept.shape[2]] = kept
