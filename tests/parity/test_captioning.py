@@ -47,7 +47,7 @@ def test_writing_word_after_word_is_reading_all_at_once(case, captioner, close):
     memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
     written = decoder.bert.write(ids[..., :3], memory)
     for position in range(3, 6):
-        written = decoder.bert.write(ids[..., position : position + 1], memory, past=written.past, before=position)
+        written = decoder.bert.write(ids[..., position : position + 1], memory, past=written.past)
     close(decoder.cls.predictions(written.states)[:, 0, -1], case.outputs["logits"][:, 5])
 
 

@@ -115,17 +115,16 @@ class Bert(nn.Module):
         memory: list[Memory],
         *,
         past: Sequence[Past] = (),
-        before: int = 0,
         places: Tensor | None = None,
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
     ) -> Written:
-        """Read and look at once: ids [G, n, T] are what texts go on with after the tokens that `past` recalls, `before` of them.
+        """Read and look at once: ids [G, n, T] are what texts go on with after the tokens that `past` recalls.
 
         By default every token sees those before it and itself (more than one at a time is then only possible at the beginning); `places`
         [G, n, T] and `mask` [G * n, 1, T, past + T] say otherwise: several ways to go on can be written next to one another.
         """
-        length = ids.shape[-1]
+        length, before = ids.shape[-1], past[0].length if past else 0
         places = torch.arange(before, before + length, device=ids.device) if places is None else places
         if mask is None and length > 1:
             mask = (1.0 - torch.ones(length, length, device=ids.device).tril()) * PADDING

@@ -73,7 +73,7 @@ class Writing:
     def __init__(self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int) -> None:
         """Read a `prompt` [G, 1, T] about each memory; no text will have more than `longest` tokens."""
         written = decoder.bert.write(prompt, memory)
-        self._decoder, self._memory, self._states, self._length = decoder, memory, written.states, prompt.shape[-1]
+        self._decoder, self._memory, self._states = decoder, memory, written.states
         self._past = [Recollection(begun, room=longest) for begun in written.past]
 
     def next_words(self) -> Tensor:
@@ -87,5 +87,4 @@ class Writing:
             self._memory = [memory.of(images) for memory in self._memory]
         for recalled in self._past:
             recalled.keep(texts.flatten())
-        self._states = self._decoder.bert.write(words[..., None], self._memory, past=self._past, before=self._length).states
-        self._length += 1
+        self._states = self._decoder.bert.write(words[..., None], self._memory, past=self._past).states

@@ -27,7 +27,6 @@ class PredictionHead(nn.Module):
 
     def __init__(self, text: TextArchitecture, words: nn.Embedding) -> None:
         super().__init__()
-        self.vocabulary = text.vocabulary
         self.transform = Transform(text.width)
         self.decoder = Linear(text.width, text.vocabulary)
         self.decoder.weight = words.weight
@@ -39,7 +38,7 @@ class PredictionHead(nn.Module):
             self.decoder = widened(self.decoder)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.decoder(self.transform(states))[..., : self.vocabulary]
+        return self.decoder(self.transform(states))[..., : len(self.bias)]
 
 
 class OutputHeads(nn.Module):

@@ -26,6 +26,11 @@ class Memory:
     keys: Tensor
     values: Tensor
 
+    @property
+    def length(self) -> int:
+        """How many tokens are remembered."""
+        return self.keys.shape[2]
+
     def of(self, rows: Tensor) -> "Memory":
         """Return some of G memories, in the order of `rows`."""
         return Memory(self.keys[rows], self.values[rows])
@@ -38,6 +43,11 @@ class Memory:
 class Past(Protocol):
     """What a layer recalls of the beginnings of texts."""
 
+    @property
+    def length(self) -> int:
+        """How many tokens of each are recalled."""
+        ...
+
     def then(self, more: Memory) -> Memory:
         """Return what is recalled of more tokens after these."""
         ...
@@ -48,7 +58,7 @@ class Recollection:
 
     def __init__(self, begun: Memory, *, room: int) -> None:
         """Begin with what is recalled of a prompt, which `keep` makes room for; no text will have more than `room` tokens."""
-        self._room, self._length = room, begun.keys.shape[2]
+        self._room, self.length = room, begun.length
         self._texts, self._both = len(begun.keys), [begun.keys, begun.values]
 
     def keep(self, rows: Tensor) -> None:
@@ -62,12 +72,12 @@ class Recollection:
 
     def then(self, more: Memory) -> Memory:
         """Write down what is recalled of the next tokens, and return all of it. Raises ValueError where there is no room."""
-        before, self._length = self._length, self._length + more.keys.shape[2]
-        if self._length > self._both[0].shape[2]:
-            raise ValueError(f"{self._length} tokens, but room for {self._both[0].shape[2]}")
+        before, self.length = self.length, self.length + more.length
+        if self.length > self._both[0].shape[2]:
+            raise ValueError(f"{self.length} tokens, but room for {self._both[0].shape[2]}")
         for buffer, new in zip(self._both, (more.keys, more.values), strict=True):
-            buffer[: self._texts, :, before : self._length] = new
-        keys, values = (buffer[: self._texts, :, : self._length] for buffer in self._both)
+            buffer[: self._texts, :, before : self.length] = new
+        keys, values = (buffer[: self._texts, :, : self.length] for buffer in self._both)
         return Memory(keys, values)
 
 
