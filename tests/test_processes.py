@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,10 +17,13 @@ RUN = ["run", "--task", "all", "--limit", "12", "--batch-size", "5"]
 
 
 @contextmanager
-def started(processes, arguments, module="harness.cli"):
-    """The command in so many processes, as a process group of its own; killed if it is still there at the end."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "-m", module]
-    if processes == 1:
+def started(processes, arguments, module="harness.cli", node=()):
+    """The command in so many processes, as a process group of its own; killed if it is still there at the end.
+
+    `node` is what torchrun has to know where this is one of several nodes.
+    """
+    launcher = [sys.executable, "-m", "torch.distributed.run", *node, "--nproc-per-node", str(processes), "-m", module]
+    if processes == 1 and not node:
         launcher = [sys.executable, "-m", module]
     run = subprocess.Popen([*launcher, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
@@ -76,6 +80,19 @@ def test_several_processes_end_in_the_records_of_one_for_every_task(processes, a
     finish(processes, [*RUN, "--out", str(tmp_path)])
     assert contents(tmp_path) == contents(alone)
     assert len([path for path in contents(alone) if path.name.endswith(".limit-12.json")]) == 15
+
+
+def test_two_nodes_end_in_the_records_of_one_process(alone, tmp_path):
+    """As two machines: a launcher each, which find each other; here, both on this one."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    node = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port} --local-addr 127.0.0.1".split()
+    task = ["run", "--task", "refcoco+", *RUN[3:], "--out", str(tmp_path)]
+    with started(1, task, node=node) as first, started(1, task, node=node) as second:
+        shown = [run.communicate(timeout=240)[0] for run in (first, second)]
+    assert first.returncode == second.returncode == 0, shown
+    found, expected = contents(tmp_path), contents(alone)
+    assert found == {path: content for path, content in expected.items() if path.name.startswith("refcoco+")} and found
 
 
 def test_started_on_three_killed_and_gone_on_with_one_ends_in_the_same_records(alone, tmp_path):
