@@ -13,14 +13,19 @@ FEW = 16
 GRAINS = st.integers(1, 200).map(lambda tokens: grain(tokens))
 
 
-def grain(tokens):
-    return Grain(samples=1, patches=1, tokens=tokens, few=FEW, alike=1, rows=1)
+def grain(tokens, few=FEW):
+    return Grain(samples=1, patches=1, tokens=tokens, few=few, alike=1, rows=1)
 
 
 def test_texts_of_like_length_come_together_shortest_first():
     assert list(by_length([5, 2, 5, 2], grain(10))) == [[1, 3], [0, 2]]
     assert list(by_length([3, 3, 3, 3], grain(6))) == [[0, 1], [2, 3]]
     assert list(by_length([], grain(6))) == []
+
+
+def test_few_texts_come_together_whatever_their_padding():
+    assert list(by_length([1, 9, 1, 9], grain(99, few=1))) == [[0, 2], [1, 3]]
+    assert list(by_length([1, 9, 1, 9], grain(99, few=4))) == [[0, 2, 1, 3]]
 
 
 @given(LENGTHS, GRAINS)

@@ -70,11 +70,10 @@ def test_every_pair_has_the_official_score(case, everything, close):
     close(np.stack([matches.itm for matches in everything]), case.outputs["itm_logits"][:, :, 1])
 
 
-def test_every_pair_has_the_official_score_where_texts_of_all_lengths_attend_to_themselves_together(
-    case, retriever, texts, monkeypatch, close
-):
+@pytest.mark.parametrize("grain", [{"alike": 10**6}, {"tokens": 30}], ids=["all lengths in one table", "in many strips"])
+def test_every_pair_has_the_official_score_however_texts_are_laid(case, retriever, texts, grain, monkeypatch, close):
     device = retriever.inputs.device.torch.type
-    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], alike=len(texts)))
+    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **grain))
     gallery = seen(case, retriever)
     matches = retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers)
     close(np.stack([found.itm for found in matches]), case.outputs["itm_logits"][:, :, 1])
