@@ -133,9 +133,9 @@ def save(network: GroundingNetwork, path: Path, recipe: Recipe) -> None:
 
 def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Iterator[tuple[int, float]]:
     """Train step by step; yields the step and its box loss."""
-    grid: dict[str, Tensor] = {}
+    grid: list[Tensor] = []
     spotted = network.vision_encoder.get_submodule(f"layers.{GRID_STAGE}.blocks.{VISION.depths[GRID_STAGE] - 1}")
-    spotted.register_forward_hook(lambda _module, _inputs, tokens: grid.update(tokens=tokens))
+    spotted.register_forward_hook(lambda _module, _inputs, tokens: grid.append(tokens))  # of some images at a time
     lessons = Lessons(fused_width=128, grid_width=VISION.width * 2**GRID_STAGE).to(recipe.device)
     parameters = [*network.parameters(), *lessons.parameters()]
     optimizer = torch.optim.AdamW(parameters, recipe.peak_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
@@ -144,6 +144,7 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
     network.train()
     for step in range(1, recipe.steps + 1):
         drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
+        grid.clear()
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
             memory = network.text_encoder.remember(network.vision_encoder(normalised(drawn.images)))
             mask = padding_mask(drawn.ids > 0)
@@ -152,7 +153,7 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
             scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
             grounding = box_loss(predicted, drawn.boxes[scene, drawn.target])
             naming = lessons.name(fused, drawn.looks[scene, drawn.target])
-            spotting = lessons.spot(grid["tokens"], drawn.boxes, drawn.looks, drawn.objects)
+            spotting = lessons.spot(torch.cat(grid), drawn.boxes, drawn.looks, drawn.objects)
         loss = grounding + recipe.naming * naming + recipe.spotting * spotting
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
