@@ -28,8 +28,8 @@ check: setup
 	$(BIN)/xvlm-eval check runs/check --require-all
 
 shapes-checkpoint: setup
-	$(BIN)/python -m harness.shapes.train
-	$(BIN)/python -m harness.shapes.heads
+	$(BIN)/python -m harness.shapes.training.train
+	$(BIN)/python -m harness.shapes.training.heads
 
 baselines: setup
 	$(EMBEDDED) --out runs/baselines

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, MissingError, UsageError, nearest
-from harness.places import configured, hub_cache, shipped
-from harness.reading import Item, read_yaml
+from harness.files.parsing import Item, read_yaml
+from harness.files.paths import configured, hub_cache, shipped
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark

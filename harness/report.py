@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.results import ResultRecord
-from harness.table import Row, shown_name
+from harness.records.record import ResultRecord
+from harness.tables.comparison import Row, shown_name
 
 if TYPE_CHECKING:
     import pandas

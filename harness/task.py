@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.demand import Demand
-from harness.sources.folder import DataFolder, Needed
+from harness.formats.folder import DataFolder, Needed
 from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
 from harness.statistics.sums import Statistic
+from harness.workload import Demand
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from harness.capabilities import Captioner
 from harness.errors import DataError
+from harness.formats.coco import coco_images
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.karpathy import coco_id, read_flat_captions, read_karpathy
+from harness.formats.submissions import matched, read_captions
 from harness.metrics.captions import score
 from harness.metrics.java import java_environment
-from harness.sources.coco import coco_images
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.karpathy import coco_id, read_flat_captions, read_karpathy
-from harness.sources.submissions import matched, read_captions
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")

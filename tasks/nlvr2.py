@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from harness.capabilities import PairReasoner
 from harness.errors import DataError
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.nlvr2 import read_flat_statements, read_lines
+from harness.formats.submissions import matched, read_verdicts
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.nlvr2 import read_flat_statements, read_lines
-from harness.sources.submissions import matched, read_verdicts
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 

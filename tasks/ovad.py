@@ -13,17 +13,17 @@ from typing import ClassVar
 import numpy as np
 
 from harness.capabilities import AttributeMatcher
-from harness.demand import Demand
 from harness.errors import DataError
+from harness.files.parsing import is_number
+from harness.formats.coco import coco_images
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.matrices import read_array
+from harness.formats.ovad import Attribute, read_ovad
+from harness.formats.prompts import sentences
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
-from harness.reading import is_number
-from harness.sources.coco import coco_images
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.matrices import read_array
-from harness.sources.ovad import Attribute, read_ovad
-from harness.sources.prompts import sentences
 from harness.task import Batch, Prediction, Region, Sample, SampleId, Scores, Task
+from harness.workload import Demand
 
 ANNOTATIONS = Needed(
     ("ovad/ovad2000.json", "ovad2000.json"),

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from harness.capabilities import Grounder
 from harness.errors import DataError
+from harness.files.parsing import is_number
+from harness.formats.coco import coco_images
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.refer import read_flat, read_references
+from harness.formats.submissions import matched, read_boxes
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
-from harness.reading import is_number
-from harness.sources.coco import coco_images
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.refer import read_flat, read_references
-from harness.sources.submissions import matched, read_boxes
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 

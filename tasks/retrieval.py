@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Retriever
-from harness.demand import Demand
 from harness.errors import DataError
+from harness.formats.coco import coco_images
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.karpathy import read_flat_captions, read_karpathy
+from harness.formats.matches import as_prediction, stored_pairs
+from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
-from harness.sources.coco import coco_images
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.karpathy import read_flat_captions, read_karpathy
-from harness.sources.matches import as_prediction, stored_pairs
-from harness.sources.matrices import read_matrices
 from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
+from harness.workload import Demand
 
 FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
 KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.capabilities import Answerer
-from harness.demand import Demand
 from harness.errors import DataError
+from harness.formats.coco import coco_images
+from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.submissions import matched, read_answers
+from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
 from harness.metrics.vqa import SCORERS
-from harness.sources.coco import coco_images
-from harness.sources.folder import DataFolder, Needed, below
-from harness.sources.submissions import matched, read_answers
-from harness.sources.vqa import Answers, read_answer_list, read_flat_questions, read_questions
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
+from harness.workload import Demand
 
 SHORTLIST = 128  # `k_test`: answers read to the end, those with the likeliest first words
 IMAGE_FOLDER = {"val": "val2014", "test-dev": "test2015", "test": "test2015"}

@@ -52,7 +52,7 @@ class Case:
 
 def device_under_test() -> Any:
     """Return the device whose predictions are compared with the goldens: `XVLM_EVAL_TEST_DEVICE`, the processor by default."""
-    from harness.inference.device import choose_device
+    from harness.engine.device import choose_device
 
     return choose_device(os.environ.get("XVLM_EVAL_TEST_DEVICE", "cpu"), "float32")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.bench.memory import peak_of
-from harness.inference.device import Device
+from harness.engine.device import Device
 
 TOLERANCE = 1e-4  # between results in float32, as for the goldens
 ROUNDING = 1e-5  # scores nearer than this may change places

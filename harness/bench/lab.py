@@ -10,8 +10,8 @@ from torch import Tensor
 
 from harness.bench import inputs
 from harness.bench.models import Size, random_model, random_network
-from harness.inference.device import Device
-from harness.inference.readers import padded
+from harness.engine.batching import padded
+from harness.engine.device import Device
 
 
 class Lab:

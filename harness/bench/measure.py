@@ -14,8 +14,8 @@ from harness.bench.lab import Lab
 from harness.bench.models import SIZES
 from harness.bench.projection import Projection, project
 from harness.bench.stages import STAGES, Stage
+from harness.engine.device import Device, choose_device
 from harness.errors import UsageError, nearest
-from harness.inference.device import Device, choose_device
 from harness.registry import find_task
 
 ALL = "all"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from harness.inference.device import Device
-from harness.inference.memory import give_back_freed
+from harness.engine.device import Device
+from harness.engine.memory import give_back_freed
 
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 HIGH_WATER = "5"  # what is written to `clear_refs` to begin a new high-water mark (Linux, proc(5))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.inference.device import Device
+from harness.engine.device import Device
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
 from harness.models.xvlm.captioner import XVLMCaptioner

@@ -15,8 +15,8 @@ from harness.bench.lab import Lab
 from harness.bench.literal import answering, captioning, looking, retrieval
 from harness.bench.literal.swin import encode
 from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, Matches, PairReasoner, Retriever
-from harness.inference.beams import Hypothesis
-from harness.inference.device import Device
+from harness.engine.beam_search import Hypothesis
+from harness.engine.device import Device
 from harness.models.xvlm.answerer import XVLMAnswerer, best, rank
 from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner, describe
 from harness.models.xvlm.grounder import XVLMGrounder

@@ -17,7 +17,7 @@ from harness.bench import inputs
 from harness.bench.contest import timed
 from harness.bench.lab import Lab
 from harness.bench.memory import peak_of
-from harness.inference.device import Device
+from harness.engine.device import Device
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.grounder import XVLMGrounder

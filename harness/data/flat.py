@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.inspection import Inspection, Read
+from harness.data.inventory import Inspection, Read
 from harness.errors import DataError, HarnessError
 
 Entries = list[dict[str, Any]]

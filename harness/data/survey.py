@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.data.chosen import Watch, chosen_data
-from harness.data.inspection import Inspection, inspect
-from harness.data.verification import Misfit, verify
+from harness.data.inventory import Inspection, inspect
+from harness.data.resolve import Watch, chosen_data
+from harness.data.verify import Misfit, verify
 from harness.registry import find_splits, find_tasks
 
 WORKERS = 4  # threads that decode images

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.places import cache
-from harness.reading import read_json
-from harness.shapes.expressions import expressions
+from harness.files.parsing import read_json
+from harness.files.paths import cache
+from harness.formats.folder import EMBEDDED, MARKER, DataFolder
 from harness.shapes.formats import write_captions_and_questions, write_flickr30k, write_nlvr2, write_ovad
-from harness.shapes.scenes import SHAPES, Object, Scene, evaluation_scene
 from harness.shapes.storage import coco_name, write_image, write_json
-from harness.sources.folder import EMBEDDED, MARKER, DataFolder
+from harness.shapes.world.expressions import expressions
+from harness.shapes.world.scenes import SHAPES, Object, Scene, evaluation_scene
 
 VERSION = 2  # raise with any change of what is written: the folder of each version stays as it is
 ROUND = "circle"  # what testA refers to, as RefCOCO+'s testA refers to people; testB refers to everything else

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.shapes.attributes import attributes, labels
-from harness.shapes.questions import ANSWERS, questions
-from harness.shapes.scenes import Dice, Scene, evaluation_scene
-from harness.shapes.sentences import captions
-from harness.shapes.statements import statement
 from harness.shapes.storage import coco_name, write_image, write_json
+from harness.shapes.world.attributes import attributes, labels
+from harness.shapes.world.questions import ANSWERS, questions
+from harness.shapes.world.scenes import Dice, Scene, evaluation_scene
+from harness.shapes.world.sentences import captions
+from harness.shapes.world.statements import statement
 
 SCENES = {"test": 100, "val": 40}  # of COCO and of Flickr30K
 HIDDEN = 20  # scenes of VQA's test, whose answers are not written

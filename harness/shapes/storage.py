@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from harness.shapes.render import render
-from harness.shapes.scenes import Scene
+from harness.shapes.world.render import render
+from harness.shapes.world.scenes import Scene
 
 QUALITY = 95  # of the JPEG files
 

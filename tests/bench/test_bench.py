@@ -13,8 +13,8 @@ from harness.bench.projection import project, projected
 from harness.bench.report import tables
 from harness.bench.stages import STAGES
 from harness.bench.throughput import Batch, Rate
-from harness.cli import main
-from harness.inference.device import choose_device
+from harness.cli.main import main
+from harness.engine.device import choose_device
 
 CPU = choose_device("cpu", "float32")
 

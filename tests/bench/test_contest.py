@@ -5,7 +5,7 @@ import torch
 
 from harness.bench.contest import Contest, decisions, hold, numbers, rankings
 from harness.bench.memory import peak_of
-from harness.inference.device import choose_device
+from harness.engine.device import choose_device
 
 CPU = choose_device("cpu", "float32")
 NOT_LISTED = -torch.inf

@@ -4,8 +4,8 @@ import pytest
 
 from harness.bench import inputs
 from harness.bench.models import SIZES, random_model, random_network
-from harness.inference.answers import AnswerTree
-from harness.inference.device import choose_device
+from harness.engine.device import choose_device
+from harness.engine.prefix_tree import AnswerTree
 
 
 @pytest.fixture(scope="module")

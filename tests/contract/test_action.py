@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.cli import main
+from harness.cli.main import main
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -36,7 +36,7 @@ class Blocker:
         if name.split(".")[0] in {blocked!r}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocker())
-from harness.cli import main
+from harness.cli.main import main
 sys.exit(main(["check", {str(results)!r}, "--baseline", {str(results)!r}, "--require-all"]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

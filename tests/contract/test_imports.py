@@ -9,16 +9,44 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", "rich", "tabulate", "safetensors"}
-WITHOUT_TORCH = ("harness/metrics", "harness/sources", "tasks", "harness/errors.py", "harness/results.py", "harness/table.py",
-                 "harness/report.py", "harness/task.py", "harness/capabilities.py", "harness/checkpoints.py",
-                 "harness/registry.py", "harness/predictions.py", "harness/statistics", "harness/paper.py",
-                 "harness/contributions.py", "harness/beside.py", "harness/baselines.py", "harness/changes.py",
-                 "harness/circumstances.py", "harness/drift.py",
-                 "harness/drift_report.py", "harness/diff.py",
-                 "harness/reading.py", "harness/first_use.py", "harness/arguments.py", "harness/cli.py", "harness/verbs",
-                 "harness/score.py", "harness/server.py", "harness/places.py", "harness/provenance.py",
-                 "harness/data", "harness/fetch", "harness/hub",
-                 "harness/crew.py", "harness/parts.py", "harness/demand.py", "harness/predict.py", "harness/planning.py")  # fmt: skip
+WITHOUT_TORCH = (
+    "harness/metrics",
+    "harness/formats",
+    "tasks",
+    "harness/errors.py",
+    "harness/records/record.py",
+    "harness/tables/comparison.py",
+    "harness/report.py",
+    "harness/task.py",
+    "harness/capabilities.py",
+    "harness/checkpoints.py",
+    "harness/registry.py",
+    "harness/records/predictions.py",
+    "harness/statistics",
+    "harness/tables/paper.py",
+    "harness/records/sample_scores.py",
+    "harness/records/stored.py",
+    "harness/drift/baselines.py",
+    "harness/drift/samples.py",
+    "harness/drift/environment.py",
+    "harness/drift/check.py",
+    "harness/drift/report.py",
+    "harness/drift/diff.py",
+    "harness/files/parsing.py",
+    "harness/running/pinned.py",
+    "harness/cli/arguments.py",
+    "harness/cli",
+    "harness/running/rescore.py",
+    "harness/running/import_score.py",
+    "harness/files/paths.py",
+    "harness/records/provenance.py",
+    "harness/data",
+    "harness/running/distributed.py",
+    "harness/running/shards.py",
+    "harness/workload.py",
+    "harness/running/predict.py",
+    "harness/running/forecast.py",
+)
 
 
 def modules(*places: str) -> list[Path]:
@@ -49,32 +77,36 @@ def offenders(places, forbidden):
 @pytest.mark.parametrize(
     ("places", "forbidden"),
     [
-        (["harness", "tasks"], ["harness.cli"]),
-        (["harness", "tasks"], ["harness.verbs.running", "harness.verbs.results", "harness.verbs.supplies"]),
         (WITHOUT_TORCH, ["torch", "transformers"]),
-        (["tasks"], ["harness.models", "harness.inference", "harness.evaluate", "harness.shapes"]),
-        (["harness/models"], ["tasks", "harness.evaluate", "harness.predictions", "harness.results", "harness.shapes"]),
+        (["tasks"], ["harness.models", "harness.engine", "harness.running.evaluate", "harness.shapes"]),
+        (
+            ["harness/models"],
+            ["tasks", "harness.running.evaluate", "harness.records.predictions", "harness.records.record", "harness.shapes"],
+        ),
         (
             [
-                "harness/table.py",
+                "harness/tables/comparison.py",
                 "harness/report.py",
-                "harness/results.py",
-                "harness/paper.py",
-                "harness/drift.py",
-                "harness/diff.py",
-                "harness/drift_report.py",
-                "harness/changes.py",
-                "harness/circumstances.py",
-                "harness/beside.py",
-                "harness/contributions.py",
+                "harness/records/record.py",
+                "harness/tables/paper.py",
+                "harness/drift/check.py",
+                "harness/drift/diff.py",
+                "harness/drift/report.py",
+                "harness/drift/samples.py",
+                "harness/drift/environment.py",
+                "harness/records/stored.py",
+                "harness/records/sample_scores.py",
                 "harness/statistics",
             ],
             ["tasks", "harness.task", "harness.registry"],
         ),
-        (["harness/metrics"], ["tasks", "harness.models", "harness.sources", "harness.inference"]),
-        (["harness/models", "harness/inference", "tasks", "harness/evaluate.py", "harness/launch.py"], ["harness.bench"]),
-        (["harness/bench"], ["tasks", "harness.evaluate", "harness.predictions", "harness.results", "harness.shapes"]),
-        (["harness/inference"], ["tasks", "harness.models", "harness.evaluate", "harness.shapes"]),
+        (["harness/metrics"], ["tasks", "harness.models", "harness.formats", "harness.engine"]),
+        (["harness/models", "harness/engine", "tasks", "harness/running/evaluate.py", "harness/running/launch.py"], ["harness.bench"]),
+        (
+            ["harness/bench"],
+            ["tasks", "harness.running.evaluate", "harness.records.predictions", "harness.records.record", "harness.shapes"],
+        ),
+        (["harness/engine"], ["tasks", "harness.models", "harness.running.evaluate", "harness.shapes"]),
     ],
     ids=lambda value: "+".join(value) if len(value) < 4 else "the rest",
 )
@@ -89,7 +121,8 @@ def test_only_the_command_line_and_the_training_print():
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert all(module.startswith("harness/verbs/") for module in printing - {"harness/shapes/train.py", "harness/shapes/heads.py"})
+    training = {f"harness/shapes/training/{name}.py" for name in ("train", "heads")}
+    assert all(module.startswith("harness/cli/") for module in printing - training)
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -97,7 +130,7 @@ def loaded_by(*arguments: str) -> set[str]:
     program = (
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\n'.join(sys.modules), file=sys.stderr))\n"
-        "from harness.cli import main\n"
+        "from harness.cli.main import main\n"
         f"sys.exit(main({list(arguments)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

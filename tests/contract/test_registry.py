@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from harness.checkpoints import Weights
-from harness.cli import main
+from harness.cli.main import main
 from harness.errors import UsageError
 from harness.registry import find_task, load_model, task_names
 from tasks import TASKS

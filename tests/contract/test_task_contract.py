@@ -3,8 +3,8 @@
 import pytest
 
 from harness import capabilities
-from harness.paper import paper
 from harness.registry import find_task, task_names
+from harness.tables.paper import paper
 from harness.task import Task
 
 

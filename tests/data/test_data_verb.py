@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.cli import main
-from harness.data.known import COUNTS, deviations, digest_of, objection
-from harness.paper import paper
+from harness.cli.main import main
+from harness.data.published import COUNTS, deviations, digest_of, objection
+from harness.formats.folder import MARKER, DataFolder
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import MARKER, DataFolder
-from tests.tasks import refcoco_files
+from harness.tables.paper import paper
+from tests.support import refcoco_files
 from tests.tasks.test_flat_lists import REAL
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-from harness.data.known import FILES
+from harness.data.hub.copies import COPIES, UNUSABLE
 from harness.data.layout import layout
-from harness.hub.copies import COPIES, UNUSABLE
+from harness.data.published import FILES
 from harness.registry import find_task, task_names
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")

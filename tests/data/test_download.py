@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.data.fetch.download import Pace, download
 from harness.errors import DataError, HarnessError, MissingError, UsageError
-from harness.fetch.download import Pace, download
-from tests.data.unreliable_server import Site, served
+from tests.support.unreliable_server import Site, served
 
 CONTENT = random.Random(0).randbytes(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -247,7 +247,7 @@ def test_random_misfortune_ends_in_the_right_file_or_in_none(tmp_path):
 def test_a_killed_process_loses_nothing_that_it_noted(site, tmp_path):
     site.stalls = lambda request: request > 8  # one for the size, seven pieces, and then silence
     program = (
-        "import sys; from pathlib import Path; from harness.fetch.download import Pace, download\n"
+        "import sys; from pathlib import Path; from harness.data.fetch.download import Pace, download\n"
         f"download({site.url + '/file'!r}, Path({str(tmp_path / 'file')!r}), size=None, sha256=None, "
         "pace=Pace(connections=2, piece=9000, timeout=60.0), report=lambda done, total: print(done, flush=True))"
     )

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.data import known, origins
+from harness.cli.main import main
+from harness.data import origins
+from harness.data import published as known
 from harness.shapes.benchmark import embedded_data
-from tests.data.unreliable_server import Site, served
+from tests.support.unreliable_server import Site, served
 
 
 def archive(members):

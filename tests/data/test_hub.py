@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from datasets import Dataset, Features, Image, List, Value
 
-from harness.cli import main
-from harness.data.chosen import unwatched
+from harness.cli.main import main
+from harness.data.hub.copies import COPIES, UNUSABLE, is_hub
+from harness.data.hub.materialise import hub_data, refuse_unofficial
+from harness.data.hub.rows import Source
+from harness.data.resolve import unwatched
 from harness.errors import DataError, HarnessError, MissingError
-from harness.fetch.alone import alone
-from harness.hub.copies import COPIES, UNUSABLE, is_hub
-from harness.hub.materialise import hub_data, refuse_unofficial
-from harness.hub.rows import Source
-from harness.places import cache
+from harness.files.lock import alone
+from harness.files.paths import cache
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
-from tests.models_on_disk import write_checkpoint
+from tests.support.models_on_disk import write_checkpoint
 
 ANSWER = {"answer": Value("string"), "answer_confidence": Value("string"), "answer_id": Value("int64")}
 COLUMNS = {

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from harness.data.fetch.unzip import unpack, unpacked_size
 from harness.errors import DataError
-from harness.fetch.unpack import unpack, unpacked_size
 
 FOLDER = {"val2017/": "images/coco/val2017"}
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from harness.drift import DRIFTED, Cell, enough_draws, judge
+from harness.drift.check import DRIFTED, Cell, enough_draws, judge
 from tests.drift import simulation
 from tests.drift.simulation import Benchmark, Generator, Pair
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.drift import Cell
+from harness.drift.check import Cell
 from harness.metrics.attribute_ranks import MeanAveragePrecision
 from harness.metrics.caption_sums import Bleu
 from harness.statistics.interval import Interval

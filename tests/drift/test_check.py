@@ -6,14 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness import launch
-from harness.cli import main
-from harness.drift import check
+from harness.cli.main import main
+from harness.drift.check import check
 from harness.models.xvlm.inputs import Inputs
 from harness.registry import find_task
+from harness.running import launch
 from harness.shapes.benchmark import embedded_data
 from tests.contract.test_imports import loaded_by
-from tests.drift.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
 
 RUN_TEST_B = ["run", "--task", "refcoco+", "--split", "testB", "--batch-size", "32", "--out"]  # as the baseline was run
 ELSEWHERE = {"torch": "9.9.9"}  # other packages: the same predictions are no longer due, and metrics are tested

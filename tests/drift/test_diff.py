@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from harness.beside import read_result
-from harness.changes import changed_samples, shown
-from harness.cli import main
+from harness.cli.main import main
+from harness.drift.samples import changed_samples, shown
 from harness.errors import DataError
-from tests.drift.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+from harness.records.stored import read_result
+from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
 
 STEM = "refcoco+.testB"
 

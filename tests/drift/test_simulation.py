@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from harness.drift import DRIFTED, enough_draws, judge
+from harness.drift.check import DRIFTED, enough_draws, judge
 from harness.statistics.interval import LEVEL
 from tests.drift import simulation
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.drift import Cell, judge
+from harness.drift.check import Cell, judge
 from harness.statistics.interval import Interval
 
 DROP = {"metric": "accuracy", "difference": -1.0, "interval": Interval(-1.5, -0.5), "p": 0.001}

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from harness.cli import main
-from harness.models.xvlm.bert import Bert
+from harness.cli.main import main
+from harness.models.fusion.bert import Bert
+from harness.models.fusion.layers import AddAndNorm
 from harness.models.xvlm.heads import PairNetwork, RetrievalNetwork
-from harness.models.xvlm.layers import AddAndNorm
 from harness.models.xvlm.swin import VisionEncoder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data

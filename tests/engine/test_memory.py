@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.inference.memory import free_memory, taken_memory
+from harness.engine.memory import free_memory, taken_memory
 
 GIB = 2**30
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.inference import shortlist
-from harness.inference.shortlist import shortlisted
+from harness.engine import shortlist
+from harness.engine.shortlist import shortlisted
 
 
 def plainly(images, texts, count):

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from harness.errors import DataError
+from harness.formats.folder import DataFolder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import DataFolder
 
 QUESTIONS = "vqa/v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "vqa/v2_mscoco_val2014_annotations.json"

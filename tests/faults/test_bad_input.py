@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cli import main
-from tests.models_on_disk import grounding_state, write_checkpoint, write_vocabulary
-from tests.tasks import refcoco_files
+from harness.cli.main import main
+from tests.support import refcoco_files
+from tests.support.models_on_disk import grounding_state, write_checkpoint, write_vocabulary
 
 
 @pytest.fixture

@@ -20,18 +20,18 @@ from PIL import Image
 
 from harness.checkpoints import read_entries
 from harness.errors import HarnessError
-from harness.inference.loader import load_batches
+from harness.files.paths import configured
+from harness.formats.folder import DataFolder
+from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.tokenizer import Tokenizer
-from harness.places import configured
-from harness.predictions import open_predictions, stored_predictions
+from harness.records.predictions import open_predictions, stored_predictions
+from harness.records.record import read_record
 from harness.registry import find_task
-from harness.results import read_record
-from harness.sources.folder import DataFolder
+from harness.running.loader import load_batches
 from harness.task import Sample
-from tests.faults.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
-from tests.models_on_disk import grounding_state, write_checkpoint
-from tests.test_results import RECORD
+from tests.records.test_record import RECORD
+from tests.support.models_on_disk import grounding_state, write_checkpoint
+from tests.support.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
 
 SETTINGS = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), 2**63, 1e308, -0.0]))

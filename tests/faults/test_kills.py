@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 
 KILLS = 9  # of each task (of captions, which take long to score, two); the last test adds them up
 TASKS = {  # split, and samples: as many as take about a second
@@ -27,7 +27,7 @@ TASKS = {  # split, and samples: as many as take about a second
 GROUND = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "60", "--batch-size", "2", "--out"]
 # Every run is a process of its own, forked from one that has imported what takes long and computed nothing yet.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["harness.models.xvlm.load", "harness.verbs.running", "tests.faults.preloaded"])
+processes.set_forkserver_preload(["harness.models.xvlm.load", "harness.cli.running", "tests.support.preloaded"])
 killed: Counter[str] = Counter()
 
 

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
+from harness.formats.folder import open_folder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import open_folder
 from harness.task import image_file
 
 SPLITS = {

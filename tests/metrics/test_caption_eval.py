@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.metrics.captions import score, tokenized
 
 KIND = "caption_eval"

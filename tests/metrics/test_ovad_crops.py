@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.inference.loader import load_batches, plan_batches
+from harness.formats.ovad import read_ovad
 from harness.models.xvlm.preprocessing import resize
-from harness.sources.ovad import read_ovad
+from harness.running.loader import load_batches, plan_batches
 from harness.task import Region, Sample
 
 KIND = "ovad_crops"

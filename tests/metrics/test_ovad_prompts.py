@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.sources.prompts import sentences
+from harness.formats.prompts import sentences
 
 KIND = "ovad_prompts"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"  # other people's data: not ours to commit

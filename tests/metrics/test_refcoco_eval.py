@@ -2,8 +2,8 @@
 
 import pytest
 
+from harness.formats.folder import DataFolder
 from harness.metrics.grounding import in_pixels, iou
-from harness.sources.folder import DataFolder
 from tasks.refcoco_plus import FLAT, RefCOCOPlus
 
 KIND = "refcoco_eval"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.inference.answers import AnswerTree
+from harness.engine.prefix_tree import AnswerTree
 from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_question

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.inference.answers import AnswerTree
-from harness.inference.beams import Beams
-from harness.inference.grain import GRAINS
-from harness.inference.products import settle
-from harness.inference.strips import lay_out
+from harness.engine.beam_search import Beams
+from harness.engine.chunks import GRAINS
+from harness.engine.matmul import settle
+from harness.engine.packing import lay_out
+from harness.engine.prefix_tree import AnswerTree
+from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.answerer import Questions, first_words, rank
 from harness.models.xvlm.architecture import architecture_from_config
-from harness.models.xvlm.bert import padding_mask
 from harness.models.xvlm.captioner import write
 from harness.models.xvlm.heads import (
     AnsweringNetwork,

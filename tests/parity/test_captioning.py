@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from harness.inference.beams import Beams
-from harness.models.xvlm.bert import causal_mask
+from harness.engine.beam_search import Beams
+from harness.models.fusion.bert import causal_mask
 from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.conftest import device_under_test

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from harness.bench.literal import answering, bert, captioning, looking, retrieval, swin
-from harness.inference.beams import Beams
+from harness.engine.beam_search import Beams
 from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.inference.readers import padded
+from harness.engine.batching import padded
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner

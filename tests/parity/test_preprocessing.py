@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.inference.device import choose_device
+from harness.engine.device import choose_device
+from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.inputs import normalised
 from harness.models.xvlm.preprocessing import pre_caption, pre_question, resize
-from harness.models.xvlm.tokenizer import Tokenizer
 
 KIND = "k_preprocess"
 

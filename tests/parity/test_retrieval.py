@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.inference.grain import GRAINS
+from harness.engine.chunks import GRAINS
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever

@@ -2,7 +2,7 @@
 
 import torch
 
-from harness.inference.products import settle
+from harness.engine.matmul import settle
 from harness.models.weights import read_tensors
 from harness.models.xvlm import swin
 from harness.models.xvlm.adaptation import without_buffers

@@ -5,7 +5,7 @@ import pytest
 
 from harness.metrics.grounding import THRESHOLD, Box, iou
 from harness.metrics.weak_grounding import box_scores, chosen_boxes
-from harness.models.xvlm.bert import padding_mask
+from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.gradcam import attention_weights, looked_at
 from harness.models.xvlm.networks import retrieval_network

@@ -6,16 +6,16 @@ from collections import Counter
 import pytest
 from PIL import Image
 
+from harness.formats.prompts import sentences
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
 from harness.registry import find_task, task_names
-from harness.shapes.attributes import attributes, labels
 from harness.shapes.benchmark import embedded_data
-from harness.shapes.questions import ANSWERS, questions
-from harness.shapes.scenes import Dice, evaluation_scene
-from harness.shapes.sentences import captions
-from harness.shapes.statements import statement
-from harness.shapes.vocabulary import vocabulary
-from harness.sources.prompts import sentences
+from harness.shapes.training.vocabulary import vocabulary
+from harness.shapes.world.attributes import attributes, labels
+from harness.shapes.world.questions import ANSWERS, questions
+from harness.shapes.world.scenes import Dice, evaluation_scene
+from harness.shapes.world.sentences import captions
+from harness.shapes.world.statements import statement
 from harness.task import Region
 
 FEWEST = {  # samples of each split: enough that a point is visible

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from harness.shapes.benchmark import SPLITS, VERSION, embedded_data, write_benchmark
-from harness.shapes.expressions import AFTER_NOUN, BEFORE_NOUN, NOUNS, expressions
-from harness.shapes.render import render
-from harness.shapes.scenes import COLOURS, evaluation_scene, training_scene
-from harness.shapes.vocabulary import vocabulary
+from harness.shapes.training.vocabulary import vocabulary
+from harness.shapes.world.expressions import AFTER_NOUN, BEFORE_NOUN, NOUNS, expressions
+from harness.shapes.world.render import render
+from harness.shapes.world.scenes import COLOURS, evaluation_scene, training_scene
 from tasks.refcoco_plus import RefCOCOPlus
 
 SEEDS = [str(number) for number in range(300)]
@@ -111,7 +111,7 @@ def test_every_word_is_in_the_vocabulary():
 
 
 def test_the_committed_vocabulary_is_the_one_of_the_words():
-    from harness.shapes.train import WEIGHTS
+    from harness.shapes.training.train import WEIGHTS
 
     assert (WEIGHTS / "vocab.txt").read_text().splitlines() == vocabulary()
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from harness.cli import main
-from harness.shapes.losses import box_loss, generalised_iou, overlap
-from harness.shapes.train import Recipe, train
+from harness.cli.main import main
+from harness.shapes.training.losses import box_loss, generalised_iou, overlap
+from harness.shapes.training.train import Recipe, train
 
 SQUARE = torch.tensor([0.5, 0.5, 0.2, 0.2])  # (cx, cy, w, h)
 

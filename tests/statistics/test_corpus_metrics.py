@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
+from harness.formats.ovad import Attribute
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.caption_sums import Bleu, bleu_counts
-from harness.sources.ovad import Attribute
 from harness.statistics.bootstrap import interval
 from harness.statistics.paired import compare
 

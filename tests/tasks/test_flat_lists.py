@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.formats.folder import DataFolder
 from harness.metrics.nlvr2 import consistency
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import DataFolder
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"  # other people's data: not ours to commit
 

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
+from harness.formats.folder import DataFolder
 from harness.metrics.nlvr2 import consistency
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
-from harness.sources.folder import DataFolder
 
 ORIGINALS = {
     "vqa/v2_OpenEnded_mscoco_val2014_questions.json",

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError
-from harness.sources.folder import DataFolder
+from harness.formats.folder import DataFolder
 from harness.task import Batch
 from tasks.refcoco_plus import RefCOCOPlus
-from tests.tasks import refcoco_files
+from tests.support import refcoco_files
 
 TASK = RefCOCOPlus()
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.models.xvlm.bert import PADDING, UNSEEN, Bert
-from harness.models.xvlm.language import LanguageModel
-from harness.models.xvlm.layers import Attention, Layer
+from harness.models.fusion.bert import PADDING, UNSEEN, Bert
+from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.layers import Attention, Layer
 
 
 class Past(NamedTuple):

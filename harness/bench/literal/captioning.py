@@ -1,4 +1,4 @@
-"""Captions as the paper's code makes them: `generate` of transformers 4.12.5, its rules written down in `harness/inference/beams.py`.
+"""Captions as the paper's code makes them: `generate` of transformers 4.12.5, its rules written down in `harness/engine/beam_search.py`.
 
 A row is a beam, with the tokens of its image. Keys and values of its words are kept, those of the image made again at every step; the
 rows of an image that is done stay, filled with padding, until all images are.
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from harness.bench.literal.bert import Decoded, Past, decode
 from harness.bench.literal.swin import encode
-from harness.inference.beams import Beams, Finished, Hypothesis
+from harness.engine.beam_search import Beams, Finished, Hypothesis
+from harness.models.fusion.language_model import LanguageModel
 from harness.models.xvlm.heads import CaptioningNetwork
-from harness.models.xvlm.language import LanguageModel
 
 UNOPENED = -1e9  # the sum with which all beams but the first begin: at first, they are copies of it
 

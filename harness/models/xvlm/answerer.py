@@ -11,18 +11,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.demand import Cost, Demand
-from harness.inference.answers import AnswerTree
-from harness.inference.device import Device
-from harness.inference.readers import padded, seat
+from harness.engine.batching import padded, seat
+from harness.engine.device import Device
+from harness.engine.prefix_tree import AnswerTree
+from harness.models.fusion.bert import PADDING, memory_mask
+from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.layers import Memory, of_rows
 from harness.models.xvlm import costs
-from harness.models.xvlm.bert import PADDING, memory_mask
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
-from harness.models.xvlm.language import LanguageModel
-from harness.models.xvlm.layers import Memory, of_rows
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question
+from harness.workload import Cost, Demand
 
 FIRST_READ = 8  # answers read at first, when most are still to be left out
 

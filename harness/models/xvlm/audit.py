@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from harness.errors import CheckpointError
+from harness.formats.folder import sha256_of
 from harness.models.xvlm.checkpoint import HEADS, Checkpoint, read_checkpoint
 from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
-from harness.sources.folder import sha256_of
 
 NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
     "pretrain": (retrieval_network, grounding_network),

@@ -7,16 +7,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.demand import Cost, Demand
-from harness.inference.beams import Beams, Hypothesis, search
-from harness.inference.device import Device
+from harness.engine.beam_search import Beams, Hypothesis, search
+from harness.engine.device import Device
+from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.layers import Memory, Recollection
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
 from harness.models.xvlm.inputs import Inputs
-from harness.models.xvlm.language import LanguageModel
-from harness.models.xvlm.layers import Memory, Recollection
 from harness.models.xvlm.networks import captioning_network
+from harness.workload import Cost, Demand
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
 BEAMS = Beams(width=3, longest=20, shortest=5)  # X-VLM's configuration of COCO captioning; lengths count [CLS] and the prompt
@@ -68,7 +68,7 @@ def describe(decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: 
 
 
 class Writing:
-    """What a beam search asks of a decoder: implements `harness.inference.beams.Writer`."""
+    """What a beam search asks of a decoder: implements `harness.engine.beam_search.Writer`."""
 
     def __init__(self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int) -> None:
         """Read a `prompt` [G, 1, T] about each memory; no text will have more than `longest` tokens."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError, DataError
+from harness.files.parsing import Item, read_json
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
-from harness.reading import Item, read_json
 
 SHOWN = 5  # names listed in a message before it only counts
 

@@ -5,11 +5,11 @@ of float32, an upper bound where a run computes in fewer bits; how many an image
 A `length` is the mean number of tokens of the texts, `seen` how many tokens they look at.
 """
 
-from harness.demand import Cost, Demand
-from harness.inference.beams import Beams
-from harness.inference.grain import Grain
-from harness.inference.shortlist import ROWS
+from harness.engine.beam_search import Beams
+from harness.engine.chunks import Grain
+from harness.engine.shortlist import ROWS
 from harness.models.xvlm.architecture import PATCH, TextArchitecture, VisionArchitecture
+from harness.workload import Cost, Demand
 
 FLOAT = 4  # bytes
 AT_ONCE = 18  # times the bytes of its first patches that an image takes in the encoder of a GPU, as measured (a CPU: less)

@@ -8,9 +8,9 @@ import math
 import torch
 from torch import Tensor
 
-from harness.models.xvlm.bert import padding_mask
+from harness.models.fusion.bert import padding_mask
+from harness.models.fusion.layers import Attention, Layer, Memory
 from harness.models.xvlm.heads import RetrievalNetwork
-from harness.models.xvlm.layers import Attention, Layer, Memory
 
 LAYER = 9  # `block_num` for the base model: the fourth layer that looks at the image
 

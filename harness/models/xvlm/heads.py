@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.engine.device import exactly
+from harness.engine.packing import Strip
 from harness.errors import CheckpointError
-from harness.inference.device import exactly
-from harness.inference.strips import Strip
+from harness.models.fusion.bert import Bert, padding_mask
+from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.layers import Memory
 from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
-from harness.models.xvlm.bert import Bert, padding_mask
-from harness.models.xvlm.language import LanguageModel
-from harness.models.xvlm.layers import Memory
 from harness.models.xvlm.swin import VisionEncoder
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from harness.engine.device import Device
+from harness.engine.matmul import settle
 from harness.errors import CheckpointError, DataError
-from harness.inference.device import Device
-from harness.inference.products import settle
+from harness.formats.folder import sha256_of
+from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
 from harness.models.xvlm.preprocessing import MEAN, STD, resize
-from harness.models.xvlm.tokenizer import Tokenizer
-from harness.sources.folder import sha256_of
 
 COUNTED = 500  # texts whose tokens are counted to tell what all will cost
 

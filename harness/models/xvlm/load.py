@@ -4,8 +4,8 @@ from typing import Any
 
 from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, PairReasoner, Retriever
 from harness.checkpoints import Weights
+from harness.engine.device import choose_device
 from harness.errors import CapabilityError, CheckpointError
-from harness.inference.device import choose_device
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint

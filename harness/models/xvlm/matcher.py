@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.demand import Cost, Demand
-from harness.inference.device import Device
-from harness.inference.shortlist import cosines
+from harness.engine.device import Device
+from harness.engine.shortlist import cosines
+from harness.models.fusion.packed_texts import read_texts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import retrieval_network
-from harness.models.xvlm.texts import read_texts
+from harness.workload import Cost, Demand
 
 MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the released 16M model
 

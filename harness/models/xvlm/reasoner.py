@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.demand import Cost, Demand
-from harness.inference.device import Device
-from harness.inference.readers import seat
+from harness.engine.batching import seat
+from harness.engine.device import Device
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import pair_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
+from harness.workload import Cost, Demand
 
 
 class XVLMPairReasoner:

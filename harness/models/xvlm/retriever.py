@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import Gallery, Matches
-from harness.demand import Cost, Demand
-from harness.inference.device import Awaited, Device
-from harness.inference.shortlist import shortlisted
+from harness.engine.device import Awaited, Device
+from harness.engine.shortlist import shortlisted
+from harness.models.fusion.packed_texts import Texts, read_texts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs, cleaned
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.models.xvlm.texts import Texts, read_texts
+from harness.workload import Cost, Demand
 
 MAX_TOKENS = 40  # of a caption, [CLS] included: `max_tokens` of the reference's retrieval configurations
 

@@ -7,9 +7,9 @@ released checkpoints. Positions, windows and masks follow from the sizes, so the
 import torch
 from torch import Tensor, nn
 
-from harness.inference.grain import grain_of
-from harness.inference.memory import give_back_freed
-from harness.inference.products import Linear, aligned, attend
+from harness.engine.chunks import grain_of
+from harness.engine.matmul import Linear, aligned, attend
+from harness.engine.memory import give_back_freed
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5

@@ -1,0 +1,34 @@
+"""Which data a command is about."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from harness.data.hub.copies import is_hub
+from harness.files.paths import words_for
+from harness.formats.folder import DataFolder, open_folder
+from harness.shapes.benchmark import embedded_data
+
+Report = Callable[[int, int], None]
+Watch = Callable[[str], AbstractContextManager[Report]]  # shows the progress of what it is given the name of
+
+
+def chosen_data(flag: str | None, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -> DataFolder:
+    """Return the user's data folder, by `--data`, the environment or the configuration; the embedded benchmark where none is named.
+
+    Of the hub (`hf`, `hf:...`) the `wanted` splits by task are written into the cache first. Raises MissingError where there is no such
+    folder, and what `hub_data` raises.
+    """
+    words = words_for("data", flag=flag)
+    if words is None:
+        return embedded_data()
+    if is_hub(words):
+        from harness.data.hub.materialise import hub_data
+
+        return hub_data(words, wanted, watch=watch)
+    return open_folder(Path(words).expanduser())
+
+
+def unwatched(name: str) -> AbstractContextManager[Report]:
+    """Show no progress."""
+    return nullcontext(lambda done, total: None)

@@ -1,0 +1,1 @@
+"""Whether a run can go here, and what to do if not."""

@@ -1,0 +1,1 @@
+"""Two results beside one another: is this number still the number, and what changed?"""

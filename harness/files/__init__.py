@@ -1,0 +1,1 @@
+"""Parse, lock, find and write files."""

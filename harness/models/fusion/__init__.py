@@ -1,0 +1,1 @@
+"""BERT with cross-attention: the text side of any ALBEF-like model."""

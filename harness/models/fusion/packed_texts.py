@@ -1,0 +1,62 @@
+"""Texts that were read, laid end to end: what retrieval compares with images, again and again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from harness.engine.chunks import grain_of
+from harness.engine.device import Device, send
+from harness.engine.packing import Strip, lay_out
+from harness.models.xvlm.heads import RetrievalNetwork
+
+
+class Readers(NamedTuple):
+    """Some of the texts, ready to look: a strip on the device, whose `texts` are places among those asked for, and its states [N, d]."""
+
+    strip: Strip
+    states: Tensor
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Read texts: `features` [T, f], and `states` [all tokens, d], laid end to end, from which they go on to look at images.
+
+    Text i begins at `start[i]` and has `length[i]` tokens. The states are those after the first fusion layer's own attention: no image
+    changes them up to there.
+    """
+
+    features: Tensor
+    states: Tensor
+    start: Tensor
+    length: Tensor
+
+    def readers(self, which: Tensor) -> Iterator[Readers]:
+        """Yield the texts `which` [n], by index."""
+        device = self.states.device
+        for strip in lay_out(self.length[which].tolist(), grain_of(device)):
+            tokens = strip.spread(self.start[which[strip.texts]]) + strip.places
+            yield Readers(strip.on(device), self.states[send(tokens, device)])
+
+
+def read_texts(network: RetrievalNetwork, texts: Sequence[Sequence[int]], device: Device) -> Texts:
+    """Read texts given as token ids. Raises ValueError where there is none."""
+    if not texts:
+        raise ValueError("no text to read")
+    length = torch.tensor([len(text) for text in texts])
+    start = torch.empty_like(length)
+    states = torch.empty(int(length.sum()), network.architecture.text.width, dtype=device.kept, device=device.torch)
+    features = torch.empty(len(texts), network.text_proj.out_features, device=device.torch)
+    laid = 0
+    for strip in lay_out(length.tolist(), device.grain):
+        start[strip.texts] = laid + strip.first
+        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
+        there = strip.on(device.torch)
+        read = network.text_encoder.read_along(device.send(ids), there)
+        states[laid : laid + len(ids)] = network.text_encoder.begin_along(read, there)
+        features[there.texts] = network.text_features(read[there.first])
+        laid += len(ids)
+    return Texts(features, states, start, length)

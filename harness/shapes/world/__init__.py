@@ -1,0 +1,1 @@
+"""The scenes of the embedded benchmark and the texts about them."""

@@ -1,0 +1,196 @@
+"""Batches that fit into memory: how large they are chosen, and what becomes of a run whose memory is full nevertheless."""
+
+import gc
+import json
+import weakref
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from harness.cli.main import main
+from harness.engine.device import Device
+from harness.errors import MemoryFull
+from harness.models.xvlm.retriever import XVLMRetriever
+from harness.records.record import BESIDE
+from harness.running.distributed import Alone, share
+from harness.running.loader import cut, plan_batches
+from harness.running.predict import fitting_batch_size
+from harness.task import Sample
+from harness.workload import Cost, Demand, Room
+from tests.running.test_torchrun import started
+from tests.support.scarce_memory import CUDA_WORDS, limit_images
+
+MEGA = 10**6
+
+
+class Asking:
+    """A task of 100 samples about 100 images."""
+
+    def demand(self, samples):
+        return Demand(samples=100, images=100, pairs=100, pairs_at_most=100)
+
+
+class Telling:
+    """A model that keeps 100 MB and takes 10 MB an image."""
+
+    def __init__(self, free, largest=32):
+        self._room = Room(free, 0, largest)
+
+    def room(self):
+        return self._room
+
+    def cost(self, demand):
+        return Cost(0.0, 100 * MEGA, demand.images * 10 * MEGA)
+
+
+@pytest.mark.parametrize(
+    ("free", "size"),
+    [(10_000, 32), (840, 32), (839, 16), (520, 16), (519, 8), (220, 1), (5, 1)],  # twice 100 + 10 a sample, in MB
+)
+def test_the_batch_is_the_largest_power_of_two_that_takes_half_of_the_free_memory(free, size):
+    assert fitting_batch_size(Asking(), Telling(free * MEGA), range(100)) == size
+
+
+def test_a_model_that_does_not_tell_or_a_system_that_does_not_gets_batches_of_32():
+    assert fitting_batch_size(Asking(), SimpleNamespace(), range(100)) == 32
+    assert fitting_batch_size(Asking(), Telling(None, largest=128), range(100)) == 32
+
+
+def test_a_part_of_a_demand_is_rounded_up():
+    whole = Demand(samples=10, images=3, pairs=10, pairs_at_most=20, texts=["a"] * 50)
+    assert whole.part(4) == Demand(samples=4, images=2, pairs=4, pairs_at_most=8, texts=["a"] * 20)
+
+
+def test_a_batch_is_cut_into_pieces_that_hold_the_same_samples_and_keep_images_together_where_they_can():
+    batch = [Sample(number, (f"{image}.jpg",)) for number, image in enumerate("aaabbcdddddd")]
+    pieces = [[sample.id for sample in piece] for piece in cut(batch, 4)]
+    assert pieces == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9], [10, 11]]
+    assert [len(piece) for piece in cut(batch, 1)] == [1] * 12
+
+
+def test_whose_sample_is_whose_follows_from_the_planned_batches_not_from_the_cut_ones():
+    samples = [Sample(number, (f"{number // 2}.jpg",)) for number in range(40)]
+    crews = [SimpleNamespace(rank=rank, size=3) for rank in range(3)]
+    owned = [[s.id for batch in share(plan_batches(samples, 4), crew) for piece in cut(batch, 1) for s in piece] for crew in crews]
+    assert sorted(id for ids in owned for id in ids) == list(range(40))
+
+
+@pytest.mark.parametrize("wrong", [torch.OutOfMemoryError(CUDA_WORDS), MemoryError()])
+def test_a_full_memory_is_told_from_other_failures(wrong):
+    device = Device(torch.device("cpu"), "float32")
+    with pytest.raises(MemoryFull, match=r"^cpu: out of memory$"), device.computing():
+        raise wrong
+    with pytest.raises(MemoryFull), device.computing():
+        torch.empty(1 << 60)
+    with pytest.raises(RuntimeError, match="shapes"), device.computing():
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+
+TASKS = ["vqav2", "nlvr2", "coco-caption", "flickr30k-retrieval", "refcoco+", "ovad"]
+RUN = ["run", "--task", ",".join(TASKS), "--limit", "12", "--batch-size", "8"]
+
+
+def results(out):
+    """Records and predictions by name, and what the records say of halving."""
+    records = {path.stem: json.loads(path.read_text()) for path in out.rglob("*.json") if not path.name.endswith(BESIDE)}
+    predictions = {
+        path.name: {entry["id"]: entry["prediction"] for entry in map(json.loads, path.read_text().splitlines()[1:])}
+        for path in out.rglob("*.jsonl")
+    }
+    halved = {name: record["predictions"].pop("batch_size_halved_to", None) for name, record in records.items()}
+    return records, predictions, halved
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    out = tmp_path_factory.mktemp("calm")
+    assert main([*RUN, "--out", str(out)]) == 0
+    return results(out)
+
+
+def assert_same(calm, found):
+    """The same metrics, and predictions that are equal, or nearly so where they are numbers."""
+    (records, predictions, _), (others, theirs, _) = calm, found
+    assert {name: record["metrics"] for name, record in records.items()} == {name: record["metrics"] for name, record in others.items()}
+    for name, entries in predictions.items():
+        assert entries.keys() == theirs[name].keys()
+        for id, prediction in entries.items():
+            other = theirs[name][id]
+            if isinstance(prediction, dict):
+                assert all(other[key] == pytest.approx(value, abs=1e-4) for key, value in prediction.items())
+            else:
+                assert other == (pytest.approx(prediction, abs=1e-4) if isinstance(prediction, list) else prediction)
+
+
+@pytest.mark.parametrize("on_cpu", [False, True])
+def test_a_run_out_of_memory_halves_its_batches_and_ends_in_the_same_metrics(on_cpu, calm, tmp_path, capsys, monkeypatch):
+    limit_images(monkeypatch.setattr, most=2, on_cpu=on_cpu)
+    assert main([*RUN, "--out", str(tmp_path)]) == 0
+    found = results(tmp_path)
+    assert_same(calm, found)
+    assert found[2]["flickr30k-retrieval.test.limit-12"] == found[2]["ovad.box.limit-12"] == 2
+    assert set(calm[2].values()) == {None}
+    shown = capsys.readouterr().err
+    assert "cpu: out of memory; going on with batches of 4" in shown and "going on with batches of 2" in shown
+    timings = json.loads((tmp_path / "xvlm-shapes" / "ovad.box.limit-12.timings.json").read_text())["sittings"]
+    assert [(sitting["batch_size"], sitting["halved_to"]) for sitting in timings] == [(8, 2)]
+
+
+def test_where_not_even_one_sample_fits_the_run_fails_and_keeps_what_it_has(calm, tmp_path, capsys, monkeypatch):
+    arguments = ["run", "--task", "ovad", "--limit", "12", "--batch-size", "8", "--out", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        limit_images(patch.setattr, most=8, calls=1)
+        assert main(arguments) == 4
+    shown = capsys.readouterr().err
+    assert "out of memory, even one sample at a time" in shown and "what was predicted is kept" in shown
+    assert "Traceback" not in shown
+    name = "ovad.box.limit-12"
+    path = tmp_path / "xvlm-shapes" / f"{name}.predictions.jsonl"
+    assert len(path.read_text().splitlines()) == 1 + 8
+    assert main(arguments) == 0
+    assert f"12 ({8} were predicted before)" in capsys.readouterr().err
+    assert results(tmp_path)[0][name]["metrics"] == calm[0][name]["metrics"]
+
+
+def test_what_filled_the_memory_is_let_go_before_going_on(tmp_path, monkeypatch):
+    seen = []
+
+    def look(images):
+        assert all(earlier() is None for earlier in seen)
+        seen.append(weakref.ref(images))
+
+    limit_images(monkeypatch.setattr, most=2, look=look)
+    gc.disable()  # references alone have to do: a GPU's memory does not wait for the collector
+    try:
+        assert main(["run", "--task", "ovad", "--limit", "8", "--batch-size", "8", "--out", str(tmp_path)]) == 0
+    finally:
+        gc.enable()
+    assert len(seen) == 6  # 8, 4, and four times 2
+
+
+def test_a_task_that_has_told_the_others_something_does_not_begin_anew(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError(CUDA_WORDS)
+
+    gathered = []
+    gather = Alone.gather
+    monkeypatch.setattr(Alone, "gather", lambda crew, value: gathered.append(value) or gather(crew, value))
+    monkeypatch.setattr(XVLMRetriever, "match", full)
+    assert main(["run", "--task", "coco-retrieval", "--split", "val", "--limit", "8", "--out", str(tmp_path)]) == 4
+    assert "smaller batches do not help here; use more processes" in capsys.readouterr().err
+    assert len([value for value in gathered if isinstance(value, tuple) and isinstance(value[0], list)]) == 1  # features: once
+
+
+def test_of_two_processes_one_halves_its_own_share_and_nothing_is_lost_or_doubled(calm, tmp_path):
+    chosen = ["run", "--task", "flickr30k-retrieval,refcoco+", "--split", "test,val"]
+    del chosen[3:]
+    arguments = [*chosen, "--limit", "12", "--batch-size", "2", "--out", str(tmp_path)]
+    with started(2, arguments, module="tests.support.scarce_memory") as run:
+        shown, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, shown
+    records, predictions, halved = results(tmp_path)
+    assert_same(({n: r for n, r in calm[0].items() if n in records}, {n: p for n, p in calm[1].items() if n in predictions}, {}),
+                (records, predictions, {}))  # fmt: skip
+    assert halved["flickr30k-retrieval.test.limit-12"] == 1
+    assert "going on with batches of 1" in shown

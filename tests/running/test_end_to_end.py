@@ -1,0 +1,358 @@
+"""The command line on the embedded benchmark: from nothing to a table, and through kills to the same bytes."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import main
+from harness.formats.folder import sha256_of
+from harness.records.record import BESIDE
+from harness.records.stored import find_results
+from harness.shapes.benchmark import embedded_data
+
+ROOT = Path(__file__).parents[2]
+RUN = ["run", "--task", "refcoco+"]
+FLOORS = {  # what the embedded model must reach on unseen scenes
+    "vqav2.val": {"accuracy": 65.0},
+    "nlvr2.dev": {"accuracy": 65.0},
+    "nlvr2.test": {"accuracy": 65.0},
+    "coco-caption.test": {"cider": 80.0},
+    "coco-retrieval.test": {"i2t_r1": 25.0, "t2i_r1": 25.0},
+    "flickr30k-retrieval.test": {"i2t_r1": 25.0, "t2i_r1": 25.0},
+    "refcoco+.val": {"accuracy": 70.0},
+    "refcoco+.testA": {"accuracy": 70.0},
+    "refcoco+.testB": {"accuracy": 70.0},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole run of all tasks and splits: its output folder."""
+    out = tmp_path_factory.mktemp("runs")
+    assert main(["run", "--task", "all", "--out", str(out)]) == 0
+    return out
+
+
+def records(out, task="refcoco+"):
+    paths = [path for path in out.glob(f"*/{task}.*.json") if not path.name.endswith(BESIDE)]
+    return {path.stem: json.loads(path.read_text()) for path in paths}
+
+
+def contents(folder):
+    """The bytes of everything that a run leaves, but for how long it took."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("refcoco+.*")) if "timings" not in path.name}
+
+
+def test_the_embedded_model_has_learnt_every_task(finished):
+    found = records(finished, "*")
+    for name, floors in FLOORS.items():
+        for metric, floor in floors.items():
+            assert found[name]["metrics"][metric] >= floor, (name, metric)
+    attributes = found["ovad.box"]["metrics"]
+    assert attributes["map"] >= 2 * attributes["chance"]
+
+
+def test_hidden_truths_end_in_files_to_upload(finished):
+    for split in ("test-dev", "test"):
+        upload = json.loads((finished / "xvlm-shapes" / f"vqav2.{split}.submission.json").read_text())
+        assert len(upload) == len({entry["question_id"] for entry in upload}) == 100
+        record = records(finished, "vqav2")[f"vqav2.{split}"]
+        assert record["metrics"] == {} and "eval.ai" in record["not_run"]["accuracy"]
+
+
+def test_the_committed_baselines_are_what_a_run_gives(finished):
+    """Renew them, with the reason in the commit, where a change is meant to move a number."""
+    found = records(finished, "*")
+    committed = {path.stem: json.loads(path.read_text()) for path in (ROOT / "results" / "xvlm-shapes").glob("*.json")}
+    assert committed.keys() == found.keys()
+    for name, record in committed.items():
+        assert record["metrics"] == pytest.approx(found[name]["metrics"], abs=1.0), name
+        assert (record["protocol"], record["n"], record["data"]) == (found[name]["protocol"], found[name]["n"], found[name]["data"])
+
+
+def test_the_committed_baselines_are_whole_and_small():
+    """Records, contributions and compressed predictions, each of them what its record says."""
+    results = find_results(ROOT / "results")
+    assert results.refused == () and len(results.found) == 15
+    for result in results.found:
+        assert result.contributions.ids and len(result.predictions) == result.record.n == len(result.contributions.ids)
+    assert sum(path.stat().st_size for path in (ROOT / "results" / "xvlm-shapes").iterdir()) < 3 * 2**20
+
+
+def test_a_run_passes_the_gate_and_every_metric_has_an_interval(finished, capsys):
+    capsys.readouterr()
+    assert main(["check", str(finished), "--require-all", "--format", "json"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    assert {cell["verdict"] for cell in cells} <= {"identical", "same", "improved"}
+    assert len(cells) >= 67
+    for record in records(finished, "*").values():
+        assert record["metrics"].keys() == record["intervals"].keys()
+
+
+def test_a_record_says_what_determined_it(finished):
+    record = records(finished)["refcoco+.val"]
+    assert (record["task"], record["split"], record["data"]["name"]) == ("refcoco+", "val", "shapes")
+    checkpoint = record["checkpoint"]
+    assert (checkpoint["name"], checkpoint["registered"], checkpoint["text_heads"]) == ("xvlm-shapes", True, 2)
+    assert len(checkpoint["sha256"]) == len(checkpoint["vocabulary_sha256"]) == 64
+    assert record["predictions"]["sha256"] == sha256_of(finished / "xvlm-shapes" / record["predictions"]["file"])
+    assert set(record["data"]["files"]) == {"refcoco+/refs(unc).p", "refcoco+/instances.json"}
+    assert record["settings"] == {"dtype": "float32", "device": record["settings"]["device"]}
+    assert record["protocol"] == "iou>=0.5|per-expression|bbox|96px|bicubic|30-words"
+    low, high = record["intervals"]["accuracy"]
+    assert low < record["metrics"]["accuracy"] < high
+
+
+def test_the_first_line_says_that_this_is_the_embedded_benchmark_and_results_go_to_the_output(tmp_path, capsys):
+    assert main([*RUN, "--split", "testB", "--limit", "4", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.splitlines()[0].startswith("embedded benchmark: xvlm-shapes on shapes")
+    assert "xvlm-shapes refcoco+ testB: 4 of 4" in shown.err
+    assert "4 of 696" in shown.out and "of 4" not in shown.out.replace("4 of 696", "")
+
+
+def test_a_subset_is_the_same_every_time_and_never_a_result(finished, tmp_path, capsys):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert main([*RUN, "--split", "val", "--limit", "12", "--out", str(folder)]) == 0
+    first, second = ({**records(tmp_path / name)} for name in "ab")
+    assert first == second and list(first) == ["refcoco+.val.limit-12"]
+    assert first["refcoco+.val.limit-12"]["subset"] == {"limit": 12, "total": 1056}
+    capsys.readouterr()
+    assert main(["table", str(tmp_path / "a"), "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["shapes"] == []
+    assert "a subset of 12 of 1056, not a result" in shown.err
+
+
+def predictions(path):
+    """Prediction by id, as the file holds them."""
+    return {line["id"]: line["prediction"] for line in map(json.loads, path.read_text().splitlines()[1:])}
+
+
+def test_a_subset_predicts_what_the_whole_run_predicts(finished, tmp_path):
+    assert main([*RUN, "--split", "val", "--limit", "40", "--out", str(tmp_path)]) == 0
+
+    whole = predictions(finished / "xvlm-shapes" / "refcoco+.val.predictions.jsonl")
+    part = predictions(tmp_path / "xvlm-shapes" / "refcoco+.val.limit-40.predictions.jsonl")
+    assert len(part) == 40
+    for id, box in part.items():
+        assert box == pytest.approx(whole[id], abs=1e-5)
+
+
+@pytest.mark.parametrize("speed", [["--batch-size", "1"], ["--batch-size", "500"], ["--workers", "1"], ["--workers", "7"]])
+def test_speed_does_not_change_results(finished, tmp_path, speed):
+    assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "a")]) == 0
+    assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "b"), *speed]) == 0
+    first, second = (records(tmp_path / name)["refcoco+.testB.limit-150"] for name in "ab")
+    assert first["metrics"] == second["metrics"]
+    assert first["protocol"] == second["protocol"]
+
+
+def test_sixteen_bits_change_the_predictions_a_little_and_are_a_run_of_their_own(finished, tmp_path):
+    exact = predictions(finished / "xvlm-shapes" / "refcoco+.testB.predictions.jsonl")
+    assert main([*RUN, "--split", "testB", "--limit", "64", "--dtype", "bfloat16", "--out", str(tmp_path)]) == 0
+    rounded = predictions(tmp_path / "xvlm-shapes" / "refcoco+.testB.limit-64.predictions.jsonl")
+    off = [abs(a - b) for id, box in rounded.items() for a, b in zip(box, exact[id], strict=True)]
+    assert 1e-4 < max(off) < 0.1
+    assert records(tmp_path)["refcoco+.testB.limit-64"]["settings"]["dtype"] == "bfloat16"
+
+
+def test_the_table_shows_the_embedded_results_apart_and_the_papers_rows_unfilled(finished, capsys):
+    assert main(["table", str(finished), "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown["rows"]) == 53
+    assert {row["measured"] for row in shown["rows"]} == {None}
+    assert {row["verdict"] for row in shown["rows"]} == {"not run"}
+    grounding = [row for row in shown["shapes"] if row["task"] == "refcoco+"]
+    assert [row["split"] for row in grounding] == ["val", "testA", "testB"]
+    assert len({row["task"] for row in shown["shapes"]}) == 7
+
+
+@pytest.mark.parametrize(("layout", "words"), [("paper", "84.51"), ("leaderboard", "84.51"), ("shapes", "xvlm-shapes")])
+@pytest.mark.parametrize("format", ["terminal", "md", "csv", "latex", "html", "json"])
+def test_every_layout_in_every_format(finished, capsys, layout, words, format):
+    assert main(["table", "--out", str(finished), "--layout", layout, "--format", format]) == 0
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("layout", "rows"), [("paper", 53), ("shapes", None)])
+def test_csv_is_one_table_and_says_where_the_other_is(finished, capsys, layout, rows):
+    assert main(["table", str(finished), "--layout", layout, "--format", "csv"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert "measured" in lines[0] and (rows is None or len(lines) == 1 + rows)
+    assert ("--layout shapes" in shown.err) == (layout == "paper")
+
+
+def test_a_copy_of_the_embedded_benchmark_stays_what_it_is(tmp_path, capsys):
+    run = [*RUN, "--split", "val", "--limit", "4", "--data", str(embedded_data().root), "--checkpoint", "xvlm_shapes"]
+    assert main([*run, "--out", str(tmp_path)]) == 0
+    assert records(tmp_path)["refcoco+.val.limit-4"]["data"]["name"] == "shapes"
+
+
+def test_the_suite_of_shapes_is_a_layout_of_its_own(finished, capsys):
+    assert main(["table", str(finished), "--suite", "shapes", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["layout"] == "shapes" and shown["rows"] == shown["shapes"] != []
+
+
+def test_going_on_with_a_finished_run_predicts_nothing_and_changes_nothing(finished, capsys):
+    before = contents(finished / "xvlm-shapes")
+    assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
+    assert "1056 of 1056 (1056 were predicted before)" in capsys.readouterr().err
+    assert contents(finished / "xvlm-shapes") == before
+
+
+def timings(out, split):
+    return json.loads((out / "xvlm-shapes" / f"refcoco+.{split}.timings.json").read_text())["sittings"]
+
+
+def test_how_long_a_run_took_is_kept_by_stage_and_not_overwritten_by_a_run_that_had_nothing_to_do(finished):
+    before = timings(finished, "val")
+    assert [sitting["predicted"] for sitting in before] == [1056]
+    assert before[0]["seconds"].keys() == {"load", "predict", "score"} and before[0]["batch_size"] == 32
+    assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
+    assert timings(finished, "val") == before
+
+
+def test_fresh_begins_anew(tmp_path, capsys):
+    arguments = [*RUN, "--split", "val", "--limit", "20", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    before = contents(tmp_path / "xvlm-shapes")
+    capsys.readouterr()
+    assert main([*arguments, "--fresh"]) == 0
+    assert "predicted before" not in capsys.readouterr().err
+    assert contents(tmp_path / "xvlm-shapes") == before
+    assert len(timings(tmp_path, "val.limit-20")) == 1
+
+
+def test_a_record_does_not_outlive_its_predictions(tmp_path):
+    """A run that replaces another and fails leaves no record of the one that it replaced."""
+    data = tmp_path / "data"
+    shutil.copytree(embedded_data().root, data)
+    arguments = [
+        *RUN,
+        "--split",
+        "val",
+        "--limit",
+        "4",
+        "--data",
+        str(data),
+        "--checkpoint",
+        "xvlm-shapes",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    assert main(arguments) == 0
+    assert len(records(tmp_path / "runs")) == 1
+    shutil.rmtree(data / "images" / "coco" / "train2014")
+    (data / "images" / "coco" / "train2014").mkdir()
+    assert main([*arguments, "--fresh"]) == 3
+    assert records(tmp_path / "runs") == {}
+
+
+def test_another_precision_is_another_run(finished, capsys):
+    assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(finished)]) == 4
+    assert "settings.dtype: float32 / bfloat16" in capsys.readouterr().err
+
+
+@contextmanager
+def running(arguments, **options):
+    """A run as a process of its own, which takes signals as a command of a shell does; killed if it is still there at the end."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli.main", *arguments],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(path, *, beyond, process, seconds=120):
+    """Wait until a file has grown beyond so many bytes, or the process has ended."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and (not path.exists() or path.stat().st_size <= beyond):
+        assert time.monotonic() < deadline, f"{path} did not grow beyond {beyond} bytes"
+        time.sleep(0.001)
+
+
+def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
+    path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
+    with running([*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]) as process:
+        wait_for(path, beyond=2000, process=process)
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was predicted is kept, run the same command without --fresh to go on" in shown
+    assert "Traceback" not in shown
+    assert len(path.read_text().splitlines()) > 1
+
+
+def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp_path):
+    arguments = [*RUN, "--split", "val", "--limit", "300", "--batch-size", "8", "--out"]
+    assert main([*arguments, str(tmp_path / "calm")]) == 0
+    expected = contents(tmp_path / "calm" / "xvlm-shapes")
+    name = "refcoco+.val.limit-300.predictions.jsonl"
+    path, final = tmp_path / "killed" / "xvlm-shapes" / name, len(expected[name])
+    draws, size, kills = random.Random(7), 0, 0
+    while size < final * 0.8:
+        target = min(size + draws.randrange(1, final // 4), int(final * 0.85))
+        with running([*arguments, str(tmp_path / "killed")]) as process:
+            wait_for(path, beyond=target, process=process)
+            process.send_signal(signal.SIGKILL)
+        size, kills = path.stat().st_size, kills + 1
+        assert size < final, "the run ended before it was killed"
+    assert kills >= 3
+    assert main([*arguments, str(tmp_path / "killed")]) == 0
+    assert contents(tmp_path / "killed" / "xvlm-shapes") == expected
+
+
+def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(tmp_path):
+    """What a power failure leaves: a file that ends anywhere, in the middle of a batch, a line or a letter."""
+    arguments = [*RUN, "--split", "val", "--limit", "24", "--batch-size", "8", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    expected = contents(tmp_path / "xvlm-shapes")
+    path = tmp_path / "xvlm-shapes" / "refcoco+.val.limit-24.predictions.jsonl"
+    whole = path.read_bytes()
+    for cut in [0, *random.Random(3).sample(range(1, len(whole)), 6)]:
+        path.write_bytes(whole[:cut])
+        assert main(arguments) == 0
+        assert contents(tmp_path / "xvlm-shapes") == expected, cut
+
+
+def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
+    reader, writer = os.openpty()
+    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+        out, _ = process.communicate(timeout=120)
+    os.close(writer)
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while piece := os.read(reader, 4096):
+            shown += piece
+    os.close(reader)
+    assert process.returncode == 0
+    assert "8/8" in shown.decode() and "\x1b[" in shown.decode()
+    assert "8 of 1056" in out
+
+
+def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+        out, _ = process.communicate(timeout=120)
+    os.close(writer)
+    assert process.returncode == 0
+    assert "8 of 1056" in out

@@ -1,0 +1,189 @@
+"""Predict in smaller batches where memory is full: asked of a model of another package, which knows nothing of torch."""
+
+import json
+import pickle
+from threading import Barrier, Thread
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.errors import HarnessError, MemoryFull
+from harness.formats.folder import DataFolder
+from harness.running.distributed import Alone
+from harness.running.evaluate import Run, evaluate
+from harness.running.predict import Batching, Speed, fitting_batch_size
+from harness.workload import Cost, Room
+from tasks.refcoco_plus import RefCOCOPlus
+from tests.support import refcoco_files
+
+IMAGES, EXPRESSIONS = 6, 3  # of each image: 18 samples
+PREDICTIONS, RECORD = "refcoco+.val.predictions.jsonl", "refcoco+.val.json"
+
+
+class SomebodysGrounder:
+    """A model whose boxes follow from image and expression alone, and whose memory is full beyond `most` expressions at a time."""
+
+    protocol, device, made_of = "somebodys", "cpu", {}
+
+    def __init__(self, most=100, calls=None):
+        self.most, self.calls, self.asked = most, calls, []
+
+    def prepare(self, image):
+        return np.asarray(image.convert("RGB").resize((2, 2)))
+
+    def ground(self, images, expressions, image_of):
+        self.asked.append(list(expressions))
+        if len(expressions) > self.most or (self.calls is not None and len(self.asked) > self.calls):
+            raise MemoryFull("somebody's device: out of memory")
+        boxes = [[len(text) / 50, float(images[image].mean()) / 256, 0.5, 0.25] for text, image in zip(expressions, image_of, strict=True)]
+        return np.array(boxes, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """RefCOCO+ in its own format: six images, three expressions about each."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "refcoco+").mkdir()
+    photos = root / "images/coco/train2014"
+    photos.mkdir(parents=True)
+    refs, images, annotations = [], [], []
+    for number in range(IMAGES):
+        texts = ["cup" + " red" * (number + n) for n in range(EXPRESSIONS)]
+        sentences = [{"sent_id": 10 * number + n, "sent": t, "raw": t, "tokens": t.split()} for n, t in enumerate(texts)]
+        refs.append(refcoco_files.refs()[0] | {
+            "ref_id": number, "ann_id": number, "image_id": number, "sent_ids": [s["sent_id"] for s in sentences], "sentences": sentences,
+        })  # fmt: skip
+        images.append({"id": number, "file_name": f"{number}.png", "width": 40, "height": 30})
+        annotations.append({"id": number, "image_id": number, "bbox": [5, 5, 20, 10]})
+        Image.new("RGB", (40, 30), (40 * number, 90, 160)).save(photos / f"{number}.png")
+    (root / "refcoco+/refs(unc).p").write_bytes(pickle.dumps(refs, protocol=0))
+    (root / "refcoco+/instances.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    checkpoint = {"name": "c", "registered": False, "file": "c", "sha256": "ab"}
+    return Run(RefCOCOPlus(), "val", DataFolder(root, "files"), checkpoint, {"dtype": "float32", "device": "cpu"})
+
+
+def carry_out(run, model, out, *, batch_size=8, tell=lambda line: None, crew=None):
+    speed = Speed(batch_size=batch_size, workers=1)
+    return evaluate(run, model, out=out, speed=speed, fresh=False, report=lambda done, total: None, tell=tell, crew=crew)
+
+
+def contents(out):
+    return (out / "c" / PREDICTIONS).read_bytes(), json.loads((out / "c" / RECORD).read_text())
+
+
+@pytest.fixture(scope="module")
+def calm(run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("calm")
+    model = SomebodysGrounder()
+    carry_out(run, model, out)
+    assert [len(texts) for texts in model.asked] == [6, 6, 6]  # 8 at most, and what is about one image together
+    return contents(out)
+
+
+@pytest.mark.parametrize(("most", "halved_to", "lines"), [(5, 4, 1), (2, 2, 2), (1, 1, 3)])
+def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(most, halved_to, lines, run, calm, tmp_path):
+    told: list[str] = []
+    carry_out(run, SomebodysGrounder(most), tmp_path, tell=told.append)
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == halved_to
+    assert record == calm[1]
+    assert len(told) == lines
+    assert told[-1] == f"c refcoco+ val: somebody's device: out of memory; going on with batches of {halved_to}"
+
+
+def test_what_was_predicted_before_memory_was_full_is_not_predicted_again(run, calm, tmp_path):
+    model = SomebodysGrounder()
+    ground, asked = model.ground, []
+
+    def full_once(images, expressions, image_of):
+        asked.append(list(expressions))
+        if len(asked) == 2:
+            raise MemoryFull("somebody's device: out of memory")
+        return ground(images, expressions, image_of)
+
+    model.ground = full_once
+    carry_out(run, model, tmp_path)
+    assert [len(texts) for texts in asked] == [6, 6, 3, 3, 3, 3]  # the first six stay as they are
+    assert contents(tmp_path)[0] == calm[0]
+
+
+def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes_on(run, calm, tmp_path):
+    with pytest.raises(HarnessError, match=r"even one sample at a time; free some memory.*what was predicted is kept") as failed:
+        carry_out(run, SomebodysGrounder(calls=1), tmp_path)
+    assert failed.value.exit_code == 4
+    assert len((tmp_path / "c" / PREDICTIONS).read_bytes().splitlines()) == 1 + 6
+    assert not (tmp_path / "c" / RECORD).exists()
+    again = SomebodysGrounder()
+    carry_out(run, again, tmp_path)
+    assert sum(map(len, again.asked)) == 12
+    assert contents(tmp_path) == calm
+
+
+class Threads(Alone):
+    """One of two processes, which are threads here."""
+
+    size = 2
+
+    def __init__(self, rank, barrier, given):
+        super().__init__()
+        self.rank, self._barrier, self._given = rank, barrier, given
+
+    def gather(self, value):
+        self._given[self.rank] = value
+        self._barrier.wait(timeout=60)
+        found = [self._given[rank] for rank in range(self.size)]
+        self._barrier.wait(timeout=60)  # until all have read what the next round writes over
+        return found
+
+
+def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm, tmp_path):
+    barrier, given, errors = Barrier(2), {}, []
+    models = [SomebodysGrounder(), SomebodysGrounder(most=1)]
+
+    def work(rank):
+        try:
+            carry_out(run, models[rank], tmp_path, crew=Threads(rank, barrier, given))
+        except Exception as error:  # shown by the assertion below
+            errors.append(error)
+            barrier.abort()
+
+    threads = [Thread(target=work, args=(rank,)) for rank in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == 1
+    assert record == calm[1]
+    answered = [[text for texts in model.asked if len(texts) <= model.most for text in texts] for model in models]
+    assert [len(texts) for texts in answered] == [12, 6]  # of three planned batches the first and third, and the second: each once
+
+
+@pytest.mark.parametrize(("halved", "smallest"), [((None, 4, 1), 1), ((None, None), None)])
+def test_the_smallest_batch_of_all_processes_is_noted(halved, smallest):
+    assert Batching.of_all([Batching(8, one) for one in halved]) == Batching(8, smallest)
+
+
+class Costly(SomebodysGrounder):
+    """The same, which tells that a sample takes a megabyte."""
+
+    def __init__(self, free):
+        super().__init__()
+        self.free = free
+
+    def room(self):
+        return Room(self.free, 0, 16)
+
+    def cost(self, demand):
+        return Cost(1.0, 0.0, 1e6 * demand.samples)
+
+
+@pytest.mark.parametrize("free", [16_000_000, 16_000_001, 20_123_456, 31_999_999])
+def test_how_much_is_free_to_the_byte_does_not_change_the_batches(free, run):
+    samples = run.task.load(run.data, run.split)
+    assert fitting_batch_size(run.task, Costly(free), samples) == 8
+    assert fitting_batch_size(run.task, SomebodysGrounder(), samples) == 32

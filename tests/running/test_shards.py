@@ -1,0 +1,75 @@
+"""What several processes write: the file of the first one, and the parts of the others beside it."""
+
+import pytest
+
+from harness.errors import IdentityError, UsageError
+from harness.records.predictions import open_predictions
+from harness.running.distributed import Alone, share
+from harness.running.shards import open_shared, take_in_parts
+
+IDENTITY = {"task": "t"}
+
+
+class Second(Alone):
+    """The second of two processes, told that sample 1 was predicted before."""
+
+    rank, size = 1, 2
+
+    def gather(self, value):
+        return [frozenset({1}), value]
+
+
+def write(path, *predictions, identity=IDENTITY):
+    with open_predictions(path, identity, software={}) as file:
+        file.append(predictions)
+
+
+def test_items_are_dealt_out_in_turn():
+    assert [list(share("abcde", crew)) for crew in (Alone(), Second())] == [["a", "b", "c", "d", "e"], ["b", "d"]]
+
+
+def test_the_first_process_takes_in_what_others_left(tmp_path):
+    path = tmp_path / "p.jsonl"
+    write(path, (1, "one"))
+    write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
+    write(tmp_path / "p.jsonl.part-2", (3, "three"))
+    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()) as shared:
+        assert shared.before == {1, 2, 3}
+        assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
+    assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
+
+
+def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
+    write(tmp_path / "p.jsonl.part-1", (2, "two"))
+    with open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, crew=Alone()) as shared:
+        assert not shared.done
+    assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
+
+
+def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was_there(tmp_path):
+    path = tmp_path / "p.jsonl"
+    write(path, (1, "one"))
+    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Second()) as shared:
+        shared.file.append([(2, "two")])
+        assert shared.done == {1, 2}
+    with open_predictions(path, IDENTITY, software={}) as file:
+        take_in_parts(file, IDENTITY)
+        assert dict(file.done) == {1: "one", 2: "two"}
+
+
+def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
+    write(tmp_path / "p.jsonl.part-1", (2, "two"), identity={"task": "u"})
+    with (
+        pytest.raises(IdentityError, match=r"part-1: belongs to another run \(there / now: task: u / t\)"),
+        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()),
+    ):
+        pass
+    assert (tmp_path / "p.jsonl.part-1").exists()
+
+
+def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
+    with (
+        pytest.raises(UsageError, match="process 1 does not see this file of the first one; --out has to be a folder that all share"),
+        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Second()),
+    ):
+        pass

@@ -1,0 +1,52 @@
+"""Results that are a little different from others: made by changing what a run left, and scoring it again."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.cli.main import main
+
+CHECKPOINT = "xvlm-shapes"
+
+
+def copied(results: Path, folder: Path, *stems: str) -> Path:
+    """Copy what a run left of some results, `refcoco+.testB` for one (all of them for none)."""
+    for path in sorted((results / CHECKPOINT).iterdir()):
+        if not stems or path.name.startswith(tuple(f"{stem}." for stem in stems)):
+            (folder / CHECKPOINT).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / CHECKPOINT)
+    return folder
+
+
+def edit_record(results: Path, stem: str, **changes: Any) -> None:
+    """Change fields of a record; a dictionary changes some of a field's keys."""
+    path = results / CHECKPOINT / f"{stem}.json"
+    record = json.loads(path.read_text())
+    for name, value in changes.items():
+        record[name] = {**(record[name] or {}), **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(record))
+
+
+def predict_otherwise(results: Path, stem: str, change: Callable[[dict[Any, Any]], dict[Any, Any]]) -> None:
+    """Replace some predictions of a run, as `change` has it (predictions by id in, those to replace out), and score them."""
+    path = results / CHECKPOINT / f"{stem}.predictions.jsonl"
+    head, *lines = path.read_text().splitlines()
+    predictions = {entry["id"]: entry["prediction"] for entry in map(json.loads, lines)}
+    predictions |= change(predictions)
+    entries = [json.dumps({"id": id, "prediction": said}, separators=(",", ":"), ensure_ascii=False) for id, said in predictions.items()]
+    path.write_text("\n".join([head, *entries]) + "\n")
+    task, split = stem.split(".")
+    assert main(["run", "--task", task, "--split", split, "--out", str(results)]) == 0
+
+
+def truths(task: str, split: str) -> dict[Any, Any]:
+    """The right predictions of a split of the embedded benchmark, for tasks whose predictions are right or wrong."""
+    from harness.registry import find_task
+    from harness.shapes.benchmark import embedded_data
+
+    samples = find_task(task).load(embedded_data(), split)
+    if task == "nlvr2":
+        return {sample.id: sample.label for sample in samples}
+    raise AssertionError(task)
