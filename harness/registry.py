@@ -4,10 +4,11 @@ A package adds a task with an entry point in the group `xvlm_eval.tasks` (name -
 (name -> function like `harness.models.xvlm.load.load`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import tasks
 from harness.checkpoints import Weights, plain
@@ -15,6 +16,22 @@ from harness.errors import UsageError, nearest
 from harness.task import Task
 
 FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
+DESCRIPTIONS = {"xvlm": "harness.models.xvlm.audit:audit"}  # what a family says of a weight file
+
+
+class Description(Protocol):
+    """What a weight file holds, and whether it can be evaluated."""
+
+    @property
+    def fits(self) -> bool: ...
+    def as_json(self) -> Mapping[str, Any]:
+        """Return everything in JSON's types, for machines."""
+        ...
+
+    def sentences(self) -> Sequence[str]:
+        """Return everything in sentences, for people."""
+        ...
+
 
 Loader = Callable[..., Any]  # (weights: Weights, needs: type, device: str, dtype: str) -> a model with that capability
 
@@ -70,6 +87,11 @@ def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any
             raise UsageError(f"{weights.name}: no package registers the model family {weights.family!r}")
         load = found[0].load()
     return load(weights, needs=needs, device=device, dtype=dtype)
+
+
+def describe(path: Path, *, family: str = "xvlm") -> Description:
+    """Say what a weight file holds. Raises CheckpointError for a file that is no checkpoint of the family at all."""
+    return _imported(DESCRIPTIONS[family])(path)
 
 
 def _imported(target: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.formats.folder import DataFolder, Needed
+from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
 from harness.statistics.sums import Statistic
@@ -21,22 +22,6 @@ from harness.workload import Demand
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str
-
-
-@dataclass(frozen=True)
-class Region:
-    """A part of an image file: left, top, width and height in whole pixels of the upright image (the orientation in its EXIF applied)."""
-
-    path: Path
-    box: tuple[int, int, int, int]
-
-
-View = Path | Region  # what a sample shows: a whole image file, as stored, or a part of one
-
-
-def image_file(view: View) -> Path:
-    """Return the file that a view is of."""
-    return view.path if isinstance(view, Region) else view
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from harness.formats.folder import DataFolder, Needed, below
 from harness.formats.matrices import read_array
 from harness.formats.ovad import Attribute, read_ovad
 from harness.formats.prompts import sentences
+from harness.images import Region
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
-from harness.task import Batch, Prediction, Region, Sample, SampleId, Scores, Task
+from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Demand
 
 ANNOTATIONS = Needed(

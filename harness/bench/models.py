@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import Device
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.answerer import XVLMAnswerer
-from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
+from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder

@@ -6,7 +6,7 @@ from harness.bench.contest import Result
 from harness.bench.measure import Findings
 from harness.bench.projection import Projection
 from harness.bench.stages import Stage
-from harness.report import Table
+from harness.rendering import Table
 
 MEGABYTE = 2**20
 COLUMNS = {

@@ -10,10 +10,11 @@ from harness.cli.console import say
 
 def table(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
-    from harness import report
+    from harness import rendering
     from harness.errors import DataError, MissingError
     from harness.records.record import find_records
     from harness.tables import comparison as table
+    from harness.tables import layouts
     from harness.tables.paper import paper
 
     folder = Path(options.results or options.out or OUT)
@@ -23,30 +24,30 @@ def table(options: argparse.Namespace) -> int:
     if not found.records:
         say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     shapes = table.shapes_rows(found.records)
-    embedded = report.Table(report.SHAPES_TITLE, shapes, report.SHAPES_COLUMNS)
+    embedded = rendering.Table(layouts.SHAPES_TITLE, shapes, layouts.SHAPES_COLUMNS)
     left_out = [*found.damaged, *found.misplaced, *table.objections(found.records)]
     if options.layout == "paper":
         rows = table.paper_rows(found.records, checkpoint=options.checkpoint)
         title = f"{paper().source}: published and measured (reproduced: within {paper().tolerance} points)"
-        listing = report.Table(title, rows, report.PAPER_COLUMNS)
+        listing = rendering.Table(title, rows, layouts.PAPER_COLUMNS)
         tables = [listing]
         left_out += table.passed_over(found.records, checkpoint=options.checkpoint)
     elif options.layout == "leaderboard":
         rows = table.leaderboard_rows(found.records)
-        listing = report.Table("Leaderboard", rows, report.LEADERBOARD_COLUMNS)
-        tables = report.leaderboard(rows)
+        listing = rendering.Table("Leaderboard", rows, layouts.LEADERBOARD_COLUMNS)
+        tables = layouts.leaderboard(rows)
     else:
         rows, listing, tables = shapes, embedded, []
     for reason in left_out:
         say(f"left out: {reason}")
     if options.format == "json":
-        print(report.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
+        print(rendering.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
     elif options.format == "csv":
         if shapes and options.layout != "shapes":
             say("a CSV file is one table: the results on the embedded benchmark are in --layout shapes")
-        print(report.render_csv(listing))
+        print(rendering.render_csv(listing))
     else:
-        print(report.render([*([embedded] if shapes or not tables else []), *tables], options.format))
+        print(rendering.render([*([embedded] if shapes or not tables else []), *tables], options.format))
     return DataError.exit_code if found.damaged else 0
 
 
@@ -77,8 +78,9 @@ def diff(options: argparse.Namespace) -> int:
 
 def score(options: argparse.Namespace) -> int:
     """Print what stored predictions are worth."""
-    from harness import report
+    from harness import rendering
     from harness.running.rescore import dumped, score_file
+    from harness.tables import layouts
 
     scored = score_file(options.task, options.split, Path(options.predictions), data=options.data)
     if options.format == "json":
@@ -89,7 +91,7 @@ def score(options: argparse.Namespace) -> int:
         for name, value in scored.scores.metrics.items()
     ]
     title = f"{options.predictions}: {scored.task} {scored.split} on {scored.data}"
-    print(report.render([report.Table(title, rows, report.SCORE_COLUMNS)], options.format))
+    print(rendering.render([rendering.Table(title, rows, layouts.SCORE_COLUMNS)], options.format))
     for name, reason in scored.scores.not_run.items():
         say(f"{name}: not run, {reason}")
     return 0

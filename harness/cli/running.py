@@ -47,28 +47,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_plan(forecasts: "Iterable[Forecast]", format: str) -> int:
     """Print what runs will take."""
-    from harness import report
+    from harness import rendering
     from harness.running import forecast as planning
 
     if found := list(forecasts):
         table = planning.table(found)
-        print(report.render_json({"plan": table.rows}) if format == "json" else report.render([table], format))
+        print(rendering.render_json({"plan": table.rows}) if format == "json" else rendering.render([table], format))
     return 0
 
 
 def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
     """Say what each run ended in, and print all results at the end."""
-    from harness import report
-    from harness.data.published import not_official
+    from harness import rendering
     from harness.records.record import read_record
+    from harness.tables import layouts
+    from harness.tables.paper import paper
 
     rows = []
     try:
         for outcome in outcomes:
             record = read_record(outcome.record)
-            rows += report.record_rows(record, outcome.record)
-            for difference in not_official(record):
-                say(f"{record.task} {record.split}: {difference}; such a result fills no row of the table")
+            rows += layouts.record_rows(record, outcome.record)
+            if not record.embedded and record.subset is None and (objection := paper().objection(record)):
+                say(f"{record.task} {record.split}: {objection}; such a result fills no row of the table")
             for name, reason in record.not_run.items():
                 if outcome.submission:
                     show = say if format == "json" else partial(print, flush=True)
@@ -77,18 +78,18 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
                     say(f"{record.task} {record.split}: {name} was not computed: {reason}")
     finally:  # what came before an error is a result nevertheless
         if rows:
-            table = report.Table("Results", rows, report.RECORD_COLUMNS)
-            print(report.render_json({"results": rows}) if format == "json" else report.render([table], format))
+            table = rendering.Table("Results", rows, layouts.RECORD_COLUMNS)
+            print(rendering.render_json({"results": rows}) if format == "json" else rendering.render([table], format))
     return 0
 
 
 def bench(options: argparse.Namespace) -> int:
     """Print how the engine compares with the literal algorithm of the paper's code."""
-    from harness import report
+    from harness import rendering
     from harness.bench import measure
     from harness.bench.report import as_json, tables
 
     asked = {name: getattr(options, name) for name in ("size", "repeat", "device", "dtype", "threads")}
     found = measure.measure(measure.Request(tasks=options.task, stages=options.stage, **asked), say=say)
-    print(report.render_json(as_json(found)) if options.json else report.render(tables(found), "terminal"))
+    print(rendering.render_json(as_json(found)) if options.json else rendering.render(tables(found), "terminal"))
     return 0 if found.agree else 1

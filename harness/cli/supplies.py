@@ -10,7 +10,7 @@ from harness.cli.console import say
 
 def list_all(options: argparse.Namespace) -> int:
     """Print the tasks and the checkpoints that can be named."""
-    from harness import checkpoints, report
+    from harness import checkpoints, rendering
     from harness.registry import find_task, task_names
 
     tasks = [
@@ -28,10 +28,10 @@ def list_all(options: argparse.Namespace) -> int:
         for entry in checkpoints.entries().values()
     ]
     if options.format == "json":
-        print(report.render_json({"tasks": tasks, "checkpoints": entries}))
+        print(rendering.render_json({"tasks": tasks, "checkpoints": entries}))
         return 0
-    tables = [report.Table(title, rows, {key: key for key in rows[0]}) for title, rows in (("Tasks", tasks), ("Checkpoints", entries))]
-    print(report.render(tables, options.format))
+    tables = [rendering.Table(title, rows, {key: key for key in rows[0]}) for title, rows in (("Tasks", tasks), ("Checkpoints", entries))]
+    print(rendering.render(tables, options.format))
     return 0
 
 
@@ -78,11 +78,11 @@ def fetch(options: argparse.Namespace) -> int:
 
 def checkpoint(options: argparse.Namespace) -> int:
     """Print what a weight file holds, in sentences."""
-    from harness import report
-    from harness.models.xvlm.audit import audit
+    from harness import rendering
+    from harness.registry import describe
 
-    found = audit(Path(options.file))
-    print(report.render_json(dict(found.as_json())) if options.format == "json" else "\n".join(found.sentences()))
+    found = describe(Path(options.file))
+    print(rendering.render_json(dict(found.as_json())) if options.format == "json" else "\n".join(found.sentences()))
     return 0 if found.fits else 1
 
 

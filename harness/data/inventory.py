@@ -1,22 +1,23 @@
 """What a data folder holds of what tasks need: each file present, missing, incomplete or wrong, and each split counted."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.callbacks import Report
 from harness.data.origins import Origin, origin_of
 from harness.data.published import deviations, objection
 from harness.errors import DataError
 from harness.formats.folder import EMBEDDED, DataFolder, Needed
-from harness.task import Task, image_file
+from harness.images import image_file
+from harness.task import Task
 
 PRESENT, MISSING, INCOMPLETE, WRONG, ABSENT = "present", "missing", "incomplete", "wrong", "not there"
 SOUND = (PRESENT, ABSENT)  # what is absent, none of these tasks needs
 
 Wanted = Sequence[tuple[Task, Sequence[str]]]  # tasks, each with some of its splits
-Report = Callable[[int, int], None]  # files looked at, files in all
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.formats.folder import EMBEDDED
-from harness.records.record import ResultRecord
 
 LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco/defaults_cap.yaml"
 NLVR = "lil-lab/nlvr, commit 18924841, nlvr2/data"
@@ -84,13 +82,6 @@ def deviations(task: str, split: str, counts: Mapping[str, int]) -> list[str]:
         for word, count in counts.items()
         if word in published and not _fits(count, published[word])
     ]
-
-
-def not_official(record: ResultRecord) -> list[str]:
-    """Return in words why the data of a record is not the official split; nothing for the embedded benchmark and for subsets."""
-    if record.data["name"] == EMBEDDED or record.subset:
-        return []
-    return deviations(record.task, record.split, {"samples": record.n})
 
 
 def digest_of(path: Path, algorithm: str) -> str:

@@ -8,7 +8,7 @@ from harness.data.inventory import INCOMPLETE, MISSING, SOUND, WRONG, File, Insp
 from harness.data.origins import Origin
 from harness.data.survey import Survey
 from harness.data.verify import Misfit
-from harness.report import Table, render, render_json
+from harness.rendering import Table, render, render_json
 
 FILE_COLUMNS = {"file": "file", "state": "state", "for": "for", "found": "found"}
 SPLIT_COLUMNS = {"task": "task", "split": "split", "state": "state", "holds": "holds", "found": "differs"}

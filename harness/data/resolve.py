@@ -1,16 +1,13 @@
 """Which data a command is about."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.callbacks import Watch
 from harness.data.hub.copies import is_hub
 from harness.files.paths import words_for
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
-
-Report = Callable[[int, int], None]
-Watch = Callable[[str], AbstractContextManager[Report]]  # shows the progress of what it is given the name of
 
 
 def chosen_data(flag: str | None, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -> DataFolder:
@@ -27,8 +24,3 @@ def chosen_data(flag: str | None, wanted: Mapping[str, Sequence[str]], *, watch:
 
         return hub_data(words, wanted, watch=watch)
     return open_folder(Path(words).expanduser())
-
-
-def unwatched(name: str) -> AbstractContextManager[Report]:
-    """Show no progress."""
-    return nullcontext(lambda done, total: None)

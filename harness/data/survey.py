@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.callbacks import Watch
 from harness.data.inventory import Inspection, inspect
-from harness.data.resolve import Watch, chosen_data
+from harness.data.resolve import chosen_data
 from harness.data.verify import Misfit, verify
 from harness.registry import find_splits, find_tasks
 

@@ -1,6 +1,6 @@
 """Decode every image that samples need, and compare it with what the annotations say of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.callbacks import Report
 from harness.data.inventory import Read
 from harness.errors import DataError
-from harness.running.loader import read_views
-from harness.task import Task, View, image_file
-
-Report = Callable[[int, int], None]  # images decoded, images in all
+from harness.images import View, image_file, read_views
+from harness.task import Task
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _misfits(path: Path, uses: Sequence[_Use]) -> Iterator[Misfit]:
     views: list[View] = list(dict.fromkeys(view for use in uses for view in use.sample.images if image_file(view) == path))
     try:
         # A file is decoded once for all of its views; what a part of it is cut to does not matter here.
-        sizes = read_views([*views, path], uses[0].sample, _size)
+        sizes = read_views([*views, path], _size, needed_by=f"sample {uses[0].sample.id}")
     except DataError as error:
         yield Misfit(path, str(error).removeprefix(f"{path}: "), titles)
         return

@@ -11,7 +11,7 @@ from harness.errors import MissingError
 from harness.files.paths import config_file, words_for
 from harness.formats.folder import DataFolder, open_folder
 from harness.registry import find_task, task_names
-from harness.report import Table, render, render_json
+from harness.rendering import Table, render, render_json
 from harness.task import Task
 
 COLUMNS = {"name": "what", "state": "state", "found": "found"}

@@ -8,8 +8,7 @@ from harness.drift.environment import Difference, environment, inputs_changed
 from harness.drift.samples import Change, changed_samples, moved, shown
 from harness.errors import MissingError, UsageError
 from harness.records.stored import Result, find_results, read_result
-from harness.report import Table, render, render_json
-from harness.tables.comparison import Row
+from harness.rendering import Row, Table, render, render_json
 
 DIFFERENCES = {"name": "what", "before": "before", "after": "now"}
 CHANGES = {

@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 from harness.drift.check import DRIFTED, FAILING, IDENTICAL, IMPROVED, REFUSED, SAME, Cell, Check, Compared, margin
 from harness.drift.samples import Change, shown
-from harness.report import Table, render, render_json
-from harness.tables.comparison import Row
+from harness.rendering import Row, Table, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
 CELL_COLUMNS = {

@@ -1,32 +1,35 @@
-"""Keep two processes from writing the same folder."""
+"""Keep two processes from writing the same files."""
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
 
 
 @contextmanager
-def alone(folder: Path, *, occupied: str) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if it is not there; the system lets go of it when the process ends, however it does.
+def locked(path: Path, *, busy: HarnessError, remedy: str = "") -> Iterator[None]:
+    """Hold the lock file `path`, created on entry and deleted on exit. The system releases it when the process ends, however it ends.
 
-    Raises HarnessError with the words `occupied` where another process holds it, and where the folder cannot be written.
+    Raises `busy` where another process holds it, HarnessError (with the `remedy`) where its folder cannot be written. On a file system
+    without locks (some network ones), one process at a time is the user's care.
     """
+    # No soft lock as a fallback: its file would outlive a killed process and block the next one.
+    lock = FileLock(path, fallback_to_soft=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise busy from None
+    except NotImplementedError:
+        pass
     except OSError as error:
-        raise HarnessError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise HarnessError(f"{path.parent}: cannot be written ({error.strerror}){remedy}") from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HarnessError(f"{folder.parent}: {occupied}") from error
-        except OSError:  # a file system without locks: one process at a time is then the user's care
-            pass
         yield
     finally:
-        os.close(lock)
+        with suppress(OSError):  # deleted while it is held: a process that waits for it starts over with a new file
+            path.unlink(missing_ok=True)
+        lock.release()

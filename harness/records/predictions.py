@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError, IdentityError
+from harness.files.atomic import replacing
+from harness.files.lock import locked
 
 FORMAT = "xvlm-eval predictions 1"
 SUFFIX = ".predictions.jsonl"
@@ -54,16 +56,10 @@ class PredictionFile:
         if list(self._predictions) == list(ids):
             return
         self._predictions = {id: self._predictions[id] for id in ids}
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            with _opened(temporary) as file:
-                _write(file, _line(self._head), temporary)
-                for id, prediction in self._predictions.items():
-                    _write(file, _entry(self.path, id, prediction), temporary)
-            temporary.replace(self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(self.path) as temporary, _opened(temporary) as file:
+            _write(file, _line(self._head), temporary)
+            for id, prediction in self._predictions.items():
+                _write(file, _entry(self.path, id, prediction), temporary)
 
 
 @contextmanager
@@ -76,8 +72,9 @@ def open_predictions(
     these are. `fresh` discards what is there. Raises IdentityError for the file of another run (naming what differs) and for one that
     another process is writing, DataError for a file that is damaged.
     """
-    with _opened(path) as file:
-        _lock(file, path)
+    lock = path.with_name(f".{path.name}.lock")
+    busy = IdentityError(f"{path}: another process is writing this run; wait for it, or choose another --out")
+    with locked(lock, busy=busy, remedy="; choose another --out"), _opened(path) as file:
         content = b"" if fresh else file.readall()
         lines, end = _whole_lines(content, path)
         head = {"format": FORMAT, "identity": identity, "software": software, "inputs": inputs or {}}
@@ -137,20 +134,6 @@ def _opened(path: Path) -> FileIO:
         return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
-
-
-def _lock(file: FileIO, path: Path) -> None:
-    """Keep a second process from writing the same file; the lock ends with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise IdentityError(f"{path}: another process is writing this run; wait for it, or choose another --out") from error
-    except OSError:  # a file system without locks (some network ones): one run at a time is then the user's care
-        return
 
 
 def _write(file: FileIO, text: str, path: Path) -> None:

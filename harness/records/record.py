@@ -5,14 +5,13 @@ gives the same metrics, but may move the last digits of a predicted float, and w
 kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<checkpoint>/<task>.<split>.json`.
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError
+from harness.files.atomic import write_json
 from harness.files.parsing import Item, read_json
 from harness.formats.folder import EMBEDDED
 from harness.statistics.interval import Interval
@@ -40,7 +39,8 @@ class ResultRecord:
     `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name, whether that is an entry of
     checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can move a number; `software`
     what the predictions were begun with. `inputs` is the fingerprint of what the model was given first
-    (`harness.running.fingerprint`), `contributions` the file of what each sample contributed (`sample_scores.py`); both are empty where they are not known, as for a server's number.
+    (`harness.running.fingerprint`), `contributions` the file of what each sample contributed
+    (`sample_scores.py`); both are empty where they are not known, as for a server's number.
     """
 
     schema: int
@@ -110,7 +110,7 @@ def find_records(folder: Path) -> Found:
 
 def write_record(path: Path, record: ResultRecord) -> None:
     """Write a record all at once: a reader never sees half of it."""
-    write_json(path, asdict(record))
+    write_result(path, asdict(record))
 
 
 def remove_record(path: Path) -> None:
@@ -121,15 +121,11 @@ def remove_record(path: Path) -> None:
         raise HarnessError(f"{path}: cannot be replaced ({error.strerror}); choose another --out") from error
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON to a file all at once, readable by people."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write_result(path: Path, value: Any) -> None:
+    """Write JSON beside a record, or the record itself. Raises HarnessError where it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_json(path, value)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HarnessError(f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on") from error
 
 

@@ -6,7 +6,6 @@ digest of every prediction, so that a changed one is seen even where the predict
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
 from harness.metrics.attribute_ranks import Chance, MeanAveragePrecision
 from harness.metrics.caption_sums import Bleu, Meteor
 from harness.statistics.means import Mean, MeanOfMeans
@@ -61,13 +61,10 @@ def write_contributions(path: Path, contributions: Contributions) -> None:
         "statistics": np.array(json.dumps({name: _packed(statistic, arrays) for name, statistic in known.items()})),
         **{f"array{number}": array for number, array in enumerate(arrays)},
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HarnessError(f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.callbacks import Report, Tell
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.files.parsing import read_json
@@ -17,12 +18,12 @@ from harness.formats.folder import DataFolder, sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import computing, processor, software
-from harness.records.record import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_json, write_record
+from harness.records.record import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_record, write_result
 from harness.records.sample_scores import SUFFIX as CONTRIBUTIONS
 from harness.records.sample_scores import Contributions, digest, write_contributions
 from harness.running.distributed import Alone, Crew
 from harness.running.fingerprint import fingerprint_inputs
-from harness.running.predict import Batching, Report, Speed, Tell, fitting_batch_size, predict
+from harness.running.predict import Batching, Speed, fitting_batch_size, predict
 from harness.running.shards import open_shared, take_in_parts
 from harness.running.skipped import KEY, as_scored, reasons
 from harness.task import Prediction, Sample, SampleId, Scores, Task
@@ -127,7 +128,7 @@ def _finish(
         write_record(path, record)
         return Outcome(path)
     submission = run.path(out, ".submission.json")
-    write_json(submission, run.task.submission(samples, as_scored(run.task, samples, file.done)))
+    write_result(submission, run.task.submission(samples, as_scored(run.task, samples, file.done)))
     if not _scored_by_server(path, record):
         write_record(path, record)
     return Outcome(path, submission)
@@ -230,7 +231,7 @@ def _add_timings(path: Path, sitting: Mapping[str, Any], *, first: bool) -> None
         earlier = [] if first or not path.exists() else list(read_json(path)["sittings"])
     except (DataError, KeyError, TypeError):
         earlier = []
-    write_json(path, {"sittings": [*earlier, sitting]})
+    write_result(path, {"sittings": [*earlier, sitting]})
 
 
 def _digest(files: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.capabilities import Model
 from harness.errors import DataError
-from harness.report import Table
+from harness.rendering import Table
 from harness.running.loader import load_batches
 from harness.running.predict import Speed, fitting_batch_size
 from harness.task import Sample, Task, Work

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.callbacks import Report, Tell, Watch, unwatched
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.data.hub.copies import is_hub
-from harness.data.resolve import Watch, chosen_data, unwatched
+from harness.data.resolve import chosen_data
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file, words_for
 from harness.formats.folder import DataFolder
@@ -18,7 +19,7 @@ from harness.running.distributed import Alone, Crew, is_one_of_many
 from harness.running.evaluate import Outcome, Run, evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import checked_sha256, note_first_use
-from harness.running.predict import Report, Speed, Tell
+from harness.running.predict import Speed
 from harness.task import Task
 
 

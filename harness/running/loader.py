@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from harness.errors import DataError, MissingError
-from harness.task import Batch, Region, Sample, View, image_file
+from harness.errors import DataError
+from harness.images import Prepare, Prepared, View, image_file, read_views
+from harness.task import Batch, Sample
 
 AHEAD = 2  # batches decoded before the model asks for them: memory stays bounded, the model does not wait
 S = TypeVar("S", bound=Sample)
-
-Prepare = Callable[[Image.Image], NDArray[np.uint8]]
-Prepared = dict[View, NDArray[np.uint8]]
 
 
 def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
@@ -56,7 +52,9 @@ def load_batches(
         try:
             while True:
                 while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
-                    files = [pool.submit(read_views, views, sample, prepare) for views, sample in _by_file(samples)]
+                    files = [
+                        pool.submit(read_views, views, prepare, needed_by=f"sample {sample.id}") for views, sample in _by_file(samples)
+                    ]
                     waiting.append((stacking.submit(_load, samples, files, skip=leave_out is not None), files))
                 if not waiting:
                     return
@@ -120,32 +118,3 @@ def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
     number = {view: index for index, view in enumerate(images)}
     image_of = np.array([[number[view] for view in sample.images] for sample in samples], dtype=np.int64)
     return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)
-
-
-def read_views(views: Sequence[View], sample: Sample, prepare: Prepare) -> Prepared:
-    """Decode an image file and prepare every view of it. Raises as `load_batches` does."""
-    path = image_file(views[0])
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-        raise DataError(f"{path}: is not a file (needed by sample {sample.id}); get the image again")
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):  # an annotation may not show what lies elsewhere
-        raise DataError(f"{path}: is a link that leads out of its folder (needed by sample {sample.id}); link the whole folder instead")
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return {view: prepare(_cut(image, view.box) if isinstance(view, Region) else image) for view in views}
-    except FileNotFoundError as error:
-        raise MissingError(f"{path}: no such image (needed by sample {sample.id})") from error
-    except UnidentifiedImageError as error:
-        raise DataError(f"{path}: is no image that Pillow can read (needed by sample {sample.id}); get the file again") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be decoded: {error} (needed by sample {sample.id}); get the file again") from error
-
-
-def _cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return a part of an image, upright and in colour; what lies beyond the border is cut off. Raises ValueError where nothing is left."""
-    upright = ImageOps.exif_transpose(image).convert("RGB")
-    x, y, width, height = box
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, upright.width), min(y + height, upright.height)
-    if left >= right or top >= bottom:
-        raise ValueError(f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels")
-    return upright.crop((left, top, right, bottom))

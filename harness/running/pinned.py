@@ -4,14 +4,13 @@ The authors published no hashes. So the first file that served under a name is n
 name is refused: two records that name the same checkpoint were made with the same weights.
 """
 
-import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from harness.checkpoints import Weights
 from harness.errors import CheckpointError, DataError
+from harness.files.atomic import write_json
 from harness.files.parsing import read_json
 from harness.files.paths import cache
 from harness.formats.folder import sha256_of
@@ -44,12 +43,8 @@ def note_first_use(weights: Weights, sha256: str) -> None:
     noted = _noted()
     if weights.release is None or weights.release.sha256 or _key(weights) in noted:
         return
-    path = _notebook()
-    temporary = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({**noted, _key(weights): sha256}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_json(_notebook(), dict(sorted({**noted, _key(weights): sha256}.items())))
 
 
 def _notebook() -> Path:

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
+from harness.callbacks import Report, Tell
 from harness.capabilities import Model
 from harness.errors import HarnessError, MemoryFull
 from harness.running.distributed import Crew, share
@@ -19,8 +20,6 @@ from harness.running.skipped import skipped
 from harness.task import Batch, Prediction, Sample, SampleId, Task, Work
 from harness.workload import Costed
 
-Report = Callable[[int, int], None]  # samples done, samples in all
-Tell = Callable[[str], None]
 T = TypeVar("T")
 
 USUAL = 32  # samples in a batch of a model that does not tell what it costs

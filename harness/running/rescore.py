@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.data.resolve import chosen_data, unwatched
+from harness.callbacks import unwatched
+from harness.data.resolve import chosen_data
 from harness.errors import DataError, UsageError
 from harness.formats.submissions import matched
 from harness.records.predictions import HEAD, stored_predictions

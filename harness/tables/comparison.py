@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from harness.checkpoints import entries, plain
 from harness.errors import UsageError, nearest
 from harness.records.record import ResultRecord
+from harness.rendering import Row
 from harness.tables.paper import Cell, Paper, PaperRow, paper
-
-Row = dict[str, Any]  # one line of a table, by the names that its JSON has
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"

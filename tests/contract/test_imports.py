@@ -9,44 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", "rich", "tabulate", "safetensors"}
-WITHOUT_TORCH = (
-    "harness/metrics",
-    "harness/formats",
-    "tasks",
-    "harness/errors.py",
-    "harness/records/record.py",
-    "harness/tables/comparison.py",
-    "harness/report.py",
-    "harness/task.py",
-    "harness/capabilities.py",
-    "harness/checkpoints.py",
-    "harness/registry.py",
-    "harness/records/predictions.py",
-    "harness/statistics",
-    "harness/tables/paper.py",
-    "harness/records/sample_scores.py",
-    "harness/records/stored.py",
-    "harness/drift/baselines.py",
-    "harness/drift/samples.py",
-    "harness/drift/environment.py",
-    "harness/drift/check.py",
-    "harness/drift/report.py",
-    "harness/drift/diff.py",
-    "harness/files/parsing.py",
-    "harness/running/pinned.py",
-    "harness/cli/arguments.py",
-    "harness/cli",
-    "harness/running/rescore.py",
-    "harness/running/import_score.py",
-    "harness/files/paths.py",
-    "harness/records/provenance.py",
-    "harness/data",
-    "harness/running/distributed.py",
-    "harness/running/shards.py",
-    "harness/workload.py",
-    "harness/running/predict.py",
-    "harness/running/forecast.py",
+FLOORS = (  # from the top down: a folder imports only folders below its own line
+    ("cli",),
+    ("running", "doctor"),
+    ("data", "bench"),
+    ("registry",),
+    ("drift", "tables", "shapes", "tasks"),
+    ("models", "records", "task"),
+    ("formats", "checkpoints"),
+    ("engine", "metrics", "files", "images"),
+    ("capabilities", "workload", "statistics", "rendering", "callbacks", "errors"),
 )
+WITH_TORCH = ("engine", "models", "bench", "running/torchrun.py", "shapes/training", "doctor/machine.py")
 
 
 def modules(*places: str) -> list[Path]:
@@ -65,53 +39,56 @@ def imported(module: Path) -> set[str]:
     return names
 
 
-def offenders(places, forbidden):
-    return {
-        f"{module.relative_to(ROOT)} imports {name}"
-        for module in modules(*places)
-        for name in imported(module)
-        if any(name == prefix or name.startswith(prefix + ".") for prefix in forbidden)
+def room(name: str) -> str | None:
+    """The folder (or file) of `harness` that a module belongs to; `tasks` is one of them."""
+    first, *rest = name.split(".")
+    if first == "tasks":
+        return first
+    return rest[0] if first == "harness" and rest else None
+
+
+FLOOR = {name: len(FLOORS) - number for number, names in enumerate(FLOORS) for name in names}
+
+
+def test_every_folder_has_its_floor():
+    rooms = {room(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in modules("harness", "tasks")}
+    assert rooms - {"__init__"} == FLOOR.keys()
+
+
+@pytest.mark.parametrize("name", FLOOR)
+def test_arrows_point_down(name):
+    places = [f"harness/{name}", f"harness/{name}.py"] if name != "tasks" else ["tasks"]
+    upward = {
+        f"{module.relative_to(ROOT)} imports {other}"
+        for module in modules(*(place for place in places if (ROOT / place).exists()))
+        for other in imported(module)
+        if (target := room(other)) in FLOOR and target != name and FLOOR[target] >= FLOOR[name]
     }
+    assert upward == set()
 
 
-@pytest.mark.parametrize(
-    ("places", "forbidden"),
-    [
-        (WITHOUT_TORCH, ["torch", "transformers"]),
-        (["tasks"], ["harness.models", "harness.engine", "harness.running.evaluate", "harness.shapes"]),
-        (
-            ["harness/models"],
-            ["tasks", "harness.running.evaluate", "harness.records.predictions", "harness.records.record", "harness.shapes"],
-        ),
-        (
-            [
-                "harness/tables/comparison.py",
-                "harness/report.py",
-                "harness/records/record.py",
-                "harness/tables/paper.py",
-                "harness/drift/check.py",
-                "harness/drift/diff.py",
-                "harness/drift/report.py",
-                "harness/drift/samples.py",
-                "harness/drift/environment.py",
-                "harness/records/stored.py",
-                "harness/records/sample_scores.py",
-                "harness/statistics",
-            ],
-            ["tasks", "harness.task", "harness.registry"],
-        ),
-        (["harness/metrics"], ["tasks", "harness.models", "harness.formats", "harness.engine"]),
-        (["harness/models", "harness/engine", "tasks", "harness/running/evaluate.py", "harness/running/launch.py"], ["harness.bench"]),
-        (
-            ["harness/bench"],
-            ["tasks", "harness.running.evaluate", "harness.records.predictions", "harness.records.record", "harness.shapes"],
-        ),
-        (["harness/engine"], ["tasks", "harness.models", "harness.running.evaluate", "harness.shapes"]),
-    ],
-    ids=lambda value: "+".join(value) if len(value) < 4 else "the rest",
-)
-def test_arrows_point_one_way(places, forbidden):
-    assert offenders(places, forbidden) == set()
+def test_fusion_does_not_know_the_families_built_on_it():
+    known = {name for module in modules("harness/models/fusion") for name in imported(module)}
+    assert not {name for name in known if name.startswith("harness.models.") and not name.startswith("harness.models.fusion")}
+
+
+def test_torch_stays_where_it_is_needed():
+    importing = {
+        module.relative_to(ROOT / "harness").as_posix()
+        for module in modules("harness")
+        if imported(module) & {"torch", "transformers", "tokenizers"}
+    }
+    assert {path for path in importing if not path.startswith(WITH_TORCH)} == set()
+    assert not {name for module in modules("tasks") for name in imported(module)} & {"torch", "transformers"}
+
+
+def test_files_import_one_another_in_no_circle():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in modules("harness", "tasks")}
+    left = {name: {other for other in imported(path) if other in names and other != name} for name, path in names.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert left == {}
 
 
 def test_only_the_command_line_and_the_training_print():

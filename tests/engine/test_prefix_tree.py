@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import answerer
 from harness.models.xvlm.answerer import Questions, best, rank
-from harness.models.xvlm.architecture import TextArchitecture
 
 CLS, SEP = 1, 2
 SIZES = TextArchitecture(vocabulary=20, positions=12, width=16, heads=2, layers=2, fusion_layer=0, inner_width=32, memory_width=16)

@@ -7,9 +7,9 @@ import pytest
 
 from harness.cli.main import main
 from harness.formats.folder import open_folder
+from harness.images import image_file
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from harness.task import image_file
 
 SPLITS = {
     "vqav2": "val",

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from harness.formats.ovad import read_ovad
+from harness.images import Region
 from harness.models.xvlm.preprocessing import resize
 from harness.running.loader import load_batches, plan_batches
-from harness.task import Region, Sample
+from harness.task import Sample
 
 KIND = "ovad_crops"
 BILINEAR = Image.Resampling.BILINEAR

@@ -4,8 +4,9 @@ import pytest
 
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import GRAINS
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import costs
-from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
+from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Demand
 
 GF, PF = 1e9, 1e15

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from harness.formats.prompts import sentences
+from harness.images import Region
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
@@ -16,7 +17,6 @@ from harness.shapes.world.questions import ANSWERS, questions
 from harness.shapes.world.scenes import Dice, evaluation_scene
 from harness.shapes.world.sentences import captions
 from harness.shapes.world.statements import statement
-from harness.task import Region
 
 FEWEST = {  # samples of each split: enough that a point is visible
     "vqav2": {"val": 500, "test-dev": 90, "test": 90},

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
+from harness.models.fusion.sizes import TextArchitecture
+from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import report
+from harness import rendering
 from harness.errors import DataError, UsageError
 from harness.records.record import Subset, find_records, write_record
 from harness.tables import comparison as table
-from harness.tables import paper
+from harness.tables import layouts, paper
 from tests.records.test_record import RECORD
 
 LISTING = Path(__file__).parent / "paper_results.csv"  # as Papers With Code listed them
@@ -137,7 +137,7 @@ def test_the_leaderboard_sets_measured_beside_published_and_says_what_is_not_run
     assert (measured["measured"], measured["published"], measured["verdict"]) == (84.5, 84.51, "reproduced")
     assert rows["x-vlm-base-16m", "refcoco+", "testA", "accuracy"]["verdict"] == "not run"
     assert rows["x-vlm-base-4m", "ovad", "box", "map"]["published"] == 25.9
-    shown = report.render(report.leaderboard(list(rows.values())), "md")
+    shown = rendering.render(layouts.leaderboard(list(rows.values())), "md")
     assert "84.50 (84.51, -0.01)" in shown and "not run (89.00)" in shown and "not run (78.22)" in shown
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_is_called_like_a_released_model_is_not_set_beside_its_numbe
 
 def test_protocols_are_not_ranked_together():
     other = replace(RECORD, checkpoint=OWN_FILE, protocol=RECORD.protocol.replace("384", "224"))
-    boards = report.leaderboard(table.leaderboard_rows([RECORD, other]))
+    boards = layouts.leaderboard(table.leaderboard_rows([RECORD, other]))
     refcoco = {
         board.title.partition(", protocol ")[2]: [row["checkpoint"] for row in board.rows] for board in boards if "refcoco" in board.title
     }
@@ -226,18 +226,18 @@ HOSTILE = replace(RECORD, data={**RECORD.data, "name": "shapes"}, protocol="<scr
     [("html", "&lt;script&gt;|a_b &amp; 100%"), ("latex", r"|a\_b \& 100\%"), ("md", r"<script>\|a_b")],
 )
 def test_what_came_from_data_is_escaped(format, escaped):
-    shown = report.render([report.Table("Shapes", table.shapes_rows([HOSTILE]), report.SHAPES_COLUMNS)], format)
+    shown = rendering.render([rendering.Table("Shapes", table.shapes_rows([HOSTILE]), layouts.SHAPES_COLUMNS)], format)
     assert escaped in shown
     assert "<script>" not in shown or format != "html"
 
 
 def test_csv_keeps_every_digit():
     record = replace(RECORD, data={**RECORD.data, "name": "shapes"}, metrics={"accuracy": 84.51234567890123})
-    shown = report.render_csv(report.Table("Shapes", table.shapes_rows([record]), report.SHAPES_COLUMNS))
+    shown = rendering.render_csv(rendering.Table("Shapes", table.shapes_rows([record]), layouts.SHAPES_COLUMNS))
     assert next(csv.DictReader(shown.splitlines()))["measured"] == "84.51234567890123"
 
 
 def test_json_is_null_where_nothing_was_measured():
-    rows = json.loads(report.render_json({"rows": table.paper_rows([RECORD])}))["rows"]
+    rows = json.loads(rendering.render_json({"rows": table.paper_rows([RECORD])}))["rows"]
     assert rows[0]["measured"] is None and rows[0]["delta"] is None
     assert {"task", "dataset", "metric", "paper", "measured", "delta", "verdict"} <= rows[0].keys()

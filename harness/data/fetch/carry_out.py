@@ -4,15 +4,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness.callbacks import Watch
 from harness.data.fetch.download import Pace, download
 from harness.data.fetch.drive import fetch_weights
 from harness.data.fetch.plan import Plan, Step
 from harness.data.fetch.unzip import unpack, unpacked_size
 from harness.data.published import objection
 from harness.data.report import size_in_words
-from harness.data.resolve import Watch
 from harness.errors import DataError, HarnessError
-from harness.files.lock import alone
+from harness.files.lock import locked
 from harness.files.paths import hub_is_offline
 
 WORKSHOP = ".fetch"  # the folder below the data folder in which everything lies until it is whole
@@ -25,7 +25,8 @@ def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:
     Raises HarnessError where another fetch is at work or the disk has no room; at the end, the errors of all that failed.
     """
     workshop = plan.root / WORKSHOP
-    with alone(workshop, occupied="another fetch into this folder is at work; wait for it"):
+    busy = HarnessError(f"{plan.root}: another fetch into this folder is at work; wait for it")
+    with locked(workshop / "lock", busy=busy):
         _refuse_without_room(plan.room, plan.root)
         failures: list[HarnessError] = []
         for step in plan.steps:

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import TypeVar
 
+from harness.callbacks import Report
 from harness.data.fetch.http import Announced, Changed, Interrupted, announce, read_all, read_range
 from harness.data.fetch.partial import Partial, discard
 from harness.errors import DataError, HarnessError
@@ -14,8 +15,6 @@ from harness.formats.folder import sha256_of
 
 LONGEST_PAUSE = 30.0  # seconds
 T = TypeVar("T")
-
-Report = Callable[[int, int], None]  # bytes that are there, bytes in all
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.callbacks import Watch
 from harness.checkpoints import BERT, PAPER, Entry, Release, bert_vocabulary, entries, release_path
 from harness.data.hub.copies import is_hub
 from harness.data.inventory import INCOMPLETE, MISSING, WRONG, File, Inspection, inspect
 from harness.data.origins import Origin, origin_of
 from harness.data.report import remedy, size_in_words
-from harness.data.resolve import Watch
 from harness.errors import MissingError, UsageError
 from harness.files.paths import words_for
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder

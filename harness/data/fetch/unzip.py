@@ -3,16 +3,15 @@
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.callbacks import Report
 from harness.errors import DataError, HarnessError
 
 BLOCK = 2**20
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)  # what zipfile makes of one
-
-Report = Callable[[int, int], None]  # bytes unpacked, bytes in all
 
 
 @dataclass(frozen=True)

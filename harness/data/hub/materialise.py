@@ -1,20 +1,20 @@
 """Write what a run needs from the hub into the cache, once, as a data folder in the official formats."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.callbacks import Watch
 from harness.data.hub.conversion import CONVERTERS, Counts, Job
 from harness.data.hub.copies import PREFIX, Copy, Part, copy_of
 from harness.data.hub.rows import Row, Source, commit_of, read_rows
 from harness.data.published import deviations
-from harness.data.resolve import Watch
 from harness.errors import DataError, HarnessError, MissingError
-from harness.files.lock import alone
+from harness.files.atomic import write_json
+from harness.files.lock import locked
 from harness.files.parsing import read_json
 from harness.files.paths import cache
 from harness.formats.folder import HUB, HUB_NOTES, DataFolder
@@ -49,7 +49,8 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -
     root = cache() / PREFIX / _slug(words, orders[0].source)
     for order in orders:
         if not _written(root, order):
-            with alone(root / HUB_NOTES, occupied="another run is writing this data; wait for it"):
+            busy = HarnessError(f"{root}: another run is writing this data; wait for it")
+            with locked(root / HUB_NOTES / "lock", busy=busy):
                 _materialise(root, order, watch=watch)
     return DataFolder(root, HUB)
 
@@ -154,6 +155,4 @@ def _move(source: Path, root: Path) -> None:
 def _note(root: Path, order: Order, found: Mapping[str, Any]) -> None:
     path = root / HUB_NOTES / order.note
     content = {"repository": order.source.repository, "revision": order.source.revision, **found}
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_json(path, content)

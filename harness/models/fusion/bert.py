@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness.engine.device import send
 from harness.engine.packing import Strip
 from harness.models.fusion.layers import Embeddings, Layer, Memory, Past
-from harness.models.xvlm.architecture import TextArchitecture
+from harness.models.fusion.sizes import TextArchitecture
 
 PADDING = -1e4  # what the reference adds to the score of a padded token (transformers 4.12.5): its weight is exactly 0 in float32
 UNSEEN = -1e9  # what the reference adds to the score of a masked image token

@@ -9,7 +9,7 @@ from harness.engine.chunks import grain_of
 from harness.engine.matmul import Linear, widened
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.layers import EPSILON
-from harness.models.xvlm.architecture import TextArchitecture
+from harness.models.fusion.sizes import TextArchitecture
 
 
 class Transform(nn.Module):

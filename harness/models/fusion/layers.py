@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness.engine.device import send
 from harness.engine.matmul import Linear, attend
 from harness.engine.packing import Strip
-from harness.models.xvlm.architecture import TextArchitecture
+from harness.models.fusion.sizes import TextArchitecture
 
 EPSILON = 1e-12
 

@@ -1,6 +1,6 @@
 """Texts that were read, laid end to end: what retrieval compares with images, again and again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.engine.chunks import grain_of
 from harness.engine.device import Device, send
 from harness.engine.packing import Strip, lay_out
-from harness.models.xvlm.heads import RetrievalNetwork
+from harness.models.fusion.bert import Bert
 
 
 class Readers(NamedTuple):
@@ -42,21 +42,26 @@ class Texts:
             yield Readers(strip.on(device), self.states[send(tokens, device)])
 
 
-def read_texts(network: RetrievalNetwork, texts: Sequence[Sequence[int]], device: Device) -> Texts:
-    """Read texts given as token ids. Raises ValueError where there is none."""
+def read_texts(
+    encoder: Bert, texts: Sequence[Sequence[int]], device: Device, *, features_of: Callable[[Tensor], Tensor], feature_width: int
+) -> Texts:
+    """Read texts given as token ids; `features_of` makes features [n, feature_width] of their first tokens' states [n, d].
+
+    Raises ValueError where there is no text.
+    """
     if not texts:
         raise ValueError("no text to read")
     length = torch.tensor([len(text) for text in texts])
     start = torch.empty_like(length)
-    states = torch.empty(int(length.sum()), network.architecture.text.width, dtype=device.kept, device=device.torch)
-    features = torch.empty(len(texts), network.text_proj.out_features, device=device.torch)
+    states = torch.empty(int(length.sum()), encoder.embeddings.word_embeddings.embedding_dim, dtype=device.kept, device=device.torch)
+    features = torch.empty(len(texts), feature_width, device=device.torch)
     laid = 0
     for strip in lay_out(length.tolist(), device.grain):
         start[strip.texts] = laid + strip.first
         ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
         there = strip.on(device.torch)
-        read = network.text_encoder.read_along(device.send(ids), there)
-        states[laid : laid + len(ids)] = network.text_encoder.begin_along(read, there)
-        features[there.texts] = network.text_features(read[there.first])
+        read = encoder.read_along(device.send(ids), there)
+        states[laid : laid + len(ids)] = encoder.begin_along(read, there)
+        features[there.texts] = features_of(read[there.first])
         laid += len(ids)
     return Texts(features, states, start, length)

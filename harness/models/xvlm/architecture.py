@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.errors import CheckpointError
+from harness.models.fusion.sizes import TextArchitecture
 
 BERT_HEAD_WIDTH = 64  # BERT, table 1: 12 heads of 64 at width 768, 16 heads of 64 at width 1024
 PATCH = 4  # pixels a side of Swin's first patches
@@ -43,20 +44,6 @@ class VisionArchitecture:
     def stage_window(self, stage: int) -> int:
         """Return the window of `stage`: a stage no larger than the window is one window (Swin's own rule)."""
         return min(self.window, self.stage_side(stage))
-
-
-@dataclass(frozen=True)
-class TextArchitecture:
-    """The BERT that reads (layers below `fusion_layer`) and looks at the image (layers from there on)."""
-
-    vocabulary: int
-    positions: int
-    width: int
-    heads: int
-    layers: int
-    fusion_layer: int
-    inner_width: int
-    memory_width: int
 
 
 @dataclass(frozen=True)

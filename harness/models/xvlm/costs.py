@@ -8,7 +8,8 @@ A `length` is the mean number of tokens of the texts, `seen` how many tokens the
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import Grain
 from harness.engine.shortlist import ROWS
-from harness.models.xvlm.architecture import PATCH, TextArchitecture, VisionArchitecture
+from harness.models.fusion.sizes import TextArchitecture
+from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 from harness.workload import Cost, Demand
 
 FLOAT = 4  # bytes

@@ -3,19 +3,22 @@
 Everywhere, what is looked at is a memory [G, S, width] whose keys and values are made once, and what looks at it are readers [G, n, T].
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.engine.device import exactly
+from harness.engine.device import Device, exactly
 from harness.engine.packing import Strip
 from harness.errors import CheckpointError
 from harness.models.fusion.bert import Bert, padding_mask
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.layers import Memory
-from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
+from harness.models.fusion.packed_texts import Texts, read_texts
+from harness.models.fusion.sizes import TextArchitecture
+from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.swin import VisionEncoder
 
 
@@ -118,6 +121,11 @@ class RetrievalNetwork(nn.Module):
     def text_features(self, states: Tensor) -> Tensor:
         """Return unit vectors [n, f] of the first tokens [n, d] of read texts."""
         return F.normalize(applied(self.text_proj, states), dim=-1)
+
+    def read(self, texts: Sequence[Sequence[int]], device: Device) -> Texts:
+        """Read texts given as token ids. Raises ValueError where there is none."""
+        width = self.text_proj.out_features
+        return read_texts(self.text_encoder, texts, device, features_of=self.text_features, feature_width=width)
 
     def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
         """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""

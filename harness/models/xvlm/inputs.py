@@ -14,8 +14,9 @@ from harness.engine.device import Device
 from harness.engine.matmul import settle
 from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.xvlm.architecture import TextArchitecture, VisionArchitecture
+from harness.models.xvlm.architecture import VisionArchitecture
 from harness.models.xvlm.preprocessing import MEAN, STD, resize
 
 COUNTED = 500  # texts whose tokens are counted to tell what all will cost

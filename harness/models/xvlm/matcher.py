@@ -10,7 +10,6 @@ from torch import Tensor
 
 from harness.engine.device import Device
 from harness.engine.shortlist import cosines
-from harness.models.fusion.packed_texts import read_texts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -56,4 +55,4 @@ class XVLMAttributeMatcher:
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
         """Return unit vectors [S, f] of sentences, cut after `max_tokens`."""
-        return read_texts(self.network, self.token_ids(sentences), self.inputs.device).features
+        return self.network.read(self.token_ids(sentences), self.inputs.device).features

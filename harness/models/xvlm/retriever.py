@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.capabilities import Gallery, Matches
 from harness.engine.device import Awaited, Device
 from harness.engine.shortlist import shortlisted
-from harness.models.fusion.packed_texts import Texts, read_texts
+from harness.models.fusion.packed_texts import Texts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs, cleaned
@@ -129,7 +129,7 @@ class XVLMRetriever:
 
     def read(self, texts: Sequence[Sequence[int]]) -> Texts:
         """Read texts given as token ids."""
-        return read_texts(self.network, texts, self.inputs.device)
+        return self.network.read(texts, self.inputs.device)
 
     def match(self, tokens: Tensor, texts: Texts, which: Tensor) -> Tensor:
         """Return the logits [n, 2] of one image, tokens [S, C], and the texts `which` [n] by index."""

@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from harness.models.fusion.bert import padding_mask
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.xvlm.architecture import Architecture, TextArchitecture, VisionArchitecture
+from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.heads import GroundingNetwork, fused
 from harness.shapes.training.dataset import normalised
 from harness.shapes.training.examples import Examples, training_examples, tuning_examples

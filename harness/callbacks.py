@@ -1,0 +1,13 @@
+"""What long work calls while it runs: how far it is, and what the user should know."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+Report = Callable[[int, int], None]  # how much is done, of how much
+Watch = Callable[[str], AbstractContextManager[Report]]  # shows the progress of what it is given the name of
+Tell = Callable[[str], None]
+
+
+def unwatched(name: str) -> AbstractContextManager[Report]:
+    """Show no progress."""
+    return nullcontext(lambda done, total: None)
