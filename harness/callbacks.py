@@ -4,7 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 Report = Callable[[int, int], None]  # how much is done, of how much
-Watch = Callable[[str], AbstractContextManager[Report]]  # shows the progress of what it is given the name of
+Watch = Callable[
+    [str], AbstractContextManager[Report]
+]  # shows the progress of what it is given the name of
 Tell = Callable[[str], None]
 
 

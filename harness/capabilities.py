@@ -48,7 +48,9 @@ class Tokenizing(Protocol):
 class Grounder(Model, Protocol):
     """A model that finds what an expression refers to."""
 
-    def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
+    def ground(
+        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         """Return a box for each expression, [N, 4], as (cx, cy, w, h) in 0..1 of the whole image.
 
         `images` [M, R, R, 3] come from `prepare`; expression n is about `images[image_of[n]]`.
@@ -61,7 +63,13 @@ class Answerer(Model, Protocol):
     """A model that answers questions about images from a list of answers."""
 
     def answer(
-        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64], *, answers: Sequence[str], shortlist: int
+        self,
+        images: NDArray[np.uint8],
+        questions: Sequence[str],
+        image_of: NDArray[np.int64],
+        *,
+        answers: Sequence[str],
+        shortlist: int,
     ) -> Sequence[int]:
         """Return the best answer to each question, [N], as an index into `answers`; the likeliest `shortlist` are looked at closely."""
         ...
@@ -71,7 +79,9 @@ class Answerer(Model, Protocol):
 class PairReasoner(Model, Protocol):
     """A model that judges statements about two images."""
 
-    def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> Sequence[bool]:
+    def judge(
+        self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
+    ) -> Sequence[bool]:
         """Return whether each statement, [N], is true of its images: `images_of` [N, 2] are the left and the right one."""
         ...
 
@@ -113,7 +123,9 @@ class Gallery(NamedTuple):
 class Retriever(Model, Protocol):
     """A model that compares every image of a gallery with every text."""
 
-    def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+    def retrieve(
+        self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
+    ) -> Iterator[Matches]:
         """Yield the matches of each image in `wanted` (numbers of this process's share), in order.
 
         `shortlist` is how many texts of an image, and images of a text, are looked at closely: of the whole gallery, and all texts.
@@ -125,6 +137,8 @@ class Retriever(Model, Protocol):
 class AttributeMatcher(Model, Protocol):
     """A model that says how well sentences describe images."""
 
-    def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
+    def similarity(
+        self, images: NDArray[np.uint8], sentences: Sequence[str]
+    ) -> NDArray[np.float32]:
         """Return a score for each image and sentence, [M, S]."""
         ...

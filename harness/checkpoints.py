@@ -15,7 +15,10 @@ PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
 SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
 BERT = "bert-base-uncased"
-HUB_NAMES = ("models--google-bert--bert-base-uncased", "models--bert-base-uncased")  # its folder in the cache of Hugging Face's tools
+HUB_NAMES = (
+    "models--google-bert--bert-base-uncased",
+    "models--bert-base-uncased",
+)  # its folder in the cache of Hugging Face's tools
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,13 @@ def find_weights(chosen: str, *, task: str, data: Path | None) -> Weights:
     path = Path(chosen).expanduser()
     if not path.is_file():
         if path.suffix in SUFFIXES or os.sep in chosen:
-            raise MissingError(f"--checkpoint {chosen}: " + ("is a folder, not a weight file" if path.is_dir() else "no such file"))
-        raise UsageError(f"--checkpoint {chosen}: no entry of checkpoints.yaml and no file{nearest(chosen, entries())}")
+            raise MissingError(
+                f"--checkpoint {chosen}: "
+                + ("is a folder, not a weight file" if path.is_dir() else "no such file")
+            )
+        raise UsageError(
+            f"--checkpoint {chosen}: no entry of checkpoints.yaml and no file{nearest(chosen, entries())}"
+        )
     vocabulary, configuration = path.parent / "vocab.txt", path.parent / "config.json"
     return Weights(
         name=path.stem,
@@ -122,11 +130,15 @@ def find_weights(chosen: str, *, task: str, data: Path | None) -> Weights:
 
 def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
     if task not in entry.files:
-        raise UsageError(f"{entry.name} has no checkpoint for {task}; it has some for: {', '.join(sorted(entry.files))}")
+        raise UsageError(
+            f"{entry.name} has no checkpoint for {task}; it has some for: {', '.join(sorted(entry.files))}"
+        )
     release = entry.files[task]
     if entry.embedded:
         folder = Path(__file__).parent / "shapes" / "weights"
-        return Weights(entry.name, entry.family, folder / release.path, folder / entry.vocabulary, release)
+        return Weights(
+            entry.name, entry.family, folder / release.path, folder / entry.vocabulary, release
+        )
     found: list[Path] = []
     missing: list[str] = []
     for find in (lambda: release_path(entry, release, data), lambda: bert_vocabulary(data)):
@@ -142,8 +154,12 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
 
 def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
     """Return where a released file is, below the checkpoints folder or the data folder. Raises MissingError with where to get it."""
-    roots = [root for root in (configured("checkpoints"), data / "checkpoints" if data else None) if root]
-    places = [root / below for root in roots for below in (f"{entry.name}/{release.path}", release.path)]
+    roots = [
+        root for root in (configured("checkpoints"), data / "checkpoints" if data else None) if root
+    ]
+    places = [
+        root / below for root in roots for below in (f"{entry.name}/{release.path}", release.path)
+    ]
     for place in places:
         if place.is_file():
             return place
@@ -159,7 +175,11 @@ def bert_vocabulary(data: Path | None) -> Path:
 
     Raises MissingError where it is in neither.
     """
-    places = [data / below for below in (f"{BERT}/vocab.txt", f"data/{BERT}/vocab.txt", "vocab.txt")] if data else []
+    places = (
+        [data / below for below in (f"{BERT}/vocab.txt", f"data/{BERT}/vocab.txt", "vocab.txt")]
+        if data
+        else []
+    )
     for place in places:
         if place.is_file():
             return place
@@ -186,7 +206,9 @@ def _entry(path: Path, name: Any, value: Any) -> Entry:
         paper=entry.optional("paper", str),
         code=entry.optional("code", str),
         embedded=entry.optional("embedded", bool) or False,
-        published=tuple(map(_published, entry.items("published"))) if "published" in entry.value else (),
+        published=tuple(map(_published, entry.items("published")))
+        if "published" in entry.value
+        else (),
     )
 
 

@@ -39,25 +39,43 @@ def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Pr
     path = image_file(views[0])
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path}: is not a file (needed by {needed_by}); get the image again")
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):  # an annotation may not show what lies elsewhere
-        raise DataError(f"{path}: is a link that leads out of its folder (needed by {needed_by}); link the whole folder instead")
+    if path.is_symlink() and not path.resolve().is_relative_to(
+        path.parent.resolve()
+    ):  # an annotation may not show what lies elsewhere
+        raise DataError(
+            f"{path}: is a link that leads out of its folder (needed by {needed_by}); link the whole folder instead"
+        )
     try:
         with Image.open(path) as image:
             image.load()
-            return {view: prepare(_cut(image, view.box) if isinstance(view, Region) else image) for view in views}
+            return {
+                view: prepare(_cut(image, view.box) if isinstance(view, Region) else image)
+                for view in views
+            }
     except FileNotFoundError as error:
         raise MissingError(f"{path}: no such image (needed by {needed_by})") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: is no image that Pillow can read (needed by {needed_by}); get the file again") from error
+        raise DataError(
+            f"{path}: is no image that Pillow can read (needed by {needed_by}); get the file again"
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be decoded: {error} (needed by {needed_by}); get the file again") from error
+        raise DataError(
+            f"{path}: cannot be decoded: {error} (needed by {needed_by}); get the file again"
+        ) from error
 
 
 def _cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     """Return a part of an image, upright and in colour; what lies beyond the border is cut off. Raises ValueError where nothing is left."""
     upright = ImageOps.exif_transpose(image).convert("RGB")
     x, y, width, height = box
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, upright.width), min(y + height, upright.height)
+    left, top, right, bottom = (
+        max(x, 0),
+        max(y, 0),
+        min(x + width, upright.width),
+        min(y + height, upright.height),
+    )
     if left >= right or top >= bottom:
-        raise ValueError(f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels")
+        raise ValueError(
+            f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels"
+        )
     return upright.crop((left, top, right, bottom))

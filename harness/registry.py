@@ -33,7 +33,9 @@ class Description(Protocol):
         ...
 
 
-Loader = Callable[..., Any]  # (weights: Weights, needs: type, device: str, dtype: str) -> a model with that capability
+Loader = Callable[
+    ..., Any
+]  # (weights: Weights, needs: type, device: str, dtype: str) -> a model with that capability
 
 
 def task_names() -> list[str]:
@@ -82,9 +84,15 @@ def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any
     if weights.family in FAMILIES:
         load: Loader = _imported(FAMILIES[weights.family])
     else:
-        found: Sequence[Any] = [point for point in entry_points(group="xvlm_eval.models") if point.name == weights.family]
+        found: Sequence[Any] = [
+            point
+            for point in entry_points(group="xvlm_eval.models")
+            if point.name == weights.family
+        ]
         if not found:
-            raise UsageError(f"{weights.name}: no package registers the model family {weights.family!r}")
+            raise UsageError(
+                f"{weights.name}: no package registers the model family {weights.family!r}"
+            )
         load = found[0].load()
     return load(weights, needs=needs, device=device, dtype=dtype)
 

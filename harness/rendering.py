@@ -61,7 +61,9 @@ def _as_text(table: Table, format: str) -> str:
 def _without_empty_columns(table: Table) -> Table:
     """Leave out what no row has, but for the measured value: that nothing was measured is worth a column."""
     columns = {
-        key: heading for key, heading in table.columns.items() if key == "measured" or any(row.get(key) is not None for row in table.rows)
+        key: heading
+        for key, heading in table.columns.items()
+        if key == "measured" or any(row.get(key) is not None for row in table.rows)
     }
     return replace(table, columns=columns)
 
@@ -70,7 +72,9 @@ def _frame(table: Table, *, precise: bool) -> "pandas.DataFrame":
     """Return the columns that people see, as strings; `precise` keeps every digit (for CSV)."""
     import pandas
 
-    rows = [[_text(key, row.get(key), precise=precise) for key in table.columns] for row in table.rows]
+    rows = [
+        [_text(key, row.get(key), precise=precise) for key in table.columns] for row in table.rows
+    ]
     return pandas.DataFrame(rows, columns=list(table.columns.values()), dtype=str)
 
 
@@ -78,7 +82,11 @@ def _text(key: str, value: Any, *, precise: bool) -> str:
     if value is None:
         return "" if precise else MISSING
     if isinstance(value, tuple | list):
-        return " ".join(_text(key, item, precise=precise) for item in value) if precise else f"{value[0]:.2f} to {value[1]:.2f}"
+        return (
+            " ".join(_text(key, item, precise=precise) for item in value)
+            if precise
+            else f"{value[0]:.2f} to {value[1]:.2f}"
+        )
     if isinstance(value, float) and not precise:
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)

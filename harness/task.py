@@ -87,7 +87,11 @@ class Scores:
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
-        return {name: interval(self.statistics[name]) for name in self.metrics if name in self.statistics}
+        return {
+            name: interval(self.statistics[name])
+            for name in self.metrics
+            if name in self.statistics
+        }
 
 
 class Task(ABC):
@@ -120,7 +124,10 @@ class Task(ABC):
 
     def counts(self, samples: Sequence[Any]) -> Mapping[str, int]:
         """Count what publications tell of a split, in the dataset's words: `samples` and `images`, and what a task adds."""
-        return {"samples": len(samples), "images": len({image_file(view) for sample in samples for view in sample.images})}
+        return {
+            "samples": len(samples),
+            "images": len({image_file(view) for sample in samples for view in sample.images}),
+        }
 
     def misfit(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""
@@ -137,13 +144,24 @@ class Task(ABC):
     def answer(self, model: Any, work: Work) -> Iterator[Answered]:
         """Yield predictions as they are made: batch by batch, unless a task compares its samples with one another."""
         for batch in work.to_do():
-            yield [(sample.id, prediction) for sample, prediction in zip(batch.samples, self.predict(model, batch), strict=True)]
+            yield [
+                (sample.id, prediction)
+                for sample, prediction in zip(
+                    batch.samples, self.predict(model, batch), strict=True
+                )
+            ]
 
     def demand(self, samples: Sequence[Any]) -> Demand:
         """Say how much the samples ask of a model; unless a task says otherwise, every distinct image once, looked at once a sample."""
         images = len({view for sample in samples for view in sample.images})
         texts = [text for sample in samples for text in self.texts(sample)]
-        return Demand(samples=len(samples), images=images, pairs=len(samples), pairs_at_most=len(samples), texts=texts)
+        return Demand(
+            samples=len(samples),
+            images=images,
+            pairs=len(samples),
+            pairs_at_most=len(samples),
+            texts=texts,
+        )
 
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""
@@ -151,7 +169,12 @@ class Task(ABC):
 
     def awaited(self) -> Scores:
         """Return the scores of a hidden split: none yet, and what to do with the submission."""
-        return Scores({}, not_run={self.primary: f"the truths are hidden; upload the submission to {self.server}"})
+        return Scores(
+            {},
+            not_run={
+                self.primary: f"the truths are hidden; upload the submission to {self.server}"
+            },
+        )
 
     @abstractmethod
     def wrong(self, sample: Any) -> Prediction:

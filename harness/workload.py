@@ -24,9 +24,18 @@ class Demand(NamedTuple):
 
     def part(self, samples: int) -> "Demand":
         """Return the demand of a batch, of so many of the samples."""
-        shares = [-(-count * samples // max(self.samples, 1)) for count in (self.images, self.pairs, self.pairs_at_most, len(self.texts))]
+        shares = [
+            -(-count * samples // max(self.samples, 1))
+            for count in (self.images, self.pairs, self.pairs_at_most, len(self.texts))
+        ]
         images, pairs, pairs_at_most, texts = shares
-        return self._replace(samples=samples, images=images, pairs=pairs, pairs_at_most=pairs_at_most, texts=self.texts[:texts])
+        return self._replace(
+            samples=samples,
+            images=images,
+            pairs=pairs,
+            pairs_at_most=pairs_at_most,
+            texts=self.texts[:texts],
+        )
 
 
 class Cost(NamedTuple):

@@ -23,7 +23,10 @@ from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")
 CAPTIONS = {
     split: Needed(
-        (*(f"{place}dataset_coco.json" for place in FOLDERS), *(f"{place}coco_karpathy_{split}.json" for place in FOLDERS)),
+        (
+            *(f"{place}dataset_coco.json" for place in FOLDERS),
+            *(f"{place}coco_karpathy_{split}.json" for place in FOLDERS),
+        ),
         "the captions by the Karpathy split: its own file, or ALBEF's list",
         "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip",
     )
@@ -60,7 +63,11 @@ class COCOCaption(Task):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
         path, images = data.path(CAPTIONS[split]), data.place(IMAGES)
-        pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
+        pictures = (
+            read_karpathy(path, split)
+            if path.name.startswith("dataset_")
+            else read_flat_captions(path)
+        )
         if not pictures:
             raise DataError(f"{path}: has no image of the split {split}")
         return [
@@ -74,7 +81,10 @@ class COCOCaption(Task):
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
         """Count the captions too."""
-        return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
+        return {
+            **super().counts(samples),
+            "captions": sum(len(sample.captions) for sample in samples),
+        }
 
     def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
         """Return a caption for each image."""
@@ -85,7 +95,9 @@ class COCOCaption(Task):
         """Return no words at all."""
         return ""
 
-    def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return BLEU-1 to 4, METEOR, ROUGE-L and CIDEr, and SPICE where its models are."""
         captions = [_caption(predictions[sample.id], sample.id) for sample in samples]
         scores = score(captions, [sample.captions for sample in samples])
@@ -94,10 +106,14 @@ class COCOCaption(Task):
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score COCO's caption results: a JSON list of `image_id` and `caption`."""
-        return self.score(samples, matched(path, read_captions(path), [sample.id for sample in samples]))
+        return self.score(
+            samples, matched(path, read_captions(path), [sample.id for sample in samples])
+        )
 
 
 def _caption(prediction: Prediction, image_id: SampleId) -> str:
     if not isinstance(prediction, str):
-        raise DataError(f"the prediction for image {image_id} should be a text, but is {prediction!r}")
+        raise DataError(
+            f"the prediction for image {image_id} should be a text, but is {prediction!r}"
+        )
     return re.sub(r"\s+", " ", prediction)

@@ -22,7 +22,9 @@ ORIGINAL = {"dev": "dev", "test": "test1"}  # what the original calls a split
 STATEMENTS = {
     split: Needed(
         tuple(f"{folder}/{original}.json" for folder in ("nlvr2", "nlvr2/data", "nlvr/nlvr2/data"))
-        + tuple(f"{folder}nlvr_{split}.json" for folder in ("data/finetune/", "finetune/", "nlvr2/", "")),
+        + tuple(
+            f"{folder}nlvr_{split}.json" for folder in ("data/finetune/", "finetune/", "nlvr2/", "")
+        ),
         "the statements, one a line, or X-VLM's list of them",
         "https://github.com/lil-lab/nlvr, folder nlvr2/data",
     )
@@ -71,7 +73,10 @@ class NLVR2(Task):
         return [
             Statement(
                 id=example.identifier,
-                images=tuple(below(images, name, where=f"{path}, example {example.identifier}") for name in (example.left, example.right)),
+                images=tuple(
+                    below(images, name, where=f"{path}, example {example.identifier}")
+                    for name in (example.left, example.right)
+                ),
                 text=example.sentence,
                 label=example.label,
                 group=example.group,
@@ -82,7 +87,12 @@ class NLVR2(Task):
     def counts(self, samples: Sequence[Statement]) -> Mapping[str, int]:
         """Count the pairs of images, the groups of consistency and the true statements too."""
         pairs, groups = {sample.images for sample in samples}, {sample.group for sample in samples}
-        return {**super().counts(samples), "pairs": len(pairs), "groups": len(groups), "true": sum(sample.label for sample in samples)}
+        return {
+            **super().counts(samples),
+            "pairs": len(pairs),
+            "groups": len(groups),
+            "true": sum(sample.label for sample in samples),
+        }
 
     def texts(self, sample: Statement) -> Sequence[str]:
         """Return the statement."""
@@ -90,13 +100,19 @@ class NLVR2(Task):
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""
-        return list(model.judge(batch.images, [statement.text for statement in batch.samples], batch.image_of))
+        return list(
+            model.judge(
+                batch.images, [statement.text for statement in batch.samples], batch.image_of
+            )
+        )
 
     def wrong(self, sample: Statement) -> Prediction:
         """Return the opposite of the truth."""
         return not sample.label
 
-    def score(self, samples: Sequence[Statement], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Statement], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return accuracy and consistency, with intervals over groups: statements of one group were written together."""
         right = [_verdict(predictions[sample.id], sample.id) == sample.label for sample in samples]
         groups = [sample.group for sample in samples]
@@ -104,16 +120,23 @@ class NLVR2(Task):
         each = [100.0 * one for one in right]
         return Scores(
             {"accuracy": accuracy(right), "consistency": consistency(right, groups)},
-            {"accuracy": mean_of(each, clusters=groups), "consistency": mean_of([100.0 * one for one in whole])},
+            {
+                "accuracy": mean_of(each, clusters=groups),
+                "consistency": mean_of([100.0 * one for one in whole]),
+            },
             {"accuracy": each},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions: `identifier,True` a line."""
-        return self.score(samples, matched(path, read_verdicts(path), [sample.id for sample in samples]))
+        return self.score(
+            samples, matched(path, read_verdicts(path), [sample.id for sample in samples])
+        )
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
     if type(prediction) is not bool:
-        raise DataError(f"the prediction for {identifier} should be true or false, but is {prediction!r}")
+        raise DataError(
+            f"the prediction for {identifier} should be true or false, but is {prediction!r}"
+        )
     return prediction

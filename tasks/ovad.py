@@ -69,7 +69,9 @@ class OVAD(Task):
         """Read the boxes that count."""
         path, images = data.path(ANNOTATIONS), data.place(IMAGES)
         annotations = read_ovad(path)
-        said = [sentences(attribute.name, attribute.is_has_att) for attribute in annotations.attributes]
+        said = [
+            sentences(attribute.name, attribute.is_has_att) for attribute in annotations.attributes
+        ]
         asked = Asked(
             annotations.attributes,
             tuple(text for texts in said for text in texts),
@@ -78,7 +80,12 @@ class OVAD(Task):
         return [
             Object(
                 id=box.id,
-                images=(Region(below(images, box.file_name, where=f"{path}, annotation {box.id}"), box.pixels),),
+                images=(
+                    Region(
+                        below(images, box.file_name, where=f"{path}, annotation {box.id}"),
+                        box.pixels,
+                    ),
+                ),
                 labels=box.labels,
                 asked=asked,
             )
@@ -87,7 +94,11 @@ class OVAD(Task):
 
     def demand(self, samples: Sequence[Object]) -> Demand:
         """No sentence looks at a box: their features are compared."""
-        return super().demand(samples)._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
+        return (
+            super()
+            .demand(samples)
+            ._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
+        )
 
     def counts(self, samples: Sequence[Object]) -> Mapping[str, int]:
         """Count the attributes too."""
@@ -103,31 +114,50 @@ class OVAD(Task):
         found = model.similarity(batch.images, asked.sentences)[batch.image_of[:, 0]]
         parts = np.split(found, asked.ends[:-1], axis=1)
         scores = np.stack([part.mean(axis=1) for part in parts], axis=1)
-        return [[float(str(score)) for score in row] for row in scores]  # `str` writes a float32 with as many digits as it has
+        return [
+            [float(str(score)) for score in row] for row in scores
+        ]  # `str` writes a float32 with as many digits as it has
 
     def wrong(self, sample: Object) -> Prediction:
         """Return that it has no attribute at all."""
         return [-1.0] * len(sample.labels)
 
-    def score(self, samples: Sequence[Object], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Object], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return mean average precision over all, head, medium and tail attributes, and the chance level of each.
 
         Intervals are over images: boxes of one image show the same scene.
         """
         attributes = samples[0].asked.attributes
-        scores = np.array([_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32)
+        scores = np.array(
+            [_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32
+        )
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
-        each = {a.name: 100 * float(p) for a, p in zip(attributes, precisions, strict=True) if not np.isnan(p)}
-        metrics = {**map_of_groups(precisions, attributes), **chance_of_groups(chances(labels), attributes)}
+        each = {
+            a.name: 100 * float(p)
+            for a, p in zip(attributes, precisions, strict=True)
+            if not np.isnan(p)
+        }
+        metrics = {
+            **map_of_groups(precisions, attributes),
+            **chance_of_groups(chances(labels), attributes),
+        }
         numbers: dict[Path, int] = {}
         image = [numbers.setdefault(_file(sample), len(numbers)) for sample in samples]
-        return Scores(metrics, attribute_statistics(scores, labels, image, attributes), breakdown={"attribute": each})
+        return Scores(
+            metrics,
+            attribute_statistics(scores, labels, image, attributes),
+            breakdown={"attribute": each},
+        )
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
         """Score a matrix of scores [boxes, attributes] in NumPy's format, rows in the order of the boxes that count."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
-        return self.score(samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)})
+        return self.score(
+            samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
+        )
 
 
 def _file(box: Object) -> Path:
@@ -137,6 +167,12 @@ def _file(box: Object) -> Path:
 
 
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:
-    if isinstance(prediction, list) and len(prediction) == count and all(map(is_number, prediction)):
+    if (
+        isinstance(prediction, list)
+        and len(prediction) == count
+        and all(map(is_number, prediction))
+    ):
         return prediction
-    raise DataError(f"the prediction for box {box} should be {count} numbers, but is {reprlib.repr(prediction)}")
+    raise DataError(
+        f"the prediction for box {box} should be {count} numbers, but is {reprlib.repr(prediction)}"
+    )

@@ -23,12 +23,22 @@ from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
 FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's own
-REFS = Needed(tuple(f"{folder}/refs(unc).p" for folder in FOLDERS), "the references, UNC split", REFER)
-INSTANCES = Needed(tuple(f"{folder}/instances.json" for folder in FOLDERS), "the boxes of the references", REFER)
+REFS = Needed(
+    tuple(f"{folder}/refs(unc).p" for folder in FOLDERS), "the references, UNC split", REFER
+)
+INSTANCES = Needed(
+    tuple(f"{folder}/instances.json" for folder in FOLDERS), "the boxes of the references", REFER
+)
 IMAGES = coco_images("train2014")
 FLAT = {
     split: Needed(
-        (f"data/finetune/refcoco+/{name}", f"data/finetune/{name}", f"finetune/{name}", f"refcoco+/{name}", name),
+        (
+            f"data/finetune/refcoco+/{name}",
+            f"data/finetune/{name}",
+            f"finetune/{name}",
+            f"refcoco+/{name}",
+            name,
+        ),
         "X-VLM's list of expressions",
         "the link in X-VLM's README",
         optional=True,
@@ -70,12 +80,22 @@ class RefCOCOPlus(Task):
         """Read the expressions of a split: from X-VLM's flat list where there is one, as the reference does, else from the originals."""
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
-        said = read_flat(flat, references) if flat else [(ref, sentence) for ref in references for sentence in ref.sentences]
+        said = (
+            read_flat(flat, references)
+            if flat
+            else [(ref, sentence) for ref in references for sentence in ref.sentences]
+        )
         images = data.place(IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
-                images=(below(images, ref.file_name, where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}"),),
+                images=(
+                    below(
+                        images,
+                        ref.file_name,
+                        where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}",
+                    ),
+                ),
                 text=sentence.text,
                 ref_id=ref.ref_id,
                 box=ref.box,
@@ -96,7 +116,11 @@ class RefCOCOPlus(Task):
     def misfit(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Say where an image has not the size that its boxes are measured in."""
         expected = (sample.width, sample.height)
-        return None if sizes[0] == expected else "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
+        return (
+            None
+            if sizes[0] == expected
+            else "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
+        )
 
     def texts(self, sample: Expression) -> Sequence[str]:
         """Return the expression."""
@@ -104,16 +128,23 @@ class RefCOCOPlus(Task):
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
-        boxes = model.ground(batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0])
+        boxes = model.ground(
+            batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0]
+        )
         return [[float(number) for number in box] for box in boxes]
 
     def wrong(self, sample: Expression) -> Prediction:
         """Return an empty box."""
         return [0.0, 0.0, 0.0, 0.0]
 
-    def score(self, samples: Sequence[Expression], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Expression], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return the accuracy over expressions, with an interval over images: expressions about one image stand and fall together."""
-        overlaps = [iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height)) for s in samples]
+        overlaps = [
+            iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height))
+            for s in samples
+        ]
         correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
         return Scores(
             {"accuracy": accuracy(overlaps)},
@@ -127,11 +158,15 @@ class RefCOCOPlus(Task):
         sentences: dict[int, list[int]] = {}
         for sample in samples:
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
-        return self.score(samples, matched(path, read_boxes(path, sentences), [sample.id for sample in samples]))
+        return self.score(
+            samples, matched(path, read_boxes(path, sentences), [sample.id for sample in samples])
+        )
 
 
 def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
     """Return a prediction if it is one. Raises DataError for anything but four finite numbers: prediction files come from anywhere."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
         return prediction
-    raise DataError(f"the prediction for sent_id {sent_id} should be a box of four numbers, but is {reprlib.repr(prediction)}")
+    raise DataError(
+        f"the prediction for sent_id {sent_id} should be a box of four numbers, but is {reprlib.repr(prediction)}"
+    )

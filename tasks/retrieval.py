@@ -30,8 +30,12 @@ KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_dataset
 
 def _captions(dataset: str, split: str) -> Needed:
     names = (f"dataset_{dataset}.json", f"{dataset}_{split}.json")
-    places = tuple(f"{folder.format(dataset=dataset)}{name}" for name in names for folder in FOLDERS)
-    return Needed(places, "the captions by the Karpathy split: its own file, or ALBEF's list", KARPATHY)
+    places = tuple(
+        f"{folder.format(dataset=dataset)}{name}" for name in names for folder in FOLDERS
+    )
+    return Needed(
+        places, "the captions by the Karpathy split: its own file, or ALBEF's list", KARPATHY
+    )
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,19 @@ class Retrieval(Task):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
         path, images = data.path(_captions(self.dataset, split)), data.place(self.images)
-        pictures = read_karpathy(path, split) if path.name.startswith("dataset_") else read_flat_captions(path)
+        pictures = (
+            read_karpathy(path, split)
+            if path.name.startswith("dataset_")
+            else read_flat_captions(path)
+        )
         if not pictures:
             raise DataError(f"{path}: has no image of the split {split}")
         return [
-            Picture(picture.name, (below(images, picture.name, where=f"{path}, image {picture.image}"),), picture.captions)
+            Picture(
+                picture.name,
+                (below(images, picture.name, where=f"{path}, image {picture.image}"),),
+                picture.captions,
+            )
             for picture in pictures
         ]
 
@@ -75,11 +87,16 @@ class Retrieval(Task):
         demand = super().demand(samples)
         images, texts = demand.images, len(demand.texts)
         by_image, by_text = images * min(self.shortlist, texts), texts * min(self.shortlist, images)
-        return demand._replace(pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts))
+        return demand._replace(
+            pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts)
+        )
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
         """Count the captions too."""
-        return {**super().counts(samples), "captions": sum(len(sample.captions) for sample in samples)}
+        return {
+            **super().counts(samples),
+            "captions": sum(len(sample.captions) for sample in samples),
+        }
 
     def texts(self, sample: Picture) -> Sequence[str]:
         """Return the captions of an image."""
@@ -88,28 +105,47 @@ class Retrieval(Task):
     def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
         """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
         number = {sample.id: place for place, sample in enumerate(work.samples)}
-        images = (([number[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]]) for batch in work.everything())
+        images = (
+            ([number[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]])
+            for batch in work.everything()
+        )
         texts = [caption for sample in work.samples for caption in sample.captions]
         wanted = {number[id] for id in work.lacking}
-        for matches in model.retrieve(Gallery(images, work.gather), texts, shortlist=self.shortlist, wanted=wanted):
+        for matches in model.retrieve(
+            Gallery(images, work.gather), texts, shortlist=self.shortlist, wanted=wanted
+        ):
             yield [(work.samples[matches.image].id, as_prediction(matches))]
 
     def wrong(self, sample: Picture) -> Prediction:
         """Return that it was compared with no text, so that neither side finds the other."""
         return {"texts": [], "itc": [], "itm": []}
 
-    def score(self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
         counts = [len(sample.captions) for sample in samples]
-        pairs = stored_pairs([(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts))
-        by_protocol = {name: places(pairs, counts, shortlist=self.shortlist, protocol=name) for name in PROTOCOLS}
+        pairs = stored_pairs(
+            [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
+        )
+        by_protocol = {
+            name: places(pairs, counts, shortlist=self.shortlist, protocol=name)
+            for name in PROTOCOLS
+        }
         found = {
             name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()
         }
         i2t, t2i = by_protocol["itm"]
-        outside = {"i2t_outside": 100 * float(i2t.outside.mean()), "t2i_outside": 100 * float(t2i.outside.mean())}
-        breakdown = {"outside_of_shortlist": outside, "itm+itc": found["itm+itc"], "itc": found["itc"]}
+        outside = {
+            "i2t_outside": 100 * float(i2t.outside.mean()),
+            "t2i_outside": 100 * float(t2i.outside.mean()),
+        }
+        breakdown = {
+            "outside_of_shortlist": outside,
+            "itm+itc": found["itm+itc"],
+            "itc": found["itc"],
+        }
         return _scores(i2t.place, t2i.place, counts, breakdown)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
@@ -152,10 +188,16 @@ class Flickr30KRetrieval(Retrieval):
 
 
 def _scores(
-    i2t: NDArray[np.int64], t2i: NDArray[np.int64], captions: Sequence[int], breakdown: Mapping[str, Mapping[str, float]]
+    i2t: NDArray[np.int64],
+    t2i: NDArray[np.int64],
+    captions: Sequence[int],
+    breakdown: Mapping[str, Mapping[str, float]],
 ) -> Scores:
     """Return the scores of places; image n has `captions[n]` texts: it got what it finds, and the share of them that find it."""
     metrics = summary(recalls(i2t, prefix="i2t"), recalls(t2i, prefix="t2i"))
-    found_by = [100 * float((texts < 1).mean()) if len(texts) else 0.0 for texts in np.split(t2i, np.cumsum(captions)[:-1])]
+    found_by = [
+        100 * float((texts < 1).mean()) if len(texts) else 0.0
+        for texts in np.split(t2i, np.cumsum(captions)[:-1])
+    ]
     by_sample = {"i2t_r1": (100.0 * (i2t < 1)).tolist(), "t2i_r1": found_by}
     return Scores(dict(metrics), statistics(i2t, t2i, captions), by_sample, breakdown)

@@ -45,7 +45,9 @@ ANNOTATIONS = Needed(
     tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
     "the answers of ten people",
     VQA,
-    spared_by=tuple(f"{place}vqa_val.json" for place in PLACES),  # X-VLM's list of questions holds them
+    spared_by=tuple(
+        f"{place}vqa_val.json" for place in PLACES
+    ),  # X-VLM's list of questions holds them
     needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
 )
 
@@ -68,7 +70,9 @@ class VQAv2(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("val", "test-dev", "test")
     hidden: ClassVar[frozenset[str]] = frozenset({"test-dev", "test"})
-    server: ClassVar[str] = "https://eval.ai/web/challenges/challenge-page/830 (VQA Challenge 2021; the phase of the split)"
+    server: ClassVar[str] = (
+        "https://eval.ai/web/challenges/challenge-page/830 (VQA Challenge 2021; the phase of the split)"
+    )
     primary: ClassVar[str] = "accuracy"
     needs: ClassVar[type] = Answerer
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
@@ -83,9 +87,15 @@ class VQAv2(Task):
         path, folder = data.path(QUESTIONS[split]), IMAGE_FOLDER[split]
         if path.name.startswith("v2_"):
             annotations = data.path(ANNOTATIONS) if split == "val" else None
-            asked = [(f"COCO_{folder}_{q.image_id:012d}.jpg", q) for q in read_questions(path, annotations)]
+            asked = [
+                (f"COCO_{folder}_{q.image_id:012d}.jpg", q)
+                for q in read_questions(path, annotations)
+            ]
         else:
-            asked = [(image.rsplit("/", 1)[-1], question) for image, question in read_flat_questions(path)]
+            asked = [
+                (image.rsplit("/", 1)[-1], question)
+                for image, question in read_flat_questions(path)
+            ]
         choices, images = read_answer_list(data.path(ANSWERS)), data.place(coco_images(folder))
         return [
             Question(
@@ -117,26 +127,42 @@ class VQAv2(Task):
         """Return an answer to each question, in words."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
-        best = model.answer(batch.images, texts, batch.image_of[:, 0], answers=choices, shortlist=SHORTLIST)
+        best = model.answer(
+            batch.images, texts, batch.image_of[:, 0], answers=choices, shortlist=SHORTLIST
+        )
         return [choices[answer] for answer in best]
 
-    def submission(self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]) -> Sequence[Mapping[str, Prediction]]:
+    def submission(
+        self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Prediction]]:
         """Return what EvalAI wants to be uploaded."""
-        return [{"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)} for sample in samples]
+        return [
+            {"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)}
+            for sample in samples
+        ]
 
     def wrong(self, sample: Question) -> Prediction:
         """Return an answer that nobody gives."""
         return ""
 
-    def score(self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(
+        self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]
+    ) -> Scores:
         """Return the official accuracy, by type of answer and of question, and what two other scorers in circulation make of it."""
         said = {sample.id: _answer(predictions[sample.id], sample.id) for sample in samples}
-        values = {name: [100 * scorer(said[s.id], s.said) for s in samples] for name, scorer in SCORERS.items()}
+        values = {
+            name: [100 * scorer(said[s.id], s.said) for s in samples]
+            for name, scorer in SCORERS.items()
+        }
         official, images = values["official"], [str(sample.images[0]) for sample in samples]
         parts = _parts(samples)
-        metrics = {name: _mean([official[place] for place in places]) for name, places in parts.items()}
+        metrics = {
+            name: _mean([official[place] for place in places]) for name, places in parts.items()
+        }
         statistics = {
-            name: mean_of([official[place] for place in places], clusters=[images[place] for place in places])
+            name: mean_of(
+                [official[place] for place in places], clusters=[images[place] for place in places]
+            )
             for name, places in parts.items()
         }
         return Scores(
@@ -151,20 +177,29 @@ class VQAv2(Task):
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
-        return self.score(samples, matched(path, read_answers(path), [sample.id for sample in samples]))
+        return self.score(
+            samples, matched(path, read_answers(path), [sample.id for sample in samples])
+        )
 
 
 def _answer(prediction: Prediction, question_id: SampleId) -> str:
     if not isinstance(prediction, str):
-        raise DataError(f"the prediction for question {question_id} should be a text, but is {prediction!r}")
+        raise DataError(
+            f"the prediction for question {question_id} should be a text, but is {prediction!r}"
+        )
     return prediction
 
 
 def _parts(samples: Sequence[Question]) -> dict[str, list[int]]:
     """Return the places of the questions that each metric is about: all, and those of each type of answer, in order of name."""
     kinds = sorted({sample.answer_type for sample in samples} - {""})
-    of_kind = {kind: [place for place, sample in enumerate(samples) if sample.answer_type == kind] for kind in kinds}
-    return {"accuracy": list(range(len(samples)))} | {f"accuracy_{kind.replace('/', '_')}": places for kind, places in of_kind.items()}
+    of_kind = {
+        kind: [place for place, sample in enumerate(samples) if sample.answer_type == kind]
+        for kind in kinds
+    }
+    return {"accuracy": list(range(len(samples)))} | {
+        f"accuracy_{kind.replace('/', '_')}": places for kind, places in of_kind.items()
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

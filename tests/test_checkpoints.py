@@ -21,7 +21,9 @@ def test_the_embedded_weights_are_the_ones_it_names():
         assert release.sha256 == sha256_of(WEIGHTS / release.path), task
         assert release.resolution == checkpoint.architecture.vision.resolution
         assert release.head == checkpoint.kind
-    assert {release.path for release in entries()[SHAPES].files.values()} == {path.name for path in WEIGHTS.glob("*.safetensors")}
+    assert {release.path for release in entries()[SHAPES].files.values()} == {
+        path.name for path in WEIGHTS.glob("*.safetensors")
+    }
 
 
 def test_every_result_of_the_paper_has_a_released_file():
@@ -56,7 +58,19 @@ def test_changed_embedded_weights_are_refused(tmp_path, monkeypatch):
         checked_sha256(replace(weights, path=tmp_path / "other"))
 
 
-@pytest.mark.parametrize("content", ["[]", "a: 1", "a: {title: b}", "a: {files: []}", "a: {files: {t: {nonsense: 1}}}", "a: [", "\x00", ""])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "a: 1",
+        "a: {title: b}",
+        "a: {files: []}",
+        "a: {files: {t: {nonsense: 1}}}",
+        "a: [",
+        "\x00",
+        "",
+    ],
+)
 def test_what_is_no_list_of_checkpoints_is_refused(tmp_path, content):
     (tmp_path / "c.yaml").write_text(content)
     with pytest.raises(DataError, match=r"c\.yaml"):

@@ -87,7 +87,11 @@ def timed(call: Callable[[], R], device: Device) -> Timed[R]:
 
     A single thread on a CPU is measured by its own processor time, which others on the machine do not lengthen.
     """
-    clock = time.process_time if device.torch.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    clock = (
+        time.process_time
+        if device.torch.type == "cpu" and torch.get_num_threads() == 1
+        else time.perf_counter
+    )
     with device.computing():
         _wait_for(device)
         start = clock()
@@ -119,16 +123,29 @@ def rankings(found: Tensor, expected: Tensor) -> Agreement:
         alike &= bool((np.diff(other[order]) <= ROUNDING).all())
         noise.append(_noise(row, other))
         shift.append(float(np.abs(np.argsort(order) - np.argsort(official)).mean()))
-    return _compared(mine[listed], theirs[listed], alike=alike, noise=float(np.mean(noise)), shift=float(np.mean(shift)))
+    return _compared(
+        mine[listed],
+        theirs[listed],
+        alike=alike,
+        noise=float(np.mean(noise)),
+        shift=float(np.mean(shift)),
+    )
 
 
-def decisions(found: object, expected: object, *, scores: Tensor, expected_scores: Tensor) -> Agreement:
+def decisions(
+    found: object, expected: object, *, scores: Tensor, expected_scores: Tensor
+) -> Agreement:
     """Compare what was decided (answers, tokens), and the scores it was decided by."""
     return _compared(_array(scores), _array(expected_scores), alike=found == expected)
 
 
 def _compared(
-    found: NDArray[np.float64], expected: NDArray[np.float64], *, alike: bool, noise: float | None = None, shift: float | None = None
+    found: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    *,
+    alike: bool,
+    noise: float | None = None,
+    shift: float | None = None,
 ) -> Agreement:
     difference = found - expected
     return Agreement(float(np.abs(difference).max()), _rms(difference), alike, noise, shift)

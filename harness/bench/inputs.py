@@ -42,7 +42,12 @@ LONGER = {2: 0.849, 3: 0.136, 4: 0.012, 5: 0.003}
 def write_vocabulary(path: Path, pieces: int) -> list[str]:
     """Write a vocabulary of so many pieces, one a line, and return those that are words to make texts of."""
     prompt = PROMPT.split()
-    words = ["".join(parts) for _, parts in zip(range(pieces - len(SPECIAL) - len(prompt)), product(SYLLABLES, repeat=3), strict=False)]
+    words = [
+        "".join(parts)
+        for _, parts in zip(
+            range(pieces - len(SPECIAL) - len(prompt)), product(SYLLABLES, repeat=3), strict=False
+        )
+    ]
     path.write_text("\n".join([*SPECIAL, *prompt, *words]) + "\n", encoding="utf-8")
     return words
 
@@ -50,7 +55,9 @@ def write_vocabulary(path: Path, pieces: int) -> list[str]:
 def texts(count: int, lengths: Lengths, words: Sequence[str]) -> list[str]:
     """Return `count` texts of random words, as long as those of a benchmark, the same at every call."""
     draws = np.random.default_rng(count)
-    tokens = np.clip(np.rint(draws.normal(lengths.mean, lengths.spread, count)), lengths.least, lengths.most).astype(int)
+    tokens = np.clip(
+        np.rint(draws.normal(lengths.mean, lengths.spread, count)), lengths.least, lengths.most
+    ).astype(int)
     return [" ".join(_drawn(words, length - 1, draws)) for length in tokens]
 
 
@@ -83,4 +90,7 @@ def images(count: int, side: int) -> Tensor:
     draws = torch.Generator().manual_seed(side)
     coarse = torch.randn(count, 3, BLOTCHES, BLOTCHES, generator=draws)
     fine = torch.randn(count, 3, side, side, generator=draws)
-    return coarse.repeat_interleave(side // BLOTCHES, 2).repeat_interleave(side // BLOTCHES, 3) + 0.3 * fine
+    return (
+        coarse.repeat_interleave(side // BLOTCHES, 2).repeat_interleave(side // BLOTCHES, 3)
+        + 0.3 * fine
+    )

@@ -51,7 +51,10 @@ class Findings:
 def measure(request: Request, *, say: Callable[[str], None]) -> Findings:
     """Hold the contests. Raises UsageError for what does not exist, MissingError for a device that is not there."""
     stages, device = chosen_stages(request), choose_device(request.device, request.dtype)
-    with _threads(request.threads), tempfile.TemporaryDirectory(prefix="xvlm-eval-bench-") as folder:
+    with (
+        _threads(request.threads),
+        tempfile.TemporaryDirectory(prefix="xvlm-eval-bench-") as folder,
+    ):
         lab = Lab(SIZES[request.size], device, Path(folder))
         results = {}
         for stage in stages:
@@ -77,10 +80,13 @@ def chosen_stages(request: Request) -> list[Stage]:
     found = [
         stage
         for stage in STAGES
-        if (stage.name in request.stages or not request.stages) and (anything or needed.intersection(stage.capabilities))
+        if (stage.name in request.stages or not request.stages)
+        and (anything or needed.intersection(stage.capabilities))
     ]
     if not found:
-        raise UsageError(f"--stage {' '.join(request.stages)}: is no part of --task {' '.join(request.tasks)}")
+        raise UsageError(
+            f"--stage {' '.join(request.stages)}: is no part of --task {' '.join(request.tasks)}"
+        )
     return found
 
 

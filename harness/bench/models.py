@@ -26,7 +26,13 @@ from harness.models.xvlm.heads import (
     fused,
 )
 from harness.models.xvlm.matcher import XVLMAttributeMatcher
-from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
+from harness.models.xvlm.networks import (
+    answering_network,
+    captioning_network,
+    grounding_network,
+    pair_network,
+    retrieval_network,
+)
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
 
@@ -97,7 +103,9 @@ def _plain(size: Size) -> Architecture:
 
 def _answering(size: Size) -> Architecture:
     """VQA's decoder looks in every layer, at the states of the question."""
-    decoder = replace(size.text, layers=size.decoder_layers, fusion_layer=0, memory_width=size.text.width)
+    decoder = replace(
+        size.text, layers=size.decoder_layers, fusion_layer=0, memory_width=size.text.width
+    )
     return Architecture(size.seeing(size.side_vqa), size.text, decoder)
 
 
@@ -108,7 +116,9 @@ def _answering_network(sizes: Architecture, _: Size) -> nn.Module:
 
 def _pairs(size: Size) -> Architecture:
     """In NLVR2, every fusion layer is there twice, once for each image."""
-    return Architecture(size.vision, replace(size.text, layers=2 * size.text.layers - size.text.fusion_layer))
+    return Architecture(
+        size.vision, replace(size.text, layers=2 * size.text.layers - size.text.fusion_layer)
+    )
 
 
 def _captioning(size: Size) -> Architecture:
@@ -127,10 +137,24 @@ def _retrieval_network(sizes: Architecture, size: Size) -> nn.Module:
 HEADS = {
     "retrieval": Head("retrieval", _plain, _retrieval_network, retrieval_network, XVLMRetriever),
     "crops": Head("retrieval", _crops, _retrieval_network, retrieval_network, XVLMAttributeMatcher),
-    "bbox": Head("bbox", _plain, lambda sizes, _: GroundingNetwork(fused(sizes)), grounding_network, XVLMGrounder),
-    "nlvr": Head("nlvr", _pairs, lambda sizes, _: PairNetwork(fused(sizes)), pair_network, XVLMPairReasoner),
+    "bbox": Head(
+        "bbox",
+        _plain,
+        lambda sizes, _: GroundingNetwork(fused(sizes)),
+        grounding_network,
+        XVLMGrounder,
+    ),
+    "nlvr": Head(
+        "nlvr", _pairs, lambda sizes, _: PairNetwork(fused(sizes)), pair_network, XVLMPairReasoner
+    ),
     "vqa": Head("vqa", _answering, _answering_network, answering_network, XVLMAnswerer),
-    "captioning": Head("captioning", _captioning, lambda sizes, _: CaptioningNetwork(decoding(sizes)), captioning_network, XVLMCaptioner),
+    "captioning": Head(
+        "captioning",
+        _captioning,
+        lambda sizes, _: CaptioningNetwork(decoding(sizes)),
+        captioning_network,
+        XVLMCaptioner,
+    ),
 }
 
 
@@ -161,9 +185,15 @@ def _random_tensors(kind: str, network: nn.Module) -> dict[str, Tensor]:
             made[id(parameter)] = _drawn(name, parameter.shape, draws)
         tensors[name] = made[id(parameter)]
     if kind == "nlvr":  # the two layers of a pair share their keys and values
-        first = min(int(number) for name in tensors for number in re.findall(r"\.layer\.(\d+)\.crossattention\.", name))
+        first = min(
+            int(number)
+            for name in tensors
+            for number in re.findall(r"\.layer\.(\d+)\.crossattention\.", name)
+        )
         for name in tensors:
-            found = re.fullmatch(r"(.*\.layer\.)(\d+)(\.crossattention\.self\.(?:key|value)\..*)", name)
+            found = re.fullmatch(
+                r"(.*\.layer\.)(\d+)(\.crossattention\.self\.(?:key|value)\..*)", name
+            )
             if found and (int(found[2]) - first) % 2:
                 tensors[name] = tensors[f"{found[1]}{int(found[2]) - 1}{found[3]}"]
     return tensors
@@ -175,6 +205,12 @@ def _drawn(name: str, shape: torch.Size, draws: torch.Generator) -> Tensor:
     if "relative_position_bias_table" in name:
         return numbers * 0.5
     if len(shape) > 1:
-        gain = 2.5 if ".query." in name or ".key." in name else 0.25 if "crossattention.output.dense" in name else 1.4
+        gain = (
+            2.5
+            if ".query." in name or ".key." in name
+            else 0.25
+            if "crossattention.output.dense" in name
+            else 1.4
+        )
         return numbers * (gain / shape[1:].numel() ** 0.5)
     return 1 + 0.1 * numbers if name.endswith("weight") else 0.05 * numbers

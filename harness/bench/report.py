@@ -13,14 +13,22 @@ COLUMNS = {
     "stage": "stage", "literal": "literal", "engine": "engine", "speed": "ratio", "floor": "floor", "difference": "max difference",
     "agreement": "results", "peak": "peak memory",
 }  # fmt: skip
-RATES = {"what": "engine alone", "rate": "a second", "compute": "of matrix peak", "traffic": "of copy bandwidth", "peak": "peak memory"}
+RATES = {
+    "what": "engine alone",
+    "rate": "a second",
+    "compute": "of matrix peak",
+    "traffic": "of copy bandwidth",
+    "peak": "peak memory",
+}
 BENCHMARKS = {"benchmark": "benchmark", "model": "model", "decode": "decode", "time": "projected"}
 
 
 def as_json(findings: Findings) -> dict[str, Any]:
     """Return everything that was measured, in JSON's types."""
     content: dict[str, Any] = {**findings.conditions, "agree": findings.agree}
-    content["stages"] = [_row(stage, result, findings) for stage, result in findings.results.items()]
+    content["stages"] = [
+        _row(stage, result, findings) for stage, result in findings.results.items()
+    ]
     if findings.projection is not None:
         content["projection"] = _projection(findings.projection)
     return content
@@ -29,12 +37,28 @@ def as_json(findings: Findings) -> dict[str, Any]:
 def tables(findings: Findings) -> list[Table]:
     """Return the same for people."""
     told = findings.conditions
-    title = "Engine and literal algorithm: {size} size, {device}, {dtype}, {threads} threads, median of {repeat}".format(**told)
-    found = [Table(title, [_shown(_row(stage, result, findings)) for stage, result in findings.results.items()], COLUMNS)]
+    title = "Engine and literal algorithm: {size} size, {device}, {dtype}, {threads} threads, median of {repeat}".format(
+        **told
+    )
+    found = [
+        Table(
+            title,
+            [_shown(_row(stage, result, findings)) for stage, result in findings.results.items()],
+            COLUMNS,
+        )
+    ]
     if findings.projection is not None:
         content = _projection(findings.projection)
-        found.append(Table("Throughput of the engine", [_rate(row) for row in content["rates"]], RATES))
-        found.append(Table("Benchmarks at their real sizes", [_benchmark(row) for row in content["benchmarks"]], BENCHMARKS))
+        found.append(
+            Table("Throughput of the engine", [_rate(row) for row in content["rates"]], RATES)
+        )
+        found.append(
+            Table(
+                "Benchmarks at their real sizes",
+                [_benchmark(row) for row in content["benchmarks"]],
+                BENCHMARKS,
+            )
+        )
     return found
 
 
@@ -74,7 +98,12 @@ def _projection(found: Projection) -> dict[str, Any]:
             for rate in found.rates
         ],
         "benchmarks": [
-            {"benchmark": one.benchmark, "model_s": one.model_s, "decode_s": one.decode_s, "seconds": one.seconds}
+            {
+                "benchmark": one.benchmark,
+                "model_s": one.model_s,
+                "decode_s": one.decode_s,
+                "seconds": one.seconds,
+            }
             for one in found.benchmarks
         ],
         "seconds": sum(one.seconds for one in found.benchmarks),

@@ -14,13 +14,27 @@ from harness.bench.contest import Agreement, Contest, decisions, numbers, rankin
 from harness.bench.lab import Lab
 from harness.bench.literal import answering, captioning, looking, retrieval
 from harness.bench.literal.swin import encode
-from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, Matches, PairReasoner, Retriever
+from harness.capabilities import (
+    Answerer,
+    AttributeMatcher,
+    Captioner,
+    Grounder,
+    Matches,
+    PairReasoner,
+    Retriever,
+)
 from harness.engine.beam_search import Hypothesis
 from harness.engine.device import Device
 from harness.models.xvlm.answerer import XVLMAnswerer, best, rank
 from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner, describe
 from harness.models.xvlm.grounder import XVLMGrounder
-from harness.models.xvlm.heads import AnsweringNetwork, CaptioningNetwork, GroundingNetwork, PairNetwork, RetrievalNetwork
+from harness.models.xvlm.heads import (
+    AnsweringNetwork,
+    CaptioningNetwork,
+    GroundingNetwork,
+    PairNetwork,
+    RetrievalNetwork,
+)
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
 
@@ -55,11 +69,15 @@ def retrieve(lab: Lab) -> Contest[Tensor]:
 
     def engine() -> Tensor:
         seen = model.see([(range(len(images)), images)])
-        matches = model.compare(seen, model.read(ids), shortlist=shortlist, wanted=range(len(images)))
+        matches = model.compare(
+            seen, model.read(ids), shortlist=shortlist, wanted=range(len(images))
+        )
         return _by_query(matches, len(images), len(ids))
 
     def literal() -> Tensor:
-        found = retrieval.evaluate(network, images, *lab.padded(ids, length=MAX_TOKENS), shortlist=shortlist)
+        found = retrieval.evaluate(
+            network, images, *lab.padded(ids, length=MAX_TOKENS), shortlist=shortlist
+        )
         scores = _queries(found.i2t, found.t2i)
         return scores.masked_fill(scores == retrieval.NOT_LISTED, -torch.inf)
 
@@ -99,21 +117,36 @@ def _by_query(matches: Iterable[Matches], images: int, texts: int) -> Tensor:
 def _queries(i2t: Tensor, t2i: Tensor) -> Tensor:
     """Return scores image to text and text to image as one row a query, filled up with -inf: [images + texts, the larger of both]."""
     widest = max(i2t.shape)
-    rows = [F.pad(scores.cpu(), (0, widest - scores.shape[1]), value=-torch.inf) for scores in (i2t, t2i)]
+    rows = [
+        F.pad(scores.cpu(), (0, widest - scores.shape[1]), value=-torch.inf)
+        for scores in (i2t, t2i)
+    ]
     return torch.cat(rows)
 
 
 def vqa(lab: Lab) -> Contest[Any]:
     """10 questions about 2 images: all answers of the shortlist are read."""
-    return _answering(lab, engine=lambda model, asked, tree: rank(model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist))
+    return _answering(
+        lab,
+        engine=lambda model, asked, tree: rank(
+            model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist
+        ),
+    )
 
 
 def vqa_early_stop(lab: Lab) -> Contest[Any]:
     """The same where an answer is likely to end early: the engine reads no more answers than it takes to know the best."""
     lab.forget()
     for network in (lab.model("vqa").network, lab.network("vqa")):
-        network.text_decoder.cls.predictions.decoder.bias[lab.model("vqa").inputs.tokenizer.sep] += END_IS_LIKELY
-    return _answering(lab, engine=lambda model, asked, tree: best(model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist))
+        network.text_decoder.cls.predictions.decoder.bias[
+            lab.model("vqa").inputs.tokenizer.sep
+        ] += END_IS_LIKELY
+    return _answering(
+        lab,
+        engine=lambda model, asked, tree: best(
+            model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist
+        ),
+    )
 
 
 def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
@@ -122,14 +155,24 @@ def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
     tokenizer, listed = model.inputs.tokenizer, inputs.answers(lab.size.answers, lab.words)
     tree = model.answer_tree(listed)
     answers = answering.Answers(*lab.padded([tokenizer.ids(f"{answer}[SEP]") for answer in listed]))
-    images, questions, image_of = lab.images(2, lab.size.side_vqa), lab.texts(10, inputs.VQA), np.repeat([0, 1], 5)
+    images, questions, image_of = (
+        lab.images(2, lab.size.side_vqa),
+        lab.texts(10, inputs.VQA),
+        np.repeat([0, 1], 5),
+    )
 
     def literal() -> answering.Ranking:
         ids, present = lab.padded(model.token_ids(questions))
         states = answering.consider(network, images[torch.from_numpy(image_of)], ids, present)
-        return answering.rank_answer(network, states, present, answers, shortlist=lab.size.shortlist)
+        return answering.rank_answer(
+            network, states, present, answers, shortlist=lab.size.shortlist
+        )
 
-    return Contest(lambda: engine(model, model.consider(images, questions, image_of), tree), literal, _same_answers)
+    return Contest(
+        lambda: engine(model, model.consider(images, questions, image_of), tree),
+        literal,
+        _same_answers,
+    )
 
 
 def _same_answers(found: Any, expected: answering.Ranking) -> Agreement:
@@ -137,17 +180,28 @@ def _same_answers(found: Any, expected: answering.Ranking) -> Agreement:
     if isinstance(found, Tensor):
         chosen = (expected.answers == found[:, None]).float() * expected.probabilities
         return decisions(
-            found.tolist(), expected.answers[:, 0].tolist(), scores=chosen.sum(1), expected_scores=expected.probabilities[:, 0]
+            found.tolist(),
+            expected.answers[:, 0].tolist(),
+            scores=chosen.sum(1),
+            expected_scores=expected.probabilities[:, 0],
         )
-    mine, theirs = (ranking.probabilities.gather(1, ranking.answers.argsort(1)) for ranking in (found, expected))
-    return decisions(found.answers.tolist(), expected.answers.tolist(), scores=mine, expected_scores=theirs)
+    mine, theirs = (
+        ranking.probabilities.gather(1, ranking.answers.argsort(1)) for ranking in (found, expected)
+    )
+    return decisions(
+        found.answers.tolist(), expected.answers.tolist(), scores=mine, expected_scores=theirs
+    )
 
 
 def grounding(lab: Lab) -> Contest[Tensor]:
     """14 expressions about 2 images."""
     model: XVLMGrounder = lab.model("bbox")
     network: GroundingNetwork = lab.network("bbox")
-    images, expressions, image_of = lab.images(2), lab.texts(14, inputs.REFCOCO), np.repeat([0, 1], 7)
+    images, expressions, image_of = (
+        lab.images(2),
+        lab.texts(14, inputs.REFCOCO),
+        np.repeat([0, 1], 7),
+    )
 
     def literal() -> Tensor:
         ids, present = lab.padded(model.token_ids(expressions))
@@ -182,7 +236,9 @@ def caption(lab: Lab) -> Contest[list[Hypothesis]]:
     images, tokenizer = lab.images(6), model.inputs.tokenizer
     return Contest(
         engine=lambda: model.search(images, BEAMS),
-        literal=lambda: captioning.caption(network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=BEAMS),
+        literal=lambda: captioning.caption(
+            network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=BEAMS
+        ),
         compare=_same_captions,
     )
 
@@ -197,14 +253,18 @@ def caption_decode(lab: Lab) -> Contest[list[Hypothesis]]:
         tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(6))
     return Contest(
         engine=lambda: describe(decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
-        literal=lambda: captioning.generate(network.text_decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
+        literal=lambda: captioning.generate(
+            network.text_decoder, tokens, prompt=prompt, end=end, beams=BEAMS
+        ),
         compare=_same_captions,
     )
 
 
 def _same_captions(found: list[Hypothesis], expected: list[Hypothesis]) -> Agreement:
     tokens = [[text.tokens for text in side] for side in (found, expected)]
-    scores, expected_scores = (torch.tensor([text.score for text in side]) for side in (found, expected))
+    scores, expected_scores = (
+        torch.tensor([text.score for text in side]) for side in (found, expected)
+    )
     return decisions(*tokens, scores=scores, expected_scores=expected_scores)
 
 

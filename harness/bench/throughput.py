@@ -25,7 +25,11 @@ from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
 
-QUESTIONS, EXPRESSIONS, STATEMENTS = 5.5, 7.2, 1.72  # about an image of VQA's test and of RefCOCO+, about a pair of NLVR2
+QUESTIONS, EXPRESSIONS, STATEMENTS = (
+    5.5,
+    7.2,
+    1.72,
+)  # about an image of VQA's test and of RefCOCO+, about a pair of NLVR2
 PROMPTS = 64  # sentences that crops are compared with, read before
 TURNS = 3  # of which the median counts
 
@@ -73,7 +77,10 @@ def limits(device: Device, side: int) -> Limits:
     """Measure them on square matrices."""
     dtype = device.kept
     left, right = (torch.randn(side, side, device=device.torch).to(dtype) for _ in range(2))
-    multiplied, copied = _seconds(lambda: left @ right, device), _seconds(lambda: right.copy_(left), device)
+    multiplied, copied = (
+        _seconds(lambda: left @ right, device),
+        _seconds(lambda: right.copy_(left), device),
+    )
     return Limits(2 * side**3 / multiplied, 2 * left.nbytes / copied)
 
 
@@ -88,7 +95,9 @@ def rates(lab: Lab, batch: Batch, best_case: Limits) -> list[Rate]:
         with FlopCounterMode(display=False) as counter, _Traffic() as traffic:
             timed(call, lab.device)
         compute = counter.get_total_flops() / seconds / best_case.flops
-        found.append(Rate(what, number / seconds, compute, traffic.bytes / seconds / best_case.bytes, peak))
+        found.append(
+            Rate(what, number / seconds, compute, traffic.bytes / seconds / best_case.bytes, peak)
+        )
     return found
 
 
@@ -105,17 +114,25 @@ class _Traffic(TorchDispatchMode):
         super().__init__()
         self.bytes = 0
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
         result = function(*args, **(kwargs or {}))
         if not function.is_view:
-            self.bytes += sum(tensor.nbytes for tensor in (*args, result) if isinstance(tensor, Tensor))
+            self.bytes += sum(
+                tensor.nbytes for tensor in (*args, result) if isinstance(tensor, Tensor)
+            )
         return result
 
 
 def _images(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
     pixels = lab.pixels(batch.samples)
-    return Work("image", batch.samples, lambda: model.see([(range(batch.samples), model.inputs.normalised(pixels))]))
+    return Work(
+        "image",
+        batch.samples,
+        lambda: model.see([(range(batch.samples), model.inputs.normalised(pixels))]),
+    )
 
 
 def _texts(lab: Lab, batch: Batch) -> Work:
@@ -126,9 +143,16 @@ def _texts(lab: Lab, batch: Batch) -> Work:
 
 def _pairs(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
-    read, numbers = model.read(model.token_ids(lab.texts(batch.captions, inputs.COCO))), range(batch.looked_at)
+    read, numbers = (
+        model.read(model.token_ids(lab.texts(batch.captions, inputs.COCO))),
+        range(batch.looked_at),
+    )
     seen = model.see([(numbers, model.inputs.normalised(lab.pixels(batch.looked_at)))])
-    return Work("pair", batch.looked_at * batch.captions, lambda: list(model.compare(seen, read, shortlist=batch.captions, wanted=numbers)))
+    return Work(
+        "pair",
+        batch.looked_at * batch.captions,
+        lambda: list(model.compare(seen, read, shortlist=batch.captions, wanted=numbers)),
+    )
 
 
 def _crops(lab: Lab, batch: Batch) -> Work:
@@ -139,9 +163,21 @@ def _crops(lab: Lab, batch: Batch) -> Work:
 
 def _questions(lab: Lab, batch: Batch) -> Work:
     model: XVLMAnswerer = lab.model("vqa")
-    image_of, listed = _spread(batch.samples, QUESTIONS), inputs.answers(lab.size.answers, lab.words)
-    pixels, questions = lab.pixels(image_of[-1] + 1, lab.size.side_vqa), lab.texts(batch.samples, inputs.VQA)
-    return Work("question", batch.samples, lambda: model.answer(pixels, questions, image_of, answers=listed, shortlist=lab.size.shortlist))
+    image_of, listed = (
+        _spread(batch.samples, QUESTIONS),
+        inputs.answers(lab.size.answers, lab.words),
+    )
+    pixels, questions = (
+        lab.pixels(image_of[-1] + 1, lab.size.side_vqa),
+        lab.texts(batch.samples, inputs.VQA),
+    )
+    return Work(
+        "question",
+        batch.samples,
+        lambda: model.answer(
+            pixels, questions, image_of, answers=listed, shortlist=lab.size.shortlist
+        ),
+    )
 
 
 def _expressions(lab: Lab, batch: Batch) -> Work:
@@ -154,7 +190,10 @@ def _expressions(lab: Lab, batch: Batch) -> Work:
 def _statements(lab: Lab, batch: Batch) -> Work:
     model: XVLMPairReasoner = lab.model("nlvr")
     pair_of, texts = _spread(batch.samples, STATEMENTS), lab.texts(batch.samples, inputs.NLVR2)
-    pixels, images_of = lab.pixels(2 * (pair_of[-1] + 1)), np.stack([2 * pair_of, 2 * pair_of + 1], axis=1)
+    pixels, images_of = (
+        lab.pixels(2 * (pair_of[-1] + 1)),
+        np.stack([2 * pair_of, 2 * pair_of + 1], axis=1),
+    )
     return Work("statement", batch.samples, lambda: model.judge(pixels, texts, images_of))
 
 

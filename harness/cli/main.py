@@ -29,7 +29,9 @@ VERBS = {  # verb -> module of `harness.cli`, and function in it: imported when 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a letter is no reason to stop
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a terminal that cannot show a letter is no reason to stop
             stream.reconfigure(errors="replace")
     # Read when torch is first imported: the same bits from matrix products however many threads a process has.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
@@ -53,8 +55,12 @@ def _guarded(options: argparse.Namespace) -> int:
     except HarnessError as error:
         return _failed(options, str(error), code=error.exit_code)
     except KeyboardInterrupt:
-        again = "run the same command" + (" without --fresh" if getattr(options, "fresh", False) else "")
-        return _failed(options, f"interrupted; what was predicted is kept, {again} to go on", code=INTERRUPTED)
+        again = "run the same command" + (
+            " without --fresh" if getattr(options, "fresh", False) else ""
+        )
+        return _failed(
+            options, f"interrupted; what was predicted is kept, {again} to go on", code=INTERRUPTED
+        )
     except BrokenPipeError:
         raise
     except Exception as error:

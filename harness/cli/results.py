@@ -19,7 +19,9 @@ def table(options: argparse.Namespace) -> int:
 
     folder = Path(options.results or options.out or OUT)
     if not folder.is_dir() and (options.results or options.out):
-        raise MissingError(f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one")
+        raise MissingError(
+            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one"
+        )
     found = find_records(folder)
     if not found.records:
         say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
@@ -44,10 +46,16 @@ def table(options: argparse.Namespace) -> int:
         print(rendering.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
     elif options.format == "csv":
         if shapes and options.layout != "shapes":
-            say("a CSV file is one table: the results on the embedded benchmark are in --layout shapes")
+            say(
+                "a CSV file is one table: the results on the embedded benchmark are in --layout shapes"
+            )
         print(rendering.render_csv(listing))
     else:
-        print(rendering.render([*([embedded] if shapes or not tables else []), *tables], options.format))
+        print(
+            rendering.render(
+                [*([embedded] if shapes or not tables else []), *tables], options.format
+            )
+        )
     return DataError.exit_code if found.damaged else 0
 
 
@@ -58,7 +66,12 @@ def check(options: argparse.Namespace) -> int:
     from harness.files.paths import shipped
 
     baseline = Path(options.baseline) if options.baseline else shipped("results")
-    found = drift.check(Path(options.results), baseline, checkpoint=options.checkpoint, require_all=options.require_all)
+    found = drift.check(
+        Path(options.results),
+        baseline,
+        checkpoint=options.checkpoint,
+        require_all=options.require_all,
+    )
     print(drift_report.render_check(found, options.format))
     if options.format in ("json", "junit"):
         say(drift_report.summary(found))
@@ -72,7 +85,13 @@ def diff(options: argparse.Namespace) -> int:
     """Show what changed between two results."""
     from harness.drift import diff
 
-    print(diff.render_diffs(diff.diffs(Path(options.before), Path(options.after)), options.format, limit=options.limit))
+    print(
+        diff.render_diffs(
+            diff.diffs(Path(options.before), Path(options.after)),
+            options.format,
+            limit=options.limit,
+        )
+    )
     return 0
 
 
@@ -87,7 +106,12 @@ def score(options: argparse.Namespace) -> int:
         print(dumped(scored))
         return 0
     rows = [
-        {"metric": name, "measured": value, "interval": scored.scores.intervals.get(name), "n": scored.n}
+        {
+            "metric": name,
+            "measured": value,
+            "interval": scored.scores.intervals.get(name),
+            "n": scored.n,
+        }
         for name, value in scored.scores.metrics.items()
     ]
     title = f"{options.predictions}: {scored.task} {scored.split} on {scored.data}"
@@ -101,6 +125,15 @@ def import_score(options: argparse.Namespace) -> int:
     """Write a server's number into the results."""
     from harness.running.import_score import import_score
 
-    path = import_score(options.task, options.split, Path(options.submission), metrics=options.metric, url=options.url, date=options.date)
-    print(f"{path}: {options.task} {options.split} as the server scored it, {', '.join(options.metric)}")
+    path = import_score(
+        options.task,
+        options.split,
+        Path(options.submission),
+        metrics=options.metric,
+        url=options.url,
+        date=options.date,
+    )
+    print(
+        f"{path}: {options.task} {options.split} as the server scored it, {', '.join(options.metric)}"
+    )
     return 0

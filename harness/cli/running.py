@@ -39,10 +39,16 @@ def run(options: argparse.Namespace) -> int:
         watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say_once)
         plan = launch.agree_on_plan(request, crew, watch=watch)
         if plan.left_out:
-            say_once(f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}")
+            say_once(
+                f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}"
+            )
         if options.plan:
-            return _print_plan(launch.foresee(plan, request) if crew.rank == 0 else (), options.format)
-        return _print_outcomes(launch.carry_out(plan, request, crew, watch=watch, tell=say), options.format)
+            return _print_plan(
+                launch.foresee(plan, request) if crew.rank == 0 else (), options.format
+            )
+        return _print_outcomes(
+            launch.carry_out(plan, request, crew, watch=watch, tell=say), options.format
+        )
 
 
 def _print_plan(forecasts: "Iterable[Forecast]", format: str) -> int:
@@ -52,7 +58,11 @@ def _print_plan(forecasts: "Iterable[Forecast]", format: str) -> int:
 
     if found := list(forecasts):
         table = planning.table(found)
-        print(rendering.render_json({"plan": table.rows}) if format == "json" else rendering.render([table], format))
+        print(
+            rendering.render_json({"plan": table.rows})
+            if format == "json"
+            else rendering.render([table], format)
+        )
     return 0
 
 
@@ -68,18 +78,30 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
         for outcome in outcomes:
             record = read_record(outcome.record)
             rows += layouts.record_rows(record, outcome.record)
-            if not record.embedded and record.subset is None and (objection := paper().objection(record)):
-                say(f"{record.task} {record.split}: {objection}; such a result fills no row of the table")
+            if (
+                not record.embedded
+                and record.subset is None
+                and (objection := paper().objection(record))
+            ):
+                say(
+                    f"{record.task} {record.split}: {objection}; such a result fills no row of the table"
+                )
             for name, reason in record.not_run.items():
                 if outcome.submission:
                     show = say if format == "json" else partial(print, flush=True)
-                    show(f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`")
+                    show(
+                        f"{outcome.submission}: {reason}; then tell its {name} with `xvlm-eval import-score`"
+                    )
                 else:
                     say(f"{record.task} {record.split}: {name} was not computed: {reason}")
     finally:  # what came before an error is a result nevertheless
         if rows:
             table = rendering.Table("Results", rows, layouts.RECORD_COLUMNS)
-            print(rendering.render_json({"results": rows}) if format == "json" else rendering.render([table], format))
+            print(
+                rendering.render_json({"results": rows})
+                if format == "json"
+                else rendering.render([table], format)
+            )
     return 0
 
 
@@ -89,7 +111,15 @@ def bench(options: argparse.Namespace) -> int:
     from harness.bench import measure
     from harness.bench.report import as_json, tables
 
-    asked = {name: getattr(options, name) for name in ("size", "repeat", "device", "dtype", "threads")}
-    found = measure.measure(measure.Request(tasks=options.task, stages=options.stage, **asked), say=say)
-    print(rendering.render_json(as_json(found)) if options.json else rendering.render(tables(found), "terminal"))
+    asked = {
+        name: getattr(options, name) for name in ("size", "repeat", "device", "dtype", "threads")
+    }
+    found = measure.measure(
+        measure.Request(tasks=options.task, stages=options.stage, **asked), say=say
+    )
+    print(
+        rendering.render_json(as_json(found))
+        if options.json
+        else rendering.render(tables(found), "terminal")
+    )
     return 0 if found.agree else 1

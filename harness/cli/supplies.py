@@ -24,13 +24,21 @@ def list_all(options: argparse.Namespace) -> int:
         for task in map(find_task, task_names())
     ]
     entries = [
-        {"checkpoint": entry.name, "title": entry.title, "licence": entry.licence, "tasks": " ".join(entry.files)}
+        {
+            "checkpoint": entry.name,
+            "title": entry.title,
+            "licence": entry.licence,
+            "tasks": " ".join(entry.files),
+        }
         for entry in checkpoints.entries().values()
     ]
     if options.format == "json":
         print(rendering.render_json({"tasks": tasks, "checkpoints": entries}))
         return 0
-    tables = [rendering.Table(title, rows, {key: key for key in rows[0]}) for title, rows in (("Tasks", tasks), ("Checkpoints", entries))]
+    tables = [
+        rendering.Table(title, rows, {key: key for key in rows[0]})
+        for title, rows in (("Tasks", tasks), ("Checkpoints", entries))
+    ]
     print(rendering.render(tables, options.format))
     return 0
 
@@ -49,7 +57,14 @@ def data(options: argparse.Namespace) -> int:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
     watch = partial(Progress, stream=sys.stderr, say=say)
-    found = survey(options.task, options.split, data=options.data, decode=options.verify, keep=bool(options.build_flat), watch=watch)
+    found = survey(
+        options.task,
+        options.split,
+        data=options.data,
+        decode=options.verify,
+        keep=bool(options.build_flat),
+        watch=watch,
+    )
     if options.build_flat:
         for sentence in build_flat(found.inspection, Path(options.build_flat)):
             print(sentence)
@@ -66,7 +81,9 @@ def fetch(options: argparse.Namespace) -> int:
     from harness.data.fetch.download import Pace
 
     watch = partial(Progress, stream=sys.stderr, say=say)
-    chosen = plan.plan_for(options.task, options.split, data=options.data, weights=options.weights, watch=watch)
+    chosen = plan.plan_for(
+        options.task, options.split, data=options.data, weights=options.weights, watch=watch
+    )
     print(plan.in_words(chosen), flush=True)
     if not options.yes:
         say("nothing was fetched; add --yes to fetch")
@@ -82,7 +99,11 @@ def checkpoint(options: argparse.Namespace) -> int:
     from harness.registry import describe
 
     found = describe(Path(options.file))
-    print(rendering.render_json(dict(found.as_json())) if options.format == "json" else "\n".join(found.sentences()))
+    print(
+        rendering.render_json(dict(found.as_json()))
+        if options.format == "json"
+        else "\n".join(found.sentences())
+    )
     return 0 if found.fits else 1
 
 
@@ -90,6 +111,8 @@ def doctor(options: argparse.Namespace) -> int:
     """Print whether a run can go, and what to do if not."""
     from harness.doctor import diagnosis as doctor
 
-    diagnosis = doctor.examine(data=options.data, checkpoint=options.checkpoint, online=options.online)
+    diagnosis = doctor.examine(
+        data=options.data, checkpoint=options.checkpoint, online=options.online
+    )
     print(doctor.shown(diagnosis, format=options.format))
     return 0 if diagnosis.well else 1

@@ -23,7 +23,9 @@ def build_flat(inspection: Inspection, folder: Path) -> Iterator[str]:
     for one in inspection.read:
         if one.samples:
             for name, entries in LISTS.get(one.task.name, _none)(one).items():
-                if isinstance(entries, list) and one.split == "testB":  # X-VLM has testA and testB in one list
+                if (
+                    isinstance(entries, list) and one.split == "testB"
+                ):  # X-VLM has testA and testB in one list
                     entries = lists.get(name, []) + entries
                 lists[name] = entries
     for name, entries in lists.items():
@@ -34,7 +36,11 @@ def build_flat(inspection: Inspection, folder: Path) -> Iterator[str]:
         except OSError as error:
             raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
         yield f"{path}: {len(entries if isinstance(entries, list) else entries['annotations']):,} entries"
-    if unread := [f"{one.task} {one.split}: {'; '.join(one.found)}" for one in inspection.splits if not one.counts]:
+    if unread := [
+        f"{one.task} {one.split}: {'; '.join(one.found)}"
+        for one in inspection.splits
+        if not one.counts
+    ]:
         raise DataError("\n  ".join(["not written:", *unread]))
 
 
@@ -52,7 +58,14 @@ def _vqa(read: Read) -> Mapping[str, Entries]:
 
 
 def _nlvr2(read: Read) -> Mapping[str, Entries]:
-    entries = [{"sentence": s.text, "label": str(s.label), "images": [_last_two(path) for path in s.images]} for s in read.samples]
+    entries = [
+        {
+            "sentence": s.text,
+            "label": str(s.label),
+            "images": [_last_two(path) for path in s.images],
+        }
+        for s in read.samples
+    ]
     return {f"nlvr_{read.split}.json": entries}
 
 
@@ -61,18 +74,30 @@ def _captions(read: Read) -> Mapping[str, Any]:
     said = [(sample.id, caption) for sample in read.samples for caption in sample.captions]
     truths = {
         "images": [{"id": sample.id} for sample in read.samples],
-        "annotations": [{"id": number, "image_id": image_id, "caption": caption} for number, (image_id, caption) in enumerate(said)],
+        "annotations": [
+            {"id": number, "image_id": image_id, "caption": caption}
+            for number, (image_id, caption) in enumerate(said)
+        ],
     }
-    return {**_gallery("coco_karpathy", "val2014", read), f"coco_karpathy_{read.split}_gt.json": truths}
+    return {
+        **_gallery("coco_karpathy", "val2014", read),
+        f"coco_karpathy_{read.split}_gt.json": truths,
+    }
 
 
 def _gallery(dataset: str, folder: str, read: Read) -> Mapping[str, Entries]:
-    entries = [{"image": f"{folder}/{sample.images[0].name}", "caption": list(sample.captions)} for sample in read.samples]
+    entries = [
+        {"image": f"{folder}/{sample.images[0].name}", "caption": list(sample.captions)}
+        for sample in read.samples
+    ]
     return {f"{dataset}_{read.split}.json": entries}
 
 
 def _refcoco(read: Read) -> Mapping[str, Entries]:
-    entries = [{"image": _last_two(sample.images[0]), "text": sample.text, "ref_id": sample.ref_id} for sample in read.samples]
+    entries = [
+        {"image": _last_two(sample.images[0]), "text": sample.text, "ref_id": sample.ref_id}
+        for sample in read.samples
+    ]
     return {f"refcoco+/refcoco+_{'val' if read.split == 'val' else 'test'}.json": entries}
 
 

@@ -14,7 +14,13 @@ from harness.formats.folder import EMBEDDED, DataFolder, Needed
 from harness.images import image_file
 from harness.task import Task
 
-PRESENT, MISSING, INCOMPLETE, WRONG, ABSENT = "present", "missing", "incomplete", "wrong", "not there"
+PRESENT, MISSING, INCOMPLETE, WRONG, ABSENT = (
+    "present",
+    "missing",
+    "incomplete",
+    "wrong",
+    "not there",
+)
 SOUND = (PRESENT, ABSENT)  # what is absent, none of these tasks needs
 
 Wanted = Sequence[tuple[Task, Sequence[str]]]  # tasks, each with some of its splits
@@ -72,7 +78,13 @@ class Inspection:
     @property
     def sound(self) -> bool:
         """Whether all is there and, as far as is known, right."""
-        return all(state in SOUND for state in [*(file.state for file in self.files), *(split.state for split in self.splits)])
+        return all(
+            state in SOUND
+            for state in [
+                *(file.state for file in self.files),
+                *(split.state for split in self.splits),
+            ]
+        )
 
 
 class _Judged(NamedTuple):
@@ -118,7 +130,9 @@ def _uses(data: DataFolder, wanted: Wanted) -> dict[Needed, list[tuple[Task, str
     return dict(uses.values())
 
 
-def _read(data: DataFolder, task: Task, split: str, *, published: bool) -> tuple[Split, Sequence[Any]]:
+def _read(
+    data: DataFolder, task: Task, split: str, *, published: bool
+) -> tuple[Split, Sequence[Any]]:
     lacking = [needed.places[0] for needed in data.missing(task.files(split)) if not needed.folder]
     if lacking:
         return Split(task.name, split, {}, MISSING, (f"needs {', '.join(lacking)}",)), ()
@@ -132,7 +146,12 @@ def _read(data: DataFolder, task: Task, split: str, *, published: bool) -> tuple
 
 
 def _file(
-    data: DataFolder, needed: Needed, users: Sequence[tuple[Task, str]], images: Mapping[Path, set[Path]], *, published: bool
+    data: DataFolder,
+    needed: Needed,
+    users: Sequence[tuple[Task, str]],
+    images: Mapping[Path, set[Path]],
+    *,
+    published: bool,
 ) -> File:
     path = data.find(needed)
     if path is None:
@@ -164,10 +183,14 @@ def _folder(folder: Path, images: Mapping[Path, set[Path]]) -> _Judged:
     """Say how many of the images that annotations name are in a folder; names are compared, no image is read."""
     wanted, names = images.get(folder, set()), _names(folder)
     if not names:
-        return _Judged(INCOMPLETE, ("the folder is empty",), tuple(path.name for path in sorted(wanted)))
+        return _Judged(
+            INCOMPLETE, ("the folder is empty",), tuple(path.name for path in sorted(wanted))
+        )
     missing = sorted(wanted - names)
     if not missing:
-        return _Judged(PRESENT, (f"{len(wanted):,} images that the annotations name",) if wanted else ())
+        return _Judged(
+            PRESENT, (f"{len(wanted):,} images that the annotations name",) if wanted else ()
+        )
     words = f"{len(missing):,} of {len(wanted):,} images are not there, e.g. {missing[0].name}"
     return _Judged(INCOMPLETE, (words,), tuple(path.name for path in missing))
 

@@ -23,14 +23,20 @@ def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
                     places[needed.places[0] + ("/" if needed.folder else "")] = None
     if weights:
         files = entries()[PAPER].files
-        places |= {f"checkpoints/{PAPER}/{files[task.name].path}": None for task in tasks if task.name in files}
+        places |= {
+            f"checkpoints/{PAPER}/{files[task.name].path}": None
+            for task in tasks
+            if task.name in files
+        }
         places[f"{BERT}/vocab.txt"] = None
     tree: Tree = {}
     for place in sorted(places):
         branch = tree
         for part in place.rstrip("/").split("/")[:-1]:
             branch = branch.setdefault(f"{part}/", {})
-        branch.setdefault(place.rstrip("/").split("/")[-1] + ("/" if place.endswith("/") else ""), {})
+        branch.setdefault(
+            place.rstrip("/").split("/")[-1] + ("/" if place.endswith("/") else ""), {}
+        )
     return "\n".join(["DATA/", *_drawn(tree, "")])
 
 
@@ -40,5 +46,8 @@ def _drawn(tree: Tree, margin: str) -> list[str]:
         last = number == len(tree)
         note = NOTES.get(name.rstrip("/")) if not margin else None
         line = f"{margin}{'└── ' if last else '├── '}{name}"
-        lines += [f"{line:<36}{note}" if note else line, *_drawn(branch, margin + ("    " if last else "│   "))]
+        lines += [
+            f"{line:<36}{note}" if note else line,
+            *_drawn(branch, margin + ("    " if last else "│   ")),
+        ]
     return lines

@@ -38,13 +38,25 @@ def _coco(folder: str, *, size: int, sha256: str) -> Origin:
     url = f"http://images.cocodataset.org/zips/{folder}.zip"
     members = {f"{folder}/": f"images/coco/{folder}"}
     # JPEG files do not get smaller in an archive: one that unpacks to much more than its size is not COCO's.
-    return Origin(f"{folder}.zip", url, url, "zip", FLICKR_TERMS, members, size=size, sha256=sha256, unpacked=size * 11 // 10)
+    return Origin(
+        f"{folder}.zip",
+        url,
+        url,
+        "zip",
+        FLICKR_TERMS,
+        members,
+        size=size,
+        sha256=sha256,
+        unpacked=size * 11 // 10,
+    )
 
 
 def _vqa(name: str, *members: str) -> Origin:
     url = f"https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/{name}"
     places = {member: f"vqa/{member}" for member in members}
-    return Origin(name, url, "https://visualqa.org/download.html", "zip", CC_BY, places, unpacked=10**9)
+    return Origin(
+        name, url, "https://visualqa.org/download.html", "zip", CC_BY, places, unpacked=10**9
+    )
 
 
 def _nlvr2(name: str, *, size: int, sha256: str) -> Origin:
@@ -113,4 +125,7 @@ ASKED_FOR: tuple[Origin, ...] = (
 
 def origin_of(places: tuple[str, ...]) -> Origin | None:
     """Return where what belongs at one of these places comes from, None where nobody has told us."""
-    return next((origin for origin in (*OPEN, *ASKED_FOR) if set(origin.members.values()) & set(places)), None)
+    return next(
+        (origin for origin in (*OPEN, *ASKED_FOR) if set(origin.members.values()) & set(places)),
+        None,
+    )

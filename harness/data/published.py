@@ -25,15 +25,23 @@ class Digest:
 
 
 FILES: Mapping[str, Digest] = {  # by the name that a file has wherever it is published
-    "dev.json": Digest("sha256", "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88", NLVR),
-    "test1.json": Digest("sha256", "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec", NLVR),
+    "dev.json": Digest(
+        "sha256", "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88", NLVR
+    ),
+    "test1.json": Digest(
+        "sha256", "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec", NLVR
+    ),
     "coco_karpathy_val.json": Digest("md5", "b273847456ef5580e33713b1f7de52a0", LAVIS),
     "coco_karpathy_test.json": Digest("md5", "3ff34b0ef2db02d01c37399f6a2a6cd1", LAVIS),
     "ovad2000.json": Digest(
-        "git-blob", "67584cb82cb38eff0d00f41a03ea22eaf943a004", "the copies in lmb-freiburg/ovqa and KyanChen/OvarNet, which are one blob"
+        "git-blob",
+        "67584cb82cb38eff0d00f41a03ea22eaf943a004",
+        "the copies in lmb-freiburg/ovqa and KyanChen/OvarNet, which are one blob",
     ),
     "vocab.txt": Digest(
-        "sha256", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", "google-bert/bert-base-uncased, revision 86b5e093"
+        "sha256",
+        "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        "google-bert/bert-base-uncased, revision 86b5e093",
     ),
 }
 
@@ -44,7 +52,12 @@ Count = int | tuple[int, int]  # a number, or a range where no more is published
 # also by the copies of jxu124 and lmms-lab. OVAD: the paper's 117 attributes and about 14,300 boxes, of which the smallest do not count.
 CHOICES = 3_128
 COUNTS: Mapping[tuple[str, str], Mapping[str, Count]] = {
-    ("vqav2", "val"): {"samples": 214_354, "images": 40_504, "answers": 2_143_540, "choices": CHOICES},
+    ("vqav2", "val"): {
+        "samples": 214_354,
+        "images": 40_504,
+        "answers": 2_143_540,
+        "choices": CHOICES,
+    },
     ("vqav2", "test-dev"): {"samples": 447_793, "images": 81_434, "choices": CHOICES},
     ("vqav2", "test"): {"samples": 447_793, "images": 81_434, "choices": CHOICES},
     ("nlvr2", "dev"): {"samples": 6_982, "pairs": 4_051, "groups": 2_018, "true": 3_551},
@@ -71,7 +84,11 @@ def objection(path: Path) -> str | None:
     if known is None:
         return None
     found = digest_of(path, known.algorithm)
-    return None if found == known.value else f"its {known.algorithm} is {found}, but {known.value} in {known.source}"
+    return (
+        None
+        if found == known.value
+        else f"its {known.algorithm} is {found}, but {known.value} in {known.source}"
+    )
 
 
 def deviations(task: str, split: str, counts: Mapping[str, int]) -> list[str]:

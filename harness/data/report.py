@@ -11,7 +11,13 @@ from harness.data.verify import Misfit
 from harness.rendering import Table, render, render_json
 
 FILE_COLUMNS = {"file": "file", "state": "state", "for": "for", "found": "found"}
-SPLIT_COLUMNS = {"task": "task", "split": "split", "state": "state", "holds": "holds", "found": "differs"}
+SPLIT_COLUMNS = {
+    "task": "task",
+    "split": "split",
+    "state": "state",
+    "holds": "holds",
+    "found": "differs",
+}
 MISFIT_COLUMNS = {"file": "image", "reason": "reason", "for": "for"}
 
 
@@ -23,8 +29,20 @@ def shown(survey: Survey, *, format: str) -> str:
 
 
 def _as_text(inspection: Inspection, misfits: Sequence[Misfit] | None, format: str) -> str:
-    kind = "published hashes and counts are checked" if inspection.published else "the embedded benchmark: nothing is published of it"
-    files = [{"file": one.place, "state": one.state, "for": _short(one.needed_by), "found": _first(one.found)} for one in inspection.files]
+    kind = (
+        "published hashes and counts are checked"
+        if inspection.published
+        else "the embedded benchmark: nothing is published of it"
+    )
+    files = [
+        {
+            "file": one.place,
+            "state": one.state,
+            "for": _short(one.needed_by),
+            "found": _first(one.found),
+        }
+        for one in inspection.files
+    ]
     splits = [
         {
             "task": one.task,
@@ -35,9 +53,15 @@ def _as_text(inspection: Inspection, misfits: Sequence[Misfit] | None, format: s
         }
         for one in inspection.splits
     ]
-    tables = [Table(f"{inspection.data.root} ({kind})", files, FILE_COLUMNS), Table("Splits", splits, SPLIT_COLUMNS)]
+    tables = [
+        Table(f"{inspection.data.root} ({kind})", files, FILE_COLUMNS),
+        Table("Splits", splits, SPLIT_COLUMNS),
+    ]
     if misfits:
-        rows = [{"file": str(one.path), "reason": one.reason, "for": _short(one.needed_by)} for one in misfits]
+        rows = [
+            {"file": str(one.path), "reason": one.reason, "for": _short(one.needed_by)}
+            for one in misfits
+        ]
         tables.append(Table("Images that do not fit", rows, MISFIT_COLUMNS))
     parts = [render(tables, format)]
     if remedies := [remedy(one) for one in inspection.files if one.state not in SOUND]:
@@ -70,21 +94,40 @@ def size_in_words(size: int) -> str:
 
 
 def _verdict(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
-    counts = {state: sum(one.state == state for one in inspection.files) for state in (MISSING, INCOMPLETE, WRONG)}
+    counts = {
+        state: sum(one.state == state for one in inspection.files)
+        for state in (MISSING, INCOMPLETE, WRONG)
+    }
     complaints = [f"{count} files {state}" for state, count in counts.items() if count]
     differ = sum(one.state == WRONG for one in inspection.splits)
     complaints += [f"{differ} splits not as published or not readable"] if differ else []
     complaints += [f"{len(misfits)} images that do not fit"] if misfits else []
     if complaints:
         return "; ".join(complaints)
-    return "everything is there" + ("; the images were not decoded (--verify does it)" if misfits is None else ", and every image fits")
+    return "everything is there" + (
+        "; the images were not decoded (--verify does it)"
+        if misfits is None
+        else ", and every image fits"
+    )
 
 
 def _as_json(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
     files: list[dict[str, Any]] = []
     for one in inspection.files:
-        origin = None if one.origin is None else {key: value for key, value in asdict(one.origin).items() if value not in (None, "")}
-        files.append({**asdict(one), "needed": {"what": one.needed.what, "source": one.needed.source}, "origin": origin})
+        origin = (
+            None
+            if one.origin is None
+            else {
+                key: value for key, value in asdict(one.origin).items() if value not in (None, "")
+            }
+        )
+        files.append(
+            {
+                **asdict(one),
+                "needed": {"what": one.needed.what, "source": one.needed.source},
+                "origin": origin,
+            }
+        )
     return render_json(
         {
             "data": str(inspection.data.root),
@@ -93,7 +136,9 @@ def _as_json(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
             "sound": inspection.sound and not misfits,
             "files": files,
             "splits": [asdict(one) for one in inspection.splits],
-            "misfits": None if misfits is None else [{**asdict(one), "path": str(one.path)} for one in misfits],
+            "misfits": None
+            if misfits is None
+            else [{**asdict(one), "path": str(one.path)} for one in misfits],
         }
     )
 

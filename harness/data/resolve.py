@@ -10,7 +10,9 @@ from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
 
 
-def chosen_data(flag: str | None, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -> DataFolder:
+def chosen_data(
+    flag: str | None, wanted: Mapping[str, Sequence[str]], *, watch: Watch
+) -> DataFolder:
     """Return the user's data folder, by `--data`, the environment or the configuration; the embedded benchmark where none is named.
 
     Of the hub (`hf`, `hf:...`) the `wanted` splits by task are written into the cache first. Raises MissingError where there is no such

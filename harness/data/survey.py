@@ -25,7 +25,15 @@ class Survey:
         return self.inspection.sound and not self.misfits
 
 
-def survey(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, decode: bool, keep: bool, watch: Watch) -> Survey:
+def survey(
+    tasks: Sequence[str],
+    splits: Sequence[str],
+    *,
+    data: str | None,
+    decode: bool,
+    keep: bool,
+    watch: Watch,
+) -> Survey:
     """Look at what tasks (all where none is named) need, `decode` every image where that is asked for, and `keep` the samples.
 
     Raises UsageError for an unknown name, MissingError where there is no such folder.

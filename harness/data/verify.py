@@ -47,7 +47,9 @@ def verify(read: Sequence[Read], *, workers: int, report: Report) -> list[Misfit
     present = [path for path in uses if folders[path.parent]]
     misfits: list[Misfit] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for done, found in enumerate(pool.map(lambda path: list(_misfits(path, uses[path])), present)):
+        for done, found in enumerate(
+            pool.map(lambda path: list(_misfits(path, uses[path])), present)
+        ):
             report(done, len(present))
             misfits += found
     report(len(present), len(present))
@@ -66,7 +68,11 @@ def _uses(read: Sequence[Read]) -> dict[Path, list[_Use]]:
 def _misfits(path: Path, uses: Sequence[_Use]) -> Iterator[Misfit]:
     """Yield what is wrong with one file: that it cannot be decoded, or else each thing that does not fit it."""
     titles = tuple(dict.fromkeys(use.title for use in uses))
-    views: list[View] = list(dict.fromkeys(view for use in uses for view in use.sample.images if image_file(view) == path))
+    views: list[View] = list(
+        dict.fromkeys(
+            view for use in uses for view in use.sample.images if image_file(view) == path
+        )
+    )
     try:
         # A file is decoded once for all of its views; what a part of it is cut to does not matter here.
         sizes = read_views([*views, path], _size, needed_by=f"sample {uses[0].sample.id}")

@@ -42,7 +42,16 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
         folder = open_folder(Path(words).expanduser()) if words and not hub else None
     except MissingError as error:
         return Diagnosis(
-            [*checks, Check("data", FAILED, str(error), ("name a folder that exists, or none for the embedded benchmark",))], ()
+            [
+                *checks,
+                Check(
+                    "data",
+                    FAILED,
+                    str(error),
+                    ("name a folder that exists, or none for the embedded benchmark",),
+                ),
+            ],
+            (),
         )
     embedded = f"the embedded benchmark (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
     checks.append(Check("data", OK, str(folder.root) if folder else words or embedded))
@@ -55,10 +64,19 @@ def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) 
     """Say what a task still lacks."""
     entry = find_entry(checkpoint)
     if entry is not None and task.name not in entry.files:
-        return Check(task.name, NOTE, f"{entry.name} has no weights for it", ("name others with --checkpoint",))
+        return Check(
+            task.name,
+            NOTE,
+            f"{entry.name} has no weights for it",
+            ("name others with --checkpoint",),
+        )
     lacking: list[str] = []
     remedies: list[str] = []
-    missing = folder.missing([needed for split in task.splits for needed in task.files(split)]) if folder else []
+    missing = (
+        folder.missing([needed for split in task.splits for needed in task.files(split)])
+        if folder
+        else []
+    )
     if hub and task.name in UNUSABLE:
         lacking.append("a copy on the hub")
         remedies.append(UNUSABLE[task.name])
@@ -83,13 +101,26 @@ def shown(diagnosis: Diagnosis, *, format: str) -> str:
     """Return a diagnosis as text in a format: terminal, md or json."""
     checks = [asdict(check) for check in diagnosis.checks]
     if format == "json":
-        return render_json({"well": diagnosis.well, "ready": list(diagnosis.ready), "checks": checks})
+        return render_json(
+            {"well": diagnosis.well, "ready": list(diagnosis.ready), "checks": checks}
+        )
     by_remedy: dict[str, list[str]] = {}
     for check in diagnosis.checks:
         for remedy in check.remedies:
             by_remedy.setdefault(remedy, []).append(check.name)
     parts = [render([Table("xvlm-eval doctor", checks, COLUMNS)], format)]
     if by_remedy:
-        parts.append("\n".join(["What to do:", *(f"  {', '.join(names)}: {remedy}" for remedy, names in by_remedy.items())]))
-    verdict = f"can be run: {', '.join(diagnosis.ready)}" if diagnosis.well else "no run can go; the table says why"
+        parts.append(
+            "\n".join(
+                [
+                    "What to do:",
+                    *(f"  {', '.join(names)}: {remedy}" for remedy, names in by_remedy.items()),
+                ]
+            )
+        )
+    verdict = (
+        f"can be run: {', '.join(diagnosis.ready)}"
+        if diagnosis.well
+        else "no run can go; the table says why"
+    )
     return "\n\n".join([*parts, verdict])

@@ -16,7 +16,11 @@ from harness.metrics.java import java_environment
 
 OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
 PYTHON = (3, 11)
-ONLY_FOR = {"datasets": "data from the hub", "pycocotools": "coco-caption", "pycocoevalcap": "coco-caption"}  # others are needed always
+ONLY_FOR = {
+    "datasets": "data from the hub",
+    "pycocotools": "coco-caption",
+    "pycocoevalcap": "coco-caption",
+}  # others are needed always
 LITTLE_MEMORY, LITTLE_DISK = 4 * 10**9, 10**9  # bytes below which we warn
 PATIENCE = 10.0  # seconds for the hub to answer
 
@@ -46,7 +50,12 @@ def machine(*, online: bool) -> Iterator[Check]:
 def _python() -> Check:
     if tuple(map(int, platform.python_version_tuple()[:2])) >= PYTHON:
         return Check("python", OK, platform.python_version())
-    return Check("python", FAILED, platform.python_version(), (f"install Python {PYTHON[0]}.{PYTHON[1]} or newer",))
+    return Check(
+        "python",
+        FAILED,
+        platform.python_version(),
+        (f"install Python {PYTHON[0]}.{PYTHON[1]} or newer",),
+    )
 
 
 def _packages() -> Iterator[Check]:
@@ -54,7 +63,10 @@ def _packages() -> Iterator[Check]:
         needed = requires("xvlm-eval") or []
     except PackageNotFoundError:
         yield Check(
-            "packages", NOTE, "xvlm-eval is used without being installed, so that versions cannot be compared", ("pip install -e .",)
+            "packages",
+            NOTE,
+            "xvlm-eval is used without being installed, so that versions cannot be compared",
+            ("pip install -e .",),
         )
         return
     for requirement in needed:
@@ -73,7 +85,12 @@ def package(name: str, ranges: str, *, found: str | None) -> Check:
     remedies = (f"pip install '{name}{wanted}'",)
     if found is None:
         only_for = ONLY_FOR.get(name)
-        return Check(name, NOTE if only_for else FAILED, f"not installed{f'; needed for {only_for}' if only_for else ''}", remedies)
+        return Check(
+            name,
+            NOTE if only_for else FAILED,
+            f"not installed{f'; needed for {only_for}' if only_for else ''}",
+            remedies,
+        )
     if all(map(lambda clause: _holds(found, clause), filter(None, ranges.split(",")))):
         return Check(name, OK, f"{found} ({wanted})")
     return Check(name, NOTE, f"{found} was not tested; tested are {wanted}", remedies)
@@ -94,10 +111,21 @@ def _device() -> Check:
     try:
         import torch
     except Exception as error:  # a broken installation raises what it likes
-        return Check("device", FAILED, f"torch cannot be imported ({type(error).__name__}: {error})", ("install torch anew",))
+        return Check(
+            "device",
+            FAILED,
+            f"torch cannot be imported ({type(error).__name__}: {error})",
+            ("install torch anew",),
+        )
     if torch.cuda.is_available():
-        names = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-        return Check("device", OK, ", ".join(f"{one.name} ({one.total_memory / 1e9:.0f} GB)" for one in names))
+        names = [
+            torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())
+        ]
+        return Check(
+            "device",
+            OK,
+            ", ".join(f"{one.name} ({one.total_memory / 1e9:.0f} GB)" for one in names),
+        )
     found = f"cpu, {os.cpu_count()} cores"
     if torch.version.cuda:
         return Check(
@@ -117,7 +145,12 @@ def _memory() -> Check:
         return Check("memory", NOTE, "the system does not tell")
     found = f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it unused"
     if total < LITTLE_MEMORY:
-        return Check("memory", NOTE, found, ("the embedded benchmark runs; for models of base size take a smaller --batch-size",))
+        return Check(
+            "memory",
+            NOTE,
+            found,
+            ("the embedded benchmark runs; for models of base size take a smaller --batch-size",),
+        )
     return Check("memory", OK, found)
 
 
@@ -125,7 +158,9 @@ def _java() -> Check:
     try:
         java = shutil.which("java", path=java_environment()["PATH"])
     except MissingError as error:
-        return Check("java", NOTE, "none; needed for coco-caption", (str(error).split(": ", 1)[-1],))
+        return Check(
+            "java", NOTE, "none; needed for coco-caption", (str(error).split(": ", 1)[-1],)
+        )
     return Check("java", OK, str(java))
 
 
@@ -136,7 +171,12 @@ def _cache() -> Check:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Check("cache", NOTE, f"{folder}: cannot be written ({error.strerror})", ("set XVLM_EVAL_CACHE to a folder that can",))
+        return Check(
+            "cache",
+            NOTE,
+            f"{folder}: cannot be written ({error.strerror})",
+            ("set XVLM_EVAL_CACHE to a folder that can",),
+        )
     return Check("cache", OK, str(folder))
 
 
@@ -145,9 +185,16 @@ def _disk() -> Check:
     free = shutil.disk_usage(here).free
     found = f"{free / 1e9:.1f} GB free at {here}"
     if not os.access(here, os.W_OK):
-        return Check("disk", NOTE, f"{here}: cannot be written", ("name a folder with `run --out DIR`",))
+        return Check(
+            "disk", NOTE, f"{here}: cannot be written", ("name a folder with `run --out DIR`",)
+        )
     if free < LITTLE_DISK:
-        return Check("disk", NOTE, found, ("make room, or name a folder on another disk with `run --out DIR`",))
+        return Check(
+            "disk",
+            NOTE,
+            found,
+            ("make room, or name a folder on another disk with `run --out DIR`",),
+        )
     return Check("disk", OK, found)
 
 
@@ -164,7 +211,17 @@ def _hub(*, online: bool) -> Check:
         with urlopen(address, timeout=PATIENCE):
             return Check("hub", OK, f"{address} answers")
     except HTTPError as error:
-        return Check("hub", NOTE, f"{address} answers {error.code} {error.reason}", ("try later; what is in the cache can be used",))
+        return Check(
+            "hub",
+            NOTE,
+            f"{address} answers {error.code} {error.reason}",
+            ("try later; what is in the cache can be used",),
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        return Check("hub", NOTE, f"{address} cannot be reached ({reason})", ("check the network and its proxy, or set HF_HUB_OFFLINE=1",))
+        return Check(
+            "hub",
+            NOTE,
+            f"{address} cannot be reached ({reason})",
+            ("check the network and its proxy, or set HF_HUB_OFFLINE=1",),
+        )

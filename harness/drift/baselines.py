@@ -14,21 +14,32 @@ def baseline_of(result: Result, baselines: Results, *, checkpoint: str | None) -
     Raises DataError where there is none, or it was measured otherwise: by another protocol, on other data, on a part of the split.
     """
     record = result.record
-    there = [base for base in baselines.found if base.record.task == record.task and base.record.split == record.split]
+    there = [
+        base
+        for base in baselines.found
+        if base.record.task == record.task and base.record.split == record.split
+    ]
     own = [base for base in there if _is_of(base.record, record, checkpoint)]
     candidates = [base for base in own if base.record.subset == record.subset] or own
     if len(candidates) != 1:
         raise DataError(_no_baseline(result, baselines, there))
     (base,) = candidates
     if record.subset != base.record.subset:
-        kinds = [f"{part.limit} of {part.total} samples" if part else "the whole split" for part in (record.subset, base.record.subset)]
+        kinds = [
+            f"{part.limit} of {part.total} samples" if part else "the whole split"
+            for part in (record.subset, base.record.subset)
+        ]
         raise DataError(f"another part of the split: {kinds[0]}, the baseline {kinds[1]}")
     for name, is_now, was in (
         ("protocol", record.protocol, base.record.protocol),
         ("data", record.data.get("sha256"), base.record.data.get("sha256")),
         ("data", record.data["name"], base.record.data["name"]),
         ("number of samples", record.n, base.record.n),
-        ("number of samples left out, as their images cannot be read", _left_out(record), _left_out(base.record)),
+        (
+            "number of samples left out, as their images cannot be read",
+            _left_out(record),
+            _left_out(base.record),
+        ),
     ):
         if is_now != was:
             raise DataError(f"another {name}: {is_now}, the baseline {was}")
@@ -43,7 +54,9 @@ def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> 
     """Whether a baseline is of the checkpoint that was named, or of the record's own where none was."""
     if checkpoint is not None:
         return plain(base.checkpoint["name"]) == plain(checkpoint)
-    return all(base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered"))
+    return all(
+        base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
+    )
 
 
 def _no_baseline(result: Result, baselines: Results, there: Sequence[Result]) -> str:
@@ -52,5 +65,11 @@ def _no_baseline(result: Result, baselines: Results, there: Sequence[Result]) ->
     if there:
         names = ", ".join(sorted({base.record.checkpoint["name"] for base in there}))
         return f"no baseline of this checkpoint; there is one of {names}: `--checkpoint NAME` compares with it"
-    splits = ", ".join(sorted({base.record.split for base in baselines.found if base.record.task == record.task}))
-    return f"no baseline of this split; there is one of {splits}" if splits else "no baseline of this task"
+    splits = ", ".join(
+        sorted({base.record.split for base in baselines.found if base.record.task == record.task})
+    )
+    return (
+        f"no baseline of this split; there is one of {splits}"
+        if splits
+        else "no baseline of this task"
+    )

@@ -21,7 +21,13 @@ from harness.statistics.interval import LEVEL, Interval
 if TYPE_CHECKING:
     from harness.statistics.sums import Statistic
 
-IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED = "identical", "same", "improved", "drifted", "not comparable"
+IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED = (
+    "identical",
+    "same",
+    "improved",
+    "drifted",
+    "not comparable",
+)
 FAILING = (DRIFTED, REFUSED)
 # Margins of non-inferiority: a smaller drop is never called drift, however sure it is. In points; the tables of the paper have one decimal.
 MARGIN = 0.1
@@ -91,13 +97,18 @@ class Check:
         return not self.cells or any(cell.verdict in FAILING for cell in self.cells)
 
 
-def check(results: Path, baseline: Path, *, checkpoint: str | None = None, require_all: bool = False) -> Check:
+def check(
+    results: Path, baseline: Path, *, checkpoint: str | None = None, require_all: bool = False
+) -> Check:
     """Compare every result of a folder with its baseline: that of the same checkpoint, or of the one called `checkpoint`.
 
     `require_all` counts a baseline without a result as a failure. Raises MissingError where one of them is no folder.
     """
     now, before = find_results(results), find_results(baseline)
-    refused = [Cell("", "", "", "", verdict=REFUSED, reason=reason) for reason in (*now.refused, *before.refused)]
+    refused = [
+        Cell("", "", "", "", verdict=REFUSED, reason=reason)
+        for reason in (*now.refused, *before.refused)
+    ]
     pairs: list[tuple[Result, Result]] = []
     for result in now.found:
         try:
@@ -105,13 +116,25 @@ def check(results: Path, baseline: Path, *, checkpoint: str | None = None, requi
         except DataError as error:
             refused.append(_refused(result, str(error)))
     taken = {base.path for base, _ in pairs}
-    missing = [f"{base.title}: has a baseline and no result" for base in before.found if base.path not in taken]
+    missing = [
+        f"{base.title}: has a baseline and no result"
+        for base in before.found
+        if base.path not in taken
+    ]
     if require_all:
-        refused += [_refused(base, "has a baseline and no result") for base in before.found if base.path not in taken]
+        refused += [
+            _refused(base, "has a baseline and no result")
+            for base in before.found
+            if base.path not in taken
+        ]
     draws = enough_draws(sum(len(result.record.metrics) for _, result in pairs))
     compared = [_compared(base, result, draws=draws) for base, result in pairs]
     judged = iter(judge([cell for pair in compared for cell in pair.cells]))
-    return Check([replace(pair, cells=[next(judged) for _ in pair.cells]) for pair in compared], refused, missing)
+    return Check(
+        [replace(pair, cells=[next(judged) for _ in pair.cells]) for pair in compared],
+        refused,
+        missing,
+    )
 
 
 def _compared(base: Result, result: Result, *, draws: int) -> Compared:
@@ -122,7 +145,9 @@ def _compared(base: Result, result: Result, *, draws: int) -> Compared:
         if not any(found) and base.record.task_version == result.record.task_version:
             cells = [_rescored(base, result, metric) for metric in _metrics(base, result)]
         else:
-            cells = [_tested(base, result, metric, draws=draws) for metric in _metrics(base, result)]
+            cells = [
+                _tested(base, result, metric, draws=draws) for metric in _metrics(base, result)
+            ]
         if not differences:
             cells = _exact(result, cells, len(found.changed))
         changes = changed_samples(base, result) if any(found) else []
@@ -149,7 +174,9 @@ def _cell(base: Result, result: Result, metric: str) -> Cell:
     """Return a cell with what both sides say of a metric."""
     was, is_now = base.record.metrics.get(metric), result.record.metrics.get(metric)
     both = was is not None and is_now is not None
-    return replace(_named(result, metric), baseline=was, now=is_now, difference=is_now - was if both else None)  # type: ignore[operator]
+    return replace(
+        _named(result, metric), baseline=was, now=is_now, difference=is_now - was if both else None
+    )  # type: ignore[operator]
 
 
 def _rescored(base: Result, result: Result, metric: str) -> Cell:
@@ -159,7 +186,16 @@ def _rescored(base: Result, result: Result, metric: str) -> Cell:
         return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
     if abs(cell.difference) > ROUNDING:
         return replace(cell, verdict=DRIFTED, reason="the same predictions score differently")
-    return replace(cell, difference=0.0, interval=Interval(0.0, 0.0), p=1.0, worse=0, better=0, no_worse=True, verdict=IDENTICAL)
+    return replace(
+        cell,
+        difference=0.0,
+        interval=Interval(0.0, 0.0),
+        p=1.0,
+        worse=0,
+        better=0,
+        no_worse=True,
+        verdict=IDENTICAL,
+    )
 
 
 def _tested(base: Result, result: Result, metric: str, *, draws: int) -> Cell:
@@ -169,7 +205,9 @@ def _tested(base: Result, result: Result, metric: str, *, draws: int) -> Cell:
     if cell.difference is None:
         return replace(cell, verdict=REFUSED, reason=_one_sided(cell))
     if before is None or after is None or len(before.each()) != len(after.each()):
-        return replace(cell, verdict=REFUSED, reason="what each sample contributed to this metric was not kept")
+        return replace(
+            cell, verdict=REFUSED, reason="what each sample contributed to this metric was not kept"
+        )
     return tested(cell, before, after, draws=draws)
 
 
@@ -206,17 +244,28 @@ def enough_draws(cells: int) -> int:
 
 def _exact(result: Result, cells: Sequence[Cell], changed: int) -> list[Cell]:
     """Judge the metrics of predictions that were due to be the same; where the truths are hidden, the predictions themselves."""
-    judged = [replace(cell, p=None) for cell in cells or [replace(_named(result, "predictions"), verdict=IDENTICAL)]]
+    judged = [
+        replace(cell, p=None)
+        for cell in cells or [replace(_named(result, "predictions"), verdict=IDENTICAL)]
+    ]
     reason = "the last digits of predictions moved, and with them this metric"
     if changed:
         reason = f"{changed} of {result.record.n} predictions changed, although nothing did that they depend on"
     unmoved = (REFUSED, DRIFTED) if changed else (REFUSED, DRIFTED, IDENTICAL)
-    return [cell if cell.verdict in unmoved else replace(cell, verdict=DRIFTED, reason=reason) for cell in judged]
+    return [
+        cell if cell.verdict in unmoved else replace(cell, verdict=DRIFTED, reason=reason)
+        for cell in judged
+    ]
 
 
 def _verdict(cell: Cell) -> Cell:
     """Judge a tested cell: all three have to agree before a change is called one."""
-    if cell.p is None or cell.difference is None or cell.interval is None or cell.verdict == IDENTICAL:
+    if (
+        cell.p is None
+        or cell.difference is None
+        or cell.interval is None
+        or cell.verdict == IDENTICAL
+    ):
         return cell
     significant = cell.p < 1 - LEVEL and not cell.interval.low <= 0 <= cell.interval.high
     if significant and abs(cell.difference) > margin(cell.metric):
@@ -239,4 +288,8 @@ def _refused(result: Result, reason: str) -> Cell:
 
 
 def _one_sided(cell: Cell) -> str:
-    return "only the baseline has this metric" if cell.now is None else "the baseline does not have this metric"
+    return (
+        "only the baseline has this metric"
+        if cell.now is None
+        else "the baseline does not have this metric"
+    )

@@ -40,7 +40,9 @@ def diffs(before: Path, after: Path) -> list[Diff]:
     """
     found = [_diff(*pair) for pair in _pairs(before, after)]
     if not found:
-        raise UsageError(f"{before} and {after}: have no result of the same checkpoint, task and split")
+        raise UsageError(
+            f"{before} and {after}: have no result of the same checkpoint, task and split"
+        )
     return found
 
 
@@ -69,7 +71,11 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[Result, Result]]:
         if not path.exists():
             raise MissingError(f"{path}: no such record or folder of results")
     if before.is_dir() and after.is_dir():
-        of = {result.title: result for result in find_results(before).found if result.record.subset is None}
+        of = {
+            result.title: result
+            for result in find_results(before).found
+            if result.record.subset is None
+        }
         for result in find_results(after).found:
             if result.record.subset is None and result.title in of:
                 yield of[result.title], result
@@ -79,7 +85,9 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[Result, Result]]:
     pair = read_result(before), read_result(after)
     tasks = [f"{result.record.task} {result.record.split}" for result in pair]
     if tasks[0] != tasks[1]:
-        raise UsageError(f"{after}: is a result of {tasks[1]}, {before} of {tasks[0]}; only the same task and split have samples in common")
+        raise UsageError(
+            f"{after}: is a result of {tasks[1]}, {before} of {tasks[0]}; only the same task and split have samples in common"
+        )
     yield pair
 
 
@@ -101,20 +109,32 @@ def _diff(before: Result, after: Result) -> Diff:
 def _as_text(one: Diff, format: str, *, limit: int) -> str:
     tables = []
     if one.environment:
-        tables.append(Table("What differs beside the predictions", [_as_row(item) for item in one.environment], DIFFERENCES))
+        tables.append(
+            Table(
+                "What differs beside the predictions",
+                [_as_row(item) for item in one.environment],
+                DIFFERENCES,
+            )
+        )
     if one.metrics:
         tables.append(Table("Metrics", [item._asdict() for item in one.metrics], DIFFERENCES))
     if one.changes:
         count, changed = min(limit, len(one.changes)), len(one.changes)
         title = f"Samples that changed: {f'{count} of ' if count < changed else ''}{changed}, the most important first"
-        tables.append(Table(title, [_change_row(change) for change in one.changes[:limit]], CHANGES))
-    head = f"{one.title}: {one.before} and {one.after}; {one.inputs}" + ("" if one.changes else "; no sample changed")
+        tables.append(
+            Table(title, [_change_row(change) for change in one.changes[:limit]], CHANGES)
+        )
+    head = f"{one.title}: {one.before} and {one.after}; {one.inputs}" + (
+        "" if one.changes else "; no sample changed"
+    )
     head += f"; {one.last_digits} predictions moved in their last digits" if one.last_digits else ""
     return "\n\n".join([head, render(tables, format)] if tables else [head])
 
 
 def _as_row(difference: Difference) -> Row:
-    before, after = (None if value is None else str(value) for value in (difference.before, difference.after))
+    before, after = (
+        None if value is None else str(value) for value in (difference.before, difference.after)
+    )
     return {"name": difference.name, "before": before, "after": after}
 
 

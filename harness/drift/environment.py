@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 from harness.records.record import ResultRecord
 
 NAMES_ONLY = ("name", "registered", "file")  # of a checkpoint: what it is called, not what it is
-PLACE_ONLY = ("xvlm-eval", "commit", "python")  # of the software: not what predictions are computed by
+PLACE_ONLY = (
+    "xvlm-eval",
+    "commit",
+    "python",
+)  # of the software: not what predictions are computed by
 
 
 class Difference(NamedTuple):
@@ -32,14 +36,22 @@ def fingerprint(before: ResultRecord, after: ResultRecord) -> list[Difference]:
     as different.
     """
     ignored = {"checkpoint", *PLACE_ONLY, "inputs.images", "inputs.texts"}
-    found = [difference for difference in environment(before, after) if difference.name not in ignored]
-    unnoted = [name for name in ("processor", "batch_size") if name not in before.software and name not in after.software]
+    found = [
+        difference for difference in environment(before, after) if difference.name not in ignored
+    ]
+    unnoted = [
+        name
+        for name in ("processor", "batch_size")
+        if name not in before.software and name not in after.software
+    ]
     return [*found, *(Difference(name, None, None) for name in unnoted)]
 
 
 def inputs_changed(before: ResultRecord, after: ResultRecord) -> str:
     """Say whether the model was given something else: the first images as it prepares them, and the tokens of the first texts."""
-    kinds = [kind for kind in ("images", "texts") if before.inputs.get(kind) or after.inputs.get(kind)]
+    kinds = [
+        kind for kind in ("images", "texts") if before.inputs.get(kind) or after.inputs.get(kind)
+    ]
     if not kinds or not all(record.inputs.get("images") for record in (before, after)):
         return "whether the inputs changed is not known: a record has no fingerprint of them"
     changed = [kind for kind in kinds if before.inputs.get(kind) != after.inputs.get(kind)]
@@ -55,7 +67,11 @@ def _circumstances(record: ResultRecord) -> Iterator[tuple[str, Any]]:
     yield from sorted(record.settings.items())
     yield from ((f"inputs.{name}", record.inputs.get(name)) for name in ("images", "texts"))
     yield "checkpoint", record.checkpoint.get("name")
-    yield from ((f"weights.{name}", value) for name, value in record.checkpoint.items() if name not in NAMES_ONLY)
+    yield from (
+        (f"weights.{name}", value)
+        for name, value in record.checkpoint.items()
+        if name not in NAMES_ONLY
+    )
     yield from (("data", record.data.get("name")), ("data.sha256", record.data.get("sha256")))
     yield from (("protocol", record.protocol), ("task version", record.task_version))
     yield "batch_size_halved_to", record.predictions.get("batch_size_halved_to")

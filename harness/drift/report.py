@@ -4,7 +4,18 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.drift.check import DRIFTED, FAILING, IDENTICAL, IMPROVED, REFUSED, SAME, Cell, Check, Compared, margin
+from harness.drift.check import (
+    DRIFTED,
+    FAILING,
+    IDENTICAL,
+    IMPROVED,
+    REFUSED,
+    SAME,
+    Cell,
+    Check,
+    Compared,
+    margin,
+)
 from harness.drift.samples import Change, shown
 from harness.rendering import Row, Table, render, render_json
 
@@ -21,11 +32,22 @@ def render_check(check: Check, format: str) -> str:
         return render_json(_check_as_json(check))
     if format == "junit":
         return _as_junit(check)
-    parts = [*map(_about, (pair for pair in check.compared if pair.moved is None or any(pair.moved) or any(map(_failing, pair.cells))))]
+    parts = [
+        *map(
+            _about,
+            (
+                pair
+                for pair in check.compared
+                if pair.moved is None or any(pair.moved) or any(map(_failing, pair.cells))
+            ),
+        )
+    ]
     cells = [_cell_row(cell) for cell in check.cells if cell.metric]
     if cells:
         parts.append(render([Table("Results beside their baseline", cells, CELL_COLUMNS)], format))
-    notes = [f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in check.cells if cell.reason]
+    notes = [
+        f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in check.cells if cell.reason
+    ]
     notes += [f"not run: {sentence}" for sentence in check.missing]
     if notes:
         parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
@@ -36,7 +58,10 @@ def summary(check: Check) -> str:
     """Return the outcome of a check in a sentence or two: the cells that failed by name."""
     if not check.cells:
         return "FAILED: there is nothing to compare"
-    counts = {verdict: sum(cell.verdict == verdict for cell in check.cells) for verdict in (IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED)}
+    counts = {
+        verdict: sum(cell.verdict == verdict for cell in check.cells)
+        for verdict in (IDENTICAL, SAME, IMPROVED, DRIFTED, REFUSED)
+    }
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     sentence = f"{'FAILED' if check.failed else 'OK'}: of {len(check.cells)} cells, {said}"
     if named := [_title(cell) for cell in check.cells if cell.verdict in FAILING]:
@@ -58,7 +83,10 @@ def _about(pair: Compared) -> str:
     if pair.exact and (pair.moved is None or pair.moved.changed):
         lines += ["  the fingerprint is the same: the same predictions were due"]
     else:
-        lines += [f"  {difference.name}: {difference.before} -> {difference.after}" for difference in pair.differences]
+        lines += [
+            f"  {difference.name}: {difference.before} -> {difference.after}"
+            for difference in pair.differences
+        ]
     for change in pair.changes[: LISTED if pair.exact else 0]:
         lines.append(f"  {_as_line(change)}")
     if pair.exact and len(pair.changes) > LISTED:
@@ -70,17 +98,26 @@ def _count(pair: Compared) -> str:
     if pair.moved is None:
         return "what changed cannot be told"
     changed, last_digits = map(len, pair.moved)
-    return f"{changed} of {pair.samples} predictions changed" + (f", {last_digits} others in their last digits" if last_digits else "")
+    return f"{changed} of {pair.samples} predictions changed" + (
+        f", {last_digits} others in their last digits" if last_digits else ""
+    )
 
 
 def _as_line(change: Change) -> str:
-    moved = f" ({change.measure} {change.before:.2f} -> {change.after:.2f})" if change.before is not None else ""
+    moved = (
+        f" ({change.measure} {change.before:.2f} -> {change.after:.2f})"
+        if change.before is not None
+        else ""
+    )
     before, after = change.predicted_before, change.predicted_after
     return f"{change.id}: {shown(before, after)} -> {shown(after, before)}{moved}"
 
 
 def _title(cell: Cell) -> str:
-    return " ".join(part for part in (cell.checkpoint, cell.task, cell.split, cell.metric) if part) or "a file"
+    return (
+        " ".join(part for part in (cell.checkpoint, cell.task, cell.split, cell.metric) if part)
+        or "a file"
+    )
 
 
 def _cell_row(cell: Cell) -> Row:
@@ -109,12 +146,22 @@ def _check_as_json(check: Check) -> dict[str, Any]:
 def _as_junit(check: Check) -> str:
     """Return a check as JUnit's XML: a test a cell, which CI systems show by name."""
     failed = sum(map(_failing, check.cells))
-    suite = ElementTree.Element("testsuite", name="xvlm-eval check", tests=str(len(check.cells)), failures=str(failed), errors="0")
+    suite = ElementTree.Element(
+        "testsuite",
+        name="xvlm-eval check",
+        tests=str(len(check.cells)),
+        failures=str(failed),
+        errors="0",
+    )
     for cell in check.cells:
         place = ".".join(part for part in (cell.checkpoint, cell.task, cell.split) if part)
-        case = ElementTree.SubElement(suite, "testcase", classname=place, name=cell.metric or "comparable")
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=place, name=cell.metric or "comparable"
+        )
         if _failing(cell):
-            failure = ElementTree.SubElement(case, "failure", message=f"{cell.verdict}: {cell.reason or 'a significant drop'}")
+            failure = ElementTree.SubElement(
+                case, "failure", message=f"{cell.verdict}: {cell.reason or 'a significant drop'}"
+            )
             failure.text = f"baseline {cell.baseline}, now {cell.now}, interval of the difference {cell.interval}, p {cell.p}"
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)

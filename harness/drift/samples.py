@@ -33,7 +33,11 @@ def moved(before: Result, after: Result) -> Moved:
     found = Moved([], [])
     for place in (old.digests != new.digests).nonzero()[0].tolist():
         id = old.ids[place]
-        close = before.predictions is not None and after.predictions is not None and alike(before.predictions[id], after.predictions[id])
+        close = (
+            before.predictions is not None
+            and after.predictions is not None
+            and alike(before.predictions[id], after.predictions[id])
+        )
         (found.last_digits if close else found.changed).append(place)  # type: ignore[attr-defined]
     return found
 
@@ -41,7 +45,9 @@ def moved(before: Result, after: Result) -> Moved:
 def alike(before: Any, after: Any) -> bool:
     """Whether two predictions say the same: the same words, verdicts and choices, and numbers that differ in their last digits only."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return before.keys() == after.keys() and all(alike(before[name], after[name]) for name in before)
+        return before.keys() == after.keys() and all(
+            alike(before[name], after[name]) for name in before
+        )
     if isinstance(before, list) and isinstance(after, list):
         return len(before) == len(after) and all(map(alike, before, after))
     if isinstance(before, float) and isinstance(after, float):
@@ -73,8 +79,18 @@ def changed_samples(before: Result, after: Result) -> list[Change]:
     measures = [name for name in old.by_sample if name in new.by_sample]
     found = []
     for place, id in enumerate(old.ids):
-        values = [(name, float(old.by_sample[name][place]), float(new.by_sample[name][place])) for name in measures]
-        rank = next((rank for rank, (_, was, is_now) in enumerate(values) if abs(is_now - was) > 100 * LAST_DIGITS), None)
+        values = [
+            (name, float(old.by_sample[name][place]), float(new.by_sample[name][place]))
+            for name in measures
+        ]
+        rank = next(
+            (
+                rank
+                for rank, (_, was, is_now) in enumerate(values)
+                if abs(is_now - was) > 100 * LAST_DIGITS
+            ),
+            None,
+        )
         if rank is None and place not in changed:
             continue
         measure, was, is_now = ("", None, None) if rank is None else values[rank]
@@ -97,7 +113,11 @@ def _distance(before: Any, after: Any) -> float:
         return max((_distance(before[name], after[name]) for name in before), default=0.0)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return max(map(_distance, before, after), default=0.0)
-    if isinstance(before, float | int) and isinstance(after, float | int) and not isinstance(before, bool):
+    if (
+        isinstance(before, float | int)
+        and isinstance(after, float | int)
+        and not isinstance(before, bool)
+    ):
         return abs(after - before)
     return 0.0 if before == after else float("inf")
 
@@ -107,11 +127,15 @@ def shown(prediction: Any, other: Any = None) -> str:
     if prediction is None:
         return "(not kept)"
     if isinstance(prediction, Mapping):
-        return "; ".join(f"{name} {shown(value, _part(other, name))}" for name, value in prediction.items())
+        return "; ".join(
+            f"{name} {shown(value, _part(other, name))}" for name, value in prediction.items()
+        )
     if isinstance(prediction, list) and len(prediction) > 4:
         if not isinstance(other, list) or len(other) != len(prediction):
             return f"{len(prediction)} numbers"
-        apart: Sequence[float] = [_distance(mine, yours) for mine, yours in zip(prediction, other, strict=True)]
+        apart: Sequence[float] = [
+            _distance(mine, yours) for mine, yours in zip(prediction, other, strict=True)
+        ]
         place = max(range(len(apart)), key=apart.__getitem__)
         return f"[{place}] {shown(prediction[place])}"
     if isinstance(prediction, list):

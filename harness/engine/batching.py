@@ -55,7 +55,9 @@ class Table:
         return states[send(self.row, states.device), send(self.column, states.device)]
 
 
-def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], grain: Grain) -> Iterator[Table]:
+def seat(
+    texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], grain: Grain
+) -> Iterator[Table]:
     """Yield tables, on the host, that seat all texts, given as token ids, each at its memory, `memory_of` [N]."""
     for group in by_length([len(text) for text in texts], grain):
         chosen = np.array(sorted(group), dtype=np.int64)
@@ -70,11 +72,17 @@ def seat(texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], grain: Gr
         table, there = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         there[:, :, 0] = 1
         table[row, column], there[row, column] = ids, present
-        yield Table(*(torch.from_numpy(numbers) for numbers in (chosen, memories, row, column)), table, there)  # type: ignore[call-arg]
+        yield Table(
+            *(torch.from_numpy(numbers) for numbers in (chosen, memories, row, column)),
+            table,
+            there,
+        )  # type: ignore[call-arg]
 
 
 def padded(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Return token ids padded with 0 to the longest text, [N, T], and 1 for what is no padding."""
     longest = max(map(len, texts))
     ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], dtype=torch.long)
-    return ids, torch.arange(longest).lt(torch.tensor([len(text) for text in texts])[:, None]).long()
+    return ids, torch.arange(longest).lt(
+        torch.tensor([len(text) for text in texts])[:, None]
+    ).long()

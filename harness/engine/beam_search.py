@@ -85,7 +85,9 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
         staying: list[int] = []
         chosen: list[list[int]] = []
         written: list[list[list[int]]] = []  # told only where a text ends
-        told = zip(open_images, found.sums.tolist(), found.beam.tolist(), found.word.tolist(), strict=True)
+        told = zip(
+            open_images, found.sums.tolist(), found.beam.tolist(), found.word.tolist(), strict=True
+        )
         for row, (image, sums, said_by, said) in enumerate(told):
             for rank in range(beams.width):
                 if said[rank] == end:
@@ -93,11 +95,16 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
                     finished[image].add(sums[rank], written[row][said_by[rank]])
             if not finished[image].beyond(sums[0] / length):
                 staying.append(row)
-                chosen.append([rank for rank in range(2 * beams.width) if said[rank] != end][: beams.width])
+                chosen.append(
+                    [rank for rank in range(2 * beams.width) if said[rank] != end][: beams.width]
+                )
         open_images = [open_images[row] for row in staying]
         if not open_images:
             break
-        rows, ranks = torch.tensor(staying, device=words.device), torch.tensor(chosen, device=words.device)
+        rows, ranks = (
+            torch.tensor(staying, device=words.device),
+            torch.tensor(chosen, device=words.device),
+        )
         total, beam, word = (part[rows].gather(1, ranks) for part in found)
         texts = torch.cat([texts[rows[:, None], beam], word[..., None]], dim=2)
         if length + 1 == beams.longest:
@@ -121,4 +128,6 @@ class _Continuations(NamedTuple):
 def _continuations(sums: Tensor, *, count: int) -> _Continuations:
     """Return the best of all beams and words, `sums` [G, n, vocabulary]. A single text stands for beams that are not open yet."""
     best = sums.flatten(1).topk(count, dim=1)
-    return _Continuations(best.values, best.indices // sums.shape[-1], best.indices % sums.shape[-1])
+    return _Continuations(
+        best.values, best.indices // sums.shape[-1], best.indices % sums.shape[-1]
+    )

@@ -15,7 +15,12 @@ from harness.engine.memory import free_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import Room
 
-DTYPES = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
 Dtype = torch.dtype
 SHORT = ("float16", "bfloat16")  # computed by autocast
 NO_MEMORY = "can't allocate memory"  # torch's words where the CPU has none: it has an exception of its own for GPUs only
@@ -31,7 +36,11 @@ class Device:
     @property
     def name(self) -> str:
         """What is computed on, for the record: `cpu`, or `cuda` with the model of the GPU."""
-        return "cpu" if self.torch.type == "cpu" else f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)})"
+        return (
+            "cpu"
+            if self.torch.type == "cpu"
+            else f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)})"
+        )
 
     @property
     def kept(self) -> Dtype:
@@ -52,9 +61,14 @@ class Device:
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if self.torch.type == "cpu":
             free = free_memory()
-            return Room(None if free is None else free // processes, taken_memory(), self.grain.samples)
+            return Room(
+                None if free is None else free // processes, taken_memory(), self.grain.samples
+            )
         free, _ = torch.cuda.mem_get_info(self.torch)
-        taken, reserved = torch.cuda.memory_allocated(self.torch), torch.cuda.memory_reserved(self.torch)
+        taken, reserved = (
+            torch.cuda.memory_allocated(self.torch),
+            torch.cuda.memory_reserved(self.torch),
+        )
         sharing = -(-processes // torch.cuda.device_count())
         return Room((free + reserved - taken) // sharing, taken, self.grain.samples)
 
@@ -66,10 +80,16 @@ class Device:
         """
         short = torch.autocast(self.torch.type, DTYPES[self.dtype], enabled=self.dtype in SHORT)
         try:
-            with torch.inference_mode(), _products("tf32" if self.dtype == "tf32" else "ieee"), short:
+            with (
+                torch.inference_mode(),
+                _products("tf32" if self.dtype == "tf32" else "ieee"),
+                short,
+            ):
                 yield
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and NO_MEMORY not in str(error):
+            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and NO_MEMORY not in str(
+                error
+            ):
                 raise
             raise MemoryFull(f"{self.name}: out of memory") from error
 
@@ -100,7 +120,9 @@ class Awaited:
         self._host, self._there = numbers.to("cpu", non_blocking=True), None
         if numbers.device.type == "cuda":
             self._there = torch.cuda.Event()
-            self._there.record(torch.cuda.current_stream(numbers.device))  # of this device, whichever torch takes for the current one
+            self._there.record(
+                torch.cuda.current_stream(numbers.device)
+            )  # of this device, whichever torch takes for the current one
 
     def here(self) -> NDArray[Any]:
         """Wait for them, and return them."""
@@ -121,18 +143,24 @@ def choose_device(name: str, dtype: str) -> Device:
     """Return the device of a name (`auto`, `cpu`, `cuda`, `cuda:1`, ...). Raises where it is not there, or cannot compute in `dtype`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of the processes that torchrun starts, each takes a device of its own
+    if (
+        name == "cuda" and "LOCAL_RANK" in os.environ
+    ):  # of the processes that torchrun starts, each takes a device of its own
         name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(1, torch.cuda.device_count())}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {name}: torch knows no such device; use auto, cpu, cuda or cuda:N") from error
+        raise UsageError(
+            f"--device {name}: torch knows no such device; use auto, cpu, cuda or cuda:N"
+        ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise MissingError(
             f"--device {name}: torch {torch.__version__} finds no CUDA device here; use --device cpu, or install a CUDA build of torch"
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise MissingError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
+        raise MissingError(
+            f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0"
+        )
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":

@@ -44,7 +44,9 @@ class Linear(nn.Linear):
     def settle(self, dtype: torch.dtype) -> None:
         """Round the weights once, where products are in 16 bits, instead of each time; in float32 on a CPU, lay the matrix out."""
         if dtype is not torch.float32:
-            for name, weight in list(self.named_parameters()):  # new ones: a matrix may have other uses
+            for name, weight in list(
+                self.named_parameters()
+            ):  # new ones: a matrix may have other uses
                 self.register_parameter(name, nn.Parameter(weight.to(dtype), requires_grad=False))
         elif self.weight.device.type == "cpu" and lays_out():
             self._laid_out = _layout(self.weight.detach())
@@ -64,7 +66,9 @@ class Linear(nn.Linear):
     def added(self, states: Tensor, before: Tensor) -> Tensor:
         """Return the map plus what was there before, of the same shape."""
         if self._laid_out is None:
-            return before + super().forward(states)  # not in place: under autocast, the sum is wider than what is added
+            return before + super().forward(
+                states
+            )  # not in place: under autocast, the sum is wider than what is added
         return _sum(states, self._laid_out, self.bias, before)
 
 
@@ -72,15 +76,24 @@ class Linear(nn.Linear):
 def lays_out() -> bool:
     """Whether this torch has oneDNN's products by the names that we know, and they come out right."""
     draws = torch.Generator().manual_seed(0)
-    states, weight, bias, before = (torch.randn(*shape, generator=draws) for shape in ((33, 64), (48, 64), (48,), (33, 48)))
+    states, weight, bias, before = (
+        torch.randn(*shape, generator=draws) for shape in ((33, 64), (48, 64), (48,), (33, 48))
+    )
     expected = F.linear(states, weight, bias)
     try:
         matrix = _layout(weight)
-        tried = (_product(states, matrix, bias), _product(states, matrix, bias, GELU), _sum(states, matrix, bias, before))
+        tried = (
+            _product(states, matrix, bias),
+            _product(states, matrix, bias, GELU),
+            _sum(states, matrix, bias, before),
+        )
     except (AttributeError, RuntimeError):
         return False
     official = (expected, F.gelu(expected), expected + before)
-    return all(torch.allclose(found, right, rtol=0, atol=CLOSE) for found, right in zip(tried, official, strict=True))
+    return all(
+        torch.allclose(found, right, rtol=0, atol=CLOSE)
+        for found, right in zip(tried, official, strict=True)
+    )
 
 
 def _layout(weight: Tensor) -> Tensor:
@@ -119,7 +132,9 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = No
     return attend_by_products(query, keys, values, mask)
 
 
-def attend_by_products(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+def attend_by_products(
+    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """Return the same by two plain products; the weights [.., L, S] are there all at once, S filled up so that rows are aligned.
 
     A mask that is `aligned` already is added as it is.
@@ -154,7 +169,9 @@ def aligned(mask: Tensor) -> Tensor:
 def widened(linear: Linear) -> Linear:
     """Return a map whose first outputs are those of another one, with some more so that rows are aligned."""
     outputs, inputs = linear.weight.shape
-    wide = Linear(inputs, outputs + -outputs % ALIGNED, device=linear.weight.device).requires_grad_(False)
+    wide = Linear(inputs, outputs + -outputs % ALIGNED, device=linear.weight.device).requires_grad_(
+        False
+    )
     wide.weight.zero_()[:outputs] = linear.weight
     wide.bias.zero_()[:outputs] = linear.bias
     return wide

@@ -18,7 +18,9 @@ def free_memory(root: Path = Path("/")) -> int | None:
 def taken_memory(root: Path = Path("/")) -> int:
     """Return the bytes of memory that this process has now, 0 where the system does not tell."""
     try:
-        return int((root / "proc/self/statm").read_text().split()[1]) * (os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else PAGE)
+        return int((root / "proc/self/statm").read_text().split()[1]) * (
+            os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else PAGE
+        )
     except (OSError, ValueError, IndexError):
         return 0
 

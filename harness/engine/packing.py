@@ -44,7 +44,9 @@ class Run:
     def seated(self, strip: Tensor) -> Tensor:
         """Return the table [n, T, d] of this run's texts, out of a strip of tokens [N, d]."""
         tokens = strip[self.tokens]
-        return tokens.unflatten(0, (-1, self.length)) if self.seats is None else tokens[self.seats.of]
+        return (
+            tokens.unflatten(0, (-1, self.length)) if self.seats is None else tokens[self.seats.of]
+        )
 
     def laid(self, table: Tensor) -> Tensor:
         """Return the tokens of a table [n, T, d] end to end."""
@@ -72,7 +74,12 @@ class Strip:
 
     def on(self, device: torch.device) -> "Strip":
         """Return the strip on a device, but for `length`, which the host needs."""
-        runs = (run if run.seats is None else replace(run, seats=Seats(*(send(part, device) for part in run.seats))) for run in self.runs)
+        runs = (
+            run
+            if run.seats is None
+            else replace(run, seats=Seats(*(send(part, device) for part in run.seats)))
+            for run in self.runs
+        )
         return Strip(send(self.texts, device), self.length, send(self.first, device), tuple(runs))
 
 
@@ -85,7 +92,12 @@ def lay_out(lengths: Sequence[int], grain: Grain) -> Iterator[Strip]:
         before = int(end[begin - 1]) if begin else 0
         stop = max(begin + 1, int(torch.searchsorted(end, before + grain.tokens, right=True)))
         length = order.values[begin:stop]
-        yield Strip(order.indices[begin:stop], length, length.cumsum(0) - length, tuple(_runs(length, grain.alike)))
+        yield Strip(
+            order.indices[begin:stop],
+            length,
+            length.cumsum(0) - length,
+            tuple(_runs(length, grain.alike)),
+        )
         begin = stop
 
 
@@ -98,13 +110,20 @@ def _runs(length: Tensor, alike: int) -> Iterator[Run]:
         if stop - begin >= alike or number == len(counts):
             some = length[begin:stop]
             tokens = slice(token, token + int(some.sum()))
-            yield Run(slice(begin, stop), tokens, int(some[-1]), None if some[0] == some[-1] else _seats(some))
+            yield Run(
+                slice(begin, stop),
+                tokens,
+                int(some[-1]),
+                None if some[0] == some[-1] else _seats(some),
+            )
             begin, token = stop, tokens.stop
 
 
 def _seats(length: Tensor) -> Seats:
     seat, first = torch.arange(int(length[-1])), (length.cumsum(0) - length)[:, None]
-    of = first + torch.minimum(seat, length[:, None] - 1)  # beyond its end, a text's last token sits: nobody sees it
+    of = first + torch.minimum(
+        seat, length[:, None] - 1
+    )  # beyond its end, a text's last token sits: nobody sees it
     hidden = torch.where(seat < length[:, None], 0.0, -torch.inf)[:, None, None]
     at = (torch.arange(len(length)) * len(seat)).repeat_interleave(length) + _places(length)
     return Seats(of, hidden, at)

@@ -50,11 +50,17 @@ class AnswerTree:
         """Grow the tree of answers given as tokens, from the common first one to the one that ends them."""
         number: dict[tuple[int, ...], int] = {(): 0}
         paths = [
-            [number.setdefault(tuple(answer[1 : length + 1]), len(number)) for length in range(1, len(answer) - 1)] for answer in answers
+            [
+                number.setdefault(tuple(answer[1 : length + 1]), len(number))
+                for length in range(1, len(answer) - 1)
+            ]
+            for answer in answers
         ]
         deepest = max(map(len, paths))
         twins: dict[tuple[int, ...], int] = {}
-        through = [[number[prefix[:length]] for length in range(1, len(prefix) + 1)] for prefix in number]
+        through = [
+            [number[prefix[:length]] for length in range(1, len(prefix) + 1)] for prefix in number
+        ]
         return cls(
             start=answers[0][0],
             first=torch.tensor([answer[1] for answer in answers]),
@@ -63,12 +69,16 @@ class AnswerTree:
             token=torch.tensor([prefix[-1] if prefix else answers[0][0] for prefix in number]),
             depth=torch.tensor([len(prefix) for prefix in number]),
             through=_rows(through, deepest, filler=-1),
-            twin=torch.tensor([twins.setdefault(tuple(answer), index) for index, answer in enumerate(answers)]),
+            twin=torch.tensor(
+                [twins.setdefault(tuple(answer), index) for index, answer in enumerate(answers)]
+            ),
         )
 
     def to(self, device: torch.device) -> "AnswerTree":
         """Return the tree on a device."""
-        parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        parts = {
+            name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)
+        }
         return AnswerTree(start=self.start, **parts)
 
     def prefixes(self, chosen: Tensor) -> Prefixes:
@@ -84,7 +94,9 @@ class AnswerTree:
         nodes = torch.zeros(there.shape, dtype=torch.long, device=chosen.device)
         nodes[question, column[question, node]] = node
         sees = (self.through[nodes][:, :, None] == nodes[:, None, :, None]).any(-1)
-        before = (count.cumsum(0) - count)[:, None, None]  # the nodes of the questions before this one
+        before = (count.cumsum(0) - count)[
+            :, None, None
+        ]  # the nodes of the questions before this one
         row = before + column.gather(1, path.flatten(1)).view_as(path)
         return Prefixes(nodes, there, sees, asked, row[asked], self.words[chosen][asked])
 

@@ -26,10 +26,14 @@ def locked(path: Path, *, busy: HarnessError, remedy: str = "") -> Iterator[None
     except NotImplementedError:
         pass
     except OSError as error:
-        raise HarnessError(f"{path.parent}: cannot be written ({error.strerror}){remedy}") from error
+        raise HarnessError(
+            f"{path.parent}: cannot be written ({error.strerror}){remedy}"
+        ) from error
     try:
         yield
     finally:
-        with suppress(OSError):  # deleted while it is held: a process that waits for it starts over with a new file
+        with suppress(
+            OSError
+        ):  # deleted while it is held: a process that waits for it starts over with a new file
             path.unlink(missing_ok=True)
         lock.release()

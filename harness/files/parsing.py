@@ -32,7 +32,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?") from error
+        raise DataError(
+            f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -45,9 +47,16 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    except (RecursionError, ValueError) as error:  # nested without end; a number of thousands of digits
-        raise DataError(f"{path}: is not JSON that can be read ({reprlib.repr(str(error))})") from error
+        raise DataError(
+            f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from error
+    except (
+        RecursionError,
+        ValueError,
+    ) as error:  # nested without end; a number of thousands of digits
+        raise DataError(
+            f"{path}: is not JSON that can be read ({reprlib.repr(str(error))})"
+        ) from error
 
 
 def read_yaml(path: Path) -> Any:
@@ -57,7 +66,9 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:300]})") from error
+        raise DataError(
+            f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:300]})"
+        ) from error
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -76,15 +87,21 @@ def read_plain_pickle(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a broken pickle can raise almost anything
-        raise DataError(f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})") from error
+        raise DataError(
+            f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
+        ) from error
 
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> NoReturn:
-        raise DataError(f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file")
+        raise DataError(
+            f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file"
+        )
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise DataError("refers to an object outside of itself; only plain types are read. Do not trust this file")
+        raise DataError(
+            "refers to an object outside of itself; only plain types are read. Do not trust this file"
+        )
 
 
 class Item:
@@ -103,7 +120,9 @@ class Item:
             raise DataError(f"{self.where}: has no {key!r}")
         value = self.value[key]
         if not _is(value, kind):
-            raise DataError(f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}")
+            raise DataError(
+                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}"
+            )
         return kind(value)  # type: ignore[call-arg]
 
     def optional(self, key: str, kind: type[T]) -> T | None:
@@ -122,7 +141,9 @@ class Item:
         """Return the list of `count` finite numbers under a key."""
         values = self.get(key, list)
         if len(values) != count or not all(map(is_number, values)):
-            raise DataError(f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}")
+            raise DataError(
+                f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}"
+            )
         return tuple(values)
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -133,13 +154,17 @@ class Item:
         """Return the list of strings under a key; `count` of them, if that is given."""
         values = self.get(key, list)
         if count not in (None, len(values)) or not all(isinstance(value, str) for value in values):
-            raise DataError(f"{self.where}: {key!r} should be {count or 'some'} strings, but is {reprlib.repr(values)}")
+            raise DataError(
+                f"{self.where}: {key!r} should be {count or 'some'} strings, but is {reprlib.repr(values)}"
+            )
         return tuple(values)
 
     def only(self, *keys: str) -> None:
         """Raise DataError where the object has keys beyond these."""
         if unknown := [key for key in self.value if key not in keys]:
-            raise DataError(f"{self.where}: has {reprlib.repr(unknown[0])}, which does not belong there")
+            raise DataError(
+                f"{self.where}: has {reprlib.repr(unknown[0])}, which does not belong there"
+            )
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -29,7 +29,9 @@ def hub_cache() -> Path:
     """Return the folder in which Hugging Face's tools keep what they downloaded: `HF_HUB_CACHE`, else below `HF_HOME`."""
     if chosen := os.environ.get("HF_HUB_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("HF_HOME") or _home() / ".cache" / "huggingface").expanduser() / "hub"
+    return (
+        Path(os.environ.get("HF_HOME") or _home() / ".cache" / "huggingface").expanduser() / "hub"
+    )
 
 
 def hub_is_offline() -> bool:
@@ -39,7 +41,9 @@ def hub_is_offline() -> bool:
 
 def config_file() -> Path:
     """Return the user's configuration file, which need not exist."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "xvlm-eval" / "config.yaml"
+    return (
+        Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "xvlm-eval" / "config.yaml"
+    )
 
 
 def configured(key: str, *, flag: str | None = None) -> Path | None:
@@ -64,8 +68,12 @@ def _config() -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     content = read_yaml(path) or {}
-    if not isinstance(content, dict) or not all(key in CONFIG_KEYS and isinstance(value, str) for key, value in content.items()):
-        raise UsageError(f"{path}: should hold `data: FOLDER` and `checkpoints: FOLDER`, nothing else")
+    if not isinstance(content, dict) or not all(
+        key in CONFIG_KEYS and isinstance(value, str) for key, value in content.items()
+    ):
+        raise UsageError(
+            f"{path}: should hold `data: FOLDER` and `checkpoints: FOLDER`, nothing else"
+        )
     return content
 
 

@@ -7,10 +7,14 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import DataError, MissingError
 
-EMBEDDED = "shapes"  # the name of the embedded benchmark's data in records; nothing else may carry it
+EMBEDDED = (
+    "shapes"  # the name of the embedded benchmark's data in records; nothing else may carry it
+)
 OWN = "files"  # the name of the user's own data
 HUB = "hub"  # the name of data that was written from copies on Hugging Face's hub
-HUB_NOTES = ".hub"  # a folder of notes in such data: what was written from which version of which copy
+HUB_NOTES = (
+    ".hub"  # a folder of notes in such data: what was written from which version of which copy
+)
 MARKER = "embedded-benchmark.json"  # a file that marks a folder as the embedded benchmark, wherever it is copied to
 
 
@@ -44,7 +48,9 @@ class DataFolder:
 
     def find(self, needed: Needed) -> Path | None:
         """Return the first place at which a file or folder exists."""
-        return next((self.root / place for place in needed.places if (self.root / place).exists()), None)
+        return next(
+            (self.root / place for place in needed.places if (self.root / place).exists()), None
+        )
 
     def path(self, needed: Needed) -> Path:
         """Return where a file or folder is; raises MissingError with what it is and where to get it."""
@@ -59,7 +65,11 @@ class DataFolder:
 
     def missing(self, needed: Iterable[Needed]) -> list[Needed]:
         """Return what has to be there and is not, each once."""
-        return [item for item in dict.fromkeys(needed) if self.find(item) is None and self._required(item)]
+        return [
+            item
+            for item in dict.fromkeys(needed)
+            if self.find(item) is None and self._required(item)
+        ]
 
     def _required(self, needed: Needed) -> bool:
         spared = self._any(needed.spared_by) and not self._any(needed.needed_with)
@@ -70,8 +80,12 @@ class DataFolder:
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return path below the root -> SHA-256, for the files that are there; folders (images) take too long to hash."""
-        found = [path for item in needed if (path := self.find(item)) is not None and path.is_file()]
-        return {path.relative_to(self.root).as_posix(): sha256_of(path) for path in sorted(set(found))}
+        found = [
+            path for item in needed if (path := self.find(item)) is not None and path.is_file()
+        ]
+        return {
+            path.relative_to(self.root).as_posix(): sha256_of(path) for path in sorted(set(found))
+        }
 
 
 def open_folder(root: Path) -> DataFolder:
@@ -80,7 +94,9 @@ def open_folder(root: Path) -> DataFolder:
     Raises MissingError where there is no folder.
     """
     if not root.is_dir():
-        raise MissingError(f"{root}: no such data folder (from --data, XVLM_EVAL_DATA or the configuration file)")
+        raise MissingError(
+            f"{root}: no such data folder (from --data, XVLM_EVAL_DATA or the configuration file)"
+        )
     if (root / MARKER).is_file():
         return DataFolder(root, EMBEDDED)
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)

@@ -36,7 +36,13 @@ def read_karpathy(path: Path, split: str) -> list[Picture]:
 
 def read_flat_captions(path: Path) -> list[Picture]:
     """Return the pictures of a flat list of `{"image": ..., "caption": [...]}`, in its order."""
-    return _checked([Picture(entry.get("image", str), entry.texts("caption")) for entry in items(read_json(path), str(path))], path)
+    return _checked(
+        [
+            Picture(entry.get("image", str), entry.texts("caption"))
+            for entry in items(read_json(path), str(path))
+        ],
+        path,
+    )
 
 
 def coco_id(picture: Picture, *, where: Path) -> int:

@@ -30,9 +30,17 @@ def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs
             row = np.array(prediction["texts"], dtype=np.int64)
             scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"the prediction for image {id} should hold texts, itc and itm") from error
-        if row.ndim != 1 or any(part.shape != row.shape for part in scores) or len(set(row.tolist())) != len(row):
-            raise DataError(f"the prediction for image {id} does not hold a score for each of its texts")
+            raise DataError(
+                f"the prediction for image {id} should hold texts, itc and itm"
+            ) from error
+        if (
+            row.ndim != 1
+            or any(part.shape != row.shape for part in scores)
+            or len(set(row.tolist())) != len(row)
+        ):
+            raise DataError(
+                f"the prediction for image {id} does not hold a score for each of its texts"
+            )
         if not all(np.isfinite(part).all() for part in scores):
             raise DataError(f"the prediction for image {id} holds a score that is not a number")
         if len(row) and not 0 <= row.min() <= row.max() < texts:

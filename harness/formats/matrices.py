@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 
-I2T, T2I = ("score_matrix_i2t", "i2t"), ("score_matrix_t2i", "t2i")  # the names that a matrix may have
+I2T, T2I = (
+    ("score_matrix_i2t", "i2t"),
+    ("score_matrix_t2i", "t2i"),
+)  # the names that a matrix may have
 
 
 def read_array(path: Path, *, rows: int, columns: int) -> NDArray[np.float32]:
@@ -16,7 +19,9 @@ def read_array(path: Path, *, rows: int, columns: int) -> NDArray[np.float32]:
     return _checked(path, _loaded(path), rows, columns)
 
 
-def read_matrices(path: Path, *, images: int, texts: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def read_matrices(
+    path: Path, *, images: int, texts: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the scores from image to text and from text to image of an .npz file."""
     content = _loaded(path)
     if not isinstance(content, np.lib.npyio.NpzFile):
@@ -24,16 +29,22 @@ def read_matrices(path: Path, *, images: int, texts: int) -> tuple[NDArray[np.fl
     return _named(path, content, I2T, images, texts), _named(path, content, T2I, texts, images)
 
 
-def _named(path: Path, content: Any, names: tuple[str, ...], rows: int, columns: int) -> NDArray[np.float32]:
+def _named(
+    path: Path, content: Any, names: tuple[str, ...], rows: int, columns: int
+) -> NDArray[np.float32]:
     name = next((name for name in names if name in content.files), None)
     if name is None:
-        raise DataError(f"{path}: has no array {' or '.join(names)}; it has {', '.join(content.files) or 'none'}")
+        raise DataError(
+            f"{path}: has no array {' or '.join(names)}; it has {', '.join(content.files) or 'none'}"
+        )
     try:
         return _checked(path, content[name], rows, columns)
     except DataError:
         raise
     except Exception as error:  # as above: arrays are read when they are asked for
-        raise DataError(f"{path}: the array {name} cannot be read ({_first_line(error)})") from error
+        raise DataError(
+            f"{path}: the array {name} cannot be read ({_first_line(error)})"
+        ) from error
 
 
 def _loaded(path: Path) -> Any:
@@ -46,8 +57,14 @@ def _loaded(path: Path) -> Any:
 
 
 def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.float32]:
-    if not isinstance(array, np.ndarray) or array.shape != (rows, columns) or array.dtype.kind not in "fiu":
-        raise DataError(f"{path}: should hold scores [{rows}, {columns}], but holds {getattr(array, 'shape', 'no array')}")
+    if (
+        not isinstance(array, np.ndarray)
+        or array.shape != (rows, columns)
+        or array.dtype.kind not in "fiu"
+    ):
+        raise DataError(
+            f"{path}: should hold scores [{rows}, {columns}], but holds {getattr(array, 'shape', 'no array')}"
+        )
     if np.isnan(array).any():
         raise DataError(f"{path}: holds a score that is not a number")
     return array.astype(np.float32)

@@ -37,12 +37,19 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
             raise DataError(f"{where}: is not JSON") from error
         identifier = entry.get("identifier", str)
         if not IDENTIFIER.fullmatch(identifier):
-            raise DataError(f"{where}: 'identifier' should be like dev-850-0-0, but is {identifier!r}")
+            raise DataError(
+                f"{where}: 'identifier' should be like dev-850-0-0, but is {identifier!r}"
+            )
         if identifier in examples:
             raise DataError(f"{where}: the identifier {identifier} occurs twice")
         pair = f"{folder}/{identifier.rsplit('-', 1)[0]}"
         examples[identifier] = Example(
-            identifier, f"{pair}-img0.png", f"{pair}-img1.png", entry.get("sentence", str), _label(entry), group_of(identifier)
+            identifier,
+            f"{pair}-img0.png",
+            f"{pair}-img1.png",
+            entry.get("sentence", str),
+            _label(entry),
+            group_of(identifier),
         )
     if not examples:
         raise DataError(f"{path}: is empty; the download or copy broke off: get it again")

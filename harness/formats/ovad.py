@@ -43,7 +43,9 @@ def read_ovad(path: Path) -> Annotations:
     file = Item(read_json(path), str(path))
     attributes = tuple(map(_attribute, file.items("attributes")))
     if [attribute.id for attribute in attributes] != list(range(len(attributes))):
-        raise DataError(f"{path}: the ids of its attributes should count from 0, in order: labels are told by place")
+        raise DataError(
+            f"{path}: the ids of its attributes should count from 0, in order: labels are told by place"
+        )
     images = {image.get("id", int): image.get("file_name", str) for image in file.items("images")}
     boxes: dict[int, Box] = {}
     for annotation in file.items("annotations"):
@@ -59,19 +61,32 @@ def read_ovad(path: Path) -> Annotations:
 
 
 def _attribute(entry: Item) -> Attribute:
-    attribute = Attribute(entry.get("id", int), entry.get("name", str), entry.get("is_has_att", str), entry.get("freq_set", str))
+    attribute = Attribute(
+        entry.get("id", int),
+        entry.get("name", str),
+        entry.get("is_has_att", str),
+        entry.get("freq_set", str),
+    )
     if attribute.name.count(":") != 1 or attribute.is_has_att not in KINDS:
-        raise DataError(f"{entry.where}: an attribute is called `type:word/word` and `is` or `has`; this one is {attribute.name!r}")
+        raise DataError(
+            f"{entry.where}: an attribute is called `type:word/word` and `is` or `has`; this one is {attribute.name!r}"
+        )
     return attribute
 
 
 def _box(annotation: Item, images: dict[int, str], attributes: int) -> Box:
     number, image_id = annotation.get("id", int), annotation.get("image_id", int)
     if image_id not in images:
-        raise DataError(f"{annotation.where}: annotation {number} lies in image {image_id}, which the file does not list")
+        raise DataError(
+            f"{annotation.where}: annotation {number} lies in image {image_id}, which the file does not list"
+        )
     labels = annotation.get("att_vec", list)
-    if len(labels) != attributes or not all(type(label) is int and label in (-1, 0, 1) for label in labels):
-        raise DataError(f"{annotation.where}: 'att_vec' of annotation {number} should be {attributes} numbers, each 1, 0 or -1")
+    if len(labels) != attributes or not all(
+        type(label) is int and label in (-1, 0, 1) for label in labels
+    ):
+        raise DataError(
+            f"{annotation.where}: 'att_vec' of annotation {number} should be {attributes} numbers, each 1, 0 or -1"
+        )
     x, y, width, height = (int(value) for value in annotation.numbers("bbox", 4))
     if width < 1 or height < 1:
         raise DataError(f"{annotation.where}: annotation {number} has an empty box")

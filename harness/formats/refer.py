@@ -41,9 +41,15 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
     """
     file = Item(read_json(instances), str(instances))
     images, boxes = _by_id(file, "images"), _by_id(file, "annotations")
-    references = [_join(ref, images, boxes, instances) for ref in items(read_plain_pickle(refs), str(refs))]
+    references = [
+        _join(ref, images, boxes, instances) for ref in items(read_plain_pickle(refs), str(refs))
+    ]
     _refuse_twice([reference.ref_id for reference in references], "ref_id", refs)
-    _refuse_twice([sentence.sent_id for reference in references for sentence in reference.sentences], "sent_id", refs)
+    _refuse_twice(
+        [sentence.sent_id for reference in references for sentence in reference.sentences],
+        "sent_id",
+        refs,
+    )
     return references
 
 
@@ -61,8 +67,12 @@ def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Referen
         if ref_id not in by_id:
             raise DataError(f"{entry.where}: ref_id {ref_id} is not among the references")
         if not left[ref_id]:
-            raise DataError(f"{entry.where}: ref_id {ref_id} has only {len(by_id[ref_id].sentences)} sentences, this is one more")
-        same = next((sentence for sentence in left[ref_id] if sentence.text == text), left[ref_id][0])
+            raise DataError(
+                f"{entry.where}: ref_id {ref_id} has only {len(by_id[ref_id].sentences)} sentences, this is one more"
+            )
+        same = next(
+            (sentence for sentence in left[ref_id] if sentence.text == text), left[ref_id][0]
+        )
         left[ref_id].remove(same)
         expressions.append((by_id[ref_id], Sentence(same.sent_id, text)))
     return expressions
@@ -73,15 +83,21 @@ def _by_id(file: Item, key: str) -> dict[int, Item]:
     for item in file.items(key):
         number = item.get("id", int)
         if number in found:
-            raise DataError(f"{item.where}: the id {number} was there before, at {found[number].where}")
+            raise DataError(
+                f"{item.where}: the id {number} was there before, at {found[number].where}"
+            )
         found[number] = item
     return found
 
 
-def _join(ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], instances: Path) -> Reference:
+def _join(
+    ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], instances: Path
+) -> Reference:
     ref_id, ann_id = ref.get("ref_id", int), ref.get("ann_id", int)
     if ann_id not in boxes:
-        raise DataError(f"{ref.where}: ref_id {ref_id} points to annotation {ann_id}, which {instances} does not have")
+        raise DataError(
+            f"{ref.where}: ref_id {ref_id} points to annotation {ann_id}, which {instances} does not have"
+        )
     box = boxes[ann_id]
     image_id = box.get("image_id", int)
     if image_id != ref.get("image_id", int):
@@ -89,7 +105,9 @@ def _join(ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], inst
             f"{ref.where}: ref_id {ref_id} is about image {ref.get('image_id', int)}, its annotation {ann_id} about image {image_id}"
         )
     if image_id not in images:
-        raise DataError(f"{box.where}: annotation {ann_id} lies in image {image_id}, which the file does not list")
+        raise DataError(
+            f"{box.where}: annotation {ann_id} lies in image {image_id}, which the file does not list"
+        )
     image = images[image_id]
     width, height = image.get("width", int), image.get("height", int)
     return Reference(
@@ -99,17 +117,23 @@ def _join(ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], inst
         width=width,
         height=height,
         box=_box(box, width=width, height=height),
-        sentences=tuple(Sentence(s.get("sent_id", int), s.get("sent", str)) for s in ref.items("sentences")),
+        sentences=tuple(
+            Sentence(s.get("sent_id", int), s.get("sent", str)) for s in ref.items("sentences")
+        ),
     )
 
 
 def _box(annotation: Item, *, width: int, height: int) -> Box:
     box = Box(*annotation.numbers("bbox", 4))
     if box.width <= 0 or box.height <= 0:
-        raise DataError(f"{annotation.where}: annotation {annotation.value['id']} has an empty box {list(box)}")
+        raise DataError(
+            f"{annotation.where}: annotation {annotation.value['id']} has an empty box {list(box)}"
+        )
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
         number = annotation.value["id"]
-        raise DataError(f"{annotation.where}: annotation {number} has the box {list(box)}, outside its image of {width} x {height} pixels")
+        raise DataError(
+            f"{annotation.where}: annotation {number} has the box {list(box)}, outside its image of {width} x {height} pixels"
+        )
     return box
 
 

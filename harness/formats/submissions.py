@@ -24,20 +24,32 @@ def matched(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, 
         "are there more than once": [id for id, count in counts.items() if count > 1],
         "belong to no sample": [id for id in counts if id not in wanted],
     }
-    complaints = [f"{len(found)} ids {what}, e.g. {', '.join(map(repr, found[:EXAMPLES]))}" for what, found in wrong.items() if found]
+    complaints = [
+        f"{len(found)} ids {what}, e.g. {', '.join(map(repr, found[:EXAMPLES]))}"
+        for what, found in wrong.items()
+        if found
+    ]
     if complaints:
-        raise DataError(f"{path}: {'; '.join(complaints)} ({len(pairs)} predictions for {len(ids)} samples)")
+        raise DataError(
+            f"{path}: {'; '.join(complaints)} ({len(pairs)} predictions for {len(ids)} samples)"
+        )
     return dict(pairs)
 
 
 def read_answers(path: Path) -> Pairs:
     """Return (question_id, answer) of VQA's results: a JSON list of both."""
-    return [(entry.get("question_id", int), entry.get("answer", str)) for entry in items(read_json(path), str(path))]
+    return [
+        (entry.get("question_id", int), entry.get("answer", str))
+        for entry in items(read_json(path), str(path))
+    ]
 
 
 def read_captions(path: Path) -> Pairs:
     """Return (image_id, caption) of COCO's caption results: a JSON list of both."""
-    return [(entry.get("image_id", int), entry.get("caption", str)) for entry in items(read_json(path), str(path))]
+    return [
+        (entry.get("image_id", int), entry.get("caption", str))
+        for entry in items(read_json(path), str(path))
+    ]
 
 
 def read_verdicts(path: Path) -> Pairs:
@@ -45,7 +57,9 @@ def read_verdicts(path: Path) -> Pairs:
     found = []
     for number, row in enumerate(csv.reader(io.StringIO(read_text(path))), start=1):
         if len(row) < 2 or row[1].strip().lower() not in ("true", "false"):
-            raise DataError(f"{path}, line {number}: should be `identifier,True` or `identifier,False`, but is {','.join(row)!r}")
+            raise DataError(
+                f"{path}, line {number}: should be `identifier,True` or `identifier,False`, but is {','.join(row)!r}"
+            )
         found.append((row[0], row[1].strip().lower() == "true"))
     return found
 
@@ -65,7 +79,9 @@ def read_boxes(path: Path, sent_ids_of: Mapping[int, Sequence[int]]) -> Pairs:
         ref_id = entry.get("ref_id", int)
         sentences = sent_ids_of.get(ref_id, ())
         if used[ref_id] >= len(sentences):
-            raise DataError(f"{entry.where}: ref_id {ref_id} has {len(sentences)} expressions here, this is one more")
+            raise DataError(
+                f"{entry.where}: ref_id {ref_id} has {len(sentences)} expressions here, this is one more"
+            )
         found.append((sentences[used[ref_id]], box))
         used[ref_id] += 1
     return found

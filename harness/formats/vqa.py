@@ -8,7 +8,9 @@ from harness.errors import DataError
 from harness.files.parsing import Item, items, read_json
 from harness.formats.folder import staying
 
-Answers = tuple[Mapping[str, object], ...]  # what people said: `answer`, `answer_confidence`, `answer_id` each
+Answers = tuple[
+    Mapping[str, object], ...
+]  # what people said: `answer`, `answer_confidence`, `answer_id` each
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ def read_questions(questions: Path, annotations: Path | None) -> list[AskedQuest
         number = entry.get("question_id", int)
         if number in asked:
             raise DataError(f"{entry.where}: question_id {number} occurs twice")
-        asked[number] = AskedQuestion(number, entry.get("image_id", int), entry.get("question", str))
+        asked[number] = AskedQuestion(
+            number, entry.get("image_id", int), entry.get("question", str)
+        )
     if annotations is None:
         return list(asked.values())
     return _joined(asked, Item(read_json(annotations), str(annotations)), questions)
@@ -49,7 +53,9 @@ def _joined(asked: Mapping[int, AskedQuestion], file: Item, questions: Path) -> 
         if number in found:
             raise DataError(f"{entry.where}: question_id {number} occurs twice")
         if entry.get("image_id", int) != asked[number].image_id:
-            raise DataError(f"{entry.where}: question_id {number} is about another image than in {questions}")
+            raise DataError(
+                f"{entry.where}: question_id {number} is about another image than in {questions}"
+            )
         said = []
         for answer in entry.items("answers"):
             answer.get("answer", str)
@@ -63,14 +69,20 @@ def _joined(asked: Mapping[int, AskedQuestion], file: Item, questions: Path) -> 
             entry.get("question_type", str),
         )
     if missing := asked.keys() - found.keys():
-        raise DataError(f"{file.where}: {len(missing)} questions of {questions} have no annotation, e.g. {min(missing)}")
+        raise DataError(
+            f"{file.where}: {len(missing)} questions of {questions} have no annotation, e.g. {min(missing)}"
+        )
     return list(found.values())
 
 
 def read_answer_list(path: Path) -> tuple[str, ...]:
     """Return the answers that a model may give, a JSON list of strings. Raises DataError where one is there twice."""
     content = read_json(path)
-    if not isinstance(content, list) or not content or not all(isinstance(answer, str) and answer for answer in content):
+    if (
+        not isinstance(content, list)
+        or not content
+        or not all(isinstance(answer, str) and answer for answer in content)
+    ):
         raise DataError(f"{path}: should be a list of answers, each a string")
     if len(set(content)) != len(content):
         raise DataError(f"{path}: names an answer twice")
@@ -85,7 +97,10 @@ def read_flat_questions(path: Path) -> list[tuple[str, AskedQuestion]]:
         if number in found:
             raise DataError(f"{entry.where}: question_id {number} occurs twice")
         said = entry.texts("answer") if "answer" in entry.value else ()
-        answers = tuple({"answer": text, "answer_confidence": "yes", "answer_id": place} for place, text in enumerate(said, start=1))
+        answers = tuple(
+            {"answer": text, "answer_confidence": "yes", "answer_id": place}
+            for place, text in enumerate(said, start=1)
+        )
         image = staying(entry.get("image", str), where=entry.where)
         found[number] = image, AskedQuestion(number, 0, entry.get("question", str), answers)
     return list(found.values())

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from harness.metrics.attributes import FREQUENCIES, UNKNOWN, Named, average_precisions, members
 from harness.statistics.sums import Floats, Statistic, Sums
 
-DRAWS_AT_ONCE = 64  # resamples of all boxes looked at together: what they need fits the processor's cache
+DRAWS_AT_ONCE = (
+    64  # resamples of all boxes looked at together: what they need fits the processor's cache
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class MeanAveragePrecision:
 
     def each(self) -> Floats:
         """Return the average precision of each attribute that a box has: here, the units are attributes."""
-        precisions = 100 * average_precisions(self.scores[:, self.columns], self.labels[:, self.columns])
+        precisions = 100 * average_precisions(
+            self.scores[:, self.columns], self.labels[:, self.columns]
+        )
         return precisions[~np.isnan(precisions)]
 
     def resampled(self) -> "RankedBoxes":
@@ -70,18 +74,33 @@ class RankedBoxes:
 
     def beside(self, other: "RankedBoxes") -> "RankedBoxes":
         """Return the boxes of both, ranked together."""
-        scores, labels = np.vstack([self.scores, other.scores]), np.vstack([self.labels, other.labels])
-        return RankedBoxes(scores, labels, np.concatenate([self.image, other.image + self.clusters]), self.clusters + other.clusters)
+        scores, labels = (
+            np.vstack([self.scores, other.scores]),
+            np.vstack([self.labels, other.labels]),
+        )
+        return RankedBoxes(
+            scores,
+            labels,
+            np.concatenate([self.image, other.image + self.clusters]),
+            self.clusters + other.clusters,
+        )
 
     def of(self, weights: Floats) -> Floats:
         """Return the mean average precision [R] where image c counts `weights[r, c]` times."""
         starts = range(0, len(weights), DRAWS_AT_ONCE)
-        return np.concatenate([self._of(np.ascontiguousarray(weights[start : start + DRAWS_AT_ONCE].T, np.float32)) for start in starts])
+        return np.concatenate(
+            [
+                self._of(np.ascontiguousarray(weights[start : start + DRAWS_AT_ONCE].T, np.float32))
+                for start in starts
+            ]
+        )
 
     def _of(self, weights: NDArray[np.float32]) -> Floats:
         """Return the mean average precision [R] for `weights` [C, R], few enough to be ranked at once."""
         with np.errstate(invalid="ignore"):
-            precisions = np.array([self._precision(column, weights) for column in range(self.scores.shape[1])])
+            precisions = np.array(
+                [self._precision(column, weights) for column in range(self.scores.shape[1])]
+            )
         has = ~np.isnan(precisions)
         with np.errstate(invalid="ignore"):
             return 100 * np.where(has, precisions, 0.0).sum(axis=0) / has.sum(axis=0)
@@ -90,21 +109,33 @@ class RankedBoxes:
         """Return the average precision [R] of an attribute: only thresholds at which a box is found that has it add to it."""
         known = np.flatnonzero(self.labels[:, column] != UNKNOWN)
         order = known[np.argsort(-self.scores[known, column], kind="stable")]
-        ranked, positive = self.scores[order, column], np.flatnonzero(self.labels[order, column] == 1)
+        ranked, positive = (
+            self.scores[order, column],
+            np.flatnonzero(self.labels[order, column] == 1),
+        )
         if not len(positive):
             return np.full(weights.shape[1], np.nan)
-        ends = np.searchsorted(-ranked, -ranked[positive], side="right")  # equal scores are one threshold
+        ends = np.searchsorted(
+            -ranked, -ranked[positive], side="right"
+        )  # equal scores are one threshold
         ends, first = np.unique(ends, return_index=True)
         starts = np.concatenate([[0], ends[:-1]])
-        found = np.add.reduceat(weights[self.image[order[positive]]], first, axis=0).astype(np.float64)
-        seen = np.add.reduceat(weights[self.image[order[: ends[-1]]]], starts, axis=0).cumsum(axis=0, dtype=np.float64)
+        found = np.add.reduceat(weights[self.image[order[positive]]], first, axis=0).astype(
+            np.float64
+        )
+        seen = np.add.reduceat(weights[self.image[order[: ends[-1]]]], starts, axis=0).cumsum(
+            axis=0, dtype=np.float64
+        )
         right = found.cumsum(axis=0)
         precision = np.divide(right, seen, out=np.zeros_like(right), where=seen > 0)
         return (found * precision).sum(axis=0) / right[-1]
 
 
 def attribute_statistics(
-    scores: NDArray[np.float32], labels: NDArray[np.int8], image: Sequence[int], attributes: Sequence[Named]
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    image: Sequence[int],
+    attributes: Sequence[Named],
 ) -> dict[str, Statistic]:
     """Return the statistics of `map`, `chance` and those of each group of attributes; box i is of image number `image[i]`."""
     of = np.array(image, dtype=np.int32)

@@ -23,7 +23,9 @@ class Named(Protocol):
     def freq_set(self) -> str: ...
 
 
-def average_precisions(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> NDArray[np.float64]:
+def average_precisions(
+    scores: NDArray[np.float32], labels: NDArray[np.int8]
+) -> NDArray[np.float64]:
     """Return the average precision of each attribute in 0..1, NaN where no box has it; scores and labels [boxes, attributes].
 
     Scores are cut to 0..1 first, as in the evaluator: cosines below 0 all become one tie. Raises ValueError for a score that is no number.
@@ -31,7 +33,9 @@ def average_precisions(scores: NDArray[np.float32], labels: NDArray[np.int8]) ->
     if np.isnan(scores).any():
         raise ValueError("a score is not a number")
     cut = np.clip(scores, 0, 1)
-    return np.array([_average_precision(cut[:, column], labels[:, column]) for column in range(labels.shape[1])])
+    return np.array(
+        [_average_precision(cut[:, column], labels[:, column]) for column in range(labels.shape[1])]
+    )
 
 
 def chances(labels: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -40,14 +44,21 @@ def chances(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     return np.where(labelled > 0, positive / np.maximum(labelled, 1), 1.0)
 
 
-def map_of_groups(precisions: NDArray[np.float64], attributes: Sequence[Named]) -> Mapping[str, float]:
+def map_of_groups(
+    precisions: NDArray[np.float64], attributes: Sequence[Named]
+) -> Mapping[str, float]:
     """Return mean average precision in percent: `map`, `map_head`, `map_medium`, `map_tail`; a group without any is left out."""
     means = {"map": _mean(precisions)}
-    means |= {f"map_{frequency}": _mean(precisions[members(attributes, frequency)]) for frequency in FREQUENCIES}
+    means |= {
+        f"map_{frequency}": _mean(precisions[members(attributes, frequency)])
+        for frequency in FREQUENCIES
+    }
     return {name: 100 * mean for name, mean in means.items() if not np.isnan(mean)}
 
 
-def chance_of_groups(chance: NDArray[np.float64], attributes: Sequence[Named]) -> Mapping[str, float]:
+def chance_of_groups(
+    chance: NDArray[np.float64], attributes: Sequence[Named]
+) -> Mapping[str, float]:
     """Return the chance level in percent: `chance`, `chance_head`, ...; the mean over all attributes of a group, if it has any."""
     means = {"chance": float(chance.mean())}
     for frequency in FREQUENCIES:

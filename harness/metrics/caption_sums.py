@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from harness.statistics.sums import Floats, Sums
 
 NO_MATCH, NO_GUESS = 1e-15, 1e-9  # what the scorer adds against division by zero
-ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75  # METEOR's parameters: recall, fragments, their penalty, content words
-STAGES = np.array([1.0, 0.6, 0.8, 0.6])  # what a match is worth: the same word, stem, synonym, paraphrase
+ALPHA, BETA, GAMMA, DELTA = (
+    0.85,
+    0.2,
+    0.6,
+    0.75,
+)  # METEOR's parameters: recall, fragments, their penalty, content words
+STAGES = np.array(
+    [1.0, 0.6, 0.8, 0.6]
+)  # what a match is worth: the same word, stem, synonym, paraphrase
 METEOR_COUNTS = 23  # numbers in a line of METEOR's statistics
 
 
@@ -57,14 +64,19 @@ class Meteor:
     def _added(self) -> Floats:
         """Return what each image adds: a caption that is its reference, word for word, adds no fragment, as in METEOR's program."""
         counts = self.counts.astype(np.float64)
-        whole = (counts[:, 20] == 1) & (counts[:, 21] == counts[:, 0]) & (counts[:, 22] == counts[:, 1])
+        whole = (
+            (counts[:, 20] == 1) & (counts[:, 21] == counts[:, 0]) & (counts[:, 22] == counts[:, 1])
+        )
         counts[whole, 20] = 0
         return counts
 
 
 def bleu_counts(parts: Sequence[dict[str, object]], *, order: int) -> NDArray[np.int32]:
     """Return the counts of `Bleu` from what the scorer has cooked of each image (`ctest`, and its closest reference in `closest`)."""
-    rows = [[*part["correct"][:order], *part["guess"][:order], part["testlen"], part["closest"]] for part in parts]  # type: ignore[index]
+    rows = [
+        [*part["correct"][:order], *part["guess"][:order], part["testlen"], part["closest"]]
+        for part in parts
+    ]  # type: ignore[index]
     return np.array(rows, dtype=np.int32)
 
 
@@ -80,7 +92,9 @@ def bleu(sums: Floats) -> Floats:
 def meteor(sums: Floats) -> Floats:
     """Return METEOR in percent from summed counts [R, 23]: each is of the caption first, then of the reference."""
     length, functions = sums[:, 0:2], sums[:, 2:4]
-    matches = sums[:, 4:20].reshape(-1, 4, 2, 2)  # stage, content or function words, caption or reference
+    matches = sums[:, 4:20].reshape(
+        -1, 4, 2, 2
+    )  # stage, content or function words, caption or reference
     found = np.tensordot(matches, STAGES, axes=(1, 0))
     weighed = DELTA * found[:, 0] + (1 - DELTA) * found[:, 1]
     words = DELTA * (length - functions) + (1 - DELTA) * functions

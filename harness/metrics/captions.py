@@ -58,8 +58,16 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
         for name, scorer in _scorers():
             total, values = scorer.compute_score(truth, said)
             overall[name] = 100 * float(total)
-            statistics[name] = mean_of([100 * float(value["All"]["f"] if name == "spice" else value) for value in values])
-    not_run = {} if "spice" in overall else {"spice": "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"}
+            statistics[name] = mean_of(
+                [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
+            )
+    not_run = (
+        {}
+        if "spice" in overall
+        else {
+            "spice": "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
+        }
+    )
     return CaptionScores(overall, statistics, not_run)
 
 
@@ -69,17 +77,34 @@ def tokenized(texts: Sequence[str]) -> list[str]:
 
     jar = Path(ptbtokenizer.__file__).parent / ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR
     lines = [LINE_BREAKS.sub(" ", text) for text in texts]
-    with tempfile.TemporaryDirectory() as folder:  # the package's own wrapper writes beside itself, where one may not be allowed to
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # the package's own wrapper writes beside itself, where one may not be allowed to
         path = Path(folder) / "captions.txt"
         path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
-        command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
+        command = [
+            "java",
+            "-cp",
+            str(jar),
+            "edu.stanford.nlp.process.PTBTokenizer",
+            "-preserveLines",
+            "-lowerCase",
+            "-encoding",
+            "UTF-8",
+        ]
         environment = dict(java_environment())
-        done = subprocess.run([*command, str(path)], capture_output=True, env=environment, check=False)
+        done = subprocess.run(
+            [*command, str(path)], capture_output=True, env=environment, check=False
+        )
     found = done.stdout.decode("utf-8").split("\n")[: len(lines)]
     if done.returncode or len(found) != len(lines):
-        raise HarnessError(f"the tokenizer of the caption scorers failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
+        raise HarnessError(
+            f"the tokenizer of the caption scorers failed: {done.stderr.decode(errors='replace').strip()[-300:]}"
+        )
     dropped = set(ptbtokenizer.PUNCTUATIONS)
-    return [" ".join(word for word in line.rstrip().split(" ") if word not in dropped) for line in found]
+    return [
+        " ".join(word for word in line.rstrip().split(" ") if word not in dropped) for line in found
+    ]
 
 
 def _bleu(said: Texts, truth: Texts) -> tuple[dict[str, float], dict[str, Statistic]]:
@@ -90,10 +115,15 @@ def _bleu(said: Texts, truth: Texts) -> tuple[dict[str, float], dict[str, Statis
     for number, (caption,) in said.items():
         scorer += (caption, truth[number])
     totals, _ = scorer.compute_score(option="closest", verbose=0)
-    cooked = [{**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]} for part in scorer.ctest]
+    cooked = [
+        {**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]}
+        for part in scorer.ctest
+    ]
     orders = range(1, MAX_ORDER + 1)
     overall = {f"bleu{order}": 100 * float(totals[order - 1]) for order in orders}
-    return overall, {f"bleu{order}": Bleu(bleu_counts(cooked, order=order), order) for order in orders}
+    return overall, {
+        f"bleu{order}": Bleu(bleu_counts(cooked, order=order), order) for order in orders
+    }
 
 
 def _meteor(said: Texts, truth: Texts) -> tuple[float, Meteor]:

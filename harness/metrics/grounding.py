@@ -15,7 +15,9 @@ THRESHOLD = 0.5  # an IoU of exactly one half counts
 THRESHOLDS = (0.25, 0.5, 0.75, 0.9)  # of the distribution
 
 
-Number = float | np.float32  # annotations are float64, predictions float32: an operation on both is one in float32, as in PyTorch
+Number = (
+    float | np.float32
+)  # annotations are float64, predictions float32: an operation on both is one in float32, as in PyTorch
 
 
 class Box(NamedTuple):
@@ -63,5 +65,8 @@ def accuracy(overlaps: Sequence[float]) -> float:
 
 def distribution(overlaps: Sequence[float]) -> Mapping[str, float]:
     """Return the mean IoU and the share of IoUs that reach each of some thresholds, in percent."""
-    shares = {f">={threshold}": 100 * sum(overlap >= threshold for overlap in overlaps) / len(overlaps) for threshold in THRESHOLDS}
+    shares = {
+        f">={threshold}": 100 * sum(overlap >= threshold for overlap in overlaps) / len(overlaps)
+        for threshold in THRESHOLDS
+    }
     return {"mean": 100 * sum(overlaps) / len(overlaps), **shares}

@@ -28,7 +28,12 @@ def java_environment() -> Mapping[str, str]:
         folder = Path(found).parent
     # METEOR writes numbers by the locale and reads them back as English ones.
     options = f"-Duser.language=en {OPENED} {os.environ.get('JAVA_TOOL_OPTIONS', '')}".strip()
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", "LC_ALL": "C", "JAVA_TOOL_OPTIONS": options}
+    return {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "LC_ALL": "C",
+        "JAVA_TOOL_OPTIONS": options,
+    }
 
 
 @contextmanager

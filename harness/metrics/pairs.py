@@ -37,7 +37,9 @@ class Places(NamedTuple):
     outside: NDArray[np.bool_]
 
 
-def places(pairs: Pairs, captions: Sequence[int], *, shortlist: int, protocol: str) -> tuple[Places, Places]:
+def places(
+    pairs: Pairs, captions: Sequence[int], *, shortlist: int, protocol: str
+) -> tuple[Places, Places]:
     """Return the places from image to text, and from text to image; image n has `captions[n]` texts, counted on in order.
 
     The best of an image's texts counts. Raises ValueError for a score that is no number.
@@ -47,8 +49,12 @@ def places(pairs: Pairs, captions: Sequence[int], *, shortlist: int, protocol: s
     score = PROTOCOLS[protocol](pairs.itc, pairs.itm)
     image_of = np.repeat(np.arange(len(captions)), captions)
     right = image_of[pairs.text] == pairs.image
-    i2t = _places(pairs.image, pairs.text, pairs.itc, score, right, queries=len(captions), shortlist=shortlist)
-    t2i = _places(pairs.text, pairs.image, pairs.itc, score, right, queries=len(image_of), shortlist=shortlist)
+    i2t = _places(
+        pairs.image, pairs.text, pairs.itc, score, right, queries=len(captions), shortlist=shortlist
+    )
+    t2i = _places(
+        pairs.text, pairs.image, pairs.itc, score, right, queries=len(image_of), shortlist=shortlist
+    )
     return i2t, t2i
 
 
@@ -58,7 +64,9 @@ def _places(
 ) -> Places:  # fmt: skip
     """Place the best right candidate of each query in its shortlist: by score, of equal ones the later index first."""
     place = np.full(queries, np.iinfo(np.int64).max)
-    listed = np.lexsort((candidate, -similarity, query))  # by query, the most similar first, of equal ones the lower index
+    listed = np.lexsort(
+        (candidate, -similarity, query)
+    )  # by query, the most similar first, of equal ones the lower index
     starts = np.searchsorted(query[listed], np.arange(queries + 1))
     for number in range(queries):
         mine = listed[starts[number] : starts[number + 1]][:shortlist]

@@ -15,7 +15,9 @@ from harness.statistics.sums import Statistic
 KS = (1, 5, 10)
 
 
-Truths = Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]  # the true candidates of each query
+Truths = (
+    Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
+)  # the true candidates of each query
 
 
 def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
@@ -48,16 +50,24 @@ def summary(i2t: Mapping[str, float], t2i: Mapping[str, float]) -> Mapping[str, 
     return {**i2t, **t2i, **means, "mean": (means["i2t_mean"] + means["t2i_mean"]) / 2}
 
 
-def statistics(i2t: NDArray[np.int64], t2i: NDArray[np.int64], captions: Sequence[int]) -> Mapping[str, Statistic]:
+def statistics(
+    i2t: NDArray[np.int64], t2i: NDArray[np.int64], captions: Sequence[int]
+) -> Mapping[str, Statistic]:
     """Return what each query contributes to the metrics of `summary`; image n has `captions[n]` texts, counted on in order.
 
     Every image is a query of its own; texts that tell of one image are found or missed together, and are drawn together.
     """
     images = np.arange(len(captions), dtype=np.int32)
     sides = {"i2t": (i2t, images), "t2i": (t2i, np.repeat(images, captions))}
-    hits = {f"{way}_r{k}": Mean(np.where(place < k, 100.0, 0.0), of, len(images)) for way, (place, of) in sides.items() for k in KS}
+    hits = {
+        f"{way}_r{k}": Mean(np.where(place < k, 100.0, 0.0), of, len(images))
+        for way, (place, of) in sides.items()
+        for k in KS
+    }
     means = {
-        f"{way}_mean": Mean(np.stack([hits[f"{way}_r{k}"].values for k in KS]).mean(axis=0), of, len(images))
+        f"{way}_mean": Mean(
+            np.stack([hits[f"{way}_r{k}"].values for k in KS]).mean(axis=0), of, len(images)
+        )
         for way, (_, of) in sides.items()
     }
     return {**hits, **means, "mean": MeanOfMeans((means["i2t_mean"], means["t2i_mean"]))}

@@ -7,7 +7,19 @@ circulation give other numbers for the same answers; they are here as named prot
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-WORDS_FOR_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+WORDS_FOR_NUMBERS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 NUMBERS = {"none": "0"} | {word: str(number) for number, word in enumerate(WORDS_FOR_NUMBERS)}
 ARTICLES = ("a", "an", "the")
 MARKS = ';/[]"{}()=+\\_-><@`,?!'  # in the scorer's order; the apostrophe, the colon, %, $, #, & and * are none of them
@@ -31,7 +43,9 @@ def _one_apostrophe_missing(word: str) -> list[str]:
 
 
 # What the scorer takes for a contraction: the word with one apostrophe missing. One entry of its table is the wrong way round.
-CONTRACTIONS = {typed: word for word in CONTRACTED.split() for typed in _one_apostrophe_missing(word)} | {"somebody'd": "somebodyd"}
+CONTRACTIONS = {
+    typed: word for word in CONTRACTED.split() for typed in _one_apostrophe_missing(word)
+} | {"somebody'd": "somebodyd"}
 
 Answer = Mapping[str, object]  # one person's answer: `answer`, `answer_confidence`, `answer_id`
 
@@ -42,12 +56,17 @@ def official(prediction: str, answers: Sequence[Answer]) -> float:
     prediction = _trimmed(prediction)
     if len(set(said)) > 1:
         said, prediction = [clean(answer) for answer in said], clean(prediction)
-    return agreement(prediction, [{**answer, "answer": text} for answer, text in zip(answers, said, strict=True)])
+    return agreement(
+        prediction, [{**answer, "answer": text} for answer, text in zip(answers, said, strict=True)]
+    )
 
 
 def always_clean(prediction: str, answers: Sequence[Answer]) -> float:
     """Return the accuracy in 0..1 with both sides always cleaned (lmms-eval)."""
-    return agreement(clean(_trimmed(prediction)), [{**answer, "answer": clean(_trimmed(str(answer["answer"])))} for answer in answers])
+    return agreement(
+        clean(_trimmed(prediction)),
+        [{**answer, "answer": clean(_trimmed(str(answer["answer"])))} for answer in answers],
+    )
 
 
 def bundled(prediction: str, answers: Sequence[Answer]) -> float:
@@ -58,10 +77,17 @@ def bundled(prediction: str, answers: Sequence[Answer]) -> float:
     said = [str(answer["answer"]) for answer in answers]
     if len(set(said)) > 1:
         said = [without_punctuation(answer) for answer in said]
-    return agreement(clean(_trimmed(prediction)), [{**answer, "answer": text} for answer, text in zip(answers, said, strict=True)])
+    return agreement(
+        clean(_trimmed(prediction)),
+        [{**answer, "answer": text} for answer, text in zip(answers, said, strict=True)],
+    )
 
 
-SCORERS: Mapping[str, Callable[[str, Sequence[Answer]], float]] = {"official": official, "always-clean": always_clean, "bundled": bundled}
+SCORERS: Mapping[str, Callable[[str, Sequence[Answer]], float]] = {
+    "official": official,
+    "always-clean": always_clean,
+    "bundled": bundled,
+}
 
 
 def agreement(prediction: str, answers: Sequence[Answer]) -> float:

@@ -16,7 +16,13 @@ from harness.metrics.grounding import Box
 SHARPNESS = -0.75  # of the cubic kernel
 
 
-def box_scores(attention: NDArray[np.float32], detections: Sequence[Sequence[float]], *, width: int, height: int) -> list[float]:
+def box_scores(
+    attention: NDArray[np.float32],
+    detections: Sequence[Sequence[float]],
+    *,
+    width: int,
+    height: int,
+) -> list[float]:
     """Return the score of each detection (x, y, w, h in pixels); `attention` [P, P] is enlarged to the image."""
     mask = enlarged(attention, width=width, height=height)
     scores = []
@@ -26,7 +32,9 @@ def box_scores(attention: NDArray[np.float32], detections: Sequence[Sequence[flo
     return scores
 
 
-def chosen_boxes(scores: Sequence[Sequence[float]], detections: Sequence[Sequence[Sequence[float]]]) -> Iterator[Box | None]:
+def chosen_boxes(
+    scores: Sequence[Sequence[float]], detections: Sequence[Sequence[Sequence[float]]]
+) -> Iterator[Box | None]:
     """Yield the best box of each sample: the first of equals, if its score is above 0.
 
     Where none is, the reference takes the box of the sample before (its variable still holds it), and so do we; None before there is one.
@@ -41,7 +49,12 @@ def chosen_boxes(scores: Sequence[Sequence[float]], detections: Sequence[Sequenc
 
 def enlarged(attention: NDArray[np.float32], *, width: int, height: int) -> NDArray[Any]:
     """Return a map [P, P] at another size [height, width], by cubic convolution; pixels beyond the border repeat it."""
-    return np.einsum("yi,xj,ij->yx", _kernel(attention.shape[0], height), _kernel(attention.shape[1], width), attention.astype(np.float64))
+    return np.einsum(
+        "yi,xj,ij->yx",
+        _kernel(attention.shape[0], height),
+        _kernel(attention.shape[1], width),
+        attention.astype(np.float64),
+    )
 
 
 def _kernel(old: int, new: int) -> NDArray[np.float64]:
@@ -50,7 +63,9 @@ def _kernel(old: int, new: int) -> NDArray[np.float64]:
     first, part = np.floor(source).astype(int), source - np.floor(source)
     matrix = np.zeros((new, old))
     for tap in range(-1, 3):
-        np.add.at(matrix, (np.arange(new), np.clip(first + tap, 0, old - 1)), _cubic(np.abs(part - tap)))
+        np.add.at(
+            matrix, (np.arange(new), np.clip(first + tap, 0, old - 1)), _cubic(np.abs(part - tap))
+        )
     return matrix
 
 

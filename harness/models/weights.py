@@ -31,13 +31,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
-    state = {name: tensor for name, tensor in content.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+        raise CheckpointError(
+            f"{path}: holds a {type(content).__name__}, not a dictionary of tensors"
+        )
+    state = {
+        name: tensor
+        for name, tensor in content.items()
+        if isinstance(name, str) and isinstance(tensor, Tensor)
+    }
     if not state:
         raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
     for name, tensor in state.items():
         if complaint := _complaint(tensor):
-            raise CheckpointError(f"{path}: the tensor {name} {complaint}; the file is damaged, or no checkpoint of a model")
+            raise CheckpointError(
+                f"{path}: the tensor {name} {complaint}; the file is damaged, or no checkpoint of a model"
+            )
     return state
 
 
@@ -68,14 +76,18 @@ def _read_torch(path: Path) -> Any:
     """Read a file of `torch.save` with the unpickler that can only build tensors and the plain types named here."""
     try:
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of other tools, which are refused in our own words
+            warnings.simplefilter(
+                "ignore"
+            )  # about pickles of other tools, which are refused in our own words
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_unsafe(error)}") from error
     except Exception as error:  # a broken archive can raise almost anything
-        raise CheckpointError(f"{path}: is not a readable checkpoint ({_first_line(error)})") from error
+        raise CheckpointError(
+            f"{path}: is not a readable checkpoint ({_first_line(error)})"
+        ) from error
 
 
 def _harmless() -> list[Any]:

@@ -26,7 +26,9 @@ HEAD = b'{"format":"xvlm-eval predictions'  # how every version of such a file b
 class PredictionFile:
     """The predictions of one run, open for appending. Use `open_predictions`."""
 
-    def __init__(self, path: Path, file: FileIO, predictions: dict[Any, Any], head: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, file: FileIO, predictions: dict[Any, Any], head: Mapping[str, Any]
+    ) -> None:
         self.path = path
         self.software: Mapping[str, Any] = head["software"]
         self.inputs: Mapping[str, Any] = head.get("inputs", {})
@@ -45,7 +47,11 @@ class PredictionFile:
         Raises HarnessError for a prediction that is no JSON (NaN is none), and where the disk takes no more.
         """
         new = dict(predictions)
-        _write(self._file, "".join(_entry(self.path, id, prediction) for id, prediction in new.items()), self.path)
+        _write(
+            self._file,
+            "".join(_entry(self.path, id, prediction) for id, prediction in new.items()),
+            self.path,
+        )
         self._predictions.update(new)
 
     def arrange(self, ids: Sequence[Any]) -> None:
@@ -64,7 +70,12 @@ class PredictionFile:
 
 @contextmanager
 def open_predictions(
-    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], inputs: Mapping[str, Any] | None = None, fresh: bool = False
+    path: Path,
+    identity: Mapping[str, Any],
+    *,
+    software: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None = None,
+    fresh: bool = False,
 ) -> Iterator[PredictionFile]:
     """Open the prediction file of a run to go on with it, or begin it; no other process can while it is open.
 
@@ -73,11 +84,18 @@ def open_predictions(
     another process is writing, DataError for a file that is damaged.
     """
     lock = path.with_name(f".{path.name}.lock")
-    busy = IdentityError(f"{path}: another process is writing this run; wait for it, or choose another --out")
+    busy = IdentityError(
+        f"{path}: another process is writing this run; wait for it, or choose another --out"
+    )
     with locked(lock, busy=busy, remedy="; choose another --out"), _opened(path) as file:
         content = b"" if fresh else file.readall()
         lines, end = _whole_lines(content, path)
-        head = {"format": FORMAT, "identity": identity, "software": software, "inputs": inputs or {}}
+        head = {
+            "format": FORMAT,
+            "identity": identity,
+            "software": software,
+            "inputs": inputs or {},
+        }
         if lines:
             head = _own_head(lines[0], path, identity)
         predictions = _predictions(lines[1:], path)
@@ -124,16 +142,22 @@ def difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Say in what two runs differ: `dtype: float32 / float16, ...`."""
     first, second = dict(_flat(identity)), dict(_flat(other))
     names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
-    return ", ".join(f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names)
+    return ", ".join(
+        f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names
+    )
 
 
 def _opened(path: Path) -> FileIO:
     """Open a file for reading and writing, making it where there is none. Unbuffered: what is written is with the operating system."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+")
+        return FileIO(
+            os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+"
+        )
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); choose another --out"
+        ) from error
 
 
 def _write(file: FileIO, text: str, path: Path) -> None:
@@ -175,7 +199,9 @@ def _head(line: bytes, path: Path) -> dict[str, Any]:
         if head["format"] != FORMAT or not all(isinstance(part, dict) for part in parts):
             raise ValueError("another format")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh") from error
+        raise DataError(
+            f"{path}: line 1 is not the head of a prediction file; move the file away or replace it with --fresh"
+        ) from error
     return dict(head)
 
 
@@ -188,7 +214,9 @@ def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
             if type(id) not in (int, str) or id in predictions:
                 raise ValueError("no id, or one that was there before")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh") from error
+            raise DataError(
+                f"{path}: line {number} is no prediction; the file was damaged: replace it with --fresh"
+            ) from error
         predictions[id] = prediction
     return predictions
 

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 VECTORS = ("avx512f", "avx2")  # instruction sets that matrix products are written for, widest first
-COMPUTING = ("torch", "transformers", "numpy", "pillow")  # a change of their version can move a prediction
+COMPUTING = (
+    "torch",
+    "transformers",
+    "numpy",
+    "pillow",
+)  # a change of their version can move a prediction
 
 
 def software() -> dict[str, Any]:
@@ -23,7 +28,11 @@ def software() -> dict[str, Any]:
 def processor() -> str:
     """Return the model of the processor and its widest vector instructions: others may move the last digits of a predicted number."""
     try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line)
+        lines = dict(
+            line.split(":", 1)
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if ":" in line
+        )
     except OSError:  # not on Linux
         return platform.processor() or platform.machine()
     said = {name.strip(): value.strip() for name, value in lines.items()}
@@ -56,7 +65,9 @@ def commit() -> str | None:
 
 
 def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
 
 
 def _version(name: str) -> str | None:

@@ -70,10 +70,20 @@ class ResultRecord:
     def path(self, out: Path) -> Path:
         """Return where this record lies in the folder that `run --out` wrote."""
         limit = self.subset.limit if self.subset else None
-        return record_path(out, checkpoint=self.checkpoint["name"], task=self.task, split=self.split, limit=limit)
+        return record_path(
+            out, checkpoint=self.checkpoint["name"], task=self.task, split=self.split, limit=limit
+        )
 
 
-def record_path(out: Path, *, checkpoint: str, task: str, split: str, limit: int | None = None, suffix: str = ".json") -> Path:
+def record_path(
+    out: Path,
+    *,
+    checkpoint: str,
+    task: str,
+    split: str,
+    limit: int | None = None,
+    suffix: str = ".json",
+) -> Path:
     """Return where a record (or a file beside it) lies. A subset has its own files, so that it never replaces a result."""
     subset = f".limit-{limit}" if limit else ""
     return out / checkpoint / f"{task}.{split}{subset}{suffix}"
@@ -104,7 +114,9 @@ def find_records(folder: Path) -> Found:
         if path == record.path(folder):
             found.records.append(record)
         else:
-            found.misplaced.append(f"{path}: says that it is {record.path(folder)}; a moved or renamed record does not count")
+            found.misplaced.append(
+                f"{path}: says that it is {record.path(folder)}; a moved or renamed record does not count"
+            )
     return found
 
 
@@ -118,7 +130,9 @@ def remove_record(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be replaced ({error.strerror}); choose another --out") from error
+        raise HarnessError(
+            f"{path}: cannot be replaced ({error.strerror}); choose another --out"
+        ) from error
 
 
 def write_result(path: Path, value: Any) -> None:
@@ -126,7 +140,9 @@ def write_result(path: Path, value: Any) -> None:
     try:
         write_json(path, value)
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on") from error
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on"
+        ) from error
 
 
 def read_record(path: Path) -> ResultRecord:
@@ -135,7 +151,9 @@ def read_record(path: Path) -> ResultRecord:
     if not isinstance(content, dict) or "schema" not in content:
         raise DataError(f"{path}: is no result record")
     if content["schema"] != SCHEMA:
-        raise DataError(f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}")
+        raise DataError(
+            f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}"
+        )
     record = Item(content, str(path))
     record.only(*(field.name for field in fields(ResultRecord)))
     metrics, intervals = record.item("metrics"), record.item("intervals")

@@ -23,7 +23,9 @@ from harness.statistics.means import Mean, MeanOfMeans
 from harness.statistics.sums import Statistic
 
 SUFFIX = ".contributions.npz"
-KINDS: Mapping[str, type] = {kind.kind: kind for kind in (Mean, MeanOfMeans, Bleu, Meteor, MeanAveragePrecision, Chance)}
+KINDS: Mapping[str, type] = {
+    kind.kind: kind for kind in (Mean, MeanOfMeans, Bleu, Meteor, MeanAveragePrecision, Chance)
+}
 BEGINNING = 8  # bytes of a prediction's SHA-256 that are kept
 
 
@@ -43,7 +45,9 @@ class Contributions:
 def digest(prediction: Any) -> int:
     """Return a number that another prediction would hardly have: the beginning of the SHA-256 of its JSON."""
     text = json.dumps(prediction, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:BEGINNING], "big")
+    return int.from_bytes(
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:BEGINNING], "big"
+    )
 
 
 def write_contributions(path: Path, contributions: Contributions) -> None:
@@ -52,20 +56,28 @@ def write_contributions(path: Path, contributions: Contributions) -> None:
     A statistic of a kind that is not known here (a task of another package) is left out: its metric has an interval and no comparison.
     """
     arrays: list[NDArray[Any]] = []
-    known = {name: statistic for name, statistic in contributions.statistics.items() if statistic.kind in KINDS}
+    known = {
+        name: statistic
+        for name, statistic in contributions.statistics.items()
+        if statistic.kind in KINDS
+    }
     content = {
         "ids": np.array(json.dumps(list(contributions.ids))),
         "digests": contributions.digests,
         "by_sample": np.array(json.dumps(list(contributions.by_sample))),
         "values": np.array(list(contributions.by_sample.values()), dtype=np.float64),
-        "statistics": np.array(json.dumps({name: _packed(statistic, arrays) for name, statistic in known.items()})),
+        "statistics": np.array(
+            json.dumps({name: _packed(statistic, arrays) for name, statistic in known.items()})
+        ),
         **{f"array{number}": array for number, array in enumerate(arrays)},
     }
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on") from error
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on"
+        ) from error
 
 
 def read_contributions(path: Path) -> Contributions:
@@ -76,14 +88,26 @@ def read_contributions(path: Path) -> Contributions:
         ids, names = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
         packed = json.loads(str(content["statistics"]))
         statistics = {name: _unpacked(value, content) for name, value in packed.items()}
-        found = Contributions(ids, content["digests"], dict(zip(names, content["values"], strict=True)), statistics)
+        found = Contributions(
+            ids, content["digests"], dict(zip(names, content["values"], strict=True)), statistics
+        )
         if any(len(values) != len(ids) for values in (found.digests, *found.by_sample.values())):
             raise ValueError("not one value a sample")
         return found
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: does not hold what samples contributed ({error}); score the predictions again") from error
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise DataError(
+            f"{path}: does not hold what samples contributed ({error}); score the predictions again"
+        ) from error
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
@@ -97,7 +121,10 @@ def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
     if isinstance(value, tuple):
         return [_packed(item, arrays) for item in value]
     if getattr(value, "kind", None) in KINDS:
-        return {"kind": value.kind, **{field.name: _packed(getattr(value, field.name), arrays) for field in fields(value)}}
+        return {
+            "kind": value.kind,
+            **{field.name: _packed(getattr(value, field.name), arrays) for field in fields(value)},
+        }
     return value
 
 
@@ -107,5 +134,7 @@ def _unpacked(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict) and "array" in value:
         return arrays[f"array{value['array']}"]
     if isinstance(value, dict):
-        return KINDS[value["kind"]](**{name: _unpacked(item, arrays) for name, item in value.items() if name != "kind"})
+        return KINDS[value["kind"]](
+            **{name: _unpacked(item, arrays) for name, item in value.items() if name != "kind"}
+        )
     return value

@@ -33,9 +33,13 @@ class Result:
         """What its samples contributed. Raises MissingError where it was not kept, DataError where it is that of another record."""
         path = self._beside(CONTRIBUTIONS)
         if not path.is_file():
-            raise MissingError(f"{path}: is not there; copy it along with its record, or run the same command again to score anew")
+            raise MissingError(
+                f"{path}: is not there; copy it along with its record, or run the same command again to score anew"
+            )
         if sha256_of(path) != self.record.contributions.get("sha256"):
-            raise DataError(f"{path}: is not what the record beside it was made with; score the predictions again")
+            raise DataError(
+                f"{path}: is not what the record beside it was made with; score the predictions again"
+            )
         return read_contributions(path)
 
     @cached_property
@@ -43,8 +47,12 @@ class Result:
         """Its predictions by id, also from a file compressed by gzip; None where they were not kept. Raises DataError for other ones."""
         for path in (self._beside(PREDICTIONS), self._beside(f"{PREDICTIONS}.gz")):
             if path.is_file():
-                if hashlib.sha256(stored_bytes(path)).hexdigest() != self.record.predictions.get("sha256"):
-                    raise DataError(f"{path}: are not the predictions that the record beside it was made of; score them again")
+                if hashlib.sha256(stored_bytes(path)).hexdigest() != self.record.predictions.get(
+                    "sha256"
+                ):
+                    raise DataError(
+                        f"{path}: are not the predictions that the record beside it was made of; score them again"
+                    )
                 return stored_predictions(path).predictions
         return None
 
@@ -63,9 +71,14 @@ class Results:
 def find_results(folder: Path) -> Results:
     """Return every result below a folder that `run --out` wrote. Raises MissingError where there is no folder."""
     if not folder.is_dir():
-        raise MissingError(f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one")
+        raise MissingError(
+            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one"
+        )
     found = find_records(folder)
-    return Results(tuple(Result(record, record.path(folder)) for record in found.records), (*found.damaged, *found.misplaced))
+    return Results(
+        tuple(Result(record, record.path(folder)) for record in found.records),
+        (*found.damaged, *found.misplaced),
+    )
 
 
 def read_result(path: Path) -> Result:

@@ -18,7 +18,16 @@ from harness.formats.folder import DataFolder, sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import computing, processor, software
-from harness.records.record import SCHEMA, ResultRecord, Subset, read_record, record_path, remove_record, write_record, write_result
+from harness.records.record import (
+    SCHEMA,
+    ResultRecord,
+    Subset,
+    read_record,
+    record_path,
+    remove_record,
+    write_record,
+    write_result,
+)
 from harness.records.sample_scores import SUFFIX as CONTRIBUTIONS
 from harness.records.sample_scores import Contributions, digest, write_contributions
 from harness.running.distributed import Alone, Crew
@@ -47,7 +56,14 @@ class Run:
     def path(self, out: Path, suffix: str = ".json") -> Path:
         """Return where the record of this run lies, or a file beside it."""
         name = self.checkpoint["name"]
-        return record_path(out, checkpoint=name, task=self.task.name, split=self.split, limit=self.limit, suffix=suffix)
+        return record_path(
+            out,
+            checkpoint=name,
+            task=self.task.name,
+            split=self.split,
+            limit=self.limit,
+            suffix=suffix,
+        )
 
 
 class Outcome(NamedTuple):
@@ -86,23 +102,45 @@ def evaluate(
     size = speed.batch_size or min(crew.gather(fitting_batch_size(run.task, model, samples)))
     begun_with = {**software(), "processor": processor(), "batch_size": size}
     inputs = fingerprint_inputs(run.task, model, samples) if crew.rank == 0 else {}
-    with open_shared(path, identity, software=begun_with, inputs=inputs, fresh=fresh, crew=crew) as shared:
+    with open_shared(
+        path, identity, software=begun_with, inputs=inputs, fresh=fresh, crew=crew
+    ) as shared:
         loaded = time.monotonic()
         if crew.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
         if speed.batch_size is None:  # a run goes on in the batches it began with, wherever it does
             size = crew.gather(_noted_batch_size(shared.file) or size)[0]
-        speed, label = replace(speed, batch_size=size), f"{run.checkpoint['name']} {run.task.name} {run.split}"
-        own = predict(run.task, model, samples, shared, speed=speed, label=label, report=report, tell=tell, crew=crew, skip=run.skip)
+        speed, label = (
+            replace(speed, batch_size=size),
+            f"{run.checkpoint['name']} {run.task.name} {run.split}",
+        )
+        own = predict(
+            run.task,
+            model,
+            samples,
+            shared,
+            speed=speed,
+            label=label,
+            report=report,
+            tell=tell,
+            crew=crew,
+            skip=run.skip,
+        )
         predicted = time.monotonic()
         if crew.rank == 0:
             batching = Batching.of_all(crew.gather(own))  # the others have closed their parts
             take_in_parts(shared.file, identity)
             report(len(shared.file.done), len(samples))
-            outcome = _finish(run, samples, shared.file, identity=identity, out=out, batching=batching)
+            outcome = _finish(
+                run, samples, shared.file, identity=identity, out=out, batching=batching
+            )
             scored = time.monotonic()
             if fresh or len(shared.file.done) > len(shared.before):
-                stages = {"load": loaded - began, "predict": predicted - loaded, "score": scored - predicted}
+                stages = {
+                    "load": loaded - began,
+                    "predict": predicted - loaded,
+                    "score": scored - predicted,
+                }
                 sitting = {
                     "predicted": len(shared.file.done) - len(shared.before),
                     "seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
@@ -117,13 +155,21 @@ def evaluate(
 
 
 def _finish(
-    run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any], out: Path, batching: Batching
+    run: Run,
+    samples: Sequence[Sample],
+    file: PredictionFile,
+    *,
+    identity: Mapping[str, Any],
+    out: Path,
+    batching: Batching,
 ) -> Outcome:
     check_complete(run, samples, file)
     file.arrange([sample.id for sample in samples])
     path, record = run.path(out), make_record(run, samples, file, identity=identity)
     if batching.halved_to is not None:
-        record = replace(record, predictions={**record.predictions, "batch_size_halved_to": batching.halved_to})
+        record = replace(
+            record, predictions={**record.predictions, "batch_size_halved_to": batching.halved_to}
+        )
     if run.split not in run.task.hidden:
         write_record(path, record)
         return Outcome(path)
@@ -165,7 +211,11 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": f"{run.task.protocol}|{model.protocol}",
-        "checkpoint": {name: value for name, value in run.checkpoint.items() if name not in ("name", "registered", "file")},
+        "checkpoint": {
+            name: value
+            for name, value in run.checkpoint.items()
+            if name not in ("name", "registered", "file")
+        },
         "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
         "settings": dict(run.settings),
         "software": computing(),
@@ -185,10 +235,16 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
         )
 
 
-def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]) -> ResultRecord:
+def make_record(
+    run: Run, samples: Sequence[Sample], file: PredictionFile, *, identity: Mapping[str, Any]
+) -> ResultRecord:
     """Score complete predictions, and write what each sample contributed beside them. Raises DataError where they are not complete."""
     check_complete(run, samples, file)
-    scores = run.task.awaited() if run.split in run.task.hidden else run.task.score(samples, as_scored(run.task, samples, file.done))
+    scores = (
+        run.task.awaited()
+        if run.split in run.task.hidden
+        else run.task.score(samples, as_scored(run.task, samples, file.done))
+    )
     left_out = reasons(file.done)
     contributions = file.path.with_name(file.path.name.replace(PREDICTIONS, CONTRIBUTIONS))
     write_contributions(contributions, contributed(scores, samples, file.done))
@@ -215,12 +271,16 @@ def make_record(run: Run, samples: Sequence[Sample], file: PredictionFile, *, id
     )
 
 
-def contributed(scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]) -> Contributions:
+def contributed(
+    scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> Contributions:
     """Return what each sample contributed to its scores."""
     return Contributions(
         ids=[sample.id for sample in samples],
         digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
-        by_sample={name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()},
+        by_sample={
+            name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()
+        },
         statistics=scores.statistics,
     )
 

@@ -23,7 +23,11 @@ def fingerprint_inputs(task: Task, model: Model, samples: Sequence[Sample]) -> d
     task without texts.
     """
     first = samples[:FIRST]
-    return {"samples": len(first), "images": _images(model, first), "texts": _texts(task, model, first)}
+    return {
+        "samples": len(first),
+        "images": _images(model, first),
+        "texts": _texts(task, model, first),
+    }
 
 
 def _images(model: Model, samples: Sequence[Sample]) -> str | None:

@@ -52,7 +52,8 @@ class Forecast:
     def row(self) -> dict[str, Any]:
         """Return the forecast as a row of a table, every number also as people read it."""
         return asdict(self) | {
-            "pairs_shown": f"{self.pairs:,}" + (f" to {self.pairs_at_most:,}" if self.pairs_at_most > self.pairs else ""),
+            "pairs_shown": f"{self.pairs:,}"
+            + (f" to {self.pairs_at_most:,}" if self.pairs_at_most > self.pairs else ""),
             "flops_shown": None if self.flops is None else _in_units(self.flops),
             "memory_shown": None if self.peak_bytes is None else f"{self.peak_bytes / 1e9:.1f} GB",
             "time_shown": _duration(self.seconds),
@@ -64,7 +65,9 @@ def table(forecasts: Sequence[Forecast]) -> Table:
     return Table(TITLE, [forecast.row() for forecast in forecasts], COLUMNS)
 
 
-def forecast(task: Task, split: str, model: Model, samples: Sequence[Sample], *, speed: Speed) -> Forecast:
+def forecast(
+    task: Task, split: str, model: Model, samples: Sequence[Sample], *, speed: Speed
+) -> Forecast:
     """Say what predicting the samples will take. Reads and predicts a few of them; writes nothing.
 
     Raises DataError where there are none.
@@ -76,7 +79,11 @@ def forecast(task: Task, split: str, model: Model, samples: Sequence[Sample], *,
     costs = model.cost(demand) if isinstance(model, Costed) else None
     peak = None
     if isinstance(model, Costed) and costs:
-        peak = model.room().taken + costs.kept + model.cost(demand.part(min(size, len(samples)))).working
+        peak = (
+            model.room().taken
+            + costs.kept
+            + model.cost(demand.part(min(size, len(samples)))).working
+        )
     probes = _probes(task, model, samples, size=size, workers=speed.workers)
     return Forecast(
         task=task.name,
@@ -102,7 +109,9 @@ class _Probe(NamedTuple):
     computing: float
 
 
-def _probes(task: Task, model: Model, samples: Sequence[Sample], *, size: int, workers: int) -> list[_Probe]:
+def _probes(
+    task: Task, model: Model, samples: Sequence[Sample], *, size: int, workers: int
+) -> list[_Probe]:
     """Predict one sample, then twice as many again and again, up to a batch, until PROBE_SECONDS are over; AT_LEAST twice."""
     probes: list[_Probe] = []
     ends, count = time.monotonic() + PROBE_SECONDS, 1
@@ -116,7 +125,12 @@ def _timed(task: Task, model: Model, samples: Sequence[Sample], *, workers: int)
     began = time.monotonic()
     batches = list(load_batches([samples], model.prepare, workers=workers))
     loaded = time.monotonic()
-    work = Work(samples, frozenset(sample.id for sample in samples), lambda _: iter(batches), lambda value: [value])
+    work = Work(
+        samples,
+        frozenset(sample.id for sample in samples),
+        lambda _: iter(batches),
+        lambda value: [value],
+    )
     for _ in task.answer(model, work):
         pass
     return _Probe(samples, loaded - began, time.monotonic() - loaded)

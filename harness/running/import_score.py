@@ -19,7 +19,15 @@ from harness.registry import find_split, find_task
 SUFFIX = ".submission.json"
 
 
-def import_score(task_name: str, split_name: str, submission: Path, *, metrics: Sequence[str], url: str, date: str) -> Path:
+def import_score(
+    task_name: str,
+    split_name: str,
+    submission: Path,
+    *,
+    metrics: Sequence[str],
+    url: str,
+    date: str,
+) -> Path:
     """Write the record of a submission, and return where it lies: beside the submission and the predictions it was made of.
 
     `metrics` are `name=value`. Raises UsageError for what is no number, date or address, IdentityError where the predictions beside the
@@ -28,15 +36,24 @@ def import_score(task_name: str, split_name: str, submission: Path, *, metrics: 
     task = find_task(task_name)
     split = find_split(task, split_name)
     if split not in task.hidden:
-        raise UsageError(f"the truths of {task.name} {split} are not hidden: `xvlm-eval run` scores them itself")
+        raise UsageError(
+            f"the truths of {task.name} {split} are not hidden: `xvlm-eval run` scores them itself"
+        )
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date) or not re.match(r"https?://", url):
-        raise UsageError(f"--date should be like 2026-01-31 and --url an address, but they are {date!r} and {url!r}")
+        raise UsageError(
+            f"--date should be like 2026-01-31 and --url an address, but they are {date!r} and {url!r}"
+        )
     if not submission.name.endswith(SUFFIX):
-        raise UsageError(f"{submission}: is no submission that `run` wrote ({task.name}.{split}{SUFFIX})")
+        raise UsageError(
+            f"{submission}: is no submission that `run` wrote ({task.name}.{split}{SUFFIX})"
+        )
     predictions = submission.with_name(submission.name.removesuffix(SUFFIX) + ".predictions.jsonl")
     stored = stored_predictions(predictions)
     identity = Item(stored.identity, str(predictions))
-    if (identity.get("task", str), identity.get("split", str)) != (task.name, split) or identity.value.get("subset") is not None:
+    if (identity.get("task", str), identity.get("split", str)) != (
+        task.name,
+        split,
+    ) or identity.value.get("subset") is not None:
         raise IdentityError(f"{predictions}: is not a whole run of {task.name} {split}")
     _check_same(submission, dict(stored.predictions))
     name = submission.parent.name
@@ -52,7 +69,11 @@ def import_score(task_name: str, split_name: str, submission: Path, *, metrics: 
         intervals={},
         breakdown={},
         not_run={},
-        checkpoint={"name": name, "registered": find_entry(name) is not None, **identity.get("checkpoint", dict)},
+        checkpoint={
+            "name": name,
+            "registered": find_entry(name) is not None,
+            **identity.get("checkpoint", dict),
+        },
         data=identity.get("data", dict),
         settings=identity.get("settings", dict),
         predictions={
@@ -80,7 +101,12 @@ def _metric(text: str) -> tuple[str, float]:
 
 
 def _check_same(submission: Path, predictions: dict[object, object]) -> None:
-    uploaded = {entry.get("question_id", int): entry.get("answer", str) for entry in items(read_json(submission), str(submission))}
+    uploaded = {
+        entry.get("question_id", int): entry.get("answer", str)
+        for entry in items(read_json(submission), str(submission))
+    }
     if uploaded != predictions:
         different = sum(uploaded.get(id) != answer for id, answer in predictions.items())  # type: ignore[call-overload]
-        raise IdentityError(f"{submission}: is not made of the predictions beside it ({different} of {len(predictions)} differ)")
+        raise IdentityError(
+            f"{submission}: is not made of the predictions beside it ({different} of {len(predictions)} differ)"
+        )

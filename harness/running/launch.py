@@ -85,14 +85,23 @@ def make_plan(request: Request, *, watch: Watch = unwatched) -> Plan:
         except MissingError as error:
             lacking |= {str(error): None}
         try:
-            weights = find_weights(checkpoint, task=task.name, data=Path(words).expanduser() if words and not hub else None)
+            weights = find_weights(
+                checkpoint,
+                task=task.name,
+                data=Path(words).expanduser() if words and not hub else None,
+            )
             parts.append(Part(task, splits[task.name], weights))
         except MissingError as error:
             lacking |= dict.fromkeys(str(error).splitlines())
     if lacking and hub:
         raise _missing(lacking)  # before gigabytes are read for nothing
     data = chosen_data(request.data, splits, watch=watch)
-    files = [needed for task in tasks for split in splits[task.name] for needed in data.missing(task.files(split))]
+    files = [
+        needed
+        for task in tasks
+        for split in splits[task.name]
+        for needed in data.missing(task.files(split))
+    ]
     if missing := {f"{data.root}/{needed}": None for needed in files} | lacking:
         raise _missing(missing)
     return Plan(data, parts, left_out)
@@ -123,7 +132,12 @@ def agree_on_plan(request: Request, crew: Crew, *, watch: Watch) -> Plan:
 
 
 def carry_out(
-    plan: Plan, request: Request, crew: Crew, *, watch: Callable[[str], AbstractContextManager[Report]], tell: Tell
+    plan: Plan,
+    request: Request,
+    crew: Crew,
+    *,
+    watch: Callable[[str], AbstractContextManager[Report]],
+    tell: Tell,
 ) -> Iterator[Outcome]:
     """Yield each outcome as soon as it is there, in the first process.
 
@@ -136,12 +150,34 @@ def carry_out(
         if crew.rank == 0:
             note_first_use(part.weights, sha256)
         name = part.weights.name
-        checkpoint = {"name": name, "registered": part.weights.release is not None, "file": part.weights.path.name, "sha256": sha256}
+        checkpoint = {
+            "name": name,
+            "registered": part.weights.release is not None,
+            "file": part.weights.path.name,
+            "sha256": sha256,
+        }
         settings = {"dtype": request.dtype, "device": model.device}
         for split in part.splits:
-            run = Run(part.task, split, plan.data, checkpoint, settings, limit=request.limit, skip=request.skip)
+            run = Run(
+                part.task,
+                split,
+                plan.data,
+                checkpoint,
+                settings,
+                limit=request.limit,
+                skip=request.skip,
+            )
             with watch(f"{name} {part.task.name} {split}") as report:
-                outcome = evaluate(run, model, out=request.out, speed=speed, fresh=request.fresh, report=report, tell=tell, crew=crew)
+                outcome = evaluate(
+                    run,
+                    model,
+                    out=request.out,
+                    speed=speed,
+                    fresh=request.fresh,
+                    report=report,
+                    tell=tell,
+                    crew=crew,
+                )
             if outcome is not None:
                 yield outcome
 
@@ -165,9 +201,13 @@ def default_workers() -> int:
 
 def _loaded(part: Part, request: Request) -> Any:
     try:
-        return load_model(part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype)
+        return load_model(
+            part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype
+        )
     except CapabilityError as error:
-        raise CapabilityError(f"{part.task.name} needs a {part.task.needs.__name__}: {error}") from error
+        raise CapabilityError(
+            f"{part.task.name} needs a {part.task.needs.__name__}: {error}"
+        ) from error
 
 
 class _Tasks(NamedTuple):

@@ -34,11 +34,19 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
 def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
     """Cut a planned batch into smaller ones of at most `batch_size`, of which none is longer, even if its samples share their images."""
     pieces = plan_batches(batch, batch_size)
-    return [piece[first : first + batch_size] for piece in pieces for first in range(0, len(piece), batch_size)]
+    return [
+        piece[first : first + batch_size]
+        for piece in pieces
+        for first in range(0, len(piece), batch_size)
+    ]
 
 
 def load_batches(
-    batches: Sequence[Sequence[Sample]], prepare: Prepare, *, workers: int, leave_out: Callable[[Sample, str], None] | None = None
+    batches: Sequence[Sequence[Sample]],
+    prepare: Prepare,
+    *,
+    workers: int,
+    leave_out: Callable[[Sample, str], None] | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
 
@@ -53,9 +61,12 @@ def load_batches(
             while True:
                 while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
                     files = [
-                        pool.submit(read_views, views, prepare, needed_by=f"sample {sample.id}") for views, sample in _by_file(samples)
+                        pool.submit(read_views, views, prepare, needed_by=f"sample {sample.id}")
+                        for views, sample in _by_file(samples)
                     ]
-                    waiting.append((stacking.submit(_load, samples, files, skip=leave_out is not None), files))
+                    waiting.append(
+                        (stacking.submit(_load, samples, files, skip=leave_out is not None), files)
+                    )
                 if not waiting:
                     return
                 loaded = waiting.pop(0)[0].result()
@@ -83,15 +94,24 @@ def _load(samples: Sequence[Sample], files: list["Future[Prepared]"], *, skip: b
     complaints = {}
     if skip:
         complaints = {
-            image_file(views[0]): bad for (views, _), file in zip(_by_file(samples), files, strict=True) if (bad := _complaint(file))
+            image_file(views[0]): bad
+            for (views, _), file in zip(_by_file(samples), files, strict=True)
+            if (bad := _complaint(file))
         }
     sound, unreadable = [], []
     for sample in samples:
-        if found := [complaints[path] for view in sample.images if (path := image_file(view)) in complaints]:
+        if found := [
+            complaints[path] for view in sample.images if (path := image_file(view)) in complaints
+        ]:
             unreadable.append((sample, found[0]))
         else:
             sound.append(sample)
-    images = {view: image for file in files if not skip or _complaint(file) is None for view, image in file.result().items()}
+    images = {
+        view: image
+        for file in files
+        if not skip or _complaint(file) is None
+        for view, image in file.result().items()
+    }
     files.clear()  # stacked, they are not needed a second time
     return _Loaded(_batch(sound, images) if sound else None, unreadable)
 
@@ -116,5 +136,7 @@ def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:
 
 def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
     number = {view: index for index, view in enumerate(images)}
-    image_of = np.array([[number[view] for view in sample.images] for sample in samples], dtype=np.int64)
+    image_of = np.array(
+        [[number[view] for view in sample.images] for sample in samples], dtype=np.int64
+    )
     return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)

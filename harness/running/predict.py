@@ -46,7 +46,10 @@ class Batching(NamedTuple):
     @classmethod
     def of_all(cls, processes: Sequence["Batching"]) -> "Batching":
         """Return that of a run out of those of its processes, which planned the same."""
-        return cls(processes[0].batch_size, min((one.halved_to for one in processes if one.halved_to is not None), default=None))
+        return cls(
+            processes[0].batch_size,
+            min((one.halved_to for one in processes if one.halved_to is not None), default=None),
+        )
 
 
 def predict(
@@ -74,7 +77,9 @@ def predict(
     # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
     # shares a matrix product, and a resumed run has to end in the same bytes, as has one of more processes.
     planned = share(plan_batches(samples, size), crew)
-    own = frozenset(sample.id for batch in planned for sample in batch if sample.id not in shared.before)
+    own = frozenset(
+        sample.id for batch in planned for sample in batch if sample.id not in shared.before
+    )
     fits, gathering = size, _Once(crew)
     unreadable: list[tuple[SampleId, Prediction]] = []
 
@@ -86,20 +91,39 @@ def predict(
     while True:
         full = None
         try:
-            batches = planned if fits == size else [piece for batch in planned for piece in cut(batch, fits)]
-            load = partial(load_batches, prepare=model.prepare, workers=speed.workers, leave_out=left_out if skip else None)
+            batches = (
+                planned
+                if fits == size
+                else [piece for batch in planned for piece in cut(batch, fits)]
+            )
+            load = partial(
+                load_batches,
+                prepare=model.prepare,
+                workers=speed.workers,
+                leave_out=left_out if skip else None,
+            )
             work = _work(samples, own - shared.done, batches, load=load, gather=gathering.gather)
-            for answered in chain(task.answer(model, work), [()]):  # at last, what was left out after the last prediction
-                new = {id: prediction for id, prediction in (*answered, *unreadable) if id in work.lacking and id not in shared.file.done}
+            for answered in chain(
+                task.answer(model, work), [()]
+            ):  # at last, what was left out after the last prediction
+                new = {
+                    id: prediction
+                    for id, prediction in (*answered, *unreadable)
+                    if id in work.lacking and id not in shared.file.done
+                }
                 unreadable.clear()
                 shared.file.append(new.items())
                 report(len(shared.before) + crew.count(label, len(new)), len(samples))
         except (MemoryFull, MemoryError) as error:
-            full = str(error) or "out of memory"  # not the error itself, which would keep alive what fills the memory
+            full = (
+                str(error) or "out of memory"
+            )  # not the error itself, which would keep alive what fills the memory
         if full is None:
             return Batching(size, None if fits == size else fits)
         if fits == 1 or gathering.done:
-            raise HarnessError(f"{full}, {_no_remedy(fits)}; what was predicted is kept, the same command goes on")
+            raise HarnessError(
+                f"{full}, {_no_remedy(fits)}; what was predicted is kept, the same command goes on"
+            )
         fits //= 2
         tell(f"{label}: {full}; going on with batches of {fits}")
 
@@ -130,7 +154,13 @@ def _work(
     gather: Callable[[Any], list[Any]],
 ) -> Work:
     def batches(everything: bool) -> Iterator[Batch]:
-        return load([batch for batch in planned if everything or any(sample.id in lacking for sample in batch)])
+        return load(
+            [
+                batch
+                for batch in planned
+                if everything or any(sample.id in lacking for sample in batch)
+            ]
+        )
 
     return Work(samples, lacking, batches, gather)
 

@@ -47,11 +47,15 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
     task = find_task(task_name)
     split = find_split(task, split_name)
     if split in task.hidden:
-        raise UsageError(f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}")
+        raise UsageError(
+            f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}"
+        )
     folder = chosen_data(data, {task.name: [split]}, watch=unwatched)
     samples = task.load(folder, split)
     if _is_ours(predictions):
-        scores = task.score(samples, as_scored(task, samples, _ours(task, split, predictions, samples)))
+        scores = task.score(
+            samples, as_scored(task, samples, _ours(task, split, predictions, samples))
+        )
     else:
         scores = task.score_official(samples, predictions)
     return Scored(task.name, split, len(samples), folder.name, scores)
@@ -59,7 +63,9 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
 
 def _is_ours(path: Path) -> bool:
     if not path.is_file():
-        raise DataError(f"{path}: " + ("is not a file" if path.exists() else "no such file of predictions"))
+        raise DataError(
+            f"{path}: " + ("is not a file" if path.exists() else "no such file of predictions")
+        )
     with path.open("rb") as file:
         return file.read(len(HEAD)) == HEAD
 
@@ -68,7 +74,9 @@ def _ours(task: Task, split: str, path: Path, samples: Sequence[Sample]) -> Mapp
     stored = stored_predictions(path)
     found = {name: stored.identity.get(name) for name in ("task", "split")}
     if found != {"task": task.name, "split": split}:
-        raise UsageError(f"{path}: holds predictions of {found['task']} {found['split']}, not of {task.name} {split}")
+        raise UsageError(
+            f"{path}: holds predictions of {found['task']} {found['split']}, not of {task.name} {split}"
+        )
     return matched(path, stored.predictions.items(), [sample.id for sample in samples])
 
 

@@ -27,14 +27,22 @@ class SharedFile(NamedTuple):
 
 @contextmanager
 def open_shared(
-    path: Path, identity: Mapping[str, Any], *, software: Mapping[str, Any], inputs: Mapping[str, Any], fresh: bool, crew: Crew
+    path: Path,
+    identity: Mapping[str, Any],
+    *,
+    software: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    fresh: bool,
+    crew: Crew,
 ) -> Iterator[SharedFile]:
     """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it.
 
     Raises UsageError where another machine writes into a folder of its own.
     """
     if crew.rank == 0:
-        with open_predictions(path, identity, software=software, inputs=inputs, fresh=fresh) as file:
+        with open_predictions(
+            path, identity, software=software, inputs=inputs, fresh=fresh
+        ) as file:
             if fresh:
                 _remove_parts(path)
             take_in_parts(file, identity)
@@ -46,7 +54,9 @@ def open_shared(
             raise UsageError(
                 f"{path}: process {crew.rank} does not see this file of the first one; --out has to be a folder that all share"
             )
-        with open_predictions(_part(path, crew.rank), identity, software=software, fresh=True) as file:
+        with open_predictions(
+            _part(path, crew.rank), identity, software=software, fresh=True
+        ) as file:
             yield SharedFile(file, before)
 
 
@@ -54,7 +64,9 @@ def take_in_parts(file: PredictionFile, identity: Mapping[str, Any]) -> None:
     """Append what the parts beside a file hold, and remove them. Raises IdentityError for a part of another run."""
     for path in _parts(file.path):
         with open_predictions(path, identity, software={}) as part:
-            file.append([(id, prediction) for id, prediction in part.done.items() if id not in file.done])
+            file.append(
+                [(id, prediction) for id, prediction in part.done.items() if id not in file.done]
+            )
         path.unlink()
 
 

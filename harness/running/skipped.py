@@ -19,15 +19,28 @@ def skipped(reason: str) -> Prediction:
 
 def reasons(predictions: Mapping[SampleId, Prediction]) -> dict[str, str]:
     """Return why samples were skipped, by their ids as text (JSON knows no others)."""
-    return {str(id): prediction[KEY] for id, prediction in predictions.items() if _is_skipped(prediction)}
+    return {
+        str(id): prediction[KEY]
+        for id, prediction in predictions.items()
+        if _is_skipped(prediction)
+    }
 
 
-def as_scored(task: Task, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]) -> Mapping[SampleId, Prediction]:
+def as_scored(
+    task: Task, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> Mapping[SampleId, Prediction]:
     """Return the predictions with wrong ones instead of those that were skipped."""
     if not reasons(predictions):
         return predictions
-    return {s.id: task.wrong(s) if _is_skipped(predictions[s.id]) else predictions[s.id] for s in samples}
+    return {
+        s.id: task.wrong(s) if _is_skipped(predictions[s.id]) else predictions[s.id]
+        for s in samples
+    }
 
 
 def _is_skipped(prediction: Any) -> bool:
-    return isinstance(prediction, dict) and prediction.keys() == {KEY} and isinstance(prediction[KEY], str)
+    return (
+        isinstance(prediction, dict)
+        and prediction.keys() == {KEY}
+        and isinstance(prediction[KEY], str)
+    )

@@ -14,7 +14,9 @@ from harness.running.distributed import Crew
 
 T = TypeVar("T")
 KEPT = "what was predicted is kept, run the same command to go on"
-PATIENCE = timedelta(days=2)  # one process may score for long while the others wait; one that has died is noticed at once
+PATIENCE = timedelta(
+    days=2
+)  # one process may score for long while the others wait; one that has died is noticed at once
 
 
 class Processes:
@@ -30,7 +32,9 @@ class Processes:
         try:
             dist.all_gather_object(found, value)
         except RuntimeError as error:
-            raise HarnessError(f"process {self.rank} of {self.size}: another process of this run has ended; {KEPT}") from error
+            raise HarnessError(
+                f"process {self.rank} of {self.size}: another process of this run has ended; {KEPT}"
+            ) from error
         return found
 
     def count(self, name: str, more: int) -> int:
@@ -44,7 +48,9 @@ def joined() -> Iterator[Crew]:
     try:
         dist.init_process_group("gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise UsageError(f"the other processes of this run cannot be found ({error}); start them with torchrun") from error
+        raise UsageError(
+            f"the other processes of this run cannot be found ({error}); start them with torchrun"
+        ) from error
     processes = Processes()
     signal.signal(signal.SIGTERM, partial(_told_to_end, processes))
     try:
@@ -55,4 +61,6 @@ def joined() -> Iterator[Crew]:
 
 def _told_to_end(processes: Processes, *_: object) -> None:
     """torchrun ends all processes when one of them has died."""
-    raise HarnessError(f"process {processes.rank} of {processes.size}: told to end, as another one has died or the run was stopped; {KEPT}")
+    raise HarnessError(
+        f"process {processes.rank} of {processes.size}: told to end, as another one has died or the run was stopped; {KEPT}"
+    )

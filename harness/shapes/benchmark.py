@@ -13,7 +13,12 @@ from harness.errors import DataError
 from harness.files.parsing import read_json
 from harness.files.paths import cache
 from harness.formats.folder import EMBEDDED, MARKER, DataFolder
-from harness.shapes.formats import write_captions_and_questions, write_flickr30k, write_nlvr2, write_ovad
+from harness.shapes.formats import (
+    write_captions_and_questions,
+    write_flickr30k,
+    write_nlvr2,
+    write_ovad,
+)
 from harness.shapes.storage import coco_name, write_image, write_json
 from harness.shapes.world.expressions import expressions
 from harness.shapes.world.scenes import SHAPES, Object, Scene, evaluation_scene
@@ -63,7 +68,9 @@ def write_benchmark(root: Path) -> None:
     root.mkdir(parents=True)
     scenes = list(_numbered_scenes())
     for image_id, _, scene in scenes:
-        write_image(root / "images" / "coco" / "train2014" / coco_name("train2014", image_id), scene)
+        write_image(
+            root / "images" / "coco" / "train2014" / coco_name("train2014", image_id), scene
+        )
     _write_refcoco_plus(root / "refcoco+", scenes)
     for write in (write_captions_and_questions, write_flickr30k, write_nlvr2, write_ovad):
         write(root)
@@ -103,7 +110,14 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
     refs: list[dict[str, Any]] = []
     sent_id = 0
     for image_id, split, scene in scenes:
-        images.append({"id": image_id, "file_name": coco_name("train2014", image_id), "width": scene.width, "height": scene.height})
+        images.append(
+            {
+                "id": image_id,
+                "file_name": coco_name("train2014", image_id),
+                "width": scene.width,
+                "height": scene.height,
+            }
+        )
         for thing in scene.objects:
             ann_id = len(annotations) + 1
             annotations.append(_annotation(ann_id, image_id, thing))
@@ -111,7 +125,9 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
                 continue
             sentences = []
             for text in expressions(scene, thing, seed=f"refcoco+:{ann_id}"):
-                sentences.append({"sent_id": sent_id, "raw": text, "sent": text, "tokens": text.split()})
+                sentences.append(
+                    {"sent_id": sent_id, "raw": text, "sent": text, "tokens": text.split()}
+                )
                 sent_id += 1
             refs.append(
                 {
@@ -125,8 +141,14 @@ def _write_refcoco_plus(folder: Path, scenes: Sequence[tuple[int, Split, Scene]]
                     "sentences": sentences,
                 }
             )
-    categories = [{"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPES, start=1)]
-    write_json(folder / "instances.json", {"images": images, "annotations": annotations, "categories": categories})
+    categories = [
+        {"id": number, "name": name, "supercategory": "shape"}
+        for number, name in enumerate(SHAPES, start=1)
+    ]
+    write_json(
+        folder / "instances.json",
+        {"images": images, "annotations": annotations, "categories": categories},
+    )
     (folder / "refs(unc).p").write_bytes(_pickled(refs))
 
 

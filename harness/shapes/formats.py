@@ -15,9 +15,16 @@ from harness.shapes.world.statements import statement
 SCENES = {"test": 100, "val": 40}  # of COCO and of Flickr30K
 HIDDEN = 20  # scenes of VQA's test, whose answers are not written
 OBJECTS = 180  # scenes of OVAD, with two to four boxes each
-SETS = {"dev": 20, "test1": 40}  # sets of NLVR2: each is four pairs and two statements on all of them
+SETS = {
+    "dev": 20,
+    "test1": 40,
+}  # sets of NLVR2: each is four pairs and two statements on all of them
 PAIRS = 4
-FIRST = {"val2014": 100_000, "test2015": 200_000, "val2017": 300_000}  # image ids of COCO's folders begin there
+FIRST = {
+    "val2014": 100_000,
+    "test2015": 200_000,
+    "val2017": 300_000,
+}  # image ids of COCO's folders begin there
 
 
 def write_captions_and_questions(root: Path) -> None:
@@ -28,13 +35,21 @@ def write_captions_and_questions(root: Path) -> None:
         for number in range(count):
             image_id = FIRST["val2014"] + len(images)
             scene = evaluation_scene(f"coco:{split}:{number}")
-            write_image(root / "images" / "coco" / "val2014" / coco_name("val2014", image_id), scene)
+            write_image(
+                root / "images" / "coco" / "val2014" / coco_name("val2014", image_id), scene
+            )
             said = captions(scene, seed=f"coco:{image_id}")
-            images.append(_karpathy(len(images), split, coco_name("val2014", image_id), said) | {"filepath": "val2014", "cocoid": image_id})
+            images.append(
+                _karpathy(len(images), split, coco_name("val2014", image_id), said)
+                | {"filepath": "val2014", "cocoid": image_id}
+            )
             asked.append((image_id, scene))
     write_json(root / "coco" / "dataset_coco.json", {"dataset": "coco", "images": images})
     _write_questions(root / "vqa", "val2014", asked, hidden=False)
-    unseen = [(FIRST["test2015"] + number, evaluation_scene(f"vqa:test:{number}")) for number in range(HIDDEN)]
+    unseen = [
+        (FIRST["test2015"] + number, evaluation_scene(f"vqa:test:{number}"))
+        for number in range(HIDDEN)
+    ]
     for image_id, scene in unseen:
         write_image(root / "images" / "coco" / "test2015" / coco_name("test2015", image_id), scene)
     _write_questions(root / "vqa", "test2015", unseen, hidden=True)
@@ -46,10 +61,17 @@ def write_flickr30k(root: Path) -> None:
     images: list[dict[str, Any]] = []
     for split, count in SCENES.items():
         for number in range(count):
-            scene, name = evaluation_scene(f"flickr30k:{split}:{number}"), f"{10_000_000 + len(images)}.jpg"
+            scene, name = (
+                evaluation_scene(f"flickr30k:{split}:{number}"),
+                f"{10_000_000 + len(images)}.jpg",
+            )
             write_image(root / "images" / "flickr30k-images" / name, scene)
-            images.append(_karpathy(len(images), split, name, captions(scene, seed=f"flickr30k:{name}")))
-    write_json(root / "flickr30k" / "dataset_flickr30k.json", {"dataset": "flickr30k", "images": images})
+            images.append(
+                _karpathy(len(images), split, name, captions(scene, seed=f"flickr30k:{name}"))
+            )
+    write_json(
+        root / "flickr30k" / "dataset_flickr30k.json", {"dataset": "flickr30k", "images": images}
+    )
 
 
 def write_nlvr2(root: Path) -> None:
@@ -57,13 +79,31 @@ def write_nlvr2(root: Path) -> None:
     for split, count in SETS.items():
         lines = []
         for number in range(count):
-            pairs = [tuple(evaluation_scene(f"nlvr2:{split}:{number}:{pair}:{side}") for side in (0, 1)) for pair in range(PAIRS)]
+            pairs = [
+                tuple(evaluation_scene(f"nlvr2:{split}:{number}:{pair}:{side}") for side in (0, 1))
+                for pair in range(PAIRS)
+            ]
             for pair, scenes in enumerate(pairs):
                 for side, scene in enumerate(scenes):
-                    write_image(root / "images" / "nlvr2" / split / f"{split}-{number}-{pair}-img{side}.png", scene)
-            for sentence, (text, truths) in enumerate(_statements(pairs, seed=f"nlvr2:{split}:{number}")):
+                    write_image(
+                        root
+                        / "images"
+                        / "nlvr2"
+                        / split
+                        / f"{split}-{number}-{pair}-img{side}.png",
+                        scene,
+                    )
+            for sentence, (text, truths) in enumerate(
+                _statements(pairs, seed=f"nlvr2:{split}:{number}")
+            ):
                 for pair, true in enumerate(truths):
-                    lines.append({"identifier": f"{split}-{number}-{pair}-{sentence}", "sentence": text, "label": str(true)})
+                    lines.append(
+                        {
+                            "identifier": f"{split}-{number}-{pair}-{sentence}",
+                            "sentence": text,
+                            "label": str(true),
+                        }
+                    )
         path = root / "nlvr2" / f"{split}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -87,26 +127,51 @@ def write_ovad(root: Path) -> None:
     for number in range(OBJECTS):
         scene, image_id = evaluation_scene(f"ovad:{number}"), FIRST["val2017"] + number
         write_image(root / "images" / "coco" / "val2017" / coco_name("val2017", image_id), scene)
-        images.append({"id": image_id, "file_name": coco_name("val2017", image_id), "width": scene.width, "height": scene.height})
+        images.append(
+            {
+                "id": image_id,
+                "file_name": coco_name("val2017", image_id),
+                "width": scene.width,
+                "height": scene.height,
+            }
+        )
         for thing in scene.objects:
             x, y, w, h = thing.box
-            box = {"bbox": [x, y, w, h], "area": float(w * h), "iscrowd": 0, "category_id": 1, "att_vec": labels(scene, thing)}
+            box = {
+                "bbox": [x, y, w, h],
+                "area": float(w * h),
+                "iscrowd": 0,
+                "category_id": 1,
+                "att_vec": labels(scene, thing),
+            }
             boxes.append({"id": len(boxes) + 1, "image_id": image_id, **box})
-    write_json(root / "ovad" / "ovad2000.json", {"images": images, "attributes": asked, "annotations": boxes})
+    write_json(
+        root / "ovad" / "ovad2000.json",
+        {"images": images, "attributes": asked, "annotations": boxes},
+    )
 
 
 def _karpathy(number: int, split: str, name: str, said: Sequence[str]) -> dict[str, Any]:
-    sentences = [{"raw": text, "tokens": text.lower().rstrip(".").split(), "imgid": number} for text in said]
+    sentences = [
+        {"raw": text, "tokens": text.lower().rstrip(".").split(), "imgid": number} for text in said
+    ]
     return {"filename": name, "imgid": number, "split": split, "sentences": sentences}
 
 
-def _write_questions(folder: Path, data: str, scenes: Sequence[tuple[int, Scene]], *, hidden: bool) -> None:
+def _write_questions(
+    folder: Path, data: str, scenes: Sequence[tuple[int, Scene]], *, hidden: bool
+) -> None:
     asked, answered = [], []
     for image_id, scene in scenes:
         for number, question in enumerate(questions(scene, seed=f"vqa:{image_id}")):
             question_id = image_id * 1000 + number
-            asked.append({"image_id": image_id, "question": question.text, "question_id": question_id})
-            said = [{"answer": text, "answer_confidence": "yes", "answer_id": place} for place, text in enumerate(question.said, start=1)]
+            asked.append(
+                {"image_id": image_id, "question": question.text, "question_id": question_id}
+            )
+            said = [
+                {"answer": text, "answer_confidence": "yes", "answer_id": place}
+                for place, text in enumerate(question.said, start=1)
+            ]
             answered.append(
                 {
                     "question_type": question.question_type,
@@ -118,7 +183,10 @@ def _write_questions(folder: Path, data: str, scenes: Sequence[tuple[int, Scene]
                 }
             )
     head = {"data_type": "mscoco", "data_subtype": data}
-    write_json(folder / f"v2_OpenEnded_mscoco_{data}_questions.json", {**head, "task_type": "Open-Ended", "questions": asked})
+    write_json(
+        folder / f"v2_OpenEnded_mscoco_{data}_questions.json",
+        {**head, "task_type": "Open-Ended", "questions": asked},
+    )
     if not hidden:
         write_json(folder / f"v2_mscoco_{data}_annotations.json", {**head, "annotations": answered})
 

@@ -18,15 +18,26 @@ SEED = 20211116  # any fixed number: the same predictions have the same interval
 def interval(statistic: Statistic, *, resamples: int | None = None) -> Interval:
     """Return the 95 % interval of a metric, from RESAMPLES resamples, or fewer where there are many kinds of clusters."""
     kinds, counts = merged(statistic.resampled())
-    drawn = [kinds.of(weights) for weights in _drawn(counts, resamples or _affordable(kinds, counts))]
-    return _percentiles(np.concatenate(drawn), None if isinstance(kinds, Sums) else _observed(kinds))
+    drawn = [
+        kinds.of(weights) for weights in _drawn(counts, resamples or _affordable(kinds, counts))
+    ]
+    return _percentiles(
+        np.concatenate(drawn), None if isinstance(kinds, Sums) else _observed(kinds)
+    )
 
 
-def paired_interval(before: Statistic, after: Statistic, *, resamples: int | None = None) -> Interval:
+def paired_interval(
+    before: Statistic, after: Statistic, *, resamples: int | None = None
+) -> Interval:
     """Return the 95 % interval of how much a metric changed: each draw takes the same clusters from both runs."""
     old, new, counts = merged_pairs(before.resampled(), after.resampled())
-    drawn = [new.of(weights) - old.of(weights) for weights in _drawn(counts, resamples or _affordable(old, counts))]
-    return _percentiles(np.concatenate(drawn), None if isinstance(new, Sums) else _observed(new) - _observed(old))
+    drawn = [
+        new.of(weights) - old.of(weights)
+        for weights in _drawn(counts, resamples or _affordable(old, counts))
+    ]
+    return _percentiles(
+        np.concatenate(drawn), None if isinstance(new, Sums) else _observed(new) - _observed(old)
+    )
 
 
 def in_pieces(rows: int, *, width: int) -> Iterator[int]:

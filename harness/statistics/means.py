@@ -60,7 +60,9 @@ def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) ->
     if clusters is None:
         return Mean(found, np.arange(len(found), dtype=np.int32), len(found))
     numbers: dict[Hashable, int] = {}
-    cluster = np.array([numbers.setdefault(name, len(numbers)) for name in clusters], dtype=np.int32)
+    cluster = np.array(
+        [numbers.setdefault(name, len(numbers)) for name in clusters], dtype=np.int32
+    )
     return Mean(found, cluster, len(numbers))
 
 

@@ -39,7 +39,10 @@ class Comparison(NamedTuple):
 
 def compare(before: Statistic, after: Statistic, *, draws: int) -> Comparison:
     """Compare two runs on the same units; `draws` is how often clusters are swapped where the test is not exact."""
-    value = [float(one.resampled().of(np.ones((1, one.resampled().clusters)))[0]) for one in (before, after)]
+    value = [
+        float(one.resampled().of(np.ones((1, one.resampled().clusters)))[0])
+        for one in (before, after)
+    ]
     p = p_of_no_change(before, after, draws=draws)
     return Comparison(value[1] - value[0], paired_interval(before, after), p, flips(before, after))
 
@@ -66,7 +69,9 @@ def mcnemar(worse: int, better: int) -> float:
     return min(1.0, 2 * tail / 2**changed)
 
 
-def randomisation(before: Statistic, after: Statistic, *, draws: int, enough: int = ENOUGH) -> float:
+def randomisation(
+    before: Statistic, after: Statistic, *, draws: int, enough: int = ENOUGH
+) -> float:
     """Return the two-sided p of approximate randomisation: never below 1 / (draws + 1).
 
     Ends early where so many swaps as are `enough` made as large a difference: their share is a p as good (Besag & Clifford 1991).
@@ -84,7 +89,9 @@ def randomisation(before: Statistic, after: Statistic, *, draws: int, enough: in
     generator = np.random.Generator(np.random.PCG64(SEED))
     drawn = as_large = 0
     while drawn < draws:
-        swapped = generator.binomial(counts, 0.5, size=(min(AT_A_TIME, draws - drawn), len(counts))).astype(np.float64)
+        swapped = generator.binomial(
+            counts, 0.5, size=(min(AT_A_TIME, draws - drawn), len(counts))
+        ).astype(np.float64)
         extreme = np.cumsum(np.abs(difference(swapped)) >= observed - ROUNDING)
         if as_large + extreme[-1] >= enough:
             return enough / (drawn + int(np.searchsorted(extreme, enough - as_large)) + 1)

@@ -97,4 +97,6 @@ def merged_pairs(before: Resampled, after: Resampled) -> MergedPairs:
         return MergedPairs(before, after, np.ones(before.clusters, dtype=np.int64))
     rows, counts = np.unique(np.hstack([before.rows, after.rows]), axis=0, return_counts=True)
     width = before.rows.shape[1]
-    return MergedPairs(Sums(rows[:, :width], before.formula), Sums(rows[:, width:], after.formula), counts)
+    return MergedPairs(
+        Sums(rows[:, :width], before.formula), Sums(rows[:, width:], after.formula), counts
+    )

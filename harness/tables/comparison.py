@@ -12,7 +12,17 @@ from harness.tables.paper import Cell, Paper, PaperRow, paper
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
-MEASURED = ("measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings", "receipt")
+MEASURED = (
+    "measured",
+    "delta",
+    "interval",
+    "n",
+    "checkpoint",
+    "checkpoint_sha256",
+    "protocol",
+    "settings",
+    "receipt",
+)
 
 
 class Published(NamedTuple):
@@ -33,7 +43,9 @@ def paper_rows(records: Iterable[ResultRecord], *, checkpoint: str | None = None
         (record.task, record.split): record
         for record in records
         # A file given by path may have any name: only an entry of checkpoints.yaml is the paper's model without being asked for.
-        if record.checkpoint["name"] == name and (checkpoint or _registered(record)) and _comparable(record)
+        if record.checkpoint["name"] == name
+        and (checkpoint or _registered(record))
+        and _comparable(record)
     }
     return [_paper_row(row, filling.get(row.measured_by[:2])) for row in paper().rows]
 
@@ -47,16 +59,27 @@ def leaderboard_rows(records: Iterable[ResultRecord]) -> list[Row]:
             for metric in [*record.metrics, *_awaited(record)]:
                 cell = Cell(record.task, record.split, metric)
                 # A published number belongs to the model that it was printed for, evaluated as the paper does.
-                beside = published.pop((record.checkpoint["name"], cell), None) if _registered(record) and _comparable(record) else None
+                beside = (
+                    published.pop((record.checkpoint["name"], cell), None)
+                    if _registered(record) and _comparable(record)
+                    else None
+                )
                 rows.append(_leaderboard_row(shown_name(record), cell, record, beside))
-    rows += [_leaderboard_row(name, cell, None, beside) for (name, cell), beside in published.items()]
+    rows += [
+        _leaderboard_row(name, cell, None, beside) for (name, cell), beside in published.items()
+    ]
     return sorted(rows, key=_place)
 
 
 def shapes_rows(records: Iterable[ResultRecord]) -> list[Row]:
     """Return a row for every metric measured on the embedded benchmark."""
     rows = [
-        {"task": record.task, "split": record.split, "metric": metric, **_measured(record, metric, None)}
+        {
+            "task": record.task,
+            "split": record.split,
+            "metric": metric,
+            **_measured(record, metric, None),
+        }
         for record in records
         if record.embedded and record.subset is None
         for metric in record.metrics
@@ -69,7 +92,8 @@ def objections(records: Iterable[ResultRecord]) -> list[str]:
     return [
         f"{_title(record)}: {reason}"
         for record in records
-        if (reason := paper().objection(record)) and (record.subset is not None or not record.embedded)
+        if (reason := paper().objection(record))
+        and (record.subset is not None or not record.embedded)
     ]
 
 
@@ -80,10 +104,14 @@ def passed_over(records: Iterable[ResultRecord], *, checkpoint: str | None = Non
     reasons = []
     for record in records:
         if record.protocol not in (official := paper().official[record.task].protocols):
-            reasons.append(f"{_title(record)}: measured by the protocol {record.protocol}, the paper's is {' or '.join(official)}")
+            reasons.append(
+                f"{_title(record)}: measured by the protocol {record.protocol}, the paper's is {' or '.join(official)}"
+            )
         elif record.checkpoint["name"] != name or not (checkpoint or _registered(record)):
             shown = record.checkpoint["name"]
-            reasons.append(f"{_title(record)}: not the paper's checkpoint; `xvlm-eval table --checkpoint {shown}` fills the rows with it")
+            reasons.append(
+                f"{_title(record)}: not the paper's checkpoint; `xvlm-eval table --checkpoint {shown}` fills the rows with it"
+            )
     return reasons
 
 
@@ -113,7 +141,10 @@ def _registered(record: ResultRecord) -> bool:
 
 def _comparable(record: ResultRecord) -> bool:
     """Whether a record was made by the paper's protocol on all of an official split."""
-    return paper().objection(record) is None and record.protocol in paper().official[record.task].protocols
+    return (
+        paper().objection(record) is None
+        and record.protocol in paper().official[record.task].protocols
+    )
 
 
 def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
@@ -131,7 +162,9 @@ def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
     }
 
 
-def _leaderboard_row(name: str, cell: Cell, record: ResultRecord | None, published: Published | None) -> Row:
+def _leaderboard_row(
+    name: str, cell: Cell, record: ResultRecord | None, published: Published | None
+) -> Row:
     value = published.value if published else None
     official = paper().official.get(cell.task)
     row = {
@@ -142,7 +175,9 @@ def _leaderboard_row(name: str, cell: Cell, record: ResultRecord | None, publish
         "source": published.source if published else None,
         "verdict": _verdict(record, cell, value),
     }
-    return row if row["protocol"] else {**row, "protocol": official.protocols[0] if official else None}
+    return (
+        row if row["protocol"] else {**row, "protocol": official.protocols[0] if official else None}
+    )
 
 
 def _measured(record: ResultRecord | None, metric: str, published: float | None) -> Row:
@@ -183,10 +218,16 @@ def _verdict(record: ResultRecord | None, cell: Cell, published: float | None) -
 
 def _published(table: Paper) -> dict[tuple[str, Cell], Published]:
     """Return every number printed for a released model, by model and cell: the paper's table and what checkpoints.yaml adds."""
-    numbers = {(table.checkpoint, row.measured_by): Published(float(row.value), table.source) for row in table.rows}
+    numbers = {
+        (table.checkpoint, row.measured_by): Published(float(row.value), table.source)
+        for row in table.rows
+    }
     for entry in entries().values():
         for number in entry.published:
-            numbers.setdefault((entry.name, Cell(number.task, number.split, number.metric)), Published(number.value, number.source))
+            numbers.setdefault(
+                (entry.name, Cell(number.task, number.split, number.metric)),
+                Published(number.value, number.source),
+            )
     return numbers
 
 

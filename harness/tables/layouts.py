@@ -54,11 +54,16 @@ def leaderboard(rows: Sequence[Row]) -> list[Table]:
     for task, protocol in dict.fromkeys((row["task"], row["protocol"]) for row in rows):
         mine = [row for row in rows if (row["task"], row["protocol"]) == (task, protocol)]
         columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in mine)
-        board = {checkpoint: {"checkpoint": checkpoint} for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)}
+        board = {
+            checkpoint: {"checkpoint": checkpoint}
+            for checkpoint in dict.fromkeys(row["checkpoint"] for row in mine)
+        }
         for row in mine:
             board[row["checkpoint"]][f"{row['split']} {row['metric']}"] = _cell(row)
         headings = {"checkpoint": "checkpoint", **{column: column for column in columns}}
-        title = f"{task}: measured (published, difference)" + (f", protocol {protocol}" if protocol else "")
+        title = f"{task}: measured (published, difference)" + (
+            f", protocol {protocol}" if protocol else ""
+        )
         tables.append(Table(title, list(board.values()), headings))
     return tables
 
@@ -68,4 +73,6 @@ def _cell(row: Row) -> str:
     measured, published, delta = row["measured"], row["published"], row["delta"]
     beside = [f"{published:.2f}"] if published is not None else []
     beside += [f"{delta:+.2f}"] if delta is not None else []
-    return (f"{measured:.2f}" if measured is not None else str(row["verdict"])) + (f" ({', '.join(beside)})" if beside else "")
+    return (f"{measured:.2f}" if measured is not None else str(row["verdict"])) + (
+        f" ({', '.join(beside)})" if beside else ""
+    )

@@ -106,7 +106,11 @@ def read_paper(path: Path) -> Paper:
 def _official(task: Item) -> Official:
     task.only(*(field.name for field in fields(Official)))
     sizes = task.item("n")
-    return Official(task.get("version", int), task.words("protocols"), {split: _size(sizes, split) for split in sizes.value})
+    return Official(
+        task.get("version", int),
+        task.words("protocols"),
+        {split: _size(sizes, split) for split in sizes.value},
+    )
 
 
 def _size(sizes: Item, split: str) -> tuple[int, int]:

@@ -55,7 +55,9 @@ def test_people_get_a_table_and_progress_beside_it(capsys):
     ],
 )
 def test_a_task_has_its_stages(capsys, arguments, stages):
-    assert [row["stage"] for row in json.loads(bench(capsys, "--json", *arguments)[1].out)["stages"]] == stages
+    assert [
+        row["stage"] for row in json.loads(bench(capsys, "--json", *arguments)[1].out)["stages"]
+    ] == stages
 
 
 @pytest.mark.parametrize(
@@ -92,19 +94,32 @@ def held(lab, name):
 def counted(module):
     """Collect how many rows each call of a module gets."""
     rows = []
-    hook = module.register_forward_hook(lambda _, given, found: rows.append(found.flatten(0, -3 if given[0].ndim == 4 else -2).shape[0]))
+    hook = module.register_forward_hook(
+        lambda _, given, found: rows.append(
+            found.flatten(0, -3 if given[0].ndim == 4 else -2).shape[0]
+        )
+    )
     yield rows
     hook.remove()
 
 
 @pytest.mark.parametrize(
     ("stage", "kind", "engine", "literal"),
-    [("vqa", "vqa", 2, 10), ("grounding", "bbox", 2, 14), ("nlvr2", "nlvr", 10, 16), ("retrieval", "retrieval", 6, 6)],
+    [
+        ("vqa", "vqa", 2, 10),
+        ("grounding", "bbox", 2, 14),
+        ("nlvr2", "nlvr", 10, 16),
+        ("retrieval", "retrieval", 6, 6),
+    ],
 )
-def test_the_engine_encodes_an_image_once_and_the_literal_algorithm_for_everything_asked_of_it(lab, stage, kind, engine, literal):
+def test_the_engine_encodes_an_image_once_and_the_literal_algorithm_for_everything_asked_of_it(
+    lab, stage, kind, engine, literal
+):
     contest = held(lab, stage)
     networks = (lab.model(kind).network, lab.network(kind))
-    for network, call, expected in zip(networks, (contest.engine, contest.literal), (engine, literal), strict=True):
+    for network, call, expected in zip(
+        networks, (contest.engine, contest.literal), (engine, literal), strict=True
+    ):
         with counted(network.vision_encoder.patch_embed) as images:
             timed(call, CPU)
         assert sum(images) == expected
@@ -123,7 +138,13 @@ def test_an_early_stop_reads_fewer_answers(lab):
 
 
 def test_a_benchmark_takes_what_its_parts_take_or_its_decoding():
-    per_second = {"question": 447.793, "statement": 1e9, "caption": 1e9, "expression": 1e9, "crop": 1e9}
+    per_second = {
+        "question": 447.793,
+        "statement": 1e9,
+        "caption": 1e9,
+        "expression": 1e9,
+        "crop": 1e9,
+    }
     per_second |= {"image": 50.0, "text": 2501.0, "pair": 64300.0}
     rates = [Rate(what, number, 0.5, 0.5, None) for what, number in per_second.items()]
     seconds = {one.benchmark: one for one in projected(rates, decoded_per_second=100.0)}
@@ -134,8 +155,20 @@ def test_a_benchmark_takes_what_its_parts_take_or_its_decoding():
 
 def test_the_projection_can_be_tried_out_without_a_gpu(lab):
     found = project(lab, Batch(samples=12, captions=8, looked_at=2, matrix=64))
-    assert [rate.what for rate in found.rates] == ["image", "crop", "text", "pair", "question", "expression", "statement", "caption"]
-    assert all(rate.per_second > 0 and rate.compute_share > 0 and rate.traffic_share > 0 for rate in found.rates)
+    assert [rate.what for rate in found.rates] == [
+        "image",
+        "crop",
+        "text",
+        "pair",
+        "question",
+        "expression",
+        "statement",
+        "caption",
+    ]
+    assert all(
+        rate.per_second > 0 and rate.compute_share > 0 and rate.traffic_share > 0
+        for rate in found.rates
+    )
     conditions = {"size": "tiny", "device": "cpu", "dtype": "float32", "threads": 1, "repeat": 1}
     assert [table.title for table in tables(Findings(conditions, {}, found))][1:] == [
         "Throughput of the engine",

@@ -21,7 +21,10 @@ def test_a_vocabulary_has_as_many_pieces_as_the_model_and_the_prompt_among_them(
     assert words == pieces[8:]
 
 
-@pytest.mark.parametrize(("lengths", "mean"), [(inputs.COCO, 11.8), (inputs.VQA, 7.4), (inputs.NLVR2, 15.5), (inputs.REFCOCO, 5.0)])
+@pytest.mark.parametrize(
+    ("lengths", "mean"),
+    [(inputs.COCO, 11.8), (inputs.VQA, 7.4), (inputs.NLVR2, 15.5), (inputs.REFCOCO, 5.0)],
+)
 def test_texts_are_as_long_as_those_of_the_benchmark(words, lengths, mean):
     tokens = [1 + len(text.split()) for text in inputs.texts(2000, lengths, words)]
     assert sum(tokens) / len(tokens) == pytest.approx(mean, abs=0.3)
@@ -42,16 +45,24 @@ def test_answers_have_as_much_in_common_as_those_of_vqa(words):
 def test_a_random_model_is_the_same_at_every_call(tmp_path):
     inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
     one, other = (
-        random_model("nlvr", SIZES["tiny"], tmp_path / "vocab.txt", choose_device("cpu", "float32")).network.state_dict() for _ in range(2)
+        random_model(
+            "nlvr", SIZES["tiny"], tmp_path / "vocab.txt", choose_device("cpu", "float32")
+        ).network.state_dict()
+        for _ in range(2)
     )
     assert all(one[name].equal(other[name]) for name in one)
 
 
-def test_the_literal_algorithm_has_the_weights_of_the_engine_as_they_were_before_it_settled(tmp_path):
+def test_the_literal_algorithm_has_the_weights_of_the_engine_as_they_were_before_it_settled(
+    tmp_path,
+):
     inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
     device = choose_device("cpu", "float32")
     model = random_model("bbox", SIZES["tiny"], tmp_path / "vocab.txt", device)
-    network, settled = random_network("bbox", SIZES["tiny"], device), dict(model.network.named_parameters())
+    network, settled = (
+        random_network("bbox", SIZES["tiny"], device),
+        dict(model.network.named_parameters()),
+    )
     weights = dict(network.named_parameters())
     assert "text_encoder.encoder.layer.0.attention.self.query.weight" in weights
     assert settled.keys() <= weights.keys()

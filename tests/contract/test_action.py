@@ -16,7 +16,9 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 def test_it_uses_no_action_but_the_one_that_sets_up_python():
     steps = ACTION["runs"]["steps"]
     assert ACTION["runs"]["using"] == "composite"
-    assert [step["uses"].split("@")[0] for step in steps if "uses" in step] == ["actions/setup-python"]
+    assert [step["uses"].split("@")[0] for step in steps if "uses" in step] == [
+        "actions/setup-python"
+    ]
     assert ACTION["inputs"].keys() == {"results", "baseline", "args", "python-version"}
 
 
@@ -28,7 +30,17 @@ def test_it_installs_what_it_is_tested_with():
 def test_a_check_needs_nothing_else(tmp_path):
     results = tmp_path / "results"
     assert main(["run", "--task", "ovad", "--out", str(results)]) == 0
-    blocked = ["torch", "transformers", "datasets", "PIL", "pycocoevalcap", "pycocotools", "safetensors", "rich", "pyarrow"]
+    blocked = [
+        "torch",
+        "transformers",
+        "datasets",
+        "PIL",
+        "pycocoevalcap",
+        "pycocotools",
+        "safetensors",
+        "rich",
+        "pyarrow",
+    ]
     program = f"""
 import sys
 class Blocker:
@@ -39,5 +51,7 @@ sys.meta_path.insert(0, Blocker())
 from harness.cli.main import main
 sys.exit(main(["check", {str(results)!r}, "--baseline", {str(results)!r}, "--require-all"]))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "PIL", "yaml", "rich", "tabulate", "safetensors"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "numpy",
+    "PIL",
+    "yaml",
+    "rich",
+    "tabulate",
+    "safetensors",
+}
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
     ("running", "doctor"),
@@ -20,12 +31,23 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("engine", "metrics", "files", "images"),
     ("capabilities", "workload", "statistics", "rendering", "callbacks", "errors"),
 )
-WITH_TORCH = ("engine", "models", "bench", "running/torchrun.py", "shapes/training", "doctor/machine.py")
+WITH_TORCH = (
+    "engine",
+    "models",
+    "bench",
+    "running/torchrun.py",
+    "shapes/training",
+    "doctor/machine.py",
+)
 
 
 def modules(*places: str) -> list[Path]:
     paths = [ROOT / place for place in places]
-    return [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return [
+        module
+        for path in paths
+        for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])
+    ]
 
 
 def imported(module: Path) -> set[str]:
@@ -51,7 +73,10 @@ FLOOR = {name: len(FLOORS) - number for number, names in enumerate(FLOORS) for n
 
 
 def test_every_folder_has_its_floor():
-    rooms = {room(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in modules("harness", "tasks")}
+    rooms = {
+        room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for path in modules("harness", "tasks")
+    }
     assert rooms - {"__init__"} == FLOOR.keys()
 
 
@@ -69,7 +94,11 @@ def test_arrows_point_down(name):
 
 def test_fusion_does_not_know_the_families_built_on_it():
     known = {name for module in modules("harness/models/fusion") for name in imported(module)}
-    assert not {name for name in known if name.startswith("harness.models.") and not name.startswith("harness.models.fusion")}
+    assert not {
+        name
+        for name in known
+        if name.startswith("harness.models.") and not name.startswith("harness.models.fusion")
+    }
 
 
 def test_torch_stays_where_it_is_needed():
@@ -79,12 +108,21 @@ def test_torch_stays_where_it_is_needed():
         if imported(module) & {"torch", "transformers", "tokenizers"}
     }
     assert {path for path in importing if not path.startswith(WITH_TORCH)} == set()
-    assert not {name for module in modules("tasks") for name in imported(module)} & {"torch", "transformers"}
+    assert not {name for module in modules("tasks") for name in imported(module)} & {
+        "torch",
+        "transformers",
+    }
 
 
 def test_files_import_one_another_in_no_circle():
-    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in modules("harness", "tasks")}
-    left = {name: {other for other in imported(path) if other in names and other != name} for name, path in names.items()}
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in modules("harness", "tasks")
+    }
+    left = {
+        name: {other for other in imported(path) if other in names and other != name}
+        for name, path in names.items()
+    }
     while free := [name for name, others in left.items() if not others & left.keys()]:
         for name in free:
             del left[name]
@@ -96,7 +134,9 @@ def test_only_the_command_line_and_the_training_print():
         module.relative_to(ROOT).as_posix()
         for module in modules("harness", "tasks")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     }
     training = {f"harness/shapes/training/{name}.py" for name in ("train", "heads")}
     assert all(module.startswith("harness/cli/") for module in printing - training)
@@ -110,7 +150,9 @@ def loaded_by(*arguments: str) -> set[str]:
         "from harness.cli.main import main\n"
         f"sys.exit(main({list(arguments)!r}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines())
 

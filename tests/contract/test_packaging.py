@@ -13,7 +13,14 @@ WEIGHTS = 16 * 2**20  # all weights of the project together
 
 
 def run(*command, **options):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False, **options)
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -30,7 +37,16 @@ def wheel(tmp_path_factory):
 def installed(wheel, tmp_path_factory):
     """Run the installed console script from a folder of its own."""
     target, elsewhere = tmp_path_factory.mktemp("target"), tmp_path_factory.mktemp("elsewhere")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--disable-pip-version-check",
+    ]
     run(*pip, "--target", target, wheel)
 
     def command(*arguments):
@@ -63,7 +79,9 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
 def test_list_works_from_another_folder(installed):
     shown = json.loads(installed("list", "--format", "json"))
     assert "refcoco+" in [task["task"] for task in shown["tasks"]]
-    assert {"x-vlm-base-16m", "xvlm-shapes"} <= {entry["checkpoint"] for entry in shown["checkpoints"]}
+    assert {"x-vlm-base-16m", "xvlm-shapes"} <= {
+        entry["checkpoint"] for entry in shown["checkpoints"]
+    }
 
 
 def test_table_works_from_another_folder(installed):
@@ -81,5 +99,9 @@ def test_it_says_its_version(installed):
 
 
 def test_the_weights_of_the_project_stay_small():
-    weights = [path for suffix in ("safetensors", "th", "pth", "pt") for path in (ROOT / "harness").rglob(f"*.{suffix}")]
+    weights = [
+        path
+        for suffix in ("safetensors", "th", "pth", "pt")
+        for path in (ROOT / "harness").rglob(f"*.{suffix}")
+    ]
     assert 0 < sum(path.stat().st_size for path in weights) <= WEIGHTS

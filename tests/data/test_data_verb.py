@@ -28,7 +28,9 @@ def tiny(tmp_path):
 def own(tmp_path):
     """The embedded benchmark's files as if they were the user's own."""
     root = tmp_path / "data"
-    shutil.copytree(embedded_data().root, root, copy_function=os.link, ignore=shutil.ignore_patterns(MARKER))
+    shutil.copytree(
+        embedded_data().root, root, copy_function=os.link, ignore=shutil.ignore_patterns(MARKER)
+    )
     return root
 
 
@@ -46,7 +48,11 @@ def test_the_embedded_benchmark_is_whole_and_no_published_number_is_held_against
     code, answer = asked(capsys, "--verify")
     assert (code, answer["sound"], answer["published"], answer["misfits"]) == (0, True, False, [])
     assert {(split["task"], split["split"]) for split in answer["splits"]} == set(COUNTS)
-    counts = next(split["counts"] for split in answer["splits"] if (split["task"], split["split"]) == ("nlvr2", "dev"))
+    counts = next(
+        split["counts"]
+        for split in answer["splits"]
+        if (split["task"], split["split"]) == ("nlvr2", "dev")
+    )
     assert counts == {"samples": 160, "images": 160, "pairs": 80, "groups": 40, "true": 80}
 
 
@@ -54,8 +60,14 @@ def test_the_same_files_in_a_folder_of_the_users_are_held_against_the_published_
     code, answer = asked(capsys, "--data", own)
     assert (code, answer["published"]) == (3, True)
     files = by_place(answer)
-    assert files["nlvr2/dev.json"]["state"] == "wrong" and "7c44bc7831c0" in files["nlvr2/dev.json"]["found"][0]
-    assert files["ovad/ovad2000.json"]["state"] == "wrong" and "git-blob" in files["ovad/ovad2000.json"]["found"][0]
+    assert (
+        files["nlvr2/dev.json"]["state"] == "wrong"
+        and "7c44bc7831c0" in files["nlvr2/dev.json"]["found"][0]
+    )
+    assert (
+        files["ovad/ovad2000.json"]["state"] == "wrong"
+        and "git-blob" in files["ovad/ovad2000.json"]["found"][0]
+    )
     assert files["vqa/answer_list.json"]["state"] == "present"
     found = {f"{split['task']} {split['split']}": split["found"] for split in answer["splits"]}
     assert found["refcoco+ testA"][0] == "702 samples, officially 5,726"
@@ -63,12 +75,17 @@ def test_the_same_files_in_a_folder_of_the_users_are_held_against_the_published_
     assert "20 attributes, officially 117" in found["ovad box"]
 
 
-def test_a_missing_file_comes_with_what_to_get_from_where_how_large_and_under_which_licence(capsys, tiny):
+def test_a_missing_file_comes_with_what_to_get_from_where_how_large_and_under_which_licence(
+    capsys, tiny
+):
     shutil.rmtree(tiny / "images")
     (tiny / "refcoco+" / "refs(unc).p").unlink()
     assert main(["data", "--task", "refcoco+", "--data", str(tiny)]) == 3
     shown = capsys.readouterr().out
-    assert "refcoco+/refs(unc).p: the references, UNC split; get it from https://github.com/lichengunc/refer" in shown
+    assert (
+        "refcoco+/refs(unc).p: the references, UNC split; get it from https://github.com/lichengunc/refer"
+        in shown
+    )
     assert (
         "images/coco/train2014: the folder of COCO's train2014 images (13.5 GB); get it from "
         "http://images.cocodataset.org/zips/train2014.zip (train2014.zip, 13.5 GB, images under Flickr's terms of use, research); "
@@ -82,7 +99,11 @@ def test_annotations_are_counted_where_the_images_are_not_there_yet(capsys, tiny
     _, answer = asked(capsys, "--task", "refcoco+", "--split", "testA", "--data", tiny)
     (split,) = answer["splits"]
     assert split["counts"] == {"samples": 2, "images": 1, "references": 1}
-    assert split["found"] == ["2 samples, officially 5,726", "1 images, officially 750", "1 references, officially 1,975"]
+    assert split["found"] == [
+        "2 samples, officially 5,726",
+        "1 images, officially 750",
+        "1 references, officially 1,975",
+    ]
 
 
 def test_images_that_annotations_name_and_the_folder_lacks_are_all_named(capsys, own):
@@ -146,20 +167,29 @@ def test_questions_without_the_answers_of_people_are_told_before_a_run(capsys, o
     (own / "vqa" / "v2_mscoco_val2014_annotations.json").unlink()
     _, answer = asked(capsys, "--task", "vqav2", "--split", "val", "--data", own)
     assert by_place(answer)["vqa/v2_mscoco_val2014_annotations.json"]["state"] == "missing"
-    assert find_task("vqav2").files("val")[1] in DataFolder(own, "files").missing(find_task("vqav2").files("val"))
+    assert find_task("vqav2").files("val")[1] in DataFolder(own, "files").missing(
+        find_task("vqav2").files("val")
+    )
 
 
 def test_alternatives_of_two_tasks_are_two_files_where_only_one_is_there(capsys, own):
     (own / "coco" / "dataset_coco.json").unlink()
-    (own / "coco_karpathy_test.json").write_text('[{"image": "val2014/COCO_val2014_000000100000.jpg", "caption": ["a"]}]')
-    _, answer = asked(capsys, "--task", "coco-caption,coco-retrieval", "--split", "test", "--data", own)
+    (own / "coco_karpathy_test.json").write_text(
+        '[{"image": "val2014/COCO_val2014_000000100000.jpg", "caption": ["a"]}]'
+    )
+    _, answer = asked(
+        capsys, "--task", "coco-caption,coco-retrieval", "--split", "test", "--data", own
+    )
     files = by_place(answer)
     assert files["coco_karpathy_test.json"]["needed_by"] == ["coco-caption test"]
     assert "3ff34b0ef2db02d01c37399f6a2a6cd1" in files["coco_karpathy_test.json"]["found"][0]
     assert files["coco/dataset_coco.json"]["needed_by"] == ["coco-retrieval test"]
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--task", "chess"], 2), (["--data", "nowhere"], 3), (["--split", "testC"], 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--task", "chess"], 2), (["--data", "nowhere"], 3), (["--split", "testC"], 2)],
+)
 def test_what_does_not_exist_is_refused(capsys, tmp_path, monkeypatch, arguments, code):
     monkeypatch.chdir(tmp_path)
     assert main(["data", *arguments]) == code
@@ -178,7 +208,10 @@ def test_a_digest_is_what_git_and_the_others_print(tmp_path):
     file.write_text("hello\n")
     assert digest_of(file, "git-blob") == "ce013625030ba8dba906f756967f9e9ca394464a"
     assert digest_of(file, "md5") == "b1946ac92492d2347c6235b4d2611184"
-    assert digest_of(file, "sha256") == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    assert (
+        digest_of(file, "sha256")
+        == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    )
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the annotations of lil-lab/nlvr are not here")
@@ -188,13 +221,34 @@ def test_the_real_annotations_of_nlvr2_have_the_published_hash_and_counts(tmp_pa
     (tmp_path / "nlvr2" / file).symlink_to(REAL / file)
     task = find_task("nlvr2")
     assert objection(REAL / file) is None
-    assert deviations("nlvr2", split, task.counts(task.load(DataFolder(tmp_path, "files"), split))) == []
+    assert (
+        deviations("nlvr2", split, task.counts(task.load(DataFolder(tmp_path, "files"), split)))
+        == []
+    )
 
 
 def test_scoring_needs_no_images(capsys, tiny):
     shutil.rmtree(tiny / "images")
     predictions = tiny / "boxes.json"
-    predictions.write_text(json.dumps([{"sent_id": 103, "pred": [0.5, 0.5, 0.1, 0.1]}, {"sent_id": 104, "pred": [0.5, 0.5, 0.1, 0.1]}]))
-    arguments = ["--task", "refcoco+", "--split", "testA", "--predictions", str(predictions), "--data", str(tiny), "--format", "json"]
+    predictions.write_text(
+        json.dumps(
+            [
+                {"sent_id": 103, "pred": [0.5, 0.5, 0.1, 0.1]},
+                {"sent_id": 104, "pred": [0.5, 0.5, 0.1, 0.1]},
+            ]
+        )
+    )
+    arguments = [
+        "--task",
+        "refcoco+",
+        "--split",
+        "testA",
+        "--predictions",
+        str(predictions),
+        "--data",
+        str(tiny),
+        "--format",
+        "json",
+    ]
     assert main(["score", *arguments]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 2

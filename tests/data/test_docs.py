@@ -21,14 +21,22 @@ def test_every_file_is_there_with_its_best_place_its_name_and_where_it_comes_fro
             for needed in task.files(split):
                 assert needed.places[0] in DOCS or PurePosixPath(needed.places[0]).name in DOCS
                 for name in {PurePosixPath(place).name for place in needed.places} - {"images"}:
-                    assert name in DOCS or name.replace("_val", "_{val,test}").replace("_test", "_{val,test}") in DOCS
+                    assert (
+                        name in DOCS
+                        or name.replace("_val", "_{val,test}").replace("_test", "_{val,test}")
+                        in DOCS
+                    )
                 if "X-VLM" not in needed.source:
                     assert needed.source.split(" (")[0].split(", folder")[0] in DOCS
 
 
 def test_every_copy_on_the_hub_is_there_with_its_revision():
     for task, copy in COPIES.items():
-        row = next(line for line in DOCS.splitlines() if line.startswith("| ") and f"`{copy.repository}`" in line)
+        row = next(
+            line
+            for line in DOCS.splitlines()
+            if line.startswith("| ") and f"`{copy.repository}`" in line
+        )
         assert f"`{copy.revision}`" in row and task in row.split("|")[1]
     for task in UNUSABLE:
         assert f"| {task} | – |" in DOCS
@@ -36,6 +44,10 @@ def test_every_copy_on_the_hub_is_there_with_its_revision():
 
 def test_every_published_hash_is_of_a_file_that_some_task_or_vocabulary_needs():
     names = {
-        PurePosixPath(place).name for task in TASKS for split in task.splits for needed in task.files(split) for place in needed.places
+        PurePosixPath(place).name
+        for task in TASKS
+        for split in task.splits
+        for needed in task.files(split)
+        for place in needed.places
     }
     assert set(FILES) <= names | {"vocab.txt"}

@@ -29,7 +29,12 @@ def site():
 def get(site, folder, *, path="/file", size=None, sha256=None, pace=PACE):
     seen = []
     download(
-        f"{site.url}{path}", folder / "file", size=size, sha256=sha256, pace=pace, report=lambda done, total: seen.append((done, total))
+        f"{site.url}{path}",
+        folder / "file",
+        size=size,
+        sha256=sha256,
+        pace=pace,
+        report=lambda done, total: seen.append((done, total)),
     )
     return seen
 
@@ -74,7 +79,9 @@ def test_a_server_that_announces_more_than_it_sends_gives_no_file(site, tmp_path
     assert not (tmp_path / "file").exists()
 
 
-def test_a_server_that_announces_less_than_the_published_size_is_refused_before_anything_comes(site, tmp_path):
+def test_a_server_that_announces_less_than_the_published_size_is_refused_before_anything_comes(
+    site, tmp_path
+):
     with pytest.raises(DataError, match="the server has 100,000 bytes, the published file 99,999"):
         get(site, tmp_path, size=99_999)
     assert list(tmp_path.iterdir()) == [] and len(site.asked) == 1
@@ -107,9 +114,13 @@ def test_wrong_bytes_are_deleted_and_never_get_the_name(site, tmp_path, ranges):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_goes_away_leaves_what_came_and_the_next_sitting_asks_for_the_rest_only(site, tmp_path):
+def test_a_server_that_goes_away_leaves_what_came_and_the_next_sitting_asks_for_the_rest_only(
+    site, tmp_path
+):
     site.breaks = lambda request: None if request <= 6 else 0
-    with pytest.raises(HarnessError, match="what came so far is kept, run the same command to go on"):
+    with pytest.raises(
+        HarnessError, match="what came so far is kept, run the same command to go on"
+    ):
         get(site, tmp_path, sha256=SHA256, pace=replace(PACE, connections=1))
     assert not (tmp_path / "file").exists()
     note = json.loads((tmp_path / "file.partial.json").read_text())
@@ -210,12 +221,26 @@ def test_an_empty_file_is_a_file(site, tmp_path):
 
 def test_a_machine_without_a_server_is_an_error_in_words(tmp_path):
     with pytest.raises(HarnessError, match="refused"):
-        download("http://127.0.0.1:9/file", tmp_path / "file", size=None, sha256=None, pace=PACE, report=lambda *_: None)
+        download(
+            "http://127.0.0.1:9/file",
+            tmp_path / "file",
+            size=None,
+            sha256=None,
+            pace=PACE,
+            report=lambda *_: None,
+        )
 
 
 def test_only_web_addresses_are_fetched(tmp_path):
     with pytest.raises(UsageError, match="only http and https"):
-        download("file:///etc/passwd", tmp_path / "file", size=None, sha256=None, pace=PACE, report=lambda *_: None)
+        download(
+            "file:///etc/passwd",
+            tmp_path / "file",
+            size=None,
+            sha256=None,
+            pace=PACE,
+            report=lambda *_: None,
+        )
 
 
 def test_random_misfortune_ends_in_the_right_file_or_in_none(tmp_path):
@@ -231,7 +256,9 @@ def test_random_misfortune_ends_in_the_right_file_or_in_none(tmp_path):
                 return dice.random() < share
 
         site = Site({"/file": CONTENT}, ranges=dice.random() < 0.7, tag=dice.choice([None, '"a"']))
-        site.breaks = lambda request, unlucky=unlucky, chance=chance, dice=dice: dice.randrange(9_000) if unlucky(chance) else None
+        site.breaks = lambda request, unlucky=unlucky, chance=chance, dice=dice: (
+            dice.randrange(9_000) if unlucky(chance) else None
+        )
         site.status = lambda request, unlucky=unlucky: 503 if unlucky(0.1) else None
         with served(site):
             for _ in range(4):
@@ -256,7 +283,11 @@ def test_a_killed_process_loses_nothing_that_it_noted(site, tmp_path):
         assert running.stdout is not None
         assert any(line.strip() == "63000" for line in running.stdout)
         # Both connections wait for a piece that does not come, and all that came is noted.
-        while len(site.asked) < 10 or sum(json.loads((tmp_path / "file.partial.json").read_text())["written"].values()) < 63_000:
+        while (
+            len(site.asked) < 10
+            or sum(json.loads((tmp_path / "file.partial.json").read_text())["written"].values())
+            < 63_000
+        ):
             time.sleep(0.01)
     finally:
         running.kill()

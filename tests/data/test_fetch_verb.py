@@ -36,10 +36,16 @@ def site(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_HUB_OFFLINE")
     root = embedded_data().root
-    images = {f"val2017/{path.name}": path for path in (root / "images" / "coco" / "val2017").iterdir()}
+    images = {
+        f"val2017/{path.name}": path for path in (root / "images" / "coco" / "val2017").iterdir()
+    }
     annotations = (root / "ovad" / "ovad2000.json").read_bytes()
     vocabulary = b"[PAD]\n[UNK]\n"
-    files = {"/val2017.zip": archive(images), "/ovad.zip": archive({"ovad2000.json": annotations}), "/vocab.txt": vocabulary}
+    files = {
+        "/val2017.zip": archive(images),
+        "/ovad.zip": archive({"ovad2000.json": annotations}),
+        "/vocab.txt": vocabulary,
+    }
     blob = hashlib.sha1(b"blob %d\0" % len(annotations) + annotations).hexdigest()
     monkeypatch.setattr(
         known,
@@ -47,7 +53,9 @@ def site(monkeypatch, tmp_path):
         {
             **known.FILES,
             "ovad2000.json": replace(known.FILES["ovad2000.json"], value=blob),
-            "vocab.txt": replace(known.FILES["vocab.txt"], value=hashlib.sha256(vocabulary).hexdigest()),
+            "vocab.txt": replace(
+                known.FILES["vocab.txt"], value=hashlib.sha256(vocabulary).hexdigest()
+            ),
         },
     )
     with served(Site(files)) as running:
@@ -57,7 +65,13 @@ def site(monkeypatch, tmp_path):
             if content is not None:
                 sha256 = hashlib.sha256(content).hexdigest() if origin.sha256 else None
                 url, size = f"{running.url}/{origin.name}", len(content) if origin.size else None
-                origin = replace(origin, url=url, size=size, sha256=sha256, unpacked=10**8 if origin.unpacked else None)
+                origin = replace(
+                    origin,
+                    url=url,
+                    size=size,
+                    sha256=sha256,
+                    unpacked=10**8 if origin.unpacked else None,
+                )
             here.append(origin)
         monkeypatch.setattr(origins, "OPEN", tuple(here))
         yield running
@@ -69,7 +83,10 @@ FETCH = ["fetch", "--task", "ovad", "--data", "data"]
 def test_without_yes_nothing_is_asked_of_anybody(site, tmp_path, capsys):
     assert main(FETCH) == 0
     shown = capsys.readouterr()
-    assert f"ovad.zip: size not published, CC BY-NC-SA 4.0\n  from {site.url}/ovad.zip\n  to   data/ovad/ovad2000.json" in shown.out
+    assert (
+        f"ovad.zip: size not published, CC BY-NC-SA 4.0\n  from {site.url}/ovad.zip\n  to   data/ovad/ovad2000.json"
+        in shown.out
+    )
     assert " MB, images under Flickr's terms of use" in shown.out
     assert "nothing was fetched; add --yes to fetch" in shown.err
     assert site.asked == [] and list(tmp_path.iterdir()) == []
@@ -78,10 +95,16 @@ def test_without_yes_nothing_is_asked_of_anybody(site, tmp_path, capsys):
 def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
     assert main([*FETCH, "--yes"]) == 0
     shown = capsys.readouterr().out
-    assert "data/ovad/ovad2000.json: fetched" in shown and "data/images/coco/val2017: fetched" in shown
-    assert main(["data", "--task", "ovad", "--data", "data", "--verify", "--format", "json"]) == 3  # 514 boxes are not OVAD's 14,000
+    assert (
+        "data/ovad/ovad2000.json: fetched" in shown and "data/images/coco/val2017: fetched" in shown
+    )
+    assert (
+        main(["data", "--task", "ovad", "--data", "data", "--verify", "--format", "json"]) == 3
+    )  # 514 boxes are not OVAD's 14,000
     answer = json.loads(capsys.readouterr().out)
-    assert [file["state"] for file in answer["files"]] == ["present", "present"] and answer["misfits"] == []
+    assert [file["state"] for file in answer["files"]] == ["present", "present"] and answer[
+        "misfits"
+    ] == []
     assert answer["splits"][0]["counts"]["samples"] == 514
     assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == ["lock"]
     asked = len(site.asked)
@@ -111,13 +134,16 @@ def test_one_file_that_cannot_be_had_keeps_no_other_from_coming(site, tmp_path, 
 
 def test_a_file_that_is_gone_comes_with_another_place_to_look(site, monkeypatch, capsys):
     there = [
-        replace(origin, url=f"{site.url}/caption_datasets.zip") if origin.name == "caption_datasets.zip" else origin
+        replace(origin, url=f"{site.url}/caption_datasets.zip")
+        if origin.name == "caption_datasets.zip"
+        else origin
         for origin in origins.OPEN
     ]
     monkeypatch.setattr(origins, "OPEN", tuple(there))
     assert main(["fetch", "--task", "flickr30k-retrieval", "--data", "data", "--yes"]) == 3
     assert (
-        "caption_datasets.zip: the server answers 404 Not Found; Kaggle, shtvkumar/karpathy-splits, has a copy" in capsys.readouterr().err
+        "caption_datasets.zip: the server answers 404 Not Found; Kaggle, shtvkumar/karpathy-splits, has a copy"
+        in capsys.readouterr().err
     )
 
 
@@ -162,15 +188,22 @@ def test_a_disk_without_room_is_told_before_anything_is_asked_for(site, monkeypa
 
 
 def test_the_hub_is_not_asked_when_it_is_to_be_left_alone(site, monkeypatch, capsys):
-    hub = [replace(origin, url=origins.BERT) if origin.name == "vocab.txt" else origin for origin in origins.OPEN]
+    hub = [
+        replace(origin, url=origins.BERT) if origin.name == "vocab.txt" else origin
+        for origin in origins.OPEN
+    ]
     monkeypatch.setattr(origins, "OPEN", tuple(hub))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main([*FETCH, "--yes"]) == 4
     assert "not fetched, since HF_HUB_OFFLINE is set" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["fetch"], 2), (["fetch", "--data", "data", "--task", "chess"], 2)])
-def test_a_fetch_needs_a_folder_and_tasks_that_there_are(tmp_path, monkeypatch, capsys, arguments, code):
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["fetch"], 2), (["fetch", "--data", "data", "--task", "chess"], 2)]
+)
+def test_a_fetch_needs_a_folder_and_tasks_that_there_are(
+    tmp_path, monkeypatch, capsys, arguments, code
+):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == code
     assert capsys.readouterr().out == ""
@@ -188,7 +221,10 @@ def test_without_gdown_weights_are_named_with_folder_file_and_place(site, monkey
     monkeypatch.setitem(sys.modules, "gdown", None)
     assert main([*FETCH, "--weights", "--yes"]) == 3
     shown = capsys.readouterr().err
-    assert f"{WEIGHTS}: missing a checkpoint of X-VLM (base); get 16m_base_model_state_step_199999.th from Google Drive" in shown
+    assert (
+        f"{WEIGHTS}: missing a checkpoint of X-VLM (base); get 16m_base_model_state_step_199999.th from Google Drive"
+        in shown
+    )
     assert "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in shown and "pip install gdown" in shown
 
 
@@ -208,12 +244,20 @@ def drive(monkeypatch, *, content, folder=True):
             types.SimpleNamespace(id="x", path="log"),
         ]
 
-    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=download, download_folder=download_folder))
+    monkeypatch.setitem(
+        sys.modules,
+        "gdown",
+        types.SimpleNamespace(download=download, download_folder=download_folder),
+    )
     return asked
 
 
-@pytest.mark.parametrize(("folder", "id"), [(True, "the file"), (False, "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0")])
-def test_with_gdown_weights_come_by_their_name_from_the_folder_or_by_the_id_of_the_file(site, tmp_path, monkeypatch, folder, id):
+@pytest.mark.parametrize(
+    ("folder", "id"), [(True, "the file"), (False, "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0")]
+)
+def test_with_gdown_weights_come_by_their_name_from_the_folder_or_by_the_id_of_the_file(
+    site, tmp_path, monkeypatch, folder, id
+):
     asked = drive(monkeypatch, content=b"PK\x03\x04weights", folder=folder)
     assert main([*FETCH, "--weights", "--yes"]) == 0
     assert asked == [id] and (tmp_path / WEIGHTS).read_bytes() == b"PK\x03\x04weights"
@@ -223,4 +267,6 @@ def test_a_web_page_instead_of_weights_gets_no_name(site, tmp_path, monkeypatch,
     drive(monkeypatch, content=b"<html>too many users</html>")
     assert main([*FETCH, "--weights", "--yes"]) == 3
     assert "sent no weights" in capsys.readouterr().err
-    assert not (tmp_path / "data" / "checkpoints" / "x-vlm-base-16m").exists() or not list((tmp_path / WEIGHTS).parent.iterdir())
+    assert not (tmp_path / "data" / "checkpoints" / "x-vlm-base-16m").exists() or not list(
+        (tmp_path / WEIGHTS).parent.iterdir()
+    )

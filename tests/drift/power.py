@@ -22,7 +22,9 @@ MAP_DROP = 0.0006  # taken from the scores of those that have an attribute: 0.3 
 Simulated = Callable[[Generator, float], Pair]
 
 
-def power(benchmark: Benchmark, simulated: Simulated, churn: float, *, times: int) -> tuple[float, float]:
+def power(
+    benchmark: Benchmark, simulated: Simulated, churn: float, *, times: int
+) -> tuple[float, float]:
     """Return the share of simulations in which the drop is called drift, and the mean of the drops."""
     draws = np.random.Generator(np.random.PCG64(1))
     others = [Cell("simulated", "", "", str(number), p=1.0) for number in range(CELLS - 1)]
@@ -30,7 +32,9 @@ def power(benchmark: Benchmark, simulated: Simulated, churn: float, *, times: in
     for _ in range(times):
         cell = simulation.tested(benchmark, simulated(draws, churn), draws=enough_draws(CELLS))
         found.append(judge([cell, *others])[0])
-    return float(np.mean([cell.verdict == DRIFTED for cell in found])), float(np.mean([cell.difference for cell in found]))
+    return float(np.mean([cell.verdict == DRIFTED for cell in found])), float(
+        np.mean([cell.difference for cell in found])
+    )
 
 
 def rows() -> Iterator[str]:
@@ -43,17 +47,31 @@ def rows() -> Iterator[str]:
             return simulation.shares(benchmark, draws, drop=DROP, churn=churn)
 
         yield _row(benchmark, simulated)
-    yield _row(simulation.CIDER, lambda draws, churn: simulation.ciders(draws, drop=DROP, churn=simulation.WORDINGS * churn))
-    yield _row(simulation.BLEU, lambda draws, churn: simulation.bleus(draws, drop=DROP, churn=simulation.WORDINGS * churn))
-    share, drop = power(simulation.OVAD, lambda draws, _: simulation.attributes(draws, drop=MAP_DROP), 0.0, times=MAP_TIMES)
-    yield f"| ovad box map | 14,300 | 2,000 images | {share:.0%} of {MAP_TIMES} at {drop:+.2f} points, every score moved |" + " |" * (
-        len(CHURNS) - 1
+    yield _row(
+        simulation.CIDER,
+        lambda draws, churn: simulation.ciders(draws, drop=DROP, churn=simulation.WORDINGS * churn),
+    )
+    yield _row(
+        simulation.BLEU,
+        lambda draws, churn: simulation.bleus(draws, drop=DROP, churn=simulation.WORDINGS * churn),
+    )
+    share, drop = power(
+        simulation.OVAD,
+        lambda draws, _: simulation.attributes(draws, drop=MAP_DROP),
+        0.0,
+        times=MAP_TIMES,
+    )
+    yield (
+        f"| ovad box map | 14,300 | 2,000 images | {share:.0%} of {MAP_TIMES} at {drop:+.2f} points, every score moved |"
+        + " |" * (len(CHURNS) - 1)
     )
 
 
 def _row(benchmark: Benchmark, simulated: Simulated) -> str:
     shares = [power(benchmark, simulated, churn, times=TIMES)[0] for churn in CHURNS]
-    by = f"{benchmark.clusters:,} clusters" if benchmark.clusters < benchmark.units else "themselves"
+    by = (
+        f"{benchmark.clusters:,} clusters" if benchmark.clusters < benchmark.units else "themselves"
+    )
     name = f"{benchmark.task} {benchmark.split} {benchmark.metric}"
     return f"| {name} | {benchmark.units:,} | {by} | {' | '.join(f'{share:.0%}' for share in shares)} |"
 

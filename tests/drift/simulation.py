@@ -63,9 +63,15 @@ class Pair(NamedTuple):
 def tested(benchmark: Benchmark, pair: Pair, *, draws: int) -> Cell:
     """Return a cell with the test that decides about it. Its interval, the slow part, is left out: it could only make alarms rarer."""
     before, after = (side.resampled() for side in pair)
-    difference = float(after.of(np.ones((1, after.clusters)))[0] - before.of(np.ones((1, before.clusters)))[0])
-    cell = Cell("simulated", benchmark.task, benchmark.split, benchmark.metric, difference=difference)
-    return replace(cell, interval=Interval(difference, difference), p=p_of_no_change(*pair, draws=draws))
+    difference = float(
+        after.of(np.ones((1, after.clusters)))[0] - before.of(np.ones((1, before.clusters)))[0]
+    )
+    cell = Cell(
+        "simulated", benchmark.task, benchmark.split, benchmark.metric, difference=difference
+    )
+    return replace(
+        cell, interval=Interval(difference, difference), p=p_of_no_change(*pair, draws=draws)
+    )
 
 
 def shares(benchmark: Benchmark, draws: Generator, *, drop: float, churn: float) -> Pair:
@@ -79,10 +85,20 @@ def shares(benchmark: Benchmark, draws: Generator, *, drop: float, churn: float)
     def seen(drop: float) -> NDArray[np.float64]:
         """Return what one run gets: half of the churn is between it and the truth."""
         share = np.clip(right.mean(), 0.01, 0.99)
-        rates = (churn / 2 + drop) / 200 / share, (churn / 2 - drop) / 200 / (1 - share)  # right to wrong, wrong to right
-        return np.where(right ^ (draws.random(benchmark.units) < np.where(right, *rates) * restless), 100.0, 0.0)
+        rates = (
+            (churn / 2 + drop) / 200 / share,
+            (churn / 2 - drop) / 200 / (1 - share),
+        )  # right to wrong, wrong to right
+        return np.where(
+            right ^ (draws.random(benchmark.units) < np.where(right, *rates) * restless), 100.0, 0.0
+        )
 
-    return Pair(*(Mean(values, cluster.astype(np.int32), benchmark.clusters) for values in (seen(0.0), seen(drop))))
+    return Pair(
+        *(
+            Mean(values, cluster.astype(np.int32), benchmark.clusters)
+            for values in (seen(0.0), seen(drop))
+        )
+    )
 
 
 def ciders(draws: Generator, *, drop: float, churn: float, images: int = CIDER.units) -> Pair:
@@ -92,7 +108,9 @@ def ciders(draws: Generator, *, drop: float, churn: float, images: int = CIDER.u
     changed = draws.random(images) < churn / 100
     other -= 100 * drop / churn
     cluster = np.arange(images, dtype=np.int32)
-    return Pair(*(Mean(values, cluster, images) for values in (before, np.where(changed, other, before))))
+    return Pair(
+        *(Mean(values, cluster, images) for values in (before, np.where(changed, other, before)))
+    )
 
 
 def bleus(draws: Generator, *, drop: float, churn: float, images: int = BLEU.units) -> Pair:
@@ -110,7 +128,14 @@ def bleus(draws: Generator, *, drop: float, churn: float, images: int = BLEU.uni
     return Pair(*(Bleu(np.hstack([side, guesses, words]).astype(np.int32), 4) for side in sides))
 
 
-def attributes(draws: Generator, *, drop: float, boxes: int = OVAD.units, images: int = OVAD.clusters, kinds: int = 117) -> Pair:
+def attributes(
+    draws: Generator,
+    *,
+    drop: float,
+    boxes: int = OVAD.units,
+    images: int = OVAD.clusters,
+    kinds: int = 117,
+) -> Pair:
     """Return mAP of boxes whose scores are shaken a little; `drop` takes so much away from the scores of those that have an attribute."""
     image = np.sort(draws.integers(0, images, size=boxes)).astype(np.int32)
     image[:images] = np.arange(images)
@@ -121,13 +146,22 @@ def attributes(draws: Generator, *, drop: float, boxes: int = OVAD.units, images
     before, after = (true + 0.005 * draws.normal(size=(boxes, kinds)) for _ in range(2))
     after -= drop * (labels == 1)
     columns = np.arange(kinds, dtype=np.int32)
-    return Pair(*(MeanAveragePrecision(side.astype(np.float32), labels, image, columns) for side in (before, after)))
+    return Pair(
+        *(
+            MeanAveragePrecision(side.astype(np.float32), labels, image, columns)
+            for side in (before, after)
+        )
+    )
 
 
-def all_metrics(draws: Generator, *, churn: float, drop: float = 0.0, scale: int = 1) -> Iterator[tuple[Benchmark, Pair]]:
+def all_metrics(
+    draws: Generator, *, churn: float, drop: float = 0.0, scale: int = 1
+) -> Iterator[tuple[Benchmark, Pair]]:
     """Yield every metric but mAP, of benchmarks `scale` times smaller."""
     for benchmark in SHARES:
-        smaller = benchmark._replace(units=benchmark.units // scale, clusters=benchmark.clusters // scale)
+        smaller = benchmark._replace(
+            units=benchmark.units // scale, clusters=benchmark.clusters // scale
+        )
         yield benchmark, shares(smaller, draws, drop=drop, churn=churn)
     words = min(100.0, WORDINGS * churn)
     yield CIDER, ciders(draws, drop=drop, churn=words, images=CIDER.units // scale)

@@ -15,8 +15,19 @@ from harness.shapes.benchmark import embedded_data
 from tests.contract.test_imports import loaded_by
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
 
-RUN_TEST_B = ["run", "--task", "refcoco+", "--split", "testB", "--batch-size", "32", "--out"]  # as the baseline was run
-ELSEWHERE = {"torch": "9.9.9"}  # other packages: the same predictions are no longer due, and metrics are tested
+RUN_TEST_B = [
+    "run",
+    "--task",
+    "refcoco+",
+    "--split",
+    "testB",
+    "--batch-size",
+    "32",
+    "--out",
+]  # as the baseline was run
+ELSEWHERE = {
+    "torch": "9.9.9"
+}  # other packages: the same predictions are no longer due, and metrics are tested
 
 
 def verdicts(found):
@@ -36,7 +47,14 @@ def test_a_run_again_is_identical_in_every_cell(baseline, tmp_path, capsys):
     code, found = checked(capsys, tmp_path, "--baseline", baseline, "--require-all")
     assert code == 0 and not found["failed"]
     assert {cell["verdict"] for cell in found["cells"]} == {"identical"}
-    assert [cell["metric"] for cell in found["cells"]] == ["accuracy", "consistency", "accuracy", "consistency", "accuracy", "predictions"]
+    assert [cell["metric"] for cell in found["cells"]] == [
+        "accuracy",
+        "consistency",
+        "accuracy",
+        "consistency",
+        "accuracy",
+        "predictions",
+    ]
 
 
 def load_perturbed(weights, **options):
@@ -49,7 +67,9 @@ def load_perturbed(weights, **options):
 load_model = launch.load_model
 
 
-def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(baseline, tmp_path, capsys, monkeypatch):
+def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(
+    baseline, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(launch, "load_model", load_perturbed)
     assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
@@ -57,7 +77,9 @@ def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(baselin
     shown = capsys.readouterr().out
     assert "696 of 696 predictions changed; inputs did not change" in shown
     assert "although nothing did that they depend on" in shown
-    assert shown.rstrip().endswith("FAILED: of 1 cells, 1 drifted (xvlm-shapes refcoco+ testB accuracy)")
+    assert shown.rstrip().endswith(
+        "FAILED: of 1 cells, 1 drifted (xvlm-shapes refcoco+ testB accuracy)"
+    )
 
 
 def test_another_filter_is_told_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
@@ -71,30 +93,44 @@ def test_another_filter_is_told_as_changed_inputs(baseline, tmp_path, capsys, mo
     assert "inputs changed: images, as prepared for the model" in shown and "inputs.images" in shown
 
 
-def test_a_single_changed_prediction_is_drift_where_the_same_ones_are_due(baseline, tmp_path, capsys):
+def test_a_single_changed_prediction_is_drift_where_the_same_ones_are_due(
+    baseline, tmp_path, capsys
+):
     results = copied(baseline, tmp_path, "nlvr2.dev")
     predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
     capsys.readouterr()
     assert main(["check", str(results), "--baseline", str(baseline)]) == 1
     shown = capsys.readouterr().out
     assert "nlvr2.dev.json: 1 of 160 predictions changed" in shown
-    assert "  dev-0-0-0: " in shown and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)" in shown
+    assert (
+        "  dev-0-0-0: " in shown
+        and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)" in shown
+    )
 
 
 def boxes(results, change):
     """Copy RefCOCO+ testB and change the box of its first expression, which comes with its sample."""
     (sample, *_) = find_task("refcoco+").load(embedded_data(), "testB")
-    predict_otherwise(results, "refcoco+.testB", lambda said: {sample.id: change(said[sample.id], sample)})
+    predict_otherwise(
+        results, "refcoco+.testB", lambda said: {sample.id: change(said[sample.id], sample)}
+    )
     return results
 
 
-@pytest.mark.parametrize(("by", "verdict"), [(3e-7, "identical"), (2e-6, "identical"), (2e-5, "drifted"), (1e-3, "drifted")])
+@pytest.mark.parametrize(
+    ("by", "verdict"),
+    [(3e-7, "identical"), (2e-6, "identical"), (2e-5, "drifted"), (1e-3, "drifted")],
+)
 def test_last_digits_are_no_change_and_anything_beyond_is(baseline, tmp_path, by, verdict):
-    results = boxes(copied(baseline, tmp_path, "refcoco+.testB"), lambda box, _: [box[0] + by, *box[1:]])
+    results = boxes(
+        copied(baseline, tmp_path, "refcoco+.testB"), lambda box, _: [box[0] + by, *box[1:]]
+    )
     found = check(results, baseline)
     assert verdicts(found) == {"refcoco+ testB accuracy": verdict}
     (pair,) = found.compared
-    assert (len(pair.moved.changed), len(pair.moved.last_digits)) == ((1, 0) if verdict == "drifted" else (0, 1))
+    assert (len(pair.moved.changed), len(pair.moved.last_digits)) == (
+        (1, 0) if verdict == "drifted" else (0, 1)
+    )
 
 
 def test_last_digits_that_decide_about_a_box_are_drift_of_its_metric(baseline, tmp_path):
@@ -129,7 +165,11 @@ def flipped(stem, wrong, right):
 
 def test_one_percent_flipped_both_ways_alike_is_not_drift(baseline, tmp_path):
     results = copied(baseline, tmp_path, "nlvr2.test")
-    edit_record(baseline_elsewhere := copied(baseline, tmp_path / "b", "nlvr2.test"), "nlvr2.test", software=ELSEWHERE)
+    edit_record(
+        baseline_elsewhere := copied(baseline, tmp_path / "b", "nlvr2.test"),
+        "nlvr2.test",
+        software=ELSEWHERE,
+    )
     predict_otherwise(results, "nlvr2.test", flipped("nlvr2.test", 2, 2))
     found = check(results, baseline_elsewhere)
     assert not found.failed
@@ -149,11 +189,16 @@ def test_a_drop_beyond_chance_is_drift_and_a_gain_is_improvement(baseline, tmp_p
         assert found.failed == (expected == "drifted")
 
 
-def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed(baseline, tmp_path):
+def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed(
+    baseline, tmp_path
+):
     elsewhere = copied(baseline, tmp_path, "nlvr2.dev")
     edit_record(elsewhere, "nlvr2.dev", software=ELSEWHERE, metrics={"accuracy": 78.0})
     found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
-    assert verdicts(found) == {"nlvr2 dev accuracy": "drifted", "nlvr2 dev consistency": "identical"}
+    assert verdicts(found) == {
+        "nlvr2 dev accuracy": "drifted",
+        "nlvr2 dev consistency": "identical",
+    }
     assert found.cells[0].reason == "the same predictions score differently"
 
 
@@ -167,13 +212,21 @@ def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed
         ({"data": {"sha256": "0" * 64}}, "another data"),
         ({"data": {"name": "files"}}, "another data: shapes, the baseline files"),
         ({"n": 159}, "another number of samples: 160, the baseline 159"),
-        ({"subset": {"limit": 100, "total": 160}}, "no baseline of this split; there is one of test"),
+        (
+            {"subset": {"limit": 100, "total": 160}},
+            "no baseline of this split; there is one of test",
+        ),
         ({"checkpoint": {"name": "mine"}}, "no baseline of this split; there is one of test"),
         ({"split": "test"}, "no baseline of this split; there is one of test"),
-        ({"checkpoint": {"registered": False}}, "no baseline of this checkpoint; there is one of xvlm-shapes"),
+        (
+            {"checkpoint": {"registered": False}},
+            "no baseline of this checkpoint; there is one of xvlm-shapes",
+        ),
     ],
 )
-def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(baseline, tmp_path, changes, reason):
+def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(
+    baseline, tmp_path, changes, reason
+):
     elsewhere = copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test")
     edit_record(elsewhere, "nlvr2.dev", **changes)
     found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
@@ -184,9 +237,16 @@ def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(baseline, 
 
 
 def test_a_subset_is_never_compared_with_the_whole_split(baseline, tmp_path):
-    assert main(["run", "--task", "nlvr2", "--split", "dev", "--limit", "20", "--out", str(tmp_path)]) == 0
+    assert (
+        main(["run", "--task", "nlvr2", "--split", "dev", "--limit", "20", "--out", str(tmp_path)])
+        == 0
+    )
     (cell,) = check(tmp_path, baseline).cells
-    assert cell.verdict == "not comparable" and cell.reason == "another part of the split: 20 of 160 samples, the baseline the whole split"
+    assert (
+        cell.verdict == "not comparable"
+        and cell.reason
+        == "another part of the split: 20 of 160 samples, the baseline the whole split"
+    )
 
 
 def test_a_result_of_another_checkpoint_is_compared_where_that_is_asked_for(baseline, tmp_path):
@@ -194,7 +254,14 @@ def test_a_result_of_another_checkpoint_is_compared_where_that_is_asked_for(base
     shutil.copytree(baseline / CHECKPOINT, results / "mine")
     for path in (results / "mine").glob("*.json"):
         if "checkpoint" in (content := json.loads(path.read_text())):
-            path.write_text(json.dumps({**content, "checkpoint": {**content["checkpoint"], "name": "mine", "sha256": "ab"}}))
+            path.write_text(
+                json.dumps(
+                    {
+                        **content,
+                        "checkpoint": {**content["checkpoint"], "name": "mine", "sha256": "ab"},
+                    }
+                )
+            )
     assert {cell.verdict for cell in check(results, baseline).cells} == {"not comparable"}
     found = check(results, baseline, checkpoint="XVLM_shapes")
     assert not found.failed and {cell.verdict for cell in found.cells} == {"identical"}
@@ -203,7 +270,10 @@ def test_a_result_of_another_checkpoint_is_compared_where_that_is_asked_for(base
 def test_contributions_that_are_not_those_of_the_record_are_refused(baseline, tmp_path):
     results = copied(baseline, tmp_path / "r", "nlvr2.dev")
     predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
-    for name, content in (("foreign", (baseline / CHECKPOINT / "nlvr2.test.contributions.npz").read_bytes()), ("missing", None)):
+    for name, content in (
+        ("foreign", (baseline / CHECKPOINT / "nlvr2.test.contributions.npz").read_bytes()),
+        ("missing", None),
+    ):
         before = copied(baseline, tmp_path / name, "nlvr2.dev")
         path = before / CHECKPOINT / "nlvr2.dev.contributions.npz"
         path.unlink() if content is None else path.write_bytes(content)
@@ -221,7 +291,9 @@ def test_damaged_records_fail_the_check(baseline, tmp_path, capsys):
 def test_a_baseline_without_a_result_fails_only_where_all_are_required(baseline, tmp_path, capsys):
     results = copied(baseline, tmp_path, "nlvr2.dev")
     assert main(["check", str(results), "--baseline", str(baseline)]) == 0
-    assert "not run: xvlm-shapes nlvr2 test: has a baseline and no result" in capsys.readouterr().out
+    assert (
+        "not run: xvlm-shapes nlvr2 test: has a baseline and no result" in capsys.readouterr().out
+    )
     assert main(["check", str(results), "--baseline", str(baseline), "--require-all"]) == 1
 
 
@@ -244,17 +316,32 @@ def test_every_format_says_the_same(baseline, tmp_path, capsys, monkeypatch):
     failed, shown = {}, {}
     for format in ("terminal", "md", "json", "junit"):
         capsys.readouterr()
-        failed[format] = main(["check", str(results), "--baseline", str(baseline), "--format", format])
+        failed[format] = main(
+            ["check", str(results), "--baseline", str(baseline), "--format", format]
+        )
         shown[format] = capsys.readouterr().out
     assert set(failed.values()) == {1}
     assert shown["terminal"].count("| nlvr2") == 0 and shown["md"].count("| nlvr2") == 4
-    assert [cell["verdict"] for cell in json.loads(shown["json"])["cells"]] == ["drifted", "drifted", "identical", "identical"]
+    assert [cell["verdict"] for cell in json.loads(shown["json"])["cells"]] == [
+        "drifted",
+        "drifted",
+        "identical",
+        "identical",
+    ]
     suite = ElementTree.fromstring(shown["junit"])
     assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
-    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["accuracy", "consistency"]
-    assert (tmp_path / "summary.md").read_text().count("FAILED: of 4 cells") == 4  # each of the four runs appended
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == [
+        "accuracy",
+        "consistency",
+    ]
+    assert (tmp_path / "summary.md").read_text().count(
+        "FAILED: of 4 cells"
+    ) == 4  # each of the four runs appended
 
 
 def test_neither_check_nor_diff_loads_torch(baseline, tmp_path):
-    for verb in (["check", str(baseline), "--baseline", str(baseline)], ["diff", str(baseline), str(baseline)]):
+    for verb in (
+        ["check", str(baseline), "--baseline", str(baseline)],
+        ["diff", str(baseline), str(baseline)],
+    ):
         assert not loaded_by(*verb) & {"torch", "transformers", "datasets"}

@@ -27,7 +27,11 @@ def moved(baseline, tmp_path):
     def change(said):
         ids.extend(list(said)[:3])
         little, lost, hardly = (said[id] for id in ids)
-        boxes = [*little[:2], little[2] + 0.002, little[3]], [lost[0] + 0.4, *lost[1:]], [*hardly[:2], hardly[2] + 0.0001, hardly[3]]
+        boxes = (
+            [*little[:2], little[2] + 0.002, little[3]],
+            [lost[0] + 0.4, *lost[1:]],
+            [*hardly[:2], hardly[2] + 0.0001, hardly[3]],
+        )
         return dict(zip(ids, boxes, strict=True))
 
     predict_otherwise(results, STEM, change)
@@ -38,7 +42,9 @@ def test_right_to_wrong_comes_first_then_the_rest_by_size(baseline, moved):
     results, (little, lost, hardly) = moved
     changes = changed_samples(read_result(record(baseline)), read_result(record(results)))
     assert changes[0].id == lost and {change.id for change in changes[1:]} == {little, hardly}
-    gains = [change.after - change.before for change in changes[1:]]  # which way the object lies is the model's affair
+    gains = [
+        change.after - change.before for change in changes[1:]
+    ]  # which way the object lies is the model's affair
     assert gains == sorted(gains, key=lambda gain: (gain > 0, -abs(gain)))
     assert [change.measure for change in changes] == ["accuracy", "iou", "iou"]
     assert (changes[0].before, changes[0].after) == (100.0, 0.0)
@@ -55,19 +61,33 @@ def test_losses_come_before_gains(baseline, tmp_path):
         return {id: not said[id] for id in (*wrong, *right)}
 
     predict_otherwise(results, "nlvr2.dev", change)
-    changes = changed_samples(read_result(record(baseline, "nlvr2.dev")), read_result(record(results, "nlvr2.dev")))
-    assert [(change.before, change.after) for change in changes] == [(100.0, 0.0)] * 2 + [(0.0, 100.0)] * 2
+    changes = changed_samples(
+        read_result(record(baseline, "nlvr2.dev")), read_result(record(results, "nlvr2.dev"))
+    )
+    assert [(change.before, change.after) for change in changes] == [(100.0, 0.0)] * 2 + [
+        (0.0, 100.0)
+    ] * 2
 
 
 def test_the_environment_comes_before_the_samples_and_names_what_changed(baseline, moved, capsys):
     results, _ = moved
-    edit_record(results, STEM, software={"torch": "9.9.9", "pillow": "1.0"}, settings={"dtype": "tf32", "device": "cuda (X)"})
+    edit_record(
+        results,
+        STEM,
+        software={"torch": "9.9.9", "pillow": "1.0"},
+        settings={"dtype": "tf32", "device": "cuda (X)"},
+    )
     capsys.readouterr()
     assert main(["diff", str(record(baseline)), str(record(results))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    places = [next(number for number, line in enumerate(lines) if line.startswith(word)) for word in ("torch", "pillow", "device", "dtype")]
+    places = [
+        next(number for number, line in enumerate(lines) if line.startswith(word))
+        for word in ("torch", "pillow", "device", "dtype")
+    ]
     assert places == sorted(places)
-    assert places[-1] < next(number for number, line in enumerate(lines) if line.startswith("Samples that changed: 3"))
+    assert places[-1] < next(
+        number for number, line in enumerate(lines) if line.startswith("Samples that changed: 3")
+    )
 
 
 def test_old_and_new_answers_stand_beside_one_another(baseline, tmp_path, capsys):
@@ -78,7 +98,11 @@ def test_old_and_new_answers_stand_beside_one_another(baseline, tmp_path, capsys
     pair = [str(record(folder, "vqav2.test-dev")) for folder in (baseline, results)]
     assert main(["diff", *pair, "--format", "json"]) == 0
     ((change,),) = [found["changes"] for found in json.loads(capsys.readouterr().out)["diffs"]]
-    assert (change["id"], change["predicted_before"], change["predicted_after"]) == (id, was, "a giraffe")
+    assert (change["id"], change["predicted_before"], change["predicted_after"]) == (
+        id,
+        was,
+        "a giraffe",
+    )
 
 
 def test_only_so_many_samples_are_shown_as_asked_for(baseline, moved, capsys):
@@ -86,7 +110,9 @@ def test_only_so_many_samples_are_shown_as_asked_for(baseline, moved, capsys):
     capsys.readouterr()
     assert main(["diff", str(baseline), str(results), "--limit", "1", "--format", "md"]) == 0
     shown = capsys.readouterr().out
-    assert "Samples that changed: 1 of 3, the most important first" in shown and f"| {lost} " in shown
+    assert (
+        "Samples that changed: 1 of 3, the most important first" in shown and f"| {lost} " in shown
+    )
 
 
 def test_predictions_may_be_compressed_and_must_be_those_of_the_record(baseline, moved):

@@ -16,14 +16,21 @@ COPIES = 3  # of each metric, as several splits and derived metrics have
 
 def simulated_check(draws, *, churn, drop=0.0, copies=COPIES):
     """Judge `copies` of every metric of smaller benchmarks."""
-    pairs = [entry for _ in range(copies) for entry in simulation.all_metrics(draws, churn=churn, drop=drop, scale=SCALE)]
+    pairs = [
+        entry
+        for _ in range(copies)
+        for entry in simulation.all_metrics(draws, churn=churn, drop=drop, scale=SCALE)
+    ]
     return judge([simulation.tested(*entry, draws=enough_draws(len(pairs))) for entry in pairs])
 
 
 @pytest.mark.parametrize("churn", [0.5, 4.0])
 def test_without_a_change_false_alarms_over_all_cells_are_rarer_than_the_level(churn):
     draws = np.random.Generator(np.random.PCG64(11))
-    alarms = sum(any(cell.verdict == DRIFTED for cell in simulated_check(draws, churn=churn)) for _ in range(CHECKS))
+    alarms = sum(
+        any(cell.verdict == DRIFTED for cell in simulated_check(draws, churn=churn))
+        for _ in range(CHECKS)
+    )
     assert alarms <= (1 - LEVEL) * CHECKS
 
 
@@ -43,8 +50,18 @@ def test_without_a_change_a_check_of_one_metric_alarms_no_oftener_either(churn):
 def test_a_drop_of_five_points_is_found_in_the_larger_benchmarks_every_time():
     draws = np.random.Generator(np.random.PCG64(13))
     judged = [simulated_check(draws, churn=12.0, drop=5.0, copies=1) for _ in range(10)]
-    found = Counter(f"{cell.task} {cell.metric}" for cells in judged for cell in cells if cell.verdict == DRIFTED)
-    assert found["vqav2 accuracy"] == found["coco-retrieval t2i_r1"] == found["coco-caption bleu4"] == 10
+    found = Counter(
+        f"{cell.task} {cell.metric}"
+        for cells in judged
+        for cell in cells
+        if cell.verdict == DRIFTED
+    )
+    assert (
+        found["vqav2 accuracy"]
+        == found["coco-retrieval t2i_r1"]
+        == found["coco-caption bleu4"]
+        == 10
+    )
 
 
 def test_mean_average_precision_is_found_to_drop_and_not_to_drop():

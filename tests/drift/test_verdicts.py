@@ -10,7 +10,12 @@ DROP = {"metric": "accuracy", "difference": -1.0, "interval": Interval(-1.5, -0.
 
 def verdict(*, among=0, **changes):
     """The verdict on a cell, judged among so many others of which nothing changed."""
-    first, *_ = judge([Cell("c", "t", "s", **{**DROP, **changes}), *(Cell("c", "t", "s", str(n), p=1.0) for n in range(among))])
+    first, *_ = judge(
+        [
+            Cell("c", "t", "s", **{**DROP, **changes}),
+            *(Cell("c", "t", "s", str(n), p=1.0) for n in range(among)),
+        ]
+    )
     return first.verdict
 
 
@@ -20,7 +25,10 @@ def verdict(*, among=0, **changes):
         ({}, "drifted"),
         ({"p": 0.06}, "same"),
         ({"interval": Interval(-2.0, 0.0)}, "same"),
-        ({"difference": -0.09, "interval": Interval(-0.12, -0.06)}, "same"),  # sure, and smaller than what is lost in print
+        (
+            {"difference": -0.09, "interval": Interval(-0.12, -0.06)},
+            "same",
+        ),  # sure, and smaller than what is lost in print
         ({"difference": -0.11, "interval": Interval(-0.14, -0.08)}, "drifted"),
         ({"metric": "cider", "difference": -0.4, "interval": Interval(-0.5, -0.3)}, "same"),
         ({"metric": "cider", "difference": -0.6, "interval": Interval(-0.7, -0.5)}, "drifted"),

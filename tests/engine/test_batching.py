@@ -36,19 +36,30 @@ def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_paddin
         longest = max(lengths[index] for index in group)
         assert len(group) == 1 or len(group) * longest <= grain.tokens
         if len(group) > FEW:
-            assert len(group) * longest - sum(lengths[index] for index in group) <= WASTE * len(group) * longest
+            assert (
+                len(group) * longest - sum(lengths[index] for index in group)
+                <= WASTE * len(group) * longest
+            )
 
 
 @given(st.data(), LENGTHS.filter(len), GRAINS)
-def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(data, lengths, grain):
-    memory_of = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(lengths), max_size=len(lengths))))
+def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(
+    data, lengths, grain
+):
+    memory_of = np.array(
+        data.draw(st.lists(st.integers(0, 4), min_size=len(lengths), max_size=len(lengths)))
+    )
     texts = [list(range(1, length + 1)) for length in lengths]
     seated = []
     for table in seat(texts, memory_of, grain):
         assert table.ids.shape == table.present.shape and (table.present.sum(-1) >= 1).all()
         assert torch.equal(table.memories[table.row], torch.from_numpy(memory_of)[table.texts])
-        assert len(set(zip(table.row.tolist(), table.column.tolist(), strict=True))) == len(table.texts)
-        for text, ids, present in zip(table.texts, table.each(table.ids), table.each(table.present), strict=True):
+        assert len(set(zip(table.row.tolist(), table.column.tolist(), strict=True))) == len(
+            table.texts
+        )
+        for text, ids, present in zip(
+            table.texts, table.each(table.ids), table.each(table.present), strict=True
+        ):
             assert ids[present.bool()].tolist() == texts[text] and not ids[~present.bool()].any()
         seated += table.texts.tolist()
     assert sorted(seated) == list(range(len(texts)))
@@ -57,7 +68,16 @@ def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(
 def test_seven_readers_of_one_memory_and_one_of_another_sit_in_two_rows():
     (table,) = seat([[7]] * 8, np.array([5, 5, 5, 2, 5, 5, 5, 5]), grain(99))
     assert table.memories.tolist() == [2, 5] and table.ids.shape == (2, 7, 1)
-    assert table.row.tolist() == [1, 1, 1, 0, 1, 1, 1, 1] and table.column.tolist() == [0, 1, 2, 0, 3, 4, 5, 6]
+    assert table.row.tolist() == [1, 1, 1, 0, 1, 1, 1, 1] and table.column.tolist() == [
+        0,
+        1,
+        2,
+        0,
+        3,
+        4,
+        5,
+        6,
+    ]
 
 
 def test_padding_is_zero_and_told():

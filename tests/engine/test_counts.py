@@ -42,17 +42,46 @@ def counts(monkeypatch):
     count(monkeypatch, VisionEncoder, "forward", found, encoding)
     count(monkeypatch, Bert, "remember", found, remembering)
     count(monkeypatch, PairNetwork, "remember", found, remembering)
-    count(monkeypatch, RetrievalNetwork, "match", found, lambda network, logits, *_: ("scored", len(logits)))
+    count(
+        monkeypatch,
+        RetrievalNetwork,
+        "match",
+        found,
+        lambda network, logits, *_: ("scored", len(logits)),
+    )
     return found
 
 
 def predicted(out, name):
-    return [json.loads(line) for line in (out / "xvlm-shapes" / f"{name}.predictions.jsonl").read_text().splitlines()[1:]]
+    return [
+        json.loads(line)
+        for line in (out / "xvlm-shapes" / f"{name}.predictions.jsonl").read_text().splitlines()[1:]
+    ]
 
 
-@pytest.mark.parametrize(("task", "split"), [("vqav2", "val"), ("refcoco+", "testB"), ("coco-caption", "test"), ("nlvr2", "dev")])
+@pytest.mark.parametrize(
+    ("task", "split"),
+    [("vqav2", "val"), ("refcoco+", "testB"), ("coco-caption", "test"), ("nlvr2", "dev")],
+)
 def test_each_distinct_image_is_encoded_once_and_remembered_once(task, split, counts, tmp_path):
-    assert main(["run", "--task", task, "--split", split, "--limit", "90", "--out", str(tmp_path), "--batch-size", "16"]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--task",
+                task,
+                "--split",
+                split,
+                "--limit",
+                "90",
+                "--out",
+                str(tmp_path),
+                "--batch-size",
+                "16",
+            ]
+        )
+        == 0
+    )
     samples = find_task(task).load(embedded_data(), split)
     done = {entry["id"] for entry in predicted(tmp_path, f"{task}.{split}.limit-90")}
     images = {image for sample in samples if sample.id in done for image in sample.images}
@@ -60,14 +89,33 @@ def test_each_distinct_image_is_encoded_once_and_remembered_once(task, split, co
 
 
 def test_retrieval_encodes_each_image_once_and_scores_each_pair_once(counts, tmp_path):
-    assert main(["run", "--task", "flickr30k-retrieval", "--split", "val", "--limit", "30", "--out", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--task",
+                "flickr30k-retrieval",
+                "--split",
+                "val",
+                "--limit",
+                "30",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     entries = predicted(tmp_path, "flickr30k-retrieval.val.limit-30")
     assert counts["encoded"] == len(entries) == 30
     assert counts["scored"] == sum(len(set(entry["prediction"]["texts"])) for entry in entries)
 
 
-@pytest.mark.parametrize(("task", "split"), [("flickr30k-retrieval", "val"), ("refcoco+", "testB"), ("nlvr2", "dev")])
-def test_of_each_reader_only_the_first_token_goes_through_the_last_layer(task, split, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("task", "split"), [("flickr30k-retrieval", "val"), ("refcoco+", "testB"), ("nlvr2", "dev")]
+)
+def test_of_each_reader_only_the_first_token_goes_through_the_last_layer(
+    task, split, monkeypatch, tmp_path
+):
     tokens, readers = Counter(), Counter()
 
     def of_each(part, states, *_):
@@ -76,7 +124,10 @@ def test_of_each_reader_only_the_first_token_goes_through_the_last_layer(task, s
     count(monkeypatch, AddAndNorm, "forward", tokens, of_each)
     count(monkeypatch, Bert, "conclude", readers, of_each)
     count(monkeypatch, Bert, "conclude_along", readers, of_each)
-    assert main(["run", "--task", task, "--split", split, "--limit", "30", "--out", str(tmp_path)]) == 0
+    assert (
+        main(["run", "--task", task, "--split", split, "--limit", "30", "--out", str(tmp_path)])
+        == 0
+    )
     (bert,) = readers
     before, last = bert.fusion_layers[-2:]
     for part in (last.attention.output, last.crossattention.output, last.output):

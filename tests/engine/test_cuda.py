@@ -29,7 +29,9 @@ def test_every_task_is_predicted_as_on_a_processor(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_is_predicted_in_shorter_types(name, dtype):
     """How far the numbers move is the benchmark's business (`xvlm-eval bench`)."""
-    assert alike(predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu"), within=0.05) >= least(name, dtype)
+    assert alike(
+        predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu"), within=0.05
+    ) >= least(name, dtype)
 
 
 def test_a_full_device_is_told_as_memory_full():

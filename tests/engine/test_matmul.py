@@ -5,9 +5,21 @@ import torch
 import torch.nn.functional as F
 
 from harness.engine import matmul as products
-from harness.engine.matmul import ALIGNED, WORTHWHILE, Linear, aligned, attend, attend_by_products, lays_out, settle, widened
+from harness.engine.matmul import (
+    ALIGNED,
+    WORTHWHILE,
+    Linear,
+    aligned,
+    attend,
+    attend_by_products,
+    lays_out,
+    settle,
+    widened,
+)
 
-laid_out = pytest.mark.skipif(not lays_out(), reason="this torch has no products of oneDNN by the names that we know")
+laid_out = pytest.mark.skipif(
+    not lays_out(), reason="this torch has no products of oneDNN by the names that we know"
+)
 
 
 @pytest.fixture
@@ -18,7 +30,10 @@ def draws():
 def linear(draws, inputs, outputs, *, bias=True):
     """A map with weights as large as trained ones, and the same one settled."""
     maps = [Linear(inputs, outputs, bias=bias).requires_grad_(False) for _ in range(2)]
-    weight, offset = torch.randn(outputs, inputs, generator=draws) / inputs**0.5, torch.randn(outputs, generator=draws)
+    weight, offset = (
+        torch.randn(outputs, inputs, generator=draws) / inputs**0.5,
+        torch.randn(outputs, generator=draws),
+    )
     for one in maps:
         one.weight.copy_(weight)
         if bias:
@@ -31,7 +46,10 @@ def linear(draws, inputs, outputs, *, bias=True):
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_settled_map_gives_the_numbers_of_one_that_is_not(shape, bias, draws):
     plain, settled = linear(draws, 24, 40, bias=bias)
-    states, before = torch.randn(*shape, 24, generator=draws), torch.randn(*shape, 40, generator=draws)
+    states, before = (
+        torch.randn(*shape, 24, generator=draws),
+        torch.randn(*shape, 40, generator=draws),
+    )
     for found, expected in (
         (settled(states), F.linear(states, plain.weight, plain.bias)),
         (settled.activated(states), F.gelu(F.linear(states, plain.weight, plain.bias))),
@@ -42,10 +60,17 @@ def test_a_settled_map_gives_the_numbers_of_one_that_is_not(shape, bias, draws):
 
 
 @laid_out
-@pytest.mark.parametrize(("inputs", "outputs"), [(24, 72), (96, 384), (384, 96), (768, 3072), (3072, 768), (1024, 768)])
-def test_a_row_has_the_same_bits_whatever_else_is_there_and_however_many_threads_compute(inputs, outputs, draws):
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [(24, 72), (96, 384), (384, 96), (768, 3072), (3072, 768), (1024, 768)]
+)
+def test_a_row_has_the_same_bits_whatever_else_is_there_and_however_many_threads_compute(
+    inputs, outputs, draws
+):
     _, settled = linear(draws, inputs, outputs)
-    states, before = torch.randn(300, inputs, generator=draws), torch.randn(300, outputs, generator=draws)
+    states, before = (
+        torch.randn(300, inputs, generator=draws),
+        torch.randn(300, outputs, generator=draws),
+    )
     kinds = [lambda part: settled(states[part]), lambda part: settled.activated(states[part])]
     kinds.append(lambda part: settled.added(states[part], before[part]))
     threads = torch.get_num_threads()
@@ -54,7 +79,14 @@ def test_a_row_has_the_same_bits_whatever_else_is_there_and_however_many_threads
         try:
             for number in (1, 2):
                 torch.set_num_threads(number)
-                for part in (slice(1), slice(2), slice(7, 8), slice(3, 20), slice(100), slice(1, 300)):
+                for part in (
+                    slice(1),
+                    slice(2),
+                    slice(7, 8),
+                    slice(3, 20),
+                    slice(100),
+                    slice(1, 300),
+                ):
                     assert torch.equal(compute(part), expected[part])
         finally:
             torch.set_num_threads(threads)
@@ -71,11 +103,16 @@ def test_a_matrix_with_other_uses_stays_as_it_is_where_a_map_rounds_it():
     output = Linear(24, 40)
     output.weight = words.weight
     settle(output, torch.bfloat16)
-    assert output.weight.dtype is output.bias.dtype is torch.bfloat16 and words.weight.dtype is torch.float32
+    assert (
+        output.weight.dtype is output.bias.dtype is torch.bfloat16
+        and words.weight.dtype is torch.float32
+    )
     assert torch.equal(output.weight, words.weight.bfloat16())
 
 
-@pytest.mark.parametrize("fault", [AttributeError("no such operator"), RuntimeError("no kernel for this processor")])
+@pytest.mark.parametrize(
+    "fault", [AttributeError("no such operator"), RuntimeError("no kernel for this processor")]
+)
 def test_operators_that_are_not_there_are_not_used(fault, monkeypatch, draws):
     def missing(_):
         raise fault
@@ -107,12 +144,16 @@ def test_attention_is_the_weighted_mean_of_values(draws):
     expected = weights / weights.sum(-1, keepdim=True) @ values[:, :, [0, 1, 3, 4]]
     for way in (attend, attend_by_products):
         assert torch.allclose(way(query, keys, values, mask), expected, atol=1e-5)
-        assert torch.allclose(way(query, keys[:, :, :1], values[:, :, :1]), values[:, :, :1], atol=1e-6)
+        assert torch.allclose(
+            way(query, keys[:, :, :1], values[:, :, :1]), values[:, :, :1], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("seen", [7, 8, 9, 145])
 def test_attention_by_products_is_that_of_torch_whatever_the_number_of_keys(seen, draws):
-    query, keys, values = (torch.randn(2, 3, length, 8, generator=draws) for length in (4, seen, seen))
+    query, keys, values = (
+        torch.randn(2, 3, length, 8, generator=draws) for length in (4, seen, seen)
+    )
     mask = torch.randn(2, 1, 4, seen, generator=draws)
     for given in (None, mask, mask[:1]):
         expected = F.scaled_dot_product_attention(query, keys, values, attn_mask=given)
@@ -123,7 +164,9 @@ def test_attention_by_products_is_that_of_torch_whatever_the_number_of_keys(seen
 
 
 @pytest.mark.parametrize("seen", [4, 36, 49, 144, 225])
-def test_a_mask_that_is_used_often_is_made_as_attention_wants_it_whatever_the_number_of_keys(seen, draws, monkeypatch):
+def test_a_mask_that_is_used_often_is_made_as_attention_wants_it_whatever_the_number_of_keys(
+    seen, draws, monkeypatch
+):
     """As on a GPU in 32 bits: the windows of 64, 192, 224, 384 and 480 pixels."""
     monkeypatch.setattr(products, "by_products", lambda _, *, seen: seen >= WORTHWHILE)
     query, keys, values = (torch.randn(2, 3, seen, 8, generator=draws) for _ in range(3))

@@ -18,7 +18,11 @@ def system(tmp_path):
             path.write_text(content)
         return tmp_path
 
-    write({"proc/meminfo": f"MemTotal: 99999999 kB\nMemFree: 1 kB\nMemAvailable:    {8 * GIB // 1024} kB\n"})
+    write(
+        {
+            "proc/meminfo": f"MemTotal: 99999999 kB\nMemFree: 1 kB\nMemAvailable:    {8 * GIB // 1024} kB\n"
+        }
+    )
     return write
 
 
@@ -35,7 +39,9 @@ def test_a_control_group_of_version_2_limits_with_those_above_it(system):
         "sys/fs/cgroup/job/memory.current": f"{3 * GIB}\n",
         "sys/fs/cgroup/job/memory.stat": f"anon 7\ninactive_file {GIB}\n",
     })  # fmt: skip
-    assert free_memory(root) == 2 * GIB  # the limit less what is used, and the file cache that can be dropped
+    assert (
+        free_memory(root) == 2 * GIB
+    )  # the limit less what is used, and the file cache that can be dropped
 
 
 def test_a_control_group_of_version_1_limits(system):
@@ -59,7 +65,13 @@ def test_a_group_beyond_its_limit_has_nothing_free(system):
 
 
 def test_files_that_say_nothing_are_no_limit(system):
-    root = system({"proc/self/cgroup": "0::/gone\n", "sys/fs/cgroup/memory.max": "\n", "sys/fs/cgroup/memory.current": "many\n"})
+    root = system(
+        {
+            "proc/self/cgroup": "0::/gone\n",
+            "sys/fs/cgroup/memory.max": "\n",
+            "sys/fs/cgroup/memory.current": "many\n",
+        }
+    )
     assert free_memory(root) == 8 * GIB
 
 

@@ -15,7 +15,9 @@ def grain(tokens, alike=1):
 
 
 @given(st.lists(st.integers(1, 40), max_size=120), st.integers(1, 200))
-def test_every_text_is_in_one_strip_shortest_first_and_a_strip_is_as_long_as_may_be(lengths, tokens):
+def test_every_text_is_in_one_strip_shortest_first_and_a_strip_is_as_long_as_may_be(
+    lengths, tokens
+):
     strips = list(lay_out(lengths, grain(tokens)))
     laid = [text for strip in strips for text in strip.texts.tolist()]
     assert laid == sorted(range(len(lengths)), key=lambda text: (lengths[text], text))
@@ -26,14 +28,29 @@ def test_every_text_is_in_one_strip_shortest_first_and_a_strip_is_as_long_as_may
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=60))
-def test_a_strip_tells_where_texts_begin_where_tokens_stand_and_which_texts_are_of_one_length(lengths):
+def test_a_strip_tells_where_texts_begin_where_tokens_stand_and_which_texts_are_of_one_length(
+    lengths,
+):
     (strip,) = lay_out(lengths, grain(1000))
     expected = [(text, place) for text in strip.texts.tolist() for place in range(lengths[text])]
-    assert list(zip(strip.spread(strip.texts).tolist(), strip.places.tolist(), strict=True)) == expected
-    assert [expected[token] for token in strip.first.tolist()] == [(text, 0) for text in strip.texts.tolist()]
-    of_runs = [(text, place) for run in strip.runs for text in strip.texts[run.texts].tolist() for place in range(run.length)]
+    assert (
+        list(zip(strip.spread(strip.texts).tolist(), strip.places.tolist(), strict=True))
+        == expected
+    )
+    assert [expected[token] for token in strip.first.tolist()] == [
+        (text, 0) for text in strip.texts.tolist()
+    ]
+    of_runs = [
+        (text, place)
+        for run in strip.runs
+        for text in strip.texts[run.texts].tolist()
+        for place in range(run.length)
+    ]
     assert of_runs == expected
-    assert all(run.tokens.stop - run.tokens.start == (run.texts.stop - run.texts.start) * run.length for run in strip.runs)
+    assert all(
+        run.tokens.stop - run.tokens.start == (run.texts.stop - run.texts.start) * run.length
+        for run in strip.runs
+    )
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(1, 20))
@@ -45,15 +62,22 @@ def test_where_few_texts_are_alike_they_sit_in_one_table_with_longer_ones(length
     for run in strip.runs:
         length = strip.length[run.texts]
         assert len(length) >= alike or run.texts.stop == len(lengths)
-        assert run.texts.stop == len(lengths) or strip.length[run.texts.stop] > run.length == length.max()
+        assert (
+            run.texts.stop == len(lengths)
+            or strip.length[run.texts.stop] > run.length == length.max()
+        )
         table = run.seated(tokens)
-        assert table.shape == (len(length), run.length, 1) and torch.equal(run.laid(table), tokens[run.tokens])
+        assert table.shape == (len(length), run.length, 1) and torch.equal(
+            run.laid(table), tokens[run.tokens]
+        )
         assert (run.seats is None) == (length.min() == length.max())
         for row, count in enumerate(length.tolist()):
             first = int(strip.first[run.texts][row])
             assert table[row, :count, 0].tolist() == list(range(first, first + count))
             if run.hidden is not None:
-                assert run.hidden[row, 0, 0].tolist() == [0.0] * count + [-torch.inf] * (run.length - count)
+                assert run.hidden[row, 0, 0].tolist() == [0.0] * count + [-torch.inf] * (
+                    run.length - count
+                )
 
 
 def test_texts_of_one_length_lie_next_to_one_another():

@@ -21,7 +21,9 @@ CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
 
 def model_of(name, device, dtype):
     task = find_task(name)
-    return task, load_model(find_weights(SHAPES, task=name, data=None), needs=task.needs, device=device, dtype=dtype)
+    return task, load_model(
+        find_weights(SHAPES, task=name, data=None), needs=task.needs, device=device, dtype=dtype
+    )
 
 
 def samples_of(task):
@@ -44,14 +46,27 @@ def predicted(name, *, device, dtype="float32"):
 def values(prediction):
     """The numbers, words and verdicts of a prediction, whatever they are packed in."""
     parts = prediction.values() if isinstance(prediction, dict) else prediction
-    return [value for part in parts for value in values(part)] if isinstance(prediction, dict | list | tuple) else [prediction]
+    return (
+        [value for part in parts for value in values(part)]
+        if isinstance(prediction, dict | list | tuple)
+        else [prediction]
+    )
 
 
 def alike(found, expected, *, within):
     """The share of what was predicted that is the same: numbers within a distance, everything else equal."""
     assert found.keys() == expected.keys()
-    pairs = [pair for id in expected for pair in zip(values(found[id]), values(expected[id]), strict=True)]
-    same = [math.isclose(*pair, rel_tol=0, abs_tol=within) if isinstance(pair[1], float) else pair[0] == pair[1] for pair in pairs]
+    pairs = [
+        pair
+        for id in expected
+        for pair in zip(values(found[id]), values(expected[id]), strict=True)
+    ]
+    same = [
+        math.isclose(*pair, rel_tol=0, abs_tol=within)
+        if isinstance(pair[1], float)
+        else pair[0] == pair[1]
+        for pair in pairs
+    ]
     return sum(same) / len(same)
 
 
@@ -67,7 +82,9 @@ def test_every_task_is_predicted_in_shorter_types(name, dtype):
     found, expected = predicted(name, device="cpu", dtype=dtype), predicted(name, device="cpu")
     assert alike(found, expected, within=0.05) >= least(name, dtype)
     first = dict.fromkeys(expected, next(iter(expected.values())))
-    assert len({str(prediction) for prediction in expected.values()}) > 1 and first != expected  # something is there to be changed
+    assert (
+        len({str(prediction) for prediction in expected.values()}) > 1 and first != expected
+    )  # something is there to be changed
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -87,4 +104,8 @@ def test_a_model_is_ready_to_compute_when_it_is_loaded():
     linear = [part for part in network.modules() if isinstance(part, Linear)]
     assert linear and all((part.weight is None) == lays_out() for part in linear)
     network = model_of("refcoco+", "cpu", "bfloat16")[1].network
-    assert all(part.weight.dtype is torch.bfloat16 for part in network.modules() if isinstance(part, Linear))
+    assert all(
+        part.weight.dtype is torch.bfloat16
+        for part in network.modules()
+        if isinstance(part, Linear)
+    )

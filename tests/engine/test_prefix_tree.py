@@ -12,7 +12,16 @@ from harness.models.xvlm import answerer
 from harness.models.xvlm.answerer import Questions, best, rank
 
 CLS, SEP = 1, 2
-SIZES = TextArchitecture(vocabulary=20, positions=12, width=16, heads=2, layers=2, fusion_layer=0, inner_width=32, memory_width=16)
+SIZES = TextArchitecture(
+    vocabulary=20,
+    positions=12,
+    width=16,
+    heads=2,
+    layers=2,
+    fusion_layer=0,
+    inner_width=32,
+    memory_width=16,
+)
 
 
 def spelled(*answers):
@@ -30,7 +39,10 @@ def test_what_answers_have_in_common_is_one_node():
 def test_a_prefix_sees_itself_and_those_it_goes_through():
     tree = AnswerTree.of(spelled([5], [5, 6], [5, 6, 7], [8]))
     read = tree.prefixes(torch.tensor([[2, 3], [0, 3]]))
-    assert read.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]] and read.there.tolist() == [[True] * 4, [True, True, False, False]]
+    assert read.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]] and read.there.tolist() == [
+        [True] * 4,
+        [True, True, False, False],
+    ]
     assert read.sees[0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
     assert read.row.tolist() == [0, 1, 2, 3, 4, 5] and read.word.tolist() == [6, 7, 2, 2, 2, 2]
 
@@ -47,7 +59,9 @@ def decoder():
 
 def asked(count, seed=0):
     draws = torch.Generator().manual_seed(seed)
-    return Questions(torch.randn(count, 3, 16, generator=draws), torch.ones(count, 3, dtype=torch.long))
+    return Questions(
+        torch.randn(count, 3, 16, generator=draws), torch.ones(count, 3, dtype=torch.long)
+    )
 
 
 def read_whole(decoder, questions, answer):
@@ -64,7 +78,9 @@ ANSWERS = st.lists(st.lists(st.integers(3, 19), min_size=1, max_size=4), min_siz
 
 @settings(max_examples=40, deadline=None)
 @given(ANSWERS, st.integers(1, 70), st.integers(0, 99))
-def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_the_first(decoder, answers, shortlist, seed):
+def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_the_first(
+    decoder, answers, shortlist, seed
+):
     answers, questions = spelled(*answers), asked(2, seed)
     tree = AnswerTree.of(answers)
     ranking = rank(decoder, questions, tree, shortlist=shortlist)
@@ -72,18 +88,31 @@ def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_
     for question in range(2):
         scores = plainly[question, ranking.answers[question]]
         assert torch.allclose(scores.softmax(0), ranking.probabilities[question], atol=1e-6)
-    assert best(decoder, questions, tree, shortlist=shortlist).tolist() == [tree.twin[first].item() for first in ranking.answers[:, 0]]
+    assert best(decoder, questions, tree, shortlist=shortlist).tolist() == [
+        tree.twin[first].item() for first in ranking.answers[:, 0]
+    ]
 
 
 @pytest.mark.parametrize(("certainty", "reads_all"), [(12.0, False), (-100.0, True)])
-def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can(certainty, reads_all, monkeypatch):
+def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can(
+    certainty, reads_all, monkeypatch
+):
     """An end of text that is all but certain costs nothing, so that the likeliest first word decides; an unlikely one costs all alike."""
     torch.manual_seed(4)
     decoder = LanguageModel(SIZES).eval().requires_grad_(False)
     decoder.cls.predictions.bias[SEP] += certainty
-    questions, tree = asked(3), AnswerTree.of(spelled(*([first] for first in range(3, 20)), *([first, 3] for first in range(3, 20))))
+    questions, tree = (
+        asked(3),
+        AnswerTree.of(
+            spelled(*([first] for first in range(3, 20)), *([first, 3] for first in range(3, 20)))
+        ),
+    )
     read, later_words = [], answerer._later_words
-    monkeypatch.setattr(answerer, "_later_words", lambda *given: read.append(given[3].numel()) or later_words(*given))
+    monkeypatch.setattr(
+        answerer,
+        "_later_words",
+        lambda *given: read.append(given[3].numel()) or later_words(*given),
+    )
     found = best(decoder, questions, tree, shortlist=34).tolist()
     assert (sum(read) == 3 * 34) == reads_all
     assert found == rank(decoder, questions, tree, shortlist=34).answers[:, 0].tolist()
@@ -92,15 +121,29 @@ def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can
 @pytest.mark.parametrize(
     ("first", "later", "winner"),
     [
-        pytest.param([-1.0] * 8 + [-1.5], [-1.5] * 8 + [-0.4], 8, id="the ninth scores -3.4, the others -3.5"),
-        pytest.param([-1.5] + [-1.0] * 8, [0.0] + [-1.0] * 8, 0, id="all score -3.0: the lowest index wins, though read last"),
-        pytest.param([-1.0] * 8 + [-1.5], [-0.9] * 8 + [0.0], 0, id="the ninth cannot score more than -3.0, the others have -2.9"),
+        pytest.param(
+            [-1.0] * 8 + [-1.5], [-1.5] * 8 + [-0.4], 8, id="the ninth scores -3.4, the others -3.5"
+        ),
+        pytest.param(
+            [-1.5] + [-1.0] * 8,
+            [0.0] + [-1.0] * 8,
+            0,
+            id="all score -3.0: the lowest index wins, though read last",
+        ),
+        pytest.param(
+            [-1.0] * 8 + [-1.5],
+            [-0.9] * 8 + [0.0],
+            0,
+            id="the ninth cannot score more than -3.0, the others have -2.9",
+        ),
     ],
 )
 def test_reading_stops_only_where_no_answer_that_is_left_can_win(first, later, winner, monkeypatch):
     """Eight answers are read at first, by their likeliest first words; an answer scores its first word twice and its later words."""
     begun = answerer.Beginning([], None, [], torch.tensor([first]))
     monkeypatch.setattr(answerer, "begin", lambda *_: begun)
-    monkeypatch.setattr(answerer, "_later_words", lambda decoder, begun, tree, chosen: torch.tensor(later)[chosen])
+    monkeypatch.setattr(
+        answerer, "_later_words", lambda decoder, begun, tree, chosen: torch.tensor(later)[chosen]
+    )
     tree = AnswerTree.of(spelled(*([word] for word in range(3, 12))))
     assert best(None, None, tree, shortlist=9).tolist() == [winner]

@@ -23,20 +23,28 @@ def listed(pairs):
 
 
 def test_a_pair_that_both_sides_list_is_there_once_and_ties_go_to_the_lower_index():
-    images, texts = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]])
+    images, texts = (
+        torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
+        torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]]),
+    )
     assert listed(shortlisted(images, texts, 1)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**31))
 def test_both_directions_are_united_as_from_dense_matrices(images, texts, count, seed):
     draws = torch.Generator().manual_seed(seed)
-    first, second = (torch.randint(-1, 2, (size, 3), generator=draws).float() for size in (images, texts))  # many exact ties
+    first, second = (
+        torch.randint(-1, 2, (size, 3), generator=draws).float() for size in (images, texts)
+    )  # many exact ties
     assert listed(shortlisted(first, second, count)) == plainly(first, second, count)
 
 
 def test_a_gallery_compared_some_rows_at_a_time_gives_the_same_pairs(monkeypatch):
     draws = torch.Generator().manual_seed(1)
-    images, texts = torch.randint(-2, 3, (23, 4), generator=draws).float(), torch.randint(-2, 3, (41, 4), generator=draws).float()
+    images, texts = (
+        torch.randint(-2, 3, (23, 4), generator=draws).float(),
+        torch.randint(-2, 3, (41, 4), generator=draws).float(),
+    )
     whole = listed(shortlisted(images, texts, 5))
     monkeypatch.setattr(shortlist, "ROWS", 4)
     assert listed(shortlisted(images, texts, 5)) == whole == plainly(images, texts, 5)

@@ -28,20 +28,33 @@ RUN = ["run", "--task", "refcoco+", "--out", "out"]
 
 
 def run(world, *more):
-    return main([*RUN, "--split", "val", "--data", "data", "--checkpoint", "weights/tiny.th", *more])
+    return main(
+        [*RUN, "--split", "val", "--data", "data", "--checkpoint", "weights/tiny.th", *more]
+    )
 
 
 def test_nothing_broken_is_no_error(world, capsys):
     assert run(world) == 0
-    assert "refcoco+ val: 3 samples, officially 10,758; such a result fills no row of the table" in capsys.readouterr().err
+    assert (
+        "refcoco+ val: 3 samples, officially 10,758; such a result fills no row of the table"
+        in capsys.readouterr().err
+    )
     record = json.loads((world / "out" / "tiny" / "refcoco+.val.json").read_text())
-    assert (record["n"], record["data"]["name"], record["checkpoint"]["registered"]) == (3, "files", False)
+    assert (record["n"], record["data"]["name"], record["checkpoint"]["registered"]) == (
+        3,
+        "files",
+        False,
+    )
 
 
 def change(path, **changes):
     """Edit the object at `path` (file, then keys) of a JSON or pickle file."""
     file, *keys = path
-    read, write = (json.loads, lambda value: json.dumps(value).encode()) if file.suffix == ".json" else (pickle.loads, pickle.dumps)
+    read, write = (
+        (json.loads, lambda value: json.dumps(value).encode())
+        if file.suffix == ".json"
+        else (pickle.loads, pickle.dumps)
+    )
     content = item = read(file.read_bytes())
     for key in keys:
         item = item[key]
@@ -173,7 +186,9 @@ def released(world, monkeypatch):
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
     (world / "data" / "bert-base-uncased").mkdir()
     write_vocabulary(world / "data" / "bert-base-uncased")
-    place = world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
+    place = (
+        world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
+    )
     return write_checkpoint(place, grounding_state(resolution=384))
 
 
@@ -184,7 +199,10 @@ def run_released(*more):
 def test_a_released_checkpoint_of_another_resolution_is_refused(released, capsys):
     write_checkpoint(released, grounding_state(resolution=64))
     assert run_released() == 3
-    assert "is a checkpoint of 64 px, checkpoints.yaml says 384 px for x-vlm-base-16m" in capsys.readouterr().err
+    assert (
+        "is a checkpoint of 64 px, checkpoints.yaml says 384 px for x-vlm-base-16m"
+        in capsys.readouterr().err
+    )
 
 
 def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeypatch, capsys):
@@ -204,7 +222,9 @@ def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeyp
         assert words in shown
 
 
-def test_a_released_file_that_changed_since_its_first_use_is_refused_until_the_note_is_deleted(world, released, capsys):
+def test_a_released_file_that_changed_since_its_first_use_is_refused_until_the_note_is_deleted(
+    world, released, capsys
+):
     assert run_released() == 0
     write_checkpoint(released, grounding_state(seed=1, resolution=384))
     assert run_released("--fresh") == 3
@@ -233,7 +253,9 @@ def test_the_vocabulary_is_found_where_the_hub_keeps_it(world, released, monkeyp
     shutil.rmtree(world / "data" / "bert-base-uncased")
     snapshot = world / "hub" / "models--bert-base-uncased" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
-    (world / "hub" / "models--someone--not-bert-base-uncased" / "snapshots" / "abc").mkdir(parents=True)
+    (world / "hub" / "models--someone--not-bert-base-uncased" / "snapshots" / "abc").mkdir(
+        parents=True
+    )
     write_vocabulary(snapshot)
     monkeypatch.setenv("HF_HUB_CACHE", str(world / "hub"))
     assert run_released() == 0
@@ -251,10 +273,14 @@ def test_data_and_checkpoints_are_found_without_flags(world, released, monkeypat
         content = f"data: {world / 'data'}\ncheckpoints: {world / 'elsewhere'}\n"
         (world / "config" / "xvlm-eval" / "config.yaml").write_text(content)
     assert main([*RUN, "--split", "val"]) == 0
-    assert capsys.readouterr().err.startswith(f"data of {world / 'data'}, evaluated with x-vlm-base-16m")
+    assert capsys.readouterr().err.startswith(
+        f"data of {world / 'data'}, evaluated with x-vlm-base-16m"
+    )
 
 
-@pytest.mark.parametrize(("content", "code"), [("data: [", 3), ("dada: x", 2), ("data: 3", 2), ("- x", 2), ("\x00", 3)])
+@pytest.mark.parametrize(
+    ("content", "code"), [("data: [", 3), ("dada: x", 2), ("data: 3", 2), ("- x", 2), ("\x00", 3)]
+)
 def test_a_configuration_file_that_is_none_is_named(world, monkeypatch, capsys, content, code):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(world))
     (world / "xvlm-eval").mkdir()
@@ -286,10 +312,15 @@ def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
         (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
         (["run", "--task", "refcoco+", "--device", "abacus"], "no such device"),
         (["run", "--task", "refcoco+", "--dtype", "tf32", "--device", "cpu"], "only CUDA"),
-        (["run", "--task", "refcoco+", "--checkpoint", "x-vlm-base-4m"], "has no checkpoint for refcoco+"),
+        (
+            ["run", "--task", "refcoco+", "--checkpoint", "x-vlm-base-4m"],
+            "has no checkpoint for refcoco+",
+        ),
     ],
 )
-def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(capsys, tmp_path, monkeypatch, arguments, expected):
+def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(
+    capsys, tmp_path, monkeypatch, arguments, expected
+):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert expected in capsys.readouterr().err
@@ -310,7 +341,10 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(world, capsys):
     assert "RefCOCO+ testA" in shown.out
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]],
+)
 def test_a_command_line_that_cannot_be_read_ends_with_code_2(arguments):
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -33,11 +33,20 @@ from tests.records.test_record import RECORD
 from tests.support.models_on_disk import grounding_state, write_checkpoint
 from tests.support.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
 
-SETTINGS = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), 2**63, 1e308, -0.0]))
+SETTINGS = settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+NUMBERS = st.one_of(
+    st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), 2**63, 1e308, -0.0])
+)
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 ALIEN = [None, {}, {"": None}, [[]], [None], math.nan, math.inf, -(10**400)]
@@ -137,11 +146,15 @@ def test_nothing_certainly_bad_comes_through(folder, name):
     sound = load(folder, file, file.written(file.content))
     for path in places(file.content):
         for value in [*ALIEN, *BEYOND]:
-            if value in BEYOND and not (path and path[-1] in ("image", "filename", "file_name", "identifier")):
+            if value in BEYOND and not (
+                path and path[-1] in ("image", "filename", "file_name", "identifier")
+            ):
                 continue  # elsewhere it is a text like any other
             if path and path[-1] in ("answer_confidence", "answer_id"):
                 continue  # the official scorer compares answers as wholes, whatever else they hold
-            found = read_or_refused(load, folder, file, file.written(with_change(file.content, path, value)))
+            found = read_or_refused(
+                load, folder, file, file.written(with_change(file.content, path, value))
+            )
             assert found is None or found == sound or len(found) < len(sound), (path, value)
 
 
@@ -157,9 +170,17 @@ PREDICTIONS = {
     "nlvr2": {"dev-0-0-0": True, "dev-0-1-0": False},
     "ovad": {1: [0.5, 0.25], 2: [0.125, 1.0]},
     "refcoco+": {100: [0.5, 0.5, 0.25, 0.25], 101: [0.5, 0.5, 0.2, 0.2], 102: [0.1, 0.2, 0.3, 0.4]},
-    "flickr30k-retrieval": {f"{n}.jpg": {"texts": [0, 1], "itc": [0.5, 0.25], "itm": [2.0, 1.0]} for n in (1, 2)},
+    "flickr30k-retrieval": {
+        f"{n}.jpg": {"texts": [0, 1], "itc": [0.5, 0.25], "itm": [2.0, 1.0]} for n in (1, 2)
+    },
 }
-SPLITS = {"vqav2": "val", "nlvr2": "dev", "ovad": "box", "refcoco+": "val", "flickr30k-retrieval": "test"}
+SPLITS = {
+    "vqav2": "val",
+    "nlvr2": "dev",
+    "ovad": "box",
+    "refcoco+": "val",
+    "flickr30k-retrieval": "test",
+}
 OFFICIAL = {
     "vqav2": [{"question_id": 10, "answer": "cup"}, {"question_id": 11, "answer": "red"}],
     "refcoco+": [{"sent_id": 100 + n, "pred": [0.5, 0.5, 0.25, 0.25]} for n in range(3)],
@@ -197,7 +218,9 @@ def test_files_in_the_result_format_of_every_benchmark(folder, task, data, seed)
 
 
 @SETTINGS
-@given(content=changed(json.loads(json.dumps({**RECORD.__dict__, "subset": {"limit": 3, "total": 9}}))))
+@given(
+    content=changed(json.loads(json.dumps({**RECORD.__dict__, "subset": {"limit": 3, "total": 9}})))
+)
 def test_records(tmp_path, content):
     (tmp_path / "record.json").write_text(json.dumps(content))
     read_or_refused(read_record, tmp_path / "record.json")
@@ -215,7 +238,9 @@ def test_bytes_of_records_and_prediction_files(tmp_path):
 
 @SETTINGS
 @given(
-    content=changed({"format": "xvlm-eval predictions 1", "identity": {"task": "t"}, "software": {}}),
+    content=changed(
+        {"format": "xvlm-eval predictions 1", "identity": {"task": "t"}, "software": {}}
+    ),
     entry=changed({"id": 1, "prediction": [1]}),
 )
 def test_prediction_files(tmp_path, content, entry):
@@ -251,7 +276,9 @@ def test_lists_of_checkpoints_and_configuration_files(tmp_path, content, seed, m
 
 
 def test_a_yaml_file_that_unfolds_without_end_is_refused(tmp_path):
-    bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    bomb = "a0: &a0 [x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+    )
     (tmp_path / "checkpoints.yaml").write_text(bomb)
     assert read_or_refused(read_entries, tmp_path / "checkpoints.yaml") is None
 
@@ -275,7 +302,15 @@ def test_bytes_of_checkpoints(tmp_path, name):
 
 
 @SETTINGS
-@given(content=changed({"text_config": {"num_attention_heads": 1}, "vision_config": {"image_res": 64}, "image_res": 64}))
+@given(
+    content=changed(
+        {
+            "text_config": {"num_attention_heads": 1},
+            "vision_config": {"image_res": 64},
+            "image_res": 64,
+        }
+    )
+)
 def test_configurations_beside_a_checkpoint(shared_checkpoint, content):
     shared_checkpoint.with_name("config.json").write_bytes(as_json(content))
     read_or_refused(read_checkpoint, shared_checkpoint, shared_checkpoint.with_name("config.json"))
@@ -287,14 +322,23 @@ def shared_checkpoint(tmp_path_factory):
 
 
 @SETTINGS
-@given(content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+@given(
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    )
+)
 def test_vocabularies(tmp_path, content):
     (tmp_path / "vocab.txt").write_bytes(content)
     read_or_refused(Tokenizer, tmp_path / "vocab.txt")
 
 
 def decoded(path):
-    (batch,) = load_batches([[Sample(1, (path,))]], lambda image: np.asarray(image.convert("RGB").resize((4, 4))), workers=1)
+    (batch,) = load_batches(
+        [[Sample(1, (path,))]],
+        lambda image: np.asarray(image.convert("RGB").resize((4, 4))),
+        workers=1,
+    )
     return batch
 
 
@@ -308,7 +352,9 @@ def test_bytes_of_images(tmp_path, kind):
         read_or_refused(decoded, path)
 
 
-def test_an_image_that_is_a_link_out_of_its_folder_is_refused_and_a_link_to_the_folder_is_not(tmp_path):
+def test_an_image_that_is_a_link_out_of_its_folder_is_refused_and_a_link_to_the_folder_is_not(
+    tmp_path,
+):
     for name in ("real", "elsewhere"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
@@ -321,8 +367,15 @@ def test_an_image_that_is_a_link_out_of_its_folder_is_refused_and_a_link_to_the_
 
 def test_an_image_that_unfolds_to_gigabytes_is_refused(tmp_path):
     """A PNG of some bytes that says it has 400 million pixels."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 99)), (b"IEND", b"")]
-    whole = b"".join(struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" * 99)),
+        (b"IEND", b""),
+    ]
+    whole = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + whole)
     assert read_or_refused(decoded, tmp_path / "bomb.png") is None
 

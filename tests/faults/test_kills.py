@@ -24,10 +24,23 @@ TASKS = {  # split, and samples: as many as take about a second
     "refcoco+": ("testB", 60),
     "ovad": ("box", 30),
 }
-GROUND = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "60", "--batch-size", "2", "--out"]
+GROUND = [
+    "run",
+    "--task",
+    "refcoco+",
+    "--split",
+    "testB",
+    "--limit",
+    "60",
+    "--batch-size",
+    "2",
+    "--out",
+]
 # Every run is a process of its own, forked from one that has imported what takes long and computed nothing yet.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["harness.models.xvlm.load", "harness.cli.running", "tests.support.preloaded"])
+processes.set_forkserver_preload(
+    ["harness.models.xvlm.load", "harness.cli.running", "tests.support.preloaded"]
+)
 killed: Counter[str] = Counter()
 
 
@@ -78,7 +91,11 @@ def finish(arguments, trouble=no_trouble, log=os.devnull):
 def contents(folder):
     """The bytes of everything that a run leaves, but for how long it took, and for what a kill left half made (hidden files)."""
     found = sorted((folder / "xvlm-shapes").iterdir())
-    return {path.name: path.read_bytes() for path in found if "timings" not in path.name and not path.name.startswith(".")}
+    return {
+        path.name: path.read_bytes()
+        for path in found
+        if "timings" not in path.name and not path.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +108,23 @@ def calm(tmp_path_factory):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(task, tmp_path):
     split, limit = TASKS[task]
-    command = ["run", "--task", task, "--split", split, "--limit", str(limit), "--batch-size", "2", "--workers", "1", "--out"]
-    assert finish([*command, str(tmp_path / "first")])[0] == 0  # the first run of all waits for imports, and for the data to be drawn
+    command = [
+        "run",
+        "--task",
+        task,
+        "--split",
+        split,
+        "--limit",
+        str(limit),
+        "--batch-size",
+        "2",
+        "--workers",
+        "1",
+        "--out",
+    ]
+    assert (
+        finish([*command, str(tmp_path / "first")])[0] == 0
+    )  # the first run of all waits for imports, and for the data to be drawn
     code, seconds = finish([*command, str(tmp_path / "calm")])
     assert code == 0
     expected = contents(tmp_path / "calm")
@@ -138,7 +170,9 @@ def test_of_two_runs_into_one_folder_one_goes_on_and_the_other_is_told(calm, tmp
     assert 0 in [process.exitcode for process in runs]
     for process, log in zip(runs, logs, strict=True):
         if process.exitcode:
-            assert process.exitcode == 4 and "another process is writing this run" in log.read_text()
+            assert (
+                process.exitcode == 4 and "another process is writing this run" in log.read_text()
+            )
     assert contents(tmp_path / "out") == calm
 
 

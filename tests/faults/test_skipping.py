@@ -34,7 +34,9 @@ def data(tmp_path_factory):
 def breaking(data, task, out):
     """Break the image of a sample in the middle of a task's subset; returns the ids of all samples that show it."""
     ids = [json.loads(line)["id"] for line in predictions(out, task).read_text().splitlines()[1:]]
-    samples = {sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])}
+    samples = {
+        sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])
+    }
     path = image_file(samples[ids[len(ids) // 2]].images[0])
     path.write_bytes(path.read_bytes()[:50])
     return {id for id in ids if path in map(image_file, samples[id].images)}
@@ -54,7 +56,19 @@ def record(out, task):
 
 @pytest.mark.parametrize("task", SPLITS)
 def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp_path, capsys):
-    command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT), "--batch-size", "4", "--checkpoint", "xvlm-shapes"]
+    command = [
+        "run",
+        "--task",
+        task,
+        "--split",
+        SPLITS[task],
+        "--limit",
+        str(LIMIT),
+        "--batch-size",
+        "4",
+        "--checkpoint",
+        "xvlm-shapes",
+    ]
     command += ["--data", str(data), "--out"]
     assert main([*command, str(tmp_path / "sound")]) == 0
     broken = breaking(data, task, tmp_path / "sound")
@@ -67,7 +81,10 @@ def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp
     assert main([*command, str(tmp_path / "struck"), "--on-error", "skip"]) == 0
     shown = capsys.readouterr().err
     found, sound = record(tmp_path / "struck", task), record(tmp_path / "sound", task)
-    assert set(found["predictions"]["skipped"]) == {str(id) for id in broken} and found["n"] == sound["n"]
+    assert (
+        set(found["predictions"]["skipped"]) == {str(id) for id in broken}
+        and found["n"] == sound["n"]
+    )
     assert all(f"sample {id} is skipped and counts as wrong: " in shown for id in broken)
     assert found["metrics"][find_task(task).primary] < sound["metrics"][find_task(task).primary]
 

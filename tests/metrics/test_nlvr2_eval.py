@@ -9,7 +9,9 @@ import pytest
 from harness.metrics.nlvr2 import accuracy, consistency, group_of
 
 KIND = "nlvr2_eval"
-REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"  # other people's data: not ours to commit
+REAL = (
+    Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
+)  # other people's data: not ours to commit
 
 
 def annotations(split):
@@ -24,9 +26,15 @@ def test_accuracy_and_consistency_are_the_official_ones(case, split):
     examples, expected = annotations(split), case.json("expected.json")[f"{split}_predictions.csv"]
     with (case.path / f"{split}_predictions.csv").open(newline="") as file:
         predicted = {row[0]: row[1] for row in csv.reader(file)}
-    right = [predicted[example["identifier"]].lower() == example["label"].lower() for example in examples]
+    right = [
+        predicted[example["identifier"]].lower() == example["label"].lower() for example in examples
+    ]
     groups = [group_of(example["identifier"]) for example in examples]
-    assert (len(right), sum(right), len(set(groups))) == (expected["n_examples"], expected["n_correct"], expected["n_groups"])
+    assert (len(right), sum(right), len(set(groups))) == (
+        expected["n_examples"],
+        expected["n_correct"],
+        expected["n_groups"],
+    )
     assert accuracy(right) == pytest.approx(100 * expected["accuracy"], abs=1e-9)
     assert consistency(right, groups) == pytest.approx(100 * expected["consistency"], abs=1e-9)
 

@@ -22,7 +22,9 @@ def boxes(case, tmp_path):
     """The boxes that count; the golden's annotations lack what crops do not need."""
     content = case.json("annotations.json")
     labels = len(content["annotations"][0]["att_vec"])
-    content["attributes"] = [{"id": n, "name": f"t:{n}", "is_has_att": "is", "freq_set": "head"} for n in range(labels)]
+    content["attributes"] = [
+        {"id": n, "name": f"t:{n}", "is_has_att": "is", "freq_set": "head"} for n in range(labels)
+    ]
     (tmp_path / "ovad.json").write_text(json.dumps(content))
     return read_ovad(tmp_path / "ovad.json").boxes
 
@@ -32,7 +34,9 @@ def sha256(pixels):
 
 
 def test_the_boxes_that_count_are_the_official_ones_in_their_order(case, boxes):
-    assert [box.id for box in boxes] == [kept["annotation_id"] for kept in case.json("expected.json")["kept"]]
+    assert [box.id for box in boxes] == [
+        kept["annotation_id"] for kept in case.json("expected.json")["kept"]
+    ]
 
 
 def test_crops_and_their_resize_are_the_official_ones(case, boxes):
@@ -42,7 +46,9 @@ def test_crops_and_their_resize_are_the_official_ones(case, boxes):
         seen.append(np.array(image))
         return resize(image, 224, BILINEAR)
 
-    samples = [Sample(box.id, (Region(case.path / "images" / box.file_name, box.pixels),)) for box in boxes]
+    samples = [
+        Sample(box.id, (Region(case.path / "images" / box.file_name, box.pixels),)) for box in boxes
+    ]
     for kept, sample in zip(case.json("expected.json")["kept"], samples, strict=True):
         (batch,) = load_batches(plan_batches([sample], 1), prepare, workers=1)
         crop = seen.pop()
@@ -53,6 +59,10 @@ def test_crops_and_their_resize_are_the_official_ones(case, boxes):
 
 def test_a_file_is_decoded_once_for_all_of_its_boxes(case, boxes):
     decoded = []
-    samples = [Sample(box.id, (Region(case.path / "images" / box.file_name, box.pixels),)) for box in boxes]
-    (batch,) = load_batches([samples], lambda image: decoded.append(image.size) or resize(image, 8), workers=1)
+    samples = [
+        Sample(box.id, (Region(case.path / "images" / box.file_name, box.pixels),)) for box in boxes
+    ]
+    (batch,) = load_batches(
+        [samples], lambda image: decoded.append(image.size) or resize(image, 8), workers=1
+    )
     assert len(batch.images) == len({sample.images for sample in samples}) == len(decoded)

@@ -10,12 +10,19 @@ import pytest
 from harness.formats.prompts import sentences
 
 KIND = "ovad_prompts"
-REAL = Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"  # other people's data: not ours to commit
+REAL = (
+    Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"
+)  # other people's data: not ours to commit
 
 
 def asked(attributes, setting):
     noun = "object" if setting["object_word"] else ""
-    return {item["name"]: sentences(item["name"], item["is_has_att"], prompt=setting["prompt"], noun=noun) for item in attributes}
+    return {
+        item["name"]: sentences(
+            item["name"], item["is_has_att"], prompt=setting["prompt"], noun=noun
+        )
+        for item in attributes
+    }
 
 
 def test_sentences_are_the_official_ones(case):
@@ -30,7 +37,10 @@ def test_sentences_of_all_117_attributes_are_the_official_ones(case):
     for setting in case.json("expected_full_117.json"):
         everything = [sentence for said in asked(attributes, setting).values() for sentence in said]
         assert len(everything) == setting["n_sentences"]
-        assert hashlib.sha256("\n".join(everything).encode()).hexdigest() == setting["sha256_of_newline_joined"]
+        assert (
+            hashlib.sha256("\n".join(everything).encode()).hexdigest()
+            == setting["sha256_of_newline_joined"]
+        )
 
 
 def test_scores_are_joined_as_officially(case):

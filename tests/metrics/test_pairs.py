@@ -6,7 +6,14 @@ import pytest
 from harness.metrics.pairs import Pairs, places
 
 # Image 0 has texts 0 and 1, image 1 has text 2.
-ALL = [(0, 0, 0.9, 1.0), (0, 1, 0.1, 3.0), (0, 2, 0.5, 2.0), (1, 0, 0.2, 5.0), (1, 1, 0.3, 0.0), (1, 2, 0.4, 4.0)]
+ALL = [
+    (0, 0, 0.9, 1.0),
+    (0, 1, 0.1, 3.0),
+    (0, 2, 0.5, 2.0),
+    (1, 0, 0.2, 5.0),
+    (1, 1, 0.3, 0.0),
+    (1, 2, 0.4, 4.0),
+]
 
 
 def pairs(rows):
@@ -28,15 +35,23 @@ def test_the_matching_score_ranks_and_the_best_text_of_an_image_counts():
 
 def test_only_the_most_similar_are_on_the_shortlist():
     i2t, _ = found(ALL, shortlist=2)
-    assert i2t.place.tolist() == [1, 0]  # image 0 sees texts 0 and 2 only; image 1 sees texts 2 and 1
+    assert i2t.place.tolist() == [
+        1,
+        0,
+    ]  # image 0 sees texts 0 and 2 only; image 1 sees texts 2 and 1
     i2t, t2i = found(ALL, shortlist=1)
     assert i2t.outside.tolist() == [False, False]
     assert t2i.outside.tolist() == [False, True, True]
 
 
 def test_what_another_direction_added_changes_nothing():
-    shortlisted = [row for row in ALL if row[:2] != (1, 0)]  # text 0 prefers image 0, image 1 prefers texts 2 and 1
-    assert found(ALL, shortlist=2)[0].place.tolist() == found(shortlisted, shortlist=2)[0].place.tolist()
+    shortlisted = [
+        row for row in ALL if row[:2] != (1, 0)
+    ]  # text 0 prefers image 0, image 1 prefers texts 2 and 1
+    assert (
+        found(ALL, shortlist=2)[0].place.tolist()
+        == found(shortlisted, shortlist=2)[0].place.tolist()
+    )
 
 
 def test_the_other_protocols_of_the_family():
@@ -45,12 +60,16 @@ def test_the_other_protocols_of_the_family():
 
 
 def test_of_equal_scores_the_later_index_comes_first_as_in_a_matrix():
-    i2t, _ = found([(0, 0, 0.5, 1.0), (0, 1, 0.5, 1.0), (0, 2, 0.5, 1.0), (1, 2, 0.5, 1.0)], shortlist=3)
+    i2t, _ = found(
+        [(0, 0, 0.5, 1.0), (0, 1, 0.5, 1.0), (0, 2, 0.5, 1.0), (1, 2, 0.5, 1.0)], shortlist=3
+    )
     assert i2t.place.tolist() == [1, 0]
 
 
 def test_the_order_in_which_pairs_are_stored_does_not_matter():
-    for way, (there, back) in enumerate(zip(found(ALL, shortlist=2), found(ALL[::-1], shortlist=2), strict=True)):
+    for way, (there, back) in enumerate(
+        zip(found(ALL, shortlist=2), found(ALL[::-1], shortlist=2), strict=True)
+    ):
         assert there.place.tolist() == back.place.tolist(), way
 
 

@@ -30,15 +30,21 @@ def test_accuracy_is_the_official_one(case, data):
         samples = RefCOCOPlus().load(data, split)
         assert len(samples) == expected["n_expressions"][split]
         scores = RefCOCOPlus().score(samples, predictions)
-        assert scores.metrics["accuracy"] == pytest.approx(100 * expected["overall"][f"{split}_d"], abs=1e-9)
+        assert scores.metrics["accuracy"] == pytest.approx(
+            100 * expected["overall"][f"{split}_d"], abs=1e-9
+        )
 
 
 def test_every_iou_is_the_official_one_bit_for_bit(case, data):
     samples = {sample.id: sample for split in SPLITS for sample in RefCOCOPlus().load(data, split)}
-    entries = zip(case.json("predictions.json"), case.json("expected_per_expression.json"), strict=True)
+    entries = zip(
+        case.json("predictions.json"), case.json("expected_per_expression.json"), strict=True
+    )
     for entry, expected in entries:
         sample = samples[entry["sent_id"]]
         assert sample.text == entry["text"]
-        overlap = iou(sample.box, in_pixels(entry["pred"], width=sample.width, height=sample.height))
+        overlap = iou(
+            sample.box, in_pixels(entry["pred"], width=sample.width, height=sample.height)
+        )
         assert overlap == expected["iou"], entry["kind"]
         assert (overlap >= 0.5) == expected["correct"], entry["kind"]

@@ -22,7 +22,11 @@ def test_a_query_without_truth_is_never_found():
 
 
 def test_recalls_are_shares_of_queries_in_percent():
-    assert recalls(np.array([0, 4, 5, 9, 99]), prefix="i2t") == {"i2t_r1": 20.0, "i2t_r5": 40.0, "i2t_r10": 80.0}
+    assert recalls(np.array([0, 4, 5, 9, 99]), prefix="i2t") == {
+        "i2t_r1": 20.0,
+        "i2t_r5": 40.0,
+        "i2t_r10": 80.0,
+    }
 
 
 def test_a_score_that_is_no_number_is_an_error():

@@ -2,14 +2,23 @@
 
 import pytest
 
-from harness.metrics.vqa import always_clean, bundled, clean, official, with_digits_and_without_articles, without_punctuation
+from harness.metrics.vqa import (
+    always_clean,
+    bundled,
+    clean,
+    official,
+    with_digits_and_without_articles,
+    without_punctuation,
+)
 
 KIND = "vqa_eval"
 
 
 def read(case, folder=""):
     annotations = case.json(f"{folder}annotations.json")["annotations"]
-    results = {result["question_id"]: result["answer"] for result in case.json(f"{folder}results.json")}
+    results = {
+        result["question_id"]: result["answer"] for result in case.json(f"{folder}results.json")
+    }
     return [(entry, results[entry["question_id"]]) for entry in annotations]
 
 
@@ -27,7 +36,9 @@ def test_every_string_is_cleaned_as_officially(case):
 def test_every_question_has_the_official_accuracy(case):
     entries, expected = read(case), case.json("expected.json")
     for (entry, _), value in zip(entries, percent(official, entries), strict=True):
-        assert value == pytest.approx(expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9)
+        assert value == pytest.approx(
+            expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9
+        )
 
 
 def test_the_means_are_the_official_ones(case):
@@ -36,7 +47,11 @@ def test_the_means_are_the_official_ones(case):
     assert sum(values) / len(values) == pytest.approx(expected["overall"], abs=1e-9)
     for field, table in (("answer_type", "perAnswerType"), ("question_type", "perQuestionType")):
         for kind, mean in expected[table].items():
-            mine = [value for (entry, _), value in zip(entries, values, strict=True) if entry[field] == kind]
+            mine = [
+                value
+                for (entry, _), value in zip(entries, values, strict=True)
+                if entry[field] == kind
+            ]
             assert sum(mine) / len(mine) == pytest.approx(mean, abs=1e-9)
 
 
@@ -58,4 +73,6 @@ def test_where_python_versions_differ_it_is_python_3(case):
     entries = read(case, "divergence/")
     expected = case.json("divergence/expected_python3.json")
     for (entry, _), value in zip(entries, percent(official, entries), strict=True):
-        assert value == pytest.approx(expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9)
+        assert value == pytest.approx(
+            expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9
+        )

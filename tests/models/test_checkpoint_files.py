@@ -20,10 +20,15 @@ def load(path):
 
 
 def same(state, expected):
-    return state.keys() == expected.keys() and all(torch.equal(state[name], expected[name]) for name in expected)
+    return state.keys() == expected.keys() and all(
+        torch.equal(state[name], expected[name]) for name in expected
+    )
 
 
-@pytest.mark.parametrize("content", [lambda state: {"model": state, "epoch": 3, "config": {"image_res": 64}}, lambda state: state])
+@pytest.mark.parametrize(
+    "content",
+    [lambda state: {"model": state, "epoch": 3, "config": {"image_res": 64}}, lambda state: state],
+)
 def test_a_state_dictionary_is_found_under_model_or_bare(tmp_path, content):
     torch.save(content(grounding_state()), tmp_path / "c.th")
     assert same(load(tmp_path / "c.th"), grounding_state())
@@ -35,7 +40,9 @@ def test_safetensors_are_read_too(tmp_path):
 
 
 def test_half_precision_weights_are_computed_with_in_float32(tmp_path):
-    write_checkpoint(tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()})
+    write_checkpoint(
+        tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()}
+    )
     assert {tensor.dtype for tensor in load(tmp_path / "c.th").values()} == {torch.float32}
 
 
@@ -45,7 +52,10 @@ def test_sizes_and_resolution_are_read_from_the_tensors(tmp_path):
 
 
 def test_a_pre_training_checkpoint_grounds_with_its_bbox_head(tmp_path):
-    state = {name.replace("text_encoder.", "text_encoder.bert."): tensor for name, tensor in grounding_state().items()}
+    state = {
+        name.replace("text_encoder.", "text_encoder.bert."): tensor
+        for name, tensor in grounding_state().items()
+    }
     others = {
         "temp": torch.ones(()),
         "itm_head.0.weight": torch.ones(2, 2),
@@ -65,7 +75,11 @@ class Attack:
         return os.system, ("touch pwned",)
 
 
-@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))], ids=["torch", "pickle"])
+@pytest.mark.parametrize(
+    "write",
+    [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))],
+    ids=["torch", "pickle"],
+)
 def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, monkeypatch, write):
     monkeypatch.chdir(tmp_path)
     write({"model": grounding_state(), "attack": Attack()}, tmp_path / "c.th")
@@ -76,7 +90,9 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, monkey
 
 def changed(**tensors):
     """The weights with some replaced, and those given as None left out (`__` stands for a dot)."""
-    state = grounding_state() | {name.replace("__", "."): tensor for name, tensor in tensors.items()}
+    state = grounding_state() | {
+        name.replace("__", "."): tensor for name, tensor in tensors.items()
+    }
     return {name: tensor for name, tensor in state.items() if tensor is not None}
 
 
@@ -85,7 +101,9 @@ def only(prefix):
 
 
 def with_head(name):
-    rest = {key: tensor for key, tensor in grounding_state().items() if not key.startswith("bbox_head.")}
+    rest = {
+        key: tensor for key, tensor in grounding_state().items() if not key.startswith("bbox_head.")
+    }
     return rest | {f"{name}.weight": torch.zeros(2, 2)}
 
 
@@ -100,12 +118,21 @@ def with_head(name):
             changed(vision_encoder__norm__extra=torch.zeros(2)),
             "holds vision_encoder.norm.extra, which this model has no place for",
         ),
-        (changed(bbox_head__3__bias=torch.zeros(5)), r"bbox_head.3.bias is \(5,\) instead of \(4,\)"),
-        (changed(bbox_head__3__bias=torch.full((4,), torch.nan)), "bbox_head.3.bias hold numbers that are not finite"),
+        (
+            changed(bbox_head__3__bias=torch.zeros(5)),
+            r"bbox_head.3.bias is \(5,\) instead of \(4,\)",
+        ),
+        (
+            changed(bbox_head__3__bias=torch.full((4,), torch.nan)),
+            "bbox_head.3.bias hold numbers that are not finite",
+        ),
         (changed(text_encoder__encoder__layer__0__intermediate__dense__weight=None), "incomplete"),
         (only("vision_encoder."), "no X-VLM checkpoint"),
         (only("bbox_head."), "only one of them"),
-        (with_head("itm_head.0"), r"for retrieval \(itm_head\); grounding needs one with a bbox_head"),
+        (
+            with_head("itm_head.0"),
+            r"for retrieval \(itm_head\); grounding needs one with a bbox_head",
+        ),
         (with_head("cls_head.0"), r"for NLVR2 \(cls_head\)"),
         (with_head("text_decoder.bert"), "for question answering"),
         ({"classifier.weight": torch.zeros(2, 2)}, "no X-VLM checkpoint.*classifier"),
@@ -120,7 +147,9 @@ def test_what_does_not_fit_is_said_in_a_sentence(tmp_path, state, complaint):
 
 
 @pytest.mark.parametrize("name", ["c.th", "c.pth", "c.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04 broken", b"\x80\x02}q\x00.", b"{}", b"\xff" * 64])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 100, b"PK\x03\x04 broken", b"\x80\x02}q\x00.", b"{}", b"\xff" * 64]
+)
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match="c\\."):
@@ -136,8 +165,15 @@ def test_a_file_whose_download_broke_off_is_refused(tmp_path, share):
 
 
 def test_a_text_width_that_heads_of_64_do_not_divide_needs_a_configuration(tmp_path):
-    state = {name: tensor for name, tensor in grounding_state().items() if not name.startswith("text_encoder.embeddings")}
-    embeddings = {f"text_encoder.embeddings.{name}_embeddings.weight": torch.zeros(13, 48) for name in ("word", "position")}
+    state = {
+        name: tensor
+        for name, tensor in grounding_state().items()
+        if not name.startswith("text_encoder.embeddings")
+    }
+    embeddings = {
+        f"text_encoder.embeddings.{name}_embeddings.weight": torch.zeros(13, 48)
+        for name in ("word", "position")
+    }
     path = write_checkpoint(tmp_path / "c.th", state | embeddings)
     with pytest.raises(CheckpointError, match=r"48 wide.*config\.json"):
         read_checkpoint(path)
@@ -155,7 +191,10 @@ def test_a_configuration_with_a_nonsensical_size_is_refused(tmp_path, heads):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"text_config": 3}', "nonsense"])
 def test_the_configuration_of_another_tool_says_nothing(tmp_path, content):
     (tmp_path / "c.json").write_text(content)
-    assert read_checkpoint(write_checkpoint(tmp_path / "c.th"), tmp_path / "c.json").architecture == sizes()
+    assert (
+        read_checkpoint(write_checkpoint(tmp_path / "c.th"), tmp_path / "c.json").architecture
+        == sizes()
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +226,14 @@ def test_a_tensor_that_promises_more_numbers_than_the_file_holds_is_refused(tmp_
         load(tmp_path / "c.th")
 
 
-@pytest.mark.parametrize("strange", [torch.zeros(4, dtype=torch.complex64), torch.zeros(4).to_sparse(), torch.zeros(4, device="meta")])
+@pytest.mark.parametrize(
+    "strange",
+    [
+        torch.zeros(4, dtype=torch.complex64),
+        torch.zeros(4).to_sparse(),
+        torch.zeros(4, device="meta"),
+    ],
+)
 def test_a_tensor_of_a_strange_kind_is_refused(tmp_path, strange):
     torch.save({"model": changed(bbox_head__3__bias=strange)}, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=r"c\.th.*bbox_head\.3\.bias"):

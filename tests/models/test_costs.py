@@ -30,18 +30,37 @@ TEXT, PAIRS, DECODER = bert(12, 6, 1024), bert(18, 6, 1024), bert(6, 0, 768)
 
 
 def swin(resolution: int) -> VisionArchitecture:
-    return VisionArchitecture(resolution=resolution, window=resolution // 32, width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32))
+    return VisionArchitecture(
+        resolution=resolution,
+        window=resolution // 32,
+        width=128,
+        depths=(2, 2, 18, 2),
+        heads=(4, 8, 16, 32),
+    )
 
 
 def demand(samples, images, *, pairs=None, texts=0):
-    return Demand(samples=samples, images=images, pairs=samples if pairs is None else pairs, pairs_at_most=0, texts=["a"] * texts)
+    return Demand(
+        samples=samples,
+        images=images,
+        pairs=samples if pairs is None else pairs,
+        pairs_at_most=0,
+        texts=["a"] * texts,
+    )
 
 
-@pytest.mark.parametrize(("resolution", "tokens", "encoded", "remembered"), [(384, 145, 94.2, 2.74), (480, 226, 151.8, 4.27)])
-def test_an_image_costs_its_encoding_and_its_keys_and_values(resolution, tokens, encoded, remembered):
+@pytest.mark.parametrize(
+    ("resolution", "tokens", "encoded", "remembered"),
+    [(384, 145, 94.2, 2.74), (480, 226, 151.8, 4.27)],
+)
+def test_an_image_costs_its_encoding_and_its_keys_and_values(
+    resolution, tokens, encoded, remembered
+):
     assert costs.looked_at(swin(resolution)) == tokens  # (R / 32)^2 and their mean
     assert costs.encoding(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
-    assert costs.remembering(TEXT, tokens) / GF == pytest.approx(remembered, abs=0.005)  # 6 layers x 2 x 1024 x 768 x 2 a token
+    assert costs.remembering(TEXT, tokens) / GF == pytest.approx(
+        remembered, abs=0.005
+    )  # 6 layers x 2 x 1024 x 768 x 2 a token
 
 
 def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_vocabulary():
@@ -54,7 +73,9 @@ def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_
 
 def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer():
     # 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values in the last: for each of 12 tokens; 12 d2 more for the first.
-    assert costs.concluding(TEXT, 12, 0) == pytest.approx((12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02)
+    assert costs.concluding(TEXT, 12, 0) == pytest.approx(
+        (12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,22 +84,32 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
 )
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
     asked = demand(images, images, pairs=pairs, texts=texts)
-    found = costs.retrieving(swin(384), TEXT, asked, length=length, features=256, kept=4, grain=GRAIN)
+    found = costs.retrieving(
+        swin(384), TEXT, asked, length=length, features=256, kept=4, grain=GRAIN
+    )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
 
 def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
     asked = demand(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
-        costs.retrieving(swin(384), TEXT, asked, length=12.8, features=256, kept=kept, grain=GRAIN).kept / 1e9 for kept in (4, 2)
+        costs.retrieving(
+            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, grain=GRAIN
+        ).kept
+        / 1e9
+        for kept in (4, 2)
     )
-    assert whole - short == pytest.approx((2.97 + 0.98) / 2, rel=0.01)  # 5,000 x 145 x 1024 and 25,010 x 12.8 x 768 numbers
+    assert whole - short == pytest.approx(
+        (2.97 + 0.98) / 2, rel=0.01
+    )  # 5,000 x 145 x 1024 and 25,010 x 12.8 x 768 numbers
     assert whole < 5.0
 
 
 def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
     # a question: 28 GF for its share of the images, 1.4 to look, 21 to be looked at by 142 prefixes
-    found = costs.answering(swin(480), TEXT, DECODER, demand(447_793, 81_434), length=7.4, prefixes=142, grain=GRAIN)
+    found = costs.answering(
+        swin(480), TEXT, DECODER, demand(447_793, 81_434), length=7.4, prefixes=142, grain=GRAIN
+    )
     assert found.flops / PF == pytest.approx(22.8, rel=0.03)
 
 
@@ -88,35 +119,69 @@ def test_nlvr2_costs_its_images(statements, images):
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
 
 
-@pytest.mark.parametrize(("expressions", "images", "operations"), [(10758, 1500, 0.15), (5726, 750, 0.08), (4889, 750, 0.08)])
+@pytest.mark.parametrize(
+    ("expressions", "images", "operations"),
+    [(10758, 1500, 0.15), (5726, 750, 0.08), (4889, 750, 0.08)],
+)
 def test_refcoco_costs_its_images(expressions, images, operations):
     found = costs.grounding(swin(384), TEXT, demand(expressions, images), length=5, grain=GRAIN)
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
 
 def test_captions_cost_at_most_a_tenth_more_than_their_images():
-    found = costs.captioning(swin(384), TEXT, demand(5000, 5000), beams=Beams(width=3, longest=20, shortest=5), prompt=4, grain=GRAIN)
+    found = costs.captioning(
+        swin(384),
+        TEXT,
+        demand(5000, 5000),
+        beams=Beams(width=3, longest=20, shortest=5),
+        prompt=4,
+        grain=GRAIN,
+    )
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
 
 def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_beams():
     # 3 beams of 15 words, 235 MF a word: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary; 4 words of a prompt.
-    found = costs.captioning(swin(384), TEXT, demand(1, 1), beams=Beams(width=3, longest=20, shortest=5), prompt=4, grain=GRAIN)
+    found = costs.captioning(
+        swin(384),
+        TEXT,
+        demand(1, 1),
+        beams=Beams(width=3, longest=20, shortest=5),
+        prompt=4,
+        grain=GRAIN,
+    )
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
 
 def test_the_boxes_of_ovad_cost_their_encoding():
-    found = costs.comparing(swin(384), TEXT, demand(14_300, 14_300, pairs=0, texts=500), length=8, features=256, grain=GRAIN)
+    found = costs.comparing(
+        swin(384),
+        TEXT,
+        demand(14_300, 14_300, pairs=0, texts=500),
+        length=8,
+        features=256,
+        grain=GRAIN,
+    )
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
 
 
 def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
     asked = [demand(5 * n, n) for n in (1, 2, 8)]
-    one, two, eight = (costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cpu"]).working for some in asked)
+    one, two, eight = (
+        costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cpu"]).working
+        for some in asked
+    )
     assert eight - two == pytest.approx(6 * (two - one))
-    each = 4 * (3 * 384**2 + 145 * 1024) + 2 * 6 * 2 * 145 * 768 * 4  # pixels, tokens, and twice the keys and values of six layers;
+    each = (
+        4 * (3 * 384**2 + 145 * 1024) + 2 * 6 * 2 * 145 * 768 * 4
+    )  # pixels, tokens, and twice the keys and values of six layers;
     each += 5 * 5 * 4 * (6 * 768 + 2 * 3072)  # and five readers of five tokens
-    assert two - one == pytest.approx(each, rel=0.01) and one - each == pytest.approx(85e6, rel=0.01)
+    assert two - one == pytest.approx(each, rel=0.01) and one - each == pytest.approx(
+        85e6, rel=0.01
+    )
     many = (demand(5 * n, n) for n in (64, 65))
-    full, beyond = (costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cuda"]).working for some in many)
+    full, beyond = (
+        costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cuda"]).working
+        for some in many
+    )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

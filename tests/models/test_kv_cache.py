@@ -16,11 +16,15 @@ def drawn(texts, tokens, seed):
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 3))
-def test_texts_that_are_chosen_written_on_and_chosen_again_are_recalled_as_if_put_together_anew(data, texts, tokens):
+def test_texts_that_are_chosen_written_on_and_chosen_again_are_recalled_as_if_put_together_anew(
+    data, texts, tokens
+):
     expected = begun = drawn(texts, tokens, seed=0)
     recalled = Recollection(begun, room=ROOM)
     for step in range(ROOM - tokens):
-        rows = torch.tensor(data.draw(st.lists(st.integers(0, len(expected.keys) - 1), min_size=1, max_size=12)))
+        rows = torch.tensor(
+            data.draw(st.lists(st.integers(0, len(expected.keys) - 1), min_size=1, max_size=12))
+        )
         more = drawn(len(rows), 1, seed=step + 1)
         recalled.keep(rows)
         expected, found = expected.of(rows).then(more), recalled.then(more)

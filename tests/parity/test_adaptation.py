@@ -40,13 +40,23 @@ def test_tables_are_interpolated_as_officially(case, close):
 
 
 def test_a_checkpoint_is_taken_to_another_resolution_as_officially(case, tensors, target, close):
-    adapted = at_window({name: tensors[name] for name in without_buffers(tensors)}, target.vision.window)
+    adapted = at_window(
+        {name: tensors[name] for name in without_buffers(tensors)}, target.vision.window
+    )
     for name, expected in case.outputs.items():
         if name.startswith("vision_encoder."):
             close(adapted[name], expected)
-    network = VisionEncoder(target.vision).eval().requires_grad_(False).to(device_under_test().torch)
+    network = (
+        VisionEncoder(target.vision).eval().requires_grad_(False).to(device_under_test().torch)
+    )
     prefix = "vision_encoder."
-    network.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in adapted.items() if name.startswith(prefix)})
+    network.load_state_dict(
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in adapted.items()
+            if name.startswith(prefix)
+        }
+    )
     close(network(case.inputs["image"]), case.outputs["image_embeds"])
 
 
@@ -57,13 +67,17 @@ def test_names_are_mapped_as_officially(case, tensors, target, head):
     mapped = {
         "retrieval": lambda: names_for_retrieval(names),
         "bbox": lambda: names_for_grounding(names),
-        "vqa": lambda: names_for_vqa(names, fusion_layer=text.fusion_layer, same_width=text.memory_width == text.width),
+        "vqa": lambda: names_for_vqa(
+            names, fusion_layer=text.fusion_layer, same_width=text.memory_width == text.width
+        ),
         "nlvr": lambda: names_for_nlvr(names, fusion_layer=text.fusion_layer),
         "captioning": lambda: names_for_captioning(names),
     }[head]()
     official = case.json("mapping.json")[head]
     unexpected = set(official["unexpected_keys"])
     renamed = {new: old for new, old in mapped.items() if new != old and new not in unexpected}
-    assert renamed == {new: old for new, old in official["mapped_keys_differing"].items() if new not in unexpected}
+    assert renamed == {
+        new: old for new, old in official["mapped_keys_differing"].items() if new not in unexpected
+    }
     assert not mapped.keys() & set(official["not_set_by_the_checkpoint"])
     assert all(torch.is_tensor(tensors[old]) for old in mapped.values())

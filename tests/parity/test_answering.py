@@ -21,7 +21,9 @@ def answerer(case):
 
 @pytest.fixture
 def answers(case):
-    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"])).to(device_under_test().torch)
+    return AnswerTree.of(listed(case.inputs["answer_ids"], case.inputs["answer_atts"])).to(
+        device_under_test().torch
+    )
 
 
 def listed(ids, present):
@@ -30,7 +32,9 @@ def listed(ids, present):
 
 @pytest.fixture
 def questions(case, answerer):
-    return answerer.consider(case.inputs["image"], case.json("texts.json")["questions_raw"], case.arrays["image_index"])
+    return answerer.consider(
+        case.inputs["image"], case.json("texts.json")["questions_raw"], case.arrays["image_index"]
+    )
 
 
 def test_questions_and_answers_become_the_official_tokens(case, answerer, answers):
@@ -39,16 +43,26 @@ def test_questions_and_answers_become_the_official_tokens(case, answerer, answer
     assert asked == listed(case.inputs["question_ids"], case.inputs["question_atts"])
     tree = answerer.answer_tree(tuple(texts["answers"]))
     assert tree.start == answers.start
-    assert all(torch.equal(part, getattr(answers, name)) for name, part in vars(tree).items() if name != "start")
+    assert all(
+        torch.equal(part, getattr(answers, name))
+        for name, part in vars(tree).items()
+        if name != "start"
+    )
 
 
 def test_questions_look_at_their_images_as_officially(case, questions, close):
     there = case.inputs["question_atts"].bool()
-    close(questions.states[there], case.outputs["question_states"][case.arrays["question_atts"].astype(bool)])
+    close(
+        questions.states[there],
+        case.outputs["question_states"][case.arrays["question_atts"].astype(bool)],
+    )
 
 
 def test_first_words_have_the_official_probabilities(case, answerer, questions, answers, close):
-    close(first_words(answerer.network.text_decoder, questions, answers).exp(), case.outputs["prob_first_token"])
+    close(
+        first_words(answerer.network.text_decoder, questions, answers).exp(),
+        case.outputs["prob_first_token"],
+    )
 
 
 def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
@@ -62,17 +76,25 @@ def test_a_shortlist_is_ranked_as_officially(case, answerer, questions, answers,
     k = int(case.inputs["k_test"])
     ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=k)
     assert ranking.answers.shape == (len(questions.states), k)
-    for row, cut in enumerate(case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))):
+    for row, cut in enumerate(
+        case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))
+    ):
         if not cut:
             assert np.array_equal(ranking.answers[row].cpu().numpy(), case.outputs["topk_ids"][row])
             close(ranking.probabilities[row], case.outputs["topk_probs"][row])
 
 
-def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(case, answerer, questions, answers):
+def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(
+    case, answerer, questions, answers
+):
     k = int(case.inputs["k_test"])
     first = first_words(answerer.network.text_decoder, questions, answers).cpu().numpy()
-    for row, found in enumerate(rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()):
-        expected = sorted(range(len(answers.first)), key=lambda answer: (-first[row, answer], answer))[:k]
+    for row, found in enumerate(
+        rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()
+    ):
+        expected = sorted(
+            range(len(answers.first)), key=lambda answer: (-first[row, answer], answer)
+        )[:k]
         assert sorted(found) == sorted(expected)
 
 
@@ -85,6 +107,13 @@ def test_the_best_answer_is_the_official_one(case, answerer):
     else:
         k = int(case.inputs["k_test"])
         expected = [entry["answer"] for entry in official["result"]]
-    questions = answerer.consider(case.inputs["image"], texts["questions_raw"], case.arrays["image_index"])
-    found = best(answerer.network.text_decoder, questions, answerer.answer_tree(tuple(texts["answers"])), shortlist=k).tolist()
+    questions = answerer.consider(
+        case.inputs["image"], texts["questions_raw"], case.arrays["image_index"]
+    )
+    found = best(
+        answerer.network.text_decoder,
+        questions,
+        answerer.answer_tree(tuple(texts["answers"])),
+        shortlist=k,
+    ).tolist()
     assert [texts["answers"][answer] for answer in found] == expected

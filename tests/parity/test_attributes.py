@@ -15,7 +15,9 @@ KIND = "j_ovad"
 def matcher(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     longest = case.config["config"]["max_tokens"]
-    return XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test(), max_tokens=longest)
+    return XVLMAttributeMatcher(
+        checkpoint, case.path / "vocab.txt", device_under_test(), max_tokens=longest
+    )
 
 
 @pytest.fixture
@@ -50,4 +52,7 @@ def test_scores_are_the_official_ones(case, matcher, crops, close):
 
 def test_nested_sentences_are_averaged_and_not_normalised_again(case, matcher, close):
     nested = case.json("prompts.json")["nested"]
-    close(np.stack([matcher.sentence_features(tuple(part)).mean(0).cpu().numpy() for part in nested]), case.outputs["encode_nested"])
+    close(
+        np.stack([matcher.sentence_features(tuple(part)).mean(0).cpu().numpy() for part in nested]),
+        case.outputs["encode_nested"],
+    )

@@ -41,7 +41,13 @@ def weight(name: str, shape: tuple[int, ...], config: dict) -> torch.Tensor:
     if "relative_position_bias_table" in name:
         z *= 0.5
     elif len(shape) > 1:
-        scale = sharp if ".query." in name or ".key." in name else faint if "crossattention.output.dense" in name else gain
+        scale = (
+            sharp
+            if ".query." in name or ".key." in name
+            else faint
+            if "crossattention.output.dense" in name
+            else gain
+        )
         z *= scale / np.sqrt(np.prod(shape[1:]))
     elif name.endswith("weight"):
         z = 1 + 0.1 * z
@@ -51,17 +57,25 @@ def weight(name: str, shape: tuple[int, ...], config: dict) -> torch.Tensor:
 
 
 def image(number: int, side: int, prefix: str) -> np.ndarray:
-    draws = np.random.Generator(np.random.PCG64(zlib.crc32(f"{prefix}image:{number}:{side}".encode())))
+    draws = np.random.Generator(
+        np.random.PCG64(zlib.crc32(f"{prefix}image:{number}:{side}".encode()))
+    )
     low, noise = draws.standard_normal((3, 8, 8)), draws.standard_normal((3, side, side))
     return (np.kron(low, np.ones((side // 8, side // 8))) + 0.3 * noise).astype(np.float32)
 
 
 NETWORKS = {
-    "retrieval": lambda sizes, config: RetrievalNetwork(fused(sizes), feature_width=config["embed_dim"]),
+    "retrieval": lambda sizes, config: RetrievalNetwork(
+        fused(sizes), feature_width=config["embed_dim"]
+    ),
     "bbox": lambda sizes, config: GroundingNetwork(fused(sizes)),
-    "vqa": lambda sizes, config: AnsweringNetwork(fused(sizes), decoder_of(sizes.text, config["num_dec_layers"])),
+    "vqa": lambda sizes, config: AnsweringNetwork(
+        fused(sizes), decoder_of(sizes.text, config["num_dec_layers"])
+    ),
     "nlvr": lambda sizes, config: PairNetwork(fused(replace(sizes, text=doubled(sizes.text)))),
-    "captioning": lambda sizes, config: CaptioningNetwork(decoding(replace(sizes, decoder=sizes.text))),
+    "captioning": lambda sizes, config: CaptioningNetwork(
+        decoding(replace(sizes, decoder=sizes.text))
+    ),
 }
 
 
@@ -94,7 +108,11 @@ def network(case, built, drawn):
     def build(head):
         if (case.path, head) not in built:
             built.clear()
-            made = NETWORKS[head](sized(case, head), case.config["config"]).eval().requires_grad_(False)
+            made = (
+                NETWORKS[head](sized(case, head), case.config["config"])
+                .eval()
+                .requires_grad_(False)
+            )
             official = case.json("params.json")[head]
             for name, parameter in made.named_parameters(remove_duplicate=False):
                 listed = official[name]
@@ -121,7 +139,11 @@ def images(case, side, count):
 
 def side_of(case, head):
     """The image side of a head: the configuration's, but for VQA the other one that the golden has images of."""
-    found = [int(name.removeprefix("check_image_")) for name in case.outputs if name.startswith("check_image_")]
+    found = [
+        int(name.removeprefix("check_image_"))
+        for name in case.outputs
+        if name.startswith("check_image_")
+    ]
     main = case.config["config"]["image_res"]
     return next((side for side in found if side != main), main) if head == "vqa" else main
 
@@ -140,7 +162,10 @@ def test_parameters_have_the_official_names_and_shapes(case):
     for head, official in case.json("params.json").items():
         with torch.device("meta"):
             made = NETWORKS[head](sized(case, head), case.config["config"])
-        found = {name: list(parameter.shape) for name, parameter in made.named_parameters(remove_duplicate=False)}
+        found = {
+            name: list(parameter.shape)
+            for name, parameter in made.named_parameters(remove_duplicate=False)
+        }
         assert found.keys() == official.keys() - {"temp"}, head
         for name, shape in official.items():
             assert name == "temp" or isinstance(shape, str) or found[name] == shape, (head, name)
@@ -155,18 +180,27 @@ def test_retrieval(case, network, close):
     close(states[:, 0, :, ::32], case.outputs["text_embeds"])
     close(found.image_features(tokens), case.outputs["image_feat"])
     close(found.text_features(states[:, 0, 0]), case.outputs["text_feat"])
-    close(found.image_features(tokens) @ found.text_features(states[:, 0, 0]).T, case.outputs["sims"])
+    close(
+        found.image_features(tokens) @ found.text_features(states[:, 0, 0]).T, case.outputs["sims"]
+    )
     (strip,) = lay_out(present[:, 0].sum(1).tolist(), replace(GRAINS["cpu"], tokens=10**4))
     strip = strip.on(tokens.device)
-    laid = torch.cat([states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)])
+    laid = torch.cat(
+        [states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)]
+    )
     close(
-        found.text_encoder.read_along(torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]), strip),
+        found.text_encoder.read_along(
+            torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]),
+            strip,
+        ),
         laid.cpu().numpy(),
     )
     logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
     for number in range(len(tokens)):
         memory = found.text_encoder.remember(tokens[number : number + 1])
-        logits[number, strip.texts] = found.match(found.text_encoder.begin_along(laid, strip), strip, memory)
+        logits[number, strip.texts] = found.match(
+            found.text_encoder.begin_along(laid, strip), strip, memory
+        )
     close(logits, case.outputs["itm_logits"])
 
 
@@ -179,7 +213,9 @@ def test_boxes(case, network, close):
 def test_pairs(case, network, close):
     found, side = network("nlvr"), side_of(case, "nlvr")
     memory = found.remember(found.vision_encoder(images(case, side, 3)))
-    logits = found(memory, torch.tensor([[0, 1], [2, 0]], device=memory[0].keys.device), *texts(case, 2))
+    logits = found(
+        memory, torch.tensor([[0, 1], [2, 0]], device=memory[0].keys.device), *texts(case, 2)
+    )
     close(logits[:, 0], case.outputs["nlvr_logits"])
 
 
@@ -191,10 +227,18 @@ def test_answers(case, network, close):
     questions, answers = (
         Questions(states, present[:, 0]),
         AnswerTree.of(
-            [row[there > 0].tolist() for row, there in zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)]
+            [
+                row[there > 0].tolist()
+                for row, there in zip(
+                    case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True
+                )
+            ]
         ).to(states.device),
     )
-    close(first_words(found.text_decoder, questions, answers).exp(), case.outputs["vqa_prob_first_token"])
+    close(
+        first_words(found.text_decoder, questions, answers).exp(),
+        case.outputs["vqa_prob_first_token"],
+    )
     for suffix in ("", "_all"):
         expected = case.outputs[f"vqa_topk_ids{suffix}"]
         ranking = rank(found.text_decoder, questions, answers, shortlist=expected.shape[1])
@@ -208,7 +252,8 @@ def test_captions(case, network, close):
     pictures = images(case, side, len(case.outputs["caption_step_logits"]))
     bert = found.text_decoder.bert
     written = bert.write(
-        torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1), bert.remember(found.vision_encoder(pictures))
+        torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1),
+        bert.remember(found.vision_encoder(pictures)),
     )
     logits = found.text_decoder.cls.predictions(written.states[:, 0, -1])
     close(logits[:, ::61], case.outputs["caption_step_logits"])
@@ -216,8 +261,17 @@ def test_captions(case, network, close):
     assert np.array_equal(best.indices.cpu().numpy(), case.outputs["caption_top10"])
     close(best.values, case.outputs["caption_top10_logits"])
     ids = case.outputs["caption_beam_ids"]
-    hypotheses = write(found, pictures, prompt=prompt, end=end, beams=Beams(width=3, longest=ids.shape[1], shortest=5))
+    hypotheses = write(
+        found,
+        pictures,
+        prompt=prompt,
+        end=end,
+        beams=Beams(width=3, longest=ids.shape[1], shortest=5),
+    )
     for hypothesis, official in zip(hypotheses, ids.tolist(), strict=True):
         ended = [*hypothesis.tokens, end][: len(official)]
         assert ended + [0] * (len(official) - len(ended)) == official
-    close(torch.tensor([hypothesis.score for hypothesis in hypotheses]), case.outputs["caption_beam_scores"])
+    close(
+        torch.tensor([hypothesis.score for hypothesis in hypotheses]),
+        case.outputs["caption_beam_scores"],
+    )

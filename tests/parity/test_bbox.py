@@ -20,11 +20,15 @@ def grounder(case):
 
 def predicted(case, grounder):
     """The boxes of all texts, each image encoded once for all of its texts."""
-    return grounder.locate(case.inputs["image"], case.json("texts.json")["raw"], case.arrays["image_index"]).numpy()
+    return grounder.locate(
+        case.inputs["image"], case.json("texts.json")["raw"], case.arrays["image_index"]
+    ).numpy()
 
 
 def test_texts_become_the_official_tokens(case, grounder):
-    tokens = grounder.inputs.tokenizer.batch([pre_caption(text) for text in case.json("texts.json")["raw"]])
+    tokens = grounder.inputs.tokenizer.batch(
+        [pre_caption(text) for text in case.json("texts.json")["raw"]]
+    )
     assert np.array_equal(tokens.ids, case.arrays["text_ids"])
     assert np.array_equal(tokens.present, case.arrays["text_atts"])
 
@@ -45,7 +49,9 @@ def truths(case):
 
 def test_pixels_and_ious_are_the_official_ones_bit_for_bit(case):
     for number, (_, box, image) in enumerate(truths(case)):
-        pixels = in_pixels(case.outputs["outputs_coord"][number], width=image["width"], height=image["height"])
+        pixels = in_pixels(
+            case.outputs["outputs_coord"][number], width=image["width"], height=image["height"]
+        )
         assert np.array_equal(np.array(pixels, np.float32), case.outputs["pred_box_xywh"][number])
         assert iou(box, pixels) == case.outputs["iou"][number]
 
@@ -53,12 +59,16 @@ def test_pixels_and_ious_are_the_official_ones_bit_for_bit(case):
 def test_accuracies_are_the_official_ones(case, grounder):
     overlaps = {}
     for box, (split, true, image) in zip(predicted(case, grounder), truths(case), strict=True):
-        overlaps.setdefault(split, []).append(iou(true, in_pixels(box, width=image["width"], height=image["height"])))
+        overlaps.setdefault(split, []).append(
+            iou(true, in_pixels(box, width=image["width"], height=image["height"]))
+        )
     expected = case.json("expected.json")
     for name, value in expected["grounding_eval_bbox"].items():
         assert accuracy(overlaps[name.removesuffix("_d")]) == pytest.approx(100 * value, abs=1e-9)
     everything = [overlap for split in overlaps.values() for overlap in split]
-    assert accuracy(everything) == pytest.approx(100 * expected["grounding_eval_bbox_vlue"]["score"], abs=1e-9)
+    assert accuracy(everything) == pytest.approx(
+        100 * expected["grounding_eval_bbox_vlue"]["score"], abs=1e-9
+    )
 
 
 def test_iou_of_the_listed_pairs(case):

@@ -23,7 +23,11 @@ def searches(case):
     for name, variant in case.json("expected.json")["variants"].items():
         arguments = variant["arguments"]
         if "num_beams" in arguments:
-            beams = Beams(width=arguments["num_beams"], longest=arguments["max_length"], shortest=arguments["min_length"])
+            beams = Beams(
+                width=arguments["num_beams"],
+                longest=arguments["max_length"],
+                shortest=arguments["min_length"],
+            )
             yield name, beams, variant["captions"]
 
 
@@ -60,7 +64,9 @@ def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, c
             ended = [*hypothesis.tokens, end][: beams.longest]
             official = case.outputs[f"{name}_ids"][row].tolist()
             assert ended + [padding] * (len(official) - len(ended)) == official, (name, row)
-        close(torch.tensor([hypothesis.score for hypothesis in found]), case.outputs[f"{name}_scores"])
+        close(
+            torch.tensor([hypothesis.score for hypothesis in found]), case.outputs[f"{name}_scores"]
+        )
         assert [captioner.spelled(hypothesis.tokens) for hypothesis in found] == captions
         tried += 1
     assert tried

@@ -25,7 +25,9 @@ def images_of(case):
 
 def test_statements_become_the_official_tokens(case, reasoner):
     ids, present = padded(reasoner.inputs.tokens(case.json("expected.json")["texts"], pre_caption))
-    assert np.array_equal(ids, case.arrays["text_ids"]) and np.array_equal(present, case.arrays["text_atts"])
+    assert np.array_equal(ids, case.arrays["text_ids"]) and np.array_equal(
+        present, case.arrays["text_atts"]
+    )
 
 
 def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
@@ -36,7 +38,9 @@ def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
     undecided = np.abs(np.diff(case.outputs["logits"], axis=1)[:, 0]) < ROUNDING
     verdicts = np.where(undecided, expected["pred"], logits.argmax(1))
     assert not undecided.all() and verdicts.tolist() == expected["pred"]
-    assert (verdicts == case.arrays["targets"]).mean() == pytest.approx(expected["accuracy"], abs=1e-6)
+    assert (verdicts == case.arrays["targets"]).mean() == pytest.approx(
+        expected["accuracy"], abs=1e-6
+    )
 
 
 def test_statements_about_the_same_pair_share_it(case, reasoner, close):

@@ -45,7 +45,9 @@ def test_images_become_the_official_arrays_bit_for_bit(case):
             with Image.open(path) as image:
                 assert image.height > image.width, f"{name} differs"
             pixels = resized(path, int(side), filter, height_first=True)
-            assert np.array_equal(finished(pixels, what), expected), f"{name} differs in either order"
+            assert np.array_equal(finished(pixels, what), expected), (
+                f"{name} differs in either order"
+            )
 
 
 def test_texts_are_cleaned_as_officially(case):

@@ -25,14 +25,21 @@ def retriever(case):
 @pytest.fixture
 def texts(case):
     """The official token ids without their padding."""
-    return [row[: int(there.sum())].tolist() for row, there in zip(case.inputs["text_ids"], case.inputs["text_atts"], strict=True)]
+    return [
+        row[: int(there.sum())].tolist()
+        for row, there in zip(case.inputs["text_ids"], case.inputs["text_atts"], strict=True)
+    ]
 
 
 @pytest.fixture
 def everything(case, retriever, texts):
     """The matches of every image with every text."""
     gallery = seen(case, retriever)
-    return list(retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers))
+    return list(
+        retriever.compare(
+            gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers
+        )
+    )
 
 
 def seen(case, retriever):
@@ -46,7 +53,9 @@ def test_captions_become_the_official_tokens(case, retriever, texts):
     else:
         captions = case.json("expected.json")["texts"]
     longest = case.config["config"]["max_tokens"]
-    assert [retriever.inputs.tokenizer.ids(pre_caption(caption))[:longest] for caption in captions] == texts
+    assert [
+        retriever.inputs.tokenizer.ids(pre_caption(caption))[:longest] for caption in captions
+    ] == texts
 
 
 def test_features_are_the_official_ones(case, retriever, texts, close):
@@ -61,7 +70,9 @@ def test_features_are_the_official_ones(case, retriever, texts, close):
             close(found, case.outputs[name])
     if "text_embeds" in case.outputs:
         for number, text in enumerate(texts):
-            states = retriever.network.text_encoder.read(torch.tensor([[text]], device=gallery.device))[0, 0]
+            states = retriever.network.text_encoder.read(
+                torch.tensor([[text]], device=gallery.device)
+            )[0, 0]
             close(states, case.outputs["text_embeds"][number, : len(text)])
 
 
@@ -70,25 +81,37 @@ def test_every_pair_has_the_official_score(case, everything, close):
     close(np.stack([matches.itm for matches in everything]), case.outputs["itm_logits"][:, :, 1])
 
 
-@pytest.mark.parametrize("grain", [{"alike": 10**6}, {"tokens": 30}], ids=["all lengths in one table", "in many strips"])
-def test_every_pair_has_the_official_score_however_texts_are_laid(case, retriever, texts, grain, monkeypatch, close):
+@pytest.mark.parametrize(
+    "grain", [{"alike": 10**6}, {"tokens": 30}], ids=["all lengths in one table", "in many strips"]
+)
+def test_every_pair_has_the_official_score_however_texts_are_laid(
+    case, retriever, texts, grain, monkeypatch, close
+):
     device = retriever.inputs.device.torch.type
     monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **grain))
     gallery = seen(case, retriever)
-    matches = retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers)
+    matches = retriever.compare(
+        gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers
+    )
     close(np.stack([found.itm for found in matches]), case.outputs["itm_logits"][:, :, 1])
 
 
-def test_both_directions_shortlists_are_united_and_hold_the_official_ones(case, retriever, texts, close):
+def test_both_directions_shortlists_are_united_and_hold_the_official_ones(
+    case, retriever, texts, close
+):
     k = int(case.config["config"]["k_test"])
     gallery = seen(case, retriever)
     scores = np.full((len(gallery.numbers), len(texts)), np.nan, dtype=np.float32)
-    for matches in retriever.compare(gallery, retriever.read(texts), shortlist=k, wanted=gallery.numbers):
+    for matches in retriever.compare(
+        gallery, retriever.read(texts), shortlist=k, wanted=gallery.numbers
+    ):
         assert len(set(matches.texts.tolist())) == len(matches.texts)
         scores[matches.image, matches.texts] = matches.itm
     if "ties" in case.path.name:  # which member of a tie is listed is unspecified in torch's topk
         return
-    listed = (case.outputs["score_matrix_i2t"] != OUTSIDE) | (case.outputs["score_matrix_t2i"].T != OUTSIDE)
+    listed = (case.outputs["score_matrix_i2t"] != OUTSIDE) | (
+        case.outputs["score_matrix_t2i"].T != OUTSIDE
+    )
     assert np.array_equal(~np.isnan(scores), listed)
     for official in (case.outputs["score_matrix_i2t"], case.outputs["score_matrix_t2i"].T):
         close(np.where(official == OUTSIDE, OUTSIDE, scores), official)
@@ -97,6 +120,8 @@ def test_both_directions_shortlists_are_united_and_hold_the_official_ones(case, 
 def test_only_what_is_wanted_is_compared_and_scores_the_same(case, retriever, texts, everything):
     gallery = seen(case, retriever)
     last = len(gallery.numbers) - 1
-    some = list(retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted={0, last}))
+    some = list(
+        retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted={0, last})
+    )
     assert [matches.image for matches in some] == [0, last]
     assert np.array_equal(some[1].itm, everything[-1].itm)

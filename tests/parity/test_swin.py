@@ -17,7 +17,9 @@ PREFIX = "vision_encoder."
 def encoder(case):
     tensors = read_tensors(case.path / "checkpoint.th")
     network = VisionEncoder(architecture_from_config(case.config["config"]).vision)
-    network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
+    network.load_state_dict(
+        {name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)}
+    )
     return network.eval().requires_grad_(False).to(device_under_test().torch)
 
 
@@ -43,9 +45,14 @@ def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_short
     network, passing = encoder(case), []
     for part in network.modules():
         if isinstance(part, swin.Block):
-            part.register_forward_hook(lambda _, given, found: passing.append((given[0].dtype, found.dtype)))
+            part.register_forward_hook(
+                lambda _, given, found: passing.append((given[0].dtype, found.dtype))
+            )
     with torch.autocast(device_under_test().torch.type, torch.bfloat16):
-        assert network.layers[0].blocks[0].attn.qkv(network.patch_embed(case.inputs["image"])).dtype is torch.bfloat16
+        assert (
+            network.layers[0].blocks[0].attn.qkv(network.patch_embed(case.inputs["image"])).dtype
+            is torch.bfloat16
+        )
         network(case.inputs["image"])
     assert passing and set(passing) == {(torch.float32, torch.float32)}
 
@@ -65,18 +72,28 @@ def test_image_tokens_are_the_official_ones(case, close):
 def test_region_tokens_are_the_official_ones(case, close):
     tokens = encoder(case)(case.inputs["image"])
     image_of = case.inputs["idx_to_group_img"]
-    regions = region_tokens(tokens, image_of=image_of, inside=case.inputs["region_image_atts"][:, 1:])
+    regions = region_tokens(
+        tokens, image_of=image_of, inside=case.inputs["region_image_atts"][:, 1:]
+    )
     close(regions, case.outputs["region_embeds"])
     close(tokens[image_of], case.outputs["region_fullatts"])
 
 
 def test_computed_buffers_are_those_of_the_file(case):
     tensors = read_tensors(case.path / "checkpoint.th")
-    computed = {PREFIX + name.replace(".attn.apart", ".attn_mask"): buffer for name, buffer in encoder(case).named_buffers()}
-    stored = {name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)}
+    computed = {
+        PREFIX + name.replace(".attn.apart", ".attn_mask"): buffer
+        for name, buffer in encoder(case).named_buffers()
+    }
+    stored = {
+        name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)
+    }
     assert computed.keys() >= stored.keys()
     assert all(torch.equal(computed[name].cpu(), stored[name]) for name in stored)
 
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
-    assert architecture_of(read_tensors(case.path / "checkpoint.th")).vision == architecture_from_config(case.config["config"]).vision
+    assert (
+        architecture_of(read_tensors(case.path / "checkpoint.th")).vision
+        == architecture_from_config(case.config["config"]).vision
+    )

@@ -18,7 +18,9 @@ PREFIX = "text_encoder."
 def model(case):
     tensors = read_tensors(case.path / "checkpoint.th")
     network = LanguageModel(architecture_from_config(case.config["config"]).text)
-    network.load_state_dict({name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)})
+    network.load_state_dict(
+        {name.removeprefix(PREFIX): tensors[name] for name in without_buffers(tensors)}
+    )
     return network.eval().requires_grad_(False).to(device_under_test().torch)
 
 
@@ -44,7 +46,10 @@ def test_reading(case, model, texts, close):
     ids, present = texts
     first, states = model.bert.encoder.layer[0], model.bert.embeddings(ids)
     mask = padding_mask(present)
-    close(first.think(first.attend(states, first.recall(states), mask))[:, 0], case.outputs["text_layer0"])
+    close(
+        first.think(first.attend(states, first.recall(states), mask))[:, 0],
+        case.outputs["text_layer0"],
+    )
     close(model.bert.read(ids, mask)[:, 0], case.outputs["text"])
 
 
@@ -54,7 +59,11 @@ def test_looking(case, model, texts, seen, close):
     read = model.bert.read(ids, mask)
     first = model.bert.encoder.layer[model.bert.fusion_layer]
     close(
-        first.think(first.look(first.attend(read, first.recall(read), mask), seen["memory"][0], seen["memory_mask"]))[:, 0],
+        first.think(
+            first.look(
+                first.attend(read, first.recall(read), mask), seen["memory"][0], seen["memory_mask"]
+            )
+        )[:, 0],
         case.outputs["fusion_first"],
     )
     looked = model.bert.look(read, mask=mask, **seen)
@@ -63,7 +72,10 @@ def test_looking(case, model, texts, seen, close):
 
 
 def test_looking_with_nothing_hidden(case, model, texts, seen, close):
-    close(model.bert.look(model.bert.read(texts[0]), seen["memory"])[:, 0], case.outputs["multi_modal_nomask"])
+    close(
+        model.bert.look(model.bert.read(texts[0]), seen["memory"])[:, 0],
+        case.outputs["multi_modal_nomask"],
+    )
 
 
 def test_causal_reading_and_looking(case, model, texts, seen, close):
@@ -81,10 +93,17 @@ def test_masked_words(case, model, texts, seen, close):
     at = case.inputs["masked_pos"][..., None].expand(-1, -1, states.shape[-1])
     logits = model.cls.predictions(states.gather(1, at))
     close(logits, case.outputs["mlm_logits"])
-    loss = F.cross_entropy(logits.flatten(0, 1), case.inputs["masked_ids"].flatten(), ignore_index=-100)
+    loss = F.cross_entropy(
+        logits.flatten(0, 1), case.inputs["masked_ids"].flatten(), ignore_index=-100
+    )
     close(loss, case.outputs["mlm_loss"])
 
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
     expected = architecture_from_config(case.config["config"]).text
-    assert architecture_of(read_tensors(case.path / "checkpoint.th"), Hints(text_heads=expected.heads)).text == expected
+    assert (
+        architecture_of(
+            read_tensors(case.path / "checkpoint.th"), Hints(text_heads=expected.heads)
+        ).text
+        == expected
+    )

@@ -32,7 +32,12 @@ def batches(case):
 @pytest.fixture
 def maps(case, network):
     tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"]]
-    return np.concatenate([looked_at(network, tokens[rows], ids, there, layer=BLOCK).cpu().numpy() for rows, ids, there in batches(case)])
+    return np.concatenate(
+        [
+            looked_at(network, tokens[rows], ids, there, layer=BLOCK).cpu().numpy()
+            for rows, ids, there in batches(case)
+        ]
+    )
 
 
 def test_maps_are_the_official_ones(case, maps, close):
@@ -46,7 +51,9 @@ def test_attention_is_the_official_one(case, network, close):
     tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"][rows]]
     mask, encoder = padding_mask(there[:, None]), network.text_encoder
     states, memory = encoder.read(ids[:, None], mask), encoder.remember(tokens)
-    for number, (block, seen) in enumerate(zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer):
+    for number, (block, seen) in enumerate(
+        zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer
+    ):
         states = block.attend(states, block.recall(states), mask)
         if number == BLOCK:
             close(attention_weights(block, states, seen), case.outputs["attention_map_batch0"])
@@ -81,7 +88,9 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
         right.setdefault(ref["split"], []).append(box is not None and iou(true, box) >= THRESHOLD)
     for name, value in expected["grounding_eval"].items():
         assert np.mean(right[name.removesuffix("_d")]) == pytest.approx(value)
-    assert np.mean([one for split in right.values() for one in split]) == pytest.approx(expected["grounding_eval_vlue"]["score"])
+    assert np.mean([one for split in right.values() for one in split]) == pytest.approx(
+        expected["grounding_eval_vlue"]["score"]
+    )
 
 
 def test_where_nothing_scores_above_zero_the_box_before_is_taken():

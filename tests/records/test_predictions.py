@@ -52,7 +52,11 @@ def test_a_file_torn_at_any_byte_is_mended_to_its_last_whole_line(tmp_path):
         path = tmp_path / f"{cut}.jsonl"
         path.write_bytes(content[:cut])
         with opened(path) as file:
-            missing = [(number, text) for number, text in ((1, "one"), (2, "zwö"), (3, "three")) if number not in file.done]
+            missing = [
+                (number, text)
+                for number, text in ((1, "one"), (2, "zwö"), (3, "three"))
+                if number not in file.done
+            ]
             file.append(missing)
         assert path.read_bytes() == content, cut
 
@@ -106,7 +110,10 @@ def test_two_runs_cannot_write_the_same_file(tmp_path):
 )
 def test_a_damaged_file_is_refused_with_the_line(tmp_path, content, complaint):
     path = tmp_path / "p.jsonl"
-    head = json.dumps({"format": "xvlm-eval predictions 1", "identity": IDENTITY, "software": {}}) + "\n"
+    head = (
+        json.dumps({"format": "xvlm-eval predictions 1", "identity": IDENTITY, "software": {}})
+        + "\n"
+    )
     path.write_text(head + '{"id": 1}\n' if content is None else content)
     before = path.read_text()
     with pytest.raises(DataError, match=complaint), opened(path):
@@ -114,7 +121,10 @@ def test_a_damaged_file_is_refused_with_the_line(tmp_path, content, complaint):
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize("line", ['{"id": 1}', '{"id": 1.5, "prediction": 0}', '{"id": 7, "prediction": 1}', "[]", "nonsense"])
+@pytest.mark.parametrize(
+    "line",
+    ['{"id": 1}', '{"id": 1.5, "prediction": 0}', '{"id": 7, "prediction": 1}', "[]", "nonsense"],
+)
 def test_a_line_that_is_no_prediction_is_refused_and_left_alone(tmp_path, line):
     path = tmp_path / "p.jsonl"
     write(path, (7, "seven"))
@@ -128,7 +138,10 @@ def test_a_line_that_is_no_prediction_is_refused_and_left_alone(tmp_path, line):
 def test_a_prediction_that_is_no_number_is_refused_by_the_name_of_its_sample(tmp_path, number):
     path = tmp_path / "p.jsonl"
     write(path, (1, [0.5]))
-    with pytest.raises(HarnessError, match="sample 2 holds a number that is not finite"), opened(path) as file:
+    with (
+        pytest.raises(HarnessError, match="sample 2 holds a number that is not finite"),
+        opened(path) as file,
+    ):
         file.append([(2, [number])])
     assert read(path) == {1: [0.5]}
 
@@ -149,4 +162,6 @@ def test_a_file_of_the_same_size_that_is_another_runs_is_left_alone_even_where_i
 
 
 def test_the_difference_of_two_runs_is_said_by_name():
-    assert difference(IDENTITY, {**OTHER, "n": 3}) == "settings.dtype: float32 / float16, n: none / 3"
+    assert (
+        difference(IDENTITY, {**OTHER, "n": 3}) == "settings.dtype: float32 / float16, n: none / 3"
+    )

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError
-from harness.records.sample_scores import SUFFIX, Contributions, digest, read_contributions, write_contributions
+from harness.records.sample_scores import (
+    SUFFIX,
+    Contributions,
+    digest,
+    read_contributions,
+    write_contributions,
+)
 from harness.statistics.means import MeanOfMeans, mean_of
 from tests.support.altered import CHECKPOINT
 
@@ -13,7 +19,10 @@ CONTENT = Contributions(
     ids=["a", 2, "ü"],
     digests=np.array([1, 2, 2**64 - 1], dtype=np.uint64),
     by_sample={"accuracy": np.array([100.0, 0.0, 100.0])},
-    statistics={"accuracy": ACCURACY, "mean": MeanOfMeans((ACCURACY, mean_of([0.0, 30.0], clusters="ab")))},
+    statistics={
+        "accuracy": ACCURACY,
+        "mean": MeanOfMeans((ACCURACY, mean_of([0.0, 30.0], clusters="ab"))),
+    },
 )
 
 
@@ -26,7 +35,10 @@ def test_contributions_come_back_as_they_were_written(tmp_path):
     for name, statistic in found.statistics.items():
         assert type(statistic) is type(CONTENT.statistics[name])
         assert statistic.each().tolist() == CONTENT.statistics[name].each().tolist()
-        assert statistic.resampled().rows.tolist() == CONTENT.statistics[name].resampled().rows.tolist()
+        assert (
+            statistic.resampled().rows.tolist()
+            == CONTENT.statistics[name].resampled().rows.tolist()
+        )
 
 
 def test_the_same_contributions_are_the_same_bytes(tmp_path):
@@ -66,4 +78,6 @@ def test_every_metric_of_a_run_has_an_interval_and_its_contributions(baseline):
             assert record["metrics"].keys() == record["intervals"].keys() == found.statistics.keys()
             for name, value in record["metrics"].items():
                 clusters = found.statistics[name].resampled()
-                assert clusters.of(np.ones((1, clusters.clusters)))[0] == pytest.approx(value, abs=1e-9)
+                assert clusters.of(np.ones((1, clusters.clusters)))[0] == pytest.approx(
+                    value, abs=1e-9
+                )

@@ -46,7 +46,15 @@ class Telling:
 
 @pytest.mark.parametrize(
     ("free", "size"),
-    [(10_000, 32), (840, 32), (839, 16), (520, 16), (519, 8), (220, 1), (5, 1)],  # twice 100 + 10 a sample, in MB
+    [
+        (10_000, 32),
+        (840, 32),
+        (839, 16),
+        (520, 16),
+        (519, 8),
+        (220, 1),
+        (5, 1),
+    ],  # twice 100 + 10 a sample, in MB
 )
 def test_the_batch_is_the_largest_power_of_two_that_takes_half_of_the_free_memory(free, size):
     assert fitting_batch_size(Asking(), Telling(free * MEGA), range(100)) == size
@@ -72,7 +80,15 @@ def test_a_batch_is_cut_into_pieces_that_hold_the_same_samples_and_keep_images_t
 def test_whose_sample_is_whose_follows_from_the_planned_batches_not_from_the_cut_ones():
     samples = [Sample(number, (f"{number // 2}.jpg",)) for number in range(40)]
     crews = [SimpleNamespace(rank=rank, size=3) for rank in range(3)]
-    owned = [[s.id for batch in share(plan_batches(samples, 4), crew) for piece in cut(batch, 1) for s in piece] for crew in crews]
+    owned = [
+        [
+            s.id
+            for batch in share(plan_batches(samples, 4), crew)
+            for piece in cut(batch, 1)
+            for s in piece
+        ]
+        for crew in crews
+    ]
     assert sorted(id for ids in owned for id in ids) == list(range(40))
 
 
@@ -93,12 +109,22 @@ RUN = ["run", "--task", ",".join(TASKS), "--limit", "12", "--batch-size", "8"]
 
 def results(out):
     """Records and predictions by name, and what the records say of halving."""
-    records = {path.stem: json.loads(path.read_text()) for path in out.rglob("*.json") if not path.name.endswith(BESIDE)}
+    records = {
+        path.stem: json.loads(path.read_text())
+        for path in out.rglob("*.json")
+        if not path.name.endswith(BESIDE)
+    }
     predictions = {
-        path.name: {entry["id"]: entry["prediction"] for entry in map(json.loads, path.read_text().splitlines()[1:])}
+        path.name: {
+            entry["id"]: entry["prediction"]
+            for entry in map(json.loads, path.read_text().splitlines()[1:])
+        }
         for path in out.rglob("*.jsonl")
     }
-    halved = {name: record["predictions"].pop("batch_size_halved_to", None) for name, record in records.items()}
+    halved = {
+        name: record["predictions"].pop("batch_size_halved_to", None)
+        for name, record in records.items()
+    }
     return records, predictions, halved
 
 
@@ -112,19 +138,30 @@ def calm(tmp_path_factory):
 def assert_same(calm, found):
     """The same metrics, and predictions that are equal, or nearly so where they are numbers."""
     (records, predictions, _), (others, theirs, _) = calm, found
-    assert {name: record["metrics"] for name, record in records.items()} == {name: record["metrics"] for name, record in others.items()}
+    assert {name: record["metrics"] for name, record in records.items()} == {
+        name: record["metrics"] for name, record in others.items()
+    }
     for name, entries in predictions.items():
         assert entries.keys() == theirs[name].keys()
         for id, prediction in entries.items():
             other = theirs[name][id]
             if isinstance(prediction, dict):
-                assert all(other[key] == pytest.approx(value, abs=1e-4) for key, value in prediction.items())
+                assert all(
+                    other[key] == pytest.approx(value, abs=1e-4)
+                    for key, value in prediction.items()
+                )
             else:
-                assert other == (pytest.approx(prediction, abs=1e-4) if isinstance(prediction, list) else prediction)
+                assert other == (
+                    pytest.approx(prediction, abs=1e-4)
+                    if isinstance(prediction, list)
+                    else prediction
+                )
 
 
 @pytest.mark.parametrize("on_cpu", [False, True])
-def test_a_run_out_of_memory_halves_its_batches_and_ends_in_the_same_metrics(on_cpu, calm, tmp_path, capsys, monkeypatch):
+def test_a_run_out_of_memory_halves_its_batches_and_ends_in_the_same_metrics(
+    on_cpu, calm, tmp_path, capsys, monkeypatch
+):
     limit_images(monkeypatch.setattr, most=2, on_cpu=on_cpu)
     assert main([*RUN, "--out", str(tmp_path)]) == 0
     found = results(tmp_path)
@@ -132,18 +169,38 @@ def test_a_run_out_of_memory_halves_its_batches_and_ends_in_the_same_metrics(on_
     assert found[2]["flickr30k-retrieval.test.limit-12"] == found[2]["ovad.box.limit-12"] == 2
     assert set(calm[2].values()) == {None}
     shown = capsys.readouterr().err
-    assert "cpu: out of memory; going on with batches of 4" in shown and "going on with batches of 2" in shown
-    timings = json.loads((tmp_path / "xvlm-shapes" / "ovad.box.limit-12.timings.json").read_text())["sittings"]
+    assert (
+        "cpu: out of memory; going on with batches of 4" in shown
+        and "going on with batches of 2" in shown
+    )
+    timings = json.loads((tmp_path / "xvlm-shapes" / "ovad.box.limit-12.timings.json").read_text())[
+        "sittings"
+    ]
     assert [(sitting["batch_size"], sitting["halved_to"]) for sitting in timings] == [(8, 2)]
 
 
-def test_where_not_even_one_sample_fits_the_run_fails_and_keeps_what_it_has(calm, tmp_path, capsys, monkeypatch):
-    arguments = ["run", "--task", "ovad", "--limit", "12", "--batch-size", "8", "--out", str(tmp_path)]
+def test_where_not_even_one_sample_fits_the_run_fails_and_keeps_what_it_has(
+    calm, tmp_path, capsys, monkeypatch
+):
+    arguments = [
+        "run",
+        "--task",
+        "ovad",
+        "--limit",
+        "12",
+        "--batch-size",
+        "8",
+        "--out",
+        str(tmp_path),
+    ]
     with monkeypatch.context() as patch:
         limit_images(patch.setattr, most=8, calls=1)
         assert main(arguments) == 4
     shown = capsys.readouterr().err
-    assert "out of memory, even one sample at a time" in shown and "what was predicted is kept" in shown
+    assert (
+        "out of memory, even one sample at a time" in shown
+        and "what was predicted is kept" in shown
+    )
     assert "Traceback" not in shown
     name = "ovad.box.limit-12"
     path = tmp_path / "xvlm-shapes" / f"{name}.predictions.jsonl"
@@ -163,23 +220,62 @@ def test_what_filled_the_memory_is_let_go_before_going_on(tmp_path, monkeypatch)
     limit_images(monkeypatch.setattr, most=2, look=look)
     gc.disable()  # references alone have to do: a GPU's memory does not wait for the collector
     try:
-        assert main(["run", "--task", "ovad", "--limit", "8", "--batch-size", "8", "--out", str(tmp_path)]) == 0
+        assert (
+            main(
+                [
+                    "run",
+                    "--task",
+                    "ovad",
+                    "--limit",
+                    "8",
+                    "--batch-size",
+                    "8",
+                    "--out",
+                    str(tmp_path),
+                ]
+            )
+            == 0
+        )
     finally:
         gc.enable()
     assert len(seen) == 6  # 8, 4, and four times 2
 
 
-def test_a_task_that_has_told_the_others_something_does_not_begin_anew(tmp_path, capsys, monkeypatch):
+def test_a_task_that_has_told_the_others_something_does_not_begin_anew(
+    tmp_path, capsys, monkeypatch
+):
     def full(*_):
         raise torch.OutOfMemoryError(CUDA_WORDS)
 
     gathered = []
     gather = Alone.gather
-    monkeypatch.setattr(Alone, "gather", lambda crew, value: gathered.append(value) or gather(crew, value))
+    monkeypatch.setattr(
+        Alone, "gather", lambda crew, value: gathered.append(value) or gather(crew, value)
+    )
     monkeypatch.setattr(XVLMRetriever, "match", full)
-    assert main(["run", "--task", "coco-retrieval", "--split", "val", "--limit", "8", "--out", str(tmp_path)]) == 4
+    assert (
+        main(
+            [
+                "run",
+                "--task",
+                "coco-retrieval",
+                "--split",
+                "val",
+                "--limit",
+                "8",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 4
+    )
     assert "smaller batches do not help here; use more processes" in capsys.readouterr().err
-    assert len([value for value in gathered if isinstance(value, tuple) and isinstance(value[0], list)]) == 1  # features: once
+    assert (
+        len(
+            [value for value in gathered if isinstance(value, tuple) and isinstance(value[0], list)]
+        )
+        == 1
+    )  # features: once
 
 
 def test_of_two_processes_one_halves_its_own_share_and_nothing_is_lost_or_doubled(calm, tmp_path):

@@ -49,7 +49,11 @@ def records(out, task="refcoco+"):
 
 def contents(folder):
     """The bytes of everything that a run leaves, but for how long it took."""
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("refcoco+.*")) if "timings" not in path.name}
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.glob("refcoco+.*"))
+        if "timings" not in path.name
+    }
 
 
 def test_the_embedded_model_has_learnt_every_task(finished):
@@ -63,7 +67,9 @@ def test_the_embedded_model_has_learnt_every_task(finished):
 
 def test_hidden_truths_end_in_files_to_upload(finished):
     for split in ("test-dev", "test"):
-        upload = json.loads((finished / "xvlm-shapes" / f"vqav2.{split}.submission.json").read_text())
+        upload = json.loads(
+            (finished / "xvlm-shapes" / f"vqav2.{split}.submission.json").read_text()
+        )
         assert len(upload) == len({entry["question_id"] for entry in upload}) == 100
         record = records(finished, "vqav2")[f"vqav2.{split}"]
         assert record["metrics"] == {} and "eval.ai" in record["not_run"]["accuracy"]
@@ -72,11 +78,18 @@ def test_hidden_truths_end_in_files_to_upload(finished):
 def test_the_committed_baselines_are_what_a_run_gives(finished):
     """Renew them, with the reason in the commit, where a change is meant to move a number."""
     found = records(finished, "*")
-    committed = {path.stem: json.loads(path.read_text()) for path in (ROOT / "results" / "xvlm-shapes").glob("*.json")}
+    committed = {
+        path.stem: json.loads(path.read_text())
+        for path in (ROOT / "results" / "xvlm-shapes").glob("*.json")
+    }
     assert committed.keys() == found.keys()
     for name, record in committed.items():
         assert record["metrics"] == pytest.approx(found[name]["metrics"], abs=1.0), name
-        assert (record["protocol"], record["n"], record["data"]) == (found[name]["protocol"], found[name]["n"], found[name]["data"])
+        assert (record["protocol"], record["n"], record["data"]) == (
+            found[name]["protocol"],
+            found[name]["n"],
+            found[name]["data"],
+        )
 
 
 def test_the_committed_baselines_are_whole_and_small():
@@ -84,8 +97,13 @@ def test_the_committed_baselines_are_whole_and_small():
     results = find_results(ROOT / "results")
     assert results.refused == () and len(results.found) == 15
     for result in results.found:
-        assert result.contributions.ids and len(result.predictions) == result.record.n == len(result.contributions.ids)
-    assert sum(path.stat().st_size for path in (ROOT / "results" / "xvlm-shapes").iterdir()) < 3 * 2**20
+        assert result.contributions.ids and len(result.predictions) == result.record.n == len(
+            result.contributions.ids
+        )
+    assert (
+        sum(path.stat().st_size for path in (ROOT / "results" / "xvlm-shapes").iterdir())
+        < 3 * 2**20
+    )
 
 
 def test_a_run_passes_the_gate_and_every_metric_has_an_interval(finished, capsys):
@@ -100,11 +118,21 @@ def test_a_run_passes_the_gate_and_every_metric_has_an_interval(finished, capsys
 
 def test_a_record_says_what_determined_it(finished):
     record = records(finished)["refcoco+.val"]
-    assert (record["task"], record["split"], record["data"]["name"]) == ("refcoco+", "val", "shapes")
+    assert (record["task"], record["split"], record["data"]["name"]) == (
+        "refcoco+",
+        "val",
+        "shapes",
+    )
     checkpoint = record["checkpoint"]
-    assert (checkpoint["name"], checkpoint["registered"], checkpoint["text_heads"]) == ("xvlm-shapes", True, 2)
+    assert (checkpoint["name"], checkpoint["registered"], checkpoint["text_heads"]) == (
+        "xvlm-shapes",
+        True,
+        2,
+    )
     assert len(checkpoint["sha256"]) == len(checkpoint["vocabulary_sha256"]) == 64
-    assert record["predictions"]["sha256"] == sha256_of(finished / "xvlm-shapes" / record["predictions"]["file"])
+    assert record["predictions"]["sha256"] == sha256_of(
+        finished / "xvlm-shapes" / record["predictions"]["file"]
+    )
     assert set(record["data"]["files"]) == {"refcoco+/refs(unc).p", "refcoco+/instances.json"}
     assert record["settings"] == {"dtype": "float32", "device": record["settings"]["device"]}
     assert record["protocol"] == "iou>=0.5|per-expression|bbox|96px|bicubic|30-words"
@@ -112,7 +140,9 @@ def test_a_record_says_what_determined_it(finished):
     assert low < record["metrics"]["accuracy"] < high
 
 
-def test_the_first_line_says_that_this_is_the_embedded_benchmark_and_results_go_to_the_output(tmp_path, capsys):
+def test_the_first_line_says_that_this_is_the_embedded_benchmark_and_results_go_to_the_output(
+    tmp_path, capsys
+):
     assert main([*RUN, "--split", "testB", "--limit", "4", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr()
     assert shown.err.splitlines()[0].startswith("embedded benchmark: xvlm-shapes on shapes")
@@ -135,7 +165,10 @@ def test_a_subset_is_the_same_every_time_and_never_a_result(finished, tmp_path, 
 
 def predictions(path):
     """Prediction by id, as the file holds them."""
-    return {line["id"]: line["prediction"] for line in map(json.loads, path.read_text().splitlines()[1:])}
+    return {
+        line["id"]: line["prediction"]
+        for line in map(json.loads, path.read_text().splitlines()[1:])
+    }
 
 
 def test_a_subset_predicts_what_the_whole_run_predicts(finished, tmp_path):
@@ -148,18 +181,41 @@ def test_a_subset_predicts_what_the_whole_run_predicts(finished, tmp_path):
         assert box == pytest.approx(whole[id], abs=1e-5)
 
 
-@pytest.mark.parametrize("speed", [["--batch-size", "1"], ["--batch-size", "500"], ["--workers", "1"], ["--workers", "7"]])
+@pytest.mark.parametrize(
+    "speed",
+    [["--batch-size", "1"], ["--batch-size", "500"], ["--workers", "1"], ["--workers", "7"]],
+)
 def test_speed_does_not_change_results(finished, tmp_path, speed):
     assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "a")]) == 0
-    assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "b"), *speed]) == 0
+    assert (
+        main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "b"), *speed])
+        == 0
+    )
     first, second = (records(tmp_path / name)["refcoco+.testB.limit-150"] for name in "ab")
     assert first["metrics"] == second["metrics"]
     assert first["protocol"] == second["protocol"]
 
 
-def test_sixteen_bits_change_the_predictions_a_little_and_are_a_run_of_their_own(finished, tmp_path):
+def test_sixteen_bits_change_the_predictions_a_little_and_are_a_run_of_their_own(
+    finished, tmp_path
+):
     exact = predictions(finished / "xvlm-shapes" / "refcoco+.testB.predictions.jsonl")
-    assert main([*RUN, "--split", "testB", "--limit", "64", "--dtype", "bfloat16", "--out", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                *RUN,
+                "--split",
+                "testB",
+                "--limit",
+                "64",
+                "--dtype",
+                "bfloat16",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     rounded = predictions(tmp_path / "xvlm-shapes" / "refcoco+.testB.limit-64.predictions.jsonl")
     off = [abs(a - b) for id, box in rounded.items() for a, b in zip(box, exact[id], strict=True)]
     assert 1e-4 < max(off) < 0.1
@@ -177,7 +233,9 @@ def test_the_table_shows_the_embedded_results_apart_and_the_papers_rows_unfilled
     assert len({row["task"] for row in shown["shapes"]}) == 7
 
 
-@pytest.mark.parametrize(("layout", "words"), [("paper", "84.51"), ("leaderboard", "84.51"), ("shapes", "xvlm-shapes")])
+@pytest.mark.parametrize(
+    ("layout", "words"), [("paper", "84.51"), ("leaderboard", "84.51"), ("shapes", "xvlm-shapes")]
+)
 @pytest.mark.parametrize("format", ["terminal", "md", "csv", "latex", "html", "json"])
 def test_every_layout_in_every_format(finished, capsys, layout, words, format):
     assert main(["table", "--out", str(finished), "--layout", layout, "--format", format]) == 0
@@ -194,7 +252,17 @@ def test_csv_is_one_table_and_says_where_the_other_is(finished, capsys, layout, 
 
 
 def test_a_copy_of_the_embedded_benchmark_stays_what_it_is(tmp_path, capsys):
-    run = [*RUN, "--split", "val", "--limit", "4", "--data", str(embedded_data().root), "--checkpoint", "xvlm_shapes"]
+    run = [
+        *RUN,
+        "--split",
+        "val",
+        "--limit",
+        "4",
+        "--data",
+        str(embedded_data().root),
+        "--checkpoint",
+        "xvlm_shapes",
+    ]
     assert main([*run, "--out", str(tmp_path)]) == 0
     assert records(tmp_path)["refcoco+.val.limit-4"]["data"]["name"] == "shapes"
 
@@ -213,13 +281,20 @@ def test_going_on_with_a_finished_run_predicts_nothing_and_changes_nothing(finis
 
 
 def timings(out, split):
-    return json.loads((out / "xvlm-shapes" / f"refcoco+.{split}.timings.json").read_text())["sittings"]
+    return json.loads((out / "xvlm-shapes" / f"refcoco+.{split}.timings.json").read_text())[
+        "sittings"
+    ]
 
 
-def test_how_long_a_run_took_is_kept_by_stage_and_not_overwritten_by_a_run_that_had_nothing_to_do(finished):
+def test_how_long_a_run_took_is_kept_by_stage_and_not_overwritten_by_a_run_that_had_nothing_to_do(
+    finished,
+):
     before = timings(finished, "val")
     assert [sitting["predicted"] for sitting in before] == [1056]
-    assert before[0]["seconds"].keys() == {"load", "predict", "score"} and before[0]["batch_size"] == 32
+    assert (
+        before[0]["seconds"].keys() == {"load", "predict", "score"}
+        and before[0]["batch_size"] == 32
+    )
     assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
     assert timings(finished, "val") == before
 
@@ -291,7 +366,9 @@ def wait_for(path, *, beyond, process, seconds=120):
 
 def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
-    with running([*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]) as process:
+    with running(
+        [*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]
+    ) as process:
         wait_for(path, beyond=2000, process=process)
         process.send_signal(signal.SIGINT)
         _, shown = process.communicate(timeout=60)
@@ -322,7 +399,17 @@ def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp
 
 def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(tmp_path):
     """What a power failure leaves: a file that ends anywhere, in the middle of a batch, a line or a letter."""
-    arguments = [*RUN, "--split", "val", "--limit", "24", "--batch-size", "8", "--out", str(tmp_path)]
+    arguments = [
+        *RUN,
+        "--split",
+        "val",
+        "--limit",
+        "24",
+        "--batch-size",
+        "8",
+        "--out",
+        str(tmp_path),
+    ]
     assert main(arguments) == 0
     expected = contents(tmp_path / "xvlm-shapes")
     path = tmp_path / "xvlm-shapes" / "refcoco+.val.limit-24.predictions.jsonl"
@@ -335,7 +422,9 @@ def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(tmp_path):
 
 def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
     reader, writer = os.openpty()
-    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+    with running(
+        [*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer
+    ) as process:
         out, _ = process.communicate(timeout=120)
     os.close(writer)
     shown = b""
@@ -351,7 +440,9 @@ def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
 def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
-    with running([*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer) as process:
+    with running(
+        [*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer
+    ) as process:
         out, _ = process.communicate(timeout=120)
     os.close(writer)
     assert process.returncode == 0

@@ -41,7 +41,9 @@ def test_a_subset_is_drawn_by_the_sha256_of_the_ids():
 def test_a_run_is_told_by_task_data_weights_vocabulary_and_settings(run, model):
     samples = run.task.load(run.data, "val")
     identity = identify(run, model, samples, total=3)
-    assert identity["checkpoint"] == {"sha256": "ab"}  # names and places may change, the weights may not
+    assert identity["checkpoint"] == {
+        "sha256": "ab"
+    }  # names and places may change, the weights may not
     assert {key: identity[key] for key in ("task", "task_version", "split", "n", "subset")} == {
         "task": "refcoco+", "task_version": 1, "split": "val", "n": 3, "subset": None,
     }  # fmt: skip
@@ -60,7 +62,9 @@ def test_what_a_model_is_made_of_tells_vocabularies_apart(tmp_path):
             vocabulary = (path.parent / "vocab.txt").read_text()
             (path.parent / "vocab.txt").write_text(vocabulary.replace("red", "mad"))
         weights = find_weights(str(path), task="refcoco+", data=None)
-        made_of = load_model(weights, needs=RefCOCOPlus.needs, device="cpu", dtype="float32").made_of
+        made_of = load_model(
+            weights, needs=RefCOCOPlus.needs, device="cpu", dtype="float32"
+        ).made_of
         assert made_of["text_heads"] == 1
         digests.add(made_of["vocabulary_sha256"])
     assert len(digests) == 2
@@ -73,7 +77,9 @@ def test_what_a_model_is_made_of_tells_vocabularies_apart(tmp_path):
         ([100, 101, 102, 7], r"predicts 1 samples that refcoco\+ val does not have, e.g. 7"),
     ],
 )
-def test_predictions_that_are_not_those_of_the_samples_are_not_scored(run, model, tmp_path, predicted, complaint):
+def test_predictions_that_are_not_those_of_the_samples_are_not_scored(
+    run, model, tmp_path, predicted, complaint
+):
     samples = run.task.load(run.data, "val")
     identity = identify(run, model, samples, total=3)
     with open_predictions(tmp_path / "p.jsonl", identity, software={}) as file:

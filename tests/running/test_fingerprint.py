@@ -15,7 +15,12 @@ TASK = find_task("refcoco+")
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model(find_weights(SHAPES, task=TASK.name, data=None), needs=TASK.needs, device="cpu", dtype="float32")
+    return load_model(
+        find_weights(SHAPES, task=TASK.name, data=None),
+        needs=TASK.needs,
+        device="cpu",
+        dtype="float32",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +54,27 @@ def test_what_cannot_be_told_is_none(model, samples):
         prepare = staticmethod(model.prepare)
 
     assert fingerprint_inputs(TASK, Silent(), samples)["texts"] is None
-    gone = [type(sample)(**{**vars(sample), "images": (sample.images[0].with_name("gone.jpg"),)}) for sample in samples[:8]]
+    gone = [
+        type(sample)(**{**vars(sample), "images": (sample.images[0].with_name("gone.jpg"),)})
+        for sample in samples[:8]
+    ]
     found = fingerprint_inputs(TASK, model, gone)
     assert found["images"] is None and found["texts"] is not None
 
 
-@pytest.mark.parametrize("task", ["vqav2", "nlvr2", "coco-caption", "coco-retrieval", "flickr30k-retrieval", "ovad"])
+@pytest.mark.parametrize(
+    "task", ["vqav2", "nlvr2", "coco-caption", "coco-retrieval", "flickr30k-retrieval", "ovad"]
+)
 def test_every_task_has_one(task):
     found = find_task(task)
-    model = load_model(find_weights(SHAPES, task=task, data=None), needs=found.needs, device="cpu", dtype="float32")
+    model = load_model(
+        find_weights(SHAPES, task=task, data=None), needs=found.needs, device="cpu", dtype="float32"
+    )
     fingerprint = fingerprint_inputs(found, model, found.load(embedded_data(), found.splits[0]))
     assert fingerprint["images"] is not None
-    assert (fingerprint["texts"] is None) == (task == "coco-caption")  # nothing is asked of a captioner
+    assert (fingerprint["texts"] is None) == (
+        task == "coco-caption"
+    )  # nothing is asked of a captioner
 
 
 def test_a_record_tells_it_whatever_the_batch_size_and_however_often_the_run_was_resumed(tmp_path):

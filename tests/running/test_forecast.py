@@ -17,7 +17,10 @@ from harness.workload import Cost
 from tests.running.test_batch_size import Telling
 from tests.support.models_on_disk import random_state, sizes, write_checkpoint
 
-IMAGES, THERE = 5000, 32  # of COCO's test split, and how many of their files exist here: a probe needs no more
+IMAGES, THERE = (
+    5000,
+    32,
+)  # of COCO's test split, and how many of their files exist here: a probe needs no more
 WORDS = ("the red cup", "a blue plate", "tall man", "a man the cup", "red")
 
 
@@ -40,14 +43,30 @@ def coco(tmp_path):
     for number in range(THERE):
         Image.new("RGB", (32, 24), (4 * number, 90, 160)).save(photos / f"{number}.jpg")
     weights = write_checkpoint(tmp_path / "c.th", random_state("retrieval", sizes()))
-    return ["run", "--task", "coco-retrieval", "--split", "test", "--data", str(tmp_path / "DATA"), "--checkpoint", str(weights)]
+    return [
+        "run",
+        "--task",
+        "coco-retrieval",
+        "--split",
+        "test",
+        "--data",
+        str(tmp_path / "DATA"),
+        "--checkpoint",
+        str(weights),
+    ]
 
 
-def test_the_pairs_of_coco_are_counted_at_their_real_size_and_nothing_is_written(coco, tmp_path, capsys):
+def test_the_pairs_of_coco_are_counted_at_their_real_size_and_nothing_is_written(
+    coco, tmp_path, capsys
+):
     assert main([*coco, "--plan", "--format", "json", "--out", str(tmp_path / "runs")]) == 0
     (row,) = json.loads(capsys.readouterr().out)["plan"]
     assert (row["samples"], row["images"]) == (5000, 5000)
-    assert (row["pairs"], row["pairs_at_most"]) == (25_010 * 256, 25_010 * 256 + 5_000 * 256) == (6_402_560, 7_682_560)
+    assert (
+        (row["pairs"], row["pairs_at_most"])
+        == (25_010 * 256, 25_010 * 256 + 5_000 * 256)
+        == (6_402_560, 7_682_560)
+    )
     assert row["batch_size"] == 32 and row["seconds"] > 1 and row["peak_bytes"] > 1e8
     assert not (tmp_path / "runs").exists()
 
@@ -59,7 +78,13 @@ def test_a_plan_is_a_table_for_people_and_takes_the_flags_of_a_run(coco, tmp_pat
     title, headings, _, row = capsys.readouterr().out.splitlines()
     assert title == "What the runs will take"
     assert headings.split()[:5] == ["task", "split", "samples", "images", "pairs"]
-    assert row.split()[:5] == ["coco-retrieval", "test", "20", "20", "2,000"]  # 20 images and their 100 captions, each with each
+    assert row.split()[:5] == [
+        "coco-retrieval",
+        "test",
+        "20",
+        "20",
+        "2,000",
+    ]  # 20 images and their 100 captions, each with each
     assert " 4 " in row and "MFLOP" in row and "GB" in row
 
 
@@ -96,7 +121,13 @@ def prepare(image):
 
 
 def test_of_a_model_that_tells_no_costs_the_time_alone_is_told(samples):
-    found = forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), samples, speed=Speed(batch_size=None, workers=1))
+    found = forecast(
+        Mirror(),
+        "all",
+        SimpleNamespace(prepare=prepare),
+        samples,
+        speed=Speed(batch_size=None, workers=1),
+    )
     assert (found.samples, found.images, found.pairs, found.batch_size) == (100, 1, 100, 32)
     assert found.flops is None and found.peak_bytes is None and found.seconds > 0
     assert found.row()["flops_shown"] is None
@@ -104,7 +135,10 @@ def test_of_a_model_that_tells_no_costs_the_time_alone_is_told(samples):
 
 def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
     model = Telling(10**12)
-    model.prepare, model.cost = prepare, lambda demand: Cost(7.0 * demand.samples, 1000, demand.samples)
+    model.prepare, model.cost = (
+        prepare,
+        lambda demand: Cost(7.0 * demand.samples, 1000, demand.samples),
+    )
     found = forecast(Mirror(), "all", model, samples, speed=Speed(batch_size=50, workers=1))
     assert (found.batch_size, found.flops, found.peak_bytes) == (50, 700.0, 1000 + 50)
     assert found.probe_samples == 50  # no more than a batch
@@ -112,20 +146,40 @@ def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
 
 def test_a_first_call_which_is_slow_is_never_the_only_one_that_counts(samples, monkeypatch):
     monkeypatch.setattr("harness.running.forecast.PROBE_SECONDS", 0.0)
-    found = forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), samples, speed=Speed(batch_size=None, workers=1))
-    assert found.probe_samples == 2  # one, then twice as many, though the time was over before the first
+    found = forecast(
+        Mirror(),
+        "all",
+        SimpleNamespace(prepare=prepare),
+        samples,
+        speed=Speed(batch_size=None, workers=1),
+    )
+    assert (
+        found.probe_samples == 2
+    )  # one, then twice as many, though the time was over before the first
 
 
 def test_a_split_without_samples_is_an_error():
     with pytest.raises(DataError, match="mirror all: the annotations hold no sample"):
-        forecast(Mirror(), "all", SimpleNamespace(prepare=prepare), [], speed=Speed(batch_size=None, workers=1))
+        forecast(
+            Mirror(),
+            "all",
+            SimpleNamespace(prepare=prepare),
+            [],
+            speed=Speed(batch_size=None, workers=1),
+        )
 
 
-@pytest.mark.parametrize(("operations", "shown"), [(6.87e15, "6.87 PFLOP"), (4.2e13, "42 TFLOP"), (1.5e9, "1.5 GFLOP"), (2e6, "2 MFLOP")])
+@pytest.mark.parametrize(
+    ("operations", "shown"),
+    [(6.87e15, "6.87 PFLOP"), (4.2e13, "42 TFLOP"), (1.5e9, "1.5 GFLOP"), (2e6, "2 MFLOP")],
+)
 def test_operations_are_shown_in_their_unit(operations, shown):
     assert _in_units(operations) == shown
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0.2, "1 s"), (89, "89 s"), (600, "10 min"), (90 * 60, "1.5 h"), (360_000, "100.0 h")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.2, "1 s"), (89, "89 s"), (600, "10 min"), (90 * 60, "1.5 h"), (360_000, "100.0 h")],
+)
 def test_an_estimate_has_few_digits(seconds, shown):
     assert _duration(seconds) == shown

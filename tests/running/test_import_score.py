@@ -26,9 +26,13 @@ def submission(tmp_path):
     }  # fmt: skip
     head = {"format": "xvlm-eval predictions 1", "identity": identity, "software": {}}
     lines = [head, {"id": 1, "prediction": "yes"}, {"id": 2, "prediction": "2"}]
-    (folder / "vqav2.test-dev.predictions.jsonl").write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    (folder / "vqav2.test-dev.predictions.jsonl").write_text(
+        "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+    )
     path = folder / "vqav2.test-dev.submission.json"
-    path.write_text(json.dumps([{"question_id": 1, "answer": "yes"}, {"question_id": 2, "answer": "2"}]))
+    path.write_text(
+        json.dumps([{"question_id": 1, "answer": "yes"}, {"question_id": 2, "answer": "2"}])
+    )
     return path
 
 
@@ -41,7 +45,11 @@ def test_the_number_is_in_the_results_with_its_receipt(submission, tmp_path, cap
     assert take(submission) == 0
     (record,) = find_records(tmp_path).records
     assert record.metrics == {"accuracy": 78.2}
-    assert record.predictions["receipt"] == {"submission_sha256": sha256_of(submission), "date": "2026-01-31", "url": URL}
+    assert record.predictions["receipt"] == {
+        "submission_sha256": sha256_of(submission),
+        "date": "2026-01-31",
+        "url": URL,
+    }
 
 
 def test_a_row_that_a_server_filled_says_so():
@@ -51,7 +59,11 @@ def test_a_row_that_a_server_filled_says_so():
         "protocol": paper.paper().official["vqav2"].protocols[0], "predictions": receipt,
     })  # fmt: skip
     row = table.paper_rows([record])[0]
-    assert (row["measured"], row["verdict"], row["receipt"]) == (78.2, "reproduced (server)", {"url": URL})
+    assert (row["measured"], row["verdict"], row["receipt"]) == (
+        78.2,
+        "reproduced (server)",
+        {"url": URL},
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +77,9 @@ def test_what_is_no_receipt_is_refused(submission, tmp_path, options, code):
 
 
 def test_a_submission_that_is_not_made_of_the_predictions_is_refused(submission, capsys):
-    submission.write_text(json.dumps([{"question_id": 1, "answer": "no"}, {"question_id": 2, "answer": "2"}]))
+    submission.write_text(
+        json.dumps([{"question_id": 1, "answer": "no"}, {"question_id": 2, "answer": "2"}])
+    )
     assert take(submission) == 4
     assert "1 of 2 differ" in capsys.readouterr().err
 

@@ -38,7 +38,10 @@ def test_no_samples_are_no_batches():
 def test_each_image_is_decoded_once_for_all_of_its_samples(tmp_path):
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
         Image.new("RGB", (6, 4), colour).save(tmp_path / name)
-    samples = [sample(number, name, folder=tmp_path) for number, name in enumerate(["a.png", "b.png", "a.png", "a.png"])]
+    samples = [
+        sample(number, name, folder=tmp_path)
+        for number, name in enumerate(["a.png", "b.png", "a.png", "a.png"])
+    ]
     decoded = []
 
     def prepare(image):
@@ -57,7 +60,12 @@ def test_pairs_of_images_keep_their_order(tmp_path):
     for name, colour in (("l.png", "red"), ("r.png", "blue")):
         Image.new("RGB", (2, 2), colour).save(tmp_path / name)
     (batch,) = load_batches(
-        [[sample(0, "l.png", "r.png", folder=tmp_path), sample(1, "r.png", "l.png", folder=tmp_path)]],
+        [
+            [
+                sample(0, "l.png", "r.png", folder=tmp_path),
+                sample(1, "r.png", "l.png", folder=tmp_path),
+            ]
+        ],
         lambda i: np.array(i),
         workers=1,
     )
@@ -83,7 +91,11 @@ def test_images_are_decoded_ahead_of_use_but_never_all_at_once(tmp_path):
         decoded.append(image)
         return np.array(image)
 
-    batches = load_batches([[sample(number, f"{number}.png", folder=tmp_path)] for number in range(12)], prepare, workers=4)
+    batches = load_batches(
+        [[sample(number, f"{number}.png", folder=tmp_path)] for number in range(12)],
+        prepare,
+        workers=4,
+    )
     for used in range(1, 13):
         next(batches)
         assert used <= len(decoded) <= used + AHEAD

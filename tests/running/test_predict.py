@@ -34,9 +34,14 @@ class SomebodysGrounder:
 
     def ground(self, images, expressions, image_of):
         self.asked.append(list(expressions))
-        if len(expressions) > self.most or (self.calls is not None and len(self.asked) > self.calls):
+        if len(expressions) > self.most or (
+            self.calls is not None and len(self.asked) > self.calls
+        ):
             raise MemoryFull("somebody's device: out of memory")
-        boxes = [[len(text) / 50, float(images[image].mean()) / 256, 0.5, 0.25] for text, image in zip(expressions, image_of, strict=True)]
+        boxes = [
+            [len(text) / 50, float(images[image].mean()) / 256, 0.5, 0.25]
+            for text, image in zip(expressions, image_of, strict=True)
+        ]
         return np.array(boxes, dtype=np.float32)
 
 
@@ -50,7 +55,10 @@ def run(tmp_path_factory):
     refs, images, annotations = [], [], []
     for number in range(IMAGES):
         texts = ["cup" + " red" * (number + n) for n in range(EXPRESSIONS)]
-        sentences = [{"sent_id": 10 * number + n, "sent": t, "raw": t, "tokens": t.split()} for n, t in enumerate(texts)]
+        sentences = [
+            {"sent_id": 10 * number + n, "sent": t, "raw": t, "tokens": t.split()}
+            for n, t in enumerate(texts)
+        ]
         refs.append(refcoco_files.refs()[0] | {
             "ref_id": number, "ann_id": number, "image_id": number, "sent_ids": [s["sent_id"] for s in sentences], "sentences": sentences,
         })  # fmt: skip
@@ -58,14 +66,31 @@ def run(tmp_path_factory):
         annotations.append({"id": number, "image_id": number, "bbox": [5, 5, 20, 10]})
         Image.new("RGB", (40, 30), (40 * number, 90, 160)).save(photos / f"{number}.png")
     (root / "refcoco+/refs(unc).p").write_bytes(pickle.dumps(refs, protocol=0))
-    (root / "refcoco+/instances.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    (root / "refcoco+/instances.json").write_text(
+        json.dumps({"images": images, "annotations": annotations})
+    )
     checkpoint = {"name": "c", "registered": False, "file": "c", "sha256": "ab"}
-    return Run(RefCOCOPlus(), "val", DataFolder(root, "files"), checkpoint, {"dtype": "float32", "device": "cpu"})
+    return Run(
+        RefCOCOPlus(),
+        "val",
+        DataFolder(root, "files"),
+        checkpoint,
+        {"dtype": "float32", "device": "cpu"},
+    )
 
 
 def carry_out(run, model, out, *, batch_size=8, tell=lambda line: None, crew=None):
     speed = Speed(batch_size=batch_size, workers=1)
-    return evaluate(run, model, out=out, speed=speed, fresh=False, report=lambda done, total: None, tell=tell, crew=crew)
+    return evaluate(
+        run,
+        model,
+        out=out,
+        speed=speed,
+        fresh=False,
+        report=lambda done, total: None,
+        tell=tell,
+        crew=crew,
+    )
 
 
 def contents(out):
@@ -77,12 +102,18 @@ def calm(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("calm")
     model = SomebodysGrounder()
     carry_out(run, model, out)
-    assert [len(texts) for texts in model.asked] == [6, 6, 6]  # 8 at most, and what is about one image together
+    assert [len(texts) for texts in model.asked] == [
+        6,
+        6,
+        6,
+    ]  # 8 at most, and what is about one image together
     return contents(out)
 
 
 @pytest.mark.parametrize(("most", "halved_to", "lines"), [(5, 4, 1), (2, 2, 2), (1, 1, 3)])
-def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(most, halved_to, lines, run, calm, tmp_path):
+def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(
+    most, halved_to, lines, run, calm, tmp_path
+):
     told: list[str] = []
     carry_out(run, SomebodysGrounder(most), tmp_path, tell=told.append)
     predictions, record = contents(tmp_path)
@@ -90,7 +121,10 @@ def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(m
     assert record["predictions"].pop("batch_size_halved_to") == halved_to
     assert record == calm[1]
     assert len(told) == lines
-    assert told[-1] == f"c refcoco+ val: somebody's device: out of memory; going on with batches of {halved_to}"
+    assert (
+        told[-1]
+        == f"c refcoco+ val: somebody's device: out of memory; going on with batches of {halved_to}"
+    )
 
 
 def test_what_was_predicted_before_memory_was_full_is_not_predicted_again(run, calm, tmp_path):
@@ -109,8 +143,13 @@ def test_what_was_predicted_before_memory_was_full_is_not_predicted_again(run, c
     assert contents(tmp_path)[0] == calm[0]
 
 
-def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes_on(run, calm, tmp_path):
-    with pytest.raises(HarnessError, match=r"even one sample at a time; free some memory.*what was predicted is kept") as failed:
+def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes_on(
+    run, calm, tmp_path
+):
+    with pytest.raises(
+        HarnessError,
+        match=r"even one sample at a time; free some memory.*what was predicted is kept",
+    ) as failed:
         carry_out(run, SomebodysGrounder(calls=1), tmp_path)
     assert failed.value.exit_code == 4
     assert len((tmp_path / "c" / PREDICTIONS).read_bytes().splitlines()) == 1 + 6
@@ -159,8 +198,14 @@ def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm
     assert predictions == calm[0]
     assert record["predictions"].pop("batch_size_halved_to") == 1
     assert record == calm[1]
-    answered = [[text for texts in model.asked if len(texts) <= model.most for text in texts] for model in models]
-    assert [len(texts) for texts in answered] == [12, 6]  # of three planned batches the first and third, and the second: each once
+    answered = [
+        [text for texts in model.asked if len(texts) <= model.most for text in texts]
+        for model in models
+    ]
+    assert [len(texts) for texts in answered] == [
+        12,
+        6,
+    ]  # of three planned batches the first and third, and the second: each once
 
 
 @pytest.mark.parametrize(("halved", "smallest"), [((None, 4, 1), 1), ((None, None), None)])

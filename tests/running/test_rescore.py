@@ -20,25 +20,41 @@ def truth(task, split, data):
     """The right predictions of a split, in the benchmark's own format: what to write, and under which name."""
     samples = find_task(task).load(data, split)
     if task == "vqav2":
-        said = [max(s.said, key=lambda a: [b["answer"] for b in s.said].count(a["answer"]))["answer"] for s in samples]
-        return "results.json", json.dumps([{"question_id": s.id, "answer": a} for s, a in zip(samples, said, strict=True)])
+        said = [
+            max(s.said, key=lambda a: [b["answer"] for b in s.said].count(a["answer"]))["answer"]
+            for s in samples
+        ]
+        return "results.json", json.dumps(
+            [{"question_id": s.id, "answer": a} for s, a in zip(samples, said, strict=True)]
+        )
     if task == "nlvr2":
         return "predictions.csv", "".join(f"{s.id},{s.label}\n" for s in samples)
     if task == "coco-caption":
-        return "results.json", json.dumps([{"image_id": s.id, "caption": s.captions[0]} for s in samples])
+        return "results.json", json.dumps(
+            [{"image_id": s.id, "caption": s.captions[0]} for s in samples]
+        )
     if task == "refcoco+":
-        return "boxes.json", json.dumps([{"sent_id": s.id, "pred": as_predicted(s)} for s in samples])
+        return "boxes.json", json.dumps(
+            [{"sent_id": s.id, "pred": as_predicted(s)} for s in samples]
+        )
     raise AssertionError(task)
 
 
 def as_predicted(sample):
     """The true box of an expression as a model would say it: (cx, cy, w, h) in 0..1."""
     x, y, width, height = sample.box
-    return [(x + width / 2) / sample.width, (y + height / 2) / sample.height, width / sample.width, height / sample.height]
+    return [
+        (x + width / 2) / sample.width,
+        (y + height / 2) / sample.height,
+        width / sample.width,
+        height / sample.height,
+    ]
 
 
 def scored(task, split, path, capsys):
-    code = main(["score", "--task", task, "--split", split, "--predictions", str(path), "--format", "json"])
+    code = main(
+        ["score", "--task", task, "--split", split, "--predictions", str(path), "--format", "json"]
+    )
     shown = capsys.readouterr()
     return code, json.loads(shown.out) if code == 0 else shown.err
 
@@ -48,7 +64,9 @@ def scored(task, split, path, capsys):
     [("vqav2", "val", "accuracy", 99.0), ("nlvr2", "test", "consistency", 100.0), ("coco-caption", "val", "bleu1", 100.0 - 1e-6),
      ("refcoco+", "testA", "accuracy", 100.0)],
 )  # fmt: skip
-def test_right_predictions_in_the_official_format_score_fully(data, tmp_path, capsys, task, split, metric, least):
+def test_right_predictions_in_the_official_format_score_fully(
+    data, tmp_path, capsys, task, split, metric, least
+):
     name, content = truth(task, split, data)
     (tmp_path / name).write_text(content)
     code, found = scored(task, split, tmp_path / name, capsys)
@@ -65,7 +83,10 @@ def test_matrices_of_scores_are_ranked(data, tmp_path, capsys):
     code, found = scored("coco-retrieval", "val", tmp_path / "scores.npz", capsys)
     assert code == 0 and found["metrics"]["i2t_r1"] == found["metrics"]["t2i_r1"] == 100.0
     np.savez(tmp_path / "short.npz", score_matrix_i2t=right)
-    assert "has no array score_matrix_t2i" in scored("coco-retrieval", "val", tmp_path / "short.npz", capsys)[1]
+    assert (
+        "has no array score_matrix_t2i"
+        in scored("coco-retrieval", "val", tmp_path / "short.npz", capsys)[1]
+    )
 
 
 def test_a_matrix_of_attribute_scores_is_ranked(data, tmp_path, capsys):
@@ -81,7 +102,10 @@ def test_a_matrix_of_attribute_scores_is_ranked(data, tmp_path, capsys):
 def test_x_vlms_boxes_by_reference_are_taken_in_order(data, tmp_path, capsys):
     name, content = truth("refcoco+", "val", data)
     samples = {sample.id: sample for sample in find_task("refcoco+").load(data, "val")}
-    entries = [{"ref_id": samples[entry["sent_id"]].ref_id, "pred": entry["pred"]} for entry in json.loads(content)]
+    entries = [
+        {"ref_id": samples[entry["sent_id"]].ref_id, "pred": entry["pred"]}
+        for entry in json.loads(content)
+    ]
     (tmp_path / name).write_text(json.dumps(entries))
     assert scored("refcoco+", "val", tmp_path / name, capsys)[1]["metrics"]["accuracy"] == 100.0
     (tmp_path / name).write_text(json.dumps([*entries, entries[0]]))
@@ -93,12 +117,17 @@ def test_x_vlms_boxes_by_reference_are_taken_in_order(data, tmp_path, capsys):
     [
         (lambda lines: lines[1:], "1 ids are missing, e.g. 'dev-0-0-0'"),
         (lambda lines: [*lines, lines[0]], "1 ids are there more than once, e.g. 'dev-0-0-0'"),
-        (lambda lines: [*lines, "dev-9-9-9-9,True\n"], "1 ids belong to no sample, e.g. 'dev-9-9-9-9'"),
+        (
+            lambda lines: [*lines, "dev-9-9-9-9,True\n"],
+            "1 ids belong to no sample, e.g. 'dev-9-9-9-9'",
+        ),
         (lambda lines: [*lines, "dev-0-0-0,maybe\n"], "line 161: should be `identifier,True`"),
         (lambda lines: [], "160 ids are missing"),
     ],
 )
-def test_predictions_that_are_not_those_of_the_samples_are_refused_with_counts_and_examples(data, tmp_path, capsys, change, complaint):
+def test_predictions_that_are_not_those_of_the_samples_are_refused_with_counts_and_examples(
+    data, tmp_path, capsys, change, complaint
+):
     _, content = truth("nlvr2", "dev", data)
     (tmp_path / "p.csv").write_text("".join(change(content.splitlines(keepends=True))))
     code, shown = scored("nlvr2", "dev", tmp_path / "p.csv", capsys)
@@ -114,10 +143,13 @@ def test_our_own_prediction_file_scores_what_the_run_scored(tmp_path, capsys):
     assert (
         code == 0
         and found["metrics"] == record["metrics"]
-        and list(map(tuple, found["intervals"].values())) == [tuple(record["intervals"]["accuracy"])]
+        and list(map(tuple, found["intervals"].values()))
+        == [tuple(record["intervals"]["accuracy"])]
     )
     assert scored("refcoco+", "val", path, capsys)[0] == 2
-    assert main(["score", "--task", "refcoco+", "--split", "testB", "--predictions", str(path)]) == 0
+    assert (
+        main(["score", "--task", "refcoco+", "--split", "testB", "--predictions", str(path)]) == 0
+    )
     assert "accuracy" in capsys.readouterr().out
 
 
@@ -138,5 +170,7 @@ def test_a_file_that_holds_no_predictions_is_refused(tmp_path, capsys, content):
 def test_scoring_loads_neither_torch_nor_transformers(data, tmp_path):
     name, content = truth("nlvr2", "dev", data)
     (tmp_path / name).write_text(content)
-    loaded = loaded_by("score", "--task", "nlvr2", "--split", "dev", "--predictions", str(tmp_path / name))
+    loaded = loaded_by(
+        "score", "--task", "nlvr2", "--split", "dev", "--predictions", str(tmp_path / name)
+    )
     assert not loaded & {"torch", "transformers", "datasets"}

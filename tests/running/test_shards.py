@@ -25,7 +25,10 @@ def write(path, *predictions, identity=IDENTITY):
 
 
 def test_items_are_dealt_out_in_turn():
-    assert [list(share("abcde", crew)) for crew in (Alone(), Second())] == [["a", "b", "c", "d", "e"], ["b", "d"]]
+    assert [list(share("abcde", crew)) for crew in (Alone(), Second())] == [
+        ["a", "b", "c", "d", "e"],
+        ["b", "d"],
+    ]
 
 
 def test_the_first_process_takes_in_what_others_left(tmp_path):
@@ -41,7 +44,9 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
 
 def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"))
-    with open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, crew=Alone()) as shared:
+    with open_shared(
+        tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, crew=Alone()
+    ) as shared:
         assert not shared.done
     assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
 
@@ -60,8 +65,12 @@ def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was
 def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"), identity={"task": "u"})
     with (
-        pytest.raises(IdentityError, match=r"part-1: belongs to another run \(there / now: task: u / t\)"),
-        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()),
+        pytest.raises(
+            IdentityError, match=r"part-1: belongs to another run \(there / now: task: u / t\)"
+        ),
+        open_shared(
+            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()
+        ),
     ):
         pass
     assert (tmp_path / "p.jsonl.part-1").exists()
@@ -69,7 +78,12 @@ def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
 
 def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
     with (
-        pytest.raises(UsageError, match="process 1 does not see this file of the first one; --out has to be a folder that all share"),
-        open_shared(tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Second()),
+        pytest.raises(
+            UsageError,
+            match="process 1 does not see this file of the first one; --out has to be a folder that all share",
+        ),
+        open_shared(
+            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Second()
+        ),
     ):
         pass

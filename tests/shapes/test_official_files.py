@@ -82,7 +82,9 @@ def test_labels_are_true_of_the_object():
         for thing in scene.objects:
             found = dict(zip(names, labels(scene, thing), strict=True))
             assert found[f"color:{thing.colour}"] == 1
-            assert sum(value == 1 for name, value in found.items() if name.startswith("color:")) == 1
+            assert (
+                sum(value == 1 for name, value in found.items() if name.startswith("color:")) == 1
+            )
 
 
 def test_the_right_answer_is_among_those_to_choose_from():
@@ -97,7 +99,9 @@ def test_a_question_about_one_object_fits_one_object():
         for question in questions(scene, seed=seed):
             if question.text.startswith("What shape is the"):
                 colour = question.text.split()[4]
-                assert [thing.shape for thing in scene.objects if thing.colour == colour] == [question.answer]
+                assert [thing.shape for thing in scene.objects if thing.colour == colour] == [
+                    question.answer
+                ]
 
 
 def test_everything_that_is_said_is_in_the_vocabulary():
@@ -106,12 +110,20 @@ def test_everything_that_is_said_is_in_the_vocabulary():
     for seed in SEEDS:
         scene = evaluation_scene(seed)
         said += captions(scene, seed=seed)
-        assert {word for question in questions(scene, seed=seed) for word in pre_question(question.text).split()} <= known
+        assert {
+            word
+            for question in questions(scene, seed=seed)
+            for word in pre_question(question.text).split()
+        } <= known
     assert {word for text in said for word in pre_caption(text).split()} <= known
-    assert {w for a in attributes() for text in sentences(a.name, a.is_has_att) for w in text.split()} <= known
+    assert {
+        w for a in attributes() for text in sentences(a.name, a.is_has_att) for w in text.split()
+    } <= known
     assert set(ANSWERS) <= known
 
 
 def test_the_hidden_answers_are_not_written(data):
-    assert "annotations" not in json.loads((data.root / "vqa" / "v2_OpenEnded_mscoco_test2015_questions.json").read_text())
+    assert "annotations" not in json.loads(
+        (data.root / "vqa" / "v2_OpenEnded_mscoco_test2015_questions.json").read_text()
+    )
     assert not list(data.root.glob("vqa/*test2015_annotations*"))

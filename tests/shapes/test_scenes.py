@@ -58,7 +58,9 @@ def test_an_object_is_drawn_in_its_box_and_reaches_its_four_sides():
         drawn = render(scene).astype(int)
         empty = render(type(scene)(**{**scene.__dict__, "objects": ()})).astype(int)
         rows, columns = np.nonzero(np.abs(drawn - empty).max(-1) > 8)
-        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in (thing.box for thing in scene.objects)])
+        boxes = np.array(
+            [[x, y, x + w, y + h] for x, y, w, h in (thing.box for thing in scene.objects)]
+        )
         inside = (
             (columns[:, None] >= boxes[:, 0])
             & (columns[:, None] < boxes[:, 2])
@@ -78,7 +80,11 @@ def test_an_object_is_drawn_in_its_box_and_reaches_its_four_sides():
 
 
 WORDS = {word: ("shape", name) for name, words in NOUNS.items() for word in words}
-WORDS |= {word: ("size" if name in ("small", "large") else "fill", name) for name, words in BEFORE_NOUN.items() for word in words}
+WORDS |= {
+    word: ("size" if name in ("small", "large") else "fill", name)
+    for name, words in BEFORE_NOUN.items()
+    for word in words
+}
 WORDS |= {colour: ("colour", colour) for colour in COLOURS}
 PHRASES = {phrase: ("fill", name) for name, phrases in AFTER_NOUN.items() for phrase in phrases}
 
@@ -98,13 +104,22 @@ def test_an_expression_fits_its_object_and_no_other():
             for text in said:
                 meaning = meant(text)
                 assert meaning, text
-                fitting = [thing for thing in scene.objects if all(getattr(thing, name) == value for name, value in meaning.items())]
+                fitting = [
+                    thing
+                    for thing in scene.objects
+                    if all(getattr(thing, name) == value for name, value in meaning.items())
+                ]
                 assert fitting == [target], text
 
 
 def test_every_word_is_in_the_vocabulary():
     scenes = [training_scene(seed) for seed in SEEDS]
-    said = [text for scene in scenes for thing in scene.objects for text in expressions(scene, thing, seed=repr(thing))]
+    said = [
+        text
+        for scene in scenes
+        for thing in scene.objects
+        for text in expressions(scene, thing, seed=repr(thing))
+    ]
     words = {word for text in said for word in text.split()}
     assert words <= set(vocabulary())
     assert len(set(vocabulary())) == len(vocabulary())
@@ -122,13 +137,20 @@ def data():
 
 
 def test_the_benchmark_is_the_same_everywhere_or_has_another_version(data):
-    written = {name: hashlib.sha256((data.root / "refcoco+" / name).read_bytes()).hexdigest() for name in ANNOTATIONS[VERSION]}
+    written = {
+        name: hashlib.sha256((data.root / "refcoco+" / name).read_bytes()).hexdigest()
+        for name in ANNOTATIONS[VERSION]
+    }
     assert written == ANNOTATIONS[VERSION]
 
 
 def test_it_is_read_by_the_real_loader_and_large_enough_to_see_a_point(data):
     samples = {split: RefCOCOPlus().load(data, split) for split in RefCOCOPlus.splits}
-    assert {split: len(rows) for split, rows in samples.items()} == {"val": 1056, "testA": 702, "testB": 696}
+    assert {split: len(rows) for split, rows in samples.items()} == {
+        "val": 1056,
+        "testA": 702,
+        "testB": 696,
+    }
     for rows in samples.values():
         for row in rows:
             with Image.open(row.images[0]) as image:
@@ -139,7 +161,10 @@ def test_testA_refers_to_circles_and_testB_to_everything_else(data):
     instances = json.loads((data.root / "refcoco+" / "instances.json").read_text())
     kinds = {category["id"]: category["name"] for category in instances["categories"]}
     named = {tuple(box["bbox"]): kinds[box["category_id"]] for box in instances["annotations"]}
-    shapes = {split: {named[tuple(row.box)] for row in RefCOCOPlus().load(data, split)} for split in RefCOCOPlus.splits}
+    shapes = {
+        split: {named[tuple(row.box)] for row in RefCOCOPlus().load(data, split)}
+        for split in RefCOCOPlus.splits
+    }
     assert shapes["testA"] == {"circle"}
     assert "circle" not in shapes["testB"] and len(shapes["testB"]) == 5
     assert len(shapes["val"]) == 6
@@ -153,7 +178,9 @@ def test_it_is_written_anew_byte_for_byte(data, tmp_path):
     write_benchmark(tmp_path / "again")
     for path in data.root.rglob("*"):
         if path.is_file():
-            assert (tmp_path / "again" / path.relative_to(data.root)).read_bytes() == path.read_bytes()
+            assert (
+                tmp_path / "again" / path.relative_to(data.root)
+            ).read_bytes() == path.read_bytes()
 
 
 def test_the_splits_share_no_scene():

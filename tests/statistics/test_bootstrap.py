@@ -22,7 +22,9 @@ def test_the_interval_of_independent_outcomes_is_the_binomial_one():
 
 def test_outcomes_that_stand_and_fall_together_count_once():
     single = mean_interval([100.0] * 30 + [0.0] * 70, groups=range(100))
-    tenfold = mean_interval([100.0] * 300 + [0.0] * 700, groups=[number // 10 for number in range(1000)])
+    tenfold = mean_interval(
+        [100.0] * 300 + [0.0] * 700, groups=[number // 10 for number in range(1000)]
+    )
     assert tenfold == pytest.approx(single, abs=1e-9)
 
 
@@ -32,7 +34,9 @@ def test_the_same_values_have_the_same_interval():
 
 
 def test_groups_need_not_be_neighbours():
-    assert mean_interval([100.0, 0.0, 100.0], groups="aba") == mean_interval([100.0, 100.0, 0.0], groups="aab")
+    assert mean_interval([100.0, 0.0, 100.0], groups="aba") == mean_interval(
+        [100.0, 100.0, 0.0], groups="aab"
+    )
 
 
 def test_the_interval_of_a_change_takes_the_same_clusters_from_both_runs():

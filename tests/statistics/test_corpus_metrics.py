@@ -12,8 +12,20 @@ from harness.statistics.bootstrap import interval
 from harness.statistics.paired import compare
 
 TIMES = np.array([2.0, 0.0, 1.0, 3.0, 1.0])  # how often each of five images was drawn
-CAPTIONS = ["a red cup on a plate", "a cup", "two men in the blue sea", "the man on a plate", "a blue plate of red cups on a plate"]
-REFERENCES = [["a red cup on a blue plate", "a cup on a plate"], ["cups"], ["two men in the sea"], ["a man"], ["a blue plate of red cups"]]
+CAPTIONS = [
+    "a red cup on a plate",
+    "a cup",
+    "two men in the blue sea",
+    "the man on a plate",
+    "a blue plate of red cups on a plate",
+]
+REFERENCES = [
+    ["a red cup on a blue plate", "a cup on a plate"],
+    ["cups"],
+    ["two men in the sea"],
+    ["a man"],
+    ["a blue plate of red cups"],
+]
 
 
 def bleu_of(images, order):
@@ -26,14 +38,22 @@ def bleu_of(images, order):
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_bleu_of_resampled_images_is_bleu_of_as_many_copies(order):
     _, cooked = bleu_of(range(5), order)
-    parts = [{**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]} for part in cooked]
+    parts = [
+        {**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]}
+        for part in cooked
+    ]
     statistic = Bleu(bleu_counts(parts, order=order), order)
     copies = [image for image, times in enumerate(TIMES) for _ in range(int(times))]
-    assert statistic.resampled().of(TIMES[None])[0] == pytest.approx(bleu_of(copies, order)[0], abs=1e-9)
+    assert statistic.resampled().of(TIMES[None])[0] == pytest.approx(
+        bleu_of(copies, order)[0], abs=1e-9
+    )
 
 
 FREQUENCIES = {"color:red": "head", "color:blue": "tail", "size:big": "tail"}
-ATTRIBUTES = [Attribute(number, name, "is", frequency) for number, (name, frequency) in enumerate(FREQUENCIES.items())]
+ATTRIBUTES = [
+    Attribute(number, name, "is", frequency)
+    for number, (name, frequency) in enumerate(FREQUENCIES.items())
+]
 IMAGE = np.repeat(np.arange(5), [3, 1, 4, 2, 3])
 DRAWS = np.random.Generator(np.random.PCG64(3))
 SCORES = DRAWS.integers(-2, 6, size=(13, 3)).astype(np.float32) / 5  # many ties, and some below 0
@@ -42,7 +62,10 @@ LABELS = DRAWS.integers(-1, 2, size=(13, 3)).astype(np.int8)
 
 def metrics_of(boxes):
     precisions = average_precisions(SCORES[boxes], LABELS[boxes])
-    return {**map_of_groups(precisions, ATTRIBUTES), **chance_of_groups(chances(LABELS[boxes]), ATTRIBUTES)}
+    return {
+        **map_of_groups(precisions, ATTRIBUTES),
+        **chance_of_groups(chances(LABELS[boxes]), ATTRIBUTES),
+    }
 
 
 @pytest.mark.parametrize("times", [np.ones(5), TIMES, np.array([0.0, 0.0, 4.0, 1.0, 0.0])])
@@ -52,11 +75,16 @@ def test_attributes_of_resampled_images_are_those_of_as_many_copies(times):
     expected = metrics_of(copies)
     for name, statistic in statistics.items():
         if name in expected:
-            assert statistic.resampled().of(times[None])[0] == pytest.approx(expected[name], abs=1e-9), name
+            assert statistic.resampled().of(times[None])[0] == pytest.approx(
+                expected[name], abs=1e-9
+            ), name
 
 
 def test_attributes_have_an_interval_around_their_value():
-    statistics, expected = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES), metrics_of(range(13))
+    statistics, expected = (
+        attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES),
+        metrics_of(range(13)),
+    )
     for name in expected:
         low, high = interval(statistics[name])
         assert low <= expected[name] <= high
@@ -68,7 +96,9 @@ def test_the_interval_of_a_ranking_is_not_shifted_by_boxes_drawn_twice():
     draws = np.random.Generator(np.random.PCG64(9))
     labels = (draws.random((2000, 4)) < 0.01).astype(np.int8)
     scores = draws.random((2000, 4)).astype(np.float32)
-    statistic = attribute_statistics(scores, labels, np.arange(2000).tolist(), ATTRIBUTES[:1] * 4)["map"]
+    statistic = attribute_statistics(scores, labels, np.arange(2000).tolist(), ATTRIBUTES[:1] * 4)[
+        "map"
+    ]
     value, (low, high) = statistic.each().mean(), interval(statistic)
     assert value == pytest.approx((low + high) / 2, abs=0.25 * (high - low))
 

@@ -11,7 +11,11 @@ DRAWS = 4_000
 @pytest.mark.parametrize(
     ("worse", "better", "p"),
     [
-        (7, 1, 0.0703125),  # Bentur et al. 2009, as tested by Fagerland, Lydersen & Laake 2013 (exact conditional: 0.070)
+        (
+            7,
+            1,
+            0.0703125,
+        ),  # Bentur et al. 2009, as tested by Fagerland, Lydersen & Laake 2013 (exact conditional: 0.070)
         (12, 2, 0.0129395),  # Armitage & Berry 1994, p. 127 (StatsDirect prints 0.0129)
         (5, 0, 0.0625),
         (0, 0, 1.0),
@@ -32,21 +36,27 @@ def test_of_single_units_that_are_right_or_wrong_randomisation_is_mcnemar():
     before = mean_of([100.0] * 12 + [0.0] * 3 + [100.0] * 85)
     after = mean_of([0.0] * 12 + [100.0] * 3 + [100.0] * 85)
     assert compare(before, after, draws=DRAWS).p == mcnemar(12, 3)
-    assert randomisation(before, after, draws=20_000, enough=20_000) == pytest.approx(mcnemar(12, 3), abs=0.004)
+    assert randomisation(before, after, draws=20_000, enough=20_000) == pytest.approx(
+        mcnemar(12, 3), abs=0.004
+    )
 
 
 def test_a_large_p_is_told_from_fewer_swaps():
     before, after = [0.0, 100.0] * 50, [100.0, 0.0] * 49 + [0.0, 100.0]
     full = randomisation(mean_of(before), mean_of([0.0, *after[1:]]), draws=20_000, enough=20_000)
     assert full == pytest.approx(1.0, abs=0.1)
-    assert randomisation(mean_of(before), mean_of([0.0, *after[1:]]), draws=20_000) == pytest.approx(full, rel=0.3)
+    assert randomisation(
+        mean_of(before), mean_of([0.0, *after[1:]]), draws=20_000
+    ) == pytest.approx(full, rel=0.3)
 
 
 def test_units_that_change_together_count_as_one_change():
     groups = [number // 8 for number in range(80)]
     before, after = ([100.0] * 80, [0.0] * 40 + [100.0] * 40)
     alone = compare(mean_of(before), mean_of(after), draws=DRAWS)
-    together = compare(mean_of(before, clusters=groups), mean_of(after, clusters=groups), draws=DRAWS)
+    together = compare(
+        mean_of(before, clusters=groups), mean_of(after, clusters=groups), draws=DRAWS
+    )
     assert alone.p < 1e-11
     assert together.p == pytest.approx(2 / 2**5, abs=0.01)  # five images went wrong, whole
     assert alone.flips == together.flips == (40, 0)
@@ -66,10 +76,17 @@ def test_the_mean_of_two_means_is_swapped_by_the_clusters_of_both():
     def both(left, right):
         return MeanOfMeans((mean_of(left, clusters="ab"), mean_of(right, clusters="aabb")))
 
-    before, after = both([100.0, 100.0], [100.0] * 4), both([0.0, 100.0], [100.0, 0.0, 100.0, 100.0])
+    before, after = (
+        both([100.0, 100.0], [100.0] * 4),
+        both([0.0, 100.0], [100.0, 0.0, 100.0, 100.0]),
+    )
     found = compare(before, after, draws=DRAWS)
-    assert found.difference == pytest.approx(75.0 - 100.0 + (50.0 - 100.0 + 25.0) / 2)  # (50 + 75) / 2 instead of 100
-    assert found.p == pytest.approx(1.0, abs=0.02)  # one cluster changed: swapping it makes as large a difference, always
+    assert found.difference == pytest.approx(
+        75.0 - 100.0 + (50.0 - 100.0 + 25.0) / 2
+    )  # (50 + 75) / 2 instead of 100
+    assert found.p == pytest.approx(
+        1.0, abs=0.02
+    )  # one cluster changed: swapping it makes as large a difference, always
 
 
 def test_no_change_at_all_is_no_evidence_of_any():

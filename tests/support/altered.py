@@ -29,13 +29,18 @@ def edit_record(results: Path, stem: str, **changes: Any) -> None:
     path.write_text(json.dumps(record))
 
 
-def predict_otherwise(results: Path, stem: str, change: Callable[[dict[Any, Any]], dict[Any, Any]]) -> None:
+def predict_otherwise(
+    results: Path, stem: str, change: Callable[[dict[Any, Any]], dict[Any, Any]]
+) -> None:
     """Replace some predictions of a run, as `change` has it (predictions by id in, those to replace out), and score them."""
     path = results / CHECKPOINT / f"{stem}.predictions.jsonl"
     head, *lines = path.read_text().splitlines()
     predictions = {entry["id"]: entry["prediction"] for entry in map(json.loads, lines)}
     predictions |= change(predictions)
-    entries = [json.dumps({"id": id, "prediction": said}, separators=(",", ":"), ensure_ascii=False) for id, said in predictions.items()]
+    entries = [
+        json.dumps({"id": id, "prediction": said}, separators=(",", ":"), ensure_ascii=False)
+        for id, said in predictions.items()
+    ]
     path.write_text("\n".join([head, *entries]) + "\n")
     task, split = stem.split(".")
     assert main(["run", "--task", task, "--split", split, "--out", str(results)]) == 0

@@ -20,12 +20,32 @@ from harness.models.xvlm.heads import (
     fused,
 )
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "the", "cup", "plate", "man", "tall", "a"]
+PIECES = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "red",
+    "blue",
+    "the",
+    "cup",
+    "plate",
+    "man",
+    "tall",
+    "a",
+]
 
 
 def sizes(resolution: int = 64, pieces: int = len(PIECES), positions: int = 16) -> Architecture:
     """A tiny X-VLM, its windows as large as those of the released models at this resolution."""
-    vision = VisionArchitecture(resolution=resolution, window=resolution // 32, width=8, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8))
+    vision = VisionArchitecture(
+        resolution=resolution,
+        window=resolution // 32,
+        width=8,
+        depths=(1, 1, 2, 1),
+        heads=(1, 2, 4, 8),
+    )
     text = TextArchitecture(
         vocabulary=pieces, positions=positions, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, memory_width=64
     )  # fmt: skip
@@ -36,12 +56,16 @@ def network(head: str, tiny: Architecture) -> nn.Module:
     """The network of a head, in these sizes."""
     text = tiny.text
     assert text is not None
-    twice = replace(tiny, text=replace(text, layers=text.layers + 1))  # NLVR2: the fusion layer once for each image
+    twice = replace(
+        tiny, text=replace(text, layers=text.layers + 1)
+    )  # NLVR2: the fusion layer once for each image
     return {
         "bbox": lambda: GroundingNetwork(fused(tiny)),
         "retrieval": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
         "pretrain": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
-        "vqa": lambda: AnsweringNetwork(fused(tiny), replace(text, layers=1, fusion_layer=0, memory_width=text.width)),
+        "vqa": lambda: AnsweringNetwork(
+            fused(tiny), replace(text, layers=1, fusion_layer=0, memory_width=text.width)
+        ),
         "nlvr": lambda: PairNetwork(fused(twice)),
         "captioning": lambda: CaptioningNetwork(decoding(replace(tiny, decoder=text))),
     }[head]()
@@ -50,11 +74,21 @@ def network(head: str, tiny: Architecture) -> nn.Module:
 def random_state(head: str, tiny: Architecture, seed: int = 0) -> dict[str, torch.Tensor]:
     """Random weights of a checkpoint with this head, by their official names."""
     draws = torch.Generator().manual_seed(seed)
-    state = {name: torch.randn(tensor.shape, generator=draws) * 0.2 for name, tensor in network(head, tiny).state_dict().items()}
+    state = {
+        name: torch.randn(tensor.shape, generator=draws) * 0.2
+        for name, tensor in network(head, tiny).state_dict().items()
+    }
     if head == "pretrain":
-        return {name.replace("text_encoder.", "text_encoder.bert."): tensor for name, tensor in state.items()}
+        return {
+            name.replace("text_encoder.", "text_encoder.bert."): tensor
+            for name, tensor in state.items()
+        }
     if head == "nlvr":  # the layers of a pair share their keys and values
-        shared = {name: name.replace(".layer.2.", ".layer.1.") for name in state if re.search(r"crossattention\.self\.(key|value)", name)}
+        shared = {
+            name: name.replace(".layer.2.", ".layer.1.")
+            for name in state
+            if re.search(r"crossattention\.self\.(key|value)", name)
+        }
         return {name: state[shared.get(name, name)] for name in state}
     return state
 

@@ -23,12 +23,17 @@ def refcoco_rows(records, **options):
 
 
 def accuracy(value, low, high, **changes):
-    return replace(RECORD, metrics={"accuracy": value}, intervals={"accuracy": (low, high)}, **changes)
+    return replace(
+        RECORD, metrics={"accuracy": value}, intervals={"accuracy": (low, high)}, **changes
+    )
 
 
 def test_the_rows_are_those_of_the_published_listing():
     with LISTING.open(newline="") as file:
-        listed = [(row["task"], row["dataset"], row["metric"], row["value"], row["model"]) for row in csv.DictReader(file)]
+        listed = [
+            (row["task"], row["dataset"], row["metric"], row["value"], row["model"])
+            for row in csv.DictReader(file)
+        ]
     rows = paper.paper().rows
     assert [(row.task, row.dataset, row.metric, row.value, row.model) for row in rows] == listed
     assert len(listed) == 53
@@ -57,7 +62,11 @@ def test_a_run_whose_truths_are_hidden_waits_for_the_server():
     assert verdicts.pop("VQA v2 test-dev") == "needs server"
     assert set(verdicts.values()) == {"not run"}
     waiting = leaderboard(WAITING)["x-vlm-base-16m", "vqav2", "test-dev", "accuracy"]
-    assert (waiting["measured"], waiting["published"], waiting["verdict"]) == (None, 78.22, "needs server")
+    assert (waiting["measured"], waiting["published"], waiting["verdict"]) == (
+        None,
+        78.22,
+        "needs server",
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,27 +127,48 @@ def test_a_checkpoint_that_nobody_has_is_refused_with_the_nearest():
 
 
 def test_one_result_fills_every_row_that_lists_it(monkeypatch):
-    official = {"flickr30k-retrieval": paper.Official(version=1, protocols=("p",), n={"test": (1000, 1000)})}
+    official = {
+        "flickr30k-retrieval": paper.Official(version=1, protocols=("p",), n={"test": (1000, 1000)})
+    }
     monkeypatch.setattr(table, "paper", lambda: replace(paper.paper(), official=official))
     metrics = {"i2t_r1": 97.0, "t2i_r1": 87.0}
-    record = replace(RECORD, task="flickr30k-retrieval", split="test", n=1000, protocol="p", metrics=metrics, intervals={})
+    record = replace(
+        RECORD,
+        task="flickr30k-retrieval",
+        split="test",
+        n=1000,
+        protocol="p",
+        metrics=metrics,
+        intervals={},
+    )
     filled = [row for row in table.paper_rows([record]) if row["measured"] is not None]
     assert len(filled) == 7  # R@1 of both directions under three tasks, and one way under a fourth
     assert {row["measured"] for row in filled} == {97.0, 87.0}
 
 
 def leaderboard(*records):
-    return {(row["checkpoint"], row["task"], row["split"], row["metric"]): row for row in table.leaderboard_rows(records)}
+    return {
+        (row["checkpoint"], row["task"], row["split"], row["metric"]): row
+        for row in table.leaderboard_rows(records)
+    }
 
 
 def test_the_leaderboard_sets_measured_beside_published_and_says_what_is_not_run():
     rows = leaderboard(RECORD)
     measured = rows["x-vlm-base-16m", "refcoco+", "val", "accuracy"]
-    assert (measured["measured"], measured["published"], measured["verdict"]) == (84.5, 84.51, "reproduced")
+    assert (measured["measured"], measured["published"], measured["verdict"]) == (
+        84.5,
+        84.51,
+        "reproduced",
+    )
     assert rows["x-vlm-base-16m", "refcoco+", "testA", "accuracy"]["verdict"] == "not run"
     assert rows["x-vlm-base-4m", "ovad", "box", "map"]["published"] == 25.9
     shown = rendering.render(layouts.leaderboard(list(rows.values())), "md")
-    assert "84.50 (84.51, -0.01)" in shown and "not run (89.00)" in shown and "not run (78.22)" in shown
+    assert (
+        "84.50 (84.51, -0.01)" in shown
+        and "not run (89.00)" in shown
+        and "not run (78.22)" in shown
+    )
 
 
 def test_a_file_that_is_called_like_a_released_model_is_not_set_beside_its_numbers():
@@ -151,7 +181,9 @@ def test_protocols_are_not_ranked_together():
     other = replace(RECORD, checkpoint=OWN_FILE, protocol=RECORD.protocol.replace("384", "224"))
     boards = layouts.leaderboard(table.leaderboard_rows([RECORD, other]))
     refcoco = {
-        board.title.partition(", protocol ")[2]: [row["checkpoint"] for row in board.rows] for board in boards if "refcoco" in board.title
+        board.title.partition(", protocol ")[2]: [row["checkpoint"] for row in board.rows]
+        for board in boards
+        if "refcoco" in board.title
     }
     assert refcoco == {other.protocol: ["mine (file)"], RECORD.protocol: ["x-vlm-base-16m"]}
 
@@ -174,7 +206,9 @@ def test_what_no_table_shows_is_said():
     records = [
         replace(RECORD, subset=Subset(limit=5, total=9)),
         replace(RECORD, n=7),
-        replace(RECORD, predictions={**RECORD.predictions, "skipped": {"3": "broken", "4": "broken"}}),
+        replace(
+            RECORD, predictions={**RECORD.predictions, "skipped": {"3": "broken", "4": "broken"}}
+        ),
         replace(RECORD, task_version=2),
         replace(RECORD, settings={"dtype": "float16"}),
         replace(RECORD, task="chess"),
@@ -206,11 +240,25 @@ def test_a_copy_of_a_record_is_no_second_result(tmp_path):
     assert len(found.misplaced) == 1 and "elsewhere" in found.misplaced[0]
 
 
-@pytest.mark.parametrize("change", ["source: 3", "rows: []", "official: {t: {}}", "extra: 1", "tolerance: much", "needs_server: {t: a}"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "source: 3",
+        "rows: []",
+        "official: {t: {}}",
+        "extra: 1",
+        "tolerance: much",
+        "needs_server: {t: a}",
+    ],
+)
 def test_what_is_no_papers_table_is_refused(tmp_path, change):
     key = change.partition(":")[0]
     lines = (Path(__file__).parents[2] / "results" / "paper.yaml").read_text().splitlines()
-    kept = [line for line in lines if not line.startswith(key) and (key != "rows" or not line.startswith("  - "))]
+    kept = [
+        line
+        for line in lines
+        if not line.startswith(key) and (key != "rows" or not line.startswith("  - "))
+    ]
     if key == "official":
         kept = [line for line in kept if not line.startswith("  ") or line.startswith("  - {task")]
     (tmp_path / "p.yaml").write_text("\n".join([*kept, change]))
@@ -223,17 +271,27 @@ HOSTILE = replace(RECORD, data={**RECORD.data, "name": "shapes"}, protocol="<scr
 
 @pytest.mark.parametrize(
     ("format", "escaped"),
-    [("html", "&lt;script&gt;|a_b &amp; 100%"), ("latex", r"|a\_b \& 100\%"), ("md", r"<script>\|a_b")],
+    [
+        ("html", "&lt;script&gt;|a_b &amp; 100%"),
+        ("latex", r"|a\_b \& 100\%"),
+        ("md", r"<script>\|a_b"),
+    ],
 )
 def test_what_came_from_data_is_escaped(format, escaped):
-    shown = rendering.render([rendering.Table("Shapes", table.shapes_rows([HOSTILE]), layouts.SHAPES_COLUMNS)], format)
+    shown = rendering.render(
+        [rendering.Table("Shapes", table.shapes_rows([HOSTILE]), layouts.SHAPES_COLUMNS)], format
+    )
     assert escaped in shown
     assert "<script>" not in shown or format != "html"
 
 
 def test_csv_keeps_every_digit():
-    record = replace(RECORD, data={**RECORD.data, "name": "shapes"}, metrics={"accuracy": 84.51234567890123})
-    shown = rendering.render_csv(rendering.Table("Shapes", table.shapes_rows([record]), layouts.SHAPES_COLUMNS))
+    record = replace(
+        RECORD, data={**RECORD.data, "name": "shapes"}, metrics={"accuracy": 84.51234567890123}
+    )
+    shown = rendering.render_csv(
+        rendering.Table("Shapes", table.shapes_rows([record]), layouts.SHAPES_COLUMNS)
+    )
     assert next(csv.DictReader(shown.splitlines()))["measured"] == "84.51234567890123"
 
 

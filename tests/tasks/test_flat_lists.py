@@ -11,7 +11,9 @@ from harness.metrics.nlvr2 import consistency
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"  # other people's data: not ours to commit
+REAL = (
+    Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
+)  # other people's data: not ours to commit
 
 
 @pytest.fixture
@@ -39,7 +41,11 @@ def write(data, name, content):
 def test_captions(data, task, original, flat):
     before = find_task(task).load(data, "test")
     folder = "flickr30k-images" if "flickr" in task else "val2014"
-    write(data, flat, [{"image": f"{folder}/{s.images[0].name}", "caption": list(s.captions)} for s in before])
+    write(
+        data,
+        flat,
+        [{"image": f"{folder}/{s.images[0].name}", "caption": list(s.captions)} for s in before],
+    )
     (data.root / original).unlink()
     assert find_task(task).load(data, "test") == before
 
@@ -49,7 +55,13 @@ def test_questions(data):
     before = task.load(data, "val")
     answers = [[answer["answer"] for answer in s.said] for s in before]
     flat = [
-        {"question_id": s.id, "question": s.text, "answer": said, "image": f"val2014/{s.images[0].name}", "dataset": "vqa"}
+        {
+            "question_id": s.id,
+            "question": s.text,
+            "answer": said,
+            "image": f"val2014/{s.images[0].name}",
+            "dataset": "vqa",
+        }
         for s, said in zip(before, answers, strict=True)
     ]
     write(data, "vqa_val.json", flat)
@@ -57,23 +69,40 @@ def test_questions(data):
     after = task.load(data, "val")
     assert [(s.id, s.text, s.images) for s in after] == [(s.id, s.text, s.images) for s in before]
     predictions = {s.id: said[0] for s, said in zip(before, answers, strict=True)}
-    assert task.score(after, predictions).metrics["accuracy"] == task.score(before, predictions).metrics["accuracy"]
+    assert (
+        task.score(after, predictions).metrics["accuracy"]
+        == task.score(before, predictions).metrics["accuracy"]
+    )
 
 
 def test_statements_are_grouped_by_set_and_sentence(data):
     task = find_task("nlvr2")
     before = task.load(data, "test")
     names = [[f"test1/{image.name}" for image in s.images] for s in before]
-    write(data, "nlvr_test.json", [{"sentence": s.text, "label": str(s.label), "images": n} for s, n in zip(before, names, strict=True)])
+    write(
+        data,
+        "nlvr_test.json",
+        [
+            {"sentence": s.text, "label": str(s.label), "images": n}
+            for s, n in zip(before, names, strict=True)
+        ],
+    )
     (data.root / "nlvr2" / "test1.json").unlink()
     after = task.load(data, "test")
-    assert [(s.text, s.label, s.images) for s in after] == [(s.text, s.label, s.images) for s in before]
+    assert [(s.text, s.label, s.images) for s in after] == [
+        (s.text, s.label, s.images) for s in before
+    ]
     judged = [number % 3 != 0 for number in range(len(before))]
-    assert consistency(judged, [s.group for s in after]) == consistency(judged, [s.group for s in before])
+    assert consistency(judged, [s.group for s in after]) == consistency(
+        judged, [s.group for s in before]
+    )
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the annotations of lil-lab/nlvr are not here")
-@pytest.mark.parametrize(("split", "file", "examples", "groups"), [("dev", "dev.json", 6982, 2018), ("test", "test1.json", 6967, 1995)])
+@pytest.mark.parametrize(
+    ("split", "file", "examples", "groups"),
+    [("dev", "dev.json", 6982, 2018), ("test", "test1.json", 6967, 1995)],
+)
 def test_the_real_annotations_of_nlvr2(tmp_path, split, file, examples, groups):
     (tmp_path / "nlvr2").mkdir()
     (tmp_path / "nlvr2" / file).symlink_to(REAL / file)

@@ -56,9 +56,16 @@ def lists(tmp_path_factory, originals):
     """X-VLM's lists, and the originals that it reads itself: boxes of references, and OVAD, which has no list."""
     root = tmp_path_factory.mktemp("lists")
     (root / "data" / "finetune").mkdir(parents=True)
-    assert main(["data", "--data", str(originals.root), "--build-flat", str(root / "data" / "finetune")]) == 0
+    assert (
+        main(
+            ["data", "--data", str(originals.root), "--build-flat", str(root / "data" / "finetune")]
+        )
+        == 0
+    )
     assert {path.name for path in (root / "data" / "finetune").rglob("*.json")} == LISTS
-    return folder(root, {ANSWERS, "refcoco+/refs(unc).p", "refcoco+/instances.json", "ovad/ovad2000.json"})
+    return folder(
+        root, {ANSWERS, "refcoco+/refs(unc).p", "refcoco+/instances.json", "ovad/ovad2000.json"}
+    )
 
 
 def content(sample, root, without=()):
@@ -72,7 +79,9 @@ def test_the_originals_are_enough(originals, name, split):
     assert originals.missing(task.files(split)) == []
     embedded = embedded_data()
     expected, found = task.load(embedded, split), task.load(originals, split)
-    assert [content(one, originals.root) for one in found] == [content(one, embedded.root) for one in expected]
+    assert [content(one, originals.root) for one in found] == [
+        content(one, embedded.root) for one in expected
+    ]
 
 
 @pytest.mark.parametrize(("name", "split"), SPLITS)
@@ -81,15 +90,22 @@ def test_the_lists_hold_the_same_samples(originals, lists, name, split):
     assert lists.missing(task.files(split)) == []
     expected, found = task.load(originals, split), task.load(lists, split)
     without = NOT_IN_LISTS.get(name, ())
-    assert [content(one, lists.root, without) for one in found] == [content(one, originals.root, without) for one in expected]
+    assert [content(one, lists.root, without) for one in found] == [
+        content(one, originals.root, without) for one in expected
+    ]
 
 
 def test_what_people_answered_is_in_the_lists(originals, lists):
     task = find_task("vqav2")
     expected, found = task.load(originals, "val"), task.load(lists, "val")
-    assert [[said["answer"] for said in one.said] for one in found] == [[said["answer"] for said in one.said] for one in expected]
+    assert [[said["answer"] for said in one.said] for one in found] == [
+        [said["answer"] for said in one.said] for one in expected
+    ]
     predictions = {one.id: one.said[0]["answer"] for one in expected}
-    assert task.score(found, predictions).metrics["accuracy"] == task.score(expected, predictions).metrics["accuracy"]
+    assert (
+        task.score(found, predictions).metrics["accuracy"]
+        == task.score(expected, predictions).metrics["accuracy"]
+    )
     assert all(one.said == () for one in task.load(lists, "test"))
 
 
@@ -97,25 +113,46 @@ def test_statements_keep_their_groups(originals, lists):
     task = find_task("nlvr2")
     expected, found = task.load(originals, "test"), task.load(lists, "test")
     judged = [number % 5 != 0 for number in range(len(expected))]
-    assert consistency(judged, [one.group for one in found]) == consistency(judged, [one.group for one in expected])
+    assert consistency(judged, [one.group for one in found]) == consistency(
+        judged, [one.group for one in expected]
+    )
 
 
 def test_lists_of_lists_are_the_same_bytes(lists, tmp_path):
     assert main(["data", "--data", str(lists.root), "--build-flat", str(tmp_path)]) == 0
     for path in (lists.root / "data" / "finetune").rglob("*.json"):
-        assert (tmp_path / path.relative_to(lists.root / "data" / "finetune")).read_bytes() == path.read_bytes()
+        assert (
+            tmp_path / path.relative_to(lists.root / "data" / "finetune")
+        ).read_bytes() == path.read_bytes()
 
 
 def test_the_truths_of_captions_are_in_cocos_layout(lists):
-    truths = json.loads((lists.root / "data" / "finetune" / "coco_karpathy_test_gt.json").read_text())
+    truths = json.loads(
+        (lists.root / "data" / "finetune" / "coco_karpathy_test_gt.json").read_text()
+    )
     assert (len(truths["images"]), len(truths["annotations"])) == (100, 500)
-    assert {annotation["image_id"] for annotation in truths["annotations"]} == {image["id"] for image in truths["images"]}
+    assert {annotation["image_id"] for annotation in truths["annotations"]} == {
+        image["id"] for image in truths["images"]
+    }
     assert [annotation["id"] for annotation in truths["annotations"]] == list(range(500))
 
 
 def test_what_could_not_be_written_is_told(tmp_path, capsys):
     data = folder(tmp_path / "data", {"nlvr2/dev.json"})
-    assert main(["data", "--task", "nlvr2", "--data", str(data.root), "--build-flat", str(tmp_path / "out")]) == 3
+    assert (
+        main(
+            [
+                "data",
+                "--task",
+                "nlvr2",
+                "--data",
+                str(data.root),
+                "--build-flat",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 3
+    )
     shown = capsys.readouterr()
     assert "nlvr_dev.json: 160 entries" in shown.out
     assert "not written:\n  nlvr2 test: needs nlvr2/test1.json" in shown.err

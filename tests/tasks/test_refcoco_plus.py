@@ -43,9 +43,15 @@ def test_an_empty_split_is_an_error(data):
 
 def test_the_flat_list_decides_order_and_text_where_there_is_one(data):
     entries = [(1, "blue plate"), (0, "the cup"), (0, "a red cup"), (2, "man")]
-    flat = [{"image": "train2014/one.jpg", "text": text, "ref_id": ref_id} for ref_id, text in entries]
+    flat = [
+        {"image": "train2014/one.jpg", "text": text, "ref_id": ref_id} for ref_id, text in entries
+    ]
     (data.root / "refcoco+_val.json").write_text(json.dumps(flat))
-    assert said(TASK.load(data, "val")) == [(102, "blue plate"), (101, "the cup"), (100, "a red cup")]
+    assert said(TASK.load(data, "val")) == [
+        (102, "blue plate"),
+        (101, "the cup"),
+        (100, "a red cup"),
+    ]
 
 
 def test_the_flat_test_list_is_cut_into_testA_and_testB_by_reference(data):
@@ -75,12 +81,28 @@ def test_the_interval_of_one_image_that_is_all_right_is_a_point(data):
 def test_the_interval_is_over_images_and_not_over_expressions(data):
     """Two images, all right on one and all wrong on the other: half of the resamples hold one of them twice."""
     samples = [*TASK.load(data, "val"), *TASK.load(data, "testA")]
-    right = {100: [0.25, 0.5, 0.3, 0.5], 101: [0.25, 0.5, 0.3, 0.5], 102: [0.25, 0.3125, 0.5, 0.625]}
+    right = {
+        100: [0.25, 0.5, 0.3, 0.5],
+        101: [0.25, 0.5, 0.3, 0.5],
+        102: [0.25, 0.3125, 0.5, 0.625],
+    }
     scores = TASK.score(samples, right | {103: [0.9, 0.9, 0.01, 0.01], 104: [0.9, 0.9, 0.01, 0.01]})
     assert (scores.metrics["accuracy"], scores.intervals["accuracy"]) == (60.0, (0.0, 100.0))
 
 
-@pytest.mark.parametrize("box", [None, "box", [], [1, 2, 3], [1, 2, 3, "4"], [1, 2, 3, math.nan], [1, 2, 3, math.inf], [1, 2, 3, True]])
+@pytest.mark.parametrize(
+    "box",
+    [
+        None,
+        "box",
+        [],
+        [1, 2, 3],
+        [1, 2, 3, "4"],
+        [1, 2, 3, math.nan],
+        [1, 2, 3, math.inf],
+        [1, 2, 3, True],
+    ],
+)
 def test_a_prediction_that_is_no_box_is_refused_by_the_id_of_its_expression(data, box):
     samples = TASK.load(data, "testA")
     with pytest.raises(DataError, match="sent_id 104 should be a box of four numbers"):

@@ -42,7 +42,9 @@ def fusion(bert: Bert, states: Tensor, present: Tensor, seen: Sequence[Tensor]) 
     Of several things to see, as in NLVR2, the layers take turns.
     """
     mask = _hiding(present, PADDING)
-    all_of_it = [_hiding(torch.ones(tokens.shape[:-1], device=tokens.device), UNSEEN) for tokens in seen]
+    all_of_it = [
+        _hiding(torch.ones(tokens.shape[:-1], device=tokens.device), UNSEEN) for tokens in seen
+    ]
     for number, layer in enumerate(bert.fusion_layers):
         turn = number % len(seen)
         states = _layer(layer, states, mask, seen=seen[turn], seen_mask=all_of_it[turn]).states
@@ -55,7 +57,13 @@ def multi_modal(bert: Bert, ids: Tensor, present: Tensor, seen: Sequence[Tensor]
 
 
 def decode(
-    decoder: LanguageModel, ids: Tensor, present: Tensor, *, seen: Tensor, seen_present: Tensor, past: Sequence[Past] | None = None
+    decoder: LanguageModel,
+    ids: Tensor,
+    present: Tensor,
+    *,
+    seen: Tensor,
+    seen_present: Tensor,
+    past: Sequence[Past] | None = None,
 ) -> Decoded:
     """Return what may come after each token of `ids` [B, T], which go on after `past`; `present` [B, past + T] counts the past as well.
 
@@ -71,7 +79,12 @@ def decode(
     for number, layer in enumerate(bert.layers):
         looks = number >= bert.fusion_layer
         states, recalled = _layer(
-            layer, states, mask, past=past[number] if past else None, seen=seen if looks else None, seen_mask=seen_mask
+            layer,
+            states,
+            mask,
+            past=past[number] if past else None,
+            seen=seen if looks else None,
+            seen_mask=seen_mask,
         )
         kept.append(recalled)
     return Decoded(decoder.cls.predictions(states), kept)
@@ -97,10 +110,21 @@ def _layer(
     return _Attended(layer.output(layer.intermediate(states), states), recalled)
 
 
-def _attention(attention: Attention, states: Tensor, seen: Tensor, mask: Tensor | None, *, past: Past | None = None) -> _Attended:
+def _attention(
+    attention: Attention,
+    states: Tensor,
+    seen: Tensor,
+    mask: Tensor | None,
+    *,
+    past: Past | None = None,
+) -> _Attended:
     query, key, value = (
         _heads(projected, attention.heads)
-        for projected in (attention.self.query(states), attention.self.key(seen), attention.self.value(seen))
+        for projected in (
+            attention.self.query(states),
+            attention.self.key(seen),
+            attention.self.value(seen),
+        )
     )
     if past is not None:
         key, value = torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2)

@@ -16,13 +16,17 @@ from harness.models.xvlm.heads import CaptioningNetwork
 UNOPENED = -1e9  # the sum with which all beams but the first begin: at first, they are copies of it
 
 
-def caption(network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def caption(
+    network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams
+) -> list[Hypothesis]:
     """Return the best text that goes on after `prompt`, up to `end`, for each normalised image [B, 3, R, R]."""
     seen = encode(network.vision_encoder, network.architecture.vision, images)
     return generate(network.text_decoder, seen, prompt=prompt, end=end, beams=beams)
 
 
-def generate(decoder: LanguageModel, seen: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def generate(
+    decoder: LanguageModel, seen: Tensor, *, prompt: list[int], end: int, beams: Beams
+) -> list[Hypothesis]:
     """Search for the best text about each image, tokens [B, S, C]."""
     count, width, device = len(seen), beams.width, seen.device
     seen = seen.repeat_interleave(width, dim=0)
@@ -40,7 +44,9 @@ def generate(decoder: LanguageModel, seen: Tensor, *, prompt: list[int], end: in
         vocabulary = words.shape[-1]
         best = (words + sums.view(-1, 1)).view(count, -1).topk(2 * width, dim=1)
         said_by, said = best.indices // vocabulary, best.indices % vocabulary
-        rows = torch.zeros(count, width, dtype=torch.long, device=device)  # a done image goes on with its first beam, and with padding
+        rows = torch.zeros(
+            count, width, dtype=torch.long, device=device
+        )  # a done image goes on with its first beam, and with padding
         new = torch.zeros_like(rows)
         sums = torch.zeros(count, width, device=device)
         for image in range(count):
@@ -61,7 +67,10 @@ def generate(decoder: LanguageModel, seen: Tensor, *, prompt: list[int], end: in
         texts = torch.cat([texts[rows.view(-1)], new.view(-1, 1)], dim=1)
         if all(done) or texts.shape[1] >= beams.longest:
             break
-        past = [Past(keys.index_select(0, rows.view(-1)), values.index_select(0, rows.view(-1))) for keys, values in decoded.past]
+        past = [
+            Past(keys.index_select(0, rows.view(-1)), values.index_select(0, rows.view(-1)))
+            for keys, values in decoded.past
+        ]
     for image in range(count):
         for beam in range(width):
             if not done[image]:
@@ -72,4 +81,11 @@ def generate(decoder: LanguageModel, seen: Tensor, *, prompt: list[int], end: in
 def _next(decoder: LanguageModel, texts: Tensor, seen: Tensor, past: list[Past] | None) -> Decoded:
     """Read the whole texts [B, T] at first, then only the newest word of each."""
     there = torch.ones(seen.shape[:2], device=seen.device)
-    return decode(decoder, texts if past is None else texts[:, -1:], torch.ones_like(texts), seen=seen, seen_present=there, past=past)
+    return decode(
+        decoder,
+        texts if past is None else texts[:, -1:],
+        torch.ones_like(texts),
+        seen=seen,
+        seen_present=there,
+        past=past,
+    )

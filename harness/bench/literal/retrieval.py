@@ -66,10 +66,14 @@ def match(network: RetrievalNetwork, tokens: Tensor, states: Tensor, present: Te
 
 def rerank(network: RetrievalNetwork, tokens: Tensor, texts: Texts, listed: Tensor) -> Tensor:
     """Return the logits [n, 2] of one image, tokens [S, C], and the texts `listed` [n]: the image is repeated for each of them."""
-    return match(network, tokens.repeat(len(listed), 1, 1), texts.states[listed], texts.present[listed])
+    return match(
+        network, tokens.repeat(len(listed), 1, 1), texts.states[listed], texts.present[listed]
+    )
 
 
-def evaluate(network: RetrievalNetwork, images: Tensor, ids: Tensor, present: Tensor, *, shortlist: int) -> Scores:
+def evaluate(
+    network: RetrievalNetwork, images: Tensor, ids: Tensor, present: Tensor, *, shortlist: int
+) -> Scores:
     """Score the `shortlist` likeliest texts of every image, and the `shortlist` likeliest images of every text."""
     texts, seen = read(network, ids, present), see(network, images)
     similarity = seen.features @ texts.features.t()
@@ -80,6 +84,9 @@ def evaluate(network: RetrievalNetwork, images: Tensor, ids: Tensor, present: Te
     t2i = torch.full_like(similarity.t(), NOT_LISTED)
     for number, row in enumerate(similarity.t()):
         listed = row.topk(shortlist).indices
-        states, there = texts.states[number].repeat(shortlist, 1, 1), texts.present[number].repeat(shortlist, 1)
+        states, there = (
+            texts.states[number].repeat(shortlist, 1, 1),
+            texts.present[number].repeat(shortlist, 1),
+        )
         t2i[number, listed] = match(network, seen.tokens[listed], states, there)[:, 1]
     return Scores(i2t, t2i, similarity)

@@ -13,7 +13,9 @@ def encode(encoder: VisionEncoder, vision: VisionArchitecture, images: Tensor) -
     tokens = encoder.patch_embed(images)
     for number, stage in enumerate(encoder.layers):
         assert isinstance(stage, Stage)
-        tokens = run_stage(stage, tokens, side=vision.stage_side(number), window=vision.stage_window(number))
+        tokens = run_stage(
+            stage, tokens, side=vision.stage_side(number), window=vision.stage_window(number)
+        )
     tokens = encoder.norm(tokens)
     mean = F.adaptive_avg_pool1d(tokens.transpose(1, 2), 1).transpose(1, 2)
     return torch.cat([mean, tokens], dim=1)
@@ -23,7 +25,13 @@ def run_stage(stage: Stage, tokens: Tensor, *, side: int, window: int) -> Tensor
     """Return what a stage makes of tokens [B, side * side, C] in the order of the grid."""
     for number, block in enumerate(stage.blocks):
         assert isinstance(block, Block)
-        tokens = _block(block, tokens, side=side, window=window, shift=window // 2 if number % 2 and side > window else 0)
+        tokens = _block(
+            block,
+            tokens,
+            side=side,
+            window=window,
+            shift=window // 2 if number % 2 and side > window else 0,
+        )
     return tokens if stage.downsample is None else _merge(stage.downsample, tokens, side=side)
 
 
@@ -56,14 +64,20 @@ def _put_together(windows: Tensor, *, window: int, side: int) -> Tensor:
 def _attend(attention: WindowAttention, windows: Tensor) -> Tensor:
     """Let the tokens of windows [B * W, N, C] attend to one another; the bias is looked up anew, the mask was made with the network."""
     count, places, width = windows.shape
-    parts = attention.qkv(windows).reshape(count, places, 3, attention.heads, width // attention.heads).permute(2, 0, 3, 1, 4)
+    parts = (
+        attention.qkv(windows)
+        .reshape(count, places, 3, attention.heads, width // attention.heads)
+        .permute(2, 0, 3, 1, 4)
+    )
     query, key, value = parts[0], parts[1], parts[2]
     scores = (query * (width // attention.heads) ** -0.5) @ key.transpose(-2, -1)
     bias = attention.relative_position_bias_table[attention.relative_position_index.view(-1)]
     scores = scores + bias.view(places, places, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
     if attention.apart is not None:
         of_image = scores.view(-1, len(attention.apart), attention.heads, places, places)
-        scores = (of_image + attention.apart.unsqueeze(1).unsqueeze(0)).view(-1, attention.heads, places, places)
+        scores = (of_image + attention.apart.unsqueeze(1).unsqueeze(0)).view(
+            -1, attention.heads, places, places
+        )
     attended = (scores.softmax(-1) @ value).transpose(1, 2).reshape(count, places, width)
     return attention.proj(attended)
 
@@ -72,5 +86,10 @@ def _merge(merging: PatchMerging, tokens: Tensor, *, side: int) -> Tensor:
     """Halve the grid of tokens [B, side * side, C]."""
     batch, _, width = tokens.shape
     grid = tokens.view(batch, side, side, width)
-    neighbours = [grid[:, 0::2, 0::2], grid[:, 1::2, 0::2], grid[:, 0::2, 1::2], grid[:, 1::2, 1::2]]
+    neighbours = [
+        grid[:, 0::2, 0::2],
+        grid[:, 1::2, 0::2],
+        grid[:, 0::2, 1::2],
+        grid[:, 1::2, 1::2],
+    ]
     return merging.reduction(merging.norm(torch.cat(neighbours, dim=-1).view(batch, -1, 4 * width)))

@@ -53,9 +53,18 @@ def _fetch(step: Step, root: Path, workshop: Path, *, pace: Pace, watch: Watch) 
         with watch(f"{origin.name}, MB") as report:
             in_megabytes = _megabytes(report)
             try:
-                download(origin.url, archive, size=origin.size, sha256=origin.sha256, pace=pace, report=in_megabytes)
+                download(
+                    origin.url,
+                    archive,
+                    size=origin.size,
+                    sha256=origin.sha256,
+                    pace=pace,
+                    report=in_megabytes,
+                )
             except DataError as error:
-                raise type(error)(f"{error}{f'; {origin.elsewhere}' if origin.elsewhere else ''}") from error
+                raise type(error)(
+                    f"{error}{f'; {origin.elsewhere}' if origin.elsewhere else ''}"
+                ) from error
     if origin.form == "zip":
         yield from _unpacked(step, archive, root, workshop, watch)
     else:
@@ -69,14 +78,20 @@ def _unpacked(step: Step, archive: Path, root: Path, workshop: Path, watch: Watc
     try:
         _refuse_without_room(unpacked_size(archive, step.members), workshop)
         with watch(f"{step.origin.name}, MB unpacked") as report:
-            unpack(archive, beside, step.members, limit=step.origin.unpacked, report=_megabytes(report))
+            unpack(
+                archive, beside, step.members, limit=step.origin.unpacked, report=_megabytes(report)
+            )
         for place in step.members.values():
             if (beside / place).is_file() and (wrong := objection(beside / place)):
-                raise DataError(f"{archive}: its {Path(place).name} is not the published one: {wrong}")
+                raise DataError(
+                    f"{archive}: its {Path(place).name} is not the published one: {wrong}"
+                )
     except DataError as error:
         shutil.rmtree(beside, ignore_errors=True)
         archive.unlink(missing_ok=True)
-        raise type(error)(f"{error}; the archive was deleted, run the same command to fetch it again") from error
+        raise type(error)(
+            f"{error}; the archive was deleted, run the same command to fetch it again"
+        ) from error
     for place in step.members.values():
         yield _into_place(beside / place, root / place)
     shutil.rmtree(beside, ignore_errors=True)
@@ -90,14 +105,20 @@ def _into_place(source: Path, place: Path) -> str:
         if source.is_file() or not place.exists():
             source.replace(place)
             return f"{place}: fetched"
-        lacking = [path for path in source.rglob("*") if path.is_file() and not (place / path.relative_to(source)).exists()]
+        lacking = [
+            path
+            for path in source.rglob("*")
+            if path.is_file() and not (place / path.relative_to(source)).exists()
+        ]
         for path in lacking:
             target = place / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
         return f"{place}: completed with {len(lacking):,} files"
     except OSError as error:
-        raise HarnessError(f"{place}: cannot be written ({error.strerror}); what was fetched is in {source}") from error
+        raise HarnessError(
+            f"{place}: cannot be written ({error.strerror}); what was fetched is in {source}"
+        ) from error
 
 
 def _refuse_without_room(size: int, folder: Path) -> None:

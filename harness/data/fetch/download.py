@@ -31,7 +31,9 @@ class Pace:
     pause: float = 1.0
 
 
-def download(url: str, target: Path, *, size: int | None, sha256: str | None, pace: Pace, report: Report) -> None:
+def download(
+    url: str, target: Path, *, size: int | None, sha256: str | None, pace: Pace, report: Report
+) -> None:
     """Write what is at `url` to `target`, going on with what an earlier sitting left in `<target>.partial`.
 
     `size` and `sha256` are those published, None where they are not. Raises MissingError for a refusal, DataError for a file that is not
@@ -41,22 +43,35 @@ def download(url: str, target: Path, *, size: int | None, sha256: str | None, pa
     for _ in range(pace.attempts):
         announced = _persist(lambda: announce(url, timeout=pace.timeout), url, pace, Event())
         if size is not None and announced.total not in (None, size):
-            raise DataError(f"{url}: the server has {announced.total:,} bytes, the published file {size:,}; nothing was fetched")
+            raise DataError(
+                f"{url}: the server has {announced.total:,} bytes, the published file {size:,}; nothing was fetched"
+            )
         try:
             if announced.ranges:
                 _in_pieces(url, partial, announced, pace, report)
             else:
-                _as_a_whole(url, partial, announced, pace, report, verifiable=sha256 is not None or size is not None)
+                _as_a_whole(
+                    url,
+                    partial,
+                    announced,
+                    pace,
+                    report,
+                    verifiable=sha256 is not None or size is not None,
+                )
             break
         except Changed:
             discard(partial)
     else:
-        raise HarnessError(f"{url}: the file changes on the server while it is fetched; try again later")
+        raise HarnessError(
+            f"{url}: the file changes on the server while it is fetched; try again later"
+        )
     _check(url, partial, size=size, sha256=sha256)
     try:
         partial.replace(target)
     except OSError as error:
-        raise HarnessError(f"{target}: cannot be written ({error.strerror}); the whole file is in {partial}") from error
+        raise HarnessError(
+            f"{target}: cannot be written ({error.strerror}); the whole file is in {partial}"
+        ) from error
     discard(partial)
 
 
@@ -83,18 +98,26 @@ def _in_pieces(url: str, path: Path, announced: Announced, pace: Pace, report: R
 
         with ThreadPoolExecutor(pace.connections) as pool:
             try:
-                for piece in as_completed([pool.submit(get, start, end) for start, end in partial.pieces()]):
+                for piece in as_completed(
+                    [pool.submit(get, start, end) for start, end in partial.pieces()]
+                ):
                     piece.result()
-            except BaseException:  # also when interrupted: the other connections have to end for the pool to
+            except (
+                BaseException
+            ):  # also when interrupted: the other connections have to end for the pool to
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def _as_a_whole(url: str, path: Path, announced: Announced, pace: Pace, report: Report, *, verifiable: bool) -> None:
+def _as_a_whole(
+    url: str, path: Path, announced: Announced, pace: Pace, report: Report, *, verifiable: bool
+) -> None:
     """Get a file from a server that sends no parts: after an interruption, from the beginning."""
     if announced.total is None and not verifiable:
-        raise DataError(f"{url}: the server does not say how long the file is, and nothing is published to check it by")
+        raise DataError(
+            f"{url}: the server does not say how long the file is, and nothing is published to check it by"
+        )
     discard(path)
 
     def once() -> None:
@@ -111,7 +134,14 @@ def _as_a_whole(url: str, path: Path, announced: Announced, pace: Pace, report: 
         raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _persist(action: Callable[[], T], url: str, pace: Pace, stop: Event, *, progress: Callable[[], int] = lambda: 0) -> T:
+def _persist(
+    action: Callable[[], T],
+    url: str,
+    pace: Pace,
+    stop: Event,
+    *,
+    progress: Callable[[], int] = lambda: 0,
+) -> T:
     """Try until an action succeeds; tries that bring something forward do not count."""
     failures, reached = 0, progress()
     while True:
@@ -121,7 +151,9 @@ def _persist(action: Callable[[], T], url: str, pace: Pace, stop: Event, *, prog
             failures = 1 if progress() > reached else failures + 1
             reached = progress()
             if failures >= pace.attempts or stop.is_set():
-                raise HarnessError(f"{url}: {error}; what came so far is kept, run the same command to go on") from error
+                raise HarnessError(
+                    f"{url}: {error}; what came so far is kept, run the same command to go on"
+                ) from error
             stop.wait(min(pace.pause * 2 ** (failures - 1), LONGEST_PAUSE))
 
 
@@ -129,7 +161,11 @@ def _check(url: str, path: Path, *, size: int | None, sha256: str | None) -> Non
     found = path.stat().st_size
     if size is not None and found != size:
         discard(path)
-        raise DataError(f"{url}: sent {found:,} bytes, the published file has {size:,}; what came was deleted")
+        raise DataError(
+            f"{url}: sent {found:,} bytes, the published file has {size:,}; what came was deleted"
+        )
     if sha256 is not None and (hashed := sha256_of(path)) != sha256:
         discard(path)
-        raise DataError(f"{url}: sent a file with sha256 {hashed}, published is {sha256}; what came was deleted")
+        raise DataError(
+            f"{url}: sent a file with sha256 {hashed}, published is {sha256}; what came was deleted"
+        )

@@ -7,7 +7,10 @@ from harness.checkpoints import Release
 from harness.errors import DataError, HarnessError, MissingError
 
 ADDRESS = "https://drive.google.com/drive/folders/"
-HEADS = (b"PK\x03\x04", b"\x80\x02")  # how files of `torch.save` begin: a zip archive, or a pickle as older versions wrote
+HEADS = (
+    b"PK\x03\x04",
+    b"\x80\x02",
+)  # how files of `torch.save` begin: a zip archive, or a pickle as older versions wrote
 
 
 def fetch_weights(release: Release, path: Path, *, title: str) -> str:
@@ -28,10 +31,14 @@ def fetch_weights(release: Release, path: Path, *, title: str) -> str:
     except HarnessError:
         raise
     except Exception as error:  # gdown raises what its libraries raise
-        raise HarnessError(f"{by_hand}; gdown could not: {' '.join(str(error).split())[:200]}") from error
+        raise HarnessError(
+            f"{by_hand}; gdown could not: {' '.join(str(error).split())[:200]}"
+        ) from error
     if not partial.is_file() or not _head(partial).startswith(HEADS):
         partial.unlink(missing_ok=True)
-        raise DataError(f"{by_hand}; Google Drive sent no weights, perhaps a page that says that too many asked")
+        raise DataError(
+            f"{by_hand}; Google Drive sent no weights, perhaps a page that says that too many asked"
+        )
     partial.replace(path)
     return f"{path}: fetched"
 

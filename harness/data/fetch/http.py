@@ -11,7 +11,9 @@ from urllib.request import Request, urlopen
 from harness.errors import MissingError, UsageError
 
 BLOCK = 256 * 1024  # bytes read at a time
-FOR_NOW = frozenset({408, 425, 429})  # refusals that a later try may not meet; so are all from 500 up
+FOR_NOW = frozenset(
+    {408, 425, 429}
+)  # refusals that a later try may not meet; so are all from 500 up
 BEYOND = 416  # the range asked for lies beyond the end
 
 
@@ -46,7 +48,11 @@ def read_range(url: str, start: int, end: int, *, of: Announced, timeout: float)
     headers = {"Range": f"bytes={start}-{end - 1}"} | ({"If-Range": of.tag} if of.tag else {})
     with _opened(url, headers, timeout) as response:
         # Not every server heeds If-Range, and one that does may leave the date out of its answer.
-        if response.status != 206 or _content_range(response) != (start, of.total) or _tag(response) not in (None, of.tag):
+        if (
+            response.status != 206
+            or _content_range(response) != (start, of.total)
+            or _tag(response) not in (None, of.tag)
+        ):
             raise Changed
         yield from _blocks(response, end - start)
 
@@ -60,7 +66,9 @@ def read_all(url: str, *, timeout: float) -> Iterator[bytes]:
 def _opened(url: str, headers: Mapping[str, str], timeout: float) -> Any:
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url}: only http and https are fetched")
-    request = Request(url, headers={"User-Agent": "xvlm-eval", "Accept-Encoding": "identity", **headers})
+    request = Request(
+        url, headers={"User-Agent": "xvlm-eval", "Accept-Encoding": "identity", **headers}
+    )
     try:
         return urlopen(request, timeout=timeout)
     except HTTPError as error:
@@ -108,4 +116,8 @@ def _tag(response: HTTPResponse) -> str | None:
 
 def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
-    return "the server does not answer" if isinstance(reason, TimeoutError) else str(reason) or type(reason).__name__
+    return (
+        "the server does not answer"
+        if isinstance(reason, TimeoutError)
+        else str(reason) or type(reason).__name__
+    )

@@ -26,14 +26,21 @@ class Partial:
         self.there = sum(self._written.values())  # bytes that came so far
         self._lock = Lock()
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | (0 if self._written else os.O_TRUNC), 0o666)
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | (0 if self._written else os.O_TRUNC), 0o666
+            )
         except OSError as error:
             raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
 
     def __enter__(self) -> "Partial":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.save()
         os.close(self._file)
 
@@ -57,7 +64,9 @@ class Partial:
                 count = os.pwrite(self._file, view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise HarnessError(f"{self.path}: cannot be written ({error.strerror}); what came so far is kept") from error
+            raise HarnessError(
+                f"{self.path}: cannot be written ({error.strerror}); what came so far is kept"
+            ) from error
         with self._lock:
             self._written[start] = offset - start
             self.there += len(block)
@@ -65,26 +74,40 @@ class Partial:
     def save(self) -> None:
         """Note what is there, after it is: the note never promises more than the disk holds."""
         with self._lock:
-            content = json.dumps({**self._head, "written": {str(start): count for start, count in self._written.items()}})
+            content = json.dumps(
+                {
+                    **self._head,
+                    "written": {str(start): count for start, count in self._written.items()},
+                }
+            )
             temporary = self.note.with_name(f"{self.note.name}.new")
             try:
                 os.fsync(self._file)
                 temporary.write_text(content, encoding="utf-8")
                 temporary.replace(self.note)
             except OSError as error:
-                raise HarnessError(f"{self.note}: cannot be written ({error.strerror}); what came so far is kept") from error
+                raise HarnessError(
+                    f"{self.note}: cannot be written ({error.strerror}); what came so far is kept"
+                ) from error
 
     def _noted(self) -> dict[int, int]:
         """Return what an earlier sitting noted of the same version of the same file; without a tag no version can be told from another."""
         try:
             content = read_json(self.note)
-            if self._head["tag"] is None or not self.path.is_file() or {**content, "written": None} != {**self._head, "written": None}:
+            if (
+                self._head["tag"] is None
+                or not self.path.is_file()
+                or {**content, "written": None} != {**self._head, "written": None}
+            ):
                 return {}
             written = {int(start): int(count) for start, count in content["written"].items()}
         except (DataError, KeyError, TypeError, ValueError, AttributeError):
             return {}
         size = self.path.stat().st_size
-        sound = all(start % self._piece == 0 and 0 <= count <= self._piece and start + count <= size for start, count in written.items())
+        sound = all(
+            start % self._piece == 0 and 0 <= count <= self._piece and start + count <= size
+            for start, count in written.items()
+        )
         return written if sound else {}
 
 

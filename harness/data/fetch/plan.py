@@ -51,20 +51,28 @@ class Plan:
     @property
     def room(self) -> int:
         """How many bytes of disk it takes at most: everything unpacked, and the largest archive beside it."""
-        return sum(step.room for step in self.steps) + max((step.origin.size or 0 for step in self.steps), default=0)
+        return sum(step.room for step in self.steps) + max(
+            (step.origin.size or 0 for step in self.steps), default=0
+        )
 
 
-def plan_for(tasks: Sequence[str], splits: Sequence[str], *, data: str | None, weights: bool, watch: Watch) -> Plan:
+def plan_for(
+    tasks: Sequence[str], splits: Sequence[str], *, data: str | None, weights: bool, watch: Watch
+) -> Plan:
     """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
     words = words_for("data", flag=data)
     if words is None or is_hub(words):
-        raise UsageError("fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file")
+        raise UsageError(
+            "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file"
+        )
     root = Path(words).expanduser()
     folder = open_folder(root) if root.exists() else DataFolder(root, OWN)
     if folder.name == EMBEDDED:
-        raise UsageError(f"{root}: holds the embedded benchmark, which needs nothing; name another folder")
+        raise UsageError(
+            f"{root}: holds the embedded benchmark, which needs nothing; name another folder"
+        )
     with watch("files") as report:
         return make_plan(inspect(folder, wanted, report=report), chosen, weights=weights)
 
@@ -87,8 +95,16 @@ def make_plan(inspection: Inspection, tasks: Sequence[Task], *, weights: bool) -
     steps += _vocabulary(root)
     missing = [step for task in tasks for step in _missing_weights(task, root)]
     if not weights:
-        by_hand += [f"{step.path}: the {step.release.head} checkpoint of {step.entry.title}; `--weights` gets it" for step in missing]
-    return Plan(root, sorted(steps, key=lambda step: step.origin.size or 0), missing if weights else (), by_hand)
+        by_hand += [
+            f"{step.path}: the {step.release.head} checkpoint of {step.entry.title}; `--weights` gets it"
+            for step in missing
+        ]
+    return Plan(
+        root,
+        sorted(steps, key=lambda step: step.origin.size or 0),
+        missing if weights else (),
+        by_hand,
+    )
 
 
 def in_words(plan: Plan) -> str:
@@ -107,13 +123,20 @@ def in_words(plan: Plan) -> str:
     else:
         lines.append(f"room on disk, at most: {size_in_words(plan.room)}")
     if plan.by_hand:
-        lines += ["not to be had without asking, or not asked for:", *(f"  {line.strip()}" for line in plan.by_hand)]
+        lines += [
+            "not to be had without asking, or not asked for:",
+            *(f"  {line.strip()}" for line in plan.by_hand),
+        ]
     return "\n".join(lines)
 
 
 def _members(origin: Origin, file: File) -> dict[str, str]:
     """Return the member of its origin that a file is, and its place: the one where it is incomplete, or the best one."""
-    return {member: file.place for member, place in origin.members.items() if place in file.needed.places}
+    return {
+        member: file.place
+        for member, place in origin.members.items()
+        if place in file.needed.places
+    }
 
 
 def _vocabulary(root: Path) -> list[Step]:

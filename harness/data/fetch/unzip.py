@@ -11,7 +11,14 @@ from harness.callbacks import Report
 from harness.errors import DataError, HarnessError
 
 BLOCK = 2**20
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)  # what zipfile makes of one
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)  # what zipfile makes of one
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,9 @@ def unpacked_size(archive: Path, members: Mapping[str, str]) -> int:
         return sum(piece.member.file_size for piece in _pieces(archive, file, members, Path()))
 
 
-def unpack(archive: Path, folder: Path, members: Mapping[str, str], *, limit: int | None, report: Report) -> None:
+def unpack(
+    archive: Path, folder: Path, members: Mapping[str, str], *, limit: int | None, report: Report
+) -> None:
     """Write the wanted members (path in the archive, a folder ending in `/` -> place) below `folder`; what is there whole is left alone.
 
     Raises DataError for an archive that is broken, lacks a member, names a path outside of its folder, or says that it holds more than
@@ -38,7 +47,9 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str], *, limit: in
         pieces = list(_pieces(archive, file, members, folder))
         total = sum(piece.member.file_size for piece in pieces)
         if limit is not None and total > limit:
-            raise DataError(f"{archive}: says that it holds {total:,} bytes, more than the {limit:,} of the published archive")
+            raise DataError(
+                f"{archive}: says that it holds {total:,} bytes, more than the {limit:,} of the published archive"
+            )
         done = 0
         for piece in pieces:
             _write(archive, file, piece)
@@ -46,7 +57,9 @@ def unpack(archive: Path, folder: Path, members: Mapping[str, str], *, limit: in
             report(done, total)
 
 
-def _pieces(archive: Path, file: zipfile.ZipFile, members: Mapping[str, str], folder: Path) -> Iterator[Piece]:
+def _pieces(
+    archive: Path, file: zipfile.ZipFile, members: Mapping[str, str], folder: Path
+) -> Iterator[Piece]:
     found: dict[Path, str] = {}
     lacking = set(members)
     for info in file.infolist():
@@ -75,7 +88,9 @@ def _below(path: str, member: str) -> str | None:
 def _refuse_unsafe(archive: Path, info: zipfile.ZipInfo, below: str) -> None:
     parts = PurePosixPath(below).parts
     if below.startswith("/") or ".." in parts or "\\" in below or "\0" in below:
-        raise DataError(f"{archive}: names the file {info.filename!r}, which leads out of its folder; do not trust this archive")
+        raise DataError(
+            f"{archive}: names the file {info.filename!r}, which leads out of its folder; do not trust this archive"
+        )
     if stat.S_ISLNK(info.external_attr >> 16):
         raise DataError(f"{archive}: {info.filename!r} is a link; do not trust this archive")
 
@@ -96,10 +111,14 @@ def _write(archive: Path, file: zipfile.ZipFile, piece: Piece) -> None:
                     raise DataError(f"{archive}: {piece.member.filename} is larger than it says")
                 out.write(block)
         if came != size:
-            raise DataError(f"{archive}: {piece.member.filename} has {came:,} bytes, not the {size:,} that it says")
+            raise DataError(
+                f"{archive}: {piece.member.filename} has {came:,} bytes, not the {size:,} that it says"
+            )
         temporary.replace(piece.path)
     except OSError as error:
-        raise HarnessError(f"{piece.path}: cannot be written ({error.strerror}); run the same command to go on") from error
+        raise HarnessError(
+            f"{piece.path}: cannot be written ({error.strerror}); run the same command to go on"
+        ) from error
 
 
 def _read(archive: Path, file: zipfile.ZipFile, piece: Piece) -> Iterator[bytes]:
@@ -108,7 +127,9 @@ def _read(archive: Path, file: zipfile.ZipFile, piece: Piece) -> Iterator[bytes]
             while block := member.read(BLOCK):
                 yield block
     except BROKEN as error:
-        raise DataError(f"{archive}: {piece.member.filename} cannot be unpacked ({error})") from error
+        raise DataError(
+            f"{archive}: {piece.member.filename} cannot be unpacked ({error})"
+        ) from error
 
 
 def _opened(archive: Path) -> zipfile.ZipFile:

@@ -42,10 +42,16 @@ def write_vqa(job: Job) -> Counts:
     hidden = hub_split != "validation"
     folder = "test2015" if hidden else "val2014"
     columns = ("question_id", "question", "image_id", "image")
-    answered = () if hidden else ("question_type", "multiple_choice_answer", "answers", "answer_type")
+    answered = (
+        () if hidden else ("question_type", "multiple_choice_answer", "answers", "answer_type")
+    )
     questions, annotations, images = [], [], set()
     for row in job.read(hub_split, (*columns, *answered)):
-        question = {"image_id": int(row["image_id"]), "question": row["question"], "question_id": int(row["question_id"])}
+        question = {
+            "image_id": int(row["image_id"]),
+            "question": row["question"],
+            "question_id": int(row["question_id"]),
+        }
         questions.append(question)
         if not hidden:
             annotations.append(
@@ -58,14 +64,29 @@ def write_vqa(job: Job) -> Counts:
             )
         if question["image_id"] not in images:
             images.add(question["image_id"])
-            _write(job.root / "images" / "coco" / folder / f"COCO_{folder}_{question['image_id']:012d}.jpg", row["image"])
+            _write(
+                job.root
+                / "images"
+                / "coco"
+                / folder
+                / f"COCO_{folder}_{question['image_id']:012d}.jpg",
+                row["image"],
+            )
     head = {"data_type": "mscoco", "data_subtype": folder}
-    _write_json(job.root / "vqa" / f"v2_OpenEnded_mscoco_{folder}_questions.json", {**head, "questions": questions})
+    _write_json(
+        job.root / "vqa" / f"v2_OpenEnded_mscoco_{folder}_questions.json",
+        {**head, "questions": questions},
+    )
     counts = {"samples": len(questions), "images": len(images)}
     if hidden:
         return {"test-dev": counts, "test": counts}
-    _write_json(job.root / "vqa" / f"v2_mscoco_{folder}_annotations.json", {**head, "annotations": annotations})
-    return {"val": {**counts, "answers": sum(len(annotation["answers"]) for annotation in annotations)}}
+    _write_json(
+        job.root / "vqa" / f"v2_mscoco_{folder}_annotations.json",
+        {**head, "annotations": annotations},
+    )
+    return {
+        "val": {**counts, "answers": sum(len(annotation["answers"]) for annotation in annotations)}
+    }
 
 
 def write_karpathy(job: Job) -> Counts:
@@ -92,9 +113,19 @@ def write_flickr30k(job: Job) -> Counts:
     for row in job.read(job.hub_splits[0], ("image", "caption", "filename", "split")):
         if row["split"] in ("test", "val"):
             name = staying(str(row["filename"]), where="a row of the copy")
-            images.append({"filename": name, "imgid": len(images), "split": row["split"], "sentences": _sentences(row["caption"])})
+            images.append(
+                {
+                    "filename": name,
+                    "imgid": len(images),
+                    "split": row["split"],
+                    "sentences": _sentences(row["caption"]),
+                }
+            )
             _write(job.root / "images" / "flickr30k-images" / name, row["image"])
-    _write_json(job.root / "flickr30k" / "dataset_flickr30k.json", {"dataset": "flickr30k", "images": images})
+    _write_json(
+        job.root / "flickr30k" / "dataset_flickr30k.json",
+        {"dataset": "flickr30k", "images": images},
+    )
     return _caption_counts(images)
 
 
@@ -111,16 +142,33 @@ def write_refcoco(job: Job) -> Counts:
             if image_id not in images:
                 images[image_id] = {"id": image_id, "file_name": name, **_size(row["image"], name)}
                 _write(job.root / "images" / "coco" / "train2014" / name, row["image"])
-            said = [{"sent_id": sent_id + place, "sent": text, "raw": text} for place, text in enumerate(row["answer"])]
+            said = [
+                {"sent_id": sent_id + place, "sent": text, "raw": text}
+                for place, text in enumerate(row["answer"])
+            ]
             sent_id += len(said)
             number = len(refs)
             # The copy has boxes in float32; their shortest digits are those of the original, which has two decimals.
             box = [float(str(np.float32(value))) for value in row["bbox"]]
             annotations.append({"id": number, "image_id": image_id, "bbox": box, "iscrowd": 0})
-            refs.append({"ref_id": number, "ann_id": number, "image_id": image_id, "split": split, "sentences": said})
-    _write_json(job.root / "refcoco+" / "instances.json", {"images": list(images.values()), "annotations": annotations})
+            refs.append(
+                {
+                    "ref_id": number,
+                    "ann_id": number,
+                    "image_id": image_id,
+                    "split": split,
+                    "sentences": said,
+                }
+            )
+    _write_json(
+        job.root / "refcoco+" / "instances.json",
+        {"images": list(images.values()), "annotations": annotations},
+    )
     _write(job.root / "refcoco+" / "refs(unc).p", pickle.dumps(refs, protocol=2))
-    return {split: _refcoco_counts([ref for ref in refs if ref["split"] == split]) for split in job.hub_splits}
+    return {
+        split: _refcoco_counts([ref for ref in refs if ref["split"] == split])
+        for split in job.hub_splits
+    }
 
 
 CONVERTERS: Mapping[str, Callable[[Job], Counts]] = {
@@ -145,14 +193,20 @@ def _caption_counts(images: Sequence[Mapping[str, Any]]) -> Counts:
 
 def _refcoco_counts(refs: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     samples = sum(len(ref["sentences"]) for ref in refs)
-    return {"samples": samples, "images": len({ref["image_id"] for ref in refs}), "references": len(refs)}
+    return {
+        "samples": samples,
+        "images": len({ref["image_id"] for ref in refs}),
+        "references": len(refs),
+    }
 
 
 def _refcoco_image(file_name: Any) -> int:
     """Return COCO's number of an image; the copy's names end in the number of a reference, as those of `refs(unc).p` do."""
     found = REFCOCO_IMAGE.match(str(file_name))
     if found is None:
-        raise DataError(f"a row of the copy is about the image {file_name!r}; its name should begin with COCO_train2014_ and twelve digits")
+        raise DataError(
+            f"a row of the copy is about the image {file_name!r}; its name should begin with COCO_train2014_ and twelve digits"
+        )
     return int(found[1])
 
 

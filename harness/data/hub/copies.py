@@ -80,7 +80,9 @@ def copy_of(task: str) -> Copy:
     if task in COPIES:
         return COPIES[task]
     reason = UNUSABLE.get(task, "no copy on the hub is known")
-    raise MissingError(f"{task}: cannot come from the hub: {reason}; name a folder with --data DIR (`xvlm-eval fetch` gets what is open)")
+    raise MissingError(
+        f"{task}: cannot come from the hub: {reason}; name a folder with --data DIR (`xvlm-eval fetch` gets what is open)"
+    )
 
 
 def is_hub(words: str) -> bool:

@@ -88,8 +88,13 @@ def _slug(words: str, source: Source) -> str:
     if not source.local:
         return f"{source.repository}@{source.revision}".replace("/", "--")
     root = Path(source.repository)
-    states = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*"))]
-    return f"{root.name}-{hashlib.sha256(repr((source.repository, states)).encode()).hexdigest()[:16]}"
+    states = [
+        (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+    ]
+    return (
+        f"{root.name}-{hashlib.sha256(repr((source.repository, states)).encode()).hexdigest()[:16]}"
+    )
 
 
 def _written(root: Path, order: Order) -> bool:
@@ -98,7 +103,10 @@ def _written(root: Path, order: Order) -> bool:
         note = read_json(root / HUB_NOTES / order.note)
     except DataError:
         return False
-    return isinstance(note, dict) and (note.get("repository"), note.get("revision")) == (order.source.repository, order.source.revision)
+    return isinstance(note, dict) and (note.get("repository"), note.get("revision")) == (
+        order.source.repository,
+        order.source.revision,
+    )
 
 
 def _materialise(root: Path, order: Order, *, watch: Watch) -> None:
@@ -129,14 +137,20 @@ def _materialise(root: Path, order: Order, *, watch: Watch) -> None:
                 f"{order.source.repository}: has a row that is not as it should be ({type(error).__name__}: {error})"
             ) from error
         except OSError as error:
-            raise HarnessError(f"{root}: cannot be written ({error.strerror}); set XVLM_EVAL_CACHE to a folder that can") from error
+            raise HarnessError(
+                f"{root}: cannot be written ({error.strerror}); set XVLM_EVAL_CACHE to a folder that can"
+            ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def refuse_unofficial(source: Source, task: str, counts: Counts) -> None:
     """Raise DataError where what was read of a copy is not as much as the official splits hold."""
-    differ = [f"{split}: {words}" for split, found in counts.items() for words in deviations(task, split, found)]
+    differ = [
+        f"{split}: {words}"
+        for split, found in counts.items()
+        for words in deviations(task, split, found)
+    ]
     if differ or not counts:
         raise DataError(
             f"{source.repository}: does not hold the official splits of {task} ({'; '.join(differ) or 'it is empty'}); "

@@ -47,16 +47,22 @@ def read_rows(source: Source, split: str, columns: Sequence[str]) -> Iterator[Ro
     try:
         from datasets import Image, load_dataset
     except ImportError as error:
-        raise MissingError("data from the hub needs the package `datasets`: pip install 'datasets>=5,<6'") from error
+        raise MissingError(
+            "data from the hub needs the package `datasets`: pip install 'datasets>=5,<6'"
+        ) from error
     try:
-        dataset = load_dataset(source.repository, split=split, revision=source.revision, streaming=True)
+        dataset = load_dataset(
+            source.repository, split=split, revision=source.revision, streaming=True
+        )
         names = list(dataset.column_names or ())
         if IMAGE in names and IMAGE in columns:
             dataset = dataset.cast_column(IMAGE, Image(decode=False))
     except Exception as error:
         raise _unreachable(source, error) from error
     if lacking := [column for column in columns if column not in names]:
-        raise DataError(f"{source.repository}, split {split}: has no column {', '.join(lacking)}; it has {', '.join(names) or 'none'}")
+        raise DataError(
+            f"{source.repository}, split {split}: has no column {', '.join(lacking)}; it has {', '.join(names) or 'none'}"
+        )
     try:
         for row in dataset.select_columns(list(columns)):
             yield {**row, IMAGE: _bytes(source, row[IMAGE])} if IMAGE in row else row
@@ -69,7 +75,12 @@ def read_rows(source: Source, split: str, columns: Sequence[str]) -> Iterator[Ro
 def _bytes(source: Source, image: Any) -> bytes:
     if isinstance(image, dict) and isinstance(image.get("bytes"), bytes) and image["bytes"]:
         return bytes(image["bytes"])
-    if isinstance(image, dict) and image.get("path") and source.local and Path(image["path"]).is_file():
+    if (
+        isinstance(image, dict)
+        and image.get("path")
+        and source.local
+        and Path(image["path"]).is_file()
+    ):
         return Path(image["path"]).read_bytes()
     raise DataError(f"{source.repository}: has a row without the bytes of its image")
 
@@ -78,4 +89,6 @@ def _unreachable(source: Source, error: Exception) -> HarnessError:
     words = " ".join(str(error).split())[:200] or type(error).__name__
     if source.local:
         return DataError(f"{source.repository}: cannot be read as a copy of a dataset ({words})")
-    return HarnessError(f"{source.repository}: cannot be read from the hub ({words}); try again, or name a folder with --data DIR")
+    return HarnessError(
+        f"{source.repository}: cannot be read from the hub ({words}); try again, or name a folder with --data DIR"
+    )

@@ -23,7 +23,9 @@ UNSEEN = -1e9  # what the reference adds to the score of a masked image token
 class Encoder(nn.Module):
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(Layer(text, looks=number >= text.fusion_layer) for number in range(text.layers))
+        self.layer = nn.ModuleList(
+            Layer(text, looks=number >= text.fusion_layer) for number in range(text.layers)
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,14 @@ class Bert(nn.Module):
         first = self.fusion_layers[0]
         return first.attend(states, first.recall(states), mask)
 
-    def look(self, states: Tensor, memory: list[Memory], mask: Tensor | None = None, *, memory_mask: Tensor | None = None) -> Tensor:
+    def look(
+        self,
+        states: Tensor,
+        memory: list[Memory],
+        mask: Tensor | None = None,
+        *,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
         """Let read texts [G, n, T, d] look at their memories; returns states of the same shape."""
         return self._look(self.begin(states, mask), memory, mask, memory_mask, asking=slice(None))
 
@@ -78,9 +87,19 @@ class Bert(nn.Module):
         """
         return self._look(begun, memory, mask, None, asking=slice(1))[:, :, 0]
 
-    def _look(self, states: Tensor, memory: list[Memory], mask: Tensor | None, memory_mask: Tensor | None, *, asking: slice) -> Tensor:
+    def _look(
+        self,
+        states: Tensor,
+        memory: list[Memory],
+        mask: Tensor | None,
+        memory_mask: Tensor | None,
+        *,
+        asking: slice,
+    ) -> Tensor:
         """Let texts that have begun look, layer after layer; in the last one only the tokens `asking` do."""
-        for number, (layer, seen) in enumerate(zip(self.fusion_layers, memory, strict=True), start=1):
+        for number, (layer, seen) in enumerate(
+            zip(self.fusion_layers, memory, strict=True), start=1
+        ):
             asked = states[:, :, asking] if number == len(memory) else states
             states = layer.attend(asked, layer.recall(states), mask) if number > 1 else asked
             states = layer.think(layer.look(states, seen, memory_mask))
@@ -100,7 +119,9 @@ class Bert(nn.Module):
     def conclude_along(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
         """Let texts that have begun, [N, d], look at one memory; returns their first tokens [n, d], as `conclude` does."""
         states = begun
-        for number, (layer, seen) in enumerate(zip(self.fusion_layers, memory, strict=True), start=1):
+        for number, (layer, seen) in enumerate(
+            zip(self.fusion_layers, memory, strict=True), start=1
+        ):
             last = number == len(memory)
             if number > 1:
                 states = layer.attend_along(states, strip, first_only=last)
@@ -125,7 +146,9 @@ class Bert(nn.Module):
         [G, n, T] and `mask` [G * n, 1, T, past + T] say otherwise: several ways to go on can be written next to one another.
         """
         length, before = ids.shape[-1], past[0].length if past else 0
-        places = torch.arange(before, before + length, device=ids.device) if places is None else places
+        places = (
+            torch.arange(before, before + length, device=ids.device) if places is None else places
+        )
         if mask is None and length > 1:
             mask = (1.0 - torch.ones(length, length, device=ids.device).tril()) * PADDING
         states = self.embeddings(ids, places)
@@ -144,7 +167,11 @@ def padding_mask(present: Tensor, device: torch.device | None = None) -> Tensor 
 
     A mask for another device is made where `present` is: on the host, whether anything is hidden can be told without waiting.
     """
-    mask = None if bool(present.all()) else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING
+    mask = (
+        None
+        if bool(present.all())
+        else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING
+    )
     return mask if mask is None or device is None else send(mask, device)
 
 

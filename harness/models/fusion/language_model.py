@@ -66,7 +66,9 @@ class LanguageModel(nn.Module):
         Some rows at a time: of a row's distribution, as wide as the vocabulary, only few words are wanted.
         """
         order, rows = row.argsort(stable=True), grain_of(states.device).rows
-        ends = torch.searchsorted(row[order], torch.arange(0, len(states) + rows, rows, device=row.device)).tolist()
+        ends = torch.searchsorted(
+            row[order], torch.arange(0, len(states) + rows, rows, device=row.device)
+        ).tolist()
         found = torch.empty(len(row), device=states.device)
         for number, (low, high) in enumerate(pairwise(ends)):
             wanted = order[low:high]

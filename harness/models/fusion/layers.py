@@ -37,7 +37,9 @@ class Memory:
 
     def then(self, more: "Memory") -> "Memory":
         """Return what is remembered of more tokens after these."""
-        return Memory(torch.cat([self.keys, more.keys], dim=2), torch.cat([self.values, more.values], dim=2))
+        return Memory(
+            torch.cat([self.keys, more.keys], dim=2), torch.cat([self.values, more.values], dim=2)
+        )
 
 
 class Past(Protocol):
@@ -64,9 +66,13 @@ class Recollection:
     def keep(self, rows: Tensor) -> None:
         """Go on with the texts `rows` [N], in that order; one that is there twice goes on in two ways."""
         for number, buffer in enumerate(self._both):
-            kept = buffer.index_select(0, rows)  # the empty room, too: what always has one size leaves no holes in memory
+            kept = buffer.index_select(
+                0, rows
+            )  # the empty room, too: what always has one size leaves no holes in memory
             if buffer.shape[2] < self._room or len(buffer) < len(rows):
-                self._both[number] = buffer.new_empty(len(rows), buffer.shape[1], self._room, buffer.shape[3])
+                self._both[number] = buffer.new_empty(
+                    len(rows), buffer.shape[1], self._room, buffer.shape[3]
+                )
             self._both[number][: len(rows), :, : kept.shape[2]] = kept
         self._texts = len(rows)
 
@@ -140,7 +146,9 @@ class Attention(nn.Module):
 
     def remember(self, seen: Tensor) -> Memory:
         """Make the keys and values of what is seen, [B, S, width]."""
-        return Memory(keys=self.split(self.self.key(seen)), values=self.split(self.self.value(seen)))
+        return Memory(
+            keys=self.split(self.self.key(seen)), values=self.split(self.self.value(seen))
+        )
 
     def forward(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
         """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
@@ -184,12 +192,20 @@ class Layer(nn.Module):
     def attend_along(self, states: Tensor, strip: Strip, *, first_only: bool = False) -> Tensor:
         """Let the tokens of texts laid end to end, [N, d], attend to their text; or the first of each, which returns [n, d]."""
         asking = states[strip.first] if first_only else states
-        query, keys, values = self.attention.self.query(asking), self.attention.self.key(states), self.attention.self.value(states)
+        query, keys, values = (
+            self.attention.self.query(asking),
+            self.attention.self.key(states),
+            self.attention.self.value(states),
+        )
         found = []
         for run in strip.runs:
             own = query[run.texts].unsqueeze(1) if first_only else run.seated(query)
             memory = Memory(*(self.attention.split(run.seated(part)) for part in (keys, values)))
-            table = attend(self.attention.split(own), memory.keys, memory.values, run.hidden).transpose(1, 2).flatten(2)
+            table = (
+                attend(self.attention.split(own), memory.keys, memory.values, run.hidden)
+                .transpose(1, 2)
+                .flatten(2)
+            )
             found.append(table[:, 0] if first_only else run.laid(table))
         return self.attention.output(torch.cat(found), asking)
 

@@ -43,7 +43,12 @@ class Texts:
 
 
 def read_texts(
-    encoder: Bert, texts: Sequence[Sequence[int]], device: Device, *, features_of: Callable[[Tensor], Tensor], feature_width: int
+    encoder: Bert,
+    texts: Sequence[Sequence[int]],
+    device: Device,
+    *,
+    features_of: Callable[[Tensor], Tensor],
+    feature_width: int,
 ) -> Texts:
     """Read texts given as token ids; `features_of` makes features [n, feature_width] of their first tokens' states [n, d].
 
@@ -53,7 +58,12 @@ def read_texts(
         raise ValueError("no text to read")
     length = torch.tensor([len(text) for text in texts])
     start = torch.empty_like(length)
-    states = torch.empty(int(length.sum()), encoder.embeddings.word_embeddings.embedding_dim, dtype=device.kept, device=device.torch)
+    states = torch.empty(
+        int(length.sum()),
+        encoder.embeddings.word_embeddings.embedding_dim,
+        dtype=device.kept,
+        device=device.torch,
+    )
     features = torch.empty(len(texts), feature_width, device=device.torch)
     laid = 0
     for strip in lay_out(length.tolist(), device.grain):

@@ -32,7 +32,9 @@ class Tokenizer:
         # `vocab=`, never `vocab_file=`: transformers 5 silently takes the latter for a vocabulary of 5 tokens.
         self._bert = BertTokenizer(vocab=str(vocabulary), do_lower_case=True)
         if len(self._bert) != len(self.pieces):
-            raise CheckpointError(f"{vocabulary}: holds {len(self.pieces)} pieces, but transformers made {len(self._bert)} of them")
+            raise CheckpointError(
+                f"{vocabulary}: holds {len(self.pieces)} pieces, but transformers made {len(self._bert)} of them"
+            )
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -53,14 +55,23 @@ class Tokenizer:
 
     def text(self, ids: Sequence[int]) -> str:
         """Return the text of tokens without the special ones, blanks before marks removed as in transformers 4."""
-        return str(self._bert.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True))
+        return str(
+            self._bert.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True
+            )
+        )
 
     def batch(self, texts: Sequence[str], *, max_tokens: int | None = None) -> Tokens:
         """Return the texts padded to the longest of them, each cut after `max_tokens`."""
         rows = [self.ids(text)[:max_tokens] for text in texts]
         longest = max(map(len, rows), default=0)
-        ids = torch.tensor([row + [self._bert.pad_token_id] * (longest - len(row)) for row in rows], dtype=torch.long)
-        present = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], dtype=torch.long)
+        ids = torch.tensor(
+            [row + [self._bert.pad_token_id] * (longest - len(row)) for row in rows],
+            dtype=torch.long,
+        )
+        present = torch.tensor(
+            [[1] * len(row) + [0] * (longest - len(row)) for row in rows], dtype=torch.long
+        )
         return Tokens(ids, present)
 
 

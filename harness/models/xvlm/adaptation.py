@@ -48,7 +48,9 @@ def names_for_nlvr(names: Iterable[str], *, fusion_layer: int) -> dict[str, str]
         match = LAYER.fullmatch(new)
         if match and int(match[2]) >= fusion_layer:
             first = fusion_layer + 2 * (int(match[2]) - fusion_layer)
-            renamed[f"{match[1]}{first}{match[3]}"] = renamed[f"{match[1]}{first + 1}{match[3]}"] = name
+            renamed[f"{match[1]}{first}{match[3]}"] = renamed[
+                f"{match[1]}{first + 1}{match[3]}"
+            ] = name
         else:
             renamed[new] = name
     return renamed
@@ -69,14 +71,19 @@ def names_for_vqa(names: Iterable[str], *, fusion_layer: int, same_width: bool) 
         match = LAYER.fullmatch(decoder)
         if match is None:
             renamed[decoder] = name
-        elif int(match[2]) >= fusion_layer and (same_width or not re.search(r"crossattention\.self\.(key|value)\.", name)):
+        elif int(match[2]) >= fusion_layer and (
+            same_width or not re.search(r"crossattention\.self\.(key|value)\.", name)
+        ):
             renamed[f"{match[1]}{int(match[2]) - fusion_layer}{match[3]}"] = name
     return renamed
 
 
 def at_window(tensors: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
     """Return the tensors with every relative position table interpolated to `window` (the image side in pixels / 32)."""
-    return {name: interpolate_table(tensor, window) if name.endswith(BIAS_TABLE) else tensor for name, tensor in tensors.items()}
+    return {
+        name: interpolate_table(tensor, window) if name.endswith(BIAS_TABLE) else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def interpolate_table(table: Tensor, window: int) -> Tensor:

@@ -50,24 +50,43 @@ class XVLMAnswerer:
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = answering_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
         self.protocol = f"vqa|{self.inputs.side}px|bicubic|{QUESTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare,
+        )
         self.room = self.inputs.device.room
-        self._known = lru_cache(maxsize=4)(self.answer_tree)  # the answers of a benchmark are the same for all of its questions
+        self._known = lru_cache(maxsize=4)(
+            self.answer_tree
+        )  # the answers of a benchmark are the same for all of its questions
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of questions."""
         return self.inputs.tokens(texts, pre_question)
 
     def answer(
-        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64], *, answers: Sequence[str], shortlist: int
+        self,
+        images: NDArray[np.uint8],
+        questions: Sequence[str],
+        image_of: NDArray[np.int64],
+        *,
+        answers: Sequence[str],
+        shortlist: int,
     ) -> list[int]:
         """Return the best answer to each question, by index; the `shortlist` answers with the likeliest first words are read."""
         with self.inputs.device.computing():
             considered = self.consider(self.inputs.normalised(images), questions, image_of)
-            found = best(self.network.text_decoder, considered, self._known(tuple(answers)), shortlist=shortlist)
+            found = best(
+                self.network.text_decoder,
+                considered,
+                self._known(tuple(answers)),
+                shortlist=shortlist,
+            )
             return [int(answer) for answer in found]
 
     def cost(self, demand: Demand) -> Cost:
@@ -87,16 +106,29 @@ class XVLMAnswerer:
 
     def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
         """Return the tree of answers, each ended by [SEP]."""
-        return AnswerTree.of([self.inputs.tokenizer.ids(f"{answer}[SEP]") for answer in answers]).to(self.inputs.device.torch)
+        return AnswerTree.of(
+            [self.inputs.tokenizer.ids(f"{answer}[SEP]") for answer in answers]
+        ).to(self.inputs.device.torch)
 
-    def consider(self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]) -> Questions:
+    def consider(
+        self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> Questions:
         """Let questions look at normalised images [M, 3, R, R]; question n is about image `image_of[n]`."""
-        memory, device = self.network.text_encoder.remember(self.network.vision_encoder(images)), self.inputs.device
+        memory, device = (
+            self.network.text_encoder.remember(self.network.vision_encoder(images)),
+            self.inputs.device,
+        )
         texts = self.inputs.tokens(questions, pre_question)  # while a GPU encodes
         present = padded(texts)[1]
-        states = torch.zeros(*present.shape, self.network.architecture.text.width, device=images.device)
+        states = torch.zeros(
+            *present.shape, self.network.architecture.text.width, device=images.device
+        )
         for table in seat(texts, image_of, device.grain):
-            found = table.each(self.network.consider(of_rows(memory, table.memories), device.send(table.ids), table.present))
+            found = table.each(
+                self.network.consider(
+                    of_rows(memory, table.memories), device.send(table.ids), table.present
+                )
+            )
             states[device.send(table.texts), : table.ids.shape[-1]] = found.float()
         return Questions(states, present)
 
@@ -112,12 +144,20 @@ class Beginning(NamedTuple):
     def of(self, rows: Tensor) -> "Beginning":
         """Return some of the questions."""
         mask = None if self.mask is None else self.mask[rows]
-        return Beginning([part.of(rows) for part in self.memory], mask, [part.of(rows) for part in self.past], self.first[rows])
+        return Beginning(
+            [part.of(rows) for part in self.memory],
+            mask,
+            [part.of(rows) for part in self.past],
+            self.first[rows],
+        )
 
 
 def begin(decoder: LanguageModel, questions: Questions, answers: AnswerTree) -> Beginning:
     """Let the decoder look at questions and stand before the first word."""
-    memory, mask = decoder.bert.remember(questions.states), memory_mask(questions.present, questions.states.device)
+    memory, mask = (
+        decoder.bert.remember(questions.states),
+        memory_mask(questions.present, questions.states.device),
+    )
     start = torch.full((len(questions.states), 1, 1), answers.start, device=questions.states.device)
     written = decoder.bert.write(start, memory, memory_mask=mask)
     words = decoder.log_probabilities(written.states[:, 0, 0])
@@ -129,7 +169,9 @@ def first_words(decoder: LanguageModel, questions: Questions, answers: AnswerTre
     return begin(decoder, questions, answers).first
 
 
-def rank(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int) -> Ranking:
+def rank(
+    decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int
+) -> Ranking:
     """Rank the `shortlist` answers with the likeliest first words.
 
     An answer's score is the log-probability of its first word, and once more that of all its words up to [SEP]: the reference's own sum,
@@ -142,7 +184,9 @@ def rank(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, s
     return Ranking(chosen.gather(1, best.indices), best.values.softmax(-1))
 
 
-def best(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int) -> Tensor:
+def best(
+    decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, shortlist: int
+) -> Tensor:
     """Return the first of the ranking, [Q], and read no more answers than it takes.
 
     Answers are read from the likeliest first word on, more and more at a time. Later words only make an answer less likely: as soon as
@@ -157,7 +201,9 @@ def best(decoder: LanguageModel, questions: Questions, answers: AnswerTree, *, s
     while low < chosen.shape[1] and len(looking):
         some = slice(low, low + count)
         begun = begun if len(looking) == len(begun.first) else begun.of(looking)
-        score[looking, some] = bound[looking, some] + _later_words(decoder, begun, answers, chosen[looking, some])
+        score[looking, some] = bound[looking, some] + _later_words(
+            decoder, begun, answers, chosen[looking, some]
+        )
         low, count = low + count, 2 * count
         if low < chosen.shape[1]:
             going_on = bound[looking, low] >= score[looking].amax(1)
@@ -171,14 +217,25 @@ def _likeliest(first: Tensor, count: int) -> Tensor:
     return first.sort(dim=1, descending=True, stable=True).indices[:, :count]
 
 
-def _later_words(decoder: LanguageModel, begun: Beginning, answers: AnswerTree, chosen: Tensor) -> Tensor:
+def _later_words(
+    decoder: LanguageModel, begun: Beginning, answers: AnswerTree, chosen: Tensor
+) -> Tensor:
     """Return the log-probability of all words but the first of the answers `chosen` [Q, c], summed: one reading of their prefixes."""
     tree = answers.prefixes(chosen)
-    mask = (1.0 - F.pad(tree.sees, (1, 0), value=True).float())[:, None] * PADDING  # every prefix goes on from [CLS]
+    mask = (1.0 - F.pad(tree.sees, (1, 0), value=True).float())[
+        :, None
+    ] * PADDING  # every prefix goes on from [CLS]
     nodes = tree.nodes[:, None]
     written = decoder.bert.write(
-        answers.token[nodes], begun.memory, past=begun.past, places=answers.depth[nodes], mask=mask, memory_mask=begun.mask
+        answers.token[nodes],
+        begun.memory,
+        past=begun.past,
+        places=answers.depth[nodes],
+        mask=mask,
+        memory_mask=begun.mask,
     )
     words = torch.zeros(tree.asked.shape, device=mask.device)
-    words[tree.asked] = decoder.log_likelihood(written.states[:, 0][tree.there], tree.row, tree.word)
+    words[tree.asked] = decoder.log_likelihood(
+        written.states[:, 0][tree.there], tree.row, tree.word
+    )
     return words.sum(-1)

@@ -114,7 +114,9 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
     if f"{prefix}patch_embed.proj.weight" not in tensors:
         return None
     tables: dict[int, list[Any]] = {}
-    for (stage, _block), shape in _numbered(tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"):
+    for (stage, _block), shape in _numbered(
+        tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"
+    ):
         tables.setdefault(stage, []).append(shape)
     if not tables:
         raise CheckpointError(
@@ -139,19 +141,30 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
 
 def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
     """Return the image side in pixels: from a shift mask [windows, w * w, w * w] if the file has one, else by window = side / 32."""
-    for (stage, _block), shape in _numbered(tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"):
+    for (stage, _block), shape in _numbered(
+        tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"
+    ):
         return math.isqrt(shape[0]) * math.isqrt(shape[1]) * PATCH * 2**stage
     return windows[-1] * PATCH * 2 ** (len(windows) - 1)
 
 
-def _text(tensors: Mapping[str, Shaped], prefixes: Sequence[str], text_heads: int | None) -> TextArchitecture | None:
-    prefix = next((prefix for prefix in prefixes if f"{prefix}embeddings.word_embeddings.weight" in tensors), None)
+def _text(
+    tensors: Mapping[str, Shaped], prefixes: Sequence[str], text_heads: int | None
+) -> TextArchitecture | None:
+    prefix = next(
+        (prefix for prefix in prefixes if f"{prefix}embeddings.word_embeddings.weight" in tensors),
+        None,
+    )
     if prefix is None:
         return None
     vocabulary, width = tensors[f"{prefix}embeddings.word_embeddings.weight"].shape
     layer = re.escape(prefix) + r"encoder\.layer\.(\d+)\."
-    layers = [number for (number,), _ in _numbered(tensors, layer + r"attention\.self\.query\.weight")]
-    looking = [number for (number,), _ in _numbered(tensors, layer + r"crossattention\.self\.key\.weight")]
+    layers = [
+        number for (number,), _ in _numbered(tensors, layer + r"attention\.self\.query\.weight")
+    ]
+    looking = [
+        number for (number,), _ in _numbered(tensors, layer + r"crossattention\.self\.key\.weight")
+    ]
     if not layers:
         raise CheckpointError(f"the text encoder ({prefix}*) has word embeddings but no layers")
     if text_heads is None and width % BERT_HEAD_WIDTH:
@@ -167,7 +180,11 @@ def _text(tensors: Mapping[str, Shaped], prefixes: Sequence[str], text_heads: in
         layers=max(layers) + 1,
         fusion_layer=min(looking, default=max(layers) + 1),
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        memory_width=tensors[f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"].shape[1] if looking else 0,
+        memory_width=tensors[
+            f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"
+        ].shape[1]
+        if looking
+        else 0,
     )
 
 
@@ -176,21 +193,35 @@ def _check(architecture: Architecture) -> None:
     vision = architecture.vision
     if vision is not None:
         if vision.resolution % (PATCH * 2 ** (len(vision.depths) - 1)):
-            raise CheckpointError(f"an image side of {vision.resolution} px cannot be halved {len(vision.depths) - 1} times")
+            raise CheckpointError(
+                f"an image side of {vision.resolution} px cannot be halved {len(vision.depths) - 1} times"
+            )
         for stage, heads in enumerate(vision.heads):
-            side, window, width = vision.stage_side(stage), vision.stage_window(stage), vision.width * 2**stage
+            side, window, width = (
+                vision.stage_side(stage),
+                vision.stage_window(stage),
+                vision.width * 2**stage,
+            )
             if side % window:
                 raise CheckpointError(
                     f"stage {stage} of the vision encoder has {side} tokens a side, which windows of {window} do not tile"
                 )
             if heads < 1 or width % heads:
-                raise CheckpointError(f"stage {stage} of the vision encoder is {width} wide, which {heads} heads do not divide")
+                raise CheckpointError(
+                    f"stage {stage} of the vision encoder is {width} wide, which {heads} heads do not divide"
+                )
     for name, bert in (("encoder", architecture.text), ("decoder", architecture.decoder)):
         if bert is not None and bert.width % bert.heads:
-            raise CheckpointError(f"the text {name} is {bert.width} wide, which {bert.heads} heads do not divide")
+            raise CheckpointError(
+                f"the text {name} is {bert.width} wide, which {bert.heads} heads do not divide"
+            )
 
 
 def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield the numbers in each name that matches `pattern`, with the tensor's shape, in the order of the numbers."""
-    found = [(tuple(map(int, match.groups())), tensor.shape) for name, tensor in tensors.items() if (match := re.fullmatch(pattern, name))]
+    found = [
+        (tuple(map(int, match.groups())), tensor.shape)
+        for name, tensor in tensors.items()
+        if (match := re.fullmatch(pattern, name))
+    ]
     yield from sorted(found, key=lambda pair: pair[0])

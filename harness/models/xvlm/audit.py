@@ -10,7 +10,13 @@ from torch import nn
 from harness.errors import CheckpointError
 from harness.formats.folder import sha256_of
 from harness.models.xvlm.checkpoint import HEADS, Checkpoint, read_checkpoint
-from harness.models.xvlm.networks import answering_network, captioning_network, grounding_network, pair_network, retrieval_network
+from harness.models.xvlm.networks import (
+    answering_network,
+    captioning_network,
+    grounding_network,
+    pair_network,
+    retrieval_network,
+)
 
 NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
     "pretrain": (retrieval_network, grounding_network),
@@ -60,7 +66,11 @@ class Audit:
     def sentences(self) -> list[str]:
         """Return everything in sentences, for people."""
         checkpoint = self.checkpoint
-        vision, text, decoder = checkpoint.architecture.vision, checkpoint.architecture.text, checkpoint.architecture.decoder
+        vision, text, decoder = (
+            checkpoint.architecture.vision,
+            checkpoint.architecture.text,
+            checkpoint.architecture.decoder,
+        )
         lines = [
             f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}; it can be evaluated on {TASKS[checkpoint.kind]}."
         ]
@@ -75,9 +85,13 @@ class Audit:
                     f"The text {name} has {bert.layers} layers of width {bert.width} and {bert.heads} heads, looks from layer "
                     f"{bert.fusion_layer} on, and knows {bert.vocabulary} word pieces."
                 )
-        lines.append(f"It holds {len(checkpoint.tensors)} tensors; {self.parameters / 1e6:.2f} M parameters are used.")
+        lines.append(
+            f"It holds {len(checkpoint.tensors)} tensors; {self.parameters / 1e6:.2f} M parameters are used."
+        )
         lines.append(f"sha256 {self.sha256}")
-        lines += self.complaints or ["Everything that the network needs is there, and nothing is left over."]
+        lines += self.complaints or [
+            "Everything that the network needs is there, and nothing is left over."
+        ]
         return lines
 
 
@@ -92,7 +106,9 @@ def audit(path: Path) -> Audit:
         if build is grounding_network and checkpoint.kind == "pretrain" and not grounds:
             continue  # pre-training without boxes has no such head
         try:
-            used |= {name: parameter.numel() for name, parameter in build(checkpoint).named_parameters()}
+            used |= {
+                name: parameter.numel() for name, parameter in build(checkpoint).named_parameters()
+            }
         except CheckpointError as error:
             complaints.append(str(error))
     return Audit(checkpoint, sha256_of(path), sum(used.values()), tuple(complaints))

@@ -19,7 +19,9 @@ from harness.models.xvlm.networks import captioning_network
 from harness.workload import Cost, Demand
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
-BEAMS = Beams(width=3, longest=20, shortest=5)  # X-VLM's configuration of COCO captioning; lengths count [CLS] and the prompt
+BEAMS = Beams(
+    width=3, longest=20, shortest=5
+)  # X-VLM's configuration of COCO captioning; lengths count [CLS] and the prompt
 
 
 class XVLMCaptioner:
@@ -28,10 +30,16 @@ class XVLMCaptioner:
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = captioning_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
         self.protocol = f"captioning|{self.inputs.side}px|bicubic|{BEAMS}|prompt '{PROMPT.strip()}'"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare,
+        )
         self.room = self.inputs.device.room
 
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
@@ -43,34 +51,53 @@ class XVLMCaptioner:
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to caption images, none of which ends before the longest length."""
         sizes, prompt = self.network.architecture, len(self.inputs.tokenizer.ids(PROMPT))
-        return costs.captioning(sizes.vision, sizes.text, demand, beams=BEAMS, prompt=prompt, grain=self.inputs.device.grain)
+        return costs.captioning(
+            sizes.vision,
+            sizes.text,
+            demand,
+            beams=BEAMS,
+            prompt=prompt,
+            grain=self.inputs.device.grain,
+        )
 
     def search(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
         """Return the best text found for each normalised image [M, 3, R, R], as tokens with the prompt's."""
         tokenizer = self.inputs.tokenizer
-        return write(self.network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=beams)
+        return write(
+            self.network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=beams
+        )
 
     def spelled(self, tokens: list[int]) -> str:
         """Return the caption in tokens: their text without its first 13 characters, whatever they are (the reference's own cut)."""
         return self.inputs.tokenizer.text(tokens)[len(PROMPT) :]
 
 
-def write(network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def write(
+    network: CaptioningNetwork, images: Tensor, *, prompt: list[int], end: int, beams: Beams
+) -> list[Hypothesis]:
     """Return the best text that goes on after `prompt`, up to `end`, for each normalised image [M, 3, R, R]."""
-    return describe(network.text_decoder, network.vision_encoder(images), prompt=prompt, end=end, beams=beams)
+    return describe(
+        network.text_decoder, network.vision_encoder(images), prompt=prompt, end=end, beams=beams
+    )
 
 
-def describe(decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def describe(
+    decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: int, beams: Beams
+) -> list[Hypothesis]:
     """Return the same for images that are encoded already, tokens [M, S, C]."""
     memory = decoder.bert.remember(tokens)
     start = torch.tensor(prompt, device=tokens.device).expand(len(tokens), 1, -1)
-    return search(Writing(decoder, memory, start, longest=beams.longest), prompt=prompt, end=end, beams=beams)
+    return search(
+        Writing(decoder, memory, start, longest=beams.longest), prompt=prompt, end=end, beams=beams
+    )
 
 
 class Writing:
     """What a beam search asks of a decoder: implements `harness.engine.beam_search.Writer`."""
 
-    def __init__(self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int) -> None:
+    def __init__(
+        self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int
+    ) -> None:
         """Read a `prompt` [G, 1, T] about each memory; no text will have more than `longest` tokens."""
         written = decoder.bert.write(prompt, memory)
         self._decoder, self._memory, self._states = decoder, memory, written.states
@@ -87,4 +114,6 @@ class Writing:
             self._memory = [memory.of(images) for memory in self._memory]
         for recalled in self._past:
             recalled.keep(texts.flatten())
-        self._states = self._decoder.bert.write(words[..., None], self._memory, past=self._past).states
+        self._states = self._decoder.bert.write(
+            words[..., None], self._memory, past=self._past
+        ).states

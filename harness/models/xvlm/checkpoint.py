@@ -51,7 +51,9 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})") from error
+        raise CheckpointError(
+            f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})"
+        ) from error
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
 
 
@@ -65,14 +67,22 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> No
     if unexpected := sorted(found.keys() - wanted.keys()):
         complaints.append(f"holds {_some(unexpected)}, which this model has no place for")
     if shapes := [
-        f"{name} is {found[name]} instead of {wanted[name]}" for name in sorted(wanted.keys() & found.keys()) if found[name] != wanted[name]
+        f"{name} is {found[name]} instead of {wanted[name]}"
+        for name in sorted(wanted.keys() & found.keys())
+        if found[name] != wanted[name]
     ]:
         complaints.append(f"has other sizes than its first layers promise: {_some(shapes)}")
     if complaints:
         raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
-    broken = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()))
+    broken = sorted(
+        name
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    )
     if broken:
-        raise CheckpointError(f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged")
+        raise CheckpointError(
+            f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged"
+        )
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
 
 
@@ -91,7 +101,9 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
     if holds("itm_head."):
         return "retrieval"
     beginnings = sorted({name.split(".")[0] for name in tensors})
-    raise CheckpointError(f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head (they begin with {_some(beginnings)})")
+    raise CheckpointError(
+        f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head (they begin with {_some(beginnings)})"
+    )
 
 
 def _some(names: list[str]) -> str:

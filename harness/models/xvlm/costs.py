@@ -22,7 +22,11 @@ def encoding(vision: VisionArchitecture) -> float:
     """Return the operations of one image through the vision encoder (Swin, section 3.3, with its MLPs and mergings)."""
     products = vision.stage_side(0) ** 2 * 3 * PATCH**2 * vision.width
     for stage, depth in enumerate(vision.depths):
-        tokens, width, window = vision.stage_side(stage) ** 2, vision.width * 2**stage, vision.stage_window(stage)
+        tokens, width, window = (
+            vision.stage_side(stage) ** 2,
+            vision.width * 2**stage,
+            vision.stage_window(stage),
+        )
         products += depth * tokens * (12 * width**2 + 2 * window**2 * width)
         products += 2 * tokens * width**2 if stage + 1 < len(vision.depths) else 0
     return 2.0 * products
@@ -30,12 +34,20 @@ def encoding(vision: VisionArchitecture) -> float:
 
 def remembering(text: TextArchitecture, seen: int, *, sets: int | None = None) -> float:
     """Return the operations of making a memory: keys and values for every fusion layer, or so many `sets`."""
-    return 4.0 * (_looking_layers(text) if sets is None else sets) * seen * text.memory_width * text.width
+    return (
+        4.0
+        * (_looking_layers(text) if sets is None else sets)
+        * seen
+        * text.memory_width
+        * text.width
+    )
 
 
 def reading(text: TextArchitecture, length: float) -> float:
     """Return the operations of a text through the layers that look at nothing."""
-    return 2.0 * text.fusion_layer * length * (_own(text, length) + 2 * text.width * text.inner_width)
+    return (
+        2.0 * text.fusion_layer * length * (_own(text, length) + 2 * text.width * text.inner_width)
+    )
 
 
 def looking(text: TextArchitecture, length: float, seen: float) -> float:
@@ -53,7 +65,9 @@ def concluding(text: TextArchitecture, length: float, seen: float) -> float:
     layers, keys = _looking_layers(text), 2 * text.width**2
     if layers == 1:
         return 2.0 * _look(text, seen)
-    whole = length * _look(text, seen) + (layers - 2) * length * (_own(text, length) + _look(text, seen))
+    whole = length * _look(text, seen) + (layers - 2) * length * (
+        _own(text, length) + _look(text, seen)
+    )
     return 2.0 * (whole + length * keys + _own(text, length) - keys + _look(text, seen))
 
 
@@ -67,45 +81,103 @@ def looked_at(vision: VisionArchitecture) -> int:
     return 1 + vision.tokens_per_side**2
 
 
-def grounding(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> Cost:
+def grounding(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    grain: Grain,
+) -> Cost:
     """Every text looks at one memory, and its first token is asked for."""
     return _one_look(vision, text, demand, length=length, sets=_looking_layers(text), grain=grain)
 
 
-def judging(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> Cost:
+def judging(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    grain: Grain,
+) -> Cost:
     """The same with two fusion layers for every set of keys and values: one for each image."""
-    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text) // 2, grain=grain)
+    return _one_look(
+        vision, text, demand, length=length, sets=_looking_layers(text) // 2, grain=grain
+    )
 
 
 def retrieving(
-    vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int, kept: int, grain: Grain
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    features: int,
+    kept: int,
+    grain: Grain,
 ) -> Cost:
     """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
     seen, texts = looked_at(vision), len(demand.texts)
-    flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * concluding(text, length, seen)
+    flops = demand.images * (
+        encoding(vision) + remembering(text, seen)
+    ) + demand.pairs * concluding(text, length, seen)
     flops += texts * (reading(text, length) + beginning(text, length))
     gallery = demand.images * seen * vision.output_width * kept + texts * length * text.width * kept
-    compared = FLOAT * features * (demand.images + texts) + COMPARED * ROWS * max(texts, demand.images) + PAIR * demand.pairs_at_most
+    compared = (
+        FLOAT * features * (demand.images + texts)
+        + COMPARED * ROWS * max(texts, demand.images)
+        + PAIR * demand.pairs_at_most
+    )
     passing = _reader_bytes(text) * grain.tokens + _memory_bytes(text, seen)
     return Cost(flops, gallery + compared + passing, _encoder_bytes(vision, demand.images, grain))
 
 
-def comparing(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, features: int, grain: Grain) -> Cost:
+def comparing(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    features: int,
+    grain: Grain,
+) -> Cost:
     """Images are encoded, texts read once; their features are compared."""
     texts = len(demand.texts)
-    flops = demand.images * encoding(vision) + texts * reading(text, length) + 2.0 * demand.images * texts * features
+    flops = (
+        demand.images * encoding(vision)
+        + texts * reading(text, length)
+        + 2.0 * demand.images * texts * features
+    )
     kept = FLOAT * features * texts + _reader_bytes(text) * min(grain.tokens, texts * length)
-    return Cost(flops, kept, _encoder_bytes(vision, demand.images, grain) + FLOAT * demand.images * texts)
+    return Cost(
+        flops, kept, _encoder_bytes(vision, demand.images, grain) + FLOAT * demand.images * texts
+    )
 
 
-def captioning(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, beams: Beams, prompt: int, grain: Grain) -> Cost:
+def captioning(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    beams: Beams,
+    prompt: int,
+    grain: Grain,
+) -> Cost:
     """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
     seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
     token = (reading(text, beams.longest) + looking(text, beams.longest, seen)) / beams.longest
-    flops = encoding(vision) + remembering(text, seen) + (prompt + written) * token + (1 + written) * wording(text)
+    flops = (
+        encoding(vision)
+        + remembering(text, seen)
+        + (prompt + written) * token
+        + (1 + written) * wording(text)
+    )
     recalled = beams.width * beams.longest * text.layers * 2 * text.width * FLOAT
     words = 3 * beams.width * text.vocabulary * FLOAT
-    memories = 2 * _memory_bytes(text, seen)  # twice: what is still looked at is copied when an image is done
+    memories = 2 * _memory_bytes(
+        text, seen
+    )  # twice: what is still looked at is copied when an image is done
     writing = demand.images * (memories + recalled + words)
     return Cost(demand.images * flops, 0.0, _encoder_bytes(vision, demand.images, grain) + writing)
 
@@ -123,18 +195,43 @@ def answering(
     """Every question looks at its image and is looked at by `prefixes` of answers: at most this, as most answers need not be read."""
     seen = looked_at(vision)
     question = reading(text, length) + looking(text, length, seen)
-    answers = remembering(decoder, round(length)) + looking(decoder, prefixes + 1, length) + (prefixes + 1) * wording(decoder)
-    flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * (question + answers)
+    answers = (
+        remembering(decoder, round(length))
+        + looking(decoder, prefixes + 1, length)
+        + (prefixes + 1) * wording(decoder)
+    )
+    flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * (
+        question + answers
+    )
     recalled = prefixes * decoder.layers * 2 * decoder.width * FLOAT
-    each = recalled + prefixes * _reader_bytes(decoder) + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
+    each = (
+        recalled
+        + prefixes * _reader_bytes(decoder)
+        + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
+    )
     words = FLOAT * decoder.vocabulary * grain.rows
-    return Cost(flops, 0.0, _look_bytes(vision, text, demand, length=length, grain=grain) + demand.pairs * each + words)
+    return Cost(
+        flops,
+        0.0,
+        _look_bytes(vision, text, demand, length=length, grain=grain) + demand.pairs * each + words,
+    )
 
 
-def _one_look(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, sets: int, grain: Grain) -> Cost:
+def _one_look(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    sets: int,
+    grain: Grain,
+) -> Cost:
     seen = looked_at(vision)
     reader = reading(text, length) + beginning(text, length) + concluding(text, length, seen)
-    flops = demand.images * (encoding(vision) + remembering(text, seen, sets=sets)) + demand.pairs * reader
+    flops = (
+        demand.images * (encoding(vision) + remembering(text, seen, sets=sets))
+        + demand.pairs * reader
+    )
     return Cost(flops, 0.0, _look_bytes(vision, text, demand, length=length, grain=grain))
 
 
@@ -156,7 +253,9 @@ def _encoder_bytes(vision: VisionArchitecture, images: int, grain: Grain) -> flo
     """Return what images take in the encoder, where only some are at a time, and before and after it."""
     patches = vision.stage_side(0) ** 2
     encoded = min(images, max(1, grain.patches // patches))
-    each = 3 * vision.resolution**2 + looked_at(vision) * vision.output_width  # its pixels, and its tokens
+    each = (
+        3 * vision.resolution**2 + looked_at(vision) * vision.output_width
+    )  # its pixels, and its tokens
     return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * each))
 
 
@@ -169,8 +268,22 @@ def _reader_bytes(text: TextArchitecture) -> float:
     return float((6 * text.width + 2 * text.inner_width) * FLOAT)
 
 
-def _look_bytes(vision: VisionArchitecture, text: TextArchitecture, demand: Demand, *, length: float, grain: Grain) -> float:
+def _look_bytes(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    demand: Demand,
+    *,
+    length: float,
+    grain: Grain,
+) -> float:
     """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
-    tokens, memory = min(demand.pairs * length, grain.tokens), _memory_bytes(text, looked_at(vision))
+    tokens, memory = (
+        min(demand.pairs * length, grain.tokens),
+        _memory_bytes(text, looked_at(vision)),
+    )
     memories = demand.images + min(demand.pairs, demand.images)
-    return _encoder_bytes(vision, demand.images, grain) + memories * memory + tokens * _reader_bytes(text)
+    return (
+        _encoder_bytes(vision, demand.images, grain)
+        + memories * memory
+        + tokens * _reader_bytes(text)
+    )

@@ -15,7 +15,9 @@ from harness.models.xvlm.heads import RetrievalNetwork
 LAYER = 9  # `block_num` for the base model: the fourth layer that looks at the image
 
 
-def looked_at(network: RetrievalNetwork, tokens: Tensor, ids: Tensor, present: Tensor, *, layer: int = LAYER) -> Tensor:
+def looked_at(
+    network: RetrievalNetwork, tokens: Tensor, ids: Tensor, present: Tensor, *, layer: int = LAYER
+) -> Tensor:
     """Return a map [B, P, P] of each image, how much each of its patches made the text match.
 
     `tokens` [B, 1 + P * P, C] are of one image a text, `ids` and `present` [B, T] the texts. The weights of `layer`'s attention to the
@@ -27,7 +29,9 @@ def looked_at(network: RetrievalNetwork, tokens: Tensor, ids: Tensor, present: T
     states = encoder.read(ids[:, None], mask)
     weights: Tensor | None = None
     with torch.enable_grad():
-        for number, (block, seen) in enumerate(zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer):
+        for number, (block, seen) in enumerate(
+            zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer
+        ):
             states = block.attend(states, block.recall(states), mask)
             if number == layer:
                 weights = attention_weights(block, states, seen).requires_grad_()

@@ -25,32 +25,52 @@ class XVLMGrounder:
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = grounding_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
         self.protocol = f"bbox|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare,
+        )
         self.room = self.inputs.device.room
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of expressions."""
         return self.inputs.tokens(texts, pre_caption)
 
-    def ground(self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]) -> NDArray[np.float32]:
+    def ground(
+        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; each image is encoded once for all of its expressions."""
         with self.inputs.device.computing():
             return self.locate(self.inputs.normalised(images), expressions, image_of).numpy()
 
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to ground expressions."""
-        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
-        return costs.grounding(sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain)
+        sizes, length = (
+            self.network.architecture,
+            self.inputs.mean_length(demand.texts, pre_caption),
+        )
+        return costs.grounding(
+            sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain
+        )
 
-    def locate(self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]) -> Tensor:
+    def locate(
+        self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> Tensor:
         """Return the boxes of `ground` for images that are normalised already, [M, 3, R, R]."""
-        memory, device = self.network.text_encoder.remember(self.network.vision_encoder(images)), self.inputs.device
+        memory, device = (
+            self.network.text_encoder.remember(self.network.vision_encoder(images)),
+            self.inputs.device,
+        )
         texts = self.inputs.tokens(expressions, pre_caption)  # while a GPU encodes
         boxes = torch.empty(len(texts), 4, device=images.device)
         for table in seat(texts, image_of, device.grain):
-            found = self.network.point(of_rows(memory, table.memories), device.send(table.ids), table.present)
+            found = self.network.point(
+                of_rows(memory, table.memories), device.send(table.ids), table.present
+            )
             boxes[device.send(table.texts)] = table.each(found)
         return boxes.cpu()

@@ -34,7 +34,9 @@ def fused(architecture: Architecture) -> FusedArchitecture:
     """Return the sizes of both encoders. Raises CheckpointError where one is missing, or the text encoder looks at something else."""
     vision, text = architecture.vision, architecture.text
     if vision is None or text is None:
-        raise CheckpointError("needs a vision encoder and a text encoder; the checkpoint holds only one of them")
+        raise CheckpointError(
+            "needs a vision encoder and a text encoder; the checkpoint holds only one of them"
+        )
     return FusedArchitecture(vision, _looking_at(vision, text))
 
 
@@ -42,13 +44,17 @@ def decoding(architecture: Architecture) -> FusedArchitecture:
     """Return the sizes of a vision encoder and of the decoder that looks at it (captioning)."""
     vision, text = architecture.vision, architecture.decoder
     if vision is None or text is None:
-        raise CheckpointError("needs a vision encoder and a text decoder; the checkpoint holds only one of them")
+        raise CheckpointError(
+            "needs a vision encoder and a text decoder; the checkpoint holds only one of them"
+        )
     return FusedArchitecture(vision, _looking_at(vision, text))
 
 
 def _looking_at(vision: VisionArchitecture, text: TextArchitecture) -> TextArchitecture:
     if text.memory_width != vision.output_width:
-        raise CheckpointError(f"its text encoder looks at tokens {text.memory_width} wide, its vision encoder makes {vision.output_width}")
+        raise CheckpointError(
+            f"its text encoder looks at tokens {text.memory_width} wide, its vision encoder makes {vision.output_width}"
+        )
     return text
 
 
@@ -64,7 +70,9 @@ class Narrow(nn.Linear):
 
 def mlp(width: int, outputs: int) -> nn.Sequential:
     """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
-    return nn.Sequential(nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs))
+    return nn.Sequential(
+        nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs)
+    )
 
 
 def applied(head: nn.Module, states: Tensor) -> Tensor:
@@ -125,7 +133,9 @@ class RetrievalNetwork(nn.Module):
     def read(self, texts: Sequence[Sequence[int]], device: Device) -> Texts:
         """Read texts given as token ids. Raises ValueError where there is none."""
         width = self.text_proj.out_features
-        return read_texts(self.text_encoder, texts, device, features_of=self.text_features, feature_width=width)
+        return read_texts(
+            self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
+        )
 
     def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
         """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
@@ -169,7 +179,9 @@ class PairNetwork(nn.Module):
 
     def remember(self, tokens: Tensor) -> list[Memory]:
         """Make the memory of images [M, S, C]: keys and values for each pair of fusion layers."""
-        return [layer.crossattention.remember(tokens) for layer in self.text_encoder.fusion_layers[::2]]
+        return [
+            layer.crossattention.remember(tokens) for layer in self.text_encoder.fusion_layers[::2]
+        ]
 
     def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""

@@ -25,14 +25,18 @@ COUNTED = 500  # texts whose tokens are counted to tell what all will cost
 class Inputs:
     """The vocabulary, the image side and the device of a model; raw texts and prepared images in, tensors out."""
 
-    def __init__(self, vision: VisionArchitecture, text: TextArchitecture, vocabulary: Path, device: Device) -> None:
+    def __init__(
+        self, vision: VisionArchitecture, text: TextArchitecture, vocabulary: Path, device: Device
+    ) -> None:
         """Read the vocabulary. Raises CheckpointError where it is none, or not the one that the model was trained with."""
         self.side = vision.resolution
         self.device = device
         self.tokenizer = Tokenizer(vocabulary)
         self._text = text
         if len(self.tokenizer) != text.vocabulary:
-            raise CheckpointError(f"{vocabulary}: has {len(self.tokenizer)} pieces, but the checkpoint was trained with {text.vocabulary}")
+            raise CheckpointError(
+                f"{vocabulary}: has {len(self.tokenizer)} pieces, but the checkpoint was trained with {text.vocabulary}"
+            )
 
     @property
     def made_of(self) -> Mapping[str, Any]:
@@ -58,13 +62,24 @@ class Inputs:
         tokens = [self.tokenizer.ids(cleaned(text, clean)) for text in texts]
         for text, ids in zip(texts, tokens, strict=True):
             if len(ids) > self._text.positions:
-                raise DataError(f"a text has {len(ids)} tokens, the model reads {self._text.positions}: {text!r}")
+                raise DataError(
+                    f"a text has {len(ids)} tokens, the model reads {self._text.positions}: {text!r}"
+                )
         return tokens
 
-    def mean_length(self, texts: Sequence[str], clean: Callable[[str], str] | None = None, *, longest: int | None = None) -> float:
+    def mean_length(
+        self,
+        texts: Sequence[str],
+        clean: Callable[[str], str] | None = None,
+        *,
+        longest: int | None = None,
+    ) -> float:
         """Return the mean number of tokens of texts, cut after `longest`, from at most COUNTED of them, evenly spread."""
         chosen = texts[:: max(1, len(texts) // COUNTED)]
-        lengths = [len(self.tokenizer.ids(cleaned(text, clean) if clean else text)[:longest]) for text in chosen]
+        lengths = [
+            len(self.tokenizer.ids(cleaned(text, clean) if clean else text)[:longest])
+            for text in chosen
+        ]
         return sum(lengths) / len(lengths) if lengths else 0.0
 
     def normalised(self, images: NDArray[np.uint8]) -> Tensor:

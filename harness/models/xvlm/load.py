@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from harness.capabilities import Answerer, AttributeMatcher, Captioner, Grounder, PairReasoner, Retriever
+from harness.capabilities import (
+    Answerer,
+    AttributeMatcher,
+    Captioner,
+    Grounder,
+    PairReasoner,
+    Retriever,
+)
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
 from harness.errors import CapabilityError, CheckpointError
@@ -31,7 +38,9 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     """
     chosen = choose_device(device, dtype)
     if needs not in OFFERS:
-        raise CapabilityError(f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}")
+        raise CapabilityError(
+            f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}"
+        )
     checkpoint = read_checkpoint(weights.path, weights.configuration)
     vision = checkpoint.architecture.vision
     expected = weights.release.resolution if weights.release else None

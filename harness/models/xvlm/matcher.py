@@ -22,31 +22,63 @@ MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the relea
 class XVLMAttributeMatcher:
     """Implements `harness.capabilities.AttributeMatcher` for checkpoints with `vision_proj` and `text_proj`; texts are not cleaned."""
 
-    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device, *, max_tokens: int = MAX_TOKENS) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        vocabulary: Path,
+        device: Device,
+        *,
+        max_tokens: int = MAX_TOKENS,
+    ) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = retrieval_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
         self.max_tokens = max_tokens
         self.protocol = f"itc|{self.inputs.side}px|bilinear|{max_tokens}-tokens"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare_bilinear
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare_bilinear,
+        )
         self.room = self.inputs.device.room
-        self._features = lru_cache(maxsize=4)(self.sentence_features)  # the sentences of a benchmark are the same for all of its images
+        self._features = lru_cache(maxsize=4)(
+            self.sentence_features
+        )  # the sentences of a benchmark are the same for all of its images
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of sentences, cut after the first `max_tokens`."""
         return [self.inputs.tokenizer.ids(text)[: self.max_tokens] for text in texts]
 
-    def similarity(self, images: NDArray[np.uint8], sentences: Sequence[str]) -> NDArray[np.float32]:
+    def similarity(
+        self, images: NDArray[np.uint8], sentences: Sequence[str]
+    ) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.inputs.device.computing():
-            return cosines(self.image_features(self.inputs.normalised(images)), self._features(tuple(sentences))).cpu().numpy()
+            return (
+                cosines(
+                    self.image_features(self.inputs.normalised(images)),
+                    self._features(tuple(sentences)),
+                )
+                .cpu()
+                .numpy()
+            )
 
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to compare images and sentences."""
-        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, longest=self.max_tokens)
+        sizes, length = (
+            self.network.architecture,
+            self.inputs.mean_length(demand.texts, longest=self.max_tokens),
+        )
         return costs.comparing(
-            sizes.vision, sizes.text, demand, length=length, features=self.network.vision_proj.out_features, grain=self.inputs.device.grain
+            sizes.vision,
+            sizes.text,
+            demand,
+            length=length,
+            features=self.network.vision_proj.out_features,
+            grain=self.inputs.device.grain,
         )
 
     def image_features(self, images: Tensor) -> Tensor:

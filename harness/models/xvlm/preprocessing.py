@@ -36,7 +36,9 @@ def pre_question(text: str, max_words: int = QUESTION_WORDS) -> str:
     return _first_words(_without_marks(text).rstrip(" "), max_words)
 
 
-def resize(image: Image.Image, side: int, filter: Image.Resampling = Image.Resampling.BICUBIC) -> NDArray[np.uint8]:
+def resize(
+    image: Image.Image, side: int, filter: Image.Resampling = Image.Resampling.BICUBIC
+) -> NDArray[np.uint8]:
     """Return the image squashed to `side` x `side` pixels, RGB, [side, side, 3].
 
     Alpha is dropped and the EXIF orientation ignored, as in the reference. The two steps (width first, then height) are what Pillow up to

@@ -24,17 +24,25 @@ class XVLMPairReasoner:
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = pair_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
         self.protocol = f"nlvr|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare,
+        )
         self.room = self.inputs.device.room
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of statements."""
         return self.inputs.tokens(texts, pre_caption)
 
-    def judge(self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]) -> list[bool]:
+    def judge(
+        self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
+    ) -> list[bool]:
         """Return whether each statement is true of its two images, `images_of` [N, 2]."""
         with self.inputs.device.computing():
             logits = self.logits(self.inputs.normalised(images), statements, images_of)
@@ -42,12 +50,22 @@ class XVLMPairReasoner:
 
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to judge statements."""
-        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption)
-        return costs.judging(sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain)
+        sizes, length = (
+            self.network.architecture,
+            self.inputs.mean_length(demand.texts, pre_caption),
+        )
+        return costs.judging(
+            sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain
+        )
 
-    def logits(self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]) -> Tensor:
+    def logits(
+        self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]
+    ) -> Tensor:
         """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""
-        memory, device = self.network.remember(self.network.vision_encoder(images)), self.inputs.device
+        memory, device = (
+            self.network.remember(self.network.vision_encoder(images)),
+            self.inputs.device,
+        )
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
         texts = self.inputs.tokens(statements, pre_caption)  # while a GPU encodes
         logits = torch.empty(len(texts), 2, device=images.device)

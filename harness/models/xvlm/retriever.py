@@ -19,7 +19,9 @@ from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
 from harness.workload import Cost, Demand
 
-MAX_TOKENS = 40  # of a caption, [CLS] included: `max_tokens` of the reference's retrieval configurations
+MAX_TOKENS = (
+    40  # of a caption, [CLS] included: `max_tokens` of the reference's retrieval configurations
+)
 
 
 class Seen(NamedTuple):
@@ -63,30 +65,53 @@ class XVLMRetriever:
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
         network = retrieval_network(checkpoint)
-        self.inputs = Inputs(network.architecture.vision, network.architecture.text, vocabulary, device)
+        self.inputs = Inputs(
+            network.architecture.vision, network.architecture.text, vocabulary, device
+        )
         self.network = self.inputs.placed(network)
-        self.protocol = f"itc+itm|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words|{MAX_TOKENS}-tokens"
-        self.device, self.made_of, self.prepare = device.name, self.inputs.made_of, self.inputs.prepare
+        self.protocol = (
+            f"itc+itm|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words|{MAX_TOKENS}-tokens"
+        )
+        self.device, self.made_of, self.prepare = (
+            device.name,
+            self.inputs.made_of,
+            self.inputs.prepare,
+        )
         self.room = self.inputs.device.room
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of captions, cut after the first MAX_TOKENS."""
-        return [self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts]
+        return [
+            self.inputs.tokenizer.ids(cleaned(text, pre_caption))[:MAX_TOKENS] for text in texts
+        ]
 
-    def retrieve(self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+    def retrieve(
+        self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
+    ) -> Iterator[Matches]:
         """Yield the matches of each image `wanted`; each process encodes its own images, and tells the others their features."""
         with self.inputs.device.computing():
-            own = self.see((numbers, self.inputs.normalised(images)) for numbers, images in gallery.images)
+            own = self.see(
+                (numbers, self.inputs.normalised(images)) for numbers, images in gallery.images
+            )
             seen = own.together(gallery.gather((own.numbers, own.features.cpu())))
             read = self.read(self.token_ids(texts))
         yield from self.compare(seen, read, shortlist=shortlist, wanted=wanted)
 
     def cost(self, demand: Demand) -> Cost:
         """Return what it costs to compare images and texts."""
-        sizes, length = self.network.architecture, self.inputs.mean_length(demand.texts, pre_caption, longest=MAX_TOKENS)
+        sizes, length = (
+            self.network.architecture,
+            self.inputs.mean_length(demand.texts, pre_caption, longest=MAX_TOKENS),
+        )
         features, kept = self.network.vision_proj.out_features, self.inputs.device.kept.itemsize
         return costs.retrieving(
-            sizes.vision, sizes.text, demand, length=length, features=features, kept=kept, grain=self.inputs.device.grain
+            sizes.vision,
+            sizes.text,
+            demand,
+            length=length,
+            features=features,
+            kept=kept,
+            grain=self.inputs.device.grain,
         )
 
     def see(self, images: Iterable[tuple[Sequence[int], Tensor]]) -> Seen:
@@ -97,23 +122,31 @@ class XVLMRetriever:
             found = self.image_tokens(batch)
             numbers += some
             tokens.append(found.to(self.inputs.device.kept))
-            features.append(self.network.image_features(found))  # batch by batch: it is the same whoever else encodes images
+            features.append(
+                self.network.image_features(found)
+            )  # batch by batch: it is the same whoever else encodes images
             del batch, found  # before the next batch is made ready
         width = self.network.vision_proj.out_features
         everything = torch.cat([torch.empty(0, width, device=tokens[0].device), *features])
         return Seen(numbers, [image for batch in tokens for image in batch], numbers, everything)
 
-    def compare(self, seen: Seen, texts: Texts, *, shortlist: int, wanted: Container[int]) -> Iterator[Matches]:
+    def compare(
+        self, seen: Seen, texts: Texts, *, shortlist: int, wanted: Container[int]
+    ) -> Iterator[Matches]:
         """Yield what a closer look says of the likely texts of each image; keys and values are there of one image at a time."""
         with self.inputs.device.computing():
             pairs = shortlisted(seen.features, texts.features, shortlist)
         place = {number: place for place, number in enumerate(seen.known)}
         coming: _Coming | None = None
-        for number, tokens in sorted(zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)):
+        for number, tokens in sorted(
+            zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)
+        ):
             if number in wanted:
                 near = pairs.of_image(place[number])
                 with self.inputs.device.computing():
-                    similarity = (texts.features[self.inputs.device.send(near)] * seen.features[place[number]]).sum(-1)
+                    similarity = (
+                        texts.features[self.inputs.device.send(near)] * seen.features[place[number]]
+                    ).sum(-1)
                     logits = self.match(tokens, texts, near)
                     looked = _Coming(number, near, Awaited(similarity), Awaited(logits[:, 1]))
                 if coming is not None:

@@ -14,8 +14,12 @@ from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
-IN_CACHE = 2304 * 128  # numbers that pass through a block at a time on a CPU: faster than all at once, and in a fraction of the memory
-OTHER_REGION = -100.0  # added to the score of two tokens that only the cyclic shift made neighbours (Swin, section 3.2)
+IN_CACHE = (
+    2304 * 128
+)  # numbers that pass through a block at a time on a CPU: faster than all at once, and in a fraction of the memory
+OTHER_REGION = (
+    -100.0
+)  # added to the score of two tokens that only the cyclic shift made neighbours (Swin, section 3.2)
 
 
 class PatchEmbedding(nn.Module):
@@ -43,19 +47,25 @@ class WindowAttention(nn.Module):
         self.qkv = Linear(width, 3 * width)
         self.proj = Linear(width, width)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        self.register_buffer("relative_position_index", relative_position_index(window), persistent=False)
+        self.register_buffer(
+            "relative_position_index", relative_position_index(window), persistent=False
+        )
         self.register_buffer("apart", apart, persistent=False)
         self._settled: Tensor | None = None
 
     def forward(self, tokens: Tensor, before: Tensor, windows: slice) -> Tensor:
         """Take the tokens of some `windows`, [B, W' * w * w, C], and return what they find, added to `before` of the same shape."""
         side = len(self.relative_position_index)
-        parts = self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))  # [B, W, w * w, 3, heads, C / heads]
+        parts = (
+            self.qkv(tokens).unflatten(1, (-1, side)).unflatten(-1, (3, self.heads, -1))
+        )  # [B, W, w * w, 3, heads, C / heads]
         parts = parts.permute(3, 0, 1, 4, 2, 5)
         # Where all windows have the same bias, every one is as an image of its own; otherwise as a head: the bias is that of all images.
         query, key, value = parts.flatten(1, 2) if self.apart is None else parts.flatten(2, 3)
         attended = attend(query, key, value, self._bias(query.dtype, windows))
-        return self.proj.added(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2), before)
+        return self.proj.added(
+            attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3).flatten(1, 2), before
+        )
 
     def settle(self, dtype: torch.dtype) -> None:
         """Make once what follows from the weights."""
@@ -68,7 +78,9 @@ class WindowAttention(nn.Module):
 
     def _all_biases(self, dtype: torch.dtype) -> Tensor:
         """Return the biases of all windows [W, heads, w * w, w * w], or [1, heads, w * w, w * w] where they are the same."""
-        biases = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)[None]
+        biases = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)[
+            None
+        ]
         biases = biases if self.apart is None else biases + self.apart[:, None]
         return aligned(biases.to(dtype))
 
@@ -89,11 +101,18 @@ class Block(nn.Module):
 
     turn: Tensor | None
 
-    def __init__(self, width: int, *, side: int, window: int, heads: int, shift: int, before: Tensor) -> None:
+    def __init__(
+        self, width: int, *, side: int, window: int, heads: int, shift: int, before: Tensor
+    ) -> None:
         """`shift` moves the windows' grid; `before` is the order in which the tokens come."""
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=EPSILON)
-        self.attn = WindowAttention(width, window=window, heads=heads, apart=shift_mask(side, window, shift) if shift else None)
+        self.attn = WindowAttention(
+            width,
+            window=window,
+            heads=heads,
+            apart=shift_mask(side, window, shift) if shift else None,
+        )
         self.norm2 = nn.LayerNorm(width, eps=EPSILON)
         self.mlp = Mlp(width)
         self.places = window * window
@@ -104,12 +123,19 @@ class Block(nn.Module):
         """Return tokens in the order of this block's windows. On a CPU, some windows at a time pass through all of it."""
         tokens = tokens if self.turn is None else tokens.index_select(1, self.turn)
         windows = tokens.shape[1] // self.places
-        step = windows if tokens.device.type != "cpu" else max(1, IN_CACHE // max(1, tokens.numel() // windows))
+        step = (
+            windows
+            if tokens.device.type != "cpu"
+            else max(1, IN_CACHE // max(1, tokens.numel() // windows))
+        )
         if step >= windows:
             return self._pass(tokens, slice(windows))
         passed = torch.empty_like(tokens)
         for first in range(0, windows, step):
-            some, places = slice(first, first + step), slice(first * self.places, (first + step) * self.places)
+            some, places = (
+                slice(first, first + step),
+                slice(first * self.places, (first + step) * self.places),
+            )
             passed[:, places] = self._pass(tokens[:, places], some)
         return passed
 
@@ -129,8 +155,15 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * width, eps=EPSILON)
         self.reduction = Linear(4 * width, 2 * width, bias=False)
         # The neighbours' order, (row, column) = (0, 0) (1, 0) (0, 1) (1, 1), is baked into the released weights.
-        quads = torch.arange(side * side, device="cpu").view(side // 2, 2, side // 2, 2).permute(0, 2, 3, 1).reshape(-1, 4)
-        self.register_buffer("neighbours", torch.argsort(before)[quads[after]].flatten(), persistent=False)
+        quads = (
+            torch.arange(side * side, device="cpu")
+            .view(side // 2, 2, side // 2, 2)
+            .permute(0, 2, 3, 1)
+            .reshape(-1, 4)
+        )
+        self.register_buffer(
+            "neighbours", torch.argsort(before)[quads[after]].flatten(), persistent=False
+        )
 
     def forward(self, tokens: Tensor) -> Tensor:
         quads = tokens.index_select(1, self.neighbours).unflatten(1, (-1, 4)).flatten(2)
@@ -142,13 +175,26 @@ class Stage(nn.Module):
 
     def __init__(self, vision: VisionArchitecture, stage: int) -> None:
         super().__init__()
-        width, side, window = vision.width * 2**stage, vision.stage_side(stage), vision.stage_window(stage)
+        width, side, window = (
+            vision.width * 2**stage,
+            vision.stage_side(stage),
+            vision.stage_window(stage),
+        )
         shift = window // 2 if side > window else 0
         blocks: list[Block] = []
         for number in range(vision.depths[stage]):
             before = blocks[-1].order if blocks else window_order(side, window, 0)
             moved = shift if number % 2 else 0
-            blocks.append(Block(width, side=side, window=window, heads=vision.heads[stage], shift=moved, before=before))
+            blocks.append(
+                Block(
+                    width,
+                    side=side,
+                    window=window,
+                    heads=vision.heads[stage],
+                    shift=moved,
+                    before=before,
+                )
+            )
         self.blocks = nn.ModuleList(blocks)
         self.order = blocks[-1].order
         self.downsample = None
@@ -178,8 +224,12 @@ class VisionEncoder(nn.Module):
         self.norm = nn.LayerNorm(vision.output_width, eps=EPSILON)
         last = self.layers[-1]
         assert isinstance(last, Stage)
-        self.register_buffer("begin", window_order(vision.stage_side(0), vision.stage_window(0), 0), persistent=False)
-        self.register_buffer("end", reordering(last.order, last.order.sort().values), persistent=False)
+        self.register_buffer(
+            "begin", window_order(vision.stage_side(0), vision.stage_window(0), 0), persistent=False
+        )
+        self.register_buffer(
+            "end", reordering(last.order, last.order.sort().values), persistent=False
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode some images at a time, as many as fill the device."""
@@ -190,7 +240,9 @@ class VisionEncoder(nn.Module):
         return tokens
 
     def _encode(self, images: Tensor) -> Tensor:
-        tokens = self.patch_embed(images).float().index_select(1, self.begin)  # under autocast, too: sums stay in float32
+        tokens = (
+            self.patch_embed(images).float().index_select(1, self.begin)
+        )  # under autocast, too: sums stay in float32
         for stage in self.layers:
             tokens = stage(tokens)
         tokens = self.norm(tokens)

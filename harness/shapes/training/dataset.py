@@ -39,7 +39,9 @@ def tuning_scenery(count: int, *, side: int) -> Scenery:
 
 def normalised(images: Tensor) -> Tensor:
     """Return images [B, 3, R, R] of bytes as the network wants them."""
-    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
+    mean, std = (
+        torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD)
+    )
     return (images.float() / 255 - mean) / std
 
 

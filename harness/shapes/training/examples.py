@@ -17,9 +17,22 @@ from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.preprocessing import pre_caption, resize
 from harness.shapes.storage import encode
 from harness.shapes.world.expressions import expressions
-from harness.shapes.world.scenes import COLOURS, FILLS, SHAPES, SIZES, Scene, evaluation_scene, training_scene
+from harness.shapes.world.scenes import (
+    COLOURS,
+    FILLS,
+    SHAPES,
+    SIZES,
+    Scene,
+    evaluation_scene,
+    training_scene,
+)
 
-LOOKS = (SHAPES, tuple(COLOURS), FILLS, tuple(SIZES))  # what can be named of an object, in the order of `Object.look`
+LOOKS = (
+    SHAPES,
+    tuple(COLOURS),
+    FILLS,
+    tuple(SIZES),
+)  # what can be named of an object, in the order of `Object.look`
 MOST_OBJECTS = 4
 
 
@@ -61,7 +74,9 @@ def tuning_examples(count: int, *, side: int, tokenizer: Tokenizer) -> Examples:
 
 
 def _drawn(draw: Callable[[str], Scene], name: str, count: int, side: int) -> Iterator[_Example]:
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # a fork of a process in which torch has threads can hang
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn")
+    ) as pool:  # a fork of a process in which torch has threads can hang
         seeds = (f"{name}:{number}" for number in range(count))
         yield from pool.map(_example, repeat(draw), seeds, repeat(side), chunksize=100)
 
@@ -71,11 +86,21 @@ def _example(draw: Callable[[str], Scene], seed: str, side: int) -> _Example:
     boxes, texts, targets = [], [], []
     for number, thing in enumerate(scene.objects):
         x, y, w, h = thing.box
-        boxes.append(((x + w / 2) / scene.width, (y + h / 2) / scene.height, w / scene.width, h / scene.height))
+        boxes.append(
+            (
+                (x + w / 2) / scene.width,
+                (y + h / 2) / scene.height,
+                w / scene.width,
+                h / scene.height,
+            )
+        )
         for text in expressions(scene, thing, seed=f"{seed}:{number}"):
             texts.append(pre_caption(text))
             targets.append(number)
-    looks = [tuple(names.index(name) for names, name in zip(LOOKS, thing.look, strict=True)) for thing in scene.objects]
+    looks = [
+        tuple(names.index(name) for names, name in zip(LOOKS, thing.look, strict=True))
+        for thing in scene.objects
+    ]
     # Through the same file format and transform as at evaluation: what is trained on is what will be seen.
     with Image.open(BytesIO(encode(scene))) as image:
         return _Example(resize(image, side), boxes, looks, texts, targets)
@@ -90,7 +115,9 @@ def _stack(examples: Iterator[_Example], tokenizer: Tokenizer) -> Examples:
         looks[number, : len(example.looks)] = torch.tensor(example.looks)
     said = torch.tensor([len(example.texts) for example in drawn])
     return Examples(
-        images=torch.from_numpy(np.stack([example.image for example in drawn])).permute(0, 3, 1, 2).contiguous(),
+        images=torch.from_numpy(np.stack([example.image for example in drawn]))
+        .permute(0, 3, 1, 2)
+        .contiguous(),
         boxes=boxes,
         looks=looks,
         objects=torch.tensor([len(example.boxes) for example in drawn]),

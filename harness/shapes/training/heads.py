@@ -59,27 +59,46 @@ class Recipe:
 
 def main() -> None:
     """Train the heads that the command line names, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("heads", nargs="*", default=list(PLANS), metavar="HEAD", help=f"of {', '.join(PLANS)}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "heads", nargs="*", default=list(PLANS), metavar="HEAD", help=f"of {', '.join(PLANS)}"
+    )
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
     parser.add_argument("--scenes", type=int, default=Recipe.scenes)
     parser.add_argument("--steps", type=int, help="instead of each head's own")
     options = parser.parse_args()
     recipe = Recipe(scenes=options.scenes)
-    scenery, tuning = training_scenery(recipe.scenes, side=VISION.resolution), tuning_scenery(TUNING_SCENES, side=VISION.resolution)
+    scenery, tuning = (
+        training_scenery(recipe.scenes, side=VISION.resolution),
+        tuning_scenery(TUNING_SCENES, side=VISION.resolution),
+    )
     for head in options.heads:
         plan = PLANS[head] if options.steps is None else replace(PLANS[head], steps=options.steps)
         train_head(head, plan, recipe, scenery, tuning, out=options.out)
 
 
-def train_head(head: str, plan: Plan, recipe: Recipe, scenery: Scenery, tuning: Scenery, *, out: Path) -> None:
+def train_head(
+    head: str, plan: Plan, recipe: Recipe, scenery: Scenery, tuning: Scenery, *, out: Path
+) -> None:
     """Train one head from the grounding weights in `out`, and write `<head>.safetensors` beside them."""
     torch.manual_seed(recipe.seed)
     course = plan.course(_sizes(plan, out), Tokenizer(out / "vocab.txt"))
     begun = _begin(course.network, out / "refcoco+.safetensors", plan)
-    print(f"{head}: {sum(p.numel() for p in course.network.parameters()) / 1e6:.2f} M parameters, {begun} tensors begun", flush=True)
-    optimizer = torch.optim.AdamW(course.network.parameters(), plan.peak_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.peak_rate, total_steps=plan.steps, pct_start=recipe.warm_up)
+    print(
+        f"{head}: {sum(p.numel() for p in course.network.parameters()) / 1e6:.2f} M parameters, {begun} tensors begun",
+        flush=True,
+    )
+    optimizer = torch.optim.AdamW(
+        course.network.parameters(),
+        plan.peak_rate,
+        betas=(0.9, 0.98),
+        weight_decay=recipe.weight_decay,
+    )
+    rate = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, plan.peak_rate, total_steps=plan.steps, pct_start=recipe.warm_up
+    )
     dtype, dice = getattr(torch, recipe.dtype), Dice(f"{head}:{recipe.seed}")
     course.network.train()
     began, running = time.monotonic(), 0.0
@@ -95,14 +114,20 @@ def train_head(head: str, plan: Plan, recipe: Recipe, scenery: Scenery, tuning: 
         running += (loss.item() - running) / min(step, LOOK_EVERY)
         if step % LOOK_EVERY == 0 or step == plan.steps:
             unseen = _unseen(course, tuning)
-            print(f"{head} step {step}  {time.monotonic() - began:.0f} s  loss {running:.3f}  unseen {unseen:.3f}", flush=True)
+            print(
+                f"{head} step {step}  {time.monotonic() - began:.0f} s  loss {running:.3f}  unseen {unseen:.3f}",
+                flush=True,
+            )
             _save(course.network, out / f"{head}.safetensors", head, plan, recipe)
 
 
 @torch.no_grad()
 def _unseen(course: Course, tuning: Scenery) -> float:
     course.network.eval()
-    losses = [course.loss(tuning, rows, Dice("tuning")).item() for rows in torch.arange(len(tuning.scenes)).split(64)]
+    losses = [
+        course.loss(tuning, rows, Dice("tuning")).item()
+        for rows in torch.arange(len(tuning.scenes)).split(64)
+    ]
     course.network.train()
     return sum(losses) / len(losses)
 
@@ -111,7 +136,10 @@ def _sizes(plan: Plan, out: Path) -> FusedArchitecture:
     pieces = len((out / "vocab.txt").read_text(encoding="utf-8").splitlines())
     text = architecture(pieces).text
     assert text is not None
-    return FusedArchitecture(VISION, replace(text, layers=plan.text_layers + plan.fusion_layers, fusion_layer=plan.text_layers))
+    return FusedArchitecture(
+        VISION,
+        replace(text, layers=plan.text_layers + plan.fusion_layers, fusion_layer=plan.text_layers),
+    )
 
 
 def _begin(network: nn.Module, grounding: Path, plan: Plan) -> int:
@@ -121,7 +149,11 @@ def _begin(network: nn.Module, grounding: Path, plan: Plan) -> int:
     assert text is not None
     given = {}
     for name, parameter in network.state_dict().items():
-        source = name.replace("text_decoder.bert.", "text_encoder.") if not hasattr(network, "text_encoder") else name
+        source = (
+            name.replace("text_decoder.bert.", "text_encoder.")
+            if not hasattr(network, "text_encoder")
+            else name
+        )
         for number in range(plan.text_layers, plan.text_layers + plan.fusion_layers):
             old = text.fusion_layer + number - plan.text_layers
             if f".layer.{number}." in source:
@@ -135,9 +167,21 @@ def _begin(network: nn.Module, grounding: Path, plan: Plan) -> int:
 
 def _save(network: nn.Module, path: Path, head: str, plan: Plan, recipe: Recipe) -> None:
     """Write the weights in half precision, as those of the grounding head."""
-    tensors = {name: tensor.detach().half().contiguous().clone() for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: tensor.detach().half().contiguous().clone()
+        for name, tensor in network.state_dict().items()
+    }
     kept = {**asdict(recipe), "steps": plan.steps, "peak_rate": plan.peak_rate}
-    save_file(tensors, path, metadata={"model": "xvlm-shapes", "head": head, "recipe": json.dumps(kept), "torch": torch.__version__})
+    save_file(
+        tensors,
+        path,
+        metadata={
+            "model": "xvlm-shapes",
+            "head": head,
+            "recipe": json.dumps(kept),
+            "torch": torch.__version__,
+        },
+    )
 
 
 if __name__ == "__main__":

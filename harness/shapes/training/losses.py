@@ -34,12 +34,21 @@ class Lessons(nn.Module):
         scene = torch.arange(len(boxes), device=grid.device)[:, None].expand(boxes.shape[:2])
         real = torch.arange(boxes.shape[1], device=grid.device) < objects[:, None]
         column, row = ((boxes[..., axis] * side).long().clamp(0, side - 1) for axis in (0, 1))
-        scene, cell, boxes, looks = scene[real], (row * side + column)[real], boxes[real], looks[real]
+        scene, cell, boxes, looks = (
+            scene[real],
+            (row * side + column)[real],
+            boxes[real],
+            looks[real],
+        )
         there = torch.zeros(told.shape[:2], device=grid.device)
         there[scene, cell] = 1
         objectness = F.binary_cross_entropy_with_logits(told[..., 0], there)
         at = told[scene, cell]
-        return 4 * objectness + 5 * F.l1_loss(at[:, 1:5].sigmoid(), boxes) + _naming_loss(at[:, 5:], looks)
+        return (
+            4 * objectness
+            + 5 * F.l1_loss(at[:, 1:5].sigmoid(), boxes)
+            + _naming_loss(at[:, 5:], looks)
+        )
 
 
 def box_loss(predicted: Tensor, true: Tensor) -> Tensor:
@@ -68,9 +77,14 @@ class _Areas(NamedTuple):
 
 
 def _areas(predicted: Tensor, true: Tensor) -> _Areas:
-    low, high = predicted[..., :2] - predicted[..., 2:] / 2, predicted[..., :2] + predicted[..., 2:] / 2
+    low, high = (
+        predicted[..., :2] - predicted[..., 2:] / 2,
+        predicted[..., :2] + predicted[..., 2:] / 2,
+    )
     true_low, true_high = true[..., :2] - true[..., 2:] / 2, true[..., :2] + true[..., 2:] / 2
-    intersection = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(-1)
+    intersection = (
+        (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(-1)
+    )
     union = predicted[..., 2:].prod(-1) + true[..., 2:].prod(-1) - intersection
     hull = (torch.maximum(high, true_high) - torch.minimum(low, true_low)).prod(-1)
     return _Areas(intersection, union, hull)
@@ -78,5 +92,8 @@ def _areas(predicted: Tensor, true: Tensor) -> _Areas:
 
 def _naming_loss(logits: Tensor, looks: Tensor) -> Tensor:
     parts = logits.float().split(CHOICES, dim=-1)
-    losses = [F.cross_entropy(part.flatten(0, -2), looks[..., number].flatten()) for number, part in enumerate(parts)]
+    losses = [
+        F.cross_entropy(part.flatten(0, -2), looks[..., number].flatten())
+        for number, part in enumerate(parts)
+    ]
     return torch.stack(losses).mean()

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from harness.formats.prompts import sentences
 from harness.models.fusion.bert import causal_mask, memory_mask, padding_mask
 from harness.models.fusion.tokenizer import Tokenizer, Tokens
-from harness.models.xvlm.heads import AnsweringNetwork, CaptioningNetwork, FusedArchitecture, PairNetwork, RetrievalNetwork
+from harness.models.xvlm.heads import (
+    AnsweringNetwork,
+    CaptioningNetwork,
+    FusedArchitecture,
+    PairNetwork,
+    RetrievalNetwork,
+)
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
 from harness.shapes.training.dataset import Scenery, normalised
 from harness.shapes.world.attributes import attributes
@@ -69,36 +75,63 @@ class Comparing:
         """Return how improbable the right partners are, both ways (X-VLM, equation 3; several may be right)."""
         logits = similarity / self._temperature.clamp(0.01, 0.5)
         ways = ((logits, right), (logits.T, right.T))
-        losses = [torch.logsumexp(way, 1) - torch.logsumexp(way.masked_fill(~true, -1e4), 1) for way, true in ways]
-        return torch.cat([loss[true.any(1)] for loss, (_, true) in zip(losses, ways, strict=True)]).mean()
+        losses = [
+            torch.logsumexp(way, 1) - torch.logsumexp(way.masked_fill(~true, -1e4), 1)
+            for way, true in ways
+        ]
+        return torch.cat(
+            [loss[true.any(1)] for loss, (_, true) in zip(losses, ways, strict=True)]
+        ).mean()
 
-    def _matching(self, seen: Tensor, states: Tensor, present: Tensor, similarity: Tensor) -> Tensor:
+    def _matching(
+        self, seen: Tensor, states: Tensor, present: Tensor, similarity: Tensor
+    ) -> Tensor:
         """Return the loss of telling each pair from the likeliest wrong ones (X-VLM, equation 4)."""
-        others = similarity.detach().float().masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e4) / TEMPERATURE
-        wrong_text, wrong_image = (part.softmax(1).multinomial(1)[:, 0] for part in (others, others.T))
+        others = (
+            similarity.detach().float().masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e4)
+            / TEMPERATURE
+        )
+        wrong_text, wrong_image = (
+            part.softmax(1).multinomial(1)[:, 0] for part in (others, others.T)
+        )
         own = torch.arange(len(seen))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
         memory = self.network.text_encoder.remember(seen[image])
         mask = padding_mask(present[text][:, None])
         begun = self.network.text_encoder.begin(states[text][:, None], mask)
-        logits = self.network.itm_head(self.network.text_encoder.conclude(begun, memory, mask))[:, 0].float()
+        logits = self.network.itm_head(self.network.text_encoder.conclude(begun, memory, mask))[
+            :, 0
+        ].float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
     def _attributes(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         """Return the contrastive loss of single objects and OVAD's own sentences for their attributes."""
         asked = attributes()
         things = [scenery.cropped[row] for row in rows.tolist()]
-        has = torch.tensor([[getattr(thing, a.property) == a.value for a in asked] for thing in things])
+        has = torch.tensor(
+            [[getattr(thing, a.property) == a.value for a in asked] for thing in things]
+        )
         said = [dice.pick(sentences(attribute.name, attribute.is_has_att)) for attribute in asked]
         tokens = self._tokenizer.batch(said)
-        states = self.network.text_encoder.read(tokens.ids[:, None], padding_mask(tokens.present[:, None]))[:, 0]
-        features = self.network.image_features(self.network.vision_encoder(normalised(scenery.crops[rows])))
+        states = self.network.text_encoder.read(
+            tokens.ids[:, None], padding_mask(tokens.present[:, None])
+        )[:, 0]
+        features = self.network.image_features(
+            self.network.vision_encoder(normalised(scenery.crops[rows]))
+        )
         similarity = features @ self.network.text_features(states[:, 0]).T
         # A property at a time: one colour, one shape, one pattern and one size are right.
         losses = []
         for name in dict.fromkeys(attribute.property for attribute in asked):
-            columns = [number for number, attribute in enumerate(asked) if attribute.property == name]
-            losses.append(F.cross_entropy(similarity[:, columns] / self._temperature.clamp(0.01, 0.5), has[:, columns].float().argmax(1)))
+            columns = [
+                number for number, attribute in enumerate(asked) if attribute.property == name
+            ]
+            losses.append(
+                F.cross_entropy(
+                    similarity[:, columns] / self._temperature.clamp(0.01, 0.5),
+                    has[:, columns].float().argmax(1),
+                )
+            )
         return self._contrast(similarity.T, has.T) + torch.stack(losses).mean()
 
 
@@ -115,15 +148,22 @@ class Answering:
 
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         asked = [self._four(scenery, row, dice) for row in rows.tolist()]
-        tokens = self._tokenizer.batch([pre_question(question.text) for group in asked for question in group])
-        answers = self._tokenizer.batch([f"{question.answer}[SEP]" for group in asked for question in group])
+        tokens = self._tokenizer.batch(
+            [pre_question(question.text) for group in asked for question in group]
+        )
+        answers = self._tokenizer.batch(
+            [f"{question.answer}[SEP]" for group in asked for question in group]
+        )
         ids, present = rows_of(tokens, len(rows))
         states = self.network.question(normalised(scenery.images[rows]), ids, present).flatten(0, 1)
         decoder = self.network.text_decoder
         causal = causal_mask(answers.present[:, None, :-1])
         memory = decoder.bert.remember(states)
         written = decoder.bert.look(
-            decoder.bert.read(answers.ids[:, None, :-1], causal), memory, causal, memory_mask=memory_mask(tokens.present)
+            decoder.bert.read(answers.ids[:, None, :-1], causal),
+            memory,
+            causal,
+            memory_mask=memory_mask(tokens.present),
         )
         return _next_words(decoder.cls.predictions(written[:, 0]), answers)
 
@@ -147,19 +187,26 @@ class Judging:
         """Make the layers of a pair share their keys and values, as the released models do."""
         layers = self.network.text_encoder.fusion_layers
         for even, odd in zip(layers[::2], layers[1::2], strict=True):
-            odd.crossattention.self.key, odd.crossattention.self.value = even.crossattention.self.key, even.crossattention.self.value
+            odd.crossattention.self.key, odd.crossattention.self.value = (
+                even.crossattention.self.key,
+                even.crossattention.self.value,
+            )
 
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         pairs = rows.unflatten(0, (-1, 2))
         said = [self._balanced(scenery, left, right, dice) for left, right in pairs.tolist()]
         tokens = self._tokenizer.batch([pre_caption(text) for group in said for text, _ in group])
         ids, present = rows_of(tokens, len(pairs))
-        memory = self.network.remember(self.network.vision_encoder(normalised(scenery.images[rows])))
+        memory = self.network.remember(
+            self.network.vision_encoder(normalised(scenery.images[rows]))
+        )
         logits = self.network(memory, torch.arange(len(rows)).unflatten(0, (-1, 2)), ids, present)
         truths = torch.tensor([[int(true) for _, true in group] for group in said])
         return F.cross_entropy(logits.flatten(0, 1), truths.flatten())
 
-    def _balanced(self, scenery: Scenery, left: int, right: int, dice: Dice) -> list[tuple[str, bool]]:
+    def _balanced(
+        self, scenery: Scenery, left: int, right: int, dice: Dice
+    ) -> list[tuple[str, bool]]:
         found: dict[bool, list[str]] = {True: [], False: []}
         for _ in range(self.TRIES):
             tried = statement(dice)
@@ -167,7 +214,9 @@ class Judging:
             if min(map(len, found.values())) >= self.EACH // 2:
                 break
         half = min(self.EACH // 2, len(found[True]))
-        return [(text, True) for text in found[True][:half]] + [(text, False) for text in found[False][: self.EACH - half]]
+        return [(text, True) for text in found[True][:half]] + [
+            (text, False) for text in found[False][: self.EACH - half]
+        ]
 
 
 class Describing:
@@ -180,17 +229,30 @@ class Describing:
         self._tokenizer = tokenizer
 
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        said = [captions(scenery.scenes[row], seed=f"{dice.share()}")[: self.EACH] for row in rows.tolist()]
-        tokens = self._tokenizer.batch([f"{PROMPT}{pre_caption(text)}[SEP]" for group in said for text in group])
+        said = [
+            captions(scenery.scenes[row], seed=f"{dice.share()}")[: self.EACH]
+            for row in rows.tolist()
+        ]
+        tokens = self._tokenizer.batch(
+            [f"{PROMPT}{pre_caption(text)}[SEP]" for group in said for text in group]
+        )
         ids, present = rows_of(tokens, len(rows))
         decoder = self.network.text_decoder
-        memory = decoder.bert.remember(self.network.vision_encoder(normalised(scenery.images[rows])))
+        memory = decoder.bert.remember(
+            self.network.vision_encoder(normalised(scenery.images[rows]))
+        )
         causal = causal_mask(present[:, :, :-1])
         states = decoder.bert.look(decoder.bert.read(ids[:, :, :-1], causal), memory, causal)
-        return _next_words(decoder.cls.predictions(states.flatten(0, 1)), tokens, skipped=len(self._tokenizer.ids(PROMPT)) - 1)
+        return _next_words(
+            decoder.cls.predictions(states.flatten(0, 1)),
+            tokens,
+            skipped=len(self._tokenizer.ids(PROMPT)) - 1,
+        )
 
 
 def _next_words(logits: Tensor, tokens: Tokens, *, skipped: int = 0) -> Tensor:
     """Return the loss of the words after the first `skipped`, from logits [N, T - 1, V]."""
     wanted = tokens.ids.masked_fill(tokens.present == 0, -100)[:, 1:]
-    return F.cross_entropy(logits[:, skipped:].flatten(0, 1).float(), wanted[:, skipped:].flatten(), ignore_index=-100)
+    return F.cross_entropy(
+        logits[:, skipped:].flatten(0, 1).float(), wanted[:, skipped:].flatten(), ignore_index=-100
+    )

@@ -26,7 +26,9 @@ from harness.shapes.training.losses import Lessons, box_loss, overlap
 from harness.shapes.training.vocabulary import vocabulary
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-VISION = VisionArchitecture(resolution=96, window=6, width=24, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8))
+VISION = VisionArchitecture(
+    resolution=96, window=6, width=24, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8)
+)
 GRID_STAGE = 2  # the stage whose tokens learn to spot objects: a grid of 6 x 6
 TUNING_SCENES = 400
 LOOK_EVERY = 500  # steps from one look at unseen scenes to the next
@@ -52,10 +54,14 @@ class Recipe:
 
 def main() -> None:
     """Train by the recipe of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     for name, default in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights and their vocabulary")
+    parser.add_argument(
+        "--out", type=Path, default=WEIGHTS, help="folder for the weights and their vocabulary"
+    )
     options = vars(parser.parse_args())
     train(options.pop("out"), Recipe(**options))
 
@@ -69,9 +75,15 @@ def train(out: Path, recipe: Recipe, *, tuning_scenes: int = TUNING_SCENES) -> N
     began = time.monotonic()
     examples = training_examples(recipe.scenes, side=VISION.resolution, tokenizer=tokenizer)
     tuning = tuning_examples(tuning_scenes, side=VISION.resolution, tokenizer=tokenizer)
-    print(f"{recipe.scenes} scenes, {len(examples.ids)} expressions drawn in {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"{recipe.scenes} scenes, {len(examples.ids)} expressions drawn in {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
     network = initialised(architecture(len(tokenizer))).to(recipe.device)
-    print(f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters", flush=True)
+    print(
+        f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters",
+        flush=True,
+    )
     began = time.monotonic()
     for step, loss in _steps(network, examples, recipe):
         if step % LOOK_EVERY == 0 or step == recipe.steps:
@@ -124,23 +136,40 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
 
 def save(network: GroundingNetwork, path: Path, recipe: Recipe) -> None:
     """Write the weights in half precision: half the bytes, and the differences lie far below what moves a box."""
-    tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().half().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
     save_file(
         tensors,
         path,
-        metadata={"model": "xvlm-shapes", "recipe": json.dumps(asdict(recipe)), "torch": torch.__version__},
+        metadata={
+            "model": "xvlm-shapes",
+            "recipe": json.dumps(asdict(recipe)),
+            "torch": torch.__version__,
+        },
     )
 
 
-def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Iterator[tuple[int, float]]:
+def _steps(
+    network: GroundingNetwork, examples: Examples, recipe: Recipe
+) -> Iterator[tuple[int, float]]:
     """Train step by step; yields the step and its box loss."""
     grid: list[Tensor] = []
-    spotted = network.vision_encoder.get_submodule(f"layers.{GRID_STAGE}.blocks.{VISION.depths[GRID_STAGE] - 1}")
-    spotted.register_forward_hook(lambda _module, _inputs, tokens: grid.append(tokens))  # of some images at a time
+    spotted = network.vision_encoder.get_submodule(
+        f"layers.{GRID_STAGE}.blocks.{VISION.depths[GRID_STAGE] - 1}"
+    )
+    spotted.register_forward_hook(
+        lambda _module, _inputs, tokens: grid.append(tokens)
+    )  # of some images at a time
     lessons = Lessons(fused_width=128, grid_width=VISION.width * 2**GRID_STAGE).to(recipe.device)
     parameters = [*network.parameters(), *lessons.parameters()]
-    optimizer = torch.optim.AdamW(parameters, recipe.peak_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up)
+    optimizer = torch.optim.AdamW(
+        parameters, recipe.peak_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+    )
+    rate = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
+    )
     kind, dtype = torch.device(recipe.device).type, getattr(torch, recipe.dtype)
     network.train()
     for step in range(1, recipe.steps + 1):
@@ -149,7 +178,9 @@ def _steps(network: GroundingNetwork, examples: Examples, recipe: Recipe) -> Ite
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
             memory = network.text_encoder.remember(network.vision_encoder(normalised(drawn.images)))
             mask = padding_mask(drawn.ids > 0)
-            fused = network.text_encoder.look(network.text_encoder.read(drawn.ids, mask), memory, mask)[:, :, 0]
+            fused = network.text_encoder.look(
+                network.text_encoder.read(drawn.ids, mask), memory, mask
+            )[:, :, 0]
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
             scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
             grounding = box_loss(predicted, drawn.boxes[scene, drawn.target])
@@ -178,7 +209,10 @@ class _Drawn(NamedTuple):
 def _drawn(examples: Examples, recipe: Recipe) -> _Drawn:
     """Draw scenes and some of their expressions; half of the scenes are mirrored, which no expression of this benchmark can tell."""
     scenes = torch.randint(len(examples.images), (recipe.images_per_step,))
-    first, said = examples.first[scenes, None], examples.first[scenes + 1, None] - examples.first[scenes, None]
+    first, said = (
+        examples.first[scenes, None],
+        examples.first[scenes + 1, None] - examples.first[scenes, None],
+    )
     rows = first + (torch.rand(len(scenes), recipe.expressions_per_image) * said).long()
     images, boxes = examples.images[scenes], examples.boxes[scenes].clone()
     mirrored = torch.rand(len(scenes)) < 0.5
@@ -186,7 +220,9 @@ def _drawn(examples: Examples, recipe: Recipe) -> _Drawn:
     boxes[mirrored, :, 0] = 1 - boxes[mirrored, :, 0]
     ids = examples.ids[rows]
     ids = ids[:, :, : int((ids > 0).sum(-1).max())]
-    return _Drawn(images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows])
+    return _Drawn(
+        images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows]
+    )
 
 
 if __name__ == "__main__":

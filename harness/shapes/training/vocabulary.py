@@ -17,7 +17,12 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def vocabulary() -> list[str]:
     """Return the pieces in the order of their ids."""
     characters = string.ascii_lowercase + string.digits
-    return [*SPECIAL, *characters, *(f"##{character}" for character in characters), *sorted(_words())]
+    return [
+        *SPECIAL,
+        *characters,
+        *(f"##{character}" for character in characters),
+        *sorted(_words()),
+    ]
 
 
 def _words() -> set[str]:

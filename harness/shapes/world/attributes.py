@@ -23,9 +23,18 @@ def attributes() -> list[ShapesAttribute]:
     """Return all attributes: colours, shapes, patterns and sizes, each with its synonyms."""
     return [
         *(ShapesAttribute(f"color:{colour}", "is", "tail", "colour", colour) for colour in COLOURS),
-        *(ShapesAttribute(f"shape:{'/'.join(NOUNS[shape])}", "is", "medium", "shape", shape) for shape in SHAPES),
-        *(ShapesAttribute(f"pattern:{'/'.join(BEFORE_NOUN[fill])}", "has", "medium", "fill", fill) for fill in FILLS),
-        *(ShapesAttribute(f"size:{'/'.join(BEFORE_NOUN[size])}", "is", "head", "size", size) for size in SIZES),
+        *(
+            ShapesAttribute(f"shape:{'/'.join(NOUNS[shape])}", "is", "medium", "shape", shape)
+            for shape in SHAPES
+        ),
+        *(
+            ShapesAttribute(f"pattern:{'/'.join(BEFORE_NOUN[fill])}", "has", "medium", "fill", fill)
+            for fill in FILLS
+        ),
+        *(
+            ShapesAttribute(f"size:{'/'.join(BEFORE_NOUN[size])}", "is", "head", "size", size)
+            for size in SIZES
+        ),
     ]
 
 
@@ -36,6 +45,10 @@ def labels(scene: Scene, thing: Object) -> list[int]:
     """
     found = []
     for attribute in attributes():
-        unclear = attribute.property == "fill" and thing.size == "small" and scene.texture == "grainy"
-        found.append(UNKNOWN if unclear else int(getattr(thing, attribute.property) == attribute.value))
+        unclear = (
+            attribute.property == "fill" and thing.size == "small" and scene.texture == "grainy"
+        )
+        found.append(
+            UNKNOWN if unclear else int(getattr(thing, attribute.property) == attribute.value)
+        )
     return found

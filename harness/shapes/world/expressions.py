@@ -38,7 +38,11 @@ def expressions(scene: Scene, target: Object, *, seed: str) -> list[str]:
     fewest = min(map(len, telling))
     found: list[str] = []
     for _ in range(10 * EXPRESSIONS):
-        wanted = telling if dice.share() < WORDIER else [names for names in telling if len(names) == fewest]
+        wanted = (
+            telling
+            if dice.share() < WORDIER
+            else [names for names in telling if len(names) == fewest]
+        )
         text = _say(target, dice.pick(wanted), dice)
         if text not in found:
             found.append(text)
@@ -54,7 +58,9 @@ def _telling(scene: Scene, target: Object) -> list[tuple[str, ...]]:
         names
         for count in range(1, len(ATTRIBUTES) + 1)
         for names in combinations(ATTRIBUTES, count)
-        if all(any(getattr(other, name) != getattr(target, name) for name in names) for other in others)
+        if all(
+            any(getattr(other, name) != getattr(target, name) for name in names) for other in others
+        )
     ]
 
 

@@ -90,14 +90,22 @@ def _in_polygon(corners: tuple[tuple[float, float], ...], u: Coordinates, v: Coo
 def _marks(thing: Object, u: Coordinates, v: Coordinates) -> Mask:
     """Say which points of a shape its fill darkens; of a hollow one, cuts out."""
     if thing.fill == "hollow":
-        if thing.shape == "cross":  # shrinking a cross would leave its ends thick: cut its arms out instead
-            return ((np.abs(u) <= ARM / 2) & (np.abs(v) <= 0.82)) | ((np.abs(v) <= ARM / 2) & (np.abs(u) <= 0.82))
-        sink = 0.15 if thing.shape == "triangle" else 0.0  # a triangle's middle lies below the middle of its box
+        if (
+            thing.shape == "cross"
+        ):  # shrinking a cross would leave its ends thick: cut its arms out instead
+            return ((np.abs(u) <= ARM / 2) & (np.abs(v) <= 0.82)) | (
+                (np.abs(v) <= ARM / 2) & (np.abs(u) <= 0.82)
+            )
+        sink = (
+            0.15 if thing.shape == "triangle" else 0.0
+        )  # a triangle's middle lies below the middle of its box
         return _inside(thing.shape, u / HOLLOW, (v - sink) / HOLLOW)
     if thing.fill == "striped":
         return (u + v) * STRIPES / 2 % 2 < 0.9
     if thing.fill == "dotted":
-        return ((u * DOTS / 2 + 0.5) % 1 - 0.5) ** 2 + ((v * DOTS / 2 + 0.5) % 1 - 0.5) ** 2 < 0.3**2
+        return ((u * DOTS / 2 + 0.5) % 1 - 0.5) ** 2 + (
+            (v * DOTS / 2 + 0.5) % 1 - 0.5
+        ) ** 2 < 0.3**2
     return np.zeros(u.shape, bool)
 
 
@@ -108,4 +116,6 @@ def _dark(colour: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _average(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     height, width, channels = samples.shape
-    return samples.reshape(height // SAMPLES, SAMPLES, width // SAMPLES, SAMPLES, channels).mean((1, 3))
+    return samples.reshape(height // SAMPLES, SAMPLES, width // SAMPLES, SAMPLES, channels).mean(
+        (1, 3)
+    )

@@ -32,7 +32,10 @@ COLOURS: dict[str, Rgb] = {
     "black": (15, 15, 15),
 }
 FILLS = ("solid", "striped", "dotted", "hollow")
-SIZES = {"small": (0.25, 0.31), "large": (0.42, 0.50)}  # side of an object, as a share of the image's shorter side
+SIZES = {
+    "small": (0.25, 0.31),
+    "large": (0.42, 0.50),
+}  # side of an object, as a share of the image's shorter side
 BACKGROUNDS: dict[str, Rgb] = {
     "grey": (150, 150, 150),
     "brown": (150, 120, 95),

@@ -31,31 +31,44 @@ def _thing(dice: Dice) -> tuple[str, Callable[[Object], bool]]:
         return dice.pick(NOUNS[shape]), lambda thing: thing.shape == shape
     if kind < 0.8:
         return f"{colour} object", lambda thing: thing.colour == colour
-    return f"{colour} {dice.pick(NOUNS[shape])}", lambda thing: thing.shape == shape and thing.colour == colour
+    return (
+        f"{colour} {dice.pick(NOUNS[shape])}",
+        lambda thing: thing.shape == shape and thing.colour == colour,
+    )
 
 
 def _one_side(dice: Dice) -> Statement:
     name, named = _thing(dice)
     side, place = dice.pick((("left", 0), ("right", 1)))
-    return Statement(f"The {side} image contains a {name}.", lambda left, right: _count((left, right)[place], named) > 0)
+    return Statement(
+        f"The {side} image contains a {name}.",
+        lambda left, right: _count((left, right)[place], named) > 0,
+    )
 
 
 def _each_side(dice: Dice) -> Statement:
     name, named = _thing(dice)
-    return Statement(f"Both images contain a {name}.", lambda left, right: _count(left, named) > 0 and _count(right, named) > 0)
+    return Statement(
+        f"Both images contain a {name}.",
+        lambda left, right: _count(left, named) > 0 and _count(right, named) > 0,
+    )
 
 
 def _only_one_side(dice: Dice) -> Statement:
     name, named = _thing(dice)
     return Statement(
-        f"There is a {name} in exactly one image.", lambda left, right: (_count(left, named) > 0) != (_count(right, named) > 0)
+        f"There is a {name} in exactly one image.",
+        lambda left, right: (_count(left, named) > 0) != (_count(right, named) > 0),
     )
 
 
 def _counted(dice: Dice) -> Statement:
     side, place = dice.pick((("left", 0), ("right", 1)))
     number = dice.pick((2, 3, 4))
-    return Statement(f"The {side} image has {NUMBERS[number]} objects.", lambda left, right: len((left, right)[place].objects) == number)
+    return Statement(
+        f"The {side} image has {NUMBERS[number]} objects.",
+        lambda left, right: len((left, right)[place].objects) == number,
+    )
 
 
 def _count(scene: Scene, named: Callable[[Object], bool]) -> int:
