@@ -4,12 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 Report = Callable[[int, int], None]  # how much is done, of how much
-Watch = Callable[
+Progress = Callable[
     [str], AbstractContextManager[Report]
 ]  # shows the progress of what it is given the name of
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
-def unwatched(name: str) -> AbstractContextManager[Report]:
+def no_progress(name: str) -> AbstractContextManager[Report]:
     """Show no progress."""
     return nullcontext(lambda done, total: None)

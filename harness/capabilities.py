@@ -26,7 +26,7 @@ class Model(Protocol):
         ...
 
     @property
-    def made_of(self) -> Mapping[str, Any]:
+    def provenance(self) -> Mapping[str, Any]:
         """What the model was made of beside its weight file, e.g. the hash of its vocabulary: as much a part of it as the weights."""
         ...
 
@@ -116,7 +116,7 @@ class Gallery(NamedTuple):
     """
 
     images: Iterable[tuple[Sequence[int], NDArray[np.uint8]]]
-    gather: Callable[[Any], list[Any]]
+    all_gather: Callable[[Any], list[Any]]
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import DataError, MissingError, UsageError, nearest
 from harness.files.parsing import Item, read_yaml
-from harness.files.paths import configured, hub_cache, shipped
+from harness.files.paths import configured_folder, hub_cache, shipped
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
@@ -155,7 +155,9 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
 def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
     """Return where a released file is, below the checkpoints folder or the data folder. Raises MissingError with where to get it."""
     roots = [
-        root for root in (configured("checkpoints"), data / "checkpoints" if data else None) if root
+        root
+        for root in (configured_folder("checkpoints"), data / "checkpoints" if data else None)
+        if root
     ]
     places = [
         root / below for root in roots for below in (f"{entry.name}/{release.path}", release.path)

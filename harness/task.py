@@ -18,7 +18,7 @@ from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
 from harness.statistics.sums import Statistic
-from harness.workload import Demand
+from harness.workload import Workload
 
 Prediction = Any  # what one sample's prediction is, in JSON's types
 SampleId = int | str
@@ -54,7 +54,7 @@ class Work:
     samples: Sequence[Any]
     lacking: frozenset[SampleId]
     batches: Callable[[bool], Iterator[Batch]]
-    gather: Callable[[Any], list[Any]]
+    all_gather: Callable[[Any], list[Any]]
 
     def to_do(self) -> Iterator[Batch]:
         """Yield the batches in which a sample lacks its prediction, whole: what shares a batch may move the last digits of a float."""
@@ -129,7 +129,7 @@ class Task(ABC):
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
 
-    def misfit(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
+    def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""
         return None
 
@@ -151,11 +151,11 @@ class Task(ABC):
                 )
             ]
 
-    def demand(self, samples: Sequence[Any]) -> Demand:
+    def workload(self, samples: Sequence[Any]) -> Workload:
         """Say how much the samples ask of a model; unless a task says otherwise, every distinct image once, looked at once a sample."""
         images = len({view for sample in samples for view in sample.images})
         texts = [text for sample in samples for text in self.texts(sample)]
-        return Demand(
+        return Workload(
             samples=len(samples),
             images=images,
             pairs=len(samples),
@@ -167,7 +167,7 @@ class Task(ABC):
         """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""
         raise TypeError(f"{self.name} has no hidden split")
 
-    def awaited(self) -> Scores:
+    def pending_scores(self) -> Scores:
         """Return the scores of a hidden split: none yet, and what to do with the submission."""
         return Scores(
             {},
@@ -177,7 +177,7 @@ class Task(ABC):
         )
 
     @abstractmethod
-    def wrong(self, sample: Any) -> Prediction:
+    def fallback_prediction(self, sample: Any) -> Prediction:
         """Return a prediction that is wrong: it stands for a sample that could not be predicted."""
 
     @abstractmethod

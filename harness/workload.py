@@ -1,13 +1,13 @@
 """What a task asks of a model, and what that costs: from which follow the batch size, and what a run will take before it is begun.
 
-A model need not know: one that does not offer `Costed` gets batches of a fixed size.
+A model need not know: one that does not offer `CostModel` gets batches of a fixed size.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
-class Demand(NamedTuple):
+class Workload(NamedTuple):
     """How much a task asks of a model: `samples` about `images` distinct images (or regions of them).
 
     `texts` are read, each once; `pairs` of a text and what it looks at (an image, a pair of images) are computed, `pairs_at_most` where it
@@ -22,7 +22,7 @@ class Demand(NamedTuple):
     choices: Sequence[str] = ()
     shortlist: int = 0
 
-    def part(self, samples: int) -> "Demand":
+    def part(self, samples: int) -> "Workload":
         """Return the demand of a batch, of so many of the samples."""
         shares = [
             -(-count * samples // max(self.samples, 1))
@@ -50,7 +50,7 @@ class Cost(NamedTuple):
     working: float
 
 
-class Room(NamedTuple):
+class MemoryBudget(NamedTuple):
     """What there is to compute with: bytes that are `free` (None: nobody knows), bytes `taken` by this process, and what it fills best.
 
     Batches of more than `largest` samples get no faster.
@@ -62,16 +62,16 @@ class Room(NamedTuple):
 
 
 @runtime_checkable
-class Costed(Protocol):
+class CostModel(Protocol):
     """What a model may offer beside its capabilities: its batches are then as large as its memory, and `run --plan` tells what a run costs.
 
     Whether a model offers this or not: where it raises `harness.errors.MemoryFull`, it is asked again in smaller batches.
     """
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what a demand costs."""
         ...
 
-    def room(self) -> Room:
+    def memory_budget(self) -> MemoryBudget:
         """Return what there is to compute with now."""
         ...

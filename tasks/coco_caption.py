@@ -91,7 +91,7 @@ class COCOCaption(Task):
         captions = list(model.caption(batch.images))
         return [captions[image] for image in batch.image_of[:, 0]]
 
-    def wrong(self, sample: Picture) -> Prediction:
+    def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return no words at all."""
         return ""
 

@@ -106,7 +106,7 @@ class NLVR2(Task):
             )
         )
 
-    def wrong(self, sample: Statement) -> Prediction:
+    def fallback_prediction(self, sample: Statement) -> Prediction:
         """Return the opposite of the truth."""
         return not sample.label
 

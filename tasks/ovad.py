@@ -24,7 +24,7 @@ from harness.images import Region
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
-from harness.workload import Demand
+from harness.workload import Workload
 
 ANNOTATIONS = Needed(
     ("ovad/ovad2000.json", "ovad2000.json"),
@@ -92,11 +92,11 @@ class OVAD(Task):
             for box in annotations.boxes
         ]
 
-    def demand(self, samples: Sequence[Object]) -> Demand:
+    def workload(self, samples: Sequence[Object]) -> Workload:
         """No sentence looks at a box: their features are compared."""
         return (
             super()
-            .demand(samples)
+            .workload(samples)
             ._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
         )
 
@@ -118,7 +118,7 @@ class OVAD(Task):
             [float(str(score)) for score in row] for row in scores
         ]  # `str` writes a float32 with as many digits as it has
 
-    def wrong(self, sample: Object) -> Prediction:
+    def fallback_prediction(self, sample: Object) -> Prediction:
         """Return that it has no attribute at all."""
         return [-1.0] * len(sample.labels)
 

@@ -113,7 +113,7 @@ class RefCOCOPlus(Task):
         """Count the references too."""
         return {**super().counts(samples), "references": len({sample.ref_id for sample in samples})}
 
-    def misfit(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
+    def check_annotation(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Say where an image has not the size that its boxes are measured in."""
         expected = (sample.width, sample.height)
         return (
@@ -133,7 +133,7 @@ class RefCOCOPlus(Task):
         )
         return [[float(number) for number in box] for box in boxes]
 
-    def wrong(self, sample: Expression) -> Prediction:
+    def fallback_prediction(self, sample: Expression) -> Prediction:
         """Return an empty box."""
         return [0.0, 0.0, 0.0, 0.0]
 

@@ -22,7 +22,7 @@ from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import PROTOCOLS, places
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
-from harness.workload import Demand
+from harness.workload import Workload
 
 FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
 KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
@@ -78,16 +78,16 @@ class Retrieval(Task):
             for picture in pictures
         ]
 
-    def demand(self, samples: Sequence[Picture]) -> Demand:
+    def workload(self, samples: Sequence[Picture]) -> Workload:
         """Every image looks for texts and every text for images; a pair that both have found is computed once.
 
         The fewer images find few texts that have not found them: COCO's two lists of 1,280,000 and 6,402,560 pairs unite to little more
         than the longer one.
         """
-        demand = super().demand(samples)
-        images, texts = demand.images, len(demand.texts)
+        workload = super().workload(samples)
+        images, texts = workload.images, len(workload.texts)
         by_image, by_text = images * min(self.shortlist, texts), texts * min(self.shortlist, images)
-        return demand._replace(
+        return workload._replace(
             pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts)
         )
 
@@ -112,11 +112,11 @@ class Retrieval(Task):
         texts = [caption for sample in work.samples for caption in sample.captions]
         wanted = {number[id] for id in work.lacking}
         for matches in model.retrieve(
-            Gallery(images, work.gather), texts, shortlist=self.shortlist, wanted=wanted
+            Gallery(images, work.all_gather), texts, shortlist=self.shortlist, wanted=wanted
         ):
             yield [(work.samples[matches.image].id, as_prediction(matches))]
 
-    def wrong(self, sample: Picture) -> Prediction:
+    def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return that it was compared with no text, so that neither side finds the other."""
         return {"texts": [], "itc": [], "itm": []}
 

@@ -18,7 +18,7 @@ from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, 
 from harness.metrics.vqa import SCORERS
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
-from harness.workload import Demand
+from harness.workload import Workload
 
 SHORTLIST = 128  # `k_test`: answers read to the end, those with the likeliest first words
 IMAGE_FOLDER = {"val": "val2014", "test-dev": "test2015", "test": "test2015"}
@@ -110,9 +110,9 @@ class VQAv2(Task):
             for image, question in asked
         ]
 
-    def demand(self, samples: Sequence[Question]) -> Demand:
+    def workload(self, samples: Sequence[Question]) -> Workload:
         """Every question looks at its image, and is looked at by the likeliest answers."""
-        return super().demand(samples)._replace(choices=samples[0].choices, shortlist=SHORTLIST)
+        return super().workload(samples)._replace(choices=samples[0].choices, shortlist=SHORTLIST)
 
     def counts(self, samples: Sequence[Question]) -> Mapping[str, int]:
         """Count what people answered, and the answers to choose from, too."""
@@ -141,7 +141,7 @@ class VQAv2(Task):
             for sample in samples
         ]
 
-    def wrong(self, sample: Question) -> Prediction:
+    def fallback_prediction(self, sample: Question) -> Prediction:
         """Return an answer that nobody gives."""
         return ""
 

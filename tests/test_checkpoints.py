@@ -9,7 +9,7 @@ from harness.checkpoints import PAPER, SHAPES, entries, find_entry, find_weights
 from harness.errors import DataError, UsageError
 from harness.formats.folder import sha256_of
 from harness.models.xvlm.checkpoint import HEADS, read_checkpoint
-from harness.running.pinned import checked_sha256
+from harness.running.pinned import verified_sha256
 from harness.tables.paper import paper
 
 WEIGHTS = Path(__file__).parent.parent / "harness" / "shapes" / "weights"
@@ -52,10 +52,10 @@ def test_a_task_that_a_model_was_not_released_for_is_refused():
 
 def test_changed_embedded_weights_are_refused(tmp_path, monkeypatch):
     weights = find_weights(SHAPES, task="refcoco+", data=None)
-    assert checked_sha256(weights) == weights.release.sha256
+    assert verified_sha256(weights) == weights.release.sha256
     (tmp_path / "other").write_bytes(b"other")
     with pytest.raises(DataError, match=r"according to checkpoints\.yaml"):
-        checked_sha256(replace(weights, path=tmp_path / "other"))
+        verified_sha256(replace(weights, path=tmp_path / "other"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 def say(message: str) -> None:
-    """Tell the user something beside the results. That nobody listens any more (`2>&1 | head`) is no reason to stop a run."""
+    """Warn the user something beside the results. That nobody listens any more (`2>&1 | head`) is no reason to stop a run."""
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError):

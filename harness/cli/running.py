@@ -33,21 +33,21 @@ def run(options: argparse.Namespace) -> int:
         fresh=options.fresh,
         skip=options.on_error == "skip",
     )
-    with launch.join() as crew:
-        say_once = say if crew.rank == 0 else say_nothing
+    with launch.join() as group:
+        say_once = say if group.rank == 0 else say_nothing
         say_once(launch.notice(request))
-        watch = partial(Progress, stream=sys.stderr if crew.rank == 0 else None, say=say_once)
-        plan = launch.agree_on_plan(request, crew, watch=watch)
+        watch = partial(Progress, stream=sys.stderr if group.rank == 0 else None, say=say_once)
+        plan = launch.agree_on_plan(request, group, progress=watch)
         if plan.left_out:
             say_once(
                 f"left out, as this checkpoint was not released for them: {', '.join(plan.left_out)}"
             )
         if options.plan:
             return _print_plan(
-                launch.foresee(plan, request) if crew.rank == 0 else (), options.format
+                launch.foresee(plan, request) if group.rank == 0 else (), options.format
             )
         return _print_outcomes(
-            launch.carry_out(plan, request, crew, watch=watch, tell=say), options.format
+            launch.carry_out(plan, request, group, progress=watch, warn=say), options.format
         )
 
 

@@ -63,7 +63,7 @@ def data(options: argparse.Namespace) -> int:
         data=options.data,
         decode=options.verify,
         keep=bool(options.build_flat),
-        watch=watch,
+        progress=watch,
     )
     if options.build_flat:
         for sentence in build_flat(found.inspection, Path(options.build_flat)):
@@ -82,13 +82,15 @@ def fetch(options: argparse.Namespace) -> int:
 
     watch = partial(Progress, stream=sys.stderr, say=say)
     chosen = plan.plan_for(
-        options.task, options.split, data=options.data, weights=options.weights, watch=watch
+        options.task, options.split, data=options.data, weights=options.weights, progress=watch
     )
     print(plan.in_words(chosen), flush=True)
     if not options.yes:
         say("nothing was fetched; add --yes to fetch")
         return 0
-    for sentence in work.carry_out(chosen, pace=Pace(connections=options.connections), watch=watch):
+    for sentence in work.carry_out(
+        chosen, pace=Pace(connections=options.connections), progress=watch
+    ):
         print(sentence, flush=True)
     return 0
 

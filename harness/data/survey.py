@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.callbacks import Watch
+from harness.callbacks import Progress
 from harness.data.inventory import Inspection, inspect
-from harness.data.resolve import chosen_data
+from harness.data.resolve import resolve_data
 from harness.data.verify import Misfit, verify
 from harness.registry import find_splits, find_tasks
 
@@ -32,17 +32,17 @@ def survey(
     data: str | None,
     decode: bool,
     keep: bool,
-    watch: Watch,
+    progress: Progress,
 ) -> Survey:
     """Look at what tasks (all where none is named) need, `decode` every image where that is asked for, and `keep` the samples.
 
     Raises UsageError for an unknown name, MissingError where there is no such folder.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
-    folder = chosen_data(data, {task.name: names for task, names in wanted}, watch=watch)
-    with watch("files") as report:
+    folder = resolve_data(data, {task.name: names for task, names in wanted}, progress=progress)
+    with progress("files") as report:
         inspection = inspect(folder, wanted, report=report, keep=keep or decode)
     if not decode:
         return Survey(inspection, None)
-    with watch("images") as report:
+    with progress("images") as report:
         return Survey(inspection, verify(inspection.read, workers=WORKERS, report=report))

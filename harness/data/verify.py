@@ -82,7 +82,9 @@ def _misfits(path: Path, uses: Sequence[_Use]) -> Iterator[Misfit]:
     width, height = (int(number) for number in sizes[path])
     reasons: dict[str, dict[str, None]] = {}
     for use in uses:
-        if reason := use.task.misfit(use.sample, [(width, height)] * len(use.sample.images)):
+        if reason := use.task.check_annotation(
+            use.sample, [(width, height)] * len(use.sample.images)
+        ):
             reasons.setdefault(reason, {})[use.title] = None
     for reason, found in reasons.items():
         yield Misfit(path, reason, tuple(found))

@@ -173,10 +173,8 @@ def _metrics(base: Result, result: Result) -> list[str]:
 def _cell(base: Result, result: Result, metric: str) -> Cell:
     """Return a cell with what both sides say of a metric."""
     was, is_now = base.record.metrics.get(metric), result.record.metrics.get(metric)
-    both = was is not None and is_now is not None
-    return replace(
-        _named(result, metric), baseline=was, now=is_now, difference=is_now - was if both else None
-    )  # type: ignore[operator]
+    difference = None if was is None or is_now is None else is_now - was
+    return replace(_named(result, metric), baseline=was, now=is_now, difference=difference)
 
 
 def _rescored(base: Result, result: Result, metric: str) -> Cell:

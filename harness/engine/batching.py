@@ -14,20 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.engine.chunks import Grain
+from harness.engine.chunks import ChunkSizes
 from harness.engine.device import send
 
 WASTE = 0.1  # the share of padding that a group may have, unless it is one of few: a small matrix product costs more than some padding
 
 
-def by_length(lengths: Sequence[int], grain: Grain) -> Iterator[list[int]]:
+def by_length(lengths: Sequence[int], chunk_sizes: ChunkSizes) -> Iterator[list[int]]:
     """Yield groups of texts, by index and shortest first, which padded to their longest waste little and are no more than fill a device."""
     group: list[int] = []
     filled = 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         seats = (len(group) + 1) * lengths[index]
         wasted = seats - filled - lengths[index]
-        if group and (seats > grain.tokens or (len(group) >= grain.few and wasted > WASTE * seats)):
+        if group and (
+            seats > chunk_sizes.tokens or (len(group) >= chunk_sizes.few and wasted > WASTE * seats)
+        ):
             yield group
             group, filled = [], 0
         group.append(index)
@@ -56,10 +58,10 @@ class Table:
 
 
 def seat(
-    texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], grain: Grain
+    texts: Sequence[Sequence[int]], memory_of: NDArray[np.int64], chunk_sizes: ChunkSizes
 ) -> Iterator[Table]:
     """Yield tables, on the host, that seat all texts, given as token ids, each at its memory, `memory_of` [N]."""
-    for group in by_length([len(text) for text in texts], grain):
+    for group in by_length([len(text) for text in texts], chunk_sizes):
         chosen = np.array(sorted(group), dtype=np.int64)
         memories, row = np.unique(memory_of[chosen], return_inverse=True)
         row = row.reshape(-1).astype(np.int64)

@@ -6,7 +6,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Grain:
+class ChunkSizes:
     """What fills a kind of device: on a CPU what its caches serve well, on a GPU what takes longer to compute than to ask for."""
 
     samples: int  # in a batch
@@ -19,11 +19,13 @@ class Grain:
 
 IMAGE = 96 * 96  # patches of an image of 384 px
 GRAINS = {
-    "cpu": Grain(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),
-    "cuda": Grain(samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048),
+    "cpu": ChunkSizes(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),
+    "cuda": ChunkSizes(
+        samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048
+    ),
 }
 
 
-def grain_of(device: torch.device) -> Grain:
+def chunk_sizes_of(device: torch.device) -> ChunkSizes:
     """Return what fills a device."""
     return GRAINS[device.type]

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.engine.chunks import Grain, grain_of
+from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.memory import free_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
-from harness.workload import Room
+from harness.workload import MemoryBudget
 
 DTYPES = {
     "float32": torch.float32,
@@ -48,21 +48,23 @@ class Device:
         return DTYPES[self.dtype]
 
     @property
-    def grain(self) -> Grain:
+    def chunk_sizes(self) -> ChunkSizes:
         """How much is computed at a time."""
-        return grain_of(self.torch)
+        return chunk_sizes_of(self.torch)
 
     def send(self, tensor: Tensor) -> Tensor:
         """Return a tensor of the host on the device, as `send` does."""
         return send(tensor, self.torch)
 
-    def room(self) -> Room:
+    def memory_budget(self) -> MemoryBudget:
         """Return what there is to compute with: of the device's memory, this process's share among those on this machine."""
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if self.torch.type == "cpu":
             free = free_memory()
-            return Room(
-                None if free is None else free // processes, taken_memory(), self.grain.samples
+            return MemoryBudget(
+                None if free is None else free // processes,
+                taken_memory(),
+                self.chunk_sizes.samples,
             )
         free, _ = torch.cuda.mem_get_info(self.torch)
         taken, reserved = (
@@ -70,7 +72,7 @@ class Device:
             torch.cuda.memory_reserved(self.torch),
         )
         sharing = -(-processes // torch.cuda.device_count())
-        return Room((free + reserved - taken) // sharing, taken, self.grain.samples)
+        return MemoryBudget((free + reserved - taken) // sharing, taken, self.chunk_sizes.samples)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -95,7 +97,7 @@ class Device:
 
 
 @contextmanager
-def exactly(device: torch.device) -> Iterator[None]:
+def float32_context(device: torch.device) -> Iterator[None]:
     """Compute in float32, whatever a run computes in."""
     with torch.autocast(device.type, enabled=False), _products("ieee"):
         yield
@@ -113,7 +115,7 @@ def _products(precision: str) -> Iterator[None]:
         matrices.fp32_precision, convolutions.fp32_precision = before
 
 
-class Awaited:
+class AsyncCopy:
     """Numbers on their way from a device to the host; the device may have other things to do meanwhile."""
 
     def __init__(self, numbers: Tensor) -> None:
@@ -124,7 +126,7 @@ class Awaited:
                 torch.cuda.current_stream(numbers.device)
             )  # of this device, whichever torch takes for the current one
 
-    def here(self) -> NDArray[Any]:
+    def wait(self) -> NDArray[Any]:
         """Wait for them, and return them."""
         if self._there is not None:
             self._there.synchronize()

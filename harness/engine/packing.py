@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.engine.chunks import Grain
+from harness.engine.chunks import ChunkSizes
 from harness.engine.device import send
 
 
@@ -83,20 +83,20 @@ class Strip:
         return Strip(send(self.texts, device), self.length, send(self.first, device), tuple(runs))
 
 
-def lay_out(lengths: Sequence[int], grain: Grain) -> Iterator[Strip]:
+def lay_out(lengths: Sequence[int], chunk_sizes: ChunkSizes) -> Iterator[Strip]:
     """Yield strips of all texts, of at most as many tokens as fill a device (of one text, if it has more)."""
     order = torch.tensor(lengths, dtype=torch.long).sort(stable=True)
     end = order.values.cumsum(0)
     begin = 0
     while begin < len(end):
         before = int(end[begin - 1]) if begin else 0
-        stop = max(begin + 1, int(torch.searchsorted(end, before + grain.tokens, right=True)))
+        stop = max(begin + 1, int(torch.searchsorted(end, before + chunk_sizes.tokens, right=True)))
         length = order.values[begin:stop]
         yield Strip(
             order.indices[begin:stop],
             length,
             length.cumsum(0) - length,
-            tuple(_runs(length, grain.alike)),
+            tuple(_runs(length, chunk_sizes.alike)),
         )
         begin = stop
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.engine.device import exactly
+from harness.engine.device import float32_context
 
 ROWS = 256  # compared at a time with everything on the other side: memory grows with the pairs, not with images times texts
 
@@ -28,7 +28,7 @@ def cosines(asking: Tensor, asked: Tensor) -> Tensor:
 
     Fewer bits would make equal what is not, and this is where it is decided what is looked at at all.
     """
-    with exactly(asking.device):
+    with float32_context(asking.device):
         return asking.float() @ asked.float().T
 
 

@@ -46,13 +46,13 @@ def config_file() -> Path:
     )
 
 
-def configured(key: str, *, flag: str | None = None) -> Path | None:
-    """Return the folder chosen for `data` or `checkpoints`, as `words_for` does."""
-    chosen = words_for(key, flag=flag)
+def configured_folder(key: str, *, flag: str | None = None) -> Path | None:
+    """Return the folder chosen for `data` or `checkpoints`, as `setting` does."""
+    chosen = setting(key, flag=flag)
     return Path(chosen).expanduser() if chosen else None
 
 
-def words_for(key: str, *, flag: str | None = None) -> str | None:
+def setting(key: str, *, flag: str | None = None) -> str | None:
     """Return what was chosen for `data` or `checkpoints`: by the flag, else by the environment, else by the configuration file.
 
     Raises UsageError for a flag without a folder, DataError for a configuration file that cannot be read.

@@ -4,9 +4,9 @@ Both are computed from counts of the whole split and are no mean over images. So
 (Denkowski & Lavie 2014, the English ranking parameters), from the statistics that its program prints for each image. Golden `caption_eval`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,12 @@ class Meteor:
         return counts
 
 
-def bleu_counts(parts: Sequence[dict[str, object]], *, order: int) -> NDArray[np.int32]:
+def bleu_counts(parts: Sequence[Mapping[str, Any]], *, order: int) -> NDArray[np.int32]:
     """Return the counts of `Bleu` from what the scorer has cooked of each image (`ctest`, and its closest reference in `closest`)."""
     rows = [
         [*part["correct"][:order], *part["guess"][:order], part["testlen"], part["closest"]]
         for part in parts
-    ]  # type: ignore[index]
+    ]
     return np.array(rows, dtype=np.int32)
 
 

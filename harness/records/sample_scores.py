@@ -30,7 +30,7 @@ BEGINNING = 8  # bytes of a prediction's SHA-256 that are kept
 
 
 @dataclass(frozen=True)
-class Contributions:
+class SampleScores:
     """The samples in the order of the annotation file: their `ids`, a digest of each prediction, and what each got.
 
     `by_sample` is name -> values, more is better; `statistics` are those of the metrics, by name.
@@ -50,7 +50,7 @@ def digest(prediction: Any) -> int:
     )
 
 
-def write_contributions(path: Path, contributions: Contributions) -> None:
+def write_sample_scores(path: Path, contributions: SampleScores) -> None:
     """Write contributions all at once; the same ones give the same bytes. Arrays that several statistics share are written once.
 
     A statistic of a kind that is not known here (a task of another package) is left out: its metric has an interval and no comparison.
@@ -80,7 +80,7 @@ def write_contributions(path: Path, contributions: Contributions) -> None:
         ) from error
 
 
-def read_contributions(path: Path) -> Contributions:
+def read_sample_scores(path: Path) -> SampleScores:
     """Read contributions. Raises DataError for a file that holds none."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -88,7 +88,7 @@ def read_contributions(path: Path) -> Contributions:
         ids, names = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
         packed = json.loads(str(content["statistics"]))
         statistics = {name: _unpacked(value, content) for name, value in packed.items()}
-        found = Contributions(
+        found = SampleScores(
             ids, content["digests"], dict(zip(names, content["values"], strict=True)), statistics
         )
         if any(len(values) != len(ids) for values in (found.digests, *found.by_sample.values())):

@@ -13,7 +13,7 @@ from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import stored_bytes, stored_predictions
 from harness.records.record import ResultRecord, find_records, read_record
 from harness.records.sample_scores import SUFFIX as CONTRIBUTIONS
-from harness.records.sample_scores import Contributions, read_contributions
+from harness.records.sample_scores import SampleScores, read_sample_scores
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Result:
         return f"{self.record.checkpoint['name']} {self.record.task} {self.record.split}"
 
     @cached_property
-    def contributions(self) -> Contributions:
+    def contributions(self) -> SampleScores:
         """What its samples contributed. Raises MissingError where it was not kept, DataError where it is that of another record."""
         path = self._beside(CONTRIBUTIONS)
         if not path.is_file():
@@ -40,7 +40,7 @@ class Result:
             raise DataError(
                 f"{path}: is not what the record beside it was made with; score the predictions again"
             )
-        return read_contributions(path)
+        return read_sample_scores(path)
 
     @cached_property
     def predictions(self) -> Mapping[Any, Any] | None:

@@ -1,7 +1,7 @@
 """The processes of one run. Each predicts its share; they tell one another things, and nothing is added up.
 
 `torchrun --nproc-per-node N --no-python xvlm-eval run ...` starts N processes (on several machines, if you like), which find one another by
-the variables it sets. One process alone is a crew of its own. How processes talk is in `harness/running/torchrun.py`.
+the variables it sets. One process alone is a group of its own. How processes talk is in `harness/running/torchrun.py`.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Crew(Protocol):
+class ProcessGroup(Protocol):
     """What a process knows of the others."""
 
     @property
@@ -24,7 +24,7 @@ class Crew(Protocol):
         """How many there are."""
         ...
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """Return what each process gave, in order of rank. All have to come here: whoever comes first waits."""
         ...
 
@@ -33,15 +33,15 @@ class Crew(Protocol):
         ...
 
 
-class Alone:
-    """A crew of one."""
+class SingleProcess:
+    """A group of one."""
 
     rank, size = 0, 1
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         return [value]
 
     def count(self, name: str, more: int) -> int:
@@ -49,11 +49,11 @@ class Alone:
         return self._counts[name]
 
 
-def share(items: Sequence[T], crew: Crew) -> Sequence[T]:
+def share(items: Sequence[T], group: ProcessGroup) -> Sequence[T]:
     """Return this process's share: every so-manyth item, so that what is long is spread evenly."""
-    return items[crew.rank :: crew.size]
+    return items[group.rank :: group.size]
 
 
-def is_one_of_many() -> bool:
+def started_by_torchrun() -> bool:
     """Whether this process was started together with others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ

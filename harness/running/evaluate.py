@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.callbacks import Report, Tell
+from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.files.parsing import read_json
@@ -29,11 +29,11 @@ from harness.records.record import (
     write_result,
 )
 from harness.records.sample_scores import SUFFIX as CONTRIBUTIONS
-from harness.records.sample_scores import Contributions, digest, write_contributions
-from harness.running.distributed import Alone, Crew
+from harness.records.sample_scores import SampleScores, digest, write_sample_scores
+from harness.running.distributed import ProcessGroup, SingleProcess
 from harness.running.fingerprint import fingerprint_inputs
 from harness.running.predict import Batching, Speed, fitting_batch_size, predict
-from harness.running.shards import open_shared, take_in_parts
+from harness.running.shards import merge_shards, open_sharded
 from harness.running.skipped import KEY, as_scored, reasons
 from harness.task import Prediction, Sample, SampleId, Scores, Task
 
@@ -81,35 +81,35 @@ def evaluate(
     speed: Speed,
     fresh: bool,
     report: Report,
-    tell: Tell,
-    crew: Crew | None = None,
+    warn: Warn,
+    group: ProcessGroup | None = None,
     skip: bool = False,
 ) -> Outcome | None:
     """Carry out a run, going on where an earlier one stopped, and return its outcome.
 
     Whatever was predicted before an error or a kill stays on disk; `fresh` discards what an earlier run left. Of several processes, a
-    `crew`, each predicts its share, and the first one has the outcome. `tell` is told what the user should know beside.
+    `group`, each predicts its share, and the first one has the outcome. `tell` is told what the user should know beside.
     """
-    crew = crew or Alone()
+    group = group or SingleProcess()
     began = time.monotonic()
     everything = run.task.load(run.data, run.split)
     if run.limit is not None and run.limit >= len(everything):
         run = replace(run, limit=None)
-    run = replace(run, checkpoint={**run.checkpoint, **model.made_of})
+    run = replace(run, checkpoint={**run.checkpoint, **model.provenance})
     samples = everything if run.limit is None else subset(everything, run.limit)
     identity = identify(run, model, samples, total=len(everything))
     path = run.path(out, PREDICTIONS)
-    size = speed.batch_size or min(crew.gather(fitting_batch_size(run.task, model, samples)))
+    size = speed.batch_size or min(group.all_gather(fitting_batch_size(run.task, model, samples)))
     begun_with = {**software(), "processor": processor(), "batch_size": size}
-    inputs = fingerprint_inputs(run.task, model, samples) if crew.rank == 0 else {}
-    with open_shared(
-        path, identity, software=begun_with, inputs=inputs, fresh=fresh, crew=crew
+    inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
+    with open_sharded(
+        path, identity, software=begun_with, inputs=inputs, fresh=fresh, group=group
     ) as shared:
         loaded = time.monotonic()
-        if crew.rank == 0 and len(shared.before) < len(samples):
+        if group.rank == 0 and len(shared.before) < len(samples):
             remove_record(run.path(out))
         if speed.batch_size is None:  # a run goes on in the batches it began with, wherever it does
-            size = crew.gather(_noted_batch_size(shared.file) or size)[0]
+            size = group.all_gather(_noted_batch_size(shared.file) or size)[0]
         speed, label = (
             replace(speed, batch_size=size),
             f"{run.checkpoint['name']} {run.task.name} {run.split}",
@@ -122,14 +122,14 @@ def evaluate(
             speed=speed,
             label=label,
             report=report,
-            tell=tell,
-            crew=crew,
+            warn=warn,
+            group=group,
             skip=run.skip,
         )
         predicted = time.monotonic()
-        if crew.rank == 0:
-            batching = Batching.of_all(crew.gather(own))  # the others have closed their parts
-            take_in_parts(shared.file, identity)
+        if group.rank == 0:
+            batching = Batching.of_all(group.all_gather(own))  # the others have closed their parts
+            merge_shards(shared.file, identity)
             report(len(shared.file.done), len(samples))
             outcome = _finish(
                 run, samples, shared.file, identity=identity, out=out, batching=batching
@@ -146,11 +146,11 @@ def evaluate(
                     "seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
                     **batching._asdict(),
                     "workers": speed.workers,
-                    "processes": crew.size,
+                    "processes": group.size,
                 }
                 _add_timings(run.path(out, ".timings.json"), sitting, first=not shared.before)
             return outcome
-    crew.gather(own)
+    group.all_gather(own)
     return None
 
 
@@ -241,13 +241,13 @@ def make_record(
     """Score complete predictions, and write what each sample contributed beside them. Raises DataError where they are not complete."""
     check_complete(run, samples, file)
     scores = (
-        run.task.awaited()
+        run.task.pending_scores()
         if run.split in run.task.hidden
         else run.task.score(samples, as_scored(run.task, samples, file.done))
     )
     left_out = reasons(file.done)
     contributions = file.path.with_name(file.path.name.replace(PREDICTIONS, CONTRIBUTIONS))
-    write_contributions(contributions, contributed(scores, samples, file.done))
+    write_sample_scores(contributions, contributed(scores, samples, file.done))
     return ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
@@ -273,9 +273,9 @@ def make_record(
 
 def contributed(
     scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
-) -> Contributions:
+) -> SampleScores:
     """Return what each sample contributed to its scores."""
-    return Contributions(
+    return SampleScores(
         ids=[sample.id for sample in samples],
         digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
         by_sample={

@@ -1,4 +1,4 @@
-"""Tell what runs will take before they are begun: how much there is to do, in how much memory, and about how long.
+"""Warn what runs will take before they are begun: how much there is to do, in how much memory, and about how long.
 
 What there is to do follows from the data and the sizes of the model. How long that takes is measured on a few samples, decoded and
 predicted as in a run, and taken on to all of them by the operations that they cost.
@@ -16,7 +16,7 @@ from harness.rendering import Table
 from harness.running.loader import load_batches
 from harness.running.predict import Speed, fitting_batch_size
 from harness.task import Sample, Task, Work
-from harness.workload import Costed, Demand
+from harness.workload import CostModel, Workload
 
 PROBE_SECONDS = 3.0  # after which no further probe is begun, ...
 PROBES = 8  # ... or after so many
@@ -74,28 +74,30 @@ def forecast(
     """
     if not samples:
         raise DataError(f"{task.name} {split}: the annotations hold no sample of this split")
-    demand = task.demand(samples)
+    workload = task.workload(samples)
     size = speed.batch_size or fitting_batch_size(task, model, samples)
-    costs = model.cost(demand) if isinstance(model, Costed) else None
+    costs = model.cost(workload) if isinstance(model, CostModel) else None
     peak = None
-    if isinstance(model, Costed) and costs:
+    if isinstance(model, CostModel) and costs:
         peak = (
-            model.room().taken
+            model.memory_budget().taken
             + costs.kept
-            + model.cost(demand.part(min(size, len(samples)))).working
+            + model.cost(workload.part(min(size, len(samples)))).working
         )
     probes = _probes(task, model, samples, size=size, workers=speed.workers)
     return Forecast(
         task=task.name,
         split=split,
-        samples=demand.samples,
-        images=demand.images,
-        pairs=demand.pairs,
-        pairs_at_most=demand.pairs_at_most,
+        samples=workload.samples,
+        images=workload.images,
+        pairs=workload.pairs,
+        pairs_at_most=workload.pairs_at_most,
         flops=costs.flops if costs else None,
         batch_size=size,
         peak_bytes=peak,
-        seconds=_seconds(model, demand, [(task.demand(probe.samples), probe) for probe in probes]),
+        seconds=_seconds(
+            model, workload, [(task.workload(probe.samples), probe) for probe in probes]
+        ),
         probe_samples=max(len(probe.samples) for probe in probes),
         probe_seconds=sum(probe.loading + probe.computing for probe in probes),
     )
@@ -136,21 +138,21 @@ def _timed(task: Task, model: Model, samples: Sequence[Sample], *, workers: int)
     return _Probe(samples, loaded - began, time.monotonic() - loaded)
 
 
-def _seconds(model: Model, demand: Demand, probed: Sequence[tuple[Demand, _Probe]]) -> float:
+def _seconds(model: Model, workload: Workload, probed: Sequence[tuple[Workload, _Probe]]) -> float:
     """Return how long a demand will take: as long as loading or computing, whichever is slower, since a run loads ahead.
 
     The fastest probe counts: first calls are slow, small batches too, and now and then the machine does something else.
     """
-    computing = min(probe.computing * _times_more(model, demand, part) for part, probe in probed)
-    loading = min(probe.loading * demand.images / part.images for part, probe in probed)
+    computing = min(probe.computing * _times_more(model, workload, part) for part, probe in probed)
+    loading = min(probe.loading * workload.images / part.images for part, probe in probed)
     return max(computing, loading)
 
 
-def _times_more(model: Model, demand: Demand, probed: Demand) -> float:
+def _times_more(model: Model, workload: Workload, probed: Workload) -> float:
     """Return how many times as much a demand costs as the one that was probed."""
-    if isinstance(model, Costed):
-        return model.cost(demand).flops / model.cost(probed).flops
-    return demand.samples / probed.samples
+    if isinstance(model, CostModel):
+        return model.cost(workload).flops / model.cost(probed).flops
+    return workload.samples / probed.samples
 
 
 def _in_units(operations: float) -> str:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.callbacks import Report, Tell, Watch, unwatched
+from harness.callbacks import Progress, Report, Warn, no_progress
 from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.data.hub.copies import is_hub
-from harness.data.resolve import chosen_data
+from harness.data.resolve import resolve_data
 from harness.errors import CapabilityError, MissingError
-from harness.files.paths import config_file, words_for
+from harness.files.paths import config_file, setting
 from harness.formats.folder import DataFolder
 from harness.registry import find_splits, find_tasks, load_model, task_names
-from harness.running.distributed import Alone, Crew, is_one_of_many
+from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import Outcome, Run, evaluate, subset
 from harness.running.forecast import Forecast, forecast
-from harness.running.pinned import checked_sha256, note_first_use
+from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.predict import Speed
 from harness.task import Task
 
@@ -61,7 +61,7 @@ class Plan:
 
 def notice(request: Request) -> str:
     """Return the first line of a run: which data and which weights; and for the embedded benchmark, how to evaluate on real data."""
-    words = words_for("data", flag=request.data)
+    words = setting("data", flag=request.data)
     if words is not None:
         return f"data of {words}, evaluated with {request.checkpoint or PAPER}"
     return (
@@ -70,9 +70,9 @@ def notice(request: Request) -> str:
     )
 
 
-def make_plan(request: Request, *, watch: Watch = unwatched) -> Plan:
+def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
     """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    words = words_for("data", flag=request.data)
+    words = setting("data", flag=request.data)
     hub = words is not None and is_hub(words)
     checkpoint = request.checkpoint or (PAPER if words else SHAPES)
     tasks, left_out = _tasks(request.tasks, checkpoint)
@@ -95,7 +95,7 @@ def make_plan(request: Request, *, watch: Watch = unwatched) -> Plan:
             lacking |= dict.fromkeys(str(error).splitlines())
     if lacking and hub:
         raise _missing(lacking)  # before gigabytes are read for nothing
-    data = chosen_data(request.data, splits, watch=watch)
+    data = resolve_data(request.data, splits, progress=progress)
     files = [
         needed
         for task in tasks
@@ -112,32 +112,32 @@ def _missing(what: Iterable[str]) -> MissingError:
     return MissingError("\n  ".join([f"missing ({len(lines)}):", *lines]))
 
 
-def join() -> AbstractContextManager[Crew]:
+def join() -> AbstractContextManager[ProcessGroup]:
     """Join the other processes of this run, where torchrun started several."""
-    if not is_one_of_many():
-        return nullcontext(Alone())
+    if not started_by_torchrun():
+        return nullcontext(SingleProcess())
     from harness.running.torchrun import joined  # imports torch: not before it is needed
 
     return joined()
 
 
-def agree_on_plan(request: Request, crew: Crew, *, watch: Watch) -> Plan:
+def agree_on_plan(request: Request, group: ProcessGroup, *, progress: Progress) -> Plan:
     """Return `make_plan`'s plan, the first process before the others: it may have to write the embedded benchmark, or data from the hub."""
-    if crew.rank == 0:
-        plan = make_plan(request, watch=watch)
-        crew.gather(None)
+    if group.rank == 0:
+        plan = make_plan(request, progress=progress)
+        group.all_gather(None)
         return plan
-    crew.gather(None)
+    group.all_gather(None)
     return make_plan(request)
 
 
 def carry_out(
     plan: Plan,
     request: Request,
-    crew: Crew,
+    group: ProcessGroup,
     *,
-    watch: Callable[[str], AbstractContextManager[Report]],
-    tell: Tell,
+    progress: Callable[[str], AbstractContextManager[Report]],
+    warn: Warn,
 ) -> Iterator[Outcome]:
     """Yield each outcome as soon as it is there, in the first process.
 
@@ -145,10 +145,10 @@ def carry_out(
     """
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
-        sha256 = checked_sha256(part.weights)
+        sha256 = verified_sha256(part.weights)
         model = _loaded(part, request)
-        if crew.rank == 0:
-            note_first_use(part.weights, sha256)
+        if group.rank == 0:
+            pin_on_first_use(part.weights, sha256)
         name = part.weights.name
         checkpoint = {
             "name": name,
@@ -167,7 +167,7 @@ def carry_out(
                 limit=request.limit,
                 skip=request.skip,
             )
-            with watch(f"{name} {part.task.name} {split}") as report:
+            with progress(f"{name} {part.task.name} {split}") as report:
                 outcome = evaluate(
                     run,
                     model,
@@ -175,8 +175,8 @@ def carry_out(
                     speed=speed,
                     fresh=request.fresh,
                     report=report,
-                    tell=tell,
-                    crew=crew,
+                    warn=warn,
+                    group=group,
                 )
             if outcome is not None:
                 yield outcome
@@ -186,7 +186,7 @@ def foresee(plan: Plan, request: Request) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process, from its beginning; predicts a few samples, writes nothing."""
     speed = Speed(batch_size=request.batch_size, workers=request.workers)
     for part in plan.parts:
-        checked_sha256(part.weights)
+        verified_sha256(part.weights)
         model = _loaded(part, request)
         for split in part.splits:
             samples = part.task.load(plan.data, split)

@@ -16,7 +16,7 @@ from harness.files.paths import cache
 from harness.formats.folder import sha256_of
 
 
-def checked_sha256(weights: Weights) -> str:
+def verified_sha256(weights: Weights) -> str:
     """Return the SHA-256 of a weight file; raises CheckpointError if it is not the one known."""
     found = sha256_of(weights.path)
     if weights.release is None:
@@ -35,7 +35,7 @@ def checked_sha256(weights: Weights) -> str:
     return found
 
 
-def note_first_use(weights: Weights, sha256: str) -> None:
+def pin_on_first_use(weights: Weights, sha256: str) -> None:
     """Note the hash of a file that has just been loaded, where none is known for its name.
 
     A cache that cannot be written is no reason not to evaluate: the hash is in the record anyway.

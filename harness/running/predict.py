@@ -10,15 +10,15 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from harness.callbacks import Report, Tell
+from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.errors import HarnessError, MemoryFull
-from harness.running.distributed import Crew, share
+from harness.running.distributed import ProcessGroup, share
 from harness.running.loader import cut, load_batches, plan_batches
-from harness.running.shards import SharedFile
+from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.task import Batch, Prediction, Sample, SampleId, Task, Work
-from harness.workload import Costed
+from harness.workload import CostModel
 
 T = TypeVar("T")
 
@@ -56,13 +56,13 @@ def predict(
     task: Task,
     model: Model,
     samples: Sequence[Sample],
-    shared: SharedFile,
+    shared: ShardedPredictions,
     *,
     speed: Speed,
     label: str,
     report: Report,
-    tell: Tell,
-    crew: Crew,
+    warn: Warn,
+    group: ProcessGroup,
     skip: bool = False,
 ) -> Batching:
     """Predict what this process is to predict of what is lacking. `label` names the run among all that the processes carry out.
@@ -73,19 +73,19 @@ def predict(
     report(len(shared.before), len(samples))
     if len(shared.before) == len(samples):
         return Batching(None, None)
-    size = min(crew.gather(speed.batch_size or fitting_batch_size(task, model, samples)))
+    size = min(group.all_gather(speed.batch_size or fitting_batch_size(task, model, samples)))
     # Planned over all samples, and a batch of which only a part was written is computed whole: the last digits of a float depend on what
     # shares a matrix product, and a resumed run has to end in the same bytes, as has one of more processes.
-    planned = share(plan_batches(samples, size), crew)
+    planned = share(plan_batches(samples, size), group)
     own = frozenset(
         sample.id for batch in planned for sample in batch if sample.id not in shared.before
     )
-    fits, gathering = size, _Once(crew)
+    fits, gathering = size, _Once(group)
     unreadable: list[tuple[SampleId, Prediction]] = []
 
     def left_out(sample: Sample, reason: str) -> None:
         if sample.id in own:
-            tell(f"{label}: sample {sample.id} is skipped and counts as wrong: {reason}")
+            warn(f"{label}: sample {sample.id} is skipped and counts as wrong: {reason}")
             unreadable.append((sample.id, skipped(reason)))
 
     while True:
@@ -102,7 +102,9 @@ def predict(
                 workers=speed.workers,
                 leave_out=left_out if skip else None,
             )
-            work = _work(samples, own - shared.done, batches, load=load, gather=gathering.gather)
+            work = _work(
+                samples, own - shared.done, batches, load=load, all_gather=gathering.all_gather
+            )
             for answered in chain(
                 task.answer(model, work), [()]
             ):  # at last, what was left out after the last prediction
@@ -113,7 +115,7 @@ def predict(
                 }
                 unreadable.clear()
                 shared.file.append(new.items())
-                report(len(shared.before) + crew.count(label, len(new)), len(samples))
+                report(len(shared.before) + group.count(label, len(new)), len(samples))
         except (MemoryFull, MemoryError) as error:
             full = (
                 str(error) or "out of memory"
@@ -125,7 +127,7 @@ def predict(
                 f"{full}, {_no_remedy(fits)}; what was predicted is kept, the same command goes on"
             )
         fits //= 2
-        tell(f"{label}: {full}; going on with batches of {fits}")
+        warn(f"{label}: {full}; going on with batches of {fits}")
 
 
 def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> int:
@@ -133,14 +135,14 @@ def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> i
 
     A power of two, so that a run that goes on on the same machine computes the same batches, however much is free to the byte.
     """
-    if not isinstance(model, Costed):
+    if not isinstance(model, CostModel):
         return USUAL
-    room, demand = model.room(), task.demand(samples)
+    room, workload = model.memory_budget(), task.workload(samples)
     if room.free is None:
         return min(USUAL, room.largest)
-    left = SHARE * room.free - model.cost(demand).kept
+    left = SHARE * room.free - model.cost(workload).kept
     size = room.largest
-    while size > 1 and model.cost(demand.part(size)).working > left:
+    while size > 1 and model.cost(workload.part(size)).working > left:
         size //= 2
     return size
 
@@ -151,7 +153,7 @@ def _work(
     planned: Sequence[Sequence[Sample]],
     *,
     load: Callable[[Sequence[Sequence[Sample]]], Iterator[Batch]],
-    gather: Callable[[Any], list[Any]],
+    all_gather: Callable[[Any], list[Any]],
 ) -> Work:
     def batches(everything: bool) -> Iterator[Batch]:
         return load(
@@ -162,7 +164,7 @@ def _work(
             ]
         )
 
-    return Work(samples, lacking, batches, gather)
+    return Work(samples, lacking, batches, all_gather)
 
 
 class _Once:
@@ -172,12 +174,12 @@ class _Once:
     that compares its samples with one another has seen all of its batches by then.
     """
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew, self.done = crew, False
+    def __init__(self, group: ProcessGroup) -> None:
+        self._group, self.done = group, False
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         self.done = True
-        return self._crew.gather(value)
+        return self._group.all_gather(value)
 
 
 def _no_remedy(fits: int) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.callbacks import unwatched
-from harness.data.resolve import chosen_data
+from harness.callbacks import no_progress
+from harness.data.resolve import resolve_data
 from harness.errors import DataError, UsageError
 from harness.formats.submissions import matched
 from harness.records.predictions import HEAD, stored_predictions
@@ -50,7 +50,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, data: str 
         raise UsageError(
             f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}"
         )
-    folder = chosen_data(data, {task.name: [split]}, watch=unwatched)
+    folder = resolve_data(data, {task.name: [split]}, progress=no_progress)
     samples = task.load(folder, split)
     if _is_ours(predictions):
         scores = task.score(

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from harness.errors import UsageError
 from harness.records.predictions import PredictionFile, open_predictions
-from harness.running.distributed import Crew
+from harness.running.distributed import ProcessGroup
 
 
-class SharedFile(NamedTuple):
+class ShardedPredictions(NamedTuple):
     """Where this process writes its predictions, and the samples that were predicted before it began, by any process."""
 
     file: PredictionFile
@@ -26,41 +26,41 @@ class SharedFile(NamedTuple):
 
 
 @contextmanager
-def open_shared(
+def open_sharded(
     path: Path,
     identity: Mapping[str, Any],
     *,
     software: Mapping[str, Any],
     inputs: Mapping[str, Any],
     fresh: bool,
-    crew: Crew,
-) -> Iterator[SharedFile]:
+    group: ProcessGroup,
+) -> Iterator[ShardedPredictions]:
     """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it.
 
     Raises UsageError where another machine writes into a folder of its own.
     """
-    if crew.rank == 0:
+    if group.rank == 0:
         with open_predictions(
             path, identity, software=software, inputs=inputs, fresh=fresh
         ) as file:
             if fresh:
                 _remove_parts(path)
-            take_in_parts(file, identity)
-            (before, *_) = crew.gather(frozenset(file.done))
-            yield SharedFile(file, before)
+            merge_shards(file, identity)
+            (before, *_) = group.all_gather(frozenset(file.done))
+            yield ShardedPredictions(file, before)
     else:
-        (before, *_) = crew.gather(frozenset())
+        (before, *_) = group.all_gather(frozenset())
         if not path.exists():
             raise UsageError(
-                f"{path}: process {crew.rank} does not see this file of the first one; --out has to be a folder that all share"
+                f"{path}: process {group.rank} does not see this file of the first one; --out has to be a folder that all share"
             )
         with open_predictions(
-            _part(path, crew.rank), identity, software=software, fresh=True
+            _part(path, group.rank), identity, software=software, fresh=True
         ) as file:
-            yield SharedFile(file, before)
+            yield ShardedPredictions(file, before)
 
 
-def take_in_parts(file: PredictionFile, identity: Mapping[str, Any]) -> None:
+def merge_shards(file: PredictionFile, identity: Mapping[str, Any]) -> None:
     """Append what the parts beside a file hold, and remove them. Raises IdentityError for a part of another run."""
     for path in _parts(file.path):
         with open_predictions(path, identity, software={}) as part:

@@ -33,7 +33,7 @@ def as_scored(
     if not reasons(predictions):
         return predictions
     return {
-        s.id: task.wrong(s) if _is_skipped(predictions[s.id]) else predictions[s.id]
+        s.id: task.fallback_prediction(s) if _is_skipped(predictions[s.id]) else predictions[s.id]
         for s in samples
     }
 

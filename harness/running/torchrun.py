@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 
 from harness.errors import HarnessError, UsageError
-from harness.running.distributed import Crew
+from harness.running.distributed import ProcessGroup
 
 T = TypeVar("T")
 KEPT = "what was predicted is kept, run the same command to go on"
@@ -20,13 +20,13 @@ PATIENCE = timedelta(
 
 
 class Processes:
-    """The processes that torchrun started: implements `harness.running.distributed.Crew`."""
+    """The processes that torchrun started: implements `harness.running.distributed.ProcessGroup`."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._store = dist.distributed_c10d._get_default_store()
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """Return what each process gave, in order of rank. Raises HarnessError where one of them is gone."""
         found: list[Any] = [None] * self.size
         try:
@@ -43,7 +43,7 @@ class Processes:
 
 
 @contextmanager
-def joined() -> Iterator[Crew]:
+def joined() -> Iterator[ProcessGroup]:
     """Join the other processes of this run. Raises UsageError where they cannot be found."""
     try:
         dist.init_process_group("gloo", timeout=PATIENCE)

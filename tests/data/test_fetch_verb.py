@@ -106,7 +106,7 @@ def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
         "misfits"
     ] == []
     assert answer["splits"][0]["counts"]["samples"] == 514
-    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == ["lock"]
+    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == []
     asked = len(site.asked)
     assert main([*FETCH, "--yes"]) == 0
     assert "nothing to fetch into data" in capsys.readouterr().out and len(site.asked) == asked
@@ -152,7 +152,7 @@ def test_an_archive_of_another_file_is_deleted_and_nothing_of_it_is_kept(site, t
     assert main([*FETCH, "--yes"]) == 3
     assert "its ovad2000.json is not the published one" in capsys.readouterr().err
     assert not (tmp_path / "data" / "ovad").exists()
-    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == ["lock"]
+    assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == []
 
 
 def test_a_folder_that_lacks_images_is_completed_where_it_is(site, tmp_path, capsys):

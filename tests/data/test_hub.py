@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from datasets import Dataset, Features, Image, List, Value
 
+from harness.callbacks import no_progress
 from harness.cli.main import main
 from harness.data.hub.copies import COPIES, UNUSABLE, is_hub
 from harness.data.hub.materialise import hub_data, refuse_unofficial
 from harness.data.hub.rows import Source
-from harness.data.resolve import unwatched
 from harness.errors import DataError, HarnessError, MissingError
 from harness.files.lock import alone
 from harness.files.paths import cache
@@ -154,7 +154,7 @@ def copies(tmp_path_factory):
 
 
 def loaded(task, split, folder):
-    data = hub_data(f"hf:{folder}", {task: [split]}, watch=unwatched)
+    data = hub_data(f"hf:{folder}", {task: [split]}, progress=no_progress)
     if task == "vqav2":
         shutil.copy(embedded_data().root / "vqa" / "answer_list.json", data.root / "vqa")
     return find_task(task).load(data, split)
@@ -255,36 +255,42 @@ def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(
 
 def test_what_a_killed_run_left_is_cleared_away(copies, tmp_path, monkeypatch):
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
-    root = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
+    root = hub_data(
+        f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
+    ).root
     (root / ".hub" / "karpathy-test.json").unlink()
     (root / ".karpathy-test.json.new" / "half").mkdir(parents=True)
-    hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched)
+    hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress)
     assert sorted(path.name for path in root.iterdir()) == [".hub", "coco"]
 
 
 def test_a_copy_that_another_run_is_writing_is_left_to_it(copies, tmp_path, monkeypatch):
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
-    root = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
+    root = hub_data(
+        f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
+    ).root
     (root / ".hub" / "karpathy-test.json").unlink()
     with (
         alone(root / ".hub", occupied=""),
         pytest.raises(HarnessError, match="another run is writing this data"),
     ):
-        hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched)
+        hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress)
 
 
 def test_a_copy_on_disk_that_changes_is_written_anew(copies, tmp_path):
     copy = shutil.copytree(copies["karpathy"], tmp_path / "karpathy")
-    before = hub_data(f"hf:{copy}", {"coco-caption": ["test"]}, watch=unwatched).root
+    before = hub_data(f"hf:{copy}", {"coco-caption": ["test"]}, progress=no_progress).root
     path = copy / "data" / "test-00000-of-00001.parquet"
     Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "c")).select(range(5)).to_parquet(path)
-    after = hub_data(f"hf:{copy}", {"coco-caption": ["test"]}, watch=unwatched).root
+    after = hub_data(f"hf:{copy}", {"coco-caption": ["test"]}, progress=no_progress).root
     assert before != after
     assert len(json.loads((after / "coco" / "dataset_coco.json").read_text())["images"]) == 35
 
 
 def test_what_was_written_of_the_pinned_copies_is_used_without_the_network(copies, capsys):
-    written = hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, watch=unwatched).root
+    written = hub_data(
+        f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
+    ).root
     pinned = cache() / "hf" / "pinned"
     shutil.copytree(written, pinned)
     (note,) = (pinned / ".hub").glob("*.json")
@@ -328,7 +334,7 @@ def test_weights_that_are_missing_are_told_before_the_hub_is_read(tmp_path, monk
 @pytest.mark.parametrize("task", sorted(UNUSABLE))
 def test_a_task_without_a_usable_copy_is_refused_with_the_reason(task):
     with pytest.raises(MissingError, match=f"{task}: cannot come from the hub: {UNUSABLE[task]}"):
-        hub_data("hf", {task: ["test"], "refcoco+": ["val"]}, watch=unwatched)
+        hub_data("hf", {task: ["test"], "refcoco+": ["val"]}, progress=no_progress)
 
 
 def test_every_task_has_a_copy_or_a_reason():
@@ -417,7 +423,7 @@ def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
         ]
         Dataset.from_list(rows, features=Features(COLUMNS[kind])).to_parquet(path)
     with pytest.raises(DataError, match=expected):
-        hub_data(f"hf:{copy}", {task: [split]}, watch=unwatched)
+        hub_data(f"hf:{copy}", {task: [split]}, progress=no_progress)
     roots = list((cache() / "hf").glob(f"{kind}-*"))
     assert not [
         path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engine.batching import WASTE, by_length, padded, seat
-from harness.engine.chunks import Grain
+from harness.engine.chunks import ChunkSizes
 
 LENGTHS = st.lists(st.integers(1, 40), max_size=120)
 FEW = 16
@@ -14,7 +14,7 @@ GRAINS = st.integers(1, 200).map(lambda tokens: grain(tokens))
 
 
 def grain(tokens, few=FEW):
-    return Grain(samples=1, patches=1, tokens=tokens, few=few, alike=1, rows=1)
+    return ChunkSizes(samples=1, patches=1, tokens=tokens, few=few, alike=1, rows=1)
 
 
 def test_texts_of_like_length_come_together_shortest_first():
@@ -29,12 +29,14 @@ def test_few_texts_come_together_whatever_their_padding():
 
 
 @given(LENGTHS, GRAINS)
-def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_padding(lengths, grain):
-    groups = list(by_length(lengths, grain))
+def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_padding(
+    lengths, chunk_sizes
+):
+    groups = list(by_length(lengths, chunk_sizes))
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         longest = max(lengths[index] for index in group)
-        assert len(group) == 1 or len(group) * longest <= grain.tokens
+        assert len(group) == 1 or len(group) * longest <= chunk_sizes.tokens
         if len(group) > FEW:
             assert (
                 len(group) * longest - sum(lengths[index] for index in group)

@@ -43,8 +43,8 @@ def test_a_full_device_is_told_as_memory_full():
 
 def test_batches_are_chosen_by_the_memory_of_the_device():
     task, model = model_of("refcoco+", "cuda", "float32")
-    assert model.room().free > 10**9
-    assert fitting_batch_size(task, model, samples_of(task)) == model.room().largest == 512
+    assert model.memory_budget().free > 10**9
+    assert fitting_batch_size(task, model, samples_of(task)) == model.memory_budget().largest == 512
 
 
 def test_the_bench_tells_what_the_benchmarks_take_at_their_real_sizes(capsys):

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engine.chunks import Grain
+from harness.engine.chunks import ChunkSizes
 from harness.engine.packing import Run, lay_out
 
 
 def grain(tokens, alike=1):
-    return Grain(samples=1, patches=1, tokens=tokens, few=1, alike=alike, rows=1)
+    return ChunkSizes(samples=1, patches=1, tokens=tokens, few=1, alike=alike, rows=1)
 
 
 @given(st.lists(st.integers(1, 40), max_size=120), st.integers(1, 200))

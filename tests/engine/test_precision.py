@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from harness.callbacks import no_progress
 from harness.checkpoints import SHAPES, find_weights
-from harness.data.resolve import chosen_data, unwatched
+from harness.data.resolve import resolve_data
 from harness.engine.matmul import Linear, lays_out
 from harness.engine.shortlist import cosines
 from harness.models.xvlm.heads import applied, mlp
@@ -28,7 +29,7 @@ def model_of(name, device, dtype):
 
 def samples_of(task):
     split = task.splits[0]
-    return task.load(chosen_data(None, {task.name: [split]}, watch=unwatched), split)[:SOME]
+    return task.load(resolve_data(None, {task.name: [split]}, progress=no_progress), split)[:SOME]
 
 
 def predicted(name, *, device, dtype="float32"):

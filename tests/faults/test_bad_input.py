@@ -36,7 +36,7 @@ def run(world, *more):
 def test_nothing_broken_is_no_error(world, capsys):
     assert run(world) == 0
     assert (
-        "refcoco+ val: 3 samples, officially 10,758; such a result fills no row of the table"
+        "refcoco+ val: 3 samples, the official split has 10758; such a result fills no row of the table"
         in capsys.readouterr().err
     )
     record = json.loads((world / "out" / "tiny" / "refcoco+.val.json").read_text())

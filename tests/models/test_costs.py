@@ -7,7 +7,7 @@ from harness.engine.chunks import GRAINS
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import costs
 from harness.models.xvlm.architecture import VisionArchitecture
-from harness.workload import Demand
+from harness.workload import Workload
 
 GF, PF = 1e9, 1e15
 GRAIN = GRAINS["cpu"]
@@ -39,8 +39,8 @@ def swin(resolution: int) -> VisionArchitecture:
     )
 
 
-def demand(samples, images, *, pairs=None, texts=0):
-    return Demand(
+def workload(samples, images, *, pairs=None, texts=0):
+    return Workload(
         samples=samples,
         images=images,
         pairs=samples if pairs is None else pairs,
@@ -83,18 +83,18 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
     [("COCO 5K", 5000, 25010, 6_430_000, 11.8, 6.8), ("Flickr 1K", 1000, 5000, 640_000, 14, 0.84)],
 )
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
-    asked = demand(images, images, pairs=pairs, texts=texts)
+    asked = workload(images, images, pairs=pairs, texts=texts)
     found = costs.retrieving(
-        swin(384), TEXT, asked, length=length, features=256, kept=4, grain=GRAIN
+        swin(384), TEXT, asked, length=length, features=256, kept=4, chunk_sizes=GRAIN
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
 
 def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
-    asked = demand(5000, 5000, pairs=6_430_000, texts=25010)
+    asked = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
         costs.retrieving(
-            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, grain=GRAIN
+            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, chunk_sizes=GRAIN
         ).kept
         / 1e9
         for kept in (4, 2)
@@ -108,14 +108,22 @@ def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
 def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
     # a question: 28 GF for its share of the images, 1.4 to look, 21 to be looked at by 142 prefixes
     found = costs.answering(
-        swin(480), TEXT, DECODER, demand(447_793, 81_434), length=7.4, prefixes=142, grain=GRAIN
+        swin(480),
+        TEXT,
+        DECODER,
+        workload(447_793, 81_434),
+        length=7.4,
+        prefixes=142,
+        chunk_sizes=GRAIN,
     )
     assert found.flops / PF == pytest.approx(22.8, rel=0.03)
 
 
 @pytest.mark.parametrize(("statements", "images"), [(6982, 8102), (6967, 8082)])
 def test_nlvr2_costs_its_images(statements, images):
-    found = costs.judging(swin(384), PAIRS, demand(statements, images), length=15.5, grain=GRAIN)
+    found = costs.judging(
+        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=GRAIN
+    )
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
 
 
@@ -124,7 +132,9 @@ def test_nlvr2_costs_its_images(statements, images):
     [(10758, 1500, 0.15), (5726, 750, 0.08), (4889, 750, 0.08)],
 )
 def test_refcoco_costs_its_images(expressions, images, operations):
-    found = costs.grounding(swin(384), TEXT, demand(expressions, images), length=5, grain=GRAIN)
+    found = costs.grounding(
+        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=GRAIN
+    )
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
 
@@ -132,10 +142,10 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
     found = costs.captioning(
         swin(384),
         TEXT,
-        demand(5000, 5000),
+        workload(5000, 5000),
         beams=Beams(width=3, longest=20, shortest=5),
         prompt=4,
-        grain=GRAIN,
+        chunk_sizes=GRAIN,
     )
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
@@ -145,10 +155,10 @@ def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_b
     found = costs.captioning(
         swin(384),
         TEXT,
-        demand(1, 1),
+        workload(1, 1),
         beams=Beams(width=3, longest=20, shortest=5),
         prompt=4,
-        grain=GRAIN,
+        chunk_sizes=GRAIN,
     )
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
@@ -157,18 +167,18 @@ def test_the_boxes_of_ovad_cost_their_encoding():
     found = costs.comparing(
         swin(384),
         TEXT,
-        demand(14_300, 14_300, pairs=0, texts=500),
+        workload(14_300, 14_300, pairs=0, texts=500),
         length=8,
         features=256,
-        grain=GRAIN,
+        chunk_sizes=GRAIN,
     )
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
 
 
 def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
-    asked = [demand(5 * n, n) for n in (1, 2, 8)]
+    asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cpu"]).working
+        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).working
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -179,9 +189,9 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     assert two - one == pytest.approx(each, rel=0.01) and one - each == pytest.approx(
         85e6, rel=0.01
     )
-    many = (demand(5 * n, n) for n in (64, 65))
+    many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
-        costs.grounding(swin(384), TEXT, some, length=5, grain=GRAINS["cuda"]).working
+        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]).working
         for some in many
     )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

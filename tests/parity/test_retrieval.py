@@ -82,13 +82,15 @@ def test_every_pair_has_the_official_score(case, everything, close):
 
 
 @pytest.mark.parametrize(
-    "grain", [{"alike": 10**6}, {"tokens": 30}], ids=["all lengths in one table", "in many strips"]
+    "chunk_sizes",
+    [{"alike": 10**6}, {"tokens": 30}],
+    ids=["all lengths in one table", "in many strips"],
 )
 def test_every_pair_has_the_official_score_however_texts_are_laid(
-    case, retriever, texts, grain, monkeypatch, close
+    case, retriever, texts, chunk_sizes, monkeypatch, close
 ):
     device = retriever.inputs.device.torch.type
-    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **grain))
+    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **chunk_sizes))
     gallery = seen(case, retriever)
     matches = retriever.compare(
         gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers

@@ -6,16 +6,16 @@ import pytest
 from harness.errors import DataError
 from harness.records.sample_scores import (
     SUFFIX,
-    Contributions,
+    SampleScores,
     digest,
-    read_contributions,
-    write_contributions,
+    read_sample_scores,
+    write_sample_scores,
 )
 from harness.statistics.means import MeanOfMeans, mean_of
 from tests.support.altered import CHECKPOINT
 
 ACCURACY = mean_of([100.0, 0.0, 100.0], clusters="aab")
-CONTENT = Contributions(
+CONTENT = SampleScores(
     ids=["a", 2, "ü"],
     digests=np.array([1, 2, 2**64 - 1], dtype=np.uint64),
     by_sample={"accuracy": np.array([100.0, 0.0, 100.0])},
@@ -28,8 +28,8 @@ CONTENT = Contributions(
 
 def test_contributions_come_back_as_they_were_written(tmp_path):
     path = tmp_path / f"r{SUFFIX}"
-    write_contributions(path, CONTENT)
-    found = read_contributions(path)
+    write_sample_scores(path, CONTENT)
+    found = read_sample_scores(path)
     assert list(found.ids) == ["a", 2, "ü"] and found.digests.tolist() == [1, 2, 2**64 - 1]
     assert found.statistics.keys() == {"accuracy", "mean"}
     for name, statistic in found.statistics.items():
@@ -43,7 +43,7 @@ def test_contributions_come_back_as_they_were_written(tmp_path):
 
 def test_the_same_contributions_are_the_same_bytes(tmp_path):
     for name in "ab":
-        write_contributions(tmp_path / name, CONTENT)
+        write_sample_scores(tmp_path / name, CONTENT)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -55,17 +55,17 @@ def test_predictions_have_the_same_digest_only_if_they_are_the_same():
 @pytest.mark.parametrize("cut", [0, 1, 100, -1, -30])
 def test_a_damaged_file_is_refused(tmp_path, cut):
     path = tmp_path / "r.npz"
-    write_contributions(path, CONTENT)
+    write_sample_scores(path, CONTENT)
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match=r"r\.npz"):
-        read_contributions(path)
+        read_sample_scores(path)
 
 
 def test_nothing_that_could_run_code_is_read(tmp_path):
     path = tmp_path / "r.npz"
     np.savez(path, ids=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match="does not hold"):
-        read_contributions(path)
+        read_sample_scores(path)
 
 
 def test_every_metric_of_a_run_has_an_interval_and_its_contributions(baseline):
@@ -74,7 +74,7 @@ def test_every_metric_of_a_run_has_an_interval_and_its_contributions(baseline):
     for path in (baseline / CHECKPOINT).glob("*[tB].json"):
         record = json.loads(path.read_text())
         if "metrics" in record:
-            found = read_contributions(path.with_name(path.stem + SUFFIX))
+            found = read_sample_scores(path.with_name(path.stem + SUFFIX))
             assert record["metrics"].keys() == record["intervals"].keys() == found.statistics.keys()
             for name, value in record["metrics"].items():
                 clusters = found.statistics[name].resampled()

@@ -13,11 +13,11 @@ from harness.engine.device import Device
 from harness.errors import MemoryFull
 from harness.models.xvlm.retriever import XVLMRetriever
 from harness.records.record import BESIDE
-from harness.running.distributed import Alone, share
+from harness.running.distributed import SingleProcess, share
 from harness.running.loader import cut, plan_batches
 from harness.running.predict import fitting_batch_size
 from harness.task import Sample
-from harness.workload import Cost, Demand, Room
+from harness.workload import Cost, MemoryBudget, Workload
 from tests.running.test_torchrun import started
 from tests.support.scarce_memory import CUDA_WORDS, limit_images
 
@@ -27,21 +27,21 @@ MEGA = 10**6
 class Asking:
     """A task of 100 samples about 100 images."""
 
-    def demand(self, samples):
-        return Demand(samples=100, images=100, pairs=100, pairs_at_most=100)
+    def workload(self, samples):
+        return Workload(samples=100, images=100, pairs=100, pairs_at_most=100)
 
 
 class Telling:
     """A model that keeps 100 MB and takes 10 MB an image."""
 
     def __init__(self, free, largest=32):
-        self._room = Room(free, 0, largest)
+        self._room = MemoryBudget(free, 0, largest)
 
-    def room(self):
+    def memory_budget(self):
         return self._room
 
-    def cost(self, demand):
-        return Cost(0.0, 100 * MEGA, demand.images * 10 * MEGA)
+    def cost(self, workload):
+        return Cost(0.0, 100 * MEGA, workload.images * 10 * MEGA)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,10 @@ def test_a_model_that_does_not_tell_or_a_system_that_does_not_gets_batches_of_32
 
 
 def test_a_part_of_a_demand_is_rounded_up():
-    whole = Demand(samples=10, images=3, pairs=10, pairs_at_most=20, texts=["a"] * 50)
-    assert whole.part(4) == Demand(samples=4, images=2, pairs=4, pairs_at_most=8, texts=["a"] * 20)
+    whole = Workload(samples=10, images=3, pairs=10, pairs_at_most=20, texts=["a"] * 50)
+    assert whole.part(4) == Workload(
+        samples=4, images=2, pairs=4, pairs_at_most=8, texts=["a"] * 20
+    )
 
 
 def test_a_batch_is_cut_into_pieces_that_hold_the_same_samples_and_keep_images_together_where_they_can():
@@ -83,11 +85,11 @@ def test_whose_sample_is_whose_follows_from_the_planned_batches_not_from_the_cut
     owned = [
         [
             s.id
-            for batch in share(plan_batches(samples, 4), crew)
+            for batch in share(plan_batches(samples, 4), group)
             for piece in cut(batch, 1)
             for s in piece
         ]
-        for crew in crews
+        for group in crews
     ]
     assert sorted(id for ids in owned for id in ids) == list(range(40))
 
@@ -248,9 +250,11 @@ def test_a_task_that_has_told_the_others_something_does_not_begin_anew(
         raise torch.OutOfMemoryError(CUDA_WORDS)
 
     gathered = []
-    gather = Alone.gather
+    gather = SingleProcess.all_gather
     monkeypatch.setattr(
-        Alone, "gather", lambda crew, value: gathered.append(value) or gather(crew, value)
+        SingleProcess,
+        "all_gather",
+        lambda group, value: gathered.append(value) or gather(group, value),
     )
     monkeypatch.setattr(XVLMRetriever, "match", full)
     assert (

@@ -62,11 +62,11 @@ def test_what_a_model_is_made_of_tells_vocabularies_apart(tmp_path):
             vocabulary = (path.parent / "vocab.txt").read_text()
             (path.parent / "vocab.txt").write_text(vocabulary.replace("red", "mad"))
         weights = find_weights(str(path), task="refcoco+", data=None)
-        made_of = load_model(
+        provenance = load_model(
             weights, needs=RefCOCOPlus.needs, device="cpu", dtype="float32"
-        ).made_of
-        assert made_of["text_heads"] == 1
-        digests.add(made_of["vocabulary_sha256"])
+        ).provenance
+        assert provenance["text_heads"] == 1
+        digests.add(provenance["vocabulary_sha256"])
     assert len(digests) == 2
 
 

@@ -137,7 +137,7 @@ def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
     model = Telling(10**12)
     model.prepare, model.cost = (
         prepare,
-        lambda demand: Cost(7.0 * demand.samples, 1000, demand.samples),
+        lambda workload: Cost(7.0 * workload.samples, 1000, workload.samples),
     )
     found = forecast(Mirror(), "all", model, samples, speed=Speed(batch_size=50, workers=1))
     assert (found.batch_size, found.flops, found.peak_bytes) == (50, 700.0, 1000 + 50)

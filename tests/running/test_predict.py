@@ -10,10 +10,10 @@ from PIL import Image
 
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
-from harness.running.distributed import Alone
+from harness.running.distributed import SingleProcess
 from harness.running.evaluate import Run, evaluate
 from harness.running.predict import Batching, Speed, fitting_batch_size
-from harness.workload import Cost, Room
+from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
 
@@ -24,7 +24,7 @@ PREDICTIONS, RECORD = "refcoco+.val.predictions.jsonl", "refcoco+.val.json"
 class SomebodysGrounder:
     """A model whose boxes follow from image and expression alone, and whose memory is full beyond `most` expressions at a time."""
 
-    protocol, device, made_of = "somebodys", "cpu", {}
+    protocol, device, provenance = "somebodys", "cpu", {}
 
     def __init__(self, most=100, calls=None):
         self.most, self.calls, self.asked = most, calls, []
@@ -79,7 +79,7 @@ def run(tmp_path_factory):
     )
 
 
-def carry_out(run, model, out, *, batch_size=8, tell=lambda line: None, crew=None):
+def carry_out(run, model, out, *, batch_size=8, warn=lambda line: None, group=None):
     speed = Speed(batch_size=batch_size, workers=1)
     return evaluate(
         run,
@@ -88,8 +88,8 @@ def carry_out(run, model, out, *, batch_size=8, tell=lambda line: None, crew=Non
         speed=speed,
         fresh=False,
         report=lambda done, total: None,
-        tell=tell,
-        crew=crew,
+        warn=warn,
+        group=group,
     )
 
 
@@ -115,7 +115,7 @@ def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(
     most, halved_to, lines, run, calm, tmp_path
 ):
     told: list[str] = []
-    carry_out(run, SomebodysGrounder(most), tmp_path, tell=told.append)
+    carry_out(run, SomebodysGrounder(most), tmp_path, warn=told.append)
     predictions, record = contents(tmp_path)
     assert predictions == calm[0]
     assert record["predictions"].pop("batch_size_halved_to") == halved_to
@@ -160,7 +160,7 @@ def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes
     assert contents(tmp_path) == calm
 
 
-class Threads(Alone):
+class Threads(SingleProcess):
     """One of two processes, which are threads here."""
 
     size = 2
@@ -169,7 +169,7 @@ class Threads(Alone):
         super().__init__()
         self.rank, self._barrier, self._given = rank, barrier, given
 
-    def gather(self, value):
+    def all_gather(self, value):
         self._given[self.rank] = value
         self._barrier.wait(timeout=60)
         found = [self._given[rank] for rank in range(self.size)]
@@ -183,7 +183,7 @@ def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm
 
     def work(rank):
         try:
-            carry_out(run, models[rank], tmp_path, crew=Threads(rank, barrier, given))
+            carry_out(run, models[rank], tmp_path, group=Threads(rank, barrier, given))
         except Exception as error:  # shown by the assertion below
             errors.append(error)
             barrier.abort()
@@ -220,11 +220,11 @@ class Costly(SomebodysGrounder):
         super().__init__()
         self.free = free
 
-    def room(self):
-        return Room(self.free, 0, 16)
+    def memory_budget(self):
+        return MemoryBudget(self.free, 0, 16)
 
-    def cost(self, demand):
-        return Cost(1.0, 0.0, 1e6 * demand.samples)
+    def cost(self, workload):
+        return Cost(1.0, 0.0, 1e6 * workload.samples)
 
 
 @pytest.mark.parametrize("free", [16_000_000, 16_000_001, 20_123_456, 31_999_999])

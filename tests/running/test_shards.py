@@ -4,18 +4,18 @@ import pytest
 
 from harness.errors import IdentityError, UsageError
 from harness.records.predictions import open_predictions
-from harness.running.distributed import Alone, share
-from harness.running.shards import open_shared, take_in_parts
+from harness.running.distributed import SingleProcess, share
+from harness.running.shards import merge_shards, open_sharded
 
 IDENTITY = {"task": "t"}
 
 
-class Second(Alone):
+class Second(SingleProcess):
     """The second of two processes, told that sample 1 was predicted before."""
 
     rank, size = 1, 2
 
-    def gather(self, value):
+    def all_gather(self, value):
         return [frozenset({1}), value]
 
 
@@ -25,7 +25,7 @@ def write(path, *predictions, identity=IDENTITY):
 
 
 def test_items_are_dealt_out_in_turn():
-    assert [list(share("abcde", crew)) for crew in (Alone(), Second())] == [
+    assert [list(share("abcde", group)) for group in (SingleProcess(), Second())] == [
         ["a", "b", "c", "d", "e"],
         ["b", "d"],
     ]
@@ -36,7 +36,9 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
     write(path, (1, "one"))
     write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
     write(tmp_path / "p.jsonl.part-2", (3, "three"))
-    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()) as shared:
+    with open_sharded(
+        path, IDENTITY, software={}, inputs={}, fresh=False, group=SingleProcess()
+    ) as shared:
         assert shared.before == {1, 2, 3}
         assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
     assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
@@ -44,8 +46,8 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
 
 def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"))
-    with open_shared(
-        tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, crew=Alone()
+    with open_sharded(
+        tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, group=SingleProcess()
     ) as shared:
         assert not shared.done
     assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
@@ -54,11 +56,13 @@ def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
 def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was_there(tmp_path):
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
-    with open_shared(path, IDENTITY, software={}, inputs={}, fresh=False, crew=Second()) as shared:
+    with open_sharded(
+        path, IDENTITY, software={}, inputs={}, fresh=False, group=Second()
+    ) as shared:
         shared.file.append([(2, "two")])
         assert shared.done == {1, 2}
     with open_predictions(path, IDENTITY, software={}) as file:
-        take_in_parts(file, IDENTITY)
+        merge_shards(file, IDENTITY)
         assert dict(file.done) == {1: "one", 2: "two"}
 
 
@@ -68,8 +72,13 @@ def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
         pytest.raises(
             IdentityError, match=r"part-1: belongs to another run \(there / now: task: u / t\)"
         ),
-        open_shared(
-            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Alone()
+        open_sharded(
+            tmp_path / "p.jsonl",
+            IDENTITY,
+            software={},
+            inputs={},
+            fresh=False,
+            group=SingleProcess(),
         ),
     ):
         pass
@@ -82,8 +91,8 @@ def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
             UsageError,
             match="process 1 does not see this file of the first one; --out has to be a folder that all share",
         ),
-        open_shared(
-            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, crew=Second()
+        open_sharded(
+            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, group=Second()
         ),
     ):
         pass

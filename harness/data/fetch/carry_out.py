@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.callbacks import Watch
+from harness.callbacks import Progress
 from harness.data.fetch.download import Pace, download
 from harness.data.fetch.drive import fetch_weights
 from harness.data.fetch.plan import Plan, Step
@@ -19,7 +19,7 @@ WORKSHOP = ".fetch"  # the folder below the data folder in which everything lies
 MEGABYTE = 10**6
 
 
-def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:
+def carry_out(plan: Plan, *, pace: Pace, progress: Progress) -> Iterator[str]:
     """Yield a sentence for each thing that is in its place; one that fails keeps none of the others from being fetched.
 
     Raises HarnessError where another fetch is at work or the disk has no room; at the end, the errors of all that failed.
@@ -31,7 +31,7 @@ def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:
         failures: list[HarnessError] = []
         for step in plan.steps:
             try:
-                yield from _fetch(step, plan.root, workshop, pace=pace, watch=watch)
+                yield from _fetch(step, plan.root, workshop, pace=pace, progress=progress)
             except HarnessError as error:
                 failures.append(error)
         for weights in plan.weights:
@@ -43,14 +43,16 @@ def carry_out(plan: Plan, *, pace: Pace, watch: Watch) -> Iterator[str]:
         raise type(failures[0])("\n".join(map(str, failures)))
 
 
-def _fetch(step: Step, root: Path, workshop: Path, *, pace: Pace, watch: Watch) -> Iterator[str]:
+def _fetch(
+    step: Step, root: Path, workshop: Path, *, pace: Pace, progress: Progress
+) -> Iterator[str]:
     origin, archive = step.origin, workshop / step.origin.name
     if origin.url is None:
         raise DataError(f"{origin.name}: has no address; get it from {origin.how}")
     if "huggingface.co" in origin.url and hub_is_offline():
         raise HarnessError(f"{origin.url}: not fetched, since HF_HUB_OFFLINE is set")
     if not archive.exists():
-        with watch(f"{origin.name}, MB") as report:
+        with progress(f"{origin.name}, MB") as report:
             in_megabytes = _megabytes(report)
             try:
                 download(
@@ -66,18 +68,20 @@ def _fetch(step: Step, root: Path, workshop: Path, *, pace: Pace, watch: Watch) 
                     f"{error}{f'; {origin.elsewhere}' if origin.elsewhere else ''}"
                 ) from error
     if origin.form == "zip":
-        yield from _unpacked(step, archive, root, workshop, watch)
+        yield from _unpacked(step, archive, root, workshop, progress)
     else:
         for place in step.members.values():
             yield _into_place(archive, root / place)
 
 
-def _unpacked(step: Step, archive: Path, root: Path, workshop: Path, watch: Watch) -> Iterator[str]:
+def _unpacked(
+    step: Step, archive: Path, root: Path, workshop: Path, progress: Progress
+) -> Iterator[str]:
     """Unpack an archive beside its place, look at what came out, move it there, and delete the archive."""
     beside = workshop / f"{step.origin.name}.unpacked"
     try:
         _refuse_without_room(unpacked_size(archive, step.members), workshop)
-        with watch(f"{step.origin.name}, MB unpacked") as report:
+        with progress(f"{step.origin.name}, MB unpacked") as report:
             unpack(
                 archive, beside, step.members, limit=step.origin.unpacked, report=_megabytes(report)
             )

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.callbacks import Watch
+from harness.callbacks import Progress
 from harness.checkpoints import BERT, PAPER, Entry, Release, bert_vocabulary, entries, release_path
 from harness.data.hub.copies import is_hub
 from harness.data.inventory import INCOMPLETE, MISSING, WRONG, File, Inspection, inspect
 from harness.data.origins import Origin, origin_of
 from harness.data.report import remedy, size_in_words
 from harness.errors import MissingError, UsageError
-from harness.files.paths import words_for
+from harness.files.paths import setting
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.registry import find_splits, find_tasks
 from harness.task import Task
@@ -57,12 +57,17 @@ class Plan:
 
 
 def plan_for(
-    tasks: Sequence[str], splits: Sequence[str], *, data: str | None, weights: bool, watch: Watch
+    tasks: Sequence[str],
+    splits: Sequence[str],
+    *,
+    data: str | None,
+    weights: bool,
+    progress: Progress,
 ) -> Plan:
     """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    words = words_for("data", flag=data)
+    words = setting("data", flag=data)
     if words is None or is_hub(words):
         raise UsageError(
             "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file"
@@ -73,7 +78,7 @@ def plan_for(
         raise UsageError(
             f"{root}: holds the embedded benchmark, which needs nothing; name another folder"
         )
-    with watch("files") as report:
+    with progress("files") as report:
         return make_plan(inspect(folder, wanted, report=report), chosen, weights=weights)
 
 

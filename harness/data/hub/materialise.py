@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.callbacks import Watch
+from harness.callbacks import Progress
 from harness.data.hub.conversion import CONVERTERS, Counts, Job
 from harness.data.hub.copies import PREFIX, Copy, Part, copy_of
 from harness.data.hub.rows import Row, Source, commit_of, read_rows
@@ -38,7 +38,7 @@ class Order:
         return f"{self.copy.format}-{self.part.hub_splits[0]}.json"
 
 
-def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -> DataFolder:
+def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, progress: Progress) -> DataFolder:
     """Return the data folder that holds the `wanted` splits by task, writing what is not in it yet.
 
     `words` are `hf` for the pinned copies, `hf:REPOSITORY@REVISION` or `hf:FOLDER` for another copy with the same columns. Raises
@@ -51,7 +51,7 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, watch: Watch) -
         if not _written(root, order):
             busy = HarnessError(f"{root}: another run is writing this data; wait for it")
             with locked(root / HUB_NOTES / "lock", busy=busy):
-                _materialise(root, order, watch=watch)
+                _materialise(root, order, progress=progress)
     return DataFolder(root, HUB)
 
 
@@ -109,12 +109,12 @@ def _written(root: Path, order: Order) -> bool:
     )
 
 
-def _materialise(root: Path, order: Order, *, watch: Watch) -> None:
+def _materialise(root: Path, order: Order, *, progress: Progress) -> None:
     """Write a part beside its place, compare its sizes with the official ones, and move it there; the note comes last."""
     commit = commit_of(order.source)
     source = Source(order.source.repository, commit)
     temporary = root / f".{order.note}.new"
-    with watch(f"{order.source.repository} {order.part.hub_splits[0]}, rows") as report:
+    with progress(f"{order.source.repository} {order.part.hub_splits[0]}, rows") as report:
 
         def read(split: str, columns: Sequence[str]) -> Iterator[Row]:
             number = 0

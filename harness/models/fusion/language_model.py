@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from harness.engine.chunks import grain_of
+from harness.engine.chunks import chunk_sizes_of
 from harness.engine.matmul import Linear, widened
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.layers import EPSILON
@@ -65,7 +65,7 @@ class LanguageModel(nn.Module):
 
         Some rows at a time: of a row's distribution, as wide as the vocabulary, only few words are wanted.
         """
-        order, rows = row.argsort(stable=True), grain_of(states.device).rows
+        order, rows = row.argsort(stable=True), chunk_sizes_of(states.device).rows
         ends = torch.searchsorted(
             row[order], torch.arange(0, len(states) + rows, rows, device=row.device)
         ).tolist()

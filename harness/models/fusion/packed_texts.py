@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.engine.chunks import grain_of
+from harness.engine.chunks import chunk_sizes_of
 from harness.engine.device import Device, send
 from harness.engine.packing import Strip, lay_out
 from harness.models.fusion.bert import Bert
@@ -37,7 +37,7 @@ class Texts:
     def readers(self, which: Tensor) -> Iterator[Readers]:
         """Yield the texts `which` [n], by index."""
         device = self.states.device
-        for strip in lay_out(self.length[which].tolist(), grain_of(device)):
+        for strip in lay_out(self.length[which].tolist(), chunk_sizes_of(device)):
             tokens = strip.spread(self.start[which[strip.texts]]) + strip.places
             yield Readers(strip.on(device), self.states[send(tokens, device)])
 
@@ -66,7 +66,7 @@ def read_texts(
     )
     features = torch.empty(len(texts), feature_width, device=device.torch)
     laid = 0
-    for strip in lay_out(length.tolist(), device.grain):
+    for strip in lay_out(length.tolist(), device.chunk_sizes):
         start[strip.texts] = laid + strip.first
         ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
         there = strip.on(device.torch)

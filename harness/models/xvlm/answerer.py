@@ -22,7 +22,7 @@ from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 FIRST_READ = 8  # answers read at first, when most are still to be left out
 
@@ -55,12 +55,12 @@ class XVLMAnswerer:
         )
         self.network = self.inputs.placed(network)
         self.protocol = f"vqa|{self.inputs.side}px|bicubic|{QUESTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
         self._known = lru_cache(maxsize=4)(
             self.answer_tree
         )  # the answers of a benchmark are the same for all of its questions
@@ -89,19 +89,19 @@ class XVLMAnswerer:
             )
             return [int(answer) for answer in found]
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to answer questions, if the whole shortlist is read: as many prefixes as so many answers have on average."""
-        sizes, tree = self.network.architecture, self._known(tuple(demand.choices))
-        prefixes = (len(tree.token) - 1) * min(1.0, demand.shortlist / len(demand.choices))
-        length = self.inputs.mean_length(demand.texts, pre_question)
+        sizes, tree = self.network.architecture, self._known(tuple(workload.choices))
+        prefixes = (len(tree.token) - 1) * min(1.0, workload.shortlist / len(workload.choices))
+        length = self.inputs.mean_length(workload.texts, pre_question)
         return costs.answering(
             sizes.vision,
             sizes.text,
             self.network.decoder_architecture,
-            demand,
+            workload,
             length=length,
             prefixes=prefixes,
-            grain=self.inputs.device.grain,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
@@ -123,7 +123,7 @@ class XVLMAnswerer:
         states = torch.zeros(
             *present.shape, self.network.architecture.text.width, device=images.device
         )
-        for table in seat(texts, image_of, device.grain):
+        for table in seat(texts, image_of, device.chunk_sizes):
             found = table.each(
                 self.network.consider(
                     of_rows(memory, table.memories), device.send(table.ids), table.present

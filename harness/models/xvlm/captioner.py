@@ -16,7 +16,7 @@ from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import captioning_network
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
 BEAMS = Beams(
@@ -35,12 +35,12 @@ class XVLMCaptioner:
         )
         self.network = self.inputs.placed(network)
         self.protocol = f"captioning|{self.inputs.side}px|bicubic|{BEAMS}|prompt '{PROMPT.strip()}'"
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
 
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
         """Return a caption for each image."""
@@ -48,16 +48,16 @@ class XVLMCaptioner:
             found = self.search(self.inputs.normalised(images), BEAMS)
             return [self.spelled(hypothesis.tokens) for hypothesis in found]
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to caption images, none of which ends before the longest length."""
         sizes, prompt = self.network.architecture, len(self.inputs.tokenizer.ids(PROMPT))
         return costs.captioning(
             sizes.vision,
             sizes.text,
-            demand,
+            workload,
             beams=BEAMS,
             prompt=prompt,
-            grain=self.inputs.device.grain,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def search(self, images: Tensor, beams: Beams) -> list[Hypothesis]:

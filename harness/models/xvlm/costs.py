@@ -6,11 +6,11 @@ A `length` is the mean number of tokens of the texts, `seen` how many tokens the
 """
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import Grain
+from harness.engine.chunks import ChunkSizes
 from harness.engine.shortlist import ROWS
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 FLOAT = 4  # bytes
 AT_ONCE = 18  # times the bytes of its first patches that an image takes in the encoder of a GPU, as measured (a CPU: less)
@@ -84,85 +84,98 @@ def looked_at(vision: VisionArchitecture) -> int:
 def grounding(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Every text looks at one memory, and its first token is asked for."""
-    return _one_look(vision, text, demand, length=length, sets=_looking_layers(text), grain=grain)
+    return _one_look(
+        vision, text, workload, length=length, sets=_looking_layers(text), chunk_sizes=chunk_sizes
+    )
 
 
 def judging(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """The same with two fusion layers for every set of keys and values: one for each image."""
     return _one_look(
-        vision, text, demand, length=length, sets=_looking_layers(text) // 2, grain=grain
+        vision,
+        text,
+        workload,
+        length=length,
+        sets=_looking_layers(text) // 2,
+        chunk_sizes=chunk_sizes,
     )
 
 
 def retrieving(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
     features: int,
     kept: int,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
-    seen, texts = looked_at(vision), len(demand.texts)
-    flops = demand.images * (
+    seen, texts = looked_at(vision), len(workload.texts)
+    flops = workload.images * (
         encoding(vision) + remembering(text, seen)
-    ) + demand.pairs * concluding(text, length, seen)
+    ) + workload.pairs * concluding(text, length, seen)
     flops += texts * (reading(text, length) + beginning(text, length))
-    gallery = demand.images * seen * vision.output_width * kept + texts * length * text.width * kept
-    compared = (
-        FLOAT * features * (demand.images + texts)
-        + COMPARED * ROWS * max(texts, demand.images)
-        + PAIR * demand.pairs_at_most
+    gallery = (
+        workload.images * seen * vision.output_width * kept + texts * length * text.width * kept
     )
-    passing = _reader_bytes(text) * grain.tokens + _memory_bytes(text, seen)
-    return Cost(flops, gallery + compared + passing, _encoder_bytes(vision, demand.images, grain))
+    compared = (
+        FLOAT * features * (workload.images + texts)
+        + COMPARED * ROWS * max(texts, workload.images)
+        + PAIR * workload.pairs_at_most
+    )
+    passing = _reader_bytes(text) * chunk_sizes.tokens + _memory_bytes(text, seen)
+    return Cost(
+        flops, gallery + compared + passing, _encoder_bytes(vision, workload.images, chunk_sizes)
+    )
 
 
 def comparing(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
     features: int,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Images are encoded, texts read once; their features are compared."""
-    texts = len(demand.texts)
+    texts = len(workload.texts)
     flops = (
-        demand.images * encoding(vision)
+        workload.images * encoding(vision)
         + texts * reading(text, length)
-        + 2.0 * demand.images * texts * features
+        + 2.0 * workload.images * texts * features
     )
-    kept = FLOAT * features * texts + _reader_bytes(text) * min(grain.tokens, texts * length)
+    kept = FLOAT * features * texts + _reader_bytes(text) * min(chunk_sizes.tokens, texts * length)
     return Cost(
-        flops, kept, _encoder_bytes(vision, demand.images, grain) + FLOAT * demand.images * texts
+        flops,
+        kept,
+        _encoder_bytes(vision, workload.images, chunk_sizes) + FLOAT * workload.images * texts,
     )
 
 
 def captioning(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     beams: Beams,
     prompt: int,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
     seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
@@ -178,19 +191,21 @@ def captioning(
     memories = 2 * _memory_bytes(
         text, seen
     )  # twice: what is still looked at is copied when an image is done
-    writing = demand.images * (memories + recalled + words)
-    return Cost(demand.images * flops, 0.0, _encoder_bytes(vision, demand.images, grain) + writing)
+    writing = workload.images * (memories + recalled + words)
+    return Cost(
+        workload.images * flops, 0.0, _encoder_bytes(vision, workload.images, chunk_sizes) + writing
+    )
 
 
 def answering(
     vision: VisionArchitecture,
     text: TextArchitecture,
     decoder: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
     prefixes: float,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Every question looks at its image and is looked at by `prefixes` of answers: at most this, as most answers need not be read."""
     seen = looked_at(vision)
@@ -200,7 +215,7 @@ def answering(
         + looking(decoder, prefixes + 1, length)
         + (prefixes + 1) * wording(decoder)
     )
-    flops = demand.images * (encoding(vision) + remembering(text, seen)) + demand.pairs * (
+    flops = workload.images * (encoding(vision) + remembering(text, seen)) + workload.pairs * (
         question + answers
     )
     recalled = prefixes * decoder.layers * 2 * decoder.width * FLOAT
@@ -209,30 +224,34 @@ def answering(
         + prefixes * _reader_bytes(decoder)
         + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
     )
-    words = FLOAT * decoder.vocabulary * grain.rows
+    words = FLOAT * decoder.vocabulary * chunk_sizes.rows
     return Cost(
         flops,
         0.0,
-        _look_bytes(vision, text, demand, length=length, grain=grain) + demand.pairs * each + words,
+        _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + workload.pairs * each
+        + words,
     )
 
 
 def _one_look(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
     sets: int,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> Cost:
     seen = looked_at(vision)
     reader = reading(text, length) + beginning(text, length) + concluding(text, length, seen)
     flops = (
-        demand.images * (encoding(vision) + remembering(text, seen, sets=sets))
-        + demand.pairs * reader
+        workload.images * (encoding(vision) + remembering(text, seen, sets=sets))
+        + workload.pairs * reader
     )
-    return Cost(flops, 0.0, _look_bytes(vision, text, demand, length=length, grain=grain))
+    return Cost(
+        flops, 0.0, _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+    )
 
 
 def _looking_layers(text: TextArchitecture) -> int:
@@ -249,10 +268,10 @@ def _look(text: TextArchitecture, seen: float) -> float:
     return 2 * text.width**2 + 2 * seen * text.width + 2 * text.width * text.inner_width
 
 
-def _encoder_bytes(vision: VisionArchitecture, images: int, grain: Grain) -> float:
+def _encoder_bytes(vision: VisionArchitecture, images: int, chunk_sizes: ChunkSizes) -> float:
     """Return what images take in the encoder, where only some are at a time, and before and after it."""
     patches = vision.stage_side(0) ** 2
-    encoded = min(images, max(1, grain.patches // patches))
+    encoded = min(images, max(1, chunk_sizes.patches // patches))
     each = (
         3 * vision.resolution**2 + looked_at(vision) * vision.output_width
     )  # its pixels, and its tokens
@@ -271,19 +290,19 @@ def _reader_bytes(text: TextArchitecture) -> float:
 def _look_bytes(
     vision: VisionArchitecture,
     text: TextArchitecture,
-    demand: Demand,
+    workload: Workload,
     *,
     length: float,
-    grain: Grain,
+    chunk_sizes: ChunkSizes,
 ) -> float:
     """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
     tokens, memory = (
-        min(demand.pairs * length, grain.tokens),
+        min(workload.pairs * length, chunk_sizes.tokens),
         _memory_bytes(text, looked_at(vision)),
     )
-    memories = demand.images + min(demand.pairs, demand.images)
+    memories = workload.images + min(workload.pairs, workload.images)
     return (
-        _encoder_bytes(vision, demand.images, grain)
+        _encoder_bytes(vision, workload.images, chunk_sizes)
         + memories * memory
         + tokens * _reader_bytes(text)
     )

@@ -16,7 +16,7 @@ from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import grounding_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 
 class XVLMGrounder:
@@ -30,12 +30,12 @@ class XVLMGrounder:
         )
         self.network = self.inputs.placed(network)
         self.protocol = f"bbox|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of expressions."""
@@ -48,14 +48,18 @@ class XVLMGrounder:
         with self.inputs.device.computing():
             return self.locate(self.inputs.normalised(images), expressions, image_of).numpy()
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to ground expressions."""
         sizes, length = (
             self.network.architecture,
-            self.inputs.mean_length(demand.texts, pre_caption),
+            self.inputs.mean_length(workload.texts, pre_caption),
         )
         return costs.grounding(
-            sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain
+            sizes.vision,
+            sizes.text,
+            workload,
+            length=length,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def locate(
@@ -68,7 +72,7 @@ class XVLMGrounder:
         )
         texts = self.inputs.tokens(expressions, pre_caption)  # while a GPU encodes
         boxes = torch.empty(len(texts), 4, device=images.device)
-        for table in seat(texts, image_of, device.grain):
+        for table in seat(texts, image_of, device.chunk_sizes):
             found = self.network.point(
                 of_rows(memory, table.memories), device.send(table.ids), table.present
             )

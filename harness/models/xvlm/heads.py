@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.engine.device import Device, exactly
+from harness.engine.device import Device, float32_context
 from harness.engine.packing import Strip
 from harness.errors import CheckpointError
 from harness.models.fusion.bert import Bert, padding_mask
@@ -77,7 +77,7 @@ def mlp(width: int, outputs: int) -> nn.Sequential:
 
 def applied(head: nn.Module, states: Tensor) -> Tensor:
     """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and fewer bits would show."""
-    with exactly(states.device):
+    with float32_context(states.device):
         result: Tensor = head(states.float())
         return result
 

@@ -39,8 +39,8 @@ class Inputs:
             )
 
     @property
-    def made_of(self) -> Mapping[str, Any]:
-        """The vocabulary, and the one size that tensors do not tell: with others, the same weights say something else."""
+    def provenance(self) -> Mapping[str, Any]:
+        """The vocabulary, and the one size that tensors do not warn: with others, the same weights say something else."""
         return {"vocabulary_sha256": sha256_of(self.tokenizer.path), "text_heads": self._text.heads}
 
     def placed(self, network: nn.Module) -> Any:

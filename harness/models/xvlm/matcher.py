@@ -14,7 +14,7 @@ from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import retrieval_network
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the released 16M model
 
@@ -38,12 +38,12 @@ class XVLMAttributeMatcher:
         self.network = self.inputs.placed(network)
         self.max_tokens = max_tokens
         self.protocol = f"itc|{self.inputs.side}px|bilinear|{max_tokens}-tokens"
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare_bilinear,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
         self._features = lru_cache(maxsize=4)(
             self.sentence_features
         )  # the sentences of a benchmark are the same for all of its images
@@ -66,19 +66,19 @@ class XVLMAttributeMatcher:
                 .numpy()
             )
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to compare images and sentences."""
         sizes, length = (
             self.network.architecture,
-            self.inputs.mean_length(demand.texts, longest=self.max_tokens),
+            self.inputs.mean_length(workload.texts, longest=self.max_tokens),
         )
         return costs.comparing(
             sizes.vision,
             sizes.text,
-            demand,
+            workload,
             length=length,
             features=self.network.vision_proj.out_features,
-            grain=self.inputs.device.grain,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def image_features(self, images: Tensor) -> Tensor:

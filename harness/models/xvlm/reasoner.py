@@ -15,7 +15,7 @@ from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import pair_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 
 class XVLMPairReasoner:
@@ -29,12 +29,12 @@ class XVLMPairReasoner:
         )
         self.network = self.inputs.placed(network)
         self.protocol = f"nlvr|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words"
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of statements."""
@@ -48,14 +48,18 @@ class XVLMPairReasoner:
             logits = self.logits(self.inputs.normalised(images), statements, images_of)
             return [bool(true > false) for false, true in logits.tolist()]
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to judge statements."""
         sizes, length = (
             self.network.architecture,
-            self.inputs.mean_length(demand.texts, pre_caption),
+            self.inputs.mean_length(workload.texts, pre_caption),
         )
         return costs.judging(
-            sizes.vision, sizes.text, demand, length=length, grain=self.inputs.device.grain
+            sizes.vision,
+            sizes.text,
+            workload,
+            length=length,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def logits(
@@ -69,7 +73,7 @@ class XVLMPairReasoner:
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
         texts = self.inputs.tokens(statements, pre_caption)  # while a GPU encodes
         logits = torch.empty(len(texts), 2, device=images.device)
-        for table in seat(texts, pair_of.reshape(-1), device.grain):
+        for table in seat(texts, pair_of.reshape(-1), device.chunk_sizes):
             both = torch.from_numpy(pairs)[table.memories]
             found = self.network(memory, device.send(both), device.send(table.ids), table.present)
             logits[device.send(table.texts)] = table.each(found)

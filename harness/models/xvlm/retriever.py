@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import Gallery, Matches
-from harness.engine.device import Awaited, Device
+from harness.engine.device import AsyncCopy, Device
 from harness.engine.shortlist import shortlisted
 from harness.models.fusion.packed_texts import Texts
 from harness.models.xvlm import costs
@@ -17,7 +17,7 @@ from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs, cleaned
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.workload import Cost, Demand
+from harness.workload import Cost, Workload
 
 MAX_TOKENS = (
     40  # of a caption, [CLS] included: `max_tokens` of the reference's retrieval configurations
@@ -49,11 +49,11 @@ class _Coming(NamedTuple):
 
     image: int
     texts: Tensor
-    itc: Awaited
-    itm: Awaited
+    itc: AsyncCopy
+    itm: AsyncCopy
 
     def matches(self) -> Matches:
-        return Matches(self.image, self.texts.numpy(), self.itc.here(), self.itm.here())
+        return Matches(self.image, self.texts.numpy(), self.itc.wait(), self.itm.wait())
 
 
 class XVLMRetriever:
@@ -72,12 +72,12 @@ class XVLMRetriever:
         self.protocol = (
             f"itc+itm|{self.inputs.side}px|bicubic|{CAPTION_WORDS}-words|{MAX_TOKENS}-tokens"
         )
-        self.device, self.made_of, self.prepare = (
+        self.device, self.provenance, self.prepare = (
             device.name,
-            self.inputs.made_of,
+            self.inputs.provenance,
             self.inputs.prepare,
         )
-        self.room = self.inputs.device.room
+        self.memory_budget = self.inputs.device.memory_budget
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of captions, cut after the first MAX_TOKENS."""
@@ -93,25 +93,25 @@ class XVLMRetriever:
             own = self.see(
                 (numbers, self.inputs.normalised(images)) for numbers, images in gallery.images
             )
-            seen = own.together(gallery.gather((own.numbers, own.features.cpu())))
+            seen = own.together(gallery.all_gather((own.numbers, own.features.cpu())))
             read = self.read(self.token_ids(texts))
         yield from self.compare(seen, read, shortlist=shortlist, wanted=wanted)
 
-    def cost(self, demand: Demand) -> Cost:
+    def cost(self, workload: Workload) -> Cost:
         """Return what it costs to compare images and texts."""
         sizes, length = (
             self.network.architecture,
-            self.inputs.mean_length(demand.texts, pre_caption, longest=MAX_TOKENS),
+            self.inputs.mean_length(workload.texts, pre_caption, longest=MAX_TOKENS),
         )
         features, kept = self.network.vision_proj.out_features, self.inputs.device.kept.itemsize
         return costs.retrieving(
             sizes.vision,
             sizes.text,
-            demand,
+            workload,
             length=length,
             features=features,
             kept=kept,
-            grain=self.inputs.device.grain,
+            chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
     def see(self, images: Iterable[tuple[Sequence[int], Tensor]]) -> Seen:
@@ -148,7 +148,7 @@ class XVLMRetriever:
                         texts.features[self.inputs.device.send(near)] * seen.features[place[number]]
                     ).sum(-1)
                     logits = self.match(tokens, texts, near)
-                    looked = _Coming(number, near, Awaited(similarity), Awaited(logits[:, 1]))
+                    looked = _Coming(number, near, AsyncCopy(similarity), AsyncCopy(logits[:, 1]))
                 if coming is not None:
                     yield coming.matches()
                 coming = looked  # a GPU looks at it while the one before is written down

@@ -41,7 +41,7 @@ def attributes() -> list[ShapesAttribute]:
 def labels(scene: Scene, thing: Object) -> list[int]:
     """Return 1 for each attribute that an object has, 0 for each that it has not, -1 where nobody can say.
 
-    The pattern of a small object on a grainy ground is hard to tell, and whether an object between the sizes is small.
+    The pattern of a small object on a grainy ground is hard to warn, and whether an object between the sizes is small.
     """
     found = []
     for attribute in attributes():

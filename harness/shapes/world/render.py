@@ -32,13 +32,13 @@ def _background(scene: Scene) -> NDArray[np.float64]:
     base = np.array(BACKGROUNDS[scene.background], float)
     y, x = np.mgrid[: scene.height, : scene.width]
     if scene.texture == "gradient":
-        light = 0.8 + 0.4 * (x / scene.width if scene.grain % 2 else y / scene.height)
+        light = 0.8 + 0.4 * (x / scene.width if scene.chunk_sizes % 2 else y / scene.height)
     elif scene.texture == "checked":
-        side = 6 + scene.grain % 7
+        side = 6 + scene.chunk_sizes % 7
         light = 0.94 + 0.12 * ((x // side + y // side) % 2)
     elif scene.texture == "grainy":
         # A hash of the position instead of a generator: NumPy does not promise the same stream for ever.
-        mixed = (x * 374761393 + y * 668265263 + scene.grain) % 2**32
+        mixed = (x * 374761393 + y * 668265263 + scene.chunk_sizes) % 2**32
         noise = (mixed ^ mixed >> 13) * 1274126177 % 2**32 / 2**32
         light = 0.88 + 0.24 * noise
     else:

@@ -76,7 +76,7 @@ class Scene:
     height: int
     background: str
     texture: str
-    grain: int
+    chunk_sizes: int
     objects: tuple[Object, ...]
 
     @property
@@ -135,7 +135,7 @@ def _scene(dice: Dice) -> Scene | None:
         height=height,
         background=dice.pick(tuple(BACKGROUNDS)),
         texture=dice.pick(TEXTURES),
-        grain=int(dice.share() * 2**31),
+        chunk_sizes=int(dice.share() * 2**31),
         objects=tuple(objects),
     )
 
