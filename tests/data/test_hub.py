@@ -13,7 +13,7 @@ from harness.data.hub.copies import COPIES, UNUSABLE, is_hub
 from harness.data.hub.materialise import hub_data, refuse_unofficial
 from harness.data.hub.rows import Source
 from harness.errors import DataError, HarnessError, MissingError
-from harness.files.lock import alone
+from harness.files.lock import locked
 from harness.files.paths import cache
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
@@ -271,7 +271,7 @@ def test_a_copy_that_another_run_is_writing_is_left_to_it(copies, tmp_path, monk
     ).root
     (root / ".hub" / "karpathy-test.json").unlink()
     with (
-        alone(root / ".hub", occupied=""),
+        locked(root / ".hub" / "lock", busy=HarnessError("busy")),
         pytest.raises(HarnessError, match="another run is writing this data"),
     ):
         hub_data(f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress)
