@@ -42,7 +42,7 @@ GENERAL = {"--help", "--debug", "--version"}
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (verb, rest of the line) of each command `xvlm-eval VERB ...`, continued lines joined."""
+    """Yield (verb, rest of the line) of each `xvlm-eval VERB ...`, continued lines joined."""
     for line in text.replace("\\\n", " ").splitlines():
         for match in re.finditer(r"(?<!\")xvlm-eval ([a-z][\w-]*)([^`#|\n]*)", line):
             yield match[1], match[2]
