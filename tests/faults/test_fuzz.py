@@ -29,9 +29,9 @@ from harness.records.record import read_record
 from harness.registry import find_task
 from harness.running.loader import load_batches
 from harness.task import Sample
-from tests.records.test_record import RECORD
 from tests.support.models_on_disk import grounding_state, write_checkpoint
 from tests.support.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
+from tests.support.records import RECORD
 
 SETTINGS = settings(
     max_examples=250,

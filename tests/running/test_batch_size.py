@@ -18,8 +18,8 @@ from harness.running.loader import cut, plan_batches
 from harness.running.predict import fitting_batch_size
 from harness.task import Sample
 from harness.workload import Cost, MemoryBudget, Workload
-from tests.running.test_torchrun import started
 from tests.support.scarce_memory import CUDA_WORDS, limit_images
+from tests.support.torchrun import started
 
 MEGA = 10**6
 

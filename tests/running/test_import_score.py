@@ -9,7 +9,7 @@ from harness.formats.folder import sha256_of
 from harness.records.record import find_records
 from harness.tables import comparison as table
 from harness.tables import paper
-from tests.records.test_record import RECORD
+from tests.support.records import RECORD
 
 URL = "https://eval.ai/submission/1"
 

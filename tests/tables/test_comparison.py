@@ -12,7 +12,7 @@ from harness.errors import DataError, UsageError
 from harness.records.record import Subset, find_records, write_record
 from harness.tables import comparison as table
 from harness.tables import layouts, paper
-from tests.records.test_record import RECORD
+from tests.support.records import RECORD
 
 LISTING = Path(__file__).parent / "paper_results.csv"  # as Papers With Code listed them
 

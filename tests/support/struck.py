@@ -1,0 +1,92 @@
+"""Strike a run at a chosen event: a number of bytes written, or one of its file operations.
+
+No clock decides, so the load of the machine changes nothing. `python -m tests.support.struck` is
+the command, struck as the environment variable `STRIKE` says.
+"""
+
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+OPERATIONS = ("open", "os.rename", "os.remove")  # Python's audit events
+IMAGES = "/images/"  # in the path of every image
+
+
+def at_byte(size: int) -> None:
+    """Have the system kill this process where one of its files grows beyond `size` bytes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def full_disk(size: int) -> None:
+    """Refuse to let a file grow beyond `size` bytes: as if the disk were full then."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def at_operation(number: int, strike: Callable[[], None], *below: str) -> None:
+    """Strike before this process's `number`-th operation on files whose path contains `below`."""
+    _watch(lambda reached: strike() if reached == number else None, below)
+
+
+def operations(*below: str) -> Callable[[], int]:
+    """Count from now on this process's operations on files whose path contains one of `below`."""
+    numbers = [0]
+    _watch(numbers.append, below)
+    return lambda: max(numbers)
+
+
+def kill() -> None:
+    """End this process as `kill -9` does: nothing of it runs any more."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait(reached: Path, until: Path) -> None:
+    """Say that this was reached, and stop here until a file is there."""
+    reached.touch()
+    while not until.exists():
+        time.sleep(0.01)
+
+
+def _watch(seen: Callable[[int], None], below: Sequence[str]) -> None:
+    numbers, lock = count(1), threading.Lock()
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event in OPERATIONS and any(folder in str(arguments[0]) for folder in below):
+            with lock:
+                number = next(numbers)
+            seen(number)
+
+    sys.addaudithook(hook)
+
+
+def _strike_from_environment() -> None:
+    """Read `STRIKE`, `rank:number:signal:whom`.
+
+    Before this rank opens its `number`-th image, the signal is sent to this `process` or to its
+    whole `group`.
+    """
+    rank, number, name, whom = os.environ["STRIKE"].split(":")
+
+    def strike() -> None:
+        if whom == "group":
+            os.killpg(os.getpgrp(), getattr(signal, name))
+        else:
+            os.kill(os.getpid(), getattr(signal, name))
+
+    if os.environ.get("RANK", "0") == rank:
+        at_operation(int(number), strike, IMAGES)
+
+
+if __name__ == "__main__":
+    from harness.cli.main import main
+
+    _strike_from_environment()
+    sys.exit(main())
