@@ -17,11 +17,10 @@ from harness.running.distributed import SingleProcess, share
 from harness.running.loader import cut, plan_batches
 from harness.running.predict import fitting_batch_size
 from harness.task import Sample
-from harness.workload import Cost, MemoryBudget, Workload
+from harness.workload import Workload
+from tests.support.costs import MEGA, Telling
 from tests.support.scarce_memory import CUDA_WORDS, limit_images
 from tests.support.torchrun import started
-
-MEGA = 10**6
 
 
 class Asking:
@@ -29,19 +28,6 @@ class Asking:
 
     def workload(self, samples):
         return Workload(samples=100, images=100, pairs=100, pairs_at_most=100)
-
-
-class Telling:
-    """A model that keeps 100 MB and takes 10 MB an image."""
-
-    def __init__(self, free, largest=32):
-        self._room = MemoryBudget(free, 0, largest)
-
-    def memory_budget(self):
-        return self._room
-
-    def cost(self, workload):
-        return Cost(0.0, 100 * MEGA, workload.images * 10 * MEGA)
 
 
 @pytest.mark.parametrize(
