@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
 
 from tests.support.golden import TESTS, golden_cases, golden_folder
-from tests.support.results import shared
+from tests.support.sharing import shared
 
 pytest_plugins = ["tests.support.results"]
 

@@ -15,6 +15,7 @@ from functools import partial
 import pytest
 
 from harness.cli.main import main
+from harness.shapes.benchmark import embedded_data
 from tests.support import struck
 from tests.support.altered import copied
 from tests.support.results import LIMITED, contents
@@ -98,6 +99,12 @@ def draws(task):
     seed = random.randrange(2**32) if NIGHTLY else task
     print("seed", seed)  # shown where a test fails
     return random.Random(seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data():
+    """The embedded benchmark, written before a run counts its file operations."""
+    return embedded_data()
 
 
 @pytest.fixture(scope="module")

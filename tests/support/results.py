@@ -1,31 +1,15 @@
 """Runs of the embedded model that all test processes share: never change them, copy them."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from harness.cli.main import main
 from tests.support.altered import copied
+from tests.support.sharing import shared
 
 LIMITED = ["--limit", "12", "--batch-size", "5"]  # arguments of the limited run
-
-
-def shared(
-    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None] = lambda folder: None
-) -> Path:
-    """A folder of all test processes; the first one that needs it makes its content."""
-    base = factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, done = root / name, root / f"{name}.done"
-    with FileLock(root / f"{name}.lock"):
-        if not done.exists():
-            folder.mkdir(exist_ok=True)
-            make(folder)
-            done.touch()
-    return folder
 
 
 def contents(folder: Path, prefix: str = "") -> dict[str, bytes]:

@@ -67,22 +67,26 @@ def _watch(seen: Callable[[int], None], below: Sequence[str]) -> None:
     sys.addaudithook(hook)
 
 
+def kill_all() -> None:
+    """End all processes of this run and their launcher as a power failure does."""
+    launcher = os.getppid()
+    ranks = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    for process in {launcher, *map(int, ranks)} - {os.getpid()}:
+        os.kill(process, signal.SIGKILL)
+    kill()
+
+
+def interrupt() -> None:
+    """Interrupt this process as Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def _strike_from_environment() -> None:
-    """Read `STRIKE`, `rank:number:signal:whom`.
-
-    Before this rank opens its `number`-th image, the signal is sent to this `process` or to its
-    whole `group`.
-    """
-    rank, number, name, whom = os.environ["STRIKE"].split(":")
-
-    def strike() -> None:
-        if whom == "group":
-            os.killpg(os.getpgrp(), getattr(signal, name))
-        else:
-            os.kill(os.getpid(), getattr(signal, name))
-
+    """Read `STRIKE`, `rank:n:strike:folder`: strike before this rank opens its n-th image there."""
+    rank, number, name, folder = os.environ["STRIKE"].split(":")
+    strikes = {"kill": kill, "kill_all": kill_all, "interrupt": interrupt}
     if os.environ.get("RANK", "0") == rank:
-        at_operation(int(number), strike, IMAGES)
+        at_operation(int(number), strikes[name], f"/{folder}/")
 
 
 if __name__ == "__main__":

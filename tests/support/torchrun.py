@@ -21,7 +21,7 @@ def started(
 ) -> Iterator["subprocess.Popen[str]"]:
     """Start the command in `processes` processes, and kill what is left of them at the end.
 
-    They are a process group of their own. torchrun chooses a free port; `node` is what it has to
+    torchrun chooses a free port; `node` is what it has to
     know where this is one of several nodes.
     """
     launcher = [sys.executable, "-m", "torch.distributed.run", *node]
@@ -37,9 +37,12 @@ def started(
     try:
         yield run
     finally:
-        if run.poll() is None:
+        run.terminate()  # the launcher ends its processes
+        try:
+            run.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
+            run.communicate()
 
 
 def finish(processes: int, arguments: Sequence[str]) -> str:
