@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import DataError, MissingError, UsageError, nearest
 from harness.files.parsing import Item, read_yaml
-from harness.files.paths import configured_folder, hub_cache, shipped
+from harness.files.paths import hub_cache_folder, resolve_folder, shipped_path
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
@@ -78,7 +78,7 @@ class Weights:
 @cache
 def entries() -> Mapping[str, Entry]:
     """Return the entries of `checkpoints.yaml` by name."""
-    return read_entries(shipped("checkpoints.yaml"))
+    return read_entries(shipped_path("checkpoints.yaml"))
 
 
 def read_entries(path: Path) -> Mapping[str, Entry]:
@@ -91,11 +91,13 @@ def read_entries(path: Path) -> Mapping[str, Entry]:
 
 def find_entry(name: str) -> Entry | None:
     """Return the entry of a name; `_`, `-` and case do not matter."""
-    wanted = plain(name)
-    return next((entry for entry in entries().values() if plain(entry.name) == wanted), None)
+    wanted = normalise_name(name)
+    return next(
+        (entry for entry in entries().values() if normalise_name(entry.name) == wanted), None
+    )
 
 
-def plain(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a name without what does not matter in it."""
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")
 
@@ -156,7 +158,7 @@ def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
     """Return where a released file is, below the checkpoints folder or the data folder. Raises MissingError with where to get it."""
     roots = [
         root
-        for root in (configured_folder("checkpoints"), data / "checkpoints" if data else None)
+        for root in (resolve_folder("checkpoints"), data / "checkpoints" if data else None)
         if root
     ]
     places = [
@@ -186,7 +188,7 @@ def bert_vocabulary(data: Path | None) -> Path:
         if place.is_file():
             return place
     for name in HUB_NAMES:
-        for snapshot in sorted(hub_cache().glob(f"{name}/snapshots/*/vocab.txt")):
+        for snapshot in sorted(hub_cache_folder().glob(f"{name}/snapshots/*/vocab.txt")):
             return snapshot
     where = places[0] if places else Path("DATA") / BERT / "vocab.txt"
     raise MissingError(

@@ -11,21 +11,21 @@ from harness.files.parsing import read_yaml
 CONFIG_KEYS = ("data", "checkpoints")
 
 
-def shipped(name: str) -> Path:
+def shipped_path(name: str) -> Path:
     """Return a file that ships with the project (`checkpoints.yaml`, `results/paper.yaml`), from a checkout and from a wheel alike."""
     package = Path(__file__).parents[1]
     installed = package / "shipped"  # made when a wheel is built; a checkout has none
     return (installed if installed.is_dir() else package.parent) / name
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Return the folder for what can be made again: `XVLM_EVAL_CACHE`, else the system's cache folder."""
     if chosen := os.environ.get("XVLM_EVAL_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "xvlm-eval"
 
 
-def hub_cache() -> Path:
+def hub_cache_folder() -> Path:
     """Return the folder in which Hugging Face's tools keep what they downloaded: `HF_HUB_CACHE`, else below `HF_HOME`."""
     if chosen := os.environ.get("HF_HUB_CACHE"):
         return Path(chosen).expanduser()
@@ -46,13 +46,13 @@ def config_file() -> Path:
     )
 
 
-def configured_folder(key: str, *, flag: str | None = None) -> Path | None:
+def resolve_folder(key: str, *, flag: str | None = None) -> Path | None:
     """Return the folder chosen for `data` or `checkpoints`, as `setting` does."""
-    chosen = setting(key, flag=flag)
+    chosen = resolve_setting(key, flag=flag)
     return Path(chosen).expanduser() if chosen else None
 
 
-def setting(key: str, *, flag: str | None = None) -> str | None:
+def resolve_setting(key: str, *, flag: str | None = None) -> str | None:
     """Return what was chosen for `data` or `checkpoints`: by the flag, else by the environment, else by the configuration file.
 
     Raises UsageError for a flag without a folder, DataError for a configuration file that cannot be read.

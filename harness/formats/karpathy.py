@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.files.parsing import Item, items, read_json
-from harness.formats.folder import staying
+from harness.formats.folder import relative_path_within
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def read_karpathy(path: Path, split: str) -> list[Picture]:
     for image in Item(read_json(path), str(path)).items("images"):
         if image.get("split", str) == split:
             folder = image.optional("filepath", str)
-            name = staying(image.get("filename", str), where=image.where)
+            name = relative_path_within(image.get("filename", str), where=image.where)
             captions = tuple(sentence.get("raw", str) for sentence in image.items("sentences"))
             pictures.append(Picture(f"{folder}/{name}" if folder else name, captions))
     return _checked(pictures, path)
@@ -56,7 +56,7 @@ def coco_id(picture: Picture, *, where: Path) -> int:
 def _checked(pictures: Iterable[Picture], path: Path) -> list[Picture]:
     found: dict[str, Picture] = {}
     for picture in pictures:
-        staying(picture.image, where=str(path))
+        relative_path_within(picture.image, where=str(path))
         if picture.image in found:
             raise DataError(f"{path}: the image {picture.image!r} occurs twice")
         if not picture.captions:

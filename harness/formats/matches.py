@@ -19,7 +19,7 @@ def as_prediction(matches: Matches) -> dict[str, list[Any]]:
     }
 
 
-def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
+def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
     """Return all pairs of the predictions (id, prediction) of each image, in order; there are so many `texts`.
 
     Raises DataError for a prediction that is none, naming its image.

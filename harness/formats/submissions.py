@@ -15,7 +15,7 @@ EXAMPLES = 3  # ids that a message names
 Pairs = Iterable[tuple[Any, Any]]
 
 
-def matched(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, Any]:
+def match_predictions(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, Any]:
     """Return predictions by id. Raises DataError, with counts and examples, where ids are missing, unknown or there twice."""
     pairs = list(predictions)
     counts, wanted = Counter(id for id, _ in pairs), set(ids)
@@ -52,7 +52,7 @@ def read_captions(path: Path) -> Pairs:
     ]
 
 
-def read_verdicts(path: Path) -> Pairs:
+def read_labels(path: Path) -> Pairs:
     """Return (identifier, verdict) of NLVR2's predictions: a line each, `identifier,True`; further columns do not matter."""
     found = []
     for number, row in enumerate(csv.reader(io.StringIO(read_text(path))), start=1):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.files.parsing import Item, items, read_json
-from harness.formats.folder import staying
+from harness.formats.folder import relative_path_within
 
 Answers = tuple[
     Mapping[str, object], ...
@@ -101,6 +101,6 @@ def read_flat_questions(path: Path) -> list[tuple[str, AskedQuestion]]:
             {"answer": text, "answer_confidence": "yes", "answer_id": place}
             for place, text in enumerate(said, start=1)
         )
-        image = staying(entry.get("image", str), where=entry.where)
+        image = relative_path_within(entry.get("image", str), where=entry.where)
         found[number] = image, AskedQuestion(number, 0, entry.get("question", str), answers)
     return list(found.values())
