@@ -160,7 +160,7 @@ def _loads(text: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in text else ""
         raise DataError(
-            f"{where}: is not JSON: {error.msg} at {line}column {error.colno}"
+            f"{where}: is not JSON: {error.msg} ({line}column {error.colno})"
         ) from error
     except (RecursionError, ValueError) as error:  # endless nesting; a number of 5,000 digits
         raise DataError(

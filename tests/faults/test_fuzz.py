@@ -20,6 +20,7 @@ from PIL import Image
 
 from harness.checkpoints import read_entries
 from harness.errors import HarnessError
+from harness.files.paths import resolve_folder
 from harness.formats.folder import DataFolder
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import read_checkpoint
