@@ -312,10 +312,7 @@ def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
         (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
         (["run", "--task", "refcoco+", "--device", "abacus"], "no such device"),
         (["run", "--task", "refcoco+", "--dtype", "tf32", "--device", "cpu"], "only CUDA"),
-        (
-            ["run", "--task", "refcoco+", "--checkpoint", "x-vlm-base-4m"],
-            "has no checkpoint for refcoco+",
-        ),
+        (["run", "--task", "refcoco+", "--checkpoint", "x-vlm"], "x-vlm-base-16m"),
     ],
 )
 def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(
