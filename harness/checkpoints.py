@@ -37,7 +37,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """The paths the file may have below the checkpoints folder; the first that exists counts."""
+        """The paths the file may have below its folder; the first that exists counts."""
         return (self.path, *self.alternatives)
 
 

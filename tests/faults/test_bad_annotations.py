@@ -1,4 +1,4 @@
-"""Annotations of every benchmark that are not as they should be: each refused by the name of its file and item."""
+"""Faulty annotations of every benchmark: each is refused, with its file, item and value named."""
 
 import json
 import shutil

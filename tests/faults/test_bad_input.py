@@ -1,4 +1,4 @@
-"""Files that are not as they should be: a clear error with the right exit code, no stack trace, and nothing predicted is lost."""
+"""Faulty files: a clear error, the right exit code, no stack trace, and no prediction lost."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.models_on_disk import grounding_state, write_checkpoint, writ
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    """A data folder, a checkpoint and an output folder, all sound; tests break one thing each."""
+    """A valid data folder, checkpoint and output folder, of which each test breaks one thing."""
     monkeypatch.chdir(tmp_path)
     refcoco_files.write(tmp_path / "data")
     write_checkpoint(tmp_path / "weights" / "tiny.th")
@@ -182,7 +182,7 @@ def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
 
 @pytest.fixture
 def released(world, monkeypatch):
-    """A checkpoint as a released file that checkpoints.yaml knows, in its place below the data folder."""
+    """A released checkpoint of checkpoints.yaml, at its path below the data folder."""
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
     (world / "data" / "bert-base-uncased").mkdir()
     write_vocabulary(world / "data" / "bert-base-uncased")

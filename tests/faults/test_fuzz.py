@@ -256,8 +256,9 @@ def test_prediction_files(tmp_path, content, entry):
 ENTRY = {
     "m": {
         "title": "M",
+        "family": "xvlm",
         "licence": "L",
-        "source": "s",
+        "vocabulary": "v",
         "files": {"ovad": {"path": "a.th", "head": "retrieval", "resolution": 384, "drive": "d"}},
     }
 }
