@@ -78,7 +78,6 @@ def fetch(options: argparse.Namespace) -> int:
     from harness.cli.progress import Progress
     from harness.data.fetch import carry_out as work
     from harness.data.fetch import plan
-    from harness.data.fetch.download import Pace
 
     watch = partial(Progress, stream=sys.stderr, say=say)
     chosen = plan.plan_for(
@@ -88,9 +87,7 @@ def fetch(options: argparse.Namespace) -> int:
     if not options.yes:
         say("nothing was fetched; add --yes to fetch")
         return 0
-    for sentence in work.carry_out(
-        chosen, pace=Pace(connections=options.connections), progress=watch
-    ):
+    for sentence in work.carry_out(chosen, progress=watch):
         print(sentence, flush=True)
     return 0
 

@@ -113,8 +113,8 @@ def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
 
 
 def test_a_sitting_that_breaks_off_is_gone_on_with(site, tmp_path, capsys):
-    site.breaks = lambda request: 100 if request == 2 else None
-    site.status = lambda request: 404 if request > 2 else None
+    site.breaks = lambda request: 50_000 if request == 3 else None
+    site.status = lambda request: 404 if request > 3 else None
     assert main([*FETCH, "--yes"]) == 3
     shown = capsys.readouterr().err
     assert "the server answers 404" in shown

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.callbacks import Progress
-from harness.data.fetch.download import Pace, download
+from harness.data.fetch.download import RetryPolicy, download
 from harness.data.fetch.drive import fetch_weights
 from harness.data.fetch.plan import Plan, Step
 from harness.data.fetch.unzip import unpack, unpacked_size
@@ -19,7 +19,7 @@ WORKSHOP = ".fetch"  # the folder below the data folder in which everything lies
 MEGABYTE = 10**6
 
 
-def carry_out(plan: Plan, *, pace: Pace, progress: Progress) -> Iterator[str]:
+def carry_out(plan: Plan, *, progress: Progress, retry: RetryPolicy | None = None) -> Iterator[str]:
     """Yield a sentence for each thing that is in its place; one that fails keeps none of the others from being fetched.
 
     Raises HarnessError where another fetch is at work or the disk has no room; at the end, the errors of all that failed.
@@ -31,7 +31,9 @@ def carry_out(plan: Plan, *, pace: Pace, progress: Progress) -> Iterator[str]:
         failures: list[HarnessError] = []
         for step in plan.steps:
             try:
-                yield from _fetch(step, plan.root, workshop, pace=pace, progress=progress)
+                yield from _fetch(
+                    step, plan.root, workshop, retry=retry or RetryPolicy(), progress=progress
+                )
             except HarnessError as error:
                 failures.append(error)
         for weights in plan.weights:
@@ -44,7 +46,7 @@ def carry_out(plan: Plan, *, pace: Pace, progress: Progress) -> Iterator[str]:
 
 
 def _fetch(
-    step: Step, root: Path, workshop: Path, *, pace: Pace, progress: Progress
+    step: Step, root: Path, workshop: Path, *, retry: RetryPolicy, progress: Progress
 ) -> Iterator[str]:
     origin, archive = step.origin, workshop / step.origin.name
     if origin.url is None:
@@ -60,7 +62,7 @@ def _fetch(
                     archive,
                     size=origin.size,
                     sha256=origin.sha256,
-                    pace=pace,
+                    retry=retry,
                     report=in_megabytes,
                 )
             except DataError as error:
