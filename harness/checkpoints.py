@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.dataset import Origin
 from harness.errors import DataError, MissingError, UsageError, nearest
 from harness.files.parsing import Item, read_yaml
 from harness.files.paths import configured_folder, hub_cache, shipped
@@ -19,6 +20,16 @@ HUB_NAMES = (
     "models--google-bert--bert-base-uncased",
     "models--bert-base-uncased",
 )  # its folder in the cache of Hugging Face's tools
+VOCABULARY = Origin(
+    name="vocab.txt",
+    url=f"https://huggingface.co/google-bert/{BERT}/resolve/86b5e0934494bd15c9632b12f734a8a67f723594/vocab.txt",
+    instructions=f"https://huggingface.co/google-bert/{BERT}",
+    format="file",
+    licence="Apache-2.0",
+    members={"vocab.txt": f"{BERT}/vocab.txt"},
+    size=231_508,
+    sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+)
 
 
 @dataclass(frozen=True)

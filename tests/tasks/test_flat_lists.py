@@ -53,7 +53,7 @@ def test_captions(data, task, original, flat):
 def test_questions(data):
     task = find_task("vqav2")
     before = task.load(data, "val")
-    answers = [[answer["answer"] for answer in s.said] for s in before]
+    answers = [[answer["answer"] for answer in s.answers] for s in before]
     flat = [
         {
             "question_id": s.id,

@@ -30,7 +30,7 @@ LISTS = {
     "flickr30k_test.json", "refcoco+_val.json", "refcoco+_test.json",
 }  # fmt: skip
 NOT_IN_LISTS = {  # what the lists leave out of the originals, so that readers take it from elsewhere or leave it empty
-    "vqav2": ("said", "answer_type", "question_type"),
+    "vqav2": ("answers", "answer_type", "question_type"),
     "nlvr2": ("id", "group"),
 }
 SPLITS = [(name, split) for name in task_names() for split in find_task(name).splits]
@@ -98,15 +98,15 @@ def test_the_lists_hold_the_same_samples(originals, lists, name, split):
 def test_what_people_answered_is_in_the_lists(originals, lists):
     task = find_task("vqav2")
     expected, found = task.load(originals, "val"), task.load(lists, "val")
-    assert [[said["answer"] for said in one.said] for one in found] == [
-        [said["answer"] for said in one.said] for one in expected
+    assert [[answer["answer"] for answer in question.answers] for question in found] == [
+        [answer["answer"] for answer in question.answers] for question in expected
     ]
-    predictions = {one.id: one.said[0]["answer"] for one in expected}
+    predictions = {question.id: question.answers[0]["answer"] for question in expected}
     assert (
         task.score(found, predictions).metrics["accuracy"]
         == task.score(expected, predictions).metrics["accuracy"]
     )
-    assert all(one.said == () for one in task.load(lists, "test"))
+    assert all(question.answers == () for question in task.load(lists, "test"))
 
 
 def test_statements_keep_their_groups(originals, lists):
