@@ -214,7 +214,7 @@ def _origin_as_json(origin: Origin) -> Mapping[str, Any]:
 
 
 def _grouped(titles: Sequence[str]) -> str:
-    """Return the titles of splits by task: `vqav2 val, test; nlvr2 dev`."""
+    """Return titles of splits, each `TASK SPLIT`, by task: `TASK SPLIT, SPLIT; TASK SPLIT`."""
     by_task: dict[str, list[str]] = {}
     for title in titles:
         task, split = title.split(" ", 1)
