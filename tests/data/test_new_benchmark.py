@@ -80,7 +80,7 @@ class Mazes(Plain):
             repository="ariadne/mazes", revision="main", format="mazes", licence="CC0",
             parts=(HubPart(splits=("test",), hub_splits=("everything",)),), convert=convert,
         ),
-        image_note="mazes are called PNG",
+        image_note="mazes are PNG",
     )
 
     def flat_lists(self, samples):
@@ -175,7 +175,7 @@ def test_its_files_stand_in_the_layout_with_the_note_on_its_images(site, capsys)
     tree = """DATA/
 ├── bert-base-uncased/              the vocabulary, 30,522 pieces
 │   └── vocab.txt
-├── images/                         JPEG files as they come in the archives; mazes are called PNG
+├── images/                         JPEG files as they come in the archives; mazes are PNG
 │   └── mazes/
 └── mazes/
     └── test.json
