@@ -192,6 +192,27 @@ def test_a_file_that_changes_while_it_is_fetched_is_begun_anew(site, tmp_path, h
     assert only_the_right_file(tmp_path, NEW)
 
 
+def test_a_changed_file_is_recognised_by_the_server_alone(site, tmp_path):
+    """It heeds If-Range, and sends no validator with a part: no part may be asked for without."""
+    site.parts_have_tag = False
+    interrupt(site, tmp_path)
+    site.files["/file"], site.tag = NEW, '"two"'
+    get(site, tmp_path)
+    assert only_the_right_file(tmp_path, NEW)
+    (tmp_path / "file").unlink()
+    interrupt(site, tmp_path)
+    get(site, tmp_path)
+    assert only_the_right_file(tmp_path, NEW) and site.asked == [f"bytes={KEPT}-"]
+
+
+def test_a_part_that_is_shorter_than_its_range_is_continued(site, tmp_path):
+    site.breaks = lambda request: CUT if request == 1 else None
+    site.length = lambda size: size - 10 if 10 < size < len(CONTENT) else size
+    get(site, tmp_path)
+    assert only_the_right_file(tmp_path)
+    assert site.asked == ["all", f"bytes={KEPT}-", "bytes=99990-"]
+
+
 def test_a_file_that_shrinks_below_the_bytes_received_is_begun_anew(site, tmp_path):
     interrupt(site, tmp_path)
     short = CONTENT[:1_000]

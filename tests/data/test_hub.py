@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.files.lock import locked
 from harness.files.paths import cache
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
+from tasks.refcoco_plus import RefCOCOPlus
 from tests.support.models_on_disk import write_checkpoint
 
 ANSWER = {
@@ -333,6 +335,23 @@ def test_missing_weights_are_reported_before_the_hub_is_read(tmp_path, monkeypat
     assert main(["run", "--task", "refcoco+", "--data", "hf"]) == 3
     shown = capsys.readouterr().err
     assert "refcoco_bbox/checkpoint_best.pth" in shown and "HF_HUB_OFFLINE" not in shown
+
+
+def test_a_pinned_copy_is_compared_with_the_official_splits(copies, monkeypatch):
+    dataset = RefCOCOPlus.dataset
+    local = replace(dataset.hub, repository=str(copies["refcoco"]), revision=None)
+    monkeypatch.setattr(RefCOCOPlus, "dataset", replace(dataset, hub=local))
+    with pytest.raises(DataError, match=r"does not hold the official splits of refcoco\+"):
+        hub_data("hf", {"refcoco+": ["val"]}, progress=no_progress)
+    assert not (cache() / "hf" / "pinned" / "refcoco+").exists()
+
+
+def test_the_doctor_tells_which_tasks_have_no_copy(capsys):
+    main(["doctor", "--data", "hf", "--format", "json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert "a copy on the hub" in checks["ovad"]["found"]
+    assert "no copy on the hub is known" in checks["ovad"]["remedies"]
+    assert "a copy on the hub" not in checks["refcoco+"]["found"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ class Site:
     tag: str | None = '"one"'
     modified: str | None = None
     heeds_if_range: bool = True
+    parts_have_tag: bool = True
     redirects: dict[str, str] = field(default_factory=dict)
     length: Callable[[int], int | None] = lambda size: size
     breaks: Callable[[int], int | None] = lambda request: None
@@ -74,11 +75,10 @@ def served(site: Site):
                     return
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
-                announced = end - start
             else:
                 self.send_response(200)
-                announced = site.length(len(content))
-            if site.tag:
+            announced = site.length(end - start)
+            if site.tag and (start == 0 or site.parts_have_tag):
                 self.send_header("ETag", site.tag)
             if site.modified:
                 self.send_header("Last-Modified", site.modified)

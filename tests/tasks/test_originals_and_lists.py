@@ -119,6 +119,15 @@ def test_statements_keep_their_groups(originals, lists):
     )
 
 
+def test_the_test_list_of_expressions_holds_testA_then_testB(originals, lists):
+    task = find_task("refcoco+")
+    path = lists.root / "data" / "finetune" / "refcoco+" / "refcoco+_test.json"
+    expressions = [*task.load(originals, "testA"), *task.load(originals, "testB")]
+    assert [(entry["text"], entry["ref_id"]) for entry in json.loads(path.read_text())] == [
+        (expression.text, expression.ref_id) for expression in expressions
+    ]
+
+
 def test_lists_of_lists_are_the_same_bytes(lists, tmp_path):
     assert main(["data", "--data", str(lists.root), "--build-flat", str(tmp_path)]) == 0
     for path in (lists.root / "data" / "finetune").rglob("*.json"):
