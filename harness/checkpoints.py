@@ -22,7 +22,8 @@ HUB_NAMES = (
 )  # its folder in the cache of Hugging Face's tools
 VOCABULARY = Origin(
     name="vocab.txt",
-    url=f"https://huggingface.co/google-bert/{BERT}/resolve/86b5e0934494bd15c9632b12f734a8a67f723594/vocab.txt",
+    url=f"https://huggingface.co/google-bert/{BERT}/resolve/"
+    "86b5e0934494bd15c9632b12f734a8a67f723594/vocab.txt",
     instructions=f"https://huggingface.co/google-bert/{BERT}",
     format="file",
     licence="Apache-2.0",

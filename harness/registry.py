@@ -81,9 +81,9 @@ def find_split(task: Task, name: str) -> str:
 
 
 def official_counts() -> dict[str, dict[str, Count]]:
-    """Return the official number of samples, by task and by split in the order of the task's splits.
+    """Return the official number of samples, by task and by split, in the order of the splits.
 
-    A range (smallest, largest) stands where no more is published; what is not published is absent.
+    It is a range (smallest, largest) where no more is published; splits without any are left out.
     """
     counts: dict[str, dict[str, Count]] = {}
     for task in map(find_task, task_names()):

@@ -132,9 +132,10 @@ class Task(ABC):
         }
 
     def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
-        """Return X-VLM's own lists of these samples (by split): file name -> content; none by default.
+        """Return X-VLM's own lists of these samples (by split), by file name; none by default.
 
-        A name is relative to the folder `data/finetune` of the authors' code; the content is in JSON's types.
+        The names are relative to the folder `data/finetune` of the authors' code, the lists are in
+        JSON's types.
         """
         return {}
 

@@ -1,7 +1,7 @@
 """Write X-VLM's and ALBEF's own lists from a data folder, for users of the authors' code.
 
-A task makes the entries of its lists (`Task.flat_lists`), in the formats that the dataset classes of
-zengyan-97/X-VLM read.
+A task makes the entries of its lists (`Task.flat_lists`), in the formats that the dataset classes
+of zengyan-97/X-VLM read.
 """
 
 import json
