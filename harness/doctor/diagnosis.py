@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
-from harness.data.hub.copies import UNUSABLE, is_hub
+from harness.data.hub.copies import is_hub
 from harness.doctor.machine import FAILED, NOTE, OK, Check, machine
 from harness.errors import MissingError
-from harness.files.paths import config_file, setting
+from harness.files.paths import config_file, resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.registry import find_task, task_names
 from harness.rendering import Table, render, render_json
@@ -37,7 +37,7 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     """
     checks = list(machine(online=online))
     try:
-        words = setting("data", flag=data)
+        words = resolve_setting("data", flag=data)
         hub = is_hub(words or "")
         folder = open_folder(Path(words).expanduser()) if words and not hub else None
     except MissingError as error:
@@ -77,9 +77,9 @@ def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) 
         if folder
         else []
     )
-    if hub and task.name in UNUSABLE:
+    if hub and task.dataset.hub is None:
         lacking.append("a copy on the hub")
-        remedies.append(UNUSABLE[task.name])
+        remedies.append(task.dataset.no_hub)
     if missing:
         lacking.append(f"{len(missing)} of its files")
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import EMBEDDED, MARKER, DataFolder
 from harness.shapes.formats import (
     write_captions_and_questions,
@@ -29,7 +29,7 @@ def embedded_data() -> DataFolder:
 
     Raises DataError where the cache cannot be written.
     """
-    root = cache() / "shapes" / f"v{VERSION}"
+    root = cache_folder() / "shapes" / f"v{VERSION}"
     if not _complete(root):
         temporary = root.with_name(f".{root.name}.{os.getpid()}")
         try:
