@@ -83,7 +83,7 @@ def write_sample_scores(path: Path, contributions: SampleScores) -> None:
 def read_sample_scores(path: Path) -> SampleScores:
     """Read contributions. Raises DataError for a file that holds none."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         ids, names = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
         packed = json.loads(str(content["statistics"]))

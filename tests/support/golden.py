@@ -28,7 +28,7 @@ class Case:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        return dict(np.load(self.path / "inputs.npz"))
+        return _arrays(self.path / "inputs.npz")
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
@@ -42,7 +42,12 @@ class Case:
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray]:
-        return dict(np.load(self.path / "outputs.npz"))
+        return _arrays(self.path / "outputs.npz")
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
 
 
 def device_under_test() -> Any:
