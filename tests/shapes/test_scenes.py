@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.formats.folder import MARKER
-from harness.shapes.benchmark import VERSION, embedded_data, write_benchmark
+from harness.shapes.benchmark import VERSION, embedded_data
 from harness.shapes.refcoco_plus import SPLITS
 from harness.shapes.training.vocabulary import vocabulary
 from harness.shapes.world.expressions import AFTER_NOUN, BEFORE_NOUN, NOUNS, expressions
@@ -200,13 +201,15 @@ def test_images_are_not_all_square(data):
     assert len({(row.width, row.height) for row in RefCOCOPlus().load(data, "val")}) == 5
 
 
-def test_it_is_written_anew_byte_for_byte(data, tmp_path):
-    write_benchmark(tmp_path / "again")
+def test_a_folder_that_lacks_a_file_is_written_anew_byte_for_byte(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
+    root = tmp_path / "shapes" / f"v{VERSION}"
+    shutil.copytree(data.root, root)
+    (root / "vqa" / "answer_list.json").unlink()
+    assert embedded_data().root == root
     for path in data.root.rglob("*"):
         if path.is_file():
-            assert (
-                tmp_path / "again" / path.relative_to(data.root)
-            ).read_bytes() == path.read_bytes()
+            assert (root / path.relative_to(data.root)).read_bytes() == path.read_bytes()
 
 
 def test_the_splits_share_no_scene():
