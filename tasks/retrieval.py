@@ -19,7 +19,7 @@ from harness.formats.folder import DataFolder, Needed, below
 from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, stored_pairs
 from harness.formats.matrices import read_matrices
-from harness.metrics.pairs import PROTOCOLS, places
+from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
 from harness.workload import Workload
@@ -129,11 +129,11 @@ class Retrieval(Task):
             [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
         )
         by_protocol = {
-            name: places(pairs, counts, shortlist=self.shortlist, protocol=name)
+            name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
             for name in PROTOCOLS
         }
         found = {
-            name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
+            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()
         }
         i2t, t2i = by_protocol["itm"]
@@ -146,7 +146,7 @@ class Retrieval(Task):
             "itm+itc": found["itm+itc"],
             "itc": found["itc"],
         }
-        return _scores(i2t.place, t2i.place, counts, breakdown)
+        return _scores(i2t.rank, t2i.rank, counts, breakdown)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score the matrices `score_matrix_i2t` [images, texts] and `score_matrix_t2i` [texts, images] of an .npz file, as X-VLM has them.

@@ -1,11 +1,13 @@
 """Caption metrics, against pycocoevalcap's own driver."""
 
+import doctest
 import sys
 
 import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.metrics import captions as module
 from harness.metrics.captions import score, tokenized
 
 KIND = "caption_eval"
@@ -64,6 +66,10 @@ def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
     texts = [text for _, text in case.json("linebreak_misalignment.json")["in"]]
     found = tokenized(texts)
     assert len(found) == len(texts) and found[-1] == "the end"
+
+
+def test_the_examples_in_the_documentation_are_right():
+    assert doctest.testmod(module).failed == 0
 
 
 def test_what_was_not_computed_is_said(case):
