@@ -87,7 +87,7 @@ def diff(options: argparse.Namespace) -> int:
 
     print(
         diff.render_diffs(
-            diff.diffs(Path(options.before), Path(options.after)),
+            diff.diff_results(Path(options.before), Path(options.after)),
             options.format,
             limit=options.limit,
         )

@@ -12,7 +12,7 @@ from harness.checkpoints import find_entry
 from harness.errors import IdentityError, UsageError
 from harness.files.parsing import Item, is_number, items, read_json
 from harness.formats.folder import sha256_of
-from harness.records.predictions import stored_predictions
+from harness.records.predictions import read_predictions
 from harness.records.record import SCHEMA, ResultRecord, write_record
 from harness.registry import find_split, find_task
 
@@ -48,7 +48,7 @@ def import_score(
             f"{submission}: is no submission that `run` wrote ({task.name}.{split}{SUFFIX})"
         )
     predictions = submission.with_name(submission.name.removesuffix(SUFFIX) + ".predictions.jsonl")
-    stored = stored_predictions(predictions)
+    stored = read_predictions(predictions)
     identity = Item(stored.identity, str(predictions))
     if (identity.get("task", str), identity.get("split", str)) != (
         task.name,

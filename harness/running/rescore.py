@@ -9,7 +9,7 @@ from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
 from harness.errors import DataError, UsageError
 from harness.formats.submissions import matched
-from harness.records.predictions import HEAD, stored_predictions
+from harness.records.predictions import HEAD, read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import as_scored
 from harness.task import Sample, Scores, Task
@@ -71,7 +71,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _ours(task: Task, split: str, path: Path, samples: Sequence[Sample]) -> Mapping[Any, Any]:
-    stored = stored_predictions(path)
+    stored = read_predictions(path)
     found = {name: stored.identity.get(name) for name in ("task", "split")}
     if found != {"task": task.name, "split": split}:
         raise UsageError(

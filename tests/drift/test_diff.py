@@ -6,7 +6,11 @@ import json
 import pytest
 
 from harness.cli.main import main
-from harness.drift.samples import changed_samples, shown
+from harness.drift.samples import (
+    changed_samples,
+    compare_predictions,
+    format_prediction,
+)
 from harness.errors import DataError
 from harness.records.stored import read_result
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
@@ -16,6 +20,12 @@ STEM = "refcoco+.testB"
 
 def record(results, stem=STEM):
     return results / CHECKPOINT / f"{stem}.json"
+
+
+def changes_between(*paths):
+    """The changed samples of two records."""
+    before, after = map(read_result, paths)
+    return changed_samples(before, after, compare_predictions(before, after))
 
 
 @pytest.fixture
@@ -40,7 +50,7 @@ def moved(baseline, tmp_path):
 
 def test_right_to_wrong_comes_first_then_the_rest_by_size(baseline, moved):
     results, (little, lost, hardly) = moved
-    changes = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    changes = changes_between(record(baseline), record(results))
     assert changes[0].id == lost and {change.id for change in changes[1:]} == {little, hardly}
     gains = [
         change.after - change.before for change in changes[1:]
@@ -61,9 +71,7 @@ def test_losses_come_before_gains(baseline, tmp_path):
         return {id: not said[id] for id in (*wrong, *right)}
 
     predict_otherwise(results, "nlvr2.dev", change)
-    changes = changed_samples(
-        read_result(record(baseline, "nlvr2.dev")), read_result(record(results, "nlvr2.dev"))
-    )
+    changes = changes_between(record(baseline, "nlvr2.dev"), record(results, "nlvr2.dev"))
     assert [(change.before, change.after) for change in changes] == [(100.0, 0.0)] * 2 + [
         (0.0, 100.0)
     ] * 2
@@ -135,7 +143,7 @@ def test_predictions_may_be_compressed_and_must_be_those_of_the_record(baseline,
 def test_without_stored_predictions_changes_are_still_told(baseline, moved):
     results, (_, lost, _) = moved
     (results / CHECKPOINT / f"{STEM}.predictions.jsonl").unlink()
-    first, *_ = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    first, *_ = changes_between(record(baseline), record(results))
     assert (first.id, first.before, first.after, first.predicted_after) == (lost, 100.0, 0.0, None)
 
 
@@ -159,4 +167,4 @@ def test_what_has_no_samples_in_common_is_refused(baseline, tmp_path, capsys):
     ],
 )
 def test_predictions_are_shown_for_people(prediction, other, text):
-    assert shown(prediction, other) == text
+    assert format_prediction(prediction, other) == text

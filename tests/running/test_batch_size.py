@@ -12,7 +12,7 @@ from harness.cli.main import main
 from harness.engine.device import Device
 from harness.errors import MemoryFull
 from harness.models.xvlm.retriever import XVLMRetriever
-from harness.records.record import BESIDE
+from harness.records.record import SIDECARS
 from harness.running.distributed import SingleProcess, share
 from harness.running.loader import cut, plan_batches
 from harness.running.predict import fitting_batch_size
@@ -114,7 +114,7 @@ def results(out):
     records = {
         path.stem: json.loads(path.read_text())
         for path in out.rglob("*.json")
-        if not path.name.endswith(BESIDE)
+        if not path.name.endswith(SIDECARS)
     }
     predictions = {
         path.name: {
