@@ -13,9 +13,8 @@ def table(options: argparse.Namespace) -> int:
     from harness import rendering
     from harness.errors import DataError, MissingError
     from harness.records.record import find_records
-    from harness.tables import comparison as table
-    from harness.tables import layouts
-    from harness.tables.paper import paper
+    from harness.tables.layouts import lay_out
+    from harness.tables.paper import read_paper
 
     folder = Path(options.results or options.out or OUT)
     if not folder.is_dir() and (options.results or options.out):
@@ -25,37 +24,20 @@ def table(options: argparse.Namespace) -> int:
     found = find_records(folder)
     if not found.records:
         say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
-    shapes = table.shapes_rows(found.records)
-    embedded = rendering.Table(layouts.SHAPES_TITLE, shapes, layouts.SHAPES_COLUMNS)
-    left_out = [*found.damaged, *found.misplaced, *table.objections(found.records)]
-    if options.layout == "paper":
-        rows = table.paper_rows(found.records, checkpoint=options.checkpoint)
-        title = f"{paper().source}: published and measured (reproduced: within {paper().tolerance} points)"
-        listing = rendering.Table(title, rows, layouts.PAPER_COLUMNS)
-        tables = [listing]
-        left_out += table.passed_over(found.records, checkpoint=options.checkpoint)
-    elif options.layout == "leaderboard":
-        rows = table.leaderboard_rows(found.records)
-        listing = rendering.Table("Leaderboard", rows, layouts.LEADERBOARD_COLUMNS)
-        tables = layouts.leaderboard(rows)
-    else:
-        rows, listing, tables = shapes, embedded, []
-    for reason in left_out:
+    layout = lay_out(found.records, read_paper(), options.layout, checkpoint=options.checkpoint)
+    for reason in (*found.damaged, *found.misplaced, *layout.left_out):
         say(f"left out: {reason}")
     if options.format == "json":
-        print(rendering.render_json({"layout": options.layout, "rows": rows, "shapes": shapes}))
+        rows = {"layout": options.layout, "rows": layout.listing.rows, "shapes": layout.shapes.rows}
+        print(rendering.render_json(rows))
     elif options.format == "csv":
-        if shapes and options.layout != "shapes":
+        if layout.shapes.rows and options.layout != "shapes":
             say(
                 "a CSV file is one table: the results on the embedded benchmark are in --layout shapes"
             )
-        print(rendering.render_csv(listing))
+        print(rendering.render_csv(layout.listing))
     else:
-        print(
-            rendering.render(
-                [*([embedded] if shapes or not tables else []), *tables], options.format
-            )
-        )
+        print(rendering.render(layout.tables, options.format))
     return DataError.exit_code if found.damaged else 0
 
 

@@ -71,9 +71,9 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
     from harness import rendering
     from harness.records.record import read_record
     from harness.tables import layouts
-    from harness.tables.paper import paper
+    from harness.tables.paper import read_paper
 
-    rows = []
+    rows, paper = [], read_paper()
     try:
         for outcome in outcomes:
             record = read_record(outcome.record)
@@ -81,7 +81,7 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
             if (
                 not record.embedded
                 and record.subset is None
-                and (objection := paper().objection(record))
+                and (objection := paper.objection(record))
             ):
                 say(
                     f"{record.task} {record.split}: {objection}; such a result fills no row of the table"

@@ -73,7 +73,7 @@ def render_diffs(diffs: Sequence[ResultDiff], format: str, *, limit: int) -> str
 
 
 def _pairs(before: Path, after: Path) -> Iterator[tuple[StoredResult, StoredResult]]:
-    """Yield the two named records, or the results of equal checkpoint, task and split; no subset."""
+    """Yield the two named records, or the whole results of equal checkpoint, task and split."""
     for path in (before, after):
         if not path.exists():
             raise MissingError(f"{path}: no such record or folder of results")

@@ -1,4 +1,4 @@
-"""Differences of two runs other than their predictions: software, settings, inputs, weights, data."""
+"""Differences of two runs other than their predictions: software, settings, weights, data."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Difference(NamedTuple):
 
 
 def environment_diff(before: ResultRecord, after: ResultRecord) -> list[Difference]:
-    """Return all differences but the predictions: software first, then settings, inputs, weights."""
+    """Return all differences but the predictions: software first, then settings and inputs."""
     old, new = dict(_properties(before)), dict(_properties(after))
     return [
         Difference(name, old.get(name), new.get(name))

@@ -117,7 +117,7 @@ def _sorting_key(change: SampleChange, rank: int) -> tuple[float, ...]:
 
 
 def _distance(before: Any, after: Any) -> float:
-    """Return the largest difference of two predictions' numbers, infinite if they differ in kind."""
+    """Return the largest difference of two predictions' numbers, infinite for other kinds."""
     if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() == after.keys():
         return max((_distance(before[name], after[name]) for name in before), default=0.0)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):

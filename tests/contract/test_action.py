@@ -24,7 +24,7 @@ def test_it_uses_no_action_but_the_one_that_sets_up_python():
 
 def test_it_installs_what_it_is_tested_with():
     named = set(re.findall(r'"([a-z]+)>=', ACTION["runs"]["steps"][1]["run"]))
-    assert named == {"numpy", "pandas", "tabulate", "pyyaml"}
+    assert named == {"numpy", "tabulate", "pyyaml", "filelock", "msgspec"}
 
 
 def test_a_check_needs_nothing_else(tmp_path):
@@ -40,6 +40,9 @@ def test_a_check_needs_nothing_else(tmp_path):
         "safetensors",
         "rich",
         "pyarrow",
+        "pandas",
+        "requests",
+        "packaging",
     ]
     program = f"""
 import sys

@@ -13,7 +13,7 @@ from harness.data.published import COUNTS, deviations, digest_of, objection
 from harness.formats.folder import MARKER, DataFolder
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
-from harness.tables.paper import paper
+from harness.tables.paper import read_paper
 from tests.support import refcoco_files
 from tests.tasks.test_flat_lists import REAL
 
@@ -198,7 +198,7 @@ def test_what_does_not_exist_is_refused(capsys, tmp_path, monkeypatch, arguments
 
 def test_the_published_counts_are_those_that_the_papers_table_takes():
     for (task, split), counts in COUNTS.items():
-        low, high = paper().official[task].n[split]
+        low, high = read_paper().official[task].sample_range(split)
         assert counts["samples"] == (low if low == high else (low, high))
     assert {task for task, _ in COUNTS} == set(task_names())
 

@@ -8,7 +8,7 @@ from harness.cli.main import main
 from harness.formats.folder import sha256_of
 from harness.records.record import find_records
 from harness.tables import comparison as table
-from harness.tables import paper
+from harness.tables.paper import read_paper
 from tests.records.test_record import RECORD
 
 URL = "https://eval.ai/submission/1"
@@ -21,7 +21,7 @@ def submission(tmp_path):
     folder.mkdir()
     identity = {
         "task": "vqav2", "task_version": 1, "split": "test-dev", "n": 2, "subset": None,
-        "protocol": paper.paper().official["vqav2"].protocols[0], "checkpoint": {"sha256": "ab"},
+        "protocol": read_paper().official["vqav2"].protocols[0], "checkpoint": {"sha256": "ab"},
         "data": {"name": "files", "sha256": "cd", "files": {}}, "settings": {"dtype": "float32"}, "software": {},
     }  # fmt: skip
     head = {"format": "xvlm-eval predictions 1", "identity": identity, "software": {}}
@@ -56,9 +56,9 @@ def test_a_row_that_a_server_filled_says_so():
     receipt = {"file": "p", "sha256": "ef", "receipt": {"url": URL}}
     record = RECORD.__class__(**{
         **RECORD.__dict__, "task": "vqav2", "split": "test-dev", "n": 447793, "metrics": {"accuracy": 78.2}, "intervals": {},
-        "protocol": paper.paper().official["vqav2"].protocols[0], "predictions": receipt,
+        "protocol": read_paper().official["vqav2"].protocols[0], "predictions": receipt,
     })  # fmt: skip
-    row = table.paper_rows([record])[0]
+    row = table.paper_rows([record], read_paper())[0]
     assert (row["measured"], row["verdict"], row["receipt"]) == (
         78.2,
         "reproduced (server)",
