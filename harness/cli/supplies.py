@@ -116,5 +116,5 @@ def doctor(options: argparse.Namespace) -> int:
     diagnosis = doctor.examine(
         data=options.data, checkpoint=options.checkpoint, online=options.online
     )
-    print(doctor.shown(diagnosis, format=options.format))
+    print(doctor.render_diagnosis(diagnosis, format=options.format))
     return 0 if diagnosis.well else 1
