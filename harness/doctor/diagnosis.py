@@ -1,7 +1,7 @@
 """Whether a run can go: the machine, the data and the weights, task by task."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
@@ -54,8 +54,8 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
     """Check that a task has its files, its environment and its weights."""
     entry = find_entry(checkpoint)
     if entry is not None and task.name not in entry.files:
-        found = f"{entry.name} has no weights for it"
-        return Check(task.name, NOTE, found, ("name others with --checkpoint",))
+        finding = f"{entry.name} has no weights for it"
+        return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
     remedies: list[str] = []
     needed = [file for split in task.splits for file in task.files(split)]
@@ -82,7 +82,15 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
 
 def render_diagnosis(diagnosis: Diagnosis, *, format: str) -> str:
     """Return a diagnosis as text: `terminal`, `md` or `json`."""
-    checks = [asdict(check) for check in diagnosis.checks]
+    checks = [
+        {
+            "name": check.name,
+            "state": check.state,
+            "found": check.finding,
+            "remedies": list(check.remedies),
+        }
+        for check in diagnosis.checks
+    ]
     if format == "json":
         return render_json(
             {"well": diagnosis.well, "ready": list(diagnosis.ready), "checks": checks}

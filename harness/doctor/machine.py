@@ -1,4 +1,4 @@
-"""Checks of the machine: Python, packages, device, memory, Java, cache, disk, Hugging Face's hub."""
+"""Checks of the machine: Python, packages, device, memory, Java, cache, disk and hub."""
 
 import os
 import platform
@@ -30,11 +30,11 @@ HUB_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check: what was found, and what to do about it unless all is well."""
+    """The outcome of one check: what was finding, and what to do about it unless all is well."""
 
     name: str
     state: str
-    found: str
+    finding: str
     remedies: tuple[str, ...] = ()
 
 
@@ -44,8 +44,8 @@ def check_machine(*, online: bool) -> Iterator[Check]:
     try:
         yield from check_packages(requires("xvlm-eval") or [])
     except PackageNotFoundError:
-        found = "xvlm-eval is used without being installed, so versions cannot be compared"
-        yield Check("packages", NOTE, found, ("pip install -e .",))
+        finding = "xvlm-eval is used without being installed, so versions cannot be compared"
+        yield Check("packages", NOTE, finding, ("pip install -e .",))
     yield _check_device()
     yield check_memory()
     yield _check_java()
@@ -55,11 +55,11 @@ def check_machine(*, online: bool) -> Iterator[Check]:
 
 
 def _check_python() -> Check:
-    found = platform.python_version()
+    finding = platform.python_version()
     if tuple(map(int, platform.python_version_tuple()[:2])) >= PYTHON:
-        return Check("python", OK, found)
+        return Check("python", OK, finding)
     oldest = ".".join(map(str, PYTHON))
-    return Check("python", FAILED, found, (f"install Python {oldest} or newer",))
+    return Check("python", FAILED, finding, (f"install Python {oldest} or newer",))
 
 
 def check_packages(requirements: Iterable[str]) -> Iterator[Check]:
@@ -81,8 +81,8 @@ def check_package(requirement: Requirement, *, installed: str | None) -> Check:
     remedies = (f"pip install '{name}{extras}{tested}'",)
     if installed is None:
         purpose = NEEDED_FOR.get(name)
-        found = f"not installed{f'; needed for {purpose}' if purpose else ''}"
-        return Check(name, NOTE if purpose else FAILED, found, remedies)
+        finding = f"not installed{f'; needed for {purpose}' if purpose else ''}"
+        return Check(name, NOTE if purpose else FAILED, finding, remedies)
     try:
         accepted = requirement.specifier.contains(installed, prereleases=True)
     except InvalidVersion:
@@ -96,17 +96,17 @@ def _check_device() -> Check:
     try:
         import torch
     except Exception as error:  # a broken installation can raise anything
-        found = f"torch cannot be imported ({type(error).__name__}: {error})"
-        return Check("device", FAILED, found, ("install torch anew",))
+        finding = f"torch cannot be imported ({type(error).__name__}: {error})"
+        return Check("device", FAILED, finding, ("install torch anew",))
     if torch.cuda.is_available():
         devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
         names = [f"{device.name} ({device.total_memory / 1e9:.0f} GB)" for device in devices]
         return Check("device", OK, ", ".join(names))
-    found = f"cpu, {os.cpu_count()} cores"
+    finding = f"cpu, {os.cpu_count()} cores"
     if torch.version.cuda:
-        found += f"; torch is built for CUDA {torch.version.cuda}, but finds no GPU"
-        return Check("device", NOTE, found, ("look at nvidia-smi and the driver",))
-    return Check("device", OK, found)
+        finding += f"; torch is built for CUDA {torch.version.cuda}, but finds no GPU"
+        return Check("device", NOTE, finding, ("look at nvidia-smi and the driver",))
+    return Check("device", OK, finding)
 
 
 def check_memory(root: Path = Path("/")) -> Check:
@@ -117,13 +117,13 @@ def check_memory(root: Path = Path("/")) -> Check:
     free = free_memory(root)
     if free is None:
         return Check("memory", NOTE, "the system does not tell")
-    found = f"{free / 1e9:.1f} GB available"
+    finding = f"{free / 1e9:.1f} GB available"
     if total := _total_memory():
-        found += f" of the machine's {total / 1e9:.1f} GB"
+        finding += f" of the machine's {total / 1e9:.1f} GB"
     if free < LOW_MEMORY:
         remedy = "the embedded benchmark runs; for models of base size take a smaller --batch-size"
-        return Check("memory", NOTE, found, (remedy,))
-    return Check("memory", OK, found)
+        return Check("memory", NOTE, finding, (remedy,))
+    return Check("memory", OK, finding)
 
 
 def _total_memory() -> int | None:
@@ -149,22 +149,22 @@ def _check_cache() -> Check:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        found = f"{folder}: cannot be written ({error.strerror})"
-        return Check("cache", NOTE, found, ("set XVLM_EVAL_CACHE to a folder that can",))
+        finding = f"{folder}: cannot be written ({error.strerror})"
+        return Check("cache", NOTE, finding, ("set XVLM_EVAL_CACHE to a folder that can",))
     return Check("cache", OK, str(folder))
 
 
 def _check_disk() -> Check:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
-    found = f"{free / 1e9:.1f} GB free at {here}"
+    finding = f"{free / 1e9:.1f} GB free at {here}"
     if not os.access(here, os.W_OK):
         remedy = "name a folder with `run --out DIR`"
         return Check("disk", NOTE, f"{here}: cannot be written", (remedy,))
     if free < LOW_DISK:
         remedy = "make room, or name a folder on another disk with `run --out DIR`"
-        return Check("disk", NOTE, found, (remedy,))
-    return Check("disk", OK, found)
+        return Check("disk", NOTE, finding, (remedy,))
+    return Check("disk", OK, finding)
 
 
 def _check_hub(*, online: bool) -> Check:
@@ -180,9 +180,9 @@ def _check_hub(*, online: bool) -> Check:
         with urlopen(address, timeout=HUB_TIMEOUT):
             return Check("hub", OK, f"{address} answers")
     except HTTPError as error:
-        found = f"{address} answers {error.code} {error.reason}"
-        return Check("hub", NOTE, found, ("try later; what is in the cache can be used",))
+        finding = f"{address} answers {error.code} {error.reason}"
+        return Check("hub", NOTE, finding, ("try later; what is in the cache can be used",))
     except (OSError, ValueError) as error:
-        found = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
+        finding = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
         remedy = "check the network and its proxy, or set HF_HUB_OFFLINE=1"
-        return Check("hub", NOTE, found, (remedy,))
+        return Check("hub", NOTE, finding, (remedy,))

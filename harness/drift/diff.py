@@ -1,4 +1,4 @@
-"""The changed samples of two results, the most important first, and the differences beside them."""
+"""The changed samples of two results, the most important first, and their other differences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -128,9 +128,9 @@ def _render_diff(diff: ResultDiff, format: str, *, limit: int) -> str:
         rows = [difference._asdict() for difference in diff.metrics]
         tables.append(Table("Metrics", rows, DIFFERENCE_COLUMNS))
     if diff.changes:
-        shown, changed = min(limit, len(diff.changes)), len(diff.changes)
-        count = f"{shown} of {changed}" if shown < changed else f"{changed}"
         rows = [_change_row(change) for change in diff.changes[:limit]]
+        changed = len(diff.changes)
+        count = f"{len(rows)} of {changed}" if len(rows) < changed else f"{changed}"
         title = f"Samples that changed: {count}, the most important first"
         tables.append(Table(title, rows, CHANGE_COLUMNS))
     head = f"{diff.title}: {diff.before} and {diff.after}; {diff.inputs}"

@@ -96,7 +96,7 @@ def record_path(
 ) -> Path:
     """Return the path of a record, or of a sidecar file by its suffix.
 
-    A subset has files of its own, so it never replaces a result.
+    A subset has separate files, so it never replaces a result.
     """
     subset = f".limit-{limit}" if limit else ""
     return out / checkpoint / f"{task}.{split}{subset}{suffix}"
@@ -115,23 +115,23 @@ def find_records(folder: Path) -> FoundRecords:
 
     A record counts at its own path only: a copy elsewhere would be a second result of one run.
     """
-    found = FoundRecords([], [], [])
+    records, damaged, misplaced = [], [], []
     for path in sorted(folder.glob("*/*.json")):
         if path.name.startswith(".") or path.name.endswith(SIDECARS):
             continue
         try:
             record = read_record(path)
         except DataError as error:
-            found.damaged.append(str(error))
+            damaged.append(str(error))
             continue
         own_path = record.path(folder)
         if path == own_path:
-            found.records.append(record)
+            records.append(record)
         else:
-            found.misplaced.append(
+            misplaced.append(
                 f"{path}: holds the record of {own_path}; a moved or renamed record does not count"
             )
-    return found
+    return FoundRecords(records, damaged, misplaced)
 
 
 def write_record(path: Path, record: ResultRecord) -> None:

@@ -79,10 +79,10 @@ def find_results(folder: Path) -> StoredResults:
             f"{folder}: no such folder of results; "
             f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
         )
-    found = find_records(folder)
+    records, damaged, misplaced = find_records(folder)
     return StoredResults(
-        tuple(StoredResult(record, record.path(folder)) for record in found.records),
-        (*found.damaged, *found.misplaced),
+        tuple(StoredResult(record, record.path(folder)) for record in records),
+        (*damaged, *misplaced),
     )
 
 

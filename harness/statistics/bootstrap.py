@@ -79,7 +79,7 @@ def _observed(clusters: Resampled) -> float:
 def _percentiles(metrics: Floats, observed: float | None) -> Interval:
     """Return the percentiles of resampled metrics, less their bias from the `observed` value.
 
-    A metric of a ranking is biased upward in resamples: a unit drawn twice stands beside itself.
+    A metric of a ranking is biased upward in resamples: a unit drawn twice ranks next to itself.
     A resample without any unit of the metric is NaN and does not count.
     """
     low, high = np.nanquantile(metrics, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -21,7 +21,7 @@ class Mean:
 
     @property
     def binary(self) -> bool:
-        """Whether every unit is right (100) or wrong (0) and a cluster of its own."""
+        """Whether every unit is right (100) or wrong (0) and alone in its cluster."""
         return self.clusters == len(self.values) and bool(np.isin(self.values, (0.0, 100.0)).all())
 
     def each(self) -> Floats:

@@ -85,7 +85,7 @@ def test_a_package_that_only_some_tasks_need_is_no_failure():
 
 def test_the_remedy_has_the_tested_versions_and_the_extras():
     check = check_package(Requirement("datasets[vision,audio]<6,>=5"), installed="4.0")
-    assert check.found == "4.0 was not tested; tested are >=5,<6"
+    assert check.finding == "4.0 was not tested; tested are >=5,<6"
     assert check.remedies == ("pip install 'datasets[audio,vision]>=5,<6'",)
 
 
@@ -127,9 +127,9 @@ def machine_with(root, *, available, limit=None):
 
 def test_memory_is_what_the_control_group_leaves_and_not_what_the_machine_has(tmp_path):
     free = check_memory(machine_with(tmp_path / "free", available=60 * GIB))
-    assert (free.state, free.found.split(" of ")[0]) == (OK, "64.4 GB available")
+    assert (free.state, free.finding.split(" of ")[0]) == (OK, "64.4 GB available")
     limited = check_memory(machine_with(tmp_path / "job", available=60 * GIB, limit=4 * GIB))
-    assert (limited.state, limited.found.split(" of ")[0]) == (NOTE, "3.2 GB available")
+    assert (limited.state, limited.finding.split(" of ")[0]) == (NOTE, "3.2 GB available")
     assert "--batch-size" in limited.remedies[0]
 
 
@@ -174,9 +174,9 @@ def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_
         for remedy in checks["ovad"]["remedies"]
     )
     assert main(["doctor", "--data", str(tmp_path / "data")]) == 1
-    shown = capsys.readouterr().out
-    assert shown.endswith("no run can go; the table says why\n")
-    assert shown.count("missing the vocabulary of bert-base-uncased") == 1
+    output = capsys.readouterr().out
+    assert output.endswith("no run can go; the table says why\n")
+    assert output.count("missing the vocabulary of bert-base-uncased") == 1
 
 
 def test_data_and_weights_for_one_task_are_enough(capsys, tmp_path):

@@ -8,6 +8,7 @@ from harness.statistics.interval import Interval
 from harness.statistics.paired import Comparison, Flips
 
 DROP = Comparison(-1.0, Interval(-1.5, -0.5), p=0.001, flips=Flips(60, 20))
+NARROW = DROP._replace(interval=Interval(-0.09, 0.2))
 
 
 def verdict(metric="accuracy", *, among=0, **changes):
@@ -50,11 +51,11 @@ def test_equal_ps_are_adjusted_alike():
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Refused("other data"), ("not comparable", True, "other data", -0.5, None, None, None)),
-        (Due(Verdict.DRIFTED, "last digits"), ("drifted", True, "last digits", -0.5, None, None, None)),
+        (Refused("no data"), ("not comparable", True, "no data", -0.5, None, None, None)),
+        (Due(Verdict.DRIFTED, "digits"), ("drifted", True, "digits", -0.5, None, None, None)),
         (Due(Verdict.IDENTICAL, "", DROP), ("identical", False, "", -1.0, None, (60, 20), False)),
         (verdicts.Tested(DROP, 0.02), ("drifted", True, "", -1.0, 0.02, (60, 20), False)),
-        (verdicts.Tested(DROP._replace(interval=Interval(-0.09, 0.2)), 0.5), ("same", False, "", -1.0, 0.5, (60, 20), True)),
+        (verdicts.Tested(NARROW, 0.5), ("same", False, "", -1.0, 0.5, (60, 20), True)),
     ],
 )  # fmt: skip
 def test_a_cell_says_what_its_outcome_tells(outcome, expected):

@@ -106,7 +106,7 @@ OWN_FILE = {**RECORD.checkpoint, "name": "mine", "registered": False}
         replace(RECORD, subset=Subset(limit=10758, total=20000)),
         replace(RECORD, n=10757),
         replace(RECORD, checkpoint=OWN_FILE),
-        replace(RECORD, checkpoint={**OWN_FILE, "name": "x-vlm-base-16m"}),  # a file of that name, given by path
+        replace(RECORD, checkpoint={**OWN_FILE, "name": "x-vlm-base-16m"}),  # given by path
         replace(RECORD, checkpoint={**RECORD.checkpoint, "name": "xvlm-shapes"}),
         replace(RECORD, split="testA"),
         replace(RECORD, task="chess"),
@@ -117,8 +117,9 @@ OWN_FILE = {**RECORD.checkpoint, "name": "mine", "registered": False}
         replace(RECORD, settings={}),
         replace(RECORD, metrics={"iou": 84.5}),
     ],
-    ids=["embedded", "subset", "incomplete", "own file", "impostor", "another checkpoint", "another split's size", "unknown task",
-         "unknown split", "another version", "another protocol", "16 bits", "unknown precision", "another metric"],
+    ids=["embedded", "subset", "incomplete", "own file", "impostor", "another checkpoint",
+         "another split's size", "unknown task", "unknown split", "another version",
+         "another protocol", "16 bits", "unknown precision", "another metric"],
 )  # fmt: skip
 def test_what_is_not_the_papers_model_on_the_whole_split_fills_no_row(record):
     assert {row["measured"] for row in paper_rows(record)} == {None}
@@ -171,11 +172,9 @@ def test_the_leaderboard_sets_measured_beside_published_and_says_what_is_not_run
     )
     assert rows["x-vlm-base-16m", "refcoco+", "testA", "accuracy"]["verdict"] == "not run"
     assert rows["x-vlm-base-4m", "ovad", "box", "map"]["published"] == 25.9
-    shown = rendering.render(layouts.leaderboard(list(rows.values())), "md")
+    text = rendering.render(layouts.leaderboard(list(rows.values())), "md")
     assert (
-        "84.50 (84.51, -0.01)" in shown
-        and "not run (89.00)" in shown
-        and "not run (78.22)" in shown
+        "84.50 (84.51, -0.01)" in text and "not run (89.00)" in text and "not run (78.22)" in text
     )
 
 
@@ -227,7 +226,8 @@ def test_what_no_table_shows_is_said():
     assert comparison.objections(records, PAPER) == [
         "x-vlm-base-16m refcoco+ val: a subset of 5 of 9, not a result",
         "x-vlm-base-16m refcoco+ val: 7 samples, the official split has 10758",
-        "x-vlm-base-16m refcoco+ val: 2 samples were skipped, as their images cannot be read; get them again, and run it with --fresh",
+        "x-vlm-base-16m refcoco+ val: 2 samples were skipped, as their images cannot be read; "
+        "get them again, and run it with --fresh",
         "x-vlm-base-16m refcoco+ val: version 2 of the task, the table holds version 1",
         "x-vlm-base-16m refcoco+ val: computed in float16, the table holds float32 and tf32",
         "x-vlm-base-16m chess val: no published number is known for this task and split",
@@ -279,8 +279,8 @@ def test_the_two_captioning_numbers_belong_to_the_4m_model_and_all_others_to_16m
     others = {row.value: row.checkpoint for row in PAPER.rows if row.checkpoint}
     assert others == {"41.3": "x-vlm-base-4m", "140.8": "x-vlm-base-4m"}
     assert {PAPER.checkpoint_of(row) for row in PAPER.rows} <= entries().keys()
-    shown = [(row["paper"], row["checkpoint"]) for row in paper_rows() if row["checkpoint"]]
-    assert shown == [(41.3, "x-vlm-base-4m"), (140.8, "x-vlm-base-4m")]
+    own = [(row["paper"], row["checkpoint"]) for row in paper_rows() if row["checkpoint"]]
+    assert own == [(41.3, "x-vlm-base-4m"), (140.8, "x-vlm-base-4m")]
 
 
 def test_a_row_is_filled_from_its_own_checkpoint():
@@ -319,9 +319,9 @@ def test_the_leaderboard_sets_a_number_beside_the_model_it_was_printed_for():
 def test_a_copy_of_a_record_is_no_second_result(tmp_path):
     write_record(RECORD.path(tmp_path), RECORD)
     write_record(tmp_path / "elsewhere" / "refcoco+.val.json", RECORD)
-    found = find_records(tmp_path)
-    assert found.records == [RECORD]
-    assert len(found.misplaced) == 1 and "elsewhere" in found.misplaced[0]
+    records, damaged, misplaced = find_records(tmp_path)
+    assert (records, damaged) == ([RECORD], [])
+    assert len(misplaced) == 1 and "elsewhere" in misplaced[0]
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ HOSTILE = replace(RECORD, data={**RECORD.data, "name": "shapes"}, protocol="<scr
     ],
 )
 def test_what_came_from_data_is_escaped(format, escaped):
-    shown = rendering.render(
+    text = rendering.render(
         [
             rendering.Table(
                 "Shapes", comparison.shapes_rows([HOSTILE], PAPER), layouts.SHAPES_COLUMNS
@@ -375,18 +375,18 @@ def test_what_came_from_data_is_escaped(format, escaped):
         ],
         format,
     )
-    assert escaped in shown
-    assert "<script>" not in shown or format != "html"
+    assert escaped in text
+    assert "<script>" not in text or format != "html"
 
 
 def test_csv_keeps_every_digit():
     record = replace(
         RECORD, data={**RECORD.data, "name": "shapes"}, metrics={"accuracy": 84.51234567890123}
     )
-    shown = rendering.render_csv(
+    text = rendering.render_csv(
         rendering.Table("Shapes", comparison.shapes_rows([record], PAPER), layouts.SHAPES_COLUMNS)
     )
-    assert next(csv.DictReader(shown.splitlines()))["measured"] == "84.51234567890123"
+    assert next(csv.DictReader(text.splitlines()))["measured"] == "84.51234567890123"
 
 
 def test_json_is_null_where_nothing_was_measured():

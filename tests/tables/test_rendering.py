@@ -11,7 +11,8 @@ from tests.contract.test_imports import loaded_by
 
 COLUMNS = {"name": "name", "measured": "measured", "delta": "delta", "interval": "95 % interval"}
 ROWS = [
-    {"name": "a|b, \"<i>\"\nc", "measured": 84.51234567890123, "delta": 0.5, "interval": (83.5, 85.5)},
+    {"name": "a|b, \"<i>\"\nc", "measured": 84.51234567890123, "delta": 0.5,
+     "interval": (83.5, 85.5)},
     {"name": "d_e & 100%", "measured": None, "delta": None, "interval": None},
 ]  # fmt: skip
 TABLE = Table("Numbers <1>", ROWS, COLUMNS)
