@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import tasks
-from harness.checkpoints import Weights, plain
+from harness.checkpoints import Weights, normalise_name
 from harness.errors import UsageError, nearest
 from harness.task import Task
 
@@ -45,12 +45,12 @@ def task_names() -> list[str]:
 
 def find_task(name: str) -> Task:
     """Return the task of a name; `_`, `-` and case do not matter. Raises UsageError that offers the nearest names."""
-    wanted = plain(name)
+    wanted = normalise_name(name)
     for known, target in tasks.TASKS.items():
-        if plain(known) == wanted:
+        if normalise_name(known) == wanted:
             return _imported(target)()
     for point in entry_points(group="xvlm_eval.tasks"):
-        if plain(point.name) == wanted:
+        if normalise_name(point.name) == wanted:
             return point.load()()
     raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
 
@@ -74,7 +74,7 @@ def find_splits(task: Task, names: Sequence[str]) -> list[str]:
 def find_split(task: Task, name: str) -> str:
     """Return a split of a task by name; `_`, `-` and case do not matter."""
     for split in task.splits:
-        if plain(split) == plain(name):
+        if normalise_name(split) == normalise_name(name):
             return split
     raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
 

@@ -13,9 +13,9 @@ from typing import ClassVar
 from harness.capabilities import Captioner
 from harness.errors import DataError
 from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.karpathy import coco_id, read_flat_captions, read_karpathy
-from harness.formats.submissions import matched, read_captions
+from harness.formats.submissions import match_predictions, read_captions
 from harness.metrics.captions import score
 from harness.metrics.java import java_environment
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -62,7 +62,7 @@ class COCOCaption(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
-        path, images = data.path(CAPTIONS[split]), data.place(IMAGES)
+        path, images = data.path(CAPTIONS[split]), data.expected_path(IMAGES)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -73,7 +73,7 @@ class COCOCaption(Task):
         return [
             Picture(
                 id=coco_id(picture, where=path),
-                images=(below(images, picture.name, where=f"{path}, image {picture.image}"),),
+                images=(path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
                 captions=picture.captions,
             )
             for picture in pictures
@@ -107,7 +107,7 @@ class COCOCaption(Task):
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score COCO's caption results: a JSON list of `image_id` and `caption`."""
         return self.score(
-            samples, matched(path, read_captions(path), [sample.id for sample in samples])
+            samples, match_predictions(path, read_captions(path), [sample.id for sample in samples])
         )
 
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from harness.capabilities import PairReasoner
 from harness.errors import DataError
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.nlvr2 import read_flat_statements, read_lines
-from harness.formats.submissions import matched, read_verdicts
+from harness.formats.submissions import match_predictions, read_labels
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -69,12 +69,14 @@ class NLVR2(Task):
         path = data.path(STATEMENTS[split])
         flat = path.name.startswith("nlvr_")
         examples = read_flat_statements(path) if flat else read_lines(path, folder=ORIGINAL[split])
-        images = data.place(IMAGES[split]).parent  # the annotations name dev/... and test1/...
+        images = data.expected_path(
+            IMAGES[split]
+        ).parent  # the annotations name dev/... and test1/...
         return [
             Statement(
                 id=example.identifier,
                 images=tuple(
-                    below(images, name, where=f"{path}, example {example.identifier}")
+                    path_within(images, name, where=f"{path}, example {example.identifier}")
                     for name in (example.left, example.right)
                 ),
                 text=example.sentence,
@@ -130,7 +132,7 @@ class NLVR2(Task):
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions: `identifier,True` a line."""
         return self.score(
-            samples, matched(path, read_verdicts(path), [sample.id for sample in samples])
+            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
         )
 
 

@@ -16,7 +16,7 @@ from harness.capabilities import AttributeMatcher
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.matrices import read_array
 from harness.formats.ovad import Attribute, read_ovad
 from harness.formats.prompts import sentences
@@ -67,7 +67,7 @@ class OVAD(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Object]:
         """Read the boxes that count."""
-        path, images = data.path(ANNOTATIONS), data.place(IMAGES)
+        path, images = data.path(ANNOTATIONS), data.expected_path(IMAGES)
         annotations = read_ovad(path)
         said = [
             sentences(attribute.name, attribute.is_has_att) for attribute in annotations.attributes
@@ -82,7 +82,7 @@ class OVAD(Task):
                 id=box.id,
                 images=(
                     Region(
-                        below(images, box.file_name, where=f"{path}, annotation {box.id}"),
+                        path_within(images, box.file_name, where=f"{path}, annotation {box.id}"),
                         box.pixels,
                     ),
                 ),

@@ -14,9 +14,9 @@ from harness.capabilities import Grounder
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.refer import read_flat, read_references
-from harness.formats.submissions import matched, read_boxes
+from harness.formats.submissions import match_predictions, read_boxes
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -85,12 +85,12 @@ class RefCOCOPlus(Task):
             if flat
             else [(ref, sentence) for ref in references for sentence in ref.sentences]
         )
-        images = data.place(IMAGES)
+        images = data.expected_path(IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
                 images=(
-                    below(
+                    path_within(
                         images,
                         ref.file_name,
                         where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}",
@@ -159,7 +159,8 @@ class RefCOCOPlus(Task):
         for sample in samples:
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
         return self.score(
-            samples, matched(path, read_boxes(path, sentences), [sample.id for sample in samples])
+            samples,
+            match_predictions(path, read_boxes(path, sentences), [sample.id for sample in samples]),
         )
 
 

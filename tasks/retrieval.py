@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from harness.capabilities import Gallery, Retriever
 from harness.errors import DataError
 from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.karpathy import read_flat_captions, read_karpathy
-from harness.formats.matches import as_prediction, stored_pairs
+from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
@@ -61,7 +61,7 @@ class Retrieval(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path, images = data.path(_captions(self.dataset, split)), data.place(self.images)
+        path, images = data.path(_captions(self.dataset, split)), data.expected_path(self.images)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -72,7 +72,7 @@ class Retrieval(Task):
         return [
             Picture(
                 picture.name,
-                (below(images, picture.name, where=f"{path}, image {picture.image}"),),
+                (path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
                 picture.captions,
             )
             for picture in pictures
@@ -125,7 +125,7 @@ class Retrieval(Task):
     ) -> Scores:
         """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
         counts = [len(sample.captions) for sample in samples]
-        pairs = stored_pairs(
+        pairs = parse_pairs(
             [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
         )
         by_protocol = {

@@ -12,8 +12,8 @@ from typing import ClassVar
 from harness.capabilities import Answerer
 from harness.errors import DataError
 from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
-from harness.formats.submissions import matched, read_answers
+from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
 from harness.metrics.vqa import SCORERS
 from harness.statistics.means import mean_of
@@ -45,10 +45,10 @@ ANNOTATIONS = Needed(
     tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
     "the answers of ten people",
     VQA,
-    spared_by=tuple(
+    substitutes=tuple(
         f"{place}vqa_val.json" for place in PLACES
     ),  # X-VLM's list of questions holds them
-    needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
+    required_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
 )
 
 
@@ -96,11 +96,16 @@ class VQAv2(Task):
                 (image.rsplit("/", 1)[-1], question)
                 for image, question in read_flat_questions(path)
             ]
-        choices, images = read_answer_list(data.path(ANSWERS)), data.place(coco_images(folder))
+        choices, images = (
+            read_answer_list(data.path(ANSWERS)),
+            data.expected_path(coco_images(folder)),
+        )
         return [
             Question(
                 id=question.question_id,
-                images=(below(images, image, where=f"{path}, question {question.question_id}"),),
+                images=(
+                    path_within(images, image, where=f"{path}, question {question.question_id}"),
+                ),
                 text=question.text,
                 said=question.answers,
                 answer_type=question.answer_type,
@@ -178,7 +183,7 @@ class VQAv2(Task):
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
         return self.score(
-            samples, matched(path, read_answers(path), [sample.id for sample in samples])
+            samples, match_predictions(path, read_answers(path), [sample.id for sample in samples])
         )
 
 

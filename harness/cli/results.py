@@ -45,9 +45,9 @@ def check(options: argparse.Namespace) -> int:
     """Say which metrics are still what they were; in a GitHub workflow, also in the summary of the step."""
     from harness.drift import check as drift
     from harness.drift import report as drift_report
-    from harness.files.paths import shipped
+    from harness.files.paths import shipped_path
 
-    baseline = Path(options.baseline) if options.baseline else shipped("results")
+    baseline = Path(options.baseline) if options.baseline else shipped_path("results")
     found = drift.check(
         Path(options.results),
         baseline,

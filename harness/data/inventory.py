@@ -126,14 +126,16 @@ def _uses(data: DataFolder, wanted: Wanted) -> dict[Needed, list[tuple[Task, str
     for task, splits in wanted:
         for split in splits:
             for needed in task.files(split):
-                uses.setdefault(data.place(needed), (needed, []))[1].append((task, split))
+                uses.setdefault(data.expected_path(needed), (needed, []))[1].append((task, split))
     return dict(uses.values())
 
 
 def _read(
     data: DataFolder, task: Task, split: str, *, published: bool
 ) -> tuple[Split, Sequence[Any]]:
-    lacking = [needed.places[0] for needed in data.missing(task.files(split)) if not needed.folder]
+    lacking = [
+        needed.candidates[0] for needed in data.missing(task.files(split)) if not needed.folder
+    ]
     if lacking:
         return Split(task.name, split, {}, MISSING, (f"needs {', '.join(lacking)}",)), ()
     try:
@@ -162,13 +164,13 @@ def _file(
         wrong = _objection(path) if published else None
         judged = _Judged(WRONG, (wrong,)) if wrong else _Judged(PRESENT)
     return File(
-        place=needed.places[0] if path is None else path.relative_to(data.root).as_posix(),
+        place=needed.candidates[0] if path is None else path.relative_to(data.root).as_posix(),
         needed=needed,
         needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in users)),
         state=judged.state,
         found=judged.found,
         lacking=judged.lacking,
-        origin=origin_of(needed.places),
+        origin=origin_of(needed.candidates),
     )
 
 

@@ -20,7 +20,7 @@ def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
         for split in task.splits:
             for needed in task.files(split):
                 if not needed.optional:
-                    places[needed.places[0] + ("/" if needed.folder else "")] = None
+                    places[needed.candidates[0] + ("/" if needed.folder else "")] = None
     if weights:
         files = entries()[PAPER].files
         places |= {

@@ -73,9 +73,9 @@ def _as_text(inspection: Inspection, misfits: Sequence[Misfit] | None, format: s
 def remedy(file: File) -> str:
     """Return what to do about a file that is not as it should be: what to get from where, in which form, how large, under which licence."""
     if file.state == WRONG:
-        return f"  {file.place}: {file.needed.what}; it is not the published file: get it again{_offer(file.origin, file.needed.source)}"
+        return f"  {file.place}: {file.needed.description}; it is not the published file: get it again{_offer(file.origin, file.needed.source)}"
     verb = "complete it" if file.state == INCOMPLETE else "get it"
-    return f"  {file.place}: {file.needed.what}; {verb}{_offer(file.origin, file.needed.source)}"
+    return f"  {file.place}: {file.needed.description}; {verb}{_offer(file.origin, file.needed.source)}"
 
 
 def _offer(origin: Origin | None, source: str) -> str:
@@ -124,7 +124,7 @@ def _as_json(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
         files.append(
             {
                 **asdict(one),
-                "needed": {"what": one.needed.what, "source": one.needed.source},
+                "needed": {"what": one.needed.description, "source": one.needed.source},
                 "origin": origin,
             }
         )

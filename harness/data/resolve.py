@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.callbacks import Progress
 from harness.data.hub.copies import is_hub
-from harness.files.paths import setting
+from harness.files.paths import resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
 
@@ -18,7 +18,7 @@ def resolve_data(
     Of the hub (`hf`, `hf:...`) the `wanted` splits by task are written into the cache first. Raises MissingError where there is no such
     folder, and what `hub_data` raises.
     """
-    words = setting("data", flag=flag)
+    words = resolve_setting("data", flag=flag)
     if words is None:
         return embedded_data()
     if is_hub(words):

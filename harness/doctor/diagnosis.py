@@ -8,7 +8,7 @@ from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
 from harness.data.hub.copies import UNUSABLE, is_hub
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import MissingError
-from harness.files.paths import config_file, setting
+from harness.files.paths import config_file, resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.registry import find_task, task_names
 from harness.rendering import Table, render, render_json
@@ -37,7 +37,7 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     """
     checks = list(check_machine(online=online))
     try:
-        source = setting("data", flag=data)
+        source = resolve_setting("data", flag=data)
         hub = is_hub(source or "")
         folder = open_folder(Path(source).expanduser()) if source and not hub else None
     except MissingError as error:

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion
 
 from harness.engine.memory import free_memory
 from harness.errors import MissingError
-from harness.files.paths import cache, hub_is_offline
+from harness.files.paths import cache_folder, hub_is_offline
 from harness.metrics.java import java_environment
 
 OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
@@ -143,7 +143,7 @@ def _check_java() -> Check:
 
 
 def _check_cache() -> Check:
-    folder = cache()
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

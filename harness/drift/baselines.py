@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.checkpoints import plain
+from harness.checkpoints import normalise_name
 from harness.errors import DataError
 from harness.records.record import ResultRecord, Subset
 from harness.records.stored import StoredResult, StoredResults
@@ -61,7 +61,7 @@ def _skipped(record: ResultRecord) -> int:
 def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> bool:
     """Return whether a baseline is of the named checkpoint, or for None of the record's own."""
     if checkpoint is not None:
-        return plain(base.checkpoint["name"]) == plain(checkpoint)
+        return normalise_name(base.checkpoint["name"]) == normalise_name(checkpoint)
     return all(
         base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
     )

@@ -1,8 +1,7 @@
 """Read files that may hold anything: a DataError names the file, the item in it and the key.
 
-`decode_json`, `decode_json_list`, `decode_yaml` and `convert` check content against a type (msgspec
-Structs) and return it; `read_text`, `read_json`, `read_yaml` and `read_plain_pickle` return it as
-it is.
+`decode_json`, `decode_json_list`, `decode_yaml` and `convert` check content against a type, mostly
+a msgspec Struct; `read_text`, `read_json`, `read_yaml` and `read_plain_pickle` return it unchecked.
 """
 
 import json
@@ -21,6 +20,7 @@ from harness.files.validation_errors import describe, describe_non_json
 
 T = TypeVar("T")
 
+# Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 NonEmptyList = Annotated[list[T], Meta(min_length=1)]
@@ -30,8 +30,7 @@ def decode_json(path: Path, kind: type[T]) -> T:
     """Return the content of a JSON file as a `kind`: a msgspec Struct, or types built from Structs.
 
     Raises DataError naming the file, the item in it, the key, and the expected and actual value.
-    Keys that a Struct does not name are skipped unless it forbids them. Booleans are no numbers;
-    `Int64` and `Finite` are the numbers that 64 bits can hold, whole numbers among them.
+    Keys unknown to a Struct are skipped unless it forbids them.
     """
     return decode_json_text(_not_empty(read_text(path), path), kind, where=str(path))
 
@@ -160,7 +159,7 @@ def _loads(text: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in text else ""
         raise DataError(
-            f"{where}: is not JSON: {error.msg} at {line}column {error.colno}"
+            f"{where}: is not JSON: {error.msg} ({line}column {error.colno})"
         ) from error
     except (RecursionError, ValueError) as error:  # endless nesting; a number of 5,000 digits
         raise DataError(
@@ -179,7 +178,7 @@ _NAMES = {
 
 
 class Item:
-    """One object of a file, with its place in the file for messages."""
+    """One object of a file. Deprecated: read files with `decode_json`, `decode_yaml`, `convert`."""
 
     def __init__(self, value: Any, where: str) -> None:
         """Raise DataError unless the value is an object (a dictionary)."""
@@ -189,13 +188,14 @@ class Item:
         self.where = where
 
     def get(self, key: str, kind: type[T]) -> T:
-        """Return the value of a key. Whole numbers (of 64 bits) pass for numbers; true, false, NaN and infinity do not."""
+        """Return the value of a key."""
         if key not in self.value:
             raise DataError(f"{self.where}: has no {key!r}")
         value = self.value[key]
         if not _is(value, kind):
             raise DataError(
-                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}"
+                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, "
+                f"but is {reprlib.repr(value)}"
             )
         return kind(value)  # type: ignore[call-arg]
 
@@ -229,7 +229,8 @@ class Item:
         values = self.get(key, list)
         if count not in (None, len(values)) or not all(isinstance(value, str) for value in values):
             raise DataError(
-                f"{self.where}: {key!r} should be {count or 'some'} strings, but is {reprlib.repr(values)}"
+                f"{self.where}: {key!r} should be {count or 'some'} strings, "
+                f"but is {reprlib.repr(values)}"
             )
         return tuple(values)
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 Step = str | int | None  # a key, an index, or None for the key that msgspec leaves out
-Path = tuple[Step, ...]
+KeyPath = tuple[Step, ...]
 
 _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
@@ -44,7 +44,7 @@ def describe(error: msgspec.ValidationError, content: Any, kind: Any, where: str
     """Return one sentence on why `content` is no `kind`; `where` names the file (and the line)."""
     message = _MESSAGE.fullmatch(str(error))
     assert message is not None  # the pattern matches any text
-    path: Path = tuple(
+    path: KeyPath = tuple(
         step["key"] or (int(step["index"]) if step["index"] else None)
         for step in _STEP.finditer(message["path"] or "")
     )
@@ -68,7 +68,7 @@ def describe_non_json(content: Any, where: str) -> str | None:
 
     These are NaN, infinity and strings with half a surrogate pair. None if there is no such value.
     """
-    stack: list[tuple[Path, Any]] = [((), content)]
+    stack: list[tuple[KeyPath, Any]] = [((), content)]
     while stack:
         path, value = stack.pop()
         if isinstance(value, float) and not math.isfinite(value):
@@ -87,7 +87,7 @@ def show(value: Any) -> str:
     return names[0] if names else reprlib.repr(value)
 
 
-def _with_keys(path: Path, content: Any, fails: Callable[[Any], bool]) -> Path:
+def _with_keys(path: KeyPath, content: Any, fails: Callable[[Any], bool]) -> KeyPath:
     """Return the path with the omitted keys: the first of each mapping that fails on its own."""
     while None in path:
         step = path.index(None)
@@ -104,7 +104,7 @@ def _with_keys(path: Path, content: Any, fails: Callable[[Any], bool]) -> Path:
     return path
 
 
-def _replaced(content: Any, path: Path, value: Any) -> Any:
+def _replaced(content: Any, path: KeyPath, value: Any) -> Any:
     """Return shallow copies of nested content, with another value at `path`."""
     if not path:
         return value
@@ -114,13 +114,13 @@ def _replaced(content: Any, path: Path, value: Any) -> Any:
     return items
 
 
-def _value_at(path: Path, content: Any) -> Any:
+def _value_at(path: KeyPath, content: Any) -> Any:
     for step in path:
         content = content[step]
     return content
 
 
-def _location(path: Path, where: str) -> str:
+def _location(path: KeyPath, where: str) -> str:
     """Return `where: questions[17].image_id `, `where, item 17: image_id ` or `where: `."""
     if path and isinstance(path[0], int):
         where, path = f"{where}, item {path[0]}", path[1:]

@@ -1,4 +1,4 @@
-"""The image folders of COCO, which several benchmarks share."""
+"""COCO's image folders, which several benchmarks share."""
 
 from harness.formats.folder import Needed
 
@@ -6,7 +6,7 @@ GIGABYTES = {"train2014": 13.5, "val2014": 6.6, "test2015": 13.3, "val2017": 0.8
 
 
 def coco_images(folder: str) -> Needed:
-    """Return the folder of COCO's images of this name, where people have it and where X-VLM's own code looks for it."""
+    """Return one of COCO's image folders; its first candidate path is that of X-VLM's code."""
     return Needed(
         (f"images/coco/{folder}", f"coco/{folder}", folder),
         f"the folder of COCO's {folder} images ({GIGABYTES[folder]} GB)",

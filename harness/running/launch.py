@@ -12,7 +12,7 @@ from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
 from harness.data.hub.copies import is_hub
 from harness.data.resolve import resolve_data
 from harness.errors import CapabilityError, MissingError
-from harness.files.paths import config_file, setting
+from harness.files.paths import config_file, resolve_setting
 from harness.formats.folder import DataFolder
 from harness.registry import find_splits, find_tasks, load_model, task_names
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
@@ -61,7 +61,7 @@ class Plan:
 
 def notice(request: Request) -> str:
     """Return the first line of a run: which data and which weights; and for the embedded benchmark, how to evaluate on real data."""
-    words = setting("data", flag=request.data)
+    words = resolve_setting("data", flag=request.data)
     if words is not None:
         return f"data of {words}, evaluated with {request.checkpoint or PAPER}"
     return (
@@ -72,7 +72,7 @@ def notice(request: Request) -> str:
 
 def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
     """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    words = setting("data", flag=request.data)
+    words = resolve_setting("data", flag=request.data)
     hub = words is not None and is_hub(words)
     checkpoint = request.checkpoint or (PAPER if words else SHAPES)
     tasks, left_out = _tasks(request.tasks, checkpoint)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
 from harness.errors import DataError, UsageError
-from harness.formats.submissions import matched
+from harness.formats.submissions import match_predictions
 from harness.records.predictions import HEAD, read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import as_scored
@@ -77,7 +77,7 @@ def _ours(task: Task, split: str, path: Path, samples: Sequence[Sample]) -> Mapp
         raise UsageError(
             f"{path}: holds predictions of {found['task']} {found['split']}, not of {task.name} {split}"
         )
-    return matched(path, stored.predictions.items(), [sample.id for sample in samples])
+    return match_predictions(path, stored.predictions.items(), [sample.id for sample in samples])
 
 
 def dumped(scored: Scored) -> str:

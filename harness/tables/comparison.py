@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.checkpoints import entries, plain
+from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
 from harness.records.record import ResultRecord
 from harness.rendering import Row
@@ -159,7 +159,7 @@ def _resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> st
         return None
     known = dict.fromkeys([*(record.checkpoint["name"] for record in records), *entries()])
     for candidate in known:
-        if plain(candidate) == plain(name):
+        if normalise_name(candidate) == normalise_name(name):
             return candidate
     raise UsageError(f"--checkpoint {name}: no result has this name{nearest(name, known)}")
 

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from harness.files.parsing import Finite, Int64, decode_yaml
-from harness.files.paths import shipped
+from harness.files.paths import shipped_path
 from harness.records.record import ResultRecord
 
 
@@ -125,4 +125,4 @@ def read_paper(path: Path | None = None) -> Paper:
 
     Raises DataError, naming file and key, for any other file.
     """
-    return decode_yaml(path or shipped("results/paper.yaml"), Paper)
+    return decode_yaml(path or shipped_path("results/paper.yaml"), Paper)

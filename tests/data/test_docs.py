@@ -19,8 +19,10 @@ def test_every_file_is_there_with_its_best_place_its_name_and_where_it_comes_fro
     for task in TASKS:
         for split in task.splits:
             for needed in task.files(split):
-                assert needed.places[0] in DOCS or PurePosixPath(needed.places[0]).name in DOCS
-                for name in {PurePosixPath(place).name for place in needed.places} - {"images"}:
+                assert (
+                    needed.candidates[0] in DOCS or PurePosixPath(needed.candidates[0]).name in DOCS
+                )
+                for name in {PurePosixPath(place).name for place in needed.candidates} - {"images"}:
                     assert (
                         name in DOCS
                         or name.replace("_val", "_{val,test}").replace("_test", "_{val,test}")
@@ -48,6 +50,6 @@ def test_every_published_hash_is_of_a_file_that_some_task_or_vocabulary_needs():
         for task in TASKS
         for split in task.splits
         for needed in task.files(split)
-        for place in needed.places
+        for place in needed.candidates
     }
     assert set(FILES) <= names | {"vocab.txt"}

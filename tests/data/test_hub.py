@@ -14,7 +14,7 @@ from harness.data.hub.materialise import hub_data, refuse_unofficial
 from harness.data.hub.rows import Source
 from harness.errors import DataError, HarnessError, MissingError
 from harness.files.lock import locked
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
 from tests.support.models_on_disk import write_checkpoint
@@ -291,7 +291,7 @@ def test_what_was_written_of_the_pinned_copies_is_used_without_the_network(copie
     written = hub_data(
         f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
     ).root
-    pinned = cache() / "hf" / "pinned"
+    pinned = cache_folder() / "hf" / "pinned"
     shutil.copytree(written, pinned)
     (note,) = (pinned / ".hub").glob("*.json")
     copy = COPIES["coco-caption"]
@@ -424,11 +424,11 @@ def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
         Dataset.from_list(rows, features=Features(COLUMNS[kind])).to_parquet(path)
     with pytest.raises(DataError, match=expected):
         hub_data(f"hf:{copy}", {task: [split]}, progress=no_progress)
-    roots = list((cache() / "hf").glob(f"{kind}-*"))
+    roots = list((cache_folder() / "hf").glob(f"{kind}-*"))
     assert not [
         path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")
     ]
-    assert not list(cache().rglob("evil.jpg"))
+    assert not list(cache_folder().rglob("evil.jpg"))
 
 
 @pytest.mark.parametrize(

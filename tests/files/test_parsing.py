@@ -90,8 +90,8 @@ BAD = [
         '{"questions": [{"id": 1, "answer": "\\ud800"}]}',
         ": questions[0].answer should be Unicode text, but is '\\ud800'",
     ),
-    ('{"questions": ', ": is not JSON: Expecting value at column 15"),
-    ('{"questions":\n[{"id": 1]}', ": is not JSON: Expecting ',' delimiter at line 2, column 10"),
+    ('{"questions": ', ": is not JSON: Expecting value (column 15)"),
+    ('{"questions":\n[{"id": 1]}', ": is not JSON: Expecting ',' delimiter (line 2, column 10)"),
     ("[" * 200_000, ": is not JSON that can be read ('maximum recu...nicode string')"),
     ("", ": is empty; the download or copy broke off: get it again"),
     (" \n", ": is empty; the download or copy broke off: get it again"),
@@ -166,10 +166,20 @@ def test_the_keys_of_a_mapping_are_named(tmp_path, content, problem):
     assert refusal(decode_yaml, path, dict[str, Entry]) == f"{path}{problem}"
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 10**400, True, "1"])
-def test_what_is_no_finite_number_is_refused_in_parsed_data_too(number):
-    problem = refusal(convert, {"id": 1, "box": (0, number)}, Question, where="refs.p")
-    assert problem.startswith("refs.p: box[1] should be a ")
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (float("nan"), "a finite number, but is nan"),
+        (float("inf"), "a finite number, but is inf"),
+        (-float("inf"), "a finite number, but is -inf"),
+        (-(10**400), "a finite number, but is -100000"),
+        (True, "a number, but is true"),
+        ("1", "a number, but is '1'"),
+    ],
+)
+def test_what_is_no_finite_number_is_refused_in_parsed_data_too(number, problem):
+    shown = refusal(convert, {"id": 1, "box": (0, number)}, Question, where="refs.p")
+    assert shown.startswith(f"refs.p: box[1] should be {problem}")
 
 
 def test_a_key_that_a_file_has_twice_is_still_refused_in_a_sentence(tmp_path):

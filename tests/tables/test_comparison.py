@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_struct
 from harness import rendering
 from harness.checkpoints import entries
 from harness.errors import DataError, UsageError
-from harness.files.paths import shipped
+from harness.files.paths import shipped_path
 from harness.records.record import Subset, find_records, write_record
 from harness.tables import comparison, layouts
 from harness.tables.paper import Official, read_paper
@@ -340,7 +340,7 @@ def test_a_copy_of_a_record_is_no_second_result(tmp_path):
 def test_anything_but_a_papers_table_is_refused_with_the_file_and_the_key(
     tmp_path, changes, problem
 ):
-    content = yaml.safe_load(shipped("results/paper.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(shipped_path("results/paper.yaml").read_text(encoding="utf-8"))
     (tmp_path / "p.yaml").write_text(yaml.safe_dump({**content, **changes}))
     with pytest.raises(DataError) as caught:
         read_paper(tmp_path / "p.yaml")
@@ -348,7 +348,7 @@ def test_anything_but_a_papers_table_is_refused_with_the_file_and_the_key(
 
 
 def test_a_row_may_name_its_checkpoint_and_nothing_else_new(tmp_path):
-    content = yaml.safe_load(shipped("results/paper.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(shipped_path("results/paper.yaml").read_text(encoding="utf-8"))
     content["rows"][0] |= {"checkpoints": "x-vlm-base-4m"}
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(DataError, match=r"p\.yaml: rows\[0\] has the unknown key 'checkpoints'"):

@@ -11,7 +11,7 @@ from harness.data.inventory import INCOMPLETE, MISSING, WRONG, File, Inspection,
 from harness.data.origins import Origin, origin_of
 from harness.data.report import remedy, size_in_words
 from harness.errors import MissingError, UsageError
-from harness.files.paths import setting
+from harness.files.paths import resolve_setting
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.registry import find_splits, find_tasks
 from harness.task import Task
@@ -67,7 +67,7 @@ def plan_for(
     """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    words = setting("data", flag=data)
+    words = resolve_setting("data", flag=data)
     if words is None or is_hub(words):
         raise UsageError(
             "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file"
@@ -140,7 +140,7 @@ def _members(origin: Origin, file: File) -> dict[str, str]:
     return {
         member: file.place
         for member, place in origin.members.items()
-        if place in file.needed.places
+        if place in file.needed.candidates
     }
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from harness.data.hub.rows import Row
 from harness.errors import DataError
-from harness.formats.folder import staying
+from harness.formats.folder import relative_path_within
 
 Counts = Mapping[str, Mapping[str, int]]  # split of the task -> word -> count
 Read = Callable[[str, Sequence[str]], Iterator[Row]]  # split of the hub, columns -> rows
@@ -112,7 +112,7 @@ def write_flickr30k(job: Job) -> Counts:
     images: list[dict[str, Any]] = []
     for row in job.read(job.hub_splits[0], ("image", "caption", "filename", "split")):
         if row["split"] in ("test", "val"):
-            name = staying(str(row["filename"]), where="a row of the copy")
+            name = relative_path_within(str(row["filename"]), where="a row of the copy")
             images.append(
                 {
                     "filename": name,

@@ -16,7 +16,7 @@ from harness.errors import DataError, HarnessError, MissingError
 from harness.files.atomic import write_json
 from harness.files.lock import locked
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import HUB, HUB_NOTES, DataFolder
 
 STEP = 500  # rows between two reports
@@ -46,7 +46,7 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, progress: Progr
     does not hold the official splits.
     """
     orders = list(_orders(words, wanted))
-    root = cache() / PREFIX / _slug(words, orders[0].source)
+    root = cache_folder() / PREFIX / _slug(words, orders[0].source)
     for order in orders:
         if not _written(root, order):
             busy = HarnessError(f"{root}: another run is writing this data; wait for it")
