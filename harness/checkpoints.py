@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from harness.dataset import Origin
 from harness.errors import MissingError, UsageError, nearest
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import hub_cache_folder, resolve_folder, shipped_path
@@ -18,6 +19,17 @@ SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
 BERT = "bert-base-uncased"
 # Folders of the vocabulary in the cache of Hugging Face's tools.
 HUB_NAMES = ("models--google-bert--bert-base-uncased", "models--bert-base-uncased")
+VOCABULARY = Origin(
+    name="vocab.txt",
+    url=f"https://huggingface.co/google-bert/{BERT}/resolve/"
+    "86b5e0934494bd15c9632b12f734a8a67f723594/vocab.txt",
+    instructions=f"https://huggingface.co/google-bert/{BERT}",
+    format="file",
+    licence="Apache-2.0",
+    members={"vocab.txt": f"{BERT}/vocab.txt"},
+    size=231_508,
+    sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+)
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):

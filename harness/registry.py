@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import tasks
 from harness.checkpoints import Weights, normalise_name
+from harness.dataset import Count
 from harness.errors import UsageError, nearest
 from harness.task import Task
 
@@ -77,6 +78,24 @@ def find_split(task: Task, name: str) -> str:
         if normalise_name(split) == normalise_name(name):
             return split
     raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
+
+
+def official_counts() -> dict[str, dict[str, Count]]:
+    """Return the official number of samples, by task and by split, in the order of the splits.
+
+    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    """
+    counts: dict[str, dict[str, Count]] = {}
+    for task in map(find_task, task_names()):
+        by_split = task.dataset.counts
+        official = {
+            split: by_split[split]["samples"]
+            for split in task.splits
+            if "samples" in by_split.get(split, {})
+        }
+        if official:
+            counts[task.name] = official
+    return counts
 
 
 def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.dataset import Dataset
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
@@ -110,6 +111,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    dataset: ClassVar[Dataset] = Dataset()  # what is published about its files
 
     @abstractmethod
     def files(self, split: str) -> Sequence[Needed]:
@@ -128,6 +130,14 @@ class Task(ABC):
             "samples": len(samples),
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
+
+    def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
+        """Return X-VLM's own lists of these samples (by split), by file name; none by default.
+
+        The names are relative to the folder `data/finetune` of the authors' code, the lists are in
+        JSON's types.
+        """
+        return {}
 
     def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""

@@ -417,13 +417,6 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
         help="the paper's checkpoints from Google Drive too (needs gdown)",
     )
     fetch.add_argument(
-        "--connections",
-        type=_positive,
-        default=4,
-        metavar="N",
-        help="connections at a time; default: 4",
-    )
-    fetch.add_argument(
         "--yes", action="store_true", help="fetch; without it, only say what would be fetched"
     )
 

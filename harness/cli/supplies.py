@@ -48,8 +48,7 @@ def data(options: argparse.Namespace) -> int:
     from harness.cli.progress import Progress
     from harness.data.flat import build_flat
     from harness.data.layout import layout
-    from harness.data.report import shown
-    from harness.data.survey import survey
+    from harness.data.report import make_report, render_report
     from harness.errors import DataError
     from harness.registry import find_tasks
 
@@ -57,7 +56,7 @@ def data(options: argparse.Namespace) -> int:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
     watch = partial(Progress, stream=sys.stderr, say=say)
-    found = survey(
+    report = make_report(
         options.task,
         options.split,
         data=options.data,
@@ -66,19 +65,18 @@ def data(options: argparse.Namespace) -> int:
         progress=watch,
     )
     if options.build_flat:
-        for sentence in build_flat(found.inspection, Path(options.build_flat)):
+        for sentence in build_flat(report.inventory, Path(options.build_flat)):
             print(sentence)
         return 0
-    print(shown(found, format=options.format))
-    return 0 if found.sound else DataError.exit_code
+    print(render_report(report, format=options.format))
+    return 0 if report.sound else DataError.exit_code
 
 
 def fetch(options: argparse.Namespace) -> int:
     """Say what would be fetched, and with --yes fetch it."""
     from harness.cli.progress import Progress
-    from harness.data.fetch import carry_out as work
     from harness.data.fetch import plan
-    from harness.data.fetch.download import Pace
+    from harness.data.fetch.execute import execute
 
     watch = partial(Progress, stream=sys.stderr, say=say)
     chosen = plan.plan_for(
@@ -88,9 +86,7 @@ def fetch(options: argparse.Namespace) -> int:
     if not options.yes:
         say("nothing was fetched; add --yes to fetch")
         return 0
-    for sentence in work.carry_out(
-        chosen, pace=Pace(connections=options.connections), progress=watch
-    ):
+    for sentence in execute(chosen, progress=watch):
         print(sentence, flush=True)
     return 0
 

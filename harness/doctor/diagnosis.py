@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
-from harness.data.hub.copies import UNUSABLE, is_hub
+from harness.data.hub.copies import is_hub
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import MissingError
 from harness.files.paths import config_file, resolve_setting
@@ -60,9 +60,9 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
     remedies: list[str] = []
     needed = [file for split in task.splits for file in task.files(split)]
     missing = folder.missing(needed) if folder else []
-    if hub and task.name in UNUSABLE:
+    if hub and task.dataset.hub is None:
         lacking.append("a copy on the hub")
-        remedies.append(UNUSABLE[task.name])
+        remedies.append(task.dataset.no_hub)
     if missing:
         lacking.append(f"{len(missing)} of its files")
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")
