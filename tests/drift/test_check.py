@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.drift.check import check
+from harness.metrics.nlvr2 import group_of
 from harness.models.xvlm.inputs import Inputs
 from harness.registry import find_task
 from harness.running import launch
@@ -194,6 +195,36 @@ def test_a_drop_beyond_chance_is_drift_and_a_gain_is_improvement(baseline, tmp_p
         outcome = check(results, elsewhere)
         assert verdicts(outcome)["nlvr2 test accuracy"] == expected
         assert outcome.failed == (expected == "drifted")
+
+
+def test_a_drop_that_is_drift_alone_may_be_chance_among_more_metrics(baseline, tmp_path):
+    truth = truths("nlvr2", "test")
+    results = copied(baseline, tmp_path / "r", "nlvr2.test")
+
+    def break_seven_consistent_groups(predictions):
+        right = {id: predictions[id] == truth[id] for id in predictions}
+        groups = {}
+        for id in predictions:
+            groups.setdefault(group_of(id), []).append(id)
+        consistent = [ids[0] for ids in groups.values() if all(right[id] for id in ids)]
+        return {id: not predictions[id] for id in consistent[:7]}
+
+    predict_otherwise(results, "nlvr2.test", break_seven_consistent_groups)
+    edit_record(
+        elsewhere := copied(baseline, tmp_path / "b", "nlvr2.test"),
+        "nlvr2.test",
+        software=ELSEWHERE,
+    )
+    two = {cell.metric: cell for cell in check(results, elsewhere).cells}
+    assert {cell.verdict for cell in two.values()} == {"drifted"}
+    for folder in (results, elsewhere):
+        copied(baseline, folder, "nlvr2.dev", "refcoco+.testB")
+        for stem in ("nlvr2.dev", "refcoco+.testB"):
+            edit_record(folder, stem, software={"processor": str(folder)})
+    five = {f"{cell.split} {cell.metric}": cell for cell in check(results, elsewhere).cells}
+    assert len(five) == 5
+    assert five["test accuracy"].p == pytest.approx(5 / 2 * two["accuracy"].p)
+    assert five["test accuracy"].verdict == five["test consistency"].verdict == "same"
 
 
 def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed(
