@@ -15,16 +15,19 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from harness.errors import DataError, HarnessError, IdentityError
 from harness.files.atomic import replacing
 from harness.files.lock import locked
-from harness.files.parsing import convert
+from harness.records.prediction_lines import (
+    FORMAT,
+    parse_head,
+    parse_predictions,
+    sample_line,
+    to_line,
+    whole_lines,
+)
 
-FORMAT = "xvlm-eval predictions 1"
 SUFFIX = ".predictions.jsonl"
-HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
 
 
 class PredictionFile:
@@ -51,7 +54,7 @@ class PredictionFile:
         Raises HarnessError for a prediction that JSON lacks (NaN, infinity), and on a full disk.
         """
         new = dict(predictions)
-        lines = [_entry(self.path, id, prediction) for id, prediction in new.items()]
+        lines = [sample_line(self.path, id, prediction) for id, prediction in new.items()]
         _write(self._file, "".join(lines), self.path)
         self._predictions.update(new)
 
@@ -64,9 +67,9 @@ class PredictionFile:
             return
         self._predictions = {id: self._predictions[id] for id in ids}
         with replacing(self.path) as temporary, _open(temporary) as file:
-            _write(file, _line(self._head), temporary)
+            _write(file, to_line(self._head), temporary)
             for id, prediction in self._predictions.items():
-                _write(file, _entry(self.path, id, prediction), temporary)
+                _write(file, sample_line(self.path, id, prediction), temporary)
 
 
 @contextmanager
@@ -91,7 +94,7 @@ def open_predictions(
     )
     with locked(lock, busy=busy, remedy="; choose another --out"), _open(path) as file:
         content = b"" if fresh else file.readall()
-        lines, end = _whole_lines(content, path)
+        lines, end = whole_lines(content, path)
         head = {
             "format": FORMAT,
             "identity": identity,
@@ -100,12 +103,12 @@ def open_predictions(
         }
         if lines:
             head = _own_head(lines[0], path, identity)
-        predictions = _predictions(lines[1:], path)
+        predictions = parse_predictions(lines[1:], path)
         # Only now is the file known to be ours: cut off the line that a kill tore.
         file.truncate(end)
         file.seek(end)
         if not lines:
-            _write(file, _line(head), path)
+            _write(file, to_line(head), path)
         yield PredictionFile(path, file, predictions, head)
 
 
@@ -122,12 +125,12 @@ def read_predictions(path: Path) -> StoredPredictions:
 
     Raises DataError for a damaged file and for any other file.
     """
-    lines, _ = _whole_lines(read_prediction_bytes(path), path)
+    lines, _ = whole_lines(read_prediction_bytes(path), path)
     if not lines:
         raise DataError(f"{path}: holds no predictions yet")
-    head = _head(lines[0], path)
+    head = parse_head(lines[0], path)
     return StoredPredictions(
-        head["identity"], head.get("inputs", {}), _predictions(lines[1:], path)
+        head["identity"], head.get("inputs", {}), parse_predictions(lines[1:], path)
     )
 
 
@@ -184,17 +187,9 @@ def _write(file: FileIO, text: str, path: Path) -> None:
         ) from error
 
 
-def _whole_lines(content: bytes, path: Path) -> tuple[list[bytes], int]:
-    """Return the lines that end in a line break, and the offset at which the last of them ends."""
-    end = content.rfind(b"\n") + 1
-    if not end and not content.startswith(HEAD[: len(content)]):
-        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
-    return content[:end].split(b"\n")[:-1], end
-
-
 def _own_head(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the head of a file; raises IdentityError if its identity is another."""
-    head = _head(line, path)
+    head = parse_head(line, path)
     current = json.loads(json.dumps(identity))  # as it would have been written: tuples as lists
     if head["identity"] != current:
         difference = describe_difference(head["identity"], current)
@@ -203,61 +198,6 @@ def _own_head(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str,
             "choose another --out, or replace it with --fresh"
         )
     return head
-
-
-class _Head(msgspec.Struct):
-    """The first line of a prediction file."""
-
-    format: str
-    identity: dict[str, Any]
-    software: dict[str, Any]
-    inputs: dict[str, Any] = {}
-
-
-def _head(line: bytes, path: Path) -> dict[str, Any]:
-    """Return the first line of a file. Raises DataError, naming the key, for any other line."""
-    try:
-        head = json.loads(line)
-        if convert(head, _Head, where="head").format != FORMAT:
-            raise DataError(f"head: is of the format {head['format']!r}")
-    except (ValueError, RecursionError, DataError) as error:
-        raise DataError(
-            f"{path}: line 1 is not the head of a prediction file ({error}); "
-            "move the file away or replace it with --fresh"
-        ) from error
-    return dict(head)
-
-
-def _predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
-    """Return the predictions of all lines after the head. Raises DataError naming the line."""
-    predictions: dict[Any, Any] = {}
-    for number, line in enumerate(lines, start=2):
-        try:
-            entry = json.loads(line)
-            id, prediction = entry["id"], entry["prediction"]
-            if type(id) not in (int, str) or id in predictions:
-                raise ValueError("no id, or a repeated one")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(
-                f"{path}: line {number} is no prediction; "
-                "the file was damaged: replace it with --fresh"
-            ) from error
-        predictions[id] = prediction
-    return predictions
-
-
-def _entry(path: Path, id: Any, prediction: Any) -> str:
-    try:
-        return _line({"id": id, "prediction": prediction})
-    except ValueError as error:
-        raise HarnessError(
-            f"{path}: the prediction of sample {id!r} holds a number that is not finite; "
-            "is --dtype precise enough for this model?"
-        ) from error
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

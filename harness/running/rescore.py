@@ -9,7 +9,8 @@ from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
 from harness.errors import DataError, UsageError
 from harness.formats.submissions import match_predictions
-from harness.records.predictions import HEAD, read_predictions
+from harness.records.prediction_lines import HEAD
+from harness.records.predictions import read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import as_scored
 from harness.task import Sample, Scores, Task

@@ -38,13 +38,13 @@ def paper_rows(
     UsageError for a name that neither a record nor an entry of checkpoints.yaml has.
     """
     records = list(records)
-    name = _resolve_checkpoint(checkpoint, records)
+    name = resolve_checkpoint(checkpoint, records)
     comparable = {
         (record.checkpoint["name"], record.task, record.split): record
         for record in records
         # A file given by path may have any name: by default, only entries of checkpoints.yaml
         # stand for the paper's models.
-        if paper.is_comparable(record) and (checkpoint or _is_registered(record))
+        if paper.is_comparable(record) and (checkpoint or is_registered(record))
     }
     rows = []
     for row in paper.rows:
@@ -71,7 +71,7 @@ def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]
             # official protocol.
             published = (
                 unmeasured.pop((record.checkpoint["name"], key), None)
-                if _is_registered(record) and paper.is_comparable(record)
+                if is_registered(record) and paper.is_comparable(record)
                 else None
             )
             rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
@@ -98,59 +98,12 @@ def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
 
 
-def objections(records: Iterable[ResultRecord], paper: Paper) -> list[str]:
-    """Return why each record that no table shows is left out."""
-    return [
-        f"{_title(record)}: {reason}"
-        for record in records
-        if (reason := paper.objection(record))
-        and (record.subset is not None or not record.embedded)
-    ]
-
-
-def passed_over(
-    records: Iterable[ResultRecord], paper: Paper, *, checkpoint: str | None = None
-) -> list[str]:
-    """Return why each record of an official split fills no row: its protocol or its checkpoint."""
-    records = [record for record in records if paper.objection(record) is None]
-    name = _resolve_checkpoint(checkpoint, records)
-    reasons = []
-    for record in records:
-        protocols, own_name = paper.official[record.task].protocols, record.checkpoint["name"]
-        wanted = [name] if name else _checkpoints_of(record, paper)
-        if record.protocol not in protocols:
-            reasons.append(
-                f"{_title(record)}: measured by the protocol {record.protocol}, "
-                f"the paper's is {' or '.join(protocols)}"
-            )
-        elif own_name not in wanted or not (checkpoint or _is_registered(record)):
-            reasons.append(
-                f"{_title(record)}: its rows are filled from {' and '.join(wanted)}; "
-                f"`xvlm-eval table --checkpoint {own_name}` fills them from this one"
-            )
-    return reasons
-
-
 def display_name(record: ResultRecord) -> str:
     """Return the name of a record's checkpoint; `(file)` marks one that was given by path."""
-    return f"{record.checkpoint['name']}{'' if _is_registered(record) else ' (file)'}"
+    return f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
 
 
-def _checkpoints_of(record: ResultRecord, paper: Paper) -> list[str]:
-    """Return the models of the rows on a record's split, of the paper if it has no such row."""
-    names = [
-        paper.checkpoint_of(row)
-        for row in paper.rows
-        if row.measured_by[:2] == (record.task, record.split)
-    ]
-    return list(dict.fromkeys(names)) or [paper.checkpoint]
-
-
-def _title(record: ResultRecord) -> str:
-    return f"{display_name(record)} {record.task} {record.split}"
-
-
-def _resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> str | None:
+def resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> str | None:
     """Return the checkpoint with a name, in which `_`, `-` and case do not matter; None for None.
 
     Raises UsageError for a name that neither a record nor an entry has.
@@ -164,7 +117,8 @@ def _resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> st
     raise UsageError(f"--checkpoint {name}: no result has this name{nearest(name, known)}")
 
 
-def _is_registered(record: ResultRecord) -> bool:
+def is_registered(record: ResultRecord) -> bool:
+    """Return whether a record's checkpoint is an entry of checkpoints.yaml."""
     return record.checkpoint.get("registered") is True
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.records.record import ResultRecord
 from harness.rendering import Row, Table
-from harness.tables import comparison
+from harness.tables import comparison, left_out
 from harness.tables.paper import Paper
 
 PAPER_COLUMNS = {
@@ -55,13 +55,13 @@ def lay_out(
     for an unknown checkpoint.
     """
     shapes = Table(SHAPES_TITLE, comparison.shapes_rows(records, paper), SHAPES_COLUMNS)
-    left_out = comparison.objections(records, paper)
+    reasons = left_out.objections(records, paper)
     if layout == "paper":
         rows = comparison.paper_rows(records, paper, checkpoint=checkpoint)
         within = f"reproduced: within {paper.tolerance} points"
         listing = Table(f"{paper.source}: published and measured ({within})", rows, PAPER_COLUMNS)
         tables = [listing]
-        left_out += comparison.passed_over(records, paper, checkpoint=checkpoint)
+        reasons += left_out.passed_over(records, paper, checkpoint=checkpoint)
     elif layout == "leaderboard":
         rows = comparison.leaderboard_rows(records, paper)
         listing = Table("Leaderboard", rows, LEADERBOARD_COLUMNS)
@@ -69,7 +69,7 @@ def lay_out(
     else:
         listing, tables = shapes, []
     embedded = [shapes] if shapes.rows or not tables else []
-    return Layout(listing, shapes, [*embedded, *tables], left_out)
+    return Layout(listing, shapes, [*embedded, *tables], reasons)
 
 
 def record_rows(record: ResultRecord, path: Path) -> list[Row]:

@@ -14,7 +14,7 @@ from harness.checkpoints import entries
 from harness.errors import DataError, UsageError
 from harness.files.paths import shipped_path
 from harness.records.record import Subset, find_records, write_record
-from harness.tables import comparison, layouts
+from harness.tables import comparison, layouts, left_out
 from harness.tables.paper import Official, read_paper
 from tests.records.test_record import RECORD
 
@@ -223,7 +223,7 @@ def test_what_no_table_shows_is_said():
         replace(RECORD, task="chess"),
         RECORD,
     ]
-    assert comparison.objections(records, PAPER) == [
+    assert left_out.objections(records, PAPER) == [
         "x-vlm-base-16m refcoco+ val: a subset of 5 of 9, not a result",
         "x-vlm-base-16m refcoco+ val: 7 samples, the official split has 10758",
         "x-vlm-base-16m refcoco+ val: 2 samples were skipped, as their images cannot be read; "
@@ -236,13 +236,13 @@ def test_what_no_table_shows_is_said():
 
 def test_what_fills_no_row_of_the_paper_is_said_with_how_to_see_it():
     records = [replace(RECORD, checkpoint=OWN_FILE), replace(RECORD, protocol="p"), RECORD]
-    assert comparison.passed_over(records, PAPER) == [
+    assert left_out.passed_over(records, PAPER) == [
         "mine (file) refcoco+ val: its rows are filled from x-vlm-base-16m; "
         "`xvlm-eval table --checkpoint mine` fills them from this one",
         "x-vlm-base-16m refcoco+ val: measured by the protocol p, "
         f"the paper's is {RECORD.protocol}",
     ]
-    assert comparison.passed_over(records[::2], PAPER, checkpoint="Mine") == [
+    assert left_out.passed_over(records[::2], PAPER, checkpoint="Mine") == [
         "x-vlm-base-16m refcoco+ val: its rows are filled from mine; "
         "`xvlm-eval table --checkpoint x-vlm-base-16m` fills them from this one",
     ]
@@ -300,7 +300,7 @@ def test_a_named_checkpoint_fills_all_rows_whatever_they_were_printed_for():
 
 
 def test_a_16m_caption_record_is_told_whose_rows_it_does_not_fill():
-    assert comparison.passed_over([CAPTIONS_16M, CAPTIONS_4M, RECORD], PAPER) == [
+    assert left_out.passed_over([CAPTIONS_16M, CAPTIONS_4M, RECORD], PAPER) == [
         "x-vlm-base-16m coco-caption test: its rows are filled from x-vlm-base-4m; "
         "`xvlm-eval table --checkpoint x-vlm-base-16m` fills them from this one"
     ]
