@@ -91,7 +91,7 @@ def test_attributes_have_an_interval_around_their_value():
 
 
 def test_the_interval_of_a_ranking_is_not_shifted_by_boxes_drawn_twice():
-    """A box drawn twice ranks next to itself: with few positive boxes, resamples are biased upward."""
+    """A box drawn twice ranks next to itself, so resamples of few positives are biased upward."""
     draws = np.random.Generator(np.random.PCG64(9))
     labels = (draws.random((2000, 4)) < 0.01).astype(np.int8)
     scores = draws.random((2000, 4)).astype(np.float32)
