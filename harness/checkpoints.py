@@ -145,9 +145,9 @@ def _registered(entry: Entry, task: str, data: Path | None) -> Weights:
         try:
             found.append(find())
         except MissingError as error:
-            missing.append(str(error))
+            missing += error.items
     if missing:
-        raise MissingError("\n".join(missing))
+        raise MissingError(*missing)
     path, vocabulary = found
     return Weights(entry.name, entry.family, path, vocabulary, release)
 

@@ -39,7 +39,8 @@ def survey(
     Raises UsageError for an unknown name, MissingError where there is no such folder.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
-    folder = resolve_data(data, {task.name: names for task, names in wanted}, progress=progress)
+    by_task = {task.name: names for task, names in wanted}
+    folder = resolve_data(data).open(by_task, progress=progress)
     with progress("files") as report:
         inspection = inspect(folder, wanted, report=report, keep=keep or decode)
     if not decode:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.records.record import ResultRecord
 from harness.rendering import Row, Table
+from harness.tables import comparison
 from harness.tables.comparison import shown_name
+from harness.tables.paper import paper
 
 PAPER_COLUMNS = {
     "task": "task", "dataset": "dataset", "metric": "metric", "printed": "paper", "measured": "measured", "delta": "delta",
@@ -76,3 +79,38 @@ def _cell(row: Row) -> str:
     return (f"{measured:.2f}" if measured is not None else str(row["verdict"])) + (
         f" ({', '.join(beside)})" if beside else ""
     )
+
+
+class Layout(NamedTuple):
+    """Results in one layout.
+
+    `listing` is one table of all rows, for machines; `tables` are for people, those of the embedded
+    benchmark (`shapes`) first. `left_out` says of each record in none of them why.
+    """
+
+    listing: Table
+    shapes: Table
+    tables: Sequence[Table]
+    left_out: Sequence[str]
+
+
+def lay_out(records: Sequence[ResultRecord], layout: str, *, checkpoint: str | None) -> Layout:
+    """Arrange results as the `paper`'s rows, as a `leaderboard`, or as those on `shapes` alone.
+
+    The paper's rows are filled from `checkpoint`, by default the paper's own.
+    """
+    shapes = Table(SHAPES_TITLE, comparison.shapes_rows(records), SHAPES_COLUMNS)
+    left_out = comparison.objections(records)
+    if layout == "paper":
+        rows = comparison.paper_rows(records, checkpoint=checkpoint)
+        within = f"reproduced: within {paper().tolerance} points"
+        listing = Table(f"{paper().source}: published and measured ({within})", rows, PAPER_COLUMNS)
+        tables = [listing]
+        left_out += comparison.passed_over(records, checkpoint=checkpoint)
+    elif layout == "leaderboard":
+        listing = Table("Leaderboard", comparison.leaderboard_rows(records), LEADERBOARD_COLUMNS)
+        tables = leaderboard(listing.rows)
+    else:
+        listing, tables = shapes, []
+    embedded = [shapes] if shapes.rows or not tables else []
+    return Layout(listing, shapes, [*embedded, *tables], left_out)

@@ -13,9 +13,9 @@ from harness.engine.device import Device
 from harness.errors import MemoryFull
 from harness.models.xvlm.retriever import XVLMRetriever
 from harness.records.record import BESIDE
-from harness.running.distributed import SingleProcess, share
+from harness.running.batch_size import fitting_batch_size
+from harness.running.distributed import SingleProcess, shard
 from harness.running.loader import cut, plan_batches
-from harness.running.predict import fitting_batch_size
 from harness.task import Sample
 from harness.workload import Cost, MemoryBudget, Workload
 from tests.running.test_torchrun import started
@@ -85,7 +85,7 @@ def test_whose_sample_is_whose_follows_from_the_planned_batches_not_from_the_cut
     owned = [
         [
             s.id
-            for batch in share(plan_batches(samples, 4), group)
+            for batch in shard(plan_batches(samples, 4), group)
             for piece in cut(batch, 1)
             for s in piece
         ]

@@ -4,25 +4,27 @@ import json
 
 import pytest
 
-from harness.checkpoints import SHAPES, find_weights
+from harness.checkpoints import SHAPES, Weights, find_weights
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.records.predictions import open_predictions
 from harness.registry import load_model
-from harness.running.evaluate import Run, identify, make_record, subset
+from harness.running.evaluate import subset
+from harness.running.run import Run, Speed
+from harness.running.scoring import identify, make_record
 from harness.task import Sample
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
 from tests.support.models_on_disk import write_checkpoint
 
-CHECKPOINT = {"name": "c", "registered": False, "file": "c.th", "sha256": "ab"}
 BOX = [0.5, 0.5, 0.2, 0.2]
 
 
 @pytest.fixture
 def run(tmp_path):
     data = DataFolder(refcoco_files.write(tmp_path / "data"), "files")
-    return Run(RefCOCOPlus(), "val", data, CHECKPOINT, {"dtype": "float32", "device": "cpu"})
+    weights = Weights("c", "xvlm", tmp_path / "c.th", tmp_path / "vocab.txt")
+    return Run(RefCOCOPlus(), "val", data, weights, tmp_path / "runs", Speed(), sha256="ab")
 
 
 @pytest.fixture(scope="module")

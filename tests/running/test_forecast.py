@@ -11,7 +11,7 @@ from harness.cli.main import main
 from harness.errors import DataError
 from harness.running.evaluate import subset
 from harness.running.forecast import _duration, _in_units, forecast
-from harness.running.predict import Speed
+from harness.running.run import Speed
 from harness.task import Sample, Task
 from harness.workload import Cost
 from tests.running.test_batch_size import Telling

@@ -2,17 +2,20 @@
 
 import json
 import pickle
+from dataclasses import replace
 from threading import Barrier, Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from harness.checkpoints import Weights
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
+from harness.running.batch_size import fitting_batch_size
 from harness.running.distributed import SingleProcess
-from harness.running.evaluate import Run, evaluate
-from harness.running.predict import Batching, Speed, fitting_batch_size
+from harness.running.evaluate import evaluate
+from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
@@ -69,28 +72,21 @@ def run(tmp_path_factory):
     (root / "refcoco+/instances.json").write_text(
         json.dumps({"images": images, "annotations": annotations})
     )
-    checkpoint = {"name": "c", "registered": False, "file": "c", "sha256": "ab"}
     return Run(
-        RefCOCOPlus(),
-        "val",
-        DataFolder(root, "files"),
-        checkpoint,
-        {"dtype": "float32", "device": "cpu"},
+        task=RefCOCOPlus(),
+        split="val",
+        data=DataFolder(root, "files"),
+        weights=Weights("c", "somebodys", root / "c", root / "vocab.txt"),
+        out=root / "runs",
+        speed=Speed(8, workers=1),
+        sha256="ab",
     )
 
 
 def carry_out(run, model, out, *, batch_size=8, warn=lambda line: None, group=None):
-    speed = Speed(batch_size=batch_size, workers=1)
-    return evaluate(
-        run,
-        model,
-        out=out,
-        speed=speed,
-        fresh=False,
-        report=lambda done, total: None,
-        warn=warn,
-        group=group,
-    )
+    run = replace(run, out=out, speed=Speed(batch_size, workers=1))
+    group = group or SingleProcess()
+    return evaluate(run, model, group, report=lambda done, total: None, warn=warn)
 
 
 def contents(out):
@@ -177,9 +173,12 @@ class Threads(SingleProcess):
         return found
 
 
-def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm, tmp_path):
+@pytest.mark.parametrize(("most", "smallest"), [((100, 1), 1), ((5, 2), 2), ((100, 100), None)])
+def test_of_two_processes_each_halves_its_own_batches_and_the_smallest_is_noted(
+    most, smallest, run, calm, tmp_path
+):
     barrier, given, errors = Barrier(2), {}, []
-    models = [SomebodysGrounder(), SomebodysGrounder(most=1)]
+    models = [SomebodysGrounder(most=number) for number in most]
 
     def work(rank):
         try:
@@ -196,21 +195,65 @@ def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm
     assert not errors
     predictions, record = contents(tmp_path)
     assert predictions == calm[0]
-    assert record["predictions"].pop("batch_size_halved_to") == 1
+    assert record["predictions"].pop("batch_size_halved_to", None) == smallest
     assert record == calm[1]
     answered = [
-        [text for texts in model.asked if len(texts) <= model.most for text in texts]
-        for model in models
+        sum(len(texts) for texts in model.asked if len(texts) <= model.most) for model in models
     ]
-    assert [len(texts) for texts in answered] == [
-        12,
-        6,
-    ]  # of three planned batches the first and third, and the second: each once
+    # Of three planned batches the first and third, and the second: each sample once.
+    assert answered == [12, 6]
 
 
-@pytest.mark.parametrize(("halved", "smallest"), [((None, 4, 1), 1), ((None, None), None)])
-def test_the_smallest_batch_of_all_processes_is_noted(halved, smallest):
-    assert Batching.of_all([Batching(8, one) for one in halved]) == Batching(8, smallest)
+def test_the_note_of_halved_batches_outlives_a_second_run_that_has_nothing_to_predict(
+    run, tmp_path
+):
+    carry_out(run, SomebodysGrounder(most=2), tmp_path)
+    before = contents(tmp_path)
+    carry_out(run, SomebodysGrounder(calls=0), tmp_path)
+    assert contents(tmp_path) == before
+    assert before[1]["predictions"]["batch_size_halved_to"] == 2
+
+
+def torn(run, out, *, batch_size):
+    """Begin a run with a batch size, and fail in its second batch."""
+    with pytest.raises(HarnessError):
+        carry_out(run, SomebodysGrounder(calls=1), out, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("resumed_with", [None, 16, 18])
+def test_a_resumed_run_keeps_the_batches_it_was_begun_with_and_warns_of_another_size(
+    resumed_with, run, calm, tmp_path
+):
+    """What the record says of the batch size is true of every prediction."""
+    torn(run, tmp_path, batch_size=8)
+    model, warnings = SomebodysGrounder(), []
+    carry_out(run, model, tmp_path, batch_size=resumed_with, warn=warnings.append)
+    assert [len(texts) for texts in model.asked] == [6, 6]
+    assert contents(tmp_path) == calm
+    assert calm[1]["software"]["batch_size"] == 8
+    assert warnings == (
+        []
+        if resumed_with is None
+        else [
+            f"c refcoco+ val: was begun with batches of 8, which it keeps; --fresh begins anew "
+            f"with batches of {resumed_with}"
+        ]
+    )
+
+
+def test_a_resumed_run_cuts_its_batches_to_a_smaller_size_and_the_record_says_so(
+    run, calm, tmp_path
+):
+    """The remedy for a system that kills a process whose memory is full, instead of telling it."""
+    torn(run, tmp_path, batch_size=8)
+    model, warnings = SomebodysGrounder(), []
+    carry_out(run, model, tmp_path, batch_size=4, warn=warnings.append)
+    assert [len(texts) for texts in model.asked] == [3, 3, 3, 3]
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == 4
+    assert record == calm[1]
+    assert "begun with batches of 8, now cut to 4; --fresh begins anew" in warnings[0]
 
 
 class Costly(SomebodysGrounder):

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import IdentityError, UsageError
 from harness.records.predictions import open_predictions
-from harness.running.distributed import SingleProcess, share
+from harness.running.distributed import SingleProcess, shard
 from harness.running.shards import merge_shards, open_sharded
 
 IDENTITY = {"task": "t"}
@@ -16,7 +16,7 @@ class Second(SingleProcess):
     rank, size = 1, 2
 
     def all_gather(self, value):
-        return [frozenset({1}), value]
+        return [(frozenset({1}), {"batch_size": 8}), value]
 
 
 def write(path, *predictions, identity=IDENTITY):
@@ -25,7 +25,7 @@ def write(path, *predictions, identity=IDENTITY):
 
 
 def test_items_are_dealt_out_in_turn():
-    assert [list(share("abcde", group)) for group in (SingleProcess(), Second())] == [
+    assert [list(shard("abcde", group)) for group in (SingleProcess(), Second())] == [
         ["a", "b", "c", "d", "e"],
         ["b", "d"],
     ]
@@ -61,6 +61,7 @@ def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was
     ) as shared:
         shared.file.append([(2, "two")])
         assert shared.done == {1, 2}
+        assert shared.software == {"batch_size": 8}
     with open_predictions(path, IDENTITY, software={}) as file:
         merge_shards(file, IDENTITY)
         assert dict(file.done) == {1: "one", 2: "two"}
@@ -89,7 +90,7 @@ def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
     with (
         pytest.raises(
             UsageError,
-            match="process 1 does not see this file of the first one; --out has to be a folder that all share",
+            match="process 1 does not see this file of process 0; --out has to be a folder that all",
         ),
         open_sharded(
             tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, group=Second()

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from harness.callbacks import Progress
 from harness.checkpoints import BERT, PAPER, Entry, Release, bert_vocabulary, entries, release_path
-from harness.data.hub.copies import is_hub
 from harness.data.inventory import INCOMPLETE, MISSING, WRONG, File, Inspection, inspect
 from harness.data.origins import Origin, origin_of
 from harness.data.report import remedy, size_in_words
+from harness.data.resolve import resolve_data
 from harness.errors import MissingError, UsageError
-from harness.files.paths import setting
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.registry import find_splits, find_tasks
 from harness.task import Task
@@ -67,12 +66,11 @@ def plan_for(
     """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    words = setting("data", flag=data)
-    if words is None or is_hub(words):
+    root = resolve_data(data).folder
+    if root is None:
         raise UsageError(
             "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file"
         )
-    root = Path(words).expanduser()
     folder = open_folder(root) if root.exists() else DataFolder(root, OWN)
     if folder.name == EMBEDDED:
         raise UsageError(

@@ -56,19 +56,19 @@ def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, progress: Progr
 
 
 def _orders(words: str, wanted: Mapping[str, Sequence[str]]) -> Iterator[Order]:
-    problems = []
+    problems: list[str] = []
     for task, splits in wanted.items():
         try:
             copy = copy_of(task)
         except MissingError as error:
-            problems.append(str(error))
+            problems += error.items
             continue
         source = _source(words, copy)
         for part in copy.parts:
             if set(part.splits) & set(splits):
                 yield Order(task, copy, part, source, official=words == PREFIX)
     if problems:
-        raise MissingError("\n".join(problems))
+        raise MissingError(*problems)
 
 
 def _source(words: str, copy: Copy) -> Source:

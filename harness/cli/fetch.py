@@ -1,0 +1,57 @@
+"""`xvlm-eval fetch`: download the benchmark files that need no form and no login."""
+
+import argparse
+import sys
+from functools import partial
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "download what the tasks need and can be had without asking"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    flags.add_task(parser)
+    flags.add_split(parser)
+    flags.add_data(parser, help="folder to fetch into; default: the one that is configured")
+    parser.add_argument(
+        "--weights",
+        action="store_true",
+        help="the paper's checkpoints from Google Drive too (needs gdown)",
+    )
+    parser.add_argument(
+        "--connections",
+        type=flags.positive,
+        default=4,
+        metavar="N",
+        help="connections at a time; default: 4",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="fetch; without it, only say what would be fetched"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what would be fetched, and with --yes fetch it."""
+    from harness.cli.progress import Progress
+    from harness.data.fetch import carry_out as work
+    from harness.data.fetch import plan
+    from harness.data.fetch.download import Pace
+
+    progress = partial(Progress, stream=sys.stderr, say=say)
+    chosen = plan.plan_for(
+        options.task,
+        options.split,
+        data=options.data,
+        weights=options.weights,
+        progress=progress,
+    )
+    print(plan.in_words(chosen), flush=True)
+    if not options.yes:
+        say("nothing was fetched; add --yes to fetch")
+        return 0
+    pace = Pace(connections=options.connections)
+    for sentence in work.carry_out(chosen, pace=pace, progress=progress):
+        print(sentence, flush=True)
+    return 0
