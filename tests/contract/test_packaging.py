@@ -77,6 +77,14 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
     assert not [name for name in names if name.startswith("tests")]
 
 
+def test_the_wheel_carries_its_licence(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    assert "License-Expression: BSD-3-Clause" in archive.read(metadata).decode()
+    licence = metadata.replace("METADATA", "licenses/LICENSE")
+    assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+
+
 def test_list_works_from_another_folder(installed):
     shown = json.loads(installed("list", "--format", "json"))
     assert "refcoco+" in [task["task"] for task in shown["tasks"]]
