@@ -1,4 +1,4 @@
-"""A user's own `tasks` or `harness` that comes first on sys.path: the command works all the same."""
+"""A user's own `tasks` or `harness` that comes first on sys.path: the command still works."""
 
 import os
 import subprocess

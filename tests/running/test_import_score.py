@@ -74,10 +74,16 @@ def test_everything_else_in_the_record_stays(submission, tmp_path):
 
 def test_a_row_that_a_server_filled_says_so():
     receipt = {"file": "p", "sha256": "ef", "receipt": {"url": URL}}
-    record = RECORD.__class__(**{
-        **RECORD.__dict__, "task": "vqav2", "split": "test-dev", "n": 447793, "metrics": {"accuracy": 78.2}, "intervals": {},
-        "protocol": paper.paper().official["vqav2"].protocols[0], "predictions": receipt,
-    })  # fmt: skip
+    record = replace(
+        RECORD,
+        task="vqav2",
+        split="test-dev",
+        n=447793,
+        metrics={"accuracy": 78.2},
+        intervals={},
+        protocol=paper.paper().official["vqav2"].protocols[0],
+        predictions=receipt,
+    )
     row = table.paper_rows([record])[0]
     assert (row["measured"], row["verdict"], row["receipt"]) == (
         78.2,
@@ -88,9 +94,16 @@ def test_a_row_that_a_server_filled_says_so():
 
 @pytest.mark.parametrize(
     ("options", "code"),
-    [({"metric": "accuracy=much"}, 2), ({"metric": "accuracy=101"}, 2), ({"metric": "78"}, 2), ({"date": "yesterday"}, 2),
-     ({"url": "eval.ai"}, 2), ({"split": "val"}, 2), ({"split": "test"}, 4)],
-)  # fmt: skip
+    [
+        ({"metric": "accuracy=much"}, 2),
+        ({"metric": "accuracy=101"}, 2),
+        ({"metric": "78"}, 2),
+        ({"date": "yesterday"}, 2),
+        ({"url": "eval.ai"}, 2),
+        ({"split": "val"}, 2),
+        ({"split": "test"}, 4),
+    ],
+)
 def test_what_is_no_receipt_is_refused(submission, tmp_path, options, code):
     assert take(submission, **options) == code
     (record,) = find_records(tmp_path).records
