@@ -1,7 +1,7 @@
 """The entry point of the command: `xvlm-eval`, or `python -m xvlm_eval`.
 
-`harness` is a common name. This module has one that nothing else bears, and imports the `harness`
-that lies beside it even where PYTHONPATH or the current directory holds another one first.
+`harness` is a common name, `xvlm_eval` is not: this module is found by any sys.path, and imports
+the `harness` beside it even if PYTHONPATH or the current directory holds another one first.
 (`harness.registry` does the same for `tasks`.)
 """
 

@@ -135,10 +135,10 @@ def _own_tasks() -> Mapping[str, str]:
 
 
 def own_package(name: str) -> ModuleType:
-    """Import the top-level package `name` beside `harness`, wherever another one shadows it.
+    """Import the top-level package `name` that lies beside `harness`, even if sys.path has another.
 
-    `tasks` is a common name: a user's `tasks.py` often comes first on sys.path. Raises
-    MissingError where that one has been imported already.
+    `tasks` is a common name: a user's own `tasks.py` may come first on sys.path. Raises
+    MissingError if that one is imported already.
     """
     root = Path(__file__).resolve().parents[1]
     module = sys.modules.get(name)

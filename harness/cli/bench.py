@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         choices=("base", "tiny"),
         default="base",
-        help="X-VLM (base), or one for a quick look; default: base",
+        help="X-VLM (base), or a small model for a quick look; default: base",
     )
     parser.add_argument(
         "--repeat",

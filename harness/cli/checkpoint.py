@@ -1,11 +1,11 @@
-"""`xvlm-eval checkpoint`: describe a weight file, and whether it fits."""
+"""`xvlm-eval checkpoint`: describe a weight file, and whether it can be evaluated."""
 
 import argparse
 from pathlib import Path
 
 from harness.cli import flags
 
-HELP = "say what a weight file holds, and whether it fits"
+HELP = "describe a weight file, and whether it can be evaluated"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

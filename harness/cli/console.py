@@ -1,4 +1,4 @@
-"""Tell the user something beside the results, on the error stream."""
+"""Messages beside the results, on the error stream."""
 
 import os
 import sys

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cli import flags
 from harness.cli.console import say
 
-HELP = "say what of the benchmark files is there, and where to get the rest"
+HELP = "show which benchmark files are there, and where to get the rest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,10 @@
-"""`xvlm-eval doctor`: say whether a run can go on this machine, and what to do if not."""
+"""`xvlm-eval doctor`: check whether a run can go on this machine, and what to do if not."""
 
 import argparse
 
 from harness.cli import flags
 
-HELP = "say whether a run can go on this machine, and what to do if not"
+HELP = "check whether a run can go on this machine, and what to do if not"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online",
         action="store_true",
-        help="ask Hugging Face's hub whether it answers; nothing else is asked",
+        help="check whether Hugging Face's hub answers, and nothing else",
     )
     flags.add_format(parser, "md", "json")
 

@@ -7,7 +7,7 @@ from functools import partial
 from harness.cli import flags
 from harness.cli.console import say
 
-HELP = "download what the tasks need and can be had without asking"
+HELP = "download the benchmark files that need no form and no login"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="connections at a time; default: 4",
     )
     parser.add_argument(
-        "--yes", action="store_true", help="fetch; without it, only say what would be fetched"
+        "--yes", action="store_true", help="fetch; without it, only show what would be fetched"
     )
 
 

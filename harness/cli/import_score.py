@@ -1,11 +1,11 @@
-"""`xvlm-eval import-score`: take a server's number into the results, with its receipt."""
+"""`xvlm-eval import-score`: record the score that a server gave, with its receipt."""
 
 import argparse
 from pathlib import Path
 
 from harness.cli import flags
 
-HELP = "take a server's number into the results, with its receipt"
+HELP = "record the score that a server gave, with its receipt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         action="append",
         metavar="NAME=VALUE",
-        help="what the server says, in percent; repeat",
+        help="a score from the server, in percent; repeat",
     )
     parser.add_argument("--url", required=True, metavar="URL", help="the page of the submission")
     parser.add_argument(

@@ -1,10 +1,10 @@
-"""`xvlm-eval list`: show the tasks and checkpoints that can be named."""
+"""`xvlm-eval list`: list the tasks and checkpoints that can be named."""
 
 import argparse
 
 from harness.cli import flags
 
-HELP = "show the tasks and checkpoints there are"
+HELP = "list the tasks and checkpoints"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

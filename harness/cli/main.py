@@ -40,10 +40,10 @@ INTERRUPTED = 130  # as a shell reports Ctrl-C
 EXIT_CODES = """exit codes:
   0  ok
   1  a check failed
-  2  the command line asks for something that does not exist
-  3  data, weights or packages are missing or not as they should be
+  2  the command line names something that does not exist
+  3  data, weights or packages are missing or invalid
   4  the run failed
-  130  interrupted (what was predicted is kept; the same command, without --fresh, goes on)"""
+  130  interrupted (what was predicted is kept; the same command, without --fresh, continues)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

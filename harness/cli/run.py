@@ -71,19 +71,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-error",
         choices=("fail", "skip"),
         default="fail",
-        help="where an image cannot be read: end the run, or go on and count its samples as "
-        "wrong, listed in the record; default: fail",
+        help="for an unreadable image: end the run, or count its samples as wrong, listed in the "
+        "record; default: fail",
     )
     parser.add_argument(
         "--plan",
         action="store_true",
-        help="predict nothing: print how much there is to do, the memory and the time for it",
+        help="predict nothing: print the work of each run, its memory and its time",
     )
     flags.add_format(parser, "md", "json")
     parser.add_argument(
         "--fresh",
         action="store_true",
-        help="discard an earlier run's predictions instead of going on with them",
+        help="discard an earlier run's predictions instead of continuing from them",
     )
 
 
@@ -148,7 +148,7 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
             record = read_record(outcome.record)
             rows += layouts.record_rows(record, outcome.record)
             _announce(outcome, record, format)
-    finally:  # results before an error are results nevertheless
+    finally:  # an error leaves the results before it valid
         if rows and format == "json":
             print(rendering.render_json({"results": rows}))
         elif rows:
@@ -168,7 +168,7 @@ def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
         if outcome.submission:
             show = say if format == "json" else partial(print, flush=True)
             show(
-                f"{outcome.submission}: {reason}; then tell its {name} with "
+                f"{outcome.submission}: {reason}; then record its {name} with "
                 "`xvlm-eval import-score`"
             )
         else:

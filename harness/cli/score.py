@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.cli import flags
 from harness.cli.console import say
 
-HELP = "score stored predictions, ours or in a benchmark's own format"
+HELP = "score stored predictions, of `run` or in a benchmark's own format"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

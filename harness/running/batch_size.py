@@ -1,7 +1,7 @@
 """The batch size of a run: decided once, by all processes together.
 
-`--batch-size` decides, else the memory of the process that has least of it. The size is noted in
-the prediction file when that is begun, and a resumed run keeps it: its batches are the same.
+`--batch-size` decides, or else the process with the least memory. The size is noted in the
+prediction file when the run begins, and a resumed run keeps it, so that its batches are the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,8 @@ def noted_batch_size(software: Mapping[str, Any]) -> int | None:
 def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> int:
     """Return the largest useful batch size that fits into the free memory, a power of two.
 
-    Powers of two absorb the bytes by which free memory varies: the same machine decides the same.
+    A power of two, because free memory varies from run to run: the same machine should choose the
+    same size again.
     """
     if not isinstance(model, CostModel):
         return DEFAULT

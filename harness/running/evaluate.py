@@ -4,8 +4,8 @@
     predict    samples -> predictions, appended to a file on disk as they are made
     score      predictions -> metrics -> the record
 
-The predictions on disk carry the identity of their run. A run that was killed goes on with them
-when it is started again, and ends in the same bytes as one that was not.
+The predictions on disk carry the identity of their run. A killed run continues from them when it
+is started again, and ends in the same bytes as an undisturbed one.
 """
 
 import hashlib
@@ -32,19 +32,18 @@ from harness.running.timings import Stopwatch, add_sitting
 def evaluate(
     run: Run, model: Model, group: ProcessGroup, *, report: Report, warn: Warn
 ) -> Outcome | None:
-    """Predict what a run lacks, score it, and return the outcome; None in all processes but rank 0.
+    """Predict the missing samples of a run, score it, and return the outcome in rank 0, else None.
 
-    Every process of the `group` calls it, and predicts its shard of the samples. Whatever was
-    predicted before an error or a kill stays on disk. `report` shows the progress, `warn` tells
-    the user what else is worth knowing.
+    Every process of the `group` calls it and predicts its shard of the samples. Predictions made
+    before an error or a kill stay on disk.
     """
     stopwatch = Stopwatch()
-    # Every process reads the annotations itself, which takes less than to exchange them.
-    split = run.task.load(run.data, run.split)
-    if run.limit is not None and run.limit >= len(split):
+    # Every process reads the annotations itself: faster than to exchange them.
+    whole_split = run.task.load(run.data, run.split)
+    if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
-    samples = split if run.limit is None else subset(split, run.limit)
-    identity = identify(run, model, samples, total=len(split))
+    samples = whole_split if run.limit is None else subset(whole_split, run.limit)
+    identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
     with open_sharded(
         run.path(PREDICTIONS),
@@ -87,9 +86,9 @@ def evaluate(
 
 
 def subset(samples: Sequence[Any], limit: int) -> list[Any]:
-    """Return the `limit` samples with the smallest SHA-256 of their ids, in order of the file.
+    """Return the `limit` samples with the smallest SHA-256 of their ids, in the order given.
 
-    They are the same on every machine.
+    The same samples on every machine.
     """
     ranked = sorted(samples, key=lambda sample: hashlib.sha256(str(sample.id).encode()).digest())
     chosen = {sample.id for sample in ranked[:limit]}

@@ -1,6 +1,6 @@
 """The fingerprint of a model's inputs: the first images as it prepares them, and their tokens.
 
-Every record keeps it. It tells changed inputs (another resize, another tokenizer) from a changed
+Every record keeps it, to tell a changed input (another resize, another tokenizer) from a changed
 model.
 """
 

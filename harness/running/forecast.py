@@ -1,4 +1,4 @@
-"""Forecast runs before they are begun: the work, the memory, and about how long they will take.
+"""Forecast a run before it begins: its work, its memory, and about how long it will take.
 
 The work follows from the data and the sizes of the model. Its time is measured on a few samples,
 decoded and predicted as in a run, and extrapolated by the operations that they cost.

@@ -1,10 +1,10 @@
 """Predict what a run lacks, in batches that fit into memory.
 
-The batches of a run are planned once, by all processes alike, over all samples. Each process owns
-a shard of the batches for good, and computes whole batches even where part of one is on disk:
-the last digits of a float depend on what shares a matrix product, and a resumed run has to end in
-the same bytes, as has one of more processes. Where memory is full nevertheless, a process halves
-its own batches and goes on with the samples that it has not predicted yet.
+All processes plan the same batches over all samples, and each owns a fixed shard of them. A batch
+is computed whole even if part of it is on disk: the last digits of a float depend on what shares a
+matrix product, and a resumed run must end in the same bytes, as must a run on more processes. If
+memory runs out, a process halves its own batches and continues with the samples that it has not
+predicted yet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,9 +35,9 @@ def predict(
 ) -> int:
     """Predict the samples of this process's shard that lack a prediction.
 
-    Returns the batch size that fitted into memory. A `run.speed.batch_size` below `batch_size`,
-    which the run was begun with, cuts the planned batches. Raises HarnessError where not even one
-    sample at a time fits, and for an image that cannot be read unless the run skips its samples.
+    The run was begun with `batch_size`; a smaller `run.speed.batch_size` cuts its batches. Returns
+    the batch size that fitted into memory. Raises HarnessError if not even one sample at a time
+    fits, DataError for an unreadable image unless the run skips its samples.
     """
     report(len(predictions.before), len(samples))
     if len(predictions.before) == len(samples):
@@ -59,7 +59,7 @@ def predict(
         if fitting == 1:
             raise HarnessError(
                 f"{reason}, even one sample at a time; free some memory, or use another --device "
-                "or --dtype; what was predicted is kept, the same command goes on"
+                "or --dtype; what was predicted is kept, the same command continues"
             )
         fitting //= 2
         warn(f"{run.title}: {reason}; going on with batches of {fitting}")
@@ -67,7 +67,7 @@ def predict(
 
 @dataclass(frozen=True)
 class _Writer:
-    """Stores the predictions of this process's shard, each once, and reports the progress."""
+    """Stores each prediction of this process's shard once, and reports the progress."""
 
     title: str
     total: int

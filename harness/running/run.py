@@ -27,9 +27,10 @@ class Speed:
 class Run:
     """Everything that determines one record.
 
-    `limit` evaluates a subset of so many samples. Where an image cannot be read, the run fails,
-    or, with `skip`, counts its samples as wrong. `fresh` discards what an earlier run left.
-    `sha256` is that of the weight file, known once it is loaded.
+    limit   evaluate a subset of this many samples; None: the whole split
+    skip    count the samples of an unreadable image as wrong, instead of failing
+    fresh   discard the predictions of an earlier run
+    sha256  of the weight file, filled in when it is loaded
     """
 
     task: Task

@@ -36,10 +36,10 @@ def predict_gallery(
 ) -> None:
     """Stream the images of a gallery to the model, then predict the `wanted` samples one by one.
 
-    `batches` are those of this process, all of them: also images whose sample has its prediction
-    are compared with the texts of others. Raises HarnessError for a memory that is full after the
-    features were gathered. The gallery cannot be restarted then: the other processes would block
-    in a gather that they have completed.
+    `batches` are all batches of this process: even the image of a sample with a prediction is a
+    candidate for the texts of other samples. Raises HarnessError if memory runs out after the
+    features were gathered: the gallery cannot be restarted then, as the other processes would
+    block in a gather that they have completed.
     """
     index = {sample.id: number for number, sample in enumerate(samples)}
     gathered = False
@@ -63,7 +63,7 @@ def predict_gallery(
         raise HarnessError(
             f"{str(error) or 'out of memory'}, and smaller batches do not help here; use more "
             "processes (torchrun), another --device or --dtype; what was predicted is kept, the "
-            "same command goes on"
+            "same command continues"
         ) from error
 
 

@@ -34,9 +34,9 @@ HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
 
 def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -> dict[str, Any]:
-    """Return the identity of a run: runs of the same identity make the same predictions.
+    """Return the identity of a run: runs with the same identity make the same predictions.
 
-    Names and places are no part of it; `total` is the size of the whole split.
+    It holds hashes, but no names or paths. `total` is the size of the whole split.
     """
     files = run.data.fingerprint(run.task.files(run.split))
     return {
@@ -63,7 +63,7 @@ def finish(
 ) -> Outcome:
     """Score complete predictions, and write the record and, for a hidden split, the submission.
 
-    `halved_to` is the smallest batch size of a run that ran out of memory; the record notes it.
+    `halved_to` is the smallest batch size if memory ran out; the record notes it.
     """
     record, path = make_record(run, samples, file, identity=identity), run.path()
     earlier = _record_of(record.predictions["sha256"], path)

@@ -19,9 +19,9 @@ from harness.task import Prediction, SampleId
 class ShardedPredictions(NamedTuple):
     """The predictions of a run, seen from one process.
 
-    `file` is the shard of this process. `before` are the samples that any process predicted before
-    this one began, and `software` is the note of what the run was begun with: both are the same in
-    every process.
+    file      the shard of this process
+    before    the samples with a prediction when this sitting began, of any process
+    software  the packages, processor and batch size that the run was begun with
     """
 
     file: PredictionFile
