@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from harness.checkpoints import Weights, plain
+from harness.checkpoints import Weights, normalise_name
+from harness.dataset import Count
 from harness.errors import MissingError, UsageError, nearest
 from harness.task import Task
 
@@ -58,12 +59,12 @@ def find_task(name: str) -> Task:
 
     Raises UsageError that offers the nearest names.
     """
-    wanted = plain(name)
+    wanted = normalise_name(name)
     for own_name, target in _own_tasks().items():
-        if plain(own_name) == wanted:
+        if normalise_name(own_name) == wanted:
             return _imported(target)()
     for point in entry_points(group="xvlm_eval.tasks"):
-        if plain(point.name) == wanted:
+        if normalise_name(point.name) == wanted:
             return point.load()()
     raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
 
@@ -96,9 +97,27 @@ def find_split(task: Task, name: str) -> str:
     Raises UsageError that offers the nearest names.
     """
     for split in task.splits:
-        if plain(split) == plain(name):
+        if normalise_name(split) == normalise_name(name):
             return split
     raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
+
+
+def official_counts() -> dict[str, dict[str, Count]]:
+    """Return the official number of samples, by task and by split, in the order of the splits.
+
+    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    """
+    counts: dict[str, dict[str, Count]] = {}
+    for task in map(find_task, task_names()):
+        by_split = task.dataset.counts
+        official = {
+            split: by_split[split]["samples"]
+            for split in task.splits
+            if "samples" in by_split.get(split, {})
+        }
+        if official:
+            counts[task.name] = official
+    return counts
 
 
 def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery
+from harness.dataset import Dataset
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
@@ -102,6 +103,7 @@ class Task(ABC):
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's number
+    dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
 
@@ -137,6 +139,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    dataset: ClassVar[Dataset] = Dataset()
 
     # Before a run
 
@@ -173,6 +176,14 @@ class Task(ABC):
         None where it does not.
         """
         return None
+
+    def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
+        """Return X-VLM's own lists of these samples (by split), by file name; by default none.
+
+        The names are relative to the folder `data/finetune` of the authors' code, the lists are in
+        JSON's types.
+        """
+        return {}
 
     def workload(self, samples: Sequence[Any]) -> Workload:
         """Return how much the samples ask of a model.

@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """Print which metrics have drifted; in a GitHub workflow, also in the summary of the step."""
     from harness.drift.check import check
     from harness.drift.report import render_check, summary
-    from harness.files.paths import shipped
+    from harness.files.paths import shipped_path
 
-    baseline = Path(options.baseline) if options.baseline else shipped("results")
+    baseline = Path(options.baseline) if options.baseline else shipped_path("results")
     result = check(
         Path(options.results),
         baseline,

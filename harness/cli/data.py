@@ -39,15 +39,14 @@ def run(options: argparse.Namespace) -> int:
     from harness.cli.progress import Progress
     from harness.data.flat import build_flat
     from harness.data.layout import layout
-    from harness.data.report import shown
-    from harness.data.survey import survey
+    from harness.data.report import make_report, render_report
     from harness.errors import DataError
     from harness.registry import find_tasks
 
     if options.layout:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
-    result = survey(
+    report = make_report(
         options.task,
         options.split,
         data=options.data,
@@ -56,8 +55,8 @@ def run(options: argparse.Namespace) -> int:
         progress=partial(Progress, stream=sys.stderr, say=say),
     )
     if options.build_flat:
-        for sentence in build_flat(result.inspection, Path(options.build_flat)):
+        for sentence in build_flat(report.inventory, Path(options.build_flat)):
             print(sentence)
         return 0
-    print(shown(result, format=options.format))
-    return 0 if result.sound else DataError.exit_code
+    print(render_report(report, format=options.format))
+    return 0 if report.sound else DataError.exit_code

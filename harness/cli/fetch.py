@@ -21,13 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the paper's checkpoints from Google Drive too (needs gdown)",
     )
     parser.add_argument(
-        "--connections",
-        type=flags.positive,
-        default=4,
-        metavar="N",
-        help="connections at a time; default: 4",
-    )
-    parser.add_argument(
         "--yes", action="store_true", help="fetch; without it, only show what would be fetched"
     )
 
@@ -35,9 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what would be fetched, and with --yes fetch it."""
     from harness.cli.progress import Progress
-    from harness.data.fetch import carry_out as work
     from harness.data.fetch import plan
-    from harness.data.fetch.download import Pace
+    from harness.data.fetch.execute import execute
 
     progress = partial(Progress, stream=sys.stderr, say=say)
     chosen = plan.plan_for(
@@ -51,7 +43,6 @@ def run(options: argparse.Namespace) -> int:
     if not options.yes:
         say("nothing was fetched; add --yes to fetch")
         return 0
-    pace = Pace(connections=options.connections)
-    for sentence in work.carry_out(chosen, pace=pace, progress=progress):
+    for sentence in execute(chosen, progress=progress):
         print(sentence, flush=True)
     return 0

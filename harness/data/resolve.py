@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER, SHAPES
 from harness.data.hub.copies import is_hub
-from harness.files.paths import setting
+from harness.files.paths import resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
 
@@ -78,7 +78,7 @@ def resolve_data(flag: str | None) -> DataSource:
 
     Raises UsageError for an empty flag, DataError for a configuration file that cannot be read.
     """
-    name = setting("data", flag=flag)
+    name = resolve_setting("data", flag=flag)
     if name is None:
         return Embedded()
     return Hub(name) if is_hub(name) else Folder(Path(name).expanduser())

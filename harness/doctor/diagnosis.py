@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from harness.checkpoints import find_entry, find_weights
-from harness.data.hub.copies import UNUSABLE
 from harness.data.resolve import Embedded, Hub, resolve_data
 from harness.doctor.machine import FAILED, NOTE, OK, Check, machine
 from harness.errors import MissingError
@@ -77,9 +76,9 @@ def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) 
         if folder
         else []
     )
-    if hub and task.name in UNUSABLE:
+    if hub and task.dataset.hub is None:
         lacking.append("a copy on the hub")
-        remedies.append(UNUSABLE[task.name])
+        remedies.append(task.dataset.no_hub)
     if missing:
         lacking.append(f"{len(missing)} of its files")
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")

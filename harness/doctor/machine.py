@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from harness.errors import MissingError
-from harness.files.paths import cache, hub_is_offline
+from harness.files.paths import cache_folder, hub_is_offline
 from harness.metrics.java import java_environment
 
 OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
@@ -165,7 +165,7 @@ def _java() -> Check:
 
 
 def _cache() -> Check:
-    folder = cache()
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.checkpoints import plain
+from harness.checkpoints import normalise_name
 from harness.errors import DataError
 from harness.records.record import ResultRecord
 from harness.records.stored import Result, Results
@@ -53,7 +53,7 @@ def _left_out(record: ResultRecord) -> int:
 def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> bool:
     """Whether a baseline is of the checkpoint that was named, or of the record's own where none was."""
     if checkpoint is not None:
-        return plain(base.checkpoint["name"]) == plain(checkpoint)
+        return normalise_name(base.checkpoint["name"]) == normalise_name(checkpoint)
     return all(
         base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
     )

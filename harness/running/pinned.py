@@ -13,7 +13,7 @@ from harness.checkpoints import Weights
 from harness.errors import CheckpointError, DataError
 from harness.files.atomic import write_json
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import sha256_of
 
 
@@ -50,7 +50,7 @@ def pin_on_first_use(weights: Weights, sha256: str) -> None:
 
 
 def _pins_path() -> Path:
-    return cache() / "checkpoints.json"
+    return cache_folder() / "checkpoints.json"
 
 
 def _pins() -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
-from harness.formats.submissions import matched
+from harness.formats.submissions import match_predictions
 from harness.records.predictions import HEAD, stored_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
@@ -85,4 +85,4 @@ def _read_ours(
         raise UsageError(
             f"{path}: holds predictions of {name} {its_split}, not of {task.name} {split}"
         )
-    return matched(path, stored.predictions.items(), [sample.id for sample in samples])
+    return match_predictions(path, stored.predictions.items(), [sample.id for sample in samples])

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import DataError
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import EMBEDDED, MARKER, DataFolder
 from harness.shapes.formats import (
     write_captions_and_questions,
@@ -45,7 +45,7 @@ SPLITS = (
 
 def embedded_data() -> DataFolder:
     """Return the embedded benchmark, writing it into the cache on first use (a few seconds). Raises DataError where that cannot be."""
-    root = cache() / "shapes" / f"v{VERSION}"
+    root = cache_folder() / "shapes" / f"v{VERSION}"
     if not _whole(root):
         temporary = root.with_name(f".{root.name}.{os.getpid()}")
         try:

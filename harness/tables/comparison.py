@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from harness.checkpoints import entries, plain
+from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
 from harness.records.record import ResultRecord
 from harness.rendering import Row
@@ -130,7 +130,7 @@ def _chosen(name: str | None, records: Iterable[ResultRecord]) -> str:
         return paper().checkpoint
     known = dict.fromkeys([*(record.checkpoint["name"] for record in records), *entries()])
     for candidate in known:
-        if plain(candidate) == plain(name):
+        if normalise_name(candidate) == normalise_name(name):
             return candidate
     raise UsageError(f"--checkpoint {name}: no result has this name{nearest(name, known)}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.files.parsing import Item, read_yaml
-from harness.files.paths import shipped
+from harness.files.paths import shipped_path
 from harness.records.record import ResultRecord
 
 
@@ -84,7 +84,7 @@ class Paper:
 @cache
 def paper() -> Paper:
     """Return the table of `results/paper.yaml`."""
-    return read_paper(shipped("results/paper.yaml"))
+    return read_paper(shipped_path("results/paper.yaml"))
 
 
 def read_paper(path: Path) -> Paper:

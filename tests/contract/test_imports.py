@@ -29,7 +29,7 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("models", "records", "task"),
     ("formats", "checkpoints"),
     ("engine", "metrics", "files", "images"),
-    ("capabilities", "workload", "statistics", "rendering", "callbacks", "errors"),
+    ("capabilities", "workload", "dataset", "statistics", "rendering", "callbacks", "errors"),
 )
 WITH_TORCH = (
     "engine",

@@ -31,7 +31,7 @@ def test_what_the_table_expects_of_it_is_what_it_says(task):
 def test_it_says_which_files_it_needs_and_where_to_get_them(task):
     for split in task.splits:
         for needed in task.files(split):
-            assert needed.places and needed.what and needed.source
+            assert needed.candidates and needed.description and needed.source
 
 
 def test_its_name_is_found_whatever_the_case_and_the_dashes(task):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from harness.checkpoints import read_entries
 from harness.errors import HarnessError
-from harness.files.paths import configured_folder
+from harness.files.paths import resolve_folder
 from harness.formats.folder import DataFolder
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import read_checkpoint
@@ -256,8 +256,9 @@ def test_prediction_files(tmp_path, content, entry):
 ENTRY = {
     "m": {
         "title": "M",
+        "family": "xvlm",
         "licence": "L",
-        "source": "s",
+        "vocabulary": "v",
         "files": {"ovad": {"path": "a.th", "head": "retrieval", "resolution": 384, "drive": "d"}},
     }
 }
@@ -272,7 +273,7 @@ def test_lists_of_checkpoints_and_configuration_files(tmp_path, content, seed, m
         (tmp_path / "checkpoints.yaml").write_bytes(text)
         read_or_refused(read_entries, tmp_path / "checkpoints.yaml")
         put(tmp_path, "xvlm-eval/config.yaml", text)
-        read_or_refused(configured_folder, "data")
+        read_or_refused(resolve_folder, "data")
 
 
 def test_a_yaml_file_that_unfolds_without_end_is_refused(tmp_path):

@@ -21,7 +21,9 @@ def truth(task, split, data):
     samples = find_task(task).load(data, split)
     if task == "vqav2":
         answers = [
-            max(s.said, key=lambda a: [b["answer"] for b in s.said].count(a["answer"]))["answer"]
+            max(s.answers, key=lambda a: [b["answer"] for b in s.answers].count(a["answer"]))[
+                "answer"
+            ]
             for s in samples
         ]
         return "results.json", json.dumps(

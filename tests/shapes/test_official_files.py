@@ -55,10 +55,10 @@ def test_a_gallery_has_five_captions_an_image(data):
 
 def test_ten_people_answer_every_question_and_mostly_agree(data):
     for question in find_task("vqav2").load(data, "val"):
-        assert len(question.said) == 10
-        assert Counter(answer["answer"] for answer in question.said).most_common(1)[0][1] >= 5
-        assert {answer["answer"] for answer in question.said} <= set(question.choices)
-    assert find_task("vqav2").load(data, "test")[0].said == ()
+        assert len(question.answers) == 10
+        assert Counter(answer["answer"] for answer in question.answers).most_common(1)[0][1] >= 5
+        assert {answer["answer"] for answer in question.answers} <= set(question.choices)
+    assert find_task("vqav2").load(data, "test")[0].answers == ()
 
 
 def test_half_of_the_statements_are_true_and_every_set_has_both(data):
