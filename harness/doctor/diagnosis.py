@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
-from harness.data.hub.copies import is_hub
+from harness.checkpoints import find_entry, find_weights
+from harness.data.resolve import Embedded, Hub, resolve_data
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import MissingError
-from harness.files.paths import config_file, resolve_setting
+from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
 from harness.registry import find_task, task_names
 from harness.rendering import Table, render, render_json
@@ -36,16 +35,16 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     Raises UsageError for an unknown checkpoint.
     """
     checks = list(check_machine(online=online))
+    source = resolve_data(data)
+    hub = isinstance(source, Hub)
     try:
-        source = resolve_setting("data", flag=data)
-        hub = is_hub(source or "")
-        folder = open_folder(Path(source).expanduser()) if source and not hub else None
+        folder = open_folder(source.folder) if source.folder else None
     except MissingError as error:
         remedy = "name a folder that exists, or none for the embedded benchmark"
         return Diagnosis([*checks, Check("data", FAILED, str(error), (remedy,))], ())
-    embedded = f"the embedded benchmark (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
-    checks.append(Check("data", OK, str(folder.root) if folder else source or embedded))
-    chosen = checkpoint or (PAPER if source else SHAPES)
+    nowhere = f" (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
+    checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
+    chosen = checkpoint or source.default_checkpoint
     tasks = [_check_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
@@ -74,7 +73,7 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
         find_weights(checkpoint, task=task.name, data=folder.root if folder else None)
     except MissingError as error:
         lacking.append("weights or vocabulary")
-        remedies += str(error).splitlines()
+        remedies += error.items
     if lacking:
         return Check(task.name, NOTE, f"lacks {', '.join(lacking)}", tuple(remedies))
     return Check(task.name, OK, f"ready, with {checkpoint}")

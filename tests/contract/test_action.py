@@ -1,4 +1,4 @@
-"""The composite GitHub Action: what it installs is enough for a check, and it pins nothing of third parties."""
+"""The composite GitHub Action: what it installs is enough for a check, and nothing is pinned."""
 
 import re
 import subprocess

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.cli.arguments import parser
+from harness.cli.main import parser
 from harness.tables.paper import read_paper
 from tests.contract.test_imports import FLOORS
 

@@ -39,7 +39,7 @@ GROUND = [
 # Every run is a process of its own, forked from one that has imported what takes long and computed nothing yet.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
-    ["harness.models.xvlm.load", "harness.cli.running", "tests.support.preloaded"]
+    ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
 )
 killed: Counter[str] = Counter()
 
