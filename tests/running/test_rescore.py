@@ -122,7 +122,7 @@ def test_x_vlms_boxes_by_reference_are_taken_in_order(data, tmp_path, capsys):
     ("change", "complaint"),
     [
         (lambda lines: lines[1:], "1 ids are missing, e.g. 'dev-0-0-0'"),
-        (lambda lines: [*lines, lines[0]], "1 ids are there more than once, e.g. 'dev-0-0-0'"),
+        (lambda lines: [*lines, lines[0]], "1 ids occur more than once, e.g. 'dev-0-0-0'"),
         (
             lambda lines: [*lines, "dev-9-9-9-9,True\n"],
             "1 ids belong to no sample, e.g. 'dev-9-9-9-9'",
