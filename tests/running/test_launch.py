@@ -1,8 +1,8 @@
 """From a request to runs: data resolved once, everything that is missing named at once."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.callbacks import no_progress
@@ -69,7 +69,9 @@ def test_all_are_the_tasks_that_the_checkpoint_has_weights_for(monkeypatch):
     assert len({run.task.name for run in make_plan(request(tasks=["vqav2", "ALL"])).runs}) == 7
     entry = find_entry(SHAPES)
     files = {name: file for name, file in entry.files.items() if name != "ovad"}
-    monkeypatch.setattr(launch, "find_entry", lambda name: replace(entry, files=files))
+    monkeypatch.setattr(
+        launch, "find_entry", lambda name: msgspec.structs.replace(entry, files=files)
+    )
     plan = make_plan(request(tasks=["all"]))
     assert plan.left_out == ["ovad"] and "ovad" not in {run.task.name for run in plan.runs}
     assert make_plan(request(tasks=["refcoco+"])).left_out == []
