@@ -166,9 +166,9 @@ def _released_weights(entry: Entry, task: str, data: Path | None) -> Weights:
         try:
             paths.append(find())
         except MissingError as error:
-            missing.append(str(error))
+            missing += error.items
     if missing:
-        raise MissingError("\n".join(missing))
+        raise MissingError(*missing)
     path, vocabulary = paths
     return Weights(entry.name, entry.family, path, vocabulary, release)
 

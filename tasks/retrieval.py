@@ -5,7 +5,7 @@ Protocol: X-VLM's `Retrieval.py`: the `k_test` candidates with the highest cosin
 scored by the matching head, whose logit alone ranks them (`itm_eval`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,9 +23,9 @@ from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
 from harness.images import image_file
-from harness.metrics.pairs import PROTOCOLS, places
+from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
-from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
+from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
 from harness.workload import Workload
 
 FLICKR30K_IMAGES = Origin(
@@ -76,7 +76,7 @@ class Picture(Sample):
     captions: tuple[str, ...]
 
 
-class Retrieval(Task):
+class Retrieval(GalleryTask):
     """Both directions in one pass, one sample per image.
 
     A prediction lists the texts that were compared with the image, and their scores.
@@ -149,19 +149,13 @@ class Retrieval(Task):
         """Return the captions of an image."""
         return sample.captions
 
-    def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
-        """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
-        number = {sample.id: place for place, sample in enumerate(work.samples)}
-        images = (
-            ([number[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]])
-            for batch in work.everything()
-        )
-        texts = [caption for sample in work.samples for caption in sample.captions]
-        wanted = {number[id] for id in work.lacking}
-        for matches in model.retrieve(
-            Gallery(images, work.all_gather), texts, shortlist=self.shortlist, wanted=wanted
-        ):
-            yield [(work.samples[matches.image].id, as_prediction(matches))]
+    def predict_gallery(
+        self, model: Retriever, samples: Sequence[Picture], gallery: Gallery, wanted: Container[int]
+    ) -> Iterator[tuple[SampleId, Prediction]]:
+        """Yield the texts that each wanted image was compared with, and their scores."""
+        texts = [caption for sample in samples for caption in sample.captions]
+        for matches in model.retrieve(gallery, texts, shortlist=self.shortlist, wanted=wanted):
+            yield samples[matches.image].id, as_prediction(matches)
 
     def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return no compared text, so that image and texts do not retrieve one another."""
@@ -179,11 +173,11 @@ class Retrieval(Task):
             [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
         )
         by_protocol = {
-            name: places(pairs, counts, shortlist=self.shortlist, protocol=name)
+            name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
             for name in PROTOCOLS
         }
         by_name = {
-            name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
+            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()
         }
         i2t, t2i = by_protocol["itm"]
@@ -196,7 +190,7 @@ class Retrieval(Task):
             "itm+itc": by_name["itm+itc"],
             "itc": by_name["itc"],
         }
-        return _scores(i2t.place, t2i.place, counts, breakdown)
+        return _scores(i2t.rank, t2i.rank, counts, breakdown)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score X-VLM's matrices in an .npz file.

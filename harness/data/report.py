@@ -61,7 +61,8 @@ def make_report(
     name, MissingError if the folder does not exist.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
-    folder = resolve_data(data, {task.name: names for task, names in wanted}, progress=progress)
+    by_task = {task.name: names for task, names in wanted}
+    folder = resolve_data(data).open(by_task, progress=progress)
     with progress("files") as report:
         inventory = take_inventory(folder, wanted, report=report, keep=keep or decode)
     if not decode:

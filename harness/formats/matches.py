@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.capabilities import Matches
 from harness.errors import DataError
-from harness.metrics.pairs import Pairs
+from harness.metrics.pairs import ScoredPairs
 
 
 def as_prediction(matches: Matches) -> dict[str, list[Any]]:
@@ -19,7 +19,7 @@ def as_prediction(matches: Matches) -> dict[str, list[Any]]:
     }
 
 
-def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
+def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> ScoredPairs:
     """Return the pairs of all images from their (id, prediction), in order.
 
     `texts` is the number of texts in the gallery. Raises DataError for a malformed prediction,
@@ -49,4 +49,4 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
         text.append(row)
         itc.append(scores[0])
         itm.append(scores[1])
-    return Pairs(*map(np.concatenate, (image, text, itc, itm)))
+    return ScoredPairs(*map(np.concatenate, (image, text, itc, itm)))

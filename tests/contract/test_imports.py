@@ -5,21 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loaded import loaded_by
+from tests.support.loaded import HEAVY, loaded_by
 
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = {
-    "torch",
-    "transformers",
-    "datasets",
-    "pandas",
-    "numpy",
-    "PIL",
-    "yaml",
-    "rich",
-    "tabulate",
-    "safetensors",
-}
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
     ("running", "doctor"),

@@ -13,7 +13,7 @@ from harness.data.published import count_deviations, digest_deviation, digest_of
 from harness.formats.folder import MARKER, DataFolder
 from harness.registry import find_task, official_counts, task_names
 from harness.shapes.benchmark import embedded_data
-from harness.tables.paper import paper
+from harness.tables.paper import read_paper
 from tests.support import refcoco_files
 from tests.support.real_files import REAL
 
@@ -139,7 +139,7 @@ def test_every_image_with_a_problem_is_named(capsys, own):
     reasons = {Path(image["path"]).name: image["reason"] for image in answer["misfits"]}
     assert code == 3 and set(reasons) == {cut.name, page.name, small.name, lost.name}
     assert "cannot be decoded" in reasons[cut.name]
-    assert "no image that Pillow can read" in reasons[page.name]
+    assert "not an image that Pillow can read" in reasons[page.name]
     assert reasons[small.name].startswith("is 50 x 40 pixels, by the annotations ")
     assert reasons[lost.name].startswith("no such image")
     assert {tuple(image["needed_by"]) for image in answer["misfits"]} == {("refcoco+ val",)}
@@ -197,12 +197,7 @@ def test_what_does_not_exist_is_refused(capsys, tmp_path, monkeypatch, arguments
 
 
 def test_the_published_counts_are_those_that_the_papers_table_takes():
-    in_table = {
-        task: {
-            split: low if low == high else (low, high) for split, (low, high) in official.n.items()
-        }
-        for task, official in paper().official.items()
-    }
+    in_table = {task: dict(official.n) for task, official in read_paper().official.items()}
     assert official_counts() == in_table
     assert list(official_counts()) == task_names()
     for task, counts in official_counts().items():

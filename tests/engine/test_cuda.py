@@ -11,7 +11,7 @@ import torch
 from harness.cli.main import main
 from harness.engine.device import choose_device
 from harness.errors import MemoryFull
-from harness.running.predict import fitting_batch_size
+from harness.running.batch_size import fitting_batch_size
 from tasks import TASKS
 from tests.support.predicting import alike, least, model_of, predicted, samples_of
 from tests.support.results import contents

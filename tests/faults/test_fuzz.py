@@ -27,7 +27,7 @@ from harness.files.paths import resolve_folder
 from harness.formats.folder import DataFolder
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.records.predictions import open_predictions, stored_predictions
+from harness.records.predictions import open_predictions, read_predictions
 from harness.records.record import read_record
 from harness.registry import find_task
 from harness.running.loader import load_batches
@@ -248,7 +248,7 @@ def test_bytes_of_records_and_prediction_files(tmp_path):
         (tmp_path / "record.json").write_bytes(damaged(record, seed))
         read_or_refused(read_record, tmp_path / "record.json")
         (tmp_path / "p.jsonl").write_bytes(damaged(lines, seed))
-        read_or_refused(stored_predictions, tmp_path / "p.jsonl")
+        read_or_refused(read_predictions, tmp_path / "p.jsonl")
 
 
 @SETTINGS

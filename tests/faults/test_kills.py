@@ -37,7 +37,7 @@ KILLED = tuple(SPLITS) if NIGHTLY else ("refcoco+", "coco-retrieval")
 # Every run is a process, forked from one that has imported what takes long and computed nothing.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
-    ["harness.models.xvlm.load", "harness.cli.running", "tests.support.preloaded"]
+    ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
 )
 
 

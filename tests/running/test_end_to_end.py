@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.formats.folder import sha256_of
-from harness.records.record import BESIDE
+from harness.records.record import SIDECARS
 from harness.records.stored import find_results
 from harness.shapes.benchmark import embedded_data
 from tests.support.altered import copied
@@ -36,7 +36,7 @@ FLOORS = {  # metrics that the embedded model must reach on unseen scenes, in pe
 
 
 def records(out, task="refcoco+"):
-    paths = [path for path in out.glob(f"*/{task}.*.json") if not path.name.endswith(BESIDE)]
+    paths = [path for path in out.glob(f"*/{task}.*.json") if not path.name.endswith(SIDECARS)]
     return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
@@ -85,10 +85,10 @@ def test_the_committed_baselines_are_what_a_run_gives(finished):
 def test_the_committed_baselines_are_whole_and_small():
     """Records, contributions and compressed predictions, each of them what its record says."""
     results = find_results(ROOT / "results")
-    assert results.refused == () and len(results.found) == 15
-    for result in results.found:
-        assert result.contributions.ids and len(result.predictions) == result.record.n == len(
-            result.contributions.ids
+    assert results.rejected == () and len(results.results) == 15
+    for result in results.results:
+        assert result.sample_scores.ids and len(result.predictions) == result.record.n == len(
+            result.sample_scores.ids
         )
     assert (
         sum(path.stat().st_size for path in (ROOT / "results" / "xvlm-shapes").iterdir())

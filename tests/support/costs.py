@@ -5,7 +5,7 @@ from harness.workload import Cost, MemoryBudget
 MEGA = 10**6
 
 
-class Telling:
+class WithCosts:
     """A model that keeps 100 MB and takes 10 MB an image."""
 
     def __init__(self, free, largest=32):

@@ -3,6 +3,20 @@
 import subprocess
 import sys
 
+# Packages that take long to import.
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "numpy",
+    "PIL",
+    "yaml",
+    "rich",
+    "tabulate",
+    "safetensors",
+}
+
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a command has loaded when it ends."""

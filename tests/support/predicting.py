@@ -7,7 +7,7 @@ from harness.checkpoints import SHAPES, find_weights
 from harness.data.resolve import resolve_data
 from harness.registry import find_task, load_model
 from harness.running.loader import load_batches, plan_batches
-from harness.task import Work
+from harness.running.runners import predict_samples
 
 SOME = 12  # samples of each task
 CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
@@ -22,19 +22,16 @@ def model_of(name, device, dtype):
 
 def samples_of(task):
     split = task.splits[0]
-    return task.load(resolve_data(None, {task.name: [split]}, progress=no_progress), split)[:SOME]
+    data = resolve_data(None).open({task.name: [split]}, progress=no_progress)
+    return task.load(data, split)[:SOME]
 
 
 def predicted(name, *, device, dtype="float32"):
     """The predictions of some samples of a task, by id."""
     task, model = model_of(name, device, dtype)
     samples = samples_of(task)
-
-    def batches(_):
-        return load_batches(plan_batches(samples, 10), model.prepare, workers=2)
-
-    work = Work(samples, frozenset(sample.id for sample in samples), batches, lambda value: [value])
-    return {id: prediction for some in task.answer(model, work) for id, prediction in some}
+    batches = load_batches(plan_batches(samples, 10), model.prepare, workers=2)
+    return predict_samples(task, model, samples, batches)
 
 
 def values(prediction):

@@ -14,12 +14,11 @@ from harness.checkpoints import (
     entries,
     release_path,
 )
-from harness.data.hub.copies import is_hub
 from harness.data.inventory import INCOMPLETE, MISSING, WRONG, FileEntry, Inventory, take_inventory
 from harness.data.report import remedy, size_in_words
+from harness.data.resolve import resolve_data
 from harness.dataset import Digest, Origin
 from harness.errors import MissingError, UsageError
-from harness.files.paths import resolve_setting
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.registry import find_splits, find_tasks
 from harness.task import Task
@@ -81,13 +80,12 @@ def plan_for(
     """
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    words = resolve_setting("data", flag=data)
-    if words is None or is_hub(words):
+    root = resolve_data(data).folder
+    if root is None:
         raise UsageError(
             "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, "
             "or `data: DIR` in the configuration file"
         )
-    root = Path(words).expanduser()
     folder = open_folder(root) if root.exists() else DataFolder(root, OWN)
     if folder.name == EMBEDDED:
         raise UsageError(

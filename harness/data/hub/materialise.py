@@ -58,19 +58,19 @@ def hub_data(name: str, wanted: Mapping[str, Sequence[str]], *, progress: Progre
 
 
 def _conversions(name: str, wanted: Mapping[str, Sequence[str]]) -> Iterator[Conversion]:
-    problems = []
+    problems: list[str] = []
     for task, splits in ((find_task(task), splits) for task, splits in wanted.items()):
         try:
             copy = copy_of(task)
         except MissingError as error:
-            problems.append(str(error))
+            problems += error.items
             continue
         source = _source(name, copy)
         for part in copy.parts:
             if set(part.splits) & set(splits):
                 yield Conversion(task, copy, part, source, official=name == PREFIX)
     if problems:
-        raise MissingError("\n".join(problems))
+        raise MissingError(*problems)
 
 
 def _source(name: str, copy: HubCopy) -> Source:
