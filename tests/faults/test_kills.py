@@ -178,7 +178,7 @@ def test_a_full_disk_is_told_and_what_was_predicted_is_kept(calm, tmp_path):
     log, out = tmp_path / "log", tmp_path / "out"
     trouble = partial(struck.full_disk, 3000)
     assert finish(command("refcoco+", out), trouble, str(log)) == 4
-    shown = "what was predicted before is kept, run the same command to go on"
+    shown = "earlier predictions are kept, run the same command to go on"
     assert shown in log.read_text()
     assert predictions("refcoco+", out).read_text().count("\n") > 2
     assert finish(command("refcoco+", out), log=str(log)) == 0
