@@ -41,13 +41,13 @@ class Workload(NamedTuple):
 class Cost(NamedTuple):
     """What a demand costs: floating-point operations, and bytes.
 
-    `kept` stays until the end of the run, beside the weights: the features of a gallery. `working` comes and goes, if all of the demand is
+    `resident_bytes` stays until the end of the run, beside the weights: the features of a gallery. `peak_batch_bytes` comes and goes, if all of the demand is
     computed as one batch.
     """
 
     flops: float
-    kept: float
-    working: float
+    resident_bytes: float
+    peak_batch_bytes: float
 
 
 class MemoryBudget(NamedTuple):

@@ -56,7 +56,9 @@ def rerank(lab: Lab) -> Contest[Tensor]:
         read = model.read(ids)
     everything = torch.arange(len(ids))
     return Contest(
-        engine=lambda: model.match(tokens.to(lab.device.kept), read, everything)[None, :, 1],
+        engine=lambda: model.match(tokens.to(lab.device.storage_dtype), read, everything)[
+            None, :, 1
+        ],
         literal=lambda: retrieval.rerank(network, tokens, states, everything)[None, :, 1],
         compare=rankings,
     )

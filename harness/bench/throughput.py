@@ -75,7 +75,7 @@ class Limits:
 
 def limits(device: Device, side: int) -> Limits:
     """Measure them on square matrices."""
-    dtype = device.kept
+    dtype = device.storage_dtype
     left, right = (torch.randn(side, side, device=device.torch).to(dtype) for _ in range(2))
     multiplied, copied = (
         _seconds(lambda: left @ right, device),

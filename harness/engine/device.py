@@ -43,7 +43,7 @@ class Device:
         )
 
     @property
-    def kept(self) -> Dtype:
+    def storage_dtype(self) -> Dtype:
         """The type of what is kept for later, such as the features of a gallery: 16 bits where the run computes in them."""
         return DTYPES[self.dtype]
 

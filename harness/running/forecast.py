@@ -81,8 +81,8 @@ def forecast(
     if isinstance(model, CostModel) and costs:
         peak = (
             model.memory_budget().taken
-            + costs.kept
-            + model.cost(workload.part(min(size, len(samples)))).working
+            + costs.resident_bytes
+            + model.cost(workload.part(min(size, len(samples)))).peak_batch_bytes
         )
     probes = _probes(task, model, samples, size=size, workers=speed.workers)
     return Forecast(

@@ -140,9 +140,9 @@ def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> i
     room, workload = model.memory_budget(), task.workload(samples)
     if room.free is None:
         return min(USUAL, room.largest)
-    left = SHARE * room.free - model.cost(workload).kept
+    left = SHARE * room.free - model.cost(workload).resident_bytes
     size = room.largest
-    while size > 1 and model.cost(workload.part(size)).working > left:
+    while size > 1 and model.cost(workload.part(size)).peak_batch_bytes > left:
         size //= 2
     return size
 

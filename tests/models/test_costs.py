@@ -85,7 +85,7 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
     asked = workload(images, images, pairs=pairs, texts=texts)
     found = costs.retrieving(
-        swin(384), TEXT, asked, length=length, features=256, kept=4, chunk_sizes=GRAIN
+        swin(384), TEXT, asked, length=length, features=256, item_bytes=4, chunk_sizes=GRAIN
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
@@ -94,10 +94,16 @@ def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
     asked = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
         costs.retrieving(
-            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, chunk_sizes=GRAIN
-        ).kept
+            swin(384),
+            TEXT,
+            asked,
+            length=12.8,
+            features=256,
+            item_bytes=item_bytes,
+            chunk_sizes=GRAIN,
+        ).resident_bytes
         / 1e9
-        for kept in (4, 2)
+        for item_bytes in (4, 2)
     )
     assert whole - short == pytest.approx(
         (2.97 + 0.98) / 2, rel=0.01
@@ -178,7 +184,7 @@ def test_the_boxes_of_ovad_cost_their_encoding():
 def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).working
+        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).peak_batch_bytes
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -191,7 +197,9 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     )
     many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]).working
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]
+        ).peak_batch_bytes
         for some in many
     )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

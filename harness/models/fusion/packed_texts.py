@@ -61,7 +61,7 @@ def read_texts(
     states = torch.empty(
         int(length.sum()),
         encoder.embeddings.word_embeddings.embedding_dim,
-        dtype=device.kept,
+        dtype=device.storage_dtype,
         device=device.torch,
     )
     features = torch.empty(len(texts), feature_width, device=device.torch)

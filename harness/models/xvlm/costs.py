@@ -121,17 +121,18 @@ def retrieving(
     *,
     length: float,
     features: int,
-    kept: int,
+    item_bytes: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
+    """All images are encoded, all texts read, both kept in numbers of `item_bytes` bytes; then pairs are looked at, image by image."""
     seen, texts = looked_at(vision), len(workload.texts)
     flops = workload.images * (
         encoding(vision) + remembering(text, seen)
     ) + workload.pairs * concluding(text, length, seen)
     flops += texts * (reading(text, length) + beginning(text, length))
     gallery = (
-        workload.images * seen * vision.output_width * kept + texts * length * text.width * kept
+        workload.images * seen * vision.output_width * item_bytes
+        + texts * length * text.width * item_bytes
     )
     compared = (
         FLOAT * features * (workload.images + texts)
@@ -160,10 +161,12 @@ def comparing(
         + texts * reading(text, length)
         + 2.0 * workload.images * texts * features
     )
-    kept = FLOAT * features * texts + _reader_bytes(text) * min(chunk_sizes.tokens, texts * length)
+    resident = FLOAT * features * texts + _reader_bytes(text) * min(
+        chunk_sizes.tokens, texts * length
+    )
     return Cost(
         flops,
-        kept,
+        resident,
         _encoder_bytes(vision, workload.images, chunk_sizes) + FLOAT * workload.images * texts,
     )
 

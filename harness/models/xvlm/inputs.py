@@ -46,7 +46,7 @@ class Inputs:
     def placed(self, network: nn.Module) -> Any:
         """Return a network ready to answer, on the device."""
         network = network.eval().requires_grad_(False).to(self.device.torch)
-        settle(network, self.device.kept)
+        settle(network, self.device.storage_dtype)
         return network
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:

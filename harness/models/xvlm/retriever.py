@@ -103,14 +103,17 @@ class XVLMRetriever:
             self.network.architecture,
             self.inputs.mean_length(workload.texts, pre_caption, longest=MAX_TOKENS),
         )
-        features, kept = self.network.vision_proj.out_features, self.inputs.device.kept.itemsize
+        features, item_bytes = (
+            self.network.vision_proj.out_features,
+            self.inputs.device.storage_dtype.itemsize,
+        )
         return costs.retrieving(
             sizes.vision,
             sizes.text,
             workload,
             length=length,
             features=features,
-            kept=kept,
+            item_bytes=item_bytes,
             chunk_sizes=self.inputs.device.chunk_sizes,
         )
 
@@ -121,7 +124,7 @@ class XVLMRetriever:
         for some, batch in images:
             found = self.image_tokens(batch)
             numbers += some
-            tokens.append(found.to(self.inputs.device.kept))
+            tokens.append(found.to(self.inputs.device.storage_dtype))
             features.append(
                 self.network.image_features(found)
             )  # batch by batch: it is the same whoever else encodes images
