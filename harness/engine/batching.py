@@ -28,7 +28,8 @@ def by_length(lengths: Sequence[int], chunk_sizes: ChunkSizes) -> Iterator[list[
         seats = (len(group) + 1) * lengths[index]
         wasted = seats - filled - lengths[index]
         if group and (
-            seats > chunk_sizes.tokens or (len(group) >= chunk_sizes.few and wasted > WASTE * seats)
+            seats > chunk_sizes.text_tokens
+            or (len(group) >= chunk_sizes.min_group and wasted > WASTE * seats)
         ):
             yield group
             group, filled = [], 0

@@ -18,11 +18,11 @@ class Beams:
     """How wide and how far to search; lengths count the prompt's tokens."""
 
     width: int
-    longest: int
-    shortest: int
+    max_length: int
+    min_length: int
 
     def __str__(self) -> str:
-        return f"{self.width} beams|{self.shortest} to {self.longest} tokens"
+        return f"{self.width} beams|{self.min_length} to {self.max_length} tokens"
 
 
 class Hypothesis(NamedTuple):
@@ -32,14 +32,14 @@ class Hypothesis(NamedTuple):
     tokens: list[int]
 
 
-class Writer(Protocol):
+class Decoder(Protocol):
     """A decoder that stands before the next word of n texts for each of G images (one text each at the beginning)."""
 
-    def next_words(self) -> Tensor:
+    def next_log_probabilities(self) -> Tensor:
         """Return the log-probability of every word to come next, [G, n, vocabulary]."""
         ...
 
-    def go_on(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
+    def step(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
         """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
         ...
 
@@ -61,7 +61,7 @@ class Finished:
             del self.texts[worst]
         self.texts.append(Hypothesis(score, tokens))
 
-    def beyond(self, likeliest: float) -> bool:
+    def is_done(self, likeliest: float) -> bool:
         """Whether nothing that still comes, at most `likeliest` a token, is wanted any more."""
         return len(self.texts) == self.width and min(text.score for text in self.texts) >= likeliest
 
@@ -70,16 +70,16 @@ class Finished:
         return max(reversed(self.texts), key=lambda text: text.score)
 
 
-def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def search(writer: Decoder, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
     """Return the best text for each image. An image that is done leaves the batch."""
-    words = writer.next_words()
+    words = writer.next_log_probabilities()
     texts = torch.tensor(prompt, device=words.device).expand(len(words), 1, -1)
     total = torch.zeros(texts.shape[:2], device=words.device)
     finished = [Finished(beams.width) for _ in words]
     open_images = list(range(len(words)))
     while True:
         length = texts.shape[2]
-        if length < beams.shortest:
+        if length < beams.min_length:
             words[..., end] = -torch.inf
         found = _continuations(words + total[..., None], count=2 * beams.width)
         staying: list[int] = []
@@ -93,7 +93,7 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
                 if said[rank] == end:
                     written = written or texts.tolist()
                     finished[image].add(sums[rank], written[row][said_by[rank]])
-            if not finished[image].beyond(sums[0] / length):
+            if not finished[image].is_done(sums[0] / length):
                 staying.append(row)
                 chosen.append(
                     [rank for rank in range(2 * beams.width) if said[rank] != end][: beams.width]
@@ -107,13 +107,13 @@ def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list
         )
         total, beam, word = (part[rows].gather(1, ranks) for part in found)
         texts = torch.cat([texts[rows[:, None], beam], word[..., None]], dim=2)
-        if length + 1 == beams.longest:
+        if length + 1 == beams.max_length:
             for image, sums, ways in zip(open_images, total.tolist(), texts.tolist(), strict=True):
                 for one, tokens in zip(sums, ways, strict=True):
                     finished[image].add(one, tokens)
             break
-        writer.go_on(rows, beam, word)
-        words = writer.next_words()
+        writer.step(rows, beam, word)
+        words = writer.next_log_probabilities()
     return [texts_of_image.best() for texts_of_image in finished]
 
 

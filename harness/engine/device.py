@@ -64,7 +64,7 @@ class Device:
             return MemoryBudget(
                 None if free is None else free // processes,
                 taken_memory(),
-                self.chunk_sizes.samples,
+                self.chunk_sizes.batch,
             )
         free, _ = torch.cuda.mem_get_info(self.torch)
         taken, reserved = (
@@ -72,7 +72,7 @@ class Device:
             torch.cuda.memory_reserved(self.torch),
         )
         sharing = -(-processes // torch.cuda.device_count())
-        return MemoryBudget((free + reserved - taken) // sharing, taken, self.chunk_sizes.samples)
+        return MemoryBudget((free + reserved - taken) // sharing, taken, self.chunk_sizes.batch)
 
     @contextmanager
     def computing(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ def taken_memory(root: Path = Path("/")) -> int:
         return 0
 
 
-def give_back_freed() -> None:
+def release_freed_memory() -> None:
     """Give back what was freed of this process's memory: GNU's C library keeps it otherwise, and takes more for other sizes."""
     with suppress(OSError, TypeError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

@@ -13,16 +13,16 @@ from torch import Tensor
 
 
 class Prefixes(NamedTuple):
-    """The prefixes that some answers to Q questions need: `nodes` [Q, n], filled up with 0, and `there` where they are no filling.
+    """The prefixes that some answers to Q questions need: `nodes` [Q, n], filled up with 0, and `present` where they are no filling.
 
-    `sees` [Q, n, n] is true where a prefix goes through another one, or is it. `asked` [Q, c, D] is true for the words of the answers
+    `attention_mask` [Q, n, n] is true where a prefix goes through another one, or is it. `scored` [Q, c, D] is true for the words of the answers
     after the first; in their order, word `word[e]` comes after the prefix number `row[e]` of those that are there.
     """
 
     nodes: Tensor
-    there: Tensor
-    sees: Tensor
-    asked: Tensor
+    present: Tensor
+    attention_mask: Tensor
+    scored: Tensor
     row: Tensor
     word: Tensor
 
@@ -32,8 +32,8 @@ class AnswerTree:
     """Answers by what they have in common. Node 0 is the beginning of all; every other one is a prefix, known by its last token.
 
     `start` is the token that all begin with, `first` [A] the first word of each answer; its later words are `words` [A, D], each after the
-    node `path` [A, D], both 0 where the answer has ended. Of nodes, `token` and `depth` [N], and `through` [N, D] themselves and the nodes
-    on the way to them, -1 where there are no more. `twin` [A] is the lowest answer with the same tokens.
+    node `path` [A, D], both 0 where the answer has ended. Of nodes, `token` and `depth` [N], and `ancestors` [N, D] themselves and the nodes
+    on the way to them, -1 where there are no more. `duplicate_of` [A] is the lowest answer with the same tokens.
     """
 
     start: int
@@ -42,8 +42,8 @@ class AnswerTree:
     path: Tensor
     token: Tensor
     depth: Tensor
-    through: Tensor
-    twin: Tensor
+    ancestors: Tensor
+    duplicate_of: Tensor
 
     @classmethod
     def of(cls, answers: Sequence[Sequence[int]]) -> "AnswerTree":
@@ -57,8 +57,8 @@ class AnswerTree:
             for answer in answers
         ]
         deepest = max(map(len, paths))
-        twins: dict[tuple[int, ...], int] = {}
-        through = [
+        duplicates: dict[tuple[int, ...], int] = {}
+        ancestors = [
             [number[prefix[:length]] for length in range(1, len(prefix) + 1)] for prefix in number
         ]
         return cls(
@@ -68,9 +68,12 @@ class AnswerTree:
             path=_rows(paths, deepest, filler=0),
             token=torch.tensor([prefix[-1] if prefix else answers[0][0] for prefix in number]),
             depth=torch.tensor([len(prefix) for prefix in number]),
-            through=_rows(through, deepest, filler=-1),
-            twin=torch.tensor(
-                [twins.setdefault(tuple(answer), index) for index, answer in enumerate(answers)]
+            ancestors=_rows(ancestors, deepest, filler=-1),
+            duplicate_of=torch.tensor(
+                [
+                    duplicates.setdefault(tuple(answer), index)
+                    for index, answer in enumerate(answers)
+                ]
             ),
         )
 
@@ -93,7 +96,7 @@ class AnswerTree:
         question, node = needed.nonzero(as_tuple=True)
         nodes = torch.zeros(there.shape, dtype=torch.long, device=chosen.device)
         nodes[question, column[question, node]] = node
-        sees = (self.through[nodes][:, :, None] == nodes[:, None, :, None]).any(-1)
+        sees = (self.ancestors[nodes][:, :, None] == nodes[:, None, :, None]).any(-1)
         before = (count.cumsum(0) - count)[
             :, None, None
         ]  # the nodes of the questions before this one

@@ -17,13 +17,13 @@ class Pairs:
     image: Tensor
     text: Tensor
 
-    def of_image(self, image: int) -> Tensor:
+    def texts_of_image(self, image: int) -> Tensor:
         """Return the texts to be compared with one image, in order of index."""
         low, high = torch.searchsorted(self.image, torch.tensor([image, image + 1])).tolist()
         return self.text[low:high]
 
 
-def cosines(asking: Tensor, asked: Tensor) -> Tensor:
+def cosine_similarity(asking: Tensor, asked: Tensor) -> Tensor:
     """Return the products [n, m] of unit vectors [n, f] and [m, f] in float32, whatever a run computes in.
 
     Fewer bits would make equal what is not, and this is where it is decided what is looked at at all.
@@ -32,7 +32,7 @@ def cosines(asking: Tensor, asked: Tensor) -> Tensor:
         return asking.float() @ asked.float().T
 
 
-def shortlisted(images: Tensor, texts: Tensor, count: int) -> Pairs:
+def shortlist_pairs(images: Tensor, texts: Tensor, count: int) -> Pairs:
     """Return the `count` likeliest texts of every image and the `count` likeliest images of every text, each pair once.
 
     `images` [I, f] and `texts` [T, f] are features, whose products say how likely. Of equal ones the lower index is taken, on every device.
@@ -47,7 +47,7 @@ def _best(asking: Tensor, asked: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return (asking, asked) indices of the best of `asked` for each of `asking`, in no order."""
     found = []
     for first in range(0, len(asking), ROWS):
-        similarity = cosines(asking[first : first + ROWS], asked)
+        similarity = cosine_similarity(asking[first : first + ROWS], asked)
         row, column = _largest(similarity, min(count, len(asked))).nonzero(as_tuple=True)
         found.append(torch.stack([row + first, column]).cpu())
     row, column = torch.cat(found, dim=1)

@@ -10,11 +10,18 @@ from harness.engine.chunks import ChunkSizes
 
 LENGTHS = st.lists(st.integers(1, 40), max_size=120)
 FEW = 16
-GRAINS = st.integers(1, 200).map(lambda tokens: grain(tokens))
+CHUNK_SIZES = st.integers(1, 200).map(lambda tokens: grain(tokens))
 
 
-def grain(tokens, few=FEW):
-    return ChunkSizes(samples=1, patches=1, tokens=tokens, few=few, alike=1, rows=1)
+def grain(tokens, min_group=FEW):
+    return ChunkSizes(
+        batch=1,
+        image_patches=1,
+        text_tokens=tokens,
+        min_group=min_group,
+        min_bucket=1,
+        lm_head_rows=1,
+    )
 
 
 def test_texts_of_like_length_come_together_shortest_first():
@@ -24,11 +31,11 @@ def test_texts_of_like_length_come_together_shortest_first():
 
 
 def test_few_texts_come_together_whatever_their_padding():
-    assert list(by_length([1, 9, 1, 9], grain(99, few=1))) == [[0, 2], [1, 3]]
-    assert list(by_length([1, 9, 1, 9], grain(99, few=4))) == [[0, 2, 1, 3]]
+    assert list(by_length([1, 9, 1, 9], grain(99, min_group=1))) == [[0, 2], [1, 3]]
+    assert list(by_length([1, 9, 1, 9], grain(99, min_group=4))) == [[0, 2, 1, 3]]
 
 
-@given(LENGTHS, GRAINS)
+@given(LENGTHS, CHUNK_SIZES)
 def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_padding(
     lengths, chunk_sizes
 ):
@@ -36,7 +43,7 @@ def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_paddin
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         longest = max(lengths[index] for index in group)
-        assert len(group) == 1 or len(group) * longest <= chunk_sizes.tokens
+        assert len(group) == 1 or len(group) * longest <= chunk_sizes.text_tokens
         if len(group) > FEW:
             assert (
                 len(group) * longest - sum(lengths[index] for index in group)
@@ -44,7 +51,7 @@ def test_every_text_is_in_one_group_and_a_group_has_few_tokens_and_little_paddin
             )
 
 
-@given(st.data(), LENGTHS.filter(len), GRAINS)
+@given(st.data(), LENGTHS.filter(len), CHUNK_SIZES)
 def test_every_text_is_seated_once_at_its_memory_and_empty_seats_have_one_token(
     data, lengths, grain
 ):

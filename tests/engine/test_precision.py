@@ -9,7 +9,7 @@ from harness.callbacks import no_progress
 from harness.checkpoints import SHAPES, find_weights
 from harness.data.resolve import resolve_data
 from harness.engine.matmul import Linear, lays_out
-from harness.engine.shortlist import cosines
+from harness.engine.shortlist import cosine_similarity
 from harness.models.xvlm.heads import applied, mlp
 from harness.registry import find_task, load_model
 from harness.running.loader import load_batches, plan_batches
@@ -97,7 +97,7 @@ def test_heads_and_cosines_are_computed_in_float32_in_every_type(dtype):
     with torch.autocast("cpu", dtype):
         assert head(states).dtype is torch.float32 and not torch.equal(head(states), expected[0])
         assert torch.equal(applied(head, states), expected[0])
-        assert torch.equal(cosines(states, others), expected[1])
+        assert torch.equal(cosine_similarity(states, others), expected[1])
 
 
 def test_a_model_is_ready_to_compute_when_it_is_loaded():

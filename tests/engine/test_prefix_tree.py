@@ -39,16 +39,21 @@ def test_what_answers_have_in_common_is_one_node():
 def test_a_prefix_sees_itself_and_those_it_goes_through():
     tree = AnswerTree.of(spelled([5], [5, 6], [5, 6, 7], [8]))
     read = tree.prefixes(torch.tensor([[2, 3], [0, 3]]))
-    assert read.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]] and read.there.tolist() == [
+    assert read.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]] and read.present.tolist() == [
         [True] * 4,
         [True, True, False, False],
     ]
-    assert read.sees[0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
+    assert read.attention_mask[0].int().tolist() == [
+        [1, 0, 0, 0],
+        [1, 1, 0, 0],
+        [1, 1, 1, 0],
+        [0, 0, 0, 1],
+    ]
     assert read.row.tolist() == [0, 1, 2, 3, 4, 5] and read.word.tolist() == [6, 7, 2, 2, 2, 2]
 
 
 def test_of_answers_with_the_same_tokens_the_first_one_stands_for_all():
-    assert AnswerTree.of(spelled([5], [8], [5])).twin.tolist() == [0, 1, 0]
+    assert AnswerTree.of(spelled([5], [8], [5])).duplicate_of.tolist() == [0, 1, 0]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +94,7 @@ def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_
         scores = plainly[question, ranking.answers[question]]
         assert torch.allclose(scores.softmax(0), ranking.probabilities[question], atol=1e-6)
     assert best(decoder, questions, tree, shortlist=shortlist).tolist() == [
-        tree.twin[first].item() for first in ranking.answers[:, 0]
+        tree.duplicate_of[first].item() for first in ranking.answers[:, 0]
     ]
 
 

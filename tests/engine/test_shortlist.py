@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engine import shortlist
-from harness.engine.shortlist import shortlisted
+from harness.engine.shortlist import shortlist_pairs
 
 
 def plainly(images, texts, count):
@@ -27,7 +27,7 @@ def test_a_pair_that_both_sides_list_is_there_once_and_ties_go_to_the_lower_inde
         torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
         torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]]),
     )
-    assert listed(shortlisted(images, texts, 1)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
+    assert listed(shortlist_pairs(images, texts, 1)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**31))
@@ -36,7 +36,7 @@ def test_both_directions_are_united_as_from_dense_matrices(images, texts, count,
     first, second = (
         torch.randint(-1, 2, (size, 3), generator=draws).float() for size in (images, texts)
     )  # many exact ties
-    assert listed(shortlisted(first, second, count)) == plainly(first, second, count)
+    assert listed(shortlist_pairs(first, second, count)) == plainly(first, second, count)
 
 
 def test_a_gallery_compared_some_rows_at_a_time_gives_the_same_pairs(monkeypatch):
@@ -45,11 +45,11 @@ def test_a_gallery_compared_some_rows_at_a_time_gives_the_same_pairs(monkeypatch
         torch.randint(-2, 3, (23, 4), generator=draws).float(),
         torch.randint(-2, 3, (41, 4), generator=draws).float(),
     )
-    whole = listed(shortlisted(images, texts, 5))
+    whole = listed(shortlist_pairs(images, texts, 5))
     monkeypatch.setattr(shortlist, "ROWS", 4)
-    assert listed(shortlisted(images, texts, 5)) == whole == plainly(images, texts, 5)
+    assert listed(shortlist_pairs(images, texts, 5)) == whole == plainly(images, texts, 5)
 
 
 def test_the_texts_of_an_image_come_in_order_of_index():
     pairs = shortlist.Pairs(torch.tensor([0, 0, 2]), torch.tensor([1, 4, 0]))
-    assert [pairs.of_image(image).tolist() for image in range(3)] == [[1, 4], [], [0]]
+    assert [pairs.texts_of_image(image).tolist() for image in range(3)] == [[1, 4], [], [0]]

@@ -3,14 +3,14 @@
 import pytest
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import costs
 from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Workload
 
 GF, PF = 1e9, 1e15
-GRAIN = GRAINS["cpu"]
+GRAIN = CHUNK_SIZES["cpu"]
 
 
 def bert(layers: int, fusion_layer: int, memory_width: int) -> TextArchitecture:
@@ -149,7 +149,7 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
         swin(384),
         TEXT,
         workload(5000, 5000),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
         chunk_sizes=GRAIN,
     )
@@ -162,7 +162,7 @@ def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_b
         swin(384),
         TEXT,
         workload(1, 1),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
         chunk_sizes=GRAIN,
     )
@@ -184,7 +184,9 @@ def test_the_boxes_of_ovad_cost_their_encoding():
 def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).peak_batch_bytes
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cpu"]
+        ).peak_batch_bytes
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -198,7 +200,7 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
         costs.grounding(
-            swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cuda"]
         ).peak_batch_bytes
         for some in many
     )

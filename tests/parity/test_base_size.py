@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.matmul import settle
-from harness.engine.packing import lay_out
+from harness.engine.packing import pack
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.answerer import Questions, first_words, rank
@@ -183,23 +183,25 @@ def test_retrieval(case, network, close):
     close(
         found.image_features(tokens) @ found.text_features(states[:, 0, 0]).T, case.outputs["sims"]
     )
-    (strip,) = lay_out(present[:, 0].sum(1).tolist(), replace(GRAINS["cpu"], tokens=10**4))
-    strip = strip.on(tokens.device)
+    (packed,) = pack(present[:, 0].sum(1).tolist(), replace(CHUNK_SIZES["cpu"], text_tokens=10**4))
+    packed = packed.to(tokens.device)
     laid = torch.cat(
-        [states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)]
+        [states[text, 0, :length] for text, length in zip(packed.texts, packed.length, strict=True)]
     )
     close(
         found.text_encoder.read_along(
-            torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]),
-            strip,
+            torch.cat(
+                [row[:n] for row, n in zip(ids[packed.texts, 0], packed.length, strict=True)]
+            ),
+            packed,
         ),
         laid.cpu().numpy(),
     )
     logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
     for number in range(len(tokens)):
         memory = found.text_encoder.remember(tokens[number : number + 1])
-        logits[number, strip.texts] = found.match(
-            found.text_encoder.begin_along(laid, strip), strip, memory
+        logits[number, packed.texts] = found.match(
+            found.text_encoder.begin_along(laid, packed), packed, memory
         )
     close(logits, case.outputs["itm_logits"])
 
@@ -266,7 +268,7 @@ def test_captions(case, network, close):
         pictures,
         prompt=prompt,
         end=end,
-        beams=Beams(width=3, longest=ids.shape[1], shortest=5),
+        beams=Beams(width=3, max_length=ids.shape[1], min_length=5),
     )
     for hypothesis, official in zip(hypotheses, ids.tolist(), strict=True):
         ended = [*hypothesis.tokens, end][: len(official)]

@@ -25,8 +25,8 @@ def searches(case):
         if "num_beams" in arguments:
             beams = Beams(
                 width=arguments["num_beams"],
-                longest=arguments["max_length"],
-                shortest=arguments["min_length"],
+                max_length=arguments["max_length"],
+                min_length=arguments["min_length"],
             )
             yield name, beams, variant["captions"]
 
@@ -61,7 +61,7 @@ def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, c
     for name, beams, captions in searches(case):
         found = captioner.search(case.inputs["image"], beams)
         for row, hypothesis in enumerate(found):
-            ended = [*hypothesis.tokens, end][: beams.longest]
+            ended = [*hypothesis.tokens, end][: beams.max_length]
             official = case.outputs[f"{name}_ids"][row].tolist()
             assert ended + [padding] * (len(official) - len(ended)) == official, (name, row)
         close(

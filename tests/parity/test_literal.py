@@ -168,14 +168,14 @@ def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
     for name, arguments in searches.items():
         beams = Beams(
             width=arguments["num_beams"],
-            longest=arguments["max_length"],
-            shortest=arguments["min_length"],
+            max_length=arguments["max_length"],
+            min_length=arguments["min_length"],
         )
         found = captioning.caption(
             network, golden.inputs["image"], prompt=expected["prompt_ids"], end=end, beams=beams
         )
         for row, hypothesis in enumerate(found):
-            ended = [*hypothesis.tokens, end][: beams.longest]
+            ended = [*hypothesis.tokens, end][: beams.max_length]
             official = golden.outputs[f"{name}_ids"][row].tolist()
             assert ended + [0] * (len(official) - len(ended)) == official, (name, row)
         close(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
@@ -83,14 +83,14 @@ def test_every_pair_has_the_official_score(case, everything, close):
 
 @pytest.mark.parametrize(
     "chunk_sizes",
-    [{"alike": 10**6}, {"tokens": 30}],
-    ids=["all lengths in one table", "in many strips"],
+    [{"min_bucket": 10**6}, {"text_tokens": 30}],
+    ids=["all lengths in one table", "in many packs"],
 )
 def test_every_pair_has_the_official_score_however_texts_are_laid(
     case, retriever, texts, chunk_sizes, monkeypatch, close
 ):
     device = retriever.inputs.device.torch.type
-    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **chunk_sizes))
+    monkeypatch.setitem(CHUNK_SIZES, device, replace(CHUNK_SIZES[device], **chunk_sizes))
     gallery = seen(case, retriever)
     matches = retriever.compare(
         gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers

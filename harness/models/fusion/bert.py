@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import send
-from harness.engine.packing import Strip
+from harness.engine.packing import PackedTexts
 from harness.models.fusion.layers import Embeddings, Layer, Memory, Past
 from harness.models.fusion.sizes import TextArchitecture
 
@@ -105,18 +105,18 @@ class Bert(nn.Module):
             states = layer.think(layer.look(states, seen, memory_mask))
         return states
 
-    def read_along(self, ids: Tensor, strip: Strip) -> Tensor:
+    def read_along(self, ids: Tensor, packed: PackedTexts) -> Tensor:
         """Read texts laid end to end on this device, ids [N]; returns states [N, d]."""
-        states = self.embeddings(ids, send(strip.places, ids.device))
+        states = self.embeddings(ids, send(packed.position_ids, ids.device))
         for layer in self.layers[: self.fusion_layer]:
-            states = layer.think(layer.attend_along(states, strip))
+            states = layer.think(layer.attend_along(states, packed))
         return states
 
-    def begin_along(self, states: Tensor, strip: Strip) -> Tensor:
+    def begin_along(self, states: Tensor, packed: PackedTexts) -> Tensor:
         """Let read texts attend to themselves before they first look, as `begin` does."""
-        return self.fusion_layers[0].attend_along(states, strip)
+        return self.fusion_layers[0].attend_along(states, packed)
 
-    def conclude_along(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
+    def conclude_along(self, begun: Tensor, packed: PackedTexts, memory: list[Memory]) -> Tensor:
         """Let texts that have begun, [N, d], look at one memory; returns their first tokens [n, d], as `conclude` does."""
         states = begun
         for number, (layer, seen) in enumerate(
@@ -124,9 +124,9 @@ class Bert(nn.Module):
         ):
             last = number == len(memory)
             if number > 1:
-                states = layer.attend_along(states, strip, first_only=last)
+                states = layer.attend_along(states, packed, first_only=last)
             elif last:
-                states = states[strip.first]
+                states = states[packed.first]
             states = layer.think(layer.look(states[None, :, None], seen, None)[0, :, 0])
         return states
 

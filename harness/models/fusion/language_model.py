@@ -65,7 +65,7 @@ class LanguageModel(nn.Module):
 
         Some rows at a time: of a row's distribution, as wide as the vocabulary, only few words are wanted.
         """
-        order, rows = row.argsort(stable=True), chunk_sizes_of(states.device).rows
+        order, rows = row.argsort(stable=True), chunk_sizes_of(states.device).lm_head_rows
         ends = torch.searchsorted(
             row[order], torch.arange(0, len(states) + rows, rows, device=row.device)
         ).tolist()

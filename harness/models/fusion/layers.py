@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harness.engine.device import send
 from harness.engine.matmul import Linear, attend
-from harness.engine.packing import Strip
+from harness.engine.packing import PackedTexts
 from harness.models.fusion.sizes import TextArchitecture
 
 EPSILON = 1e-12
@@ -189,24 +189,26 @@ class Layer(nn.Module):
         texts = states.flatten(0, 1)
         return self.attention.output(self.attention(texts, own, mask), texts).view_as(states)
 
-    def attend_along(self, states: Tensor, strip: Strip, *, first_only: bool = False) -> Tensor:
+    def attend_along(
+        self, states: Tensor, packed: PackedTexts, *, first_only: bool = False
+    ) -> Tensor:
         """Let the tokens of texts laid end to end, [N, d], attend to their text; or the first of each, which returns [n, d]."""
-        asking = states[strip.first] if first_only else states
+        asking = states[packed.first] if first_only else states
         query, keys, values = (
             self.attention.self.query(asking),
             self.attention.self.key(states),
             self.attention.self.value(states),
         )
         found = []
-        for run in strip.runs:
-            own = query[run.texts].unsqueeze(1) if first_only else run.seated(query)
-            memory = Memory(*(self.attention.split(run.seated(part)) for part in (keys, values)))
+        for bucket in packed.buckets:
+            own = query[bucket.texts].unsqueeze(1) if first_only else bucket.pad(query)
+            memory = Memory(*(self.attention.split(bucket.pad(part)) for part in (keys, values)))
             table = (
-                attend(self.attention.split(own), memory.keys, memory.values, run.hidden)
+                attend(self.attention.split(own), memory.keys, memory.values, bucket.mask)
                 .transpose(1, 2)
                 .flatten(2)
             )
-            found.append(table[:, 0] if first_only else run.laid(table))
+            found.append(table[:, 0] if first_only else bucket.unpad(table))
         return self.attention.output(torch.cat(found), asking)
 
     def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:

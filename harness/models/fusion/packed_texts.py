@@ -10,14 +10,14 @@ from torch import Tensor
 
 from harness.engine.chunks import chunk_sizes_of
 from harness.engine.device import Device, send
-from harness.engine.packing import Strip, lay_out
+from harness.engine.packing import PackedTexts, pack
 from harness.models.fusion.bert import Bert
 
 
 class Readers(NamedTuple):
-    """Some of the texts, ready to look: a strip on the device, whose `texts` are places among those asked for, and its states [N, d]."""
+    """Some of the texts, ready to look: a packed on the device, whose `texts` are places among those asked for, and its states [N, d]."""
 
-    strip: Strip
+    packed: PackedTexts
     states: Tensor
 
 
@@ -37,9 +37,9 @@ class Texts:
     def readers(self, which: Tensor) -> Iterator[Readers]:
         """Yield the texts `which` [n], by index."""
         device = self.states.device
-        for strip in lay_out(self.length[which].tolist(), chunk_sizes_of(device)):
-            tokens = strip.spread(self.start[which[strip.texts]]) + strip.places
-            yield Readers(strip.on(device), self.states[send(tokens, device)])
+        for packed in pack(self.length[which].tolist(), chunk_sizes_of(device)):
+            tokens = packed.per_token(self.start[which[packed.texts]]) + packed.position_ids
+            yield Readers(packed.to(device), self.states[send(tokens, device)])
 
 
 def read_texts(
@@ -66,10 +66,10 @@ def read_texts(
     )
     features = torch.empty(len(texts), feature_width, device=device.torch)
     laid = 0
-    for strip in lay_out(length.tolist(), device.chunk_sizes):
-        start[strip.texts] = laid + strip.first
-        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in strip.texts.tolist())))
-        there = strip.on(device.torch)
+    for packed in pack(length.tolist(), device.chunk_sizes):
+        start[packed.texts] = laid + packed.first
+        ids = torch.tensor(list(chain.from_iterable(texts[text] for text in packed.texts.tolist())))
+        there = packed.to(device.torch)
         read = encoder.read_along(device.send(ids), there)
         states[laid : laid + len(ids)] = encoder.begin_along(read, there)
         features[there.texts] = features_of(read[there.first])

@@ -209,7 +209,7 @@ def best(
             going_on = bound[looking, low] >= score[looking].amax(1)
             looking, begun = looking[going_on], begun.of(going_on)
     winners = score == score.amax(1, keepdim=True)
-    return answers.twin[chosen].masked_fill(~winners, len(answers.twin)).amin(1)
+    return answers.duplicate_of[chosen].masked_fill(~winners, len(answers.duplicate_of)).amin(1)
 
 
 def _likeliest(first: Tensor, count: int) -> Tensor:
@@ -222,7 +222,7 @@ def _later_words(
 ) -> Tensor:
     """Return the log-probability of all words but the first of the answers `chosen` [Q, c], summed: one reading of their prefixes."""
     tree = answers.prefixes(chosen)
-    mask = (1.0 - F.pad(tree.sees, (1, 0), value=True).float())[
+    mask = (1.0 - F.pad(tree.attention_mask, (1, 0), value=True).float())[
         :, None
     ] * PADDING  # every prefix goes on from [CLS]
     nodes = tree.nodes[:, None]
@@ -234,8 +234,8 @@ def _later_words(
         mask=mask,
         memory_mask=begun.mask,
     )
-    words = torch.zeros(tree.asked.shape, device=mask.device)
-    words[tree.asked] = decoder.log_likelihood(
-        written.states[:, 0][tree.there], tree.row, tree.word
+    words = torch.zeros(tree.scored.shape, device=mask.device)
+    words[tree.scored] = decoder.log_likelihood(
+        written.states[:, 0][tree.present], tree.row, tree.word
     )
     return words.sum(-1)

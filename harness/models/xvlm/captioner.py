@@ -20,7 +20,7 @@ from harness.workload import Cost, Workload
 
 PROMPT = "a picture of "  # all captions begin with it, and lose its 13 characters
 BEAMS = Beams(
-    width=3, longest=20, shortest=5
+    width=3, max_length=20, min_length=5
 )  # X-VLM's configuration of COCO captioning; lengths count [CLS] and the prompt
 
 
@@ -88,26 +88,29 @@ def describe(
     memory = decoder.bert.remember(tokens)
     start = torch.tensor(prompt, device=tokens.device).expand(len(tokens), 1, -1)
     return search(
-        Writing(decoder, memory, start, longest=beams.longest), prompt=prompt, end=end, beams=beams
+        Writing(decoder, memory, start, max_length=beams.max_length),
+        prompt=prompt,
+        end=end,
+        beams=beams,
     )
 
 
 class Writing:
-    """What a beam search asks of a decoder: implements `harness.engine.beam_search.Writer`."""
+    """What a beam search asks of a decoder: implements `harness.engine.beam_search.Decoder`."""
 
     def __init__(
-        self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, longest: int
+        self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, max_length: int
     ) -> None:
-        """Read a `prompt` [G, 1, T] about each memory; no text will have more than `longest` tokens."""
+        """Read a `prompt` [G, 1, T] about each memory; no text will have more than `max_length` tokens."""
         written = decoder.bert.write(prompt, memory)
         self._decoder, self._memory, self._states = decoder, memory, written.states
-        self._past = [Recollection(begun, room=longest) for begun in written.past]
+        self._past = [Recollection(begun, room=max_length) for begun in written.past]
 
-    def next_words(self) -> Tensor:
+    def next_log_probabilities(self) -> Tensor:
         """Return the log-probability of every word to come next, [G, n, vocabulary]."""
         return self._decoder.log_probabilities(self._states[:, :, -1])
 
-    def go_on(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
+    def step(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
         """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
         texts = images[:, None] * self._states.shape[1] + beams
         if len(images) < len(self._states):

@@ -139,7 +139,7 @@ def retrieving(
         + COMPARED * ROWS * max(texts, workload.images)
         + PAIR * workload.pairs_at_most
     )
-    passing = _reader_bytes(text) * chunk_sizes.tokens + _memory_bytes(text, seen)
+    passing = _reader_bytes(text) * chunk_sizes.text_tokens + _memory_bytes(text, seen)
     return Cost(
         flops, gallery + compared + passing, _encoder_bytes(vision, workload.images, chunk_sizes)
     )
@@ -162,7 +162,7 @@ def comparing(
         + 2.0 * workload.images * texts * features
     )
     resident = FLOAT * features * texts + _reader_bytes(text) * min(
-        chunk_sizes.tokens, texts * length
+        chunk_sizes.text_tokens, texts * length
     )
     return Cost(
         flops,
@@ -181,15 +181,17 @@ def captioning(
     chunk_sizes: ChunkSizes,
 ) -> Cost:
     """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
-    seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
-    token = (reading(text, beams.longest) + looking(text, beams.longest, seen)) / beams.longest
+    seen, written = looked_at(vision), beams.width * (beams.max_length - prompt - 1)
+    token = (
+        reading(text, beams.max_length) + looking(text, beams.max_length, seen)
+    ) / beams.max_length
     flops = (
         encoding(vision)
         + remembering(text, seen)
         + (prompt + written) * token
         + (1 + written) * wording(text)
     )
-    recalled = beams.width * beams.longest * text.layers * 2 * text.width * FLOAT
+    recalled = beams.width * beams.max_length * text.layers * 2 * text.width * FLOAT
     words = 3 * beams.width * text.vocabulary * FLOAT
     memories = 2 * _memory_bytes(
         text, seen
@@ -227,7 +229,7 @@ def answering(
         + prefixes * _reader_bytes(decoder)
         + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
     )
-    words = FLOAT * decoder.vocabulary * chunk_sizes.rows
+    words = FLOAT * decoder.vocabulary * chunk_sizes.lm_head_rows
     return Cost(
         flops,
         0.0,
@@ -274,7 +276,7 @@ def _look(text: TextArchitecture, seen: float) -> float:
 def _encoder_bytes(vision: VisionArchitecture, images: int, chunk_sizes: ChunkSizes) -> float:
     """Return what images take in the encoder, where only some are at a time, and before and after it."""
     patches = vision.stage_side(0) ** 2
-    encoded = min(images, max(1, chunk_sizes.patches // patches))
+    encoded = min(images, max(1, chunk_sizes.image_patches // patches))
     each = (
         3 * vision.resolution**2 + looked_at(vision) * vision.output_width
     )  # its pixels, and its tokens
@@ -300,7 +302,7 @@ def _look_bytes(
 ) -> float:
     """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
     tokens, memory = (
-        min(workload.pairs * length, chunk_sizes.tokens),
+        min(workload.pairs * length, chunk_sizes.text_tokens),
         _memory_bytes(text, looked_at(vision)),
     )
     memories = workload.images + min(workload.pairs, workload.images)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.engine.device import Device, float32_context
-from harness.engine.packing import Strip
+from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
 from harness.models.fusion.bert import Bert, padding_mask
 from harness.models.fusion.language_model import LanguageModel
@@ -137,9 +137,9 @@ class RetrievalNetwork(nn.Module):
             self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
         )
 
-    def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
+    def match(self, begun: Tensor, packed: PackedTexts, memory: list[Memory]) -> Tensor:
         """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
-        return applied(self.itm_head, self.text_encoder.conclude_along(begun, strip, memory))
+        return applied(self.itm_head, self.text_encoder.conclude_along(begun, packed, memory))
 
 
 class AnsweringNetwork(nn.Module):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.device import Device
-from harness.engine.shortlist import cosines
+from harness.engine.shortlist import cosine_similarity
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -58,7 +58,7 @@ class XVLMAttributeMatcher:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.inputs.device.computing():
             return (
-                cosines(
+                cosine_similarity(
                     self.image_features(self.inputs.normalised(images)),
                     self._features(tuple(sentences)),
                 )

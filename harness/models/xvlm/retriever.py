@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.capabilities import Gallery, Matches
 from harness.engine.device import AsyncCopy, Device
-from harness.engine.shortlist import shortlisted
+from harness.engine.shortlist import shortlist_pairs
 from harness.models.fusion.packed_texts import Texts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
@@ -138,14 +138,14 @@ class XVLMRetriever:
     ) -> Iterator[Matches]:
         """Yield what a closer look says of the likely texts of each image; keys and values are there of one image at a time."""
         with self.inputs.device.computing():
-            pairs = shortlisted(seen.features, texts.features, shortlist)
+            pairs = shortlist_pairs(seen.features, texts.features, shortlist)
         place = {number: place for place, number in enumerate(seen.known)}
         coming: _Coming | None = None
         for number, tokens in sorted(
             zip(seen.numbers, seen.tokens, strict=True), key=itemgetter(0)
         ):
             if number in wanted:
-                near = pairs.of_image(place[number])
+                near = pairs.texts_of_image(place[number])
                 with self.inputs.device.computing():
                     similarity = (
                         texts.features[self.inputs.device.send(near)] * seen.features[place[number]]
@@ -171,6 +171,6 @@ class XVLMRetriever:
         """Return the logits [n, 2] of one image, tokens [S, C], and the texts `which` [n] by index."""
         memory = self.network.text_encoder.remember(tokens[None])
         logits = torch.empty(len(which), 2, device=tokens.device)
-        for strip, states in texts.readers(which):
-            logits[strip.texts] = self.network.match(states, strip, memory)
+        for packed, states in texts.readers(which):
+            logits[packed.texts] = self.network.match(states, packed, memory)
         return logits

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.engine.chunks import chunk_sizes_of
 from harness.engine.matmul import Linear, aligned, attend
-from harness.engine.memory import give_back_freed
+from harness.engine.memory import release_freed_memory
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
@@ -233,10 +233,10 @@ class VisionEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode some images at a time, as many as fill the device."""
-        step = max(1, chunk_sizes_of(images.device).patches // len(self.begin))
+        step = max(1, chunk_sizes_of(images.device).image_patches // len(self.begin))
         tokens = torch.cat([self._encode(some) for some in images.split(step)])
         if images.device.type == "cpu" and torch.is_inference_mode_enabled():
-            give_back_freed()  # what encoding took is of other sizes than what comes after it
+            release_freed_memory()  # what encoding took is of other sizes than what comes after it
         return tokens
 
     def _encode(self, images: Tensor) -> Tensor:
