@@ -40,8 +40,8 @@ def counts(monkeypatch):
         return "remembered", len(seen) if any(seen is tokens for tokens in encoded) else 0
 
     count(monkeypatch, VisionEncoder, "forward", found, encoding)
-    count(monkeypatch, Bert, "remember", found, remembering)
-    count(monkeypatch, PairNetwork, "remember", found, remembering)
+    count(monkeypatch, Bert, "project_kv", found, remembering)
+    count(monkeypatch, PairNetwork, "project_kv", found, remembering)
     count(
         monkeypatch,
         RetrievalNetwork,
@@ -122,8 +122,8 @@ def test_of_each_reader_only_the_first_token_goes_through_the_last_layer(
         return part, states.shape[:-1].numel()
 
     count(monkeypatch, AddAndNorm, "forward", tokens, of_each)
-    count(monkeypatch, Bert, "conclude", readers, of_each)
-    count(monkeypatch, Bert, "conclude_along", readers, of_each)
+    count(monkeypatch, Bert, "fuse_cls", readers, of_each)
+    count(monkeypatch, Bert, "fuse_cls_packed", readers, of_each)
     assert (
         main(["run", "--task", task, "--split", split, "--limit", "30", "--out", str(tmp_path)])
         == 0

@@ -10,7 +10,7 @@ from harness.checkpoints import SHAPES, find_weights
 from harness.data.resolve import resolve_data
 from harness.engine.matmul import Linear, lays_out
 from harness.engine.shortlist import cosine_similarity
-from harness.models.xvlm.heads import applied, mlp
+from harness.models.xvlm.heads import apply_head, mlp
 from harness.registry import find_task, load_model
 from harness.running.loader import load_batches, plan_batches
 from harness.task import Work
@@ -96,7 +96,7 @@ def test_heads_and_cosines_are_computed_in_float32_in_every_type(dtype):
     expected = head(states), states @ others.T
     with torch.autocast("cpu", dtype):
         assert head(states).dtype is torch.float32 and not torch.equal(head(states), expected[0])
-        assert torch.equal(applied(head, states), expected[0])
+        assert torch.equal(apply_head(head, states), expected[0])
         assert torch.equal(cosine_similarity(states, others), expected[1])
 
 

@@ -20,7 +20,7 @@ SIZES = TextArchitecture(
     layers=2,
     fusion_layer=0,
     inner_width=32,
-    memory_width=16,
+    encoder_width=16,
 )
 
 
@@ -71,9 +71,9 @@ def asked(count, seed=0):
 
 def read_whole(decoder, questions, answer):
     """The reference's own score: every answer read from its beginning, the first word counted twice."""
-    memory = decoder.bert.remember(questions.states)
+    memory = decoder.bert.project_kv(questions.states)
     ids = torch.tensor(answer[:-1]).expand(len(questions.states), 1, -1)
-    words = decoder.log_probabilities(decoder.bert.write(ids, memory).states[:, 0])
+    words = decoder.log_probabilities(decoder.bert.decode(ids, memory).states[:, 0])
     each = words.gather(2, torch.tensor(answer[1:]).expand(len(words), -1)[..., None])[..., 0]
     return each.sum(1) + each[:, 0]
 

@@ -68,7 +68,7 @@ def test_names_are_mapped_as_officially(case, tensors, target, head):
         "retrieval": lambda: names_for_retrieval(names),
         "bbox": lambda: names_for_grounding(names),
         "vqa": lambda: names_for_vqa(
-            names, fusion_layer=text.fusion_layer, same_width=text.memory_width == text.width
+            names, fusion_layer=text.fusion_layer, same_width=text.encoder_width == text.width
         ),
         "nlvr": lambda: names_for_nlvr(names, fusion_layer=text.fusion_layer),
         "captioning": lambda: names_for_captioning(names),

@@ -86,7 +86,7 @@ def doubled(text):
 
 def decoder_of(text, layers):
     """The decoder of VQA: every layer looks, at the states of the question."""
-    return replace(text, layers=layers, fusion_layer=0, memory_width=text.width)
+    return replace(text, layers=layers, fusion_layer=0, encoder_width=text.width)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_retrieval(case, network, close):
     tokens = found.vision_encoder(images(case, side, len(case.outputs["image_embeds"])))
     close(tokens[:, ::29, ::32], case.outputs["image_embeds"])
     ids, present = texts(case, None)
-    states = found.text_encoder.read(ids, padding_mask(present))
+    states = found.text_encoder.encode_text(ids, padding_mask(present))
     close(states[:, 0, :, ::32], case.outputs["text_embeds"])
     close(found.image_features(tokens), case.outputs["image_feat"])
     close(found.text_features(states[:, 0, 0]), case.outputs["text_feat"])
@@ -189,7 +189,7 @@ def test_retrieval(case, network, close):
         [states[text, 0, :length] for text, length in zip(packed.texts, packed.length, strict=True)]
     )
     close(
-        found.text_encoder.read_along(
+        found.text_encoder.encode_text_packed(
             torch.cat(
                 [row[:n] for row, n in zip(ids[packed.texts, 0], packed.length, strict=True)]
             ),
@@ -199,9 +199,9 @@ def test_retrieval(case, network, close):
     )
     logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
     for number in range(len(tokens)):
-        memory = found.text_encoder.remember(tokens[number : number + 1])
+        memory = found.text_encoder.project_kv(tokens[number : number + 1])
         logits[number, packed.texts] = found.match(
-            found.text_encoder.begin_along(laid, packed), packed, memory
+            found.text_encoder.precompute_fusion_input_packed(laid, packed), packed, memory
         )
     close(logits, case.outputs["itm_logits"])
 
@@ -214,7 +214,7 @@ def test_boxes(case, network, close):
 
 def test_pairs(case, network, close):
     found, side = network("nlvr"), side_of(case, "nlvr")
-    memory = found.remember(found.vision_encoder(images(case, side, 3)))
+    memory = found.project_kv(found.vision_encoder(images(case, side, 3)))
     logits = found(
         memory, torch.tensor([[0, 1], [2, 0]], device=memory[0].keys.device), *texts(case, 2)
     )
@@ -253,9 +253,9 @@ def test_captions(case, network, close):
     prompt, end = [101, 1037, 3861, 1997], 102
     pictures = images(case, side, len(case.outputs["caption_step_logits"]))
     bert = found.text_decoder.bert
-    written = bert.write(
+    written = bert.decode(
         torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1),
-        bert.remember(found.vision_encoder(pictures)),
+        bert.project_kv(found.vision_encoder(pictures)),
     )
     logits = found.text_decoder.cls.predictions(written.states[:, 0, -1])
     close(logits[:, ::61], case.outputs["caption_step_logits"])

@@ -38,9 +38,9 @@ def test_the_prompt_becomes_the_official_tokens(case, captioner):
 def test_words_have_the_official_logits(case, captioner, close):
     ids, present = case.inputs["text_ids"], case.inputs["text_atts"]
     decoder = captioner.network.text_decoder
-    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
+    memory = decoder.bert.project_kv(captioner.network.vision_encoder(case.inputs["image"]))
     mask = causal_mask(present[:, None])
-    states = decoder.bert.look(decoder.bert.read(ids[:, None], mask), memory, mask)
+    states = decoder.bert.fuse(decoder.bert.encode_text(ids[:, None], mask), memory, mask)
     close(decoder.cls.predictions(states)[:, 0], case.outputs["logits"])
 
 
@@ -48,10 +48,10 @@ def test_writing_word_after_word_is_reading_all_at_once(case, captioner, close):
     """What is recalled of earlier words gives the logits that the whole text gives."""
     ids = case.inputs["text_ids"][:, None, :6]
     decoder = captioner.network.text_decoder
-    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
-    written = decoder.bert.write(ids[..., :3], memory)
+    memory = decoder.bert.project_kv(captioner.network.vision_encoder(case.inputs["image"]))
+    written = decoder.bert.decode(ids[..., :3], memory)
     for position in range(3, 6):
-        written = decoder.bert.write(ids[..., position : position + 1], memory, past=written.past)
+        written = decoder.bert.decode(ids[..., position : position + 1], memory, past=written.past)
     close(decoder.cls.predictions(written.states)[:, 0, -1], case.outputs["logits"][:, 5])
 
 

@@ -70,7 +70,7 @@ def test_features_are_the_official_ones(case, retriever, texts, close):
             close(found, case.outputs[name])
     if "text_embeds" in case.outputs:
         for number, text in enumerate(texts):
-            states = retriever.network.text_encoder.read(
+            states = retriever.network.text_encoder.encode_text(
                 torch.tensor([[text]], device=gallery.device)
             )[0, 0]
             close(states, case.outputs["text_embeds"][number, : len(text)])

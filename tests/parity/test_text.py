@@ -33,7 +33,7 @@ def texts(case):
 @pytest.fixture
 def seen(case, model):
     return {
-        "memory": model.bert.remember(case.inputs["image_embeds"]),
+        "memory": model.bert.project_kv(case.inputs["image_embeds"]),
         "memory_mask": memory_mask(case.inputs["image_atts"]),
     }
 
@@ -47,33 +47,35 @@ def test_reading(case, model, texts, close):
     first, states = model.bert.encoder.layer[0], model.bert.embeddings(ids)
     mask = padding_mask(present)
     close(
-        first.think(first.attend(states, first.recall(states), mask))[:, 0],
+        first.feed_forward(first.self_attention(states, first.project_kv(states), mask))[:, 0],
         case.outputs["text_layer0"],
     )
-    close(model.bert.read(ids, mask)[:, 0], case.outputs["text"])
+    close(model.bert.encode_text(ids, mask)[:, 0], case.outputs["text"])
 
 
 def test_looking(case, model, texts, seen, close):
     ids, present = texts
     mask = padding_mask(present)
-    read = model.bert.read(ids, mask)
+    read = model.bert.encode_text(ids, mask)
     first = model.bert.encoder.layer[model.bert.fusion_layer]
     close(
-        first.think(
-            first.look(
-                first.attend(read, first.recall(read), mask), seen["memory"][0], seen["memory_mask"]
+        first.feed_forward(
+            first.cross_attention(
+                first.self_attention(read, first.project_kv(read), mask),
+                seen["memory"][0],
+                seen["memory_mask"],
             )
         )[:, 0],
         case.outputs["fusion_first"],
     )
-    looked = model.bert.look(read, mask=mask, **seen)
+    looked = model.bert.fuse(read, mask=mask, **seen)
     close(looked[:, 0], case.outputs["fusion"])
     close(looked[:, 0], case.outputs["multi_modal"])
 
 
 def test_looking_with_nothing_hidden(case, model, texts, seen, close):
     close(
-        model.bert.look(model.bert.read(texts[0]), seen["memory"])[:, 0],
+        model.bert.fuse(model.bert.encode_text(texts[0]), seen["memory"])[:, 0],
         case.outputs["multi_modal_nomask"],
     )
 
@@ -81,15 +83,15 @@ def test_looking_with_nothing_hidden(case, model, texts, seen, close):
 def test_causal_reading_and_looking(case, model, texts, seen, close):
     ids, present = texts
     mask = causal_mask(present)
-    read = model.bert.read(ids, mask)
+    read = model.bert.encode_text(ids, mask)
     close(read[:, 0], case.outputs["text_causal"])
-    close(model.bert.look(read, mask=mask, **seen)[:, 0], case.outputs["causal"])
+    close(model.bert.fuse(read, mask=mask, **seen)[:, 0], case.outputs["causal"])
 
 
 def test_masked_words(case, model, texts, seen, close):
     ids, present = texts
     mask = padding_mask(present)
-    states = model.bert.look(model.bert.read(ids, mask), mask=mask, **seen)[:, 0]
+    states = model.bert.fuse(model.bert.encode_text(ids, mask), mask=mask, **seen)[:, 0]
     at = case.inputs["masked_pos"][..., None].expand(-1, -1, states.shape[-1])
     logits = model.cls.predictions(states.gather(1, at))
     close(logits, case.outputs["mlm_logits"])

@@ -7,7 +7,7 @@ from harness.metrics.grounding import THRESHOLD, Box, iou
 from harness.metrics.weak_grounding import box_scores, chosen_boxes
 from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.gradcam import attention_weights, looked_at
+from harness.models.xvlm.gradcam import attention_weights, gradcam_map
 from harness.models.xvlm.networks import retrieval_network
 from tests.conftest import device_under_test
 
@@ -34,7 +34,7 @@ def maps(case, network):
     tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"]]
     return np.concatenate(
         [
-            looked_at(network, tokens[rows], ids, there, layer=BLOCK).cpu().numpy()
+            gradcam_map(network, tokens[rows], ids, there, layer=BLOCK).cpu().numpy()
             for rows, ids, there in batches(case)
         ]
     )
@@ -50,15 +50,15 @@ def test_attention_is_the_official_one(case, network, close):
     rows, ids, there = next(batches(case))
     tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"][rows]]
     mask, encoder = padding_mask(there[:, None]), network.text_encoder
-    states, memory = encoder.read(ids[:, None], mask), encoder.remember(tokens)
+    states, memory = encoder.encode_text(ids[:, None], mask), encoder.project_kv(tokens)
     for number, (block, seen) in enumerate(
         zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer
     ):
-        states = block.attend(states, block.recall(states), mask)
+        states = block.self_attention(states, block.project_kv(states), mask)
         if number == BLOCK:
             close(attention_weights(block, states, seen), case.outputs["attention_map_batch0"])
             return
-        states = block.think(block.look(states, seen, None))
+        states = block.feed_forward(block.cross_attention(states, seen, None))
     raise AssertionError("the golden names a layer that does not look")
 
 

@@ -70,8 +70,8 @@ def read_texts(
         start[packed.texts] = laid + packed.first
         ids = torch.tensor(list(chain.from_iterable(texts[text] for text in packed.texts.tolist())))
         there = packed.to(device.torch)
-        read = encoder.read_along(device.send(ids), there)
-        states[laid : laid + len(ids)] = encoder.begin_along(read, there)
+        read = encoder.encode_text_packed(device.send(ids), there)
+        states[laid : laid + len(ids)] = encoder.precompute_fusion_input_packed(read, there)
         features[there.texts] = features_of(read[there.first])
         laid += len(ids)
     return Texts(features, states, start, length)

@@ -14,4 +14,4 @@ class TextArchitecture:
     layers: int
     fusion_layer: int
     inner_width: int
-    memory_width: int
+    encoder_width: int

@@ -16,7 +16,7 @@ from harness.engine.device import Device
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion.bert import PADDING, memory_mask
 from harness.models.fusion.language_model import LanguageModel
-from harness.models.fusion.layers import Memory, of_rows
+from harness.models.fusion.layers import KV, select_rows
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -115,7 +115,7 @@ class XVLMAnswerer:
     ) -> Questions:
         """Let questions look at normalised images [M, 3, R, R]; question n is about image `image_of[n]`."""
         memory, device = (
-            self.network.text_encoder.remember(self.network.vision_encoder(images)),
+            self.network.text_encoder.project_kv(self.network.vision_encoder(images)),
             self.inputs.device,
         )
         texts = self.inputs.tokens(questions, pre_question)  # while a GPU encodes
@@ -126,7 +126,7 @@ class XVLMAnswerer:
         for table in seat(texts, image_of, device.chunk_sizes):
             found = table.each(
                 self.network.consider(
-                    of_rows(memory, table.memories), device.send(table.ids), table.present
+                    select_rows(memory, table.memories), device.send(table.ids), table.present
                 )
             )
             states[device.send(table.texts), : table.ids.shape[-1]] = found.float()
@@ -136,9 +136,9 @@ class XVLMAnswerer:
 class Beginning(NamedTuple):
     """Questions as memories of the decoder, which has read [CLS]: what it recalls of it, and log-probabilities [Q, A] of first words."""
 
-    memory: list[Memory]
+    memory: list[KV]
     mask: Tensor | None
-    past: list[Memory]
+    past: list[KV]
     first: Tensor
 
     def of(self, rows: Tensor) -> "Beginning":
@@ -155,11 +155,11 @@ class Beginning(NamedTuple):
 def begin(decoder: LanguageModel, questions: Questions, answers: AnswerTree) -> Beginning:
     """Let the decoder look at questions and stand before the first word."""
     memory, mask = (
-        decoder.bert.remember(questions.states),
+        decoder.bert.project_kv(questions.states),
         memory_mask(questions.present, questions.states.device),
     )
     start = torch.full((len(questions.states), 1, 1), answers.start, device=questions.states.device)
-    written = decoder.bert.write(start, memory, memory_mask=mask)
+    written = decoder.bert.decode(start, memory, memory_mask=mask)
     words = decoder.log_probabilities(written.states[:, 0, 0])
     return Beginning(memory, mask, written.past, words[:, answers.first])
 
@@ -226,11 +226,11 @@ def _later_words(
         :, None
     ] * PADDING  # every prefix goes on from [CLS]
     nodes = tree.nodes[:, None]
-    written = decoder.bert.write(
+    written = decoder.bert.decode(
         answers.token[nodes],
         begun.memory,
         past=begun.past,
-        places=answers.depth[nodes],
+        position_ids=answers.depth[nodes],
         mask=mask,
         memory_mask=begun.mask,
     )

@@ -104,7 +104,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
             layers=text["num_hidden_layers"],
             fusion_layer=text["fusion_layer"],
             inner_width=text["intermediate_size"],
-            memory_width=text["encoder_width"],
+            encoder_width=text["encoder_width"],
         ),
     )
 
@@ -180,7 +180,7 @@ def _text(
         layers=max(layers) + 1,
         fusion_layer=min(looking, default=max(layers) + 1),
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        memory_width=tensors[
+        encoder_width=tensors[
             f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"
         ].shape[1]
         if looking

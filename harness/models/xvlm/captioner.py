@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.engine.beam_search import Beams, Hypothesis, search
 from harness.engine.device import Device
 from harness.models.fusion.language_model import LanguageModel
-from harness.models.fusion.layers import Memory, Recollection
+from harness.models.fusion.layers import KV, KVCache
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import CaptioningNetwork
@@ -85,7 +85,7 @@ def describe(
     decoder: LanguageModel, tokens: Tensor, *, prompt: list[int], end: int, beams: Beams
 ) -> list[Hypothesis]:
     """Return the same for images that are encoded already, tokens [M, S, C]."""
-    memory = decoder.bert.remember(tokens)
+    memory = decoder.bert.project_kv(tokens)
     start = torch.tensor(prompt, device=tokens.device).expand(len(tokens), 1, -1)
     return search(
         Writing(decoder, memory, start, max_length=beams.max_length),
@@ -99,12 +99,12 @@ class Writing:
     """What a beam search asks of a decoder: implements `harness.engine.beam_search.Decoder`."""
 
     def __init__(
-        self, decoder: LanguageModel, memory: list[Memory], prompt: Tensor, *, max_length: int
+        self, decoder: LanguageModel, memory: list[KV], prompt: Tensor, *, max_length: int
     ) -> None:
         """Read a `prompt` [G, 1, T] about each memory; no text will have more than `max_length` tokens."""
-        written = decoder.bert.write(prompt, memory)
+        written = decoder.bert.decode(prompt, memory)
         self._decoder, self._memory, self._states = decoder, memory, written.states
-        self._past = [Recollection(begun, room=max_length) for begun in written.past]
+        self._past = [KVCache(begun, capacity=max_length) for begun in written.past]
 
     def next_log_probabilities(self) -> Tensor:
         """Return the log-probability of every word to come next, [G, n, vocabulary]."""
@@ -116,7 +116,7 @@ class Writing:
         if len(images) < len(self._states):
             self._memory = [memory.of(images) for memory in self._memory]
         for recalled in self._past:
-            recalled.keep(texts.flatten())
-        self._states = self._decoder.bert.write(
+            recalled.reorder(texts.flatten())
+        self._states = self._decoder.bert.decode(
             words[..., None], self._memory, past=self._past
         ).states

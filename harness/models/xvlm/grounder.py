@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.engine.batching import seat
 from harness.engine.device import Device
-from harness.models.fusion.layers import of_rows
+from harness.models.fusion.layers import select_rows
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.inputs import Inputs
@@ -67,14 +67,14 @@ class XVLMGrounder:
     ) -> Tensor:
         """Return the boxes of `ground` for images that are normalised already, [M, 3, R, R]."""
         memory, device = (
-            self.network.text_encoder.remember(self.network.vision_encoder(images)),
+            self.network.text_encoder.project_kv(self.network.vision_encoder(images)),
             self.inputs.device,
         )
         texts = self.inputs.tokens(expressions, pre_caption)  # while a GPU encodes
         boxes = torch.empty(len(texts), 4, device=images.device)
         for table in seat(texts, image_of, device.chunk_sizes):
             found = self.network.point(
-                of_rows(memory, table.memories), device.send(table.ids), table.present
+                select_rows(memory, table.memories), device.send(table.ids), table.present
             )
             boxes[device.send(table.texts)] = table.each(found)
         return boxes.cpu()

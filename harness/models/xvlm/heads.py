@@ -15,7 +15,7 @@ from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
 from harness.models.fusion.bert import Bert, padding_mask
 from harness.models.fusion.language_model import LanguageModel
-from harness.models.fusion.layers import Memory
+from harness.models.fusion.layers import KV
 from harness.models.fusion.packed_texts import Texts, read_texts
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
@@ -51,14 +51,14 @@ def decoding(architecture: Architecture) -> FusedArchitecture:
 
 
 def _looking_at(vision: VisionArchitecture, text: TextArchitecture) -> TextArchitecture:
-    if text.memory_width != vision.output_width:
+    if text.encoder_width != vision.output_width:
         raise CheckpointError(
-            f"its text encoder looks at tokens {text.memory_width} wide, its vision encoder makes {vision.output_width}"
+            f"its text encoder looks at tokens {text.encoder_width} wide, its vision encoder makes {vision.output_width}"
         )
     return text
 
 
-class Narrow(nn.Linear):
+class BatchInvariantLinear(nn.Linear):
     """A linear map to a handful of outputs, each the same bits whatever else is in the batch and however many threads compute.
 
     Matrix products promise that for wide outputs only: for narrow ones they are cut up differently from case to case.
@@ -71,11 +71,14 @@ class Narrow(nn.Linear):
 def mlp(width: int, outputs: int) -> nn.Sequential:
     """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
     return nn.Sequential(
-        nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs)
+        nn.Linear(width, 2 * width),
+        nn.LayerNorm(2 * width),
+        nn.GELU(),
+        BatchInvariantLinear(2 * width, outputs),
     )
 
 
-def applied(head: nn.Module, states: Tensor) -> Tensor:
+def apply_head(head: nn.Module, states: Tensor) -> Tensor:
     """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and fewer bits would show."""
     with float32_context(states.device):
         result: Tensor = head(states.float())
@@ -97,17 +100,19 @@ class GroundingNetwork(nn.Module):
 
         `images` [M, 3, R, R] are normalised, `ids` [M, n, T] are n texts for each, `present` [M, n, T] is 1 for their tokens.
         """
-        return self.point(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
+        return self.point(self.text_encoder.project_kv(self.vision_encoder(images)), ids, present)
 
-    def point(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
+    def point(self, memory: list[KV], ids: Tensor, present: Tensor) -> Tensor:
         """Return the boxes [G, n, 4] that n texts for each memory point at."""
         mask = padding_mask(present, ids.device)
-        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return self.box(self.text_encoder.conclude(begun, memory, mask))
+        begun = self.text_encoder.precompute_fusion_input(
+            self.text_encoder.encode_text(ids, mask), mask
+        )
+        return self.box(self.text_encoder.fuse_cls(begun, memory, mask))
 
     def box(self, fused: Tensor) -> Tensor:
         """Return the boxes [.., 4] that fused first tokens [.., d] point at."""
-        return torch.sigmoid(applied(self.bbox_head, fused))
+        return torch.sigmoid(apply_head(self.bbox_head, fused))
 
 
 class RetrievalNetwork(nn.Module):
@@ -124,11 +129,11 @@ class RetrievalNetwork(nn.Module):
 
     def image_features(self, tokens: Tensor) -> Tensor:
         """Return unit vectors [M, f] of image tokens [M, S, C]; their products with those of texts are cosines (no temperature)."""
-        return F.normalize(applied(self.vision_proj, tokens[:, 0]), dim=-1)
+        return F.normalize(apply_head(self.vision_proj, tokens[:, 0]), dim=-1)
 
     def text_features(self, states: Tensor) -> Tensor:
         """Return unit vectors [n, f] of the first tokens [n, d] of read texts."""
-        return F.normalize(applied(self.text_proj, states), dim=-1)
+        return F.normalize(apply_head(self.text_proj, states), dim=-1)
 
     def read(self, texts: Sequence[Sequence[int]], device: Device) -> Texts:
         """Read texts given as token ids. Raises ValueError where there is none."""
@@ -137,9 +142,9 @@ class RetrievalNetwork(nn.Module):
             self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
         )
 
-    def match(self, begun: Tensor, packed: PackedTexts, memory: list[Memory]) -> Tensor:
+    def match(self, begun: Tensor, packed: PackedTexts, memory: list[KV]) -> Tensor:
         """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
-        return applied(self.itm_head, self.text_encoder.conclude_along(begun, packed, memory))
+        return apply_head(self.itm_head, self.text_encoder.fuse_cls_packed(begun, packed, memory))
 
 
 class AnsweringNetwork(nn.Module):
@@ -155,12 +160,14 @@ class AnsweringNetwork(nn.Module):
 
     def question(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return the states [M, n, T, d] of n questions about each image [M, 3, R, R], after they looked at it."""
-        return self.consider(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
+        return self.consider(
+            self.text_encoder.project_kv(self.vision_encoder(images)), ids, present
+        )
 
-    def consider(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
+    def consider(self, memory: list[KV], ids: Tensor, present: Tensor) -> Tensor:
         """Return the states [G, n, T, d] of n questions about each memory, after they looked at it."""
         mask = padding_mask(present, ids.device)
-        return self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
+        return self.text_encoder.fuse(self.text_encoder.encode_text(ids, mask), memory, mask)
 
 
 class PairNetwork(nn.Module):
@@ -177,18 +184,21 @@ class PairNetwork(nn.Module):
         self.text_encoder = Bert(architecture.text)
         self.cls_head = mlp(architecture.text.width, 2)
 
-    def remember(self, tokens: Tensor) -> list[Memory]:
+    def project_kv(self, tokens: Tensor) -> list[KV]:
         """Make the memory of images [M, S, C]: keys and values for each pair of fusion layers."""
         return [
-            layer.crossattention.remember(tokens) for layer in self.text_encoder.fusion_layers[::2]
+            layer.crossattention.project_kv(tokens)
+            for layer in self.text_encoder.fusion_layers[::2]
         ]
 
-    def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
+    def forward(self, memory: list[KV], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
         """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""
         mask = padding_mask(present, ids.device)
         seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
-        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return applied(self.cls_head, self.text_encoder.conclude(begun, seen, mask))
+        begun = self.text_encoder.precompute_fusion_input(
+            self.text_encoder.encode_text(ids, mask), mask
+        )
+        return apply_head(self.cls_head, self.text_encoder.fuse_cls(begun, seen, mask))
 
 
 class CaptioningNetwork(nn.Module):

@@ -72,7 +72,7 @@ class XVLMAttributeMatcher:
             self.network.architecture,
             self.inputs.mean_length(workload.texts, longest=self.max_tokens),
         )
-        return costs.comparing(
+        return costs.attribute_matching(
             sizes.vision,
             sizes.text,
             workload,

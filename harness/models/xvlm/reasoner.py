@@ -54,7 +54,7 @@ class XVLMPairReasoner:
             self.network.architecture,
             self.inputs.mean_length(workload.texts, pre_caption),
         )
-        return costs.judging(
+        return costs.pair_reasoning(
             sizes.vision,
             sizes.text,
             workload,
@@ -67,7 +67,7 @@ class XVLMPairReasoner:
     ) -> Tensor:
         """Return (false, true) [N, 2] for normalised images [M, 3, R, R]; a tie counts as false, as argmax has it."""
         memory, device = (
-            self.network.remember(self.network.vision_encoder(images)),
+            self.network.project_kv(self.network.vision_encoder(images)),
             self.inputs.device,
         )
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)

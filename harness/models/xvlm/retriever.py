@@ -107,7 +107,7 @@ class XVLMRetriever:
             self.network.vision_proj.out_features,
             self.inputs.device.storage_dtype.itemsize,
         )
-        return costs.retrieving(
+        return costs.retrieval(
             sizes.vision,
             sizes.text,
             workload,
@@ -169,7 +169,7 @@ class XVLMRetriever:
 
     def match(self, tokens: Tensor, texts: Texts, which: Tensor) -> Tensor:
         """Return the logits [n, 2] of one image, tokens [S, C], and the texts `which` [n] by index."""
-        memory = self.network.text_encoder.remember(tokens[None])
+        memory = self.network.text_encoder.project_kv(tokens[None])
         logits = torch.empty(len(which), 2, device=tokens.device)
         for packed, states in texts.readers(which):
             logits[packed.texts] = self.network.match(states, packed, memory)

@@ -62,7 +62,7 @@ class Comparing:
         tokens = self._tokenizer.batch([pre_caption(text) for text in said])
         seen = self.network.vision_encoder(normalised(scenery.images[rows]))
         mask = padding_mask(tokens.present[:, None])
-        states = self.network.text_encoder.read(tokens.ids[:, None], mask)[:, 0]
+        states = self.network.text_encoder.encode_text(tokens.ids[:, None], mask)[:, 0]
         similarity = self.network.image_features(seen) @ self.network.text_features(states[:, 0]).T
         same = torch.eye(len(rows), dtype=torch.bool)
         return (
@@ -96,10 +96,10 @@ class Comparing:
         )
         own = torch.arange(len(seen))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
-        memory = self.network.text_encoder.remember(seen[image])
+        memory = self.network.text_encoder.project_kv(seen[image])
         mask = padding_mask(present[text][:, None])
-        begun = self.network.text_encoder.begin(states[text][:, None], mask)
-        logits = self.network.itm_head(self.network.text_encoder.conclude(begun, memory, mask))[
+        begun = self.network.text_encoder.precompute_fusion_input(states[text][:, None], mask)
+        logits = self.network.itm_head(self.network.text_encoder.fuse_cls(begun, memory, mask))[
             :, 0
         ].float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
@@ -113,7 +113,7 @@ class Comparing:
         )
         said = [dice.pick(sentences(attribute.name, attribute.is_has_att)) for attribute in asked]
         tokens = self._tokenizer.batch(said)
-        states = self.network.text_encoder.read(
+        states = self.network.text_encoder.encode_text(
             tokens.ids[:, None], padding_mask(tokens.present[:, None])
         )[:, 0]
         features = self.network.image_features(
@@ -142,7 +142,7 @@ class Answering:
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         text = sizes.text
-        decoder = replace(text, layers=1, fusion_layer=0, memory_width=text.width)
+        decoder = replace(text, layers=1, fusion_layer=0, encoder_width=text.width)
         self.network = AnsweringNetwork(sizes, decoder)
         self._tokenizer = tokenizer
 
@@ -158,9 +158,9 @@ class Answering:
         states = self.network.question(normalised(scenery.images[rows]), ids, present).flatten(0, 1)
         decoder = self.network.text_decoder
         causal = causal_mask(answers.present[:, None, :-1])
-        memory = decoder.bert.remember(states)
-        written = decoder.bert.look(
-            decoder.bert.read(answers.ids[:, None, :-1], causal),
+        memory = decoder.bert.project_kv(states)
+        written = decoder.bert.fuse(
+            decoder.bert.encode_text(answers.ids[:, None, :-1], causal),
             memory,
             causal,
             memory_mask=memory_mask(tokens.present),
@@ -197,7 +197,7 @@ class Judging:
         said = [self._balanced(scenery, left, right, dice) for left, right in pairs.tolist()]
         tokens = self._tokenizer.batch([pre_caption(text) for group in said for text, _ in group])
         ids, present = rows_of(tokens, len(pairs))
-        memory = self.network.remember(
+        memory = self.network.project_kv(
             self.network.vision_encoder(normalised(scenery.images[rows]))
         )
         logits = self.network(memory, torch.arange(len(rows)).unflatten(0, (-1, 2)), ids, present)
@@ -238,11 +238,11 @@ class Describing:
         )
         ids, present = rows_of(tokens, len(rows))
         decoder = self.network.text_decoder
-        memory = decoder.bert.remember(
+        memory = decoder.bert.project_kv(
             self.network.vision_encoder(normalised(scenery.images[rows]))
         )
         causal = causal_mask(present[:, :, :-1])
-        states = decoder.bert.look(decoder.bert.read(ids[:, :, :-1], causal), memory, causal)
+        states = decoder.bert.fuse(decoder.bert.encode_text(ids[:, :, :-1], causal), memory, causal)
         return _next_words(
             decoder.cls.predictions(states.flatten(0, 1)),
             tokens,

@@ -99,7 +99,7 @@ def architecture(pieces: int) -> Architecture:
     """Return the sizes of xvlm-shapes: those of X-VLM made small, heads of 64 included."""
     text = TextArchitecture(
         vocabulary=pieces, positions=40, width=128, heads=2, layers=4, fusion_layer=2, inner_width=512,
-        memory_width=VISION.output_width,
+        encoder_width=VISION.output_width,
     )  # fmt: skip
     return Architecture(VISION, text)
 
@@ -124,10 +124,12 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
         rows = torch.arange(int(examples.first[scenes[0]]), int(examples.first[scenes[-1] + 1]))
         scene = torch.searchsorted(examples.first, rows, right=True) - 1
         tokens = network.vision_encoder(normalised(examples.images[scenes].to(device)))
-        memory = network.text_encoder.remember(tokens[scene - scenes[0]])
+        memory = network.text_encoder.project_kv(tokens[scene - scenes[0]])
         ids = examples.ids[rows][:, None].to(device)
         mask = padding_mask(ids > 0)
-        states = network.text_encoder.look(network.text_encoder.read(ids, mask), memory, mask)
+        states = network.text_encoder.fuse(
+            network.text_encoder.encode_text(ids, mask), memory, mask
+        )
         boxes = torch.sigmoid(network.bbox_head(states[:, 0, 0])).cpu()
         right.append(overlap(boxes, examples.boxes[scene, examples.target[rows]]) >= 0.5)
     network.train()
@@ -176,10 +178,12 @@ def _steps(
         drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
         grid.clear()
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.remember(network.vision_encoder(normalised(drawn.images)))
+            memory = network.text_encoder.project_kv(
+                network.vision_encoder(normalised(drawn.images))
+            )
             mask = padding_mask(drawn.ids > 0)
-            fused = network.text_encoder.look(
-                network.text_encoder.read(drawn.ids, mask), memory, mask
+            fused = network.text_encoder.fuse(
+                network.text_encoder.encode_text(drawn.ids, mask), memory, mask
             )[:, :, 0]
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
             scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
