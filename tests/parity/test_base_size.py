@@ -14,7 +14,6 @@ from harness.engine.packing import pack
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.answerer import Questions, first_words, rank
-from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.captioner import write
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -26,6 +25,7 @@ from harness.models.xvlm.heads import (
     fused,
 )
 from tests.conftest import device_under_test
+from tests.support.official_architecture import architecture_from_config
 
 KIND = "l_base"
 

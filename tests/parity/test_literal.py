@@ -10,9 +10,8 @@ import torch
 from harness.bench.literal import answering, bert, captioning, looking, retrieval, swin
 from harness.engine.beam_search import Beams
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.networks import (
     answering_network,
     captioning_network,
@@ -22,6 +21,7 @@ from harness.models.xvlm.networks import (
 )
 from harness.models.xvlm.swin import VisionEncoder
 from tests.conftest import Case, device_under_test, golden_cases
+from tests.support.official_architecture import architecture_from_config
 
 
 def on(kind: str):

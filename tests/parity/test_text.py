@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from harness.models.fusion.bert import causal_mask, memory_mask, padding_mask
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import Hints, architecture_from_config, architecture_of
+from harness.models.xvlm.architecture import Hints, architecture_of
+from harness.models.xvlm.key_names import without_buffers
 from tests.conftest import device_under_test
+from tests.support.official_architecture import architecture_from_config
 
 KIND = "h_text"
 PREFIX = "text_encoder."
