@@ -1,4 +1,4 @@
-"""How much is computed at a time. More fills a device no better, and takes more memory."""
+"""How much a device computes at a time: larger chunks are no faster and take more memory."""
 
 from dataclasses import dataclass
 
@@ -7,31 +7,37 @@ import torch
 
 @dataclass(frozen=True)
 class ChunkSizes:
-    """What fills a kind of device: on a CPU what its caches serve well, on a GPU what takes longer to compute than to ask for."""
+    """On a CPU, sizes that its caches serve well; on a GPU, sizes that outlast a kernel launch."""
 
-    batch: int  # in a batch
-    image_patches: int  # first tokens of the vision encoder, of images that are encoded together
-    text_tokens: int  # of texts that are read, or look, together
-    min_group: int  # texts: a group of fewer may have more padding than `readers.WASTE`
-    min_bucket: int  # texts: so many, laid end to end, attend to themselves together, padded where they are not of one length
-    lm_head_rows: int  # distributions over all words that are there at a time
+    batch: int
+    """Samples in a batch."""
+
+    image_patches: int
+    """Patches of the images that are encoded together."""
+
+    text_tokens: int
+    """Tokens of the texts that are packed together."""
+
+    min_bucket: int
+    """Texts that attend in one operation at least, padded where their lengths differ."""
+
+    lm_head_rows: int
+    """Distributions over the vocabulary in memory at a time."""
 
 
-IMAGE = 96 * 96  # patches of an image of 384 px
+IMAGE_PATCHES = 96 * 96  # of an image of 384 px
 CHUNK_SIZES = {
     "cpu": ChunkSizes(
         batch=32,
-        image_patches=IMAGE,
+        image_patches=IMAGE_PATCHES,
         text_tokens=4096,
-        min_group=16,
         min_bucket=1,
         lm_head_rows=128,
     ),
     "cuda": ChunkSizes(
         batch=512,
-        image_patches=64 * IMAGE,
+        image_patches=64 * IMAGE_PATCHES,
         text_tokens=16384,
-        min_group=256,
         min_bucket=512,
         lm_head_rows=2048,
     ),
@@ -39,5 +45,5 @@ CHUNK_SIZES = {
 
 
 def chunk_sizes_of(device: torch.device) -> ChunkSizes:
-    """Return what fills a device."""
+    """Return the chunk sizes for a device."""
     return CHUNK_SIZES[device.type]

@@ -256,7 +256,7 @@ def test_a_task_that_has_told_the_others_something_does_not_begin_anew(
         "all_gather",
         lambda group, value: gathered.append(value) or gather(group, value),
     )
-    monkeypatch.setattr(XVLMRetriever, "match", full)
+    monkeypatch.setattr(XVLMRetriever, "rerank", full)
     assert (
         main(
             [

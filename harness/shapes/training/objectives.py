@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.engine.device import Device
 from harness.formats.prompts import sentences
-from harness.models.fusion.bert import causal_mask, memory_mask, padding_mask
+from harness.models.fusion.encoded_texts import EncodedTexts
+from harness.models.fusion.fused_texts import fused_cls, fused_tokens
 from harness.models.fusion.tokenizer import Tokenizer, Tokens
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -28,6 +30,7 @@ from harness.shapes.world.statements import statement
 
 PROMPT = "a picture of "
 FEATURES = 64  # width of the features that retrieval compares
+CPU = Device(torch.device("cpu"), "float32")
 TEMPERATURE = 0.07  # of the contrastive loss at the beginning (X-VLM's own)
 
 
@@ -59,15 +62,14 @@ class Comparing:
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         scenes = [scenery.scenes[row] for row in rows.tolist()]
         said = [dice.pick(captions(scene, seed=f"{dice.share()}")) for scene in scenes]
-        tokens = self._tokenizer.batch([pre_caption(text) for text in said])
+        tokens = [self._tokenizer.ids(pre_caption(text)) for text in said]
         seen = self.network.vision_encoder(normalised(scenery.images[rows]))
-        mask = padding_mask(tokens.present[:, None])
-        states = self.network.text_encoder.encode_text(tokens.ids[:, None], mask)[:, 0]
-        similarity = self.network.image_features(seen) @ self.network.text_features(states[:, 0]).T
+        texts = self.network.encode_texts(tokens, CPU)
+        similarity = self.network.image_features(seen) @ texts.features.T
         same = torch.eye(len(rows), dtype=torch.bool)
         return (
             self._contrast(similarity, same)
-            + self._matching(seen, states, tokens.present, similarity)
+            + self._matching(seen, texts, similarity)
             + self._attributes(scenery, rows, dice)
         )
 
@@ -83,9 +85,7 @@ class Comparing:
             [loss[true.any(1)] for loss, (_, true) in zip(losses, ways, strict=True)]
         ).mean()
 
-    def _matching(
-        self, seen: Tensor, states: Tensor, present: Tensor, similarity: Tensor
-    ) -> Tensor:
+    def _matching(self, seen: Tensor, texts: EncodedTexts, similarity: Tensor) -> Tensor:
         """Return the loss of telling each pair from the likeliest wrong ones (X-VLM, equation 4)."""
         others = (
             similarity.detach().float().masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e4)
@@ -96,12 +96,13 @@ class Comparing:
         )
         own = torch.arange(len(seen))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
-        memory = self.network.text_encoder.project_kv(seen[image])
-        mask = padding_mask(present[text][:, None])
-        begun = self.network.text_encoder.precompute_fusion_input(states[text][:, None], mask)
-        logits = self.network.itm_head(self.network.text_encoder.fuse_cls(begun, memory, mask))[
-            :, 0
-        ].float()
+        kv = self.network.text_encoder.project_kv(seen)
+        logits = torch.empty(len(image), 2)
+        for pack in texts.packs(text, image_of=image):
+            matched = self.network.match(
+                pack.fusion_input, pack.texts, kv.of_images(pack.texts.images)
+            )
+            logits[pack.texts.texts] = matched.float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
     def _attributes(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
@@ -112,14 +113,12 @@ class Comparing:
             [[getattr(thing, a.property) == a.value for a in asked] for thing in things]
         )
         said = [dice.pick(sentences(attribute.name, attribute.is_has_att)) for attribute in asked]
-        tokens = self._tokenizer.batch(said)
-        states = self.network.text_encoder.encode_text(
-            tokens.ids[:, None], padding_mask(tokens.present[:, None])
-        )[:, 0]
+        tokens = [self._tokenizer.ids(text) for text in said]
+        text_features = self.network.encode_texts(tokens, CPU).features
         features = self.network.image_features(
             self.network.vision_encoder(normalised(scenery.crops[rows]))
         )
-        similarity = features @ self.network.text_features(states[:, 0]).T
+        similarity = features @ text_features.T
         # A property at a time: one colour, one shape, one pattern and one size are right.
         losses = []
         for name in dict.fromkeys(attribute.property for attribute in asked):
@@ -148,24 +147,22 @@ class Answering:
 
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         asked = [self._four(scenery, row, dice) for row in rows.tolist()]
-        tokens = self._tokenizer.batch(
-            [pre_question(question.text) for group in asked for question in group]
-        )
+        tokens = [
+            self._tokenizer.ids(pre_question(question.text))
+            for group in asked
+            for question in group
+        ]
         answers = self._tokenizer.batch(
             [f"{question.answer}[SEP]" for group in asked for question in group]
         )
-        ids, present = rows_of(tokens, len(rows))
-        states = self.network.question(normalised(scenery.images[rows]), ids, present).flatten(0, 1)
-        decoder = self.network.text_decoder
-        causal = causal_mask(answers.present[:, None, :-1])
-        memory = decoder.bert.project_kv(states)
-        written = decoder.bert.fuse(
-            decoder.bert.encode_text(answers.ids[:, None, :-1], causal),
-            memory,
-            causal,
-            memory_mask=memory_mask(tokens.present),
+        encoder, decoder = self.network.text_encoder, self.network.text_decoder
+        kv = encoder.project_kv(self.network.vision_encoder(normalised(scenery.images[rows])))
+        image_of = torch.arange(len(rows)).repeat_interleave(self.EACH).tolist()
+        states, present = fused_tokens(encoder, tokens, kv.of_images, image_of, CPU)
+        written = decoder.bert.decode(
+            answers.ids[:, None, :-1], decoder.bert.project_kv(states, present)
         )
-        return _next_words(decoder.cls.predictions(written[:, 0]), answers)
+        return _next_words(decoder.cls.predictions(written.states[:, 0]), answers)
 
     def _four(self, scenery: Scenery, row: int, dice: Dice) -> Sequence[Asked]:
         found = questions(scenery.scenes[row], seed=f"{dice.share()}")
@@ -195,14 +192,21 @@ class Judging:
     def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
         pairs = rows.unflatten(0, (-1, 2))
         said = [self._balanced(scenery, left, right, dice) for left, right in pairs.tolist()]
-        tokens = self._tokenizer.batch([pre_caption(text) for group in said for text, _ in group])
-        ids, present = rows_of(tokens, len(pairs))
-        memory = self.network.project_kv(
-            self.network.vision_encoder(normalised(scenery.images[rows]))
+        tokens = [self._tokenizer.ids(pre_caption(text)) for group in said for text, _ in group]
+        network = self.network
+        kv = network.project_kv(network.vision_encoder(normalised(scenery.images[rows])))
+        both = torch.arange(len(rows)).unflatten(0, (-1, 2))
+        image_of = torch.arange(len(pairs)).repeat_interleave(self.EACH).tolist()
+        cls = fused_cls(
+            network.text_encoder,
+            tokens,
+            lambda some: network.pair_kv(kv, both[some]),
+            image_of,
+            CPU,
         )
-        logits = self.network(memory, torch.arange(len(rows)).unflatten(0, (-1, 2)), ids, present)
+        logits = network.logits(cls)
         truths = torch.tensor([[int(true) for _, true in group] for group in said])
-        return F.cross_entropy(logits.flatten(0, 1), truths.flatten())
+        return F.cross_entropy(logits, truths.flatten())
 
     def _balanced(
         self, scenery: Scenery, left: int, right: int, dice: Dice
@@ -236,13 +240,12 @@ class Describing:
         tokens = self._tokenizer.batch(
             [f"{PROMPT}{pre_caption(text)}[SEP]" for group in said for text in group]
         )
-        ids, present = rows_of(tokens, len(rows))
+        ids, _ = rows_of(tokens, len(rows))
         decoder = self.network.text_decoder
-        memory = decoder.bert.project_kv(
+        images = decoder.bert.project_kv(
             self.network.vision_encoder(normalised(scenery.images[rows]))
         )
-        causal = causal_mask(present[:, :, :-1])
-        states = decoder.bert.fuse(decoder.bert.encode_text(ids[:, :, :-1], causal), memory, causal)
+        states = decoder.bert.decode(ids[:, :, :-1], images).states
         return _next_words(
             decoder.cls.predictions(states.flatten(0, 1)),
             tokens,

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from harness.models.fusion.bert import padding_mask
+from harness.engine.device import Device
+from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
@@ -124,13 +125,11 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
         rows = torch.arange(int(examples.first[scenes[0]]), int(examples.first[scenes[-1] + 1]))
         scene = torch.searchsorted(examples.first, rows, right=True) - 1
         tokens = network.vision_encoder(normalised(examples.images[scenes].to(device)))
-        memory = network.text_encoder.project_kv(tokens[scene - scenes[0]])
-        ids = examples.ids[rows][:, None].to(device)
-        mask = padding_mask(ids > 0)
-        states = network.text_encoder.fuse(
-            network.text_encoder.encode_text(ids, mask), memory, mask
-        )
-        boxes = torch.sigmoid(network.bbox_head(states[:, 0, 0])).cpu()
+        kv = network.text_encoder.project_kv(tokens)
+        texts, image_of = _texts(examples.ids[rows]), (scene - scenes[0]).tolist()
+        on = Device(torch.device(device), "float32")
+        cls = fused_cls(network.text_encoder, texts, kv.of_images, image_of, on)
+        boxes = network.boxes(cls).cpu()
         right.append(overlap(boxes, examples.boxes[scene, examples.target[rows]]) >= 0.5)
     network.train()
     return 100 * torch.cat(right).float().mean().item()
@@ -173,18 +172,19 @@ def _steps(
         optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
     )
     kind, dtype = torch.device(recipe.device).type, getattr(torch, recipe.dtype)
+    device = Device(torch.device(recipe.device), "float32")
     network.train()
     for step in range(1, recipe.steps + 1):
         drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
         grid.clear()
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.project_kv(
-                network.vision_encoder(normalised(drawn.images))
-            )
-            mask = padding_mask(drawn.ids > 0)
-            fused = network.text_encoder.fuse(
-                network.text_encoder.encode_text(drawn.ids, mask), memory, mask
-            )[:, :, 0]
+            encoder = network.text_encoder
+            kv = encoder.project_kv(network.vision_encoder(normalised(drawn.images)))
+            count, each = drawn.ids.shape[:2]
+            image_of = torch.arange(count).repeat_interleave(each).tolist()
+            texts = _texts(drawn.ids.flatten(0, 1))
+            fused = fused_cls(encoder, texts, kv.of_images, image_of, device)
+            fused = fused.unflatten(0, (count, each))
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
             scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
             grounding = box_loss(predicted, drawn.boxes[scene, drawn.target])
@@ -197,6 +197,11 @@ def _steps(
         optimizer.zero_grad()
         rate.step()
         yield step, grounding.item()
+
+
+def _texts(ids: Tensor) -> list[list[int]]:
+    """Return texts [n, T] without their padding."""
+    return [row[row > 0].tolist() for row in ids.cpu()]
 
 
 class _Drawn(NamedTuple):
