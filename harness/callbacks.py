@@ -1,15 +1,16 @@
-"""What long work calls while it runs: how far it is, and what the user should know."""
+"""What long work calls while it runs, to show its progress and to warn the user."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-Report = Callable[[int, int], None]  # how much is done, of how much
-Progress = Callable[
-    [str], AbstractContextManager[Report]
-]  # shows the progress of what it is given the name of
+# Called with (done, total) whenever more is done.
+Report = Callable[[int, int], None]
+# Called with the name of a piece of work; the context shows its progress.
+Progress = Callable[[str], AbstractContextManager[Report]]
+# Called with a sentence for the user.
 Warn = Callable[[str], None]
 
 
 def no_progress(name: str) -> AbstractContextManager[Report]:
-    """Show no progress."""
+    """Show no progress. A `Progress`."""
     return nullcontext(lambda done, total: None)

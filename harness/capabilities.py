@@ -1,6 +1,27 @@
-"""What a model can do, as Protocols: raw text and prepared images in, NumPy out. Tasks and models meet here and nowhere else.
+"""What a model can do, as Protocols. Tasks and models meet here and nowhere else.
 
-Implementing one of them is all it takes to bring in another model family; a task asks for the one it `needs`.
+    Grounder          an expression and its image -> a box
+    Answerer          a question, its image and a list of answers -> one of the answers
+    PairReasoner      a statement and two images -> true or false
+    Captioner         an image -> a caption
+    Retriever         a gallery of images and a list of texts -> scores of their likely pairs
+    AttributeMatcher  images and sentences -> a matrix of similarities
+
+Texts go in raw, images as the model itself prepared them, and NumPy arrays or Python values come
+out. A model family implements the Protocols that it can; each task names the one that it `needs`.
+A grounder of another package, for example, is any object like this one:
+
+    class CentreGrounder:
+        protocol, device, provenance = "centre|224px", "cpu", {}
+
+        def prepare(self, image):
+            return np.asarray(image.convert("RGB").resize((224, 224)))
+
+        def ground(self, images, expressions, image_of):
+            return np.full((len(expressions), 4), 0.5, dtype=np.float32)
+
+A model may offer more: `Tokenizing` below, and `harness.workload.CostModel`. Where a batch does
+not fit into memory, it raises `harness.errors.MemoryFull` and is called again with smaller ones.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -17,50 +38,60 @@ class Model(Protocol):
 
     @property
     def protocol(self) -> str:
-        """What the model does to its inputs and which head answers, e.g. `bbox|384px|bicubic|30-words`: whatever can move a number."""
+        """Everything in the model's inputs and heads that can move a number.
+
+        For example `bbox|384px|bicubic|30-words`. Results of different protocols are never
+        compared.
+        """
         ...
 
     @property
     def device(self) -> str:
-        """The kind of device it computes on, `cpu` or `cuda (NVIDIA H200)`: another kind may move the last digits of a number."""
+        """The kind of device it computes on: `cpu`, or `cuda (NVIDIA H200)`.
+
+        Another kind may move the last digits of a predicted number.
+        """
         ...
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """What the model was made of beside its weight file, e.g. the hash of its vocabulary: as much a part of it as the weights."""
+        """Everything beside the weight file that makes up the model, in JSON's types.
+
+        For example the SHA-256 of its vocabulary. It identifies the model as the weights do.
+        """
         ...
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image as the model wants it, [R, R, 3]. Called from several threads at once."""
+        """Return an image [R, R, 3] as the model takes it. Called from several threads at once."""
         ...
 
 
 @runtime_checkable
 class Tokenizing(Protocol):
-    """A model that tells which tokens it makes of a text. No task needs it: it is for the fingerprint of a run's inputs."""
+    """A model that shows its tokens, for the fingerprint of a run's inputs. No task needs it."""
 
     def token_ids(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
-        """Return the tokens of each text as the model reads it: cleaned, and cut where it cuts."""
+        """Return the token ids of each text as the model reads it: cleaned and truncated."""
         ...
 
 
 @runtime_checkable
 class Grounder(Model, Protocol):
-    """A model that finds what an expression refers to."""
+    """A model that locates what an expression refers to."""
 
     def ground(
         self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Return a box for each expression, [N, 4], as (cx, cy, w, h) in 0..1 of the whole image.
+        """Return a box [N, 4] for each expression, as (cx, cy, w, h) in 0..1 of the whole image.
 
-        `images` [M, R, R, 3] come from `prepare`; expression n is about `images[image_of[n]]`.
+        Expression n is about `images[image_of[n]]`, of images [M, R, R, 3].
         """
         ...
 
 
 @runtime_checkable
 class Answerer(Model, Protocol):
-    """A model that answers questions about images from a list of answers."""
+    """A model that answers questions about images with one of a list of answers."""
 
     def answer(
         self,
@@ -71,7 +102,11 @@ class Answerer(Model, Protocol):
         answers: Sequence[str],
         shortlist: int,
     ) -> Sequence[int]:
-        """Return the best answer to each question, [N], as an index into `answers`; the likeliest `shortlist` are looked at closely."""
+        """Return the best answer to each question [N], as an index into `answers`.
+
+        The `shortlist` answers with the likeliest first tokens are ranked in full. Question n is
+        about `images[image_of[n]]`, of images [M, R, R, 3].
+        """
         ...
 
 
@@ -82,7 +117,10 @@ class PairReasoner(Model, Protocol):
     def judge(
         self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
     ) -> Sequence[bool]:
-        """Return whether each statement, [N], is true of its images: `images_of` [N, 2] are the left and the right one."""
+        """Return whether each statement [N] is true.
+
+        `images_of` [N, 2] are the indices of its left and right image in images [M, R, R, 3].
+        """
         ...
 
 
@@ -91,15 +129,18 @@ class Captioner(Model, Protocol):
     """A model that describes images."""
 
     def caption(self, images: NDArray[np.uint8]) -> Sequence[str]:
-        """Return a caption for each image, [M]."""
+        """Return a caption for each of the images [M, R, R, 3]."""
         ...
 
 
 class Matches(NamedTuple):
-    """What was seen of one image of a gallery: `texts` [n] compared with it, by index, and their scores [n].
+    """The texts [n] that one image of a gallery was compared with, and their scores [n].
 
-    `itc` is the similarity of features (image-text contrast), `itm` the logit that the text tells of the image (image-text matching).
-    Among the texts are the image's own shortlist, and those texts that have the image in theirs.
+    image  index of the image in the whole gallery
+    texts  indices of the texts: the image's own shortlist, and every text whose shortlist
+           contains the image
+    itc    image-text contrast: the similarity of the features
+    itm    image-text matching: the logit that the text describes the image
     """
 
     image: int
@@ -109,10 +150,11 @@ class Matches(NamedTuple):
 
 
 class Gallery(NamedTuple):
-    """Images to be compared with texts, of which each process of a run has its share.
+    """The images that this process encodes, of a gallery shared by all processes of a run.
 
-    `images` yields that share in batches: their numbers in the whole gallery, and the images [M, R, R, 3]. `gather` returns what each
-    process gives it, in the same order everywhere.
+    `images` yields batches: indices in the whole gallery, and the images [M, R, R, 3].
+    `all_gather` exchanges a value with the other processes: it returns the value of each, in
+    order of rank. After the first call the gallery cannot be streamed again.
     """
 
     images: Iterable[tuple[Sequence[int], NDArray[np.uint8]]]
@@ -121,24 +163,25 @@ class Gallery(NamedTuple):
 
 @runtime_checkable
 class Retriever(Model, Protocol):
-    """A model that compares every image of a gallery with every text."""
+    """A model that compares the images of a gallery with texts."""
 
     def retrieve(
         self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
     ) -> Iterator[Matches]:
-        """Yield the matches of each image in `wanted` (numbers of this process's share), in order.
+        """Yield the matches of each image of this process's shard whose index is in `wanted`.
 
-        `shortlist` is how many texts of an image, and images of a text, are looked at closely: of the whole gallery, and all texts.
+        The `shortlist` most similar texts of each image, and images of each text, are re-ranked by
+        the matching head. Both shortlists are drawn from the whole gallery and from all texts.
         """
         ...
 
 
 @runtime_checkable
 class AttributeMatcher(Model, Protocol):
-    """A model that says how well sentences describe images."""
+    """A model that compares images with sentences."""
 
     def similarity(
         self, images: NDArray[np.uint8], sentences: Sequence[str]
     ) -> NDArray[np.float32]:
-        """Return a score for each image and sentence, [M, S]."""
+        """Return the similarity [M, S] of each of the images [M, R, R, 3] and each sentence."""
         ...

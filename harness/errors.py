@@ -1,6 +1,16 @@
-"""What can go wrong, as a small tree; each kind ends the command with its own exit code.
+"""What can go wrong, as a small tree. Each kind of error ends the command with its own exit code.
 
-A message says what is wrong, where (file, line, id), and what to do next. Any other exception that a user gets to see is a bug of ours.
+    HarnessError            4   the run failed
+    ├── UsageError          2   the command line names something that does not exist
+    ├── DataError           3   a file of the user does not follow its format
+    │   ├── MissingError        files, weights or packages are absent
+    │   └── CheckpointError     a checkpoint cannot be used
+    │       └── CapabilityError     its model cannot do what the task needs
+    ├── MemoryFull          4   a batch does not fit into memory; a smaller one may
+    └── IdentityError       4   a prediction file or record belongs to another run
+
+A message says what is wrong, where (file, line, id), and what to do next. Any other exception that
+reaches the user is a bug of this project.
 """
 
 from collections.abc import Iterable
@@ -8,29 +18,42 @@ from difflib import get_close_matches
 
 
 class HarnessError(Exception):
-    """The run could not be carried out."""
+    """The run failed."""
 
     exit_code = 4
 
 
 class UsageError(HarnessError):
-    """The command line asks for something that does not exist."""
+    """The command line names something that does not exist."""
 
     exit_code = 2
 
 
 class DataError(HarnessError):
-    """A file that the user has to provide is not as its format says; names the file and the item in it."""
+    """A file of the user does not follow its format. The message names the file and the item."""
 
     exit_code = 3
 
 
 class MissingError(DataError):
-    """Files, weights or packages that the command needs are not on this machine; says what to get from where."""
+    """Files, weights or packages are absent on this machine.
+
+    Each of the `items` is one message: what is missing, and where to get it. Several of them are
+    listed below their number.
+    """
+
+    def __init__(self, *items: str) -> None:
+        super().__init__(*items)
+        self.items = items
+
+    def __str__(self) -> str:
+        if len(self.items) == 1:
+            return self.items[0]
+        return "\n  ".join([f"missing ({len(self.items)}):", *self.items])
 
 
 class CheckpointError(DataError):
-    """A checkpoint cannot be used: unreadable, unsafe, incomplete, or for another head or resolution."""
+    """A checkpoint is unreadable, unsafe, incomplete, or made for another head or resolution."""
 
 
 class CapabilityError(CheckpointError):
@@ -46,7 +69,11 @@ class IdentityError(HarnessError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a clause that offers the known names closest to `name`, or all of them if none is close."""
+    """Return a clause that offers the known names closest to `name`, or all of them if none is.
+
+    >>> nearest("refcoco", ["vqav2", "refcoco+"])
+    '; did you mean refcoco+?'
+    """
     known = sorted(known)
     close = get_close_matches(name.lower(), known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; known are: {', '.join(known)}"

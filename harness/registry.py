@@ -1,29 +1,41 @@
-"""Find tasks and model families by name: the ones of this project, and those that other packages register as entry points.
+"""Find tasks and model families by name: those of this project, and those of other packages.
 
-A package adds a task with an entry point in the group `xvlm_eval.tasks` (name -> Task subclass), and a model family in `xvlm_eval.models`
-(name -> function like `harness.models.xvlm.load.load`).
+A package registers a task by an entry point of the group `xvlm_eval.tasks` (name -> subclass of
+Task), and a model family by one of `xvlm_eval.models` (name -> a function like
+`harness.models.xvlm.load.load`):
+
+    [project.entry-points."xvlm_eval.tasks"]
+    chess = "somebodys:Chess"
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
-import tasks
-from harness.checkpoints import Weights, plain
-from harness.errors import UsageError, nearest
+from harness.checkpoints import Weights, normalise_name
+from harness.dataset import Count
+from harness.errors import MissingError, UsageError, nearest
 from harness.task import Task
 
 FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
-DESCRIPTIONS = {"xvlm": "harness.models.xvlm.audit:audit"}  # what a family says of a weight file
+DESCRIPTIONS = {"xvlm": "harness.models.xvlm.audit:audit"}  # how a family describes a weight file
+ALL = "all"  # stands for every task
 
 
 class Description(Protocol):
     """What a weight file holds, and whether it can be evaluated."""
 
     @property
-    def fits(self) -> bool: ...
+    def fits(self) -> bool:
+        """Whether some task can be evaluated with it."""
+        ...
+
     def as_json(self) -> Mapping[str, Any]:
         """Return everything in JSON's types, for machines."""
         ...
@@ -33,73 +45,136 @@ class Description(Protocol):
         ...
 
 
-Loader = Callable[
-    ..., Any
-]  # (weights: Weights, needs: type, device: str, dtype: str) -> a model with that capability
+# (weights: Weights, needs: type, device: str, dtype: str) -> a model with the capability `needs`
+Loader = Callable[..., Any]
 
 
 def task_names() -> list[str]:
-    """Return the names of all tasks, ours first."""
-    return [*tasks.TASKS, *(point.name for point in entry_points(group="xvlm_eval.tasks"))]
+    """Return the names of all tasks, those of this project first."""
+    return [*_own_tasks(), *(point.name for point in entry_points(group="xvlm_eval.tasks"))]
 
 
 def find_task(name: str) -> Task:
-    """Return the task of a name; `_`, `-` and case do not matter. Raises UsageError that offers the nearest names."""
-    wanted = plain(name)
-    for known, target in tasks.TASKS.items():
-        if plain(known) == wanted:
+    """Return the task of a name, in which `_`, `-` and case do not matter.
+
+    Raises UsageError that offers the nearest names.
+    """
+    wanted = normalise_name(name)
+    for own_name, target in _own_tasks().items():
+        if normalise_name(own_name) == wanted:
             return _imported(target)()
     for point in entry_points(group="xvlm_eval.tasks"):
-        if plain(point.name) == wanted:
+        if normalise_name(point.name) == wanted:
             return point.load()()
     raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
 
 
-def find_tasks(names: Sequence[str]) -> list[Task]:
-    """Return the tasks of these words, each once: names, several in one word (`a,b`), or `all`. Raises UsageError where there are none."""
-    words = [word for name in names for word in name.split(",") if word]
-    if any(word.lower() == "all" for word in words):
-        words = task_names()
-    if not words:
+def find_tasks(words: Sequence[str]) -> list[Task]:
+    """Return the tasks that `words` name, each once: `a`, `a,b` or `all`.
+
+    Raises UsageError where they name none.
+    """
+    names = task_names() if wants_all(words) else _names(words)
+    if not names:
         raise UsageError("--task is needed: a name, several of them, or all")
-    return list({task.name: task for task in map(find_task, words)}.values())
+    return list({task.name: task for task in map(find_task, names)}.values())
 
 
-def find_splits(task: Task, names: Sequence[str]) -> list[str]:
-    """Return the splits of these words, each once; all of the task's where there are none."""
-    words = [word for name in names for word in name.split(",") if word]
-    return list(dict.fromkeys(find_split(task, word) for word in words)) or list(task.splits)
+def wants_all(words: Sequence[str]) -> bool:
+    """Return whether one of the words for tasks is `all`."""
+    return any(name.lower() == ALL for name in _names(words))
+
+
+def find_splits(task: Task, words: Sequence[str]) -> list[str]:
+    """Return the splits of a task that `words` name, each once; all of them for no word."""
+    splits = dict.fromkeys(find_split(task, name) for name in _names(words))
+    return list(splits) or list(task.splits)
 
 
 def find_split(task: Task, name: str) -> str:
-    """Return a split of a task by name; `_`, `-` and case do not matter."""
+    """Return the split of a name, in which `_`, `-` and case do not matter.
+
+    Raises UsageError that offers the nearest names.
+    """
     for split in task.splits:
-        if plain(split) == plain(name):
+        if normalise_name(split) == normalise_name(name):
             return split
     raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
 
 
+def official_counts() -> dict[str, dict[str, Count]]:
+    """Return the official number of samples, by task and by split, in the order of the splits.
+
+    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    """
+    counts: dict[str, dict[str, Count]] = {}
+    for task in map(find_task, task_names()):
+        by_split = task.dataset.counts
+        official = {
+            split: by_split[split]["samples"]
+            for split in task.splits
+            if "samples" in by_split.get(split, {})
+        }
+        if official:
+            counts[task.name] = official
+    return counts
+
+
 def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
-    """Load weights as a model with the capability `needs`. Raises CheckpointError where they cannot be."""
+    """Load weights as a model with the capability `needs`.
+
+    Raises UsageError for an unknown family, CheckpointError for weights that cannot be used.
+    """
+    load: Loader
     if weights.family in FAMILIES:
-        load: Loader = _imported(FAMILIES[weights.family])
+        load = _imported(FAMILIES[weights.family])
     else:
-        found: Sequence[Any] = [
-            point
-            for point in entry_points(group="xvlm_eval.models")
-            if point.name == weights.family
-        ]
-        if not found:
+        points = entry_points(group="xvlm_eval.models", name=weights.family)
+        if not points:
             raise UsageError(
                 f"{weights.name}: no package registers the model family {weights.family!r}"
             )
-        load = found[0].load()
+        load = next(iter(points)).load()
     return load(weights, needs=needs, device=device, dtype=dtype)
 
 
 def describe(path: Path, *, family: str = "xvlm") -> Description:
-    """Say what a weight file holds. Raises CheckpointError for a file that is no checkpoint of the family at all."""
+    """Describe a weight file. Raises CheckpointError for a file that is not a checkpoint at all."""
     return _imported(DESCRIPTIONS[family])(path)
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [name for word in words for name in word.split(",") if name]
+
+
+def _own_tasks() -> Mapping[str, str]:
+    """Return name -> `module:class` of the tasks of this project."""
+    tasks: Mapping[str, str] = own_package("tasks").TASKS
+    return tasks
+
+
+def own_package(name: str) -> ModuleType:
+    """Import the top-level package `name` that lies beside `harness`, even if sys.path has another.
+
+    `tasks` is a common name: a user's own `tasks.py` may come first on sys.path. Raises
+    MissingError if that one is imported already.
+    """
+    root = Path(__file__).resolve().parents[1]
+    module = sys.modules.get(name)
+    if module is None:
+        spec = PathFinder.find_spec(name, [str(root)])
+        if spec is None or spec.loader is None:
+            raise MissingError(f"{root / name}: no such package; install xvlm-eval again")
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    folders = [Path(folder).resolve() for folder in getattr(module, "__path__", [])]
+    if folders != [root / name]:
+        raise MissingError(
+            f"{module.__file__ or name}: shadows the package {name!r} of xvlm-eval in "
+            f"{root / name}; rename it, or keep its folder out of PYTHONPATH and of the folder "
+            "that Python is started in"
+        )
+    return module
 
 
 def _imported(target: str) -> Any:

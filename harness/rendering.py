@@ -1,21 +1,21 @@
-"""Turn rows into tables that people and machines read: terminal, Markdown, CSV, LaTeX, HTML, JSON."""
+"""Render rows as tables for people (terminal, Markdown, LaTeX, HTML) and machines (CSV, JSON)."""
 
+import csv
+import html
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas
+MISSING = "–"  # the cell of a value that a row lacks; empty in CSV, null in JSON
 
-MISSING = "–"
-
-Row = dict[str, Any]  # one line of a table, by the names that its JSON has
+Row = dict[str, Any]  # one line of a table: column key -> value, at full precision
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a title. `rows` hold full precision; `columns` (key -> heading) are what people are shown."""
+    """Rows under a title; `columns` maps the keys that are shown to their headings."""
 
     title: str
     rows: Sequence[Row]
@@ -23,43 +23,47 @@ class Table:
 
 
 def render(tables: Sequence[Table], format: str) -> str:
-    """Return tables as text: `terminal`, `md`, `latex` or `html`. (CSV and JSON are made from rows, for machines.)"""
-    return "\n\n".join(_as_text(table, format) for table in tables)
+    """Return tables as text in a format: `terminal`, `md`, `latex` or `html`."""
+    return "\n\n".join(_render_table(table, format) for table in tables)
 
 
 def render_csv(table: Table) -> str:
-    """Return one table as CSV: every digit, empty cells where nothing was measured."""
-    return str(_frame(table, precise=True).to_csv(index=False)).rstrip("\n")
+    """Return one table as CSV: every digit of a number, nothing for a missing value."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.columns.values())
+    for row in table.rows:
+        writer.writerow([_exact_text(row.get(key)) for key in table.columns])
+    return file.getvalue().rstrip("\n")
 
 
 def render_json(content: dict[str, Any]) -> str:
-    """Return rows as JSON, at full precision, null where nothing was measured."""
+    """Return content as indented JSON, numbers at full precision; ValueError for NaN."""
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _as_text(table: Table, format: str) -> str:
-    from tabulate import tabulate
+def _render_table(table: Table, format: str) -> str:
+    from tabulate import tabulate  # imported here: CSV and JSON do without it
 
     table = _without_empty_columns(table)
-    frame = _frame(table, precise=False)
-    plain: dict[str, Any] = {
-        "headers": "keys",
-        "showindex": False,
-        "disable_numparse": True,
-        "colalign": [_align(table, key) for key in table.columns],
-    }
+    cells = [[_rounded_text(key, row.get(key)) for key in table.columns] for row in table.rows]
+    headings = list(table.columns.values())
+    alignment = [_alignment(table, key) for key in table.columns]
+    options: dict[str, Any] = {"disable_numparse": True, "colalign": alignment}
     if format == "terminal":
-        return f"{table.title}\n{tabulate(frame, tablefmt='simple', **plain)}"
+        return f"{table.title}\n{tabulate(cells, headings, tablefmt='simple', **options)}"
     if format == "md":
-        escaped = frame.map(_cell_of_markdown).rename(columns=_cell_of_markdown)
-        return f"### {table.title}\n\n{tabulate(escaped, tablefmt='pipe', **plain)}"
+        cells = [[_escape_markdown(cell) for cell in row] for row in cells]
+        headings = [_escape_markdown(heading) for heading in headings]
+        return f"### {table.title}\n\n{tabulate(cells, headings, tablefmt='pipe', **options)}"
     if format == "latex":
-        return f"% {table.title}\n{tabulate(frame, tablefmt='latex_booktabs', **plain)}"
-    return f"<h3>{_escaped(table.title)}</h3>\n{frame.to_html(index=False, border=0)}"
+        return f"% {table.title}\n{tabulate(cells, headings, tablefmt='latex_booktabs', **options)}"
+    body = tabulate(cells, headings, tablefmt="html", **options)
+    return f"<h3>{html.escape(table.title)}</h3>\n{body}"
 
 
 def _without_empty_columns(table: Table) -> Table:
-    """Leave out what no row has, but for the measured value: that nothing was measured is worth a column."""
+    """Drop the columns in which no row has a value, except `measured`: its absence is news."""
     columns = {
         key: heading
         for key, heading in table.columns.items()
@@ -68,39 +72,30 @@ def _without_empty_columns(table: Table) -> Table:
     return replace(table, columns=columns)
 
 
-def _frame(table: Table, *, precise: bool) -> "pandas.DataFrame":
-    """Return the columns that people see, as strings; `precise` keeps every digit (for CSV)."""
-    import pandas
-
-    rows = [
-        [_text(key, row.get(key), precise=precise) for key in table.columns] for row in table.rows
-    ]
-    return pandas.DataFrame(rows, columns=list(table.columns.values()), dtype=str)
-
-
-def _text(key: str, value: Any, *, precise: bool) -> str:
+def _rounded_text(key: str, value: Any) -> str:
+    """Return a value for people: two decimals, a sign for a `delta`, `low to high` for a pair."""
     if value is None:
-        return "" if precise else MISSING
+        return MISSING
     if isinstance(value, tuple | list):
-        return (
-            " ".join(_text(key, item, precise=precise) for item in value)
-            if precise
-            else f"{value[0]:.2f} to {value[1]:.2f}"
-        )
-    if isinstance(value, float) and not precise:
+        low, high = value
+        return f"{low:.2f} to {high:.2f}"
+    if isinstance(value, float):
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)
 
 
-def _cell_of_markdown(text: str) -> str:
+def _exact_text(value: Any) -> str:
+    """Return a value for machines: every digit, and a space between the bounds of an interval."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple | list):
+        return " ".join(_exact_text(item) for item in value)
+    return str(value)
+
+
+def _escape_markdown(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _align(table: Table, key: str) -> str:
+def _alignment(table: Table, key: str) -> str:
     return "right" if any(type(row.get(key)) in (int, float) for row in table.rows) else "left"
-
-
-def _escaped(text: str) -> str:
-    import html
-
-    return html.escape(text)

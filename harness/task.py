@@ -1,10 +1,18 @@
-"""What a benchmark is, seen from the harness: rows of official annotation files in, samples out; predictions in, metrics out.
+"""What a benchmark is: official annotation files in, samples out; predictions in, metrics out.
 
-Read this first, then `capabilities.py`, then `evaluate.py`. A task never sees pixels and never imports torch.
+Read this first, then `capabilities.py`, then `running/evaluate.py`. A task goes through a run in
+three steps, each of them one method:
+
+    samples = task.load(data, "val")                 # annotation files -> samples
+    predictions = task.predict(model, batch)         # a batch of samples -> one call of the model
+    scores = task.score(samples, predictions)        # predictions by id -> the official metrics
+
+In between, the runner decodes images, forms batches, and stores every prediction on disk. A task
+never sees a file name of its output, a pixel, or torch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +21,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.capabilities import Gallery
+from harness.dataset import Dataset
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
@@ -20,13 +30,17 @@ from harness.statistics.interval import Interval
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
-Prediction = Any  # what one sample's prediction is, in JSON's types
+Prediction = Any  # the prediction for one sample, in JSON's types: a string, a box, ...
 SampleId = int | str
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One unit of prediction. Adapters add fields in the dataset's own words; text is byte for byte the annotation."""
+    """One unit of prediction: a question, a statement, an image to describe.
+
+    Tasks subclass it and add fields in the dataset's own words. Texts are byte for byte those of
+    the annotation file.
+    """
 
     id: SampleId
     images: tuple[View, ...]
@@ -34,9 +48,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples and their images, each distinct image once.
+    """Samples with their images, each distinct image once.
 
-    `images` [M, R, R, 3] are as the model prepared them; row n's p-th image is `images[image_of[n, p]]`.
+    `images` [M, R, R, 3] were prepared by the model; the p-th image of sample n is
+    `images[image_of[n, p]]`. Three questions about two images, for example:
+
+        samples   [Question(1), Question(2), Question(3)]
+        images    [2, 384, 384, 3]
+        image_of  [[0], [0], [1]]
     """
 
     samples: Sequence[Any]
@@ -45,37 +64,15 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a process is to predict: all samples, which of its share of them still lack a prediction, and how to load that share in batches.
-
-    `gather` returns what each process of the run gives, for tasks whose samples are compared with one another.
-    """
-
-    samples: Sequence[Any]
-    lacking: frozenset[SampleId]
-    batches: Callable[[bool], Iterator[Batch]]
-    all_gather: Callable[[Any], list[Any]]
-
-    def to_do(self) -> Iterator[Batch]:
-        """Yield the batches in which a sample lacks its prediction, whole: what shares a batch may move the last digits of a float."""
-        return self.batches(False)
-
-    def everything(self) -> Iterator[Batch]:
-        """Yield all batches of this process: for tasks whose samples are compared with one another."""
-        return self.batches(True)
-
-
-Answered = Sequence[tuple[SampleId, Prediction]]
-
-
-@dataclass(frozen=True)
 class Scores:
-    """What came out, in percent or as the benchmark's own score.
+    """The result of scoring, in percent or in the benchmark's own unit.
 
-    `metrics` by name; `statistics`, by the same names, what each unit contributed to them: intervals and comparisons are made of it.
-    `by_sample` is what each sample got, in order, more is better: which changes matter is told by its first entry, then by the next.
-    `breakdown` (kind -> name -> value) is for parts of the split and for other protocols; `not_run` says of a metric that could not be
-    computed why.
+    metrics     name -> value: the numbers of a record
+    statistics  name -> contribution of each unit to that metric, for intervals and tests
+    by_sample   name -> value of each sample, in order of the samples; higher is better. Changed
+                samples are ranked by the first entry, ties by the next
+    breakdown   kind -> name -> value: parts of the split, and other scoring protocols
+    not_run     name -> reason, for a metric that could not be computed
     """
 
     metrics: Mapping[str, float]
@@ -95,11 +92,43 @@ class Scores:
 
 
 class Task(ABC):
-    """A benchmark by its official protocol. One subclass per benchmark, in `tasks/`; subclasses hold no state.
+    """A benchmark by its official protocol: one subclass per benchmark, in `tasks/`, without state.
 
-    `version` is raised whenever a change can move a number. `needs` is the capability (a Protocol of `capabilities.py`) that predicts.
-    `protocol` says what is done to the predictions; what a record must say to stand beside the paper is in `results/paper.yaml`. The truths
-    of `hidden` splits are known to a `server` only: a run ends in a file to upload, and its record waits for the number.
+    name      in the command line, in records and in file names
+    version   raised with every change that can move a number
+    splits    in the order of the publication
+    primary   the metric that the benchmark is known for
+    needs     the capability that predicts: a Protocol of `capabilities.py`
+    protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
+              `results/paper.yaml` says which protocols compare with the paper
+    hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
+              its record waits for the server's number
+    dataset   the published facts about its files: origins, hashes, official counts
+
+    The smallest task that does something:
+
+        class Colours(Task):
+            name, version, splits, primary = "colours", 1, ("test",), "accuracy"
+            needs, protocol = Captioner, "exact-match"
+
+            def files(self, split):
+                return (LIST, IMAGES)
+
+            def load(self, data, split):
+                return read_colours(data.path(LIST), data.place(IMAGES))
+
+            def predict(self, model, batch):
+                return model.caption(batch.images[batch.image_of[:, 0]])
+
+            def fallback_prediction(self, sample):
+                return ""
+
+            def score(self, samples, predictions):
+                correct = [100.0 * (predictions[s.id] == s.colour) for s in samples]
+                return Scores({"accuracy": sum(correct) / len(correct)})
+
+            def score_official(self, samples, path):
+                return self.score(samples, read_json(path))
     """
 
     name: ClassVar[str]
@@ -110,49 +139,57 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    dataset: ClassVar[Dataset] = Dataset()
+
+    # Before a run
 
     @abstractmethod
     def files(self, split: str) -> Sequence[Needed]:
         """Name the files and folders that `split` needs, and where people get them."""
 
     def check_environment(self) -> None:  # noqa: B027  (most tasks need nothing)
-        """Raise MissingError where what scoring needs is not on this machine: better before hours of predicting than after."""
+        """Raise MissingError where a program that scoring needs is absent.
+
+        Called before the first prediction, not hours later.
+        """
 
     @abstractmethod
     def load(self, data: DataFolder, split: str) -> Sequence[Any]:
-        """Read the samples of `split`, in the order of the annotation file. Raises DataError for anything not as the format says."""
+        """Return the samples of `split` in the order of the annotation file.
+
+        Raises DataError for anything that does not follow the format.
+        """
 
     def counts(self, samples: Sequence[Any]) -> Mapping[str, int]:
-        """Count what publications tell of a split, in the dataset's words: `samples` and `images`, and what a task adds."""
+        """Count what publications report about a split, in the dataset's words.
+
+        By default `samples` and distinct `images`.
+        """
         return {
             "samples": len(samples),
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
 
     def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """Say what of a sample does not fit its images, of these widths and heights in pixels; None where all does."""
+        """Return how a sample contradicts its images, of these (width, height) in pixels.
+
+        None where it does not.
+        """
         return None
 
-    def texts(self, sample: Any) -> Sequence[str]:
-        """Return the texts that a sample puts to the model; none, unless a task says which."""
-        return ()
+    def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
+        """Return X-VLM's own lists of these samples (by split), by file name; by default none.
 
-    def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
-        """Ask the model once for all samples of a batch; returns one prediction a sample, in JSON's types."""
-        raise TypeError(f"{self.name} does not predict batch by batch")
-
-    def answer(self, model: Any, work: Work) -> Iterator[Answered]:
-        """Yield predictions as they are made: batch by batch, unless a task compares its samples with one another."""
-        for batch in work.to_do():
-            yield [
-                (sample.id, prediction)
-                for sample, prediction in zip(
-                    batch.samples, self.predict(model, batch), strict=True
-                )
-            ]
+        The names are relative to the folder `data/finetune` of the authors' code, the lists are in
+        JSON's types.
+        """
+        return {}
 
     def workload(self, samples: Sequence[Any]) -> Workload:
-        """Say how much the samples ask of a model; unless a task says otherwise, every distinct image once, looked at once a sample."""
+        """Return how much the samples ask of a model.
+
+        By default every distinct image is encoded once, and each sample is one image-text pair.
+        """
         images = len({view for sample in samples for view in sample.images})
         texts = [text for sample in samples for text in self.texts(sample)]
         return Workload(
@@ -163,22 +200,27 @@ class Task(ABC):
             texts=texts,
         )
 
-    def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
-        """Return what the server of the hidden splits wants to be uploaded, in JSON's types."""
-        raise TypeError(f"{self.name} has no hidden split")
+    def texts(self, sample: Any) -> Sequence[str]:
+        """Return the texts of a sample that the model reads; by default none."""
+        return ()
 
-    def pending_scores(self) -> Scores:
-        """Return the scores of a hidden split: none yet, and what to do with the submission."""
-        return Scores(
-            {},
-            not_run={
-                self.primary: f"the truths are hidden; upload the submission to {self.server}"
-            },
-        )
+    # Prediction
+
+    def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
+        """Return the prediction for each sample of a batch, by one call of the model.
+
+        Every task but a GalleryTask implements it.
+        """
+        raise TypeError(f"{self.name} does not predict batch by batch")
 
     @abstractmethod
     def fallback_prediction(self, sample: Any) -> Prediction:
-        """Return a prediction that is wrong: it stands for a sample that could not be predicted."""
+        """Return a wrong prediction: it stands for a sample whose image cannot be read.
+
+        For samples of a `hidden` split it may use their id only, as `submission`.
+        """
+
+    # Scoring
 
     @abstractmethod
     def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:
@@ -186,4 +228,36 @@ class Task(ABC):
 
     @abstractmethod
     def score_official(self, samples: Sequence[Any], path: Path) -> Scores:
-        """Score a file in the benchmark's own result format. Raises DataError where it does not hold one prediction for every sample."""
+        """Score a file in the benchmark's own result format.
+
+        Raises DataError where it does not hold exactly one prediction for every sample.
+        """
+
+    def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
+        """Return the file to upload for a `hidden` split, in JSON's types.
+
+        It may use the ids of the samples only: `import-score` rebuilds it without annotations.
+        """
+        raise TypeError(f"{self.name} has no hidden split")
+
+    def pending_scores(self) -> Scores:
+        """Return the scores of a `hidden` split: no metric yet, and where to upload."""
+        reason = f"the truths are hidden; upload the submission to {self.server}"
+        return Scores({}, not_run={self.primary: reason})
+
+
+class GalleryTask(Task):
+    """A benchmark that compares its samples with one another: every image with every text.
+
+    Such samples cannot be predicted batch by batch. The runner streams the images of the whole
+    gallery to the model, and the task turns what the model returns into predictions.
+    """
+
+    @abstractmethod
+    def predict_gallery(
+        self, model: Any, samples: Sequence[Any], gallery: Gallery, wanted: Container[int]
+    ) -> Iterator[tuple[SampleId, Prediction]]:
+        """Yield (id, prediction) for the samples whose index is in `wanted`.
+
+        `samples` are all samples of the run; `gallery` holds the images of this process's shard.
+        """

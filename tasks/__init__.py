@@ -1,4 +1,7 @@
-"""The benchmarks, one file each. This is their table of contents: name -> where the adapter is (imported when asked for)."""
+"""The benchmarks, one file each, with all that is known of their files.
+
+This table of contents maps names to task classes, which are imported on demand.
+"""
 
 TASKS = {
     "vqav2": "tasks.vqav2:VQAv2",

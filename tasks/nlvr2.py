@@ -1,24 +1,80 @@
-"""NLVR2: is a statement true of two images?
+"""NLVR2: is a statement true of a pair of images?
 
-Data: lil-lab/nlvr (Suhr et al. 2019, arXiv 1811.00491); "test" of papers is test1, test-P. Protocol: accuracy over examples, and
-consistency over groups of pairs with one statement, by `nlvr2/eval/metrics.py`. Images of the official package: `dev/*.png`, `test1/*.png`.
+Data: lil-lab/nlvr; the "test" of papers is test1 (test-P). Protocol: accuracy over examples, and
+consistency over groups of image pairs that share a statement, by `nlvr2/eval/metrics.py`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.capabilities import PairReasoner
+from harness.dataset import CC_BY, Dataset, Digest, Origin
 from harness.errors import DataError
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.nlvr2 import read_flat_statements, read_lines
-from harness.formats.submissions import matched, read_verdicts
+from harness.formats.submissions import match_predictions, read_labels
+from harness.images import image_file
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
-ORIGINAL = {"dev": "dev", "test": "test1"}  # what the original calls a split
+ORIGINAL = {"dev": "dev", "test": "test1"}  # split -> its name in the official files
+
+NLVR = "lil-lab/nlvr, commit 18924841, nlvr2/data"
+DIGESTS = {
+    "dev.json": Digest(
+        "sha256", "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88", NLVR
+    ),
+    "test1.json": Digest(
+        "sha256", "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec", NLVR
+    ),
+}
+
+
+def _annotations(name: str, *, size: int) -> Origin:
+    return Origin(
+        name=name,
+        url=f"https://raw.githubusercontent.com/lil-lab/nlvr/master/nlvr2/data/{name}",
+        instructions="https://github.com/lil-lab/nlvr, folder nlvr2/data",
+        format="file",
+        licence=CC_BY,
+        members={name: f"nlvr2/{name}"},
+        size=size,
+        sha256=DIGESTS[name].value,
+    )
+
+
+ANNOTATION_FILES = (
+    _annotations("dev.json", size=3_762_423),
+    _annotations("test1.json", size=3_780_579),
+)
+IMAGE_PACKAGE = Origin(
+    name="nlvr2 images",
+    url=None,
+    instructions="the form linked at https://lil.nlp.cornell.edu/nlvr/ "
+    "(answered by mail, within about a week)",
+    format="folder",
+    licence="research only",
+    members={"dev/": "images/nlvr2/dev", "test1/": "images/nlvr2/test1"},
+)
+
+DATASET = Dataset(
+    citation="Suhr et al. 2019, A Corpus for Reasoning about Natural Language Grounded in "
+    "Photographs, arXiv 1811.00491",
+    origins=(*ANNOTATION_FILES, IMAGE_PACKAGE),
+    digests=DIGESTS,
+    # Counted in the files.
+    counts={
+        "dev": {"samples": 6_982, "pairs": 4_051, "groups": 2_018, "true": 3_551},
+        "test": {"samples": 6_967, "pairs": 4_041, "groups": 1_995, "true": 3_558},
+    },
+    no_hub="the copies on the hub hold only the balanced and unbalanced subsets, "
+    "not the whole splits",
+    image_note="NLVR2's are called PNG",
+)
+
 STATEMENTS = {
     split: Needed(
         tuple(f"{folder}/{original}.json" for folder in ("nlvr2", "nlvr2/data", "nlvr/nlvr2/data"))
@@ -26,7 +82,7 @@ STATEMENTS = {
             f"{folder}nlvr_{split}.json" for folder in ("data/finetune/", "finetune/", "nlvr2/", "")
         ),
         "the statements, one a line, or X-VLM's list of them",
-        "https://github.com/lil-lab/nlvr, folder nlvr2/data",
+        ANNOTATION_FILES[0].instructions,
     )
     for split, original in ORIGINAL.items()
 }
@@ -34,7 +90,7 @@ IMAGES = {
     split: Needed(
         tuple(f"{folder}/{original}" for folder in ("images/nlvr2", "nlvr2/images", "nlvr2")),
         f"the folder of NLVR2's {original} images",
-        "the form linked at https://lil.nlp.cornell.edu/nlvr/ (answered by mail)",
+        IMAGE_PACKAGE.instructions,
         folder=True,
     )
     for split, original in ORIGINAL.items()
@@ -43,7 +99,10 @@ IMAGES = {
 
 @dataclass(frozen=True)
 class Statement(Sample):
-    """A statement about the left and the right image; its id is the dataset's identifier."""
+    """A statement about the left and the right image; its id is the dataset's identifier.
+
+    `group` names the consistency group: all image pairs that the statement was written about.
+    """
 
     text: str
     label: bool
@@ -51,7 +110,7 @@ class Statement(Sample):
 
 
 class NLVR2(Task):
-    """Reasoning about pairs of images, one sample a statement about a pair."""
+    """Reasoning about pairs of images, one sample per statement and pair."""
 
     name: ClassVar[str] = "nlvr2"
     version: ClassVar[int] = 1
@@ -59,22 +118,23 @@ class NLVR2(Task):
     primary: ClassVar[str] = "accuracy"
     needs: ClassVar[type] = PairReasoner
     protocol: ClassVar[str] = "accuracy+consistency"
+    dataset: ClassVar[Dataset] = DATASET
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the statements, original or flat, and the images."""
         return (STATEMENTS[split], IMAGES[split])
 
     def load(self, data: DataFolder, split: str) -> Sequence[Statement]:
-        """Read the statements of a split: from the original lines where they are, since only they tell the groups of consistency."""
+        """Read the statements of a split: the original file first, as only it has the groups."""
         path = data.path(STATEMENTS[split])
         flat = path.name.startswith("nlvr_")
         examples = read_flat_statements(path) if flat else read_lines(path, folder=ORIGINAL[split])
-        images = data.place(IMAGES[split]).parent  # the annotations name dev/... and test1/...
+        images = data.expected_path(IMAGES[split]).parent  # annotations name dev/... and test1/...
         return [
             Statement(
                 id=example.identifier,
                 images=tuple(
-                    below(images, name, where=f"{path}, example {example.identifier}")
+                    path_within(images, name, where=f"{path}, example {example.identifier}")
                     for name in (example.left, example.right)
                 ),
                 text=example.sentence,
@@ -85,13 +145,26 @@ class NLVR2(Task):
         ]
 
     def counts(self, samples: Sequence[Statement]) -> Mapping[str, int]:
-        """Count the pairs of images, the groups of consistency and the true statements too."""
-        pairs, groups = {sample.images for sample in samples}, {sample.group for sample in samples}
+        """Add the number of image pairs, consistency groups and true statements."""
         return {
             **super().counts(samples),
-            "pairs": len(pairs),
-            "groups": len(groups),
+            "pairs": len({sample.images for sample in samples}),
+            "groups": len({sample.group for sample in samples}),
             "true": sum(sample.label for sample in samples),
+        }
+
+    def flat_lists(self, samples: Mapping[str, Sequence[Statement]]) -> Mapping[str, Any]:
+        """Return `nlvr_dev.json` and `nlvr_test.json`."""
+        return {
+            f"nlvr_{split}.json": [
+                {
+                    "sentence": statement.text,
+                    "label": str(statement.label),
+                    "images": ["/".join(image_file(view).parts[-2:]) for view in statement.images],
+                }
+                for statement in statements
+            ]
+            for split, statements in samples.items()
         }
 
     def texts(self, sample: Statement) -> Sequence[str]:
@@ -100,37 +173,34 @@ class NLVR2(Task):
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement."""
-        return list(
-            model.judge(
-                batch.images, [statement.text for statement in batch.samples], batch.image_of
-            )
-        )
+        texts = [statement.text for statement in batch.samples]
+        return list(model.judge(batch.images, texts, batch.image_of))
 
     def fallback_prediction(self, sample: Statement) -> Prediction:
-        """Return the opposite of the truth."""
+        """Return the opposite of the label."""
         return not sample.label
 
     def score(
         self, samples: Sequence[Statement], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return accuracy and consistency, with intervals over groups: statements of one group were written together."""
-        right = [_verdict(predictions[sample.id], sample.id) == sample.label for sample in samples]
+        """Return accuracy and consistency in percent.
+
+        Intervals are over groups: the statements of a group were written together.
+        """
+        correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
-        whole = list(consistent(right, groups).values())
-        each = [100.0 * one for one in right]
+        by_sample = [100.0 * value for value in correct]
+        by_group = [100.0 * value for value in consistent(correct, groups).values()]
         return Scores(
-            {"accuracy": accuracy(right), "consistency": consistency(right, groups)},
-            {
-                "accuracy": mean_of(each, clusters=groups),
-                "consistency": mean_of([100.0 * one for one in whole]),
-            },
-            {"accuracy": each},
+            {"accuracy": accuracy(correct), "consistency": consistency(correct, groups)},
+            {"accuracy": mean_of(by_sample, clusters=groups), "consistency": mean_of(by_group)},
+            {"accuracy": by_sample},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
-        """Score NLVR2's predictions: `identifier,True` a line."""
+        """Score NLVR2's predictions, lines of `identifier,True`."""
         return self.score(
-            samples, matched(path, read_verdicts(path), [sample.id for sample in samples])
+            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
         )
 
 

@@ -1,7 +1,8 @@
 """OVAD, box oracle: which of 117 attributes does an object have?
 
-Data: OVAD-2000 (Bravo et al. 2023, arXiv 2211.12914), boxes given. Protocol: the benchmark's own script for X-VLM with `--prompt all
---average_syn`: a crop resized bilinearly, five sentences for each synonym of an attribute, the mean of their cosines; its evaluator's mAP.
+Data: OVAD-2000, boxes given. Protocol: the benchmark's own script for X-VLM with `--prompt all
+--average_syn`: each crop is resized bilinearly, an attribute has five sentences per synonym, its
+score is the mean of their cosines with the crop; mean average precision by the official evaluator.
 """
 
 import reprlib
@@ -13,30 +14,55 @@ from typing import ClassVar
 import numpy as np
 
 from harness.capabilities import AttributeMatcher
+from harness.dataset import Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
-from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.coco import coco_archive, coco_images
+from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.matrices import read_array
 from harness.formats.ovad import Attribute, read_ovad
 from harness.formats.prompts import sentences
-from harness.images import Region
+from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
+ARCHIVE = Origin(
+    name="ovad.zip",
+    url="https://lmb.informatik.uni-freiburg.de/resources/datasets/ovad.zip",
+    instructions="https://ovad-benchmark.github.io",
+    format="zip",
+    licence="CC BY-NC-SA 4.0",
+    members={"ovad2000.json": "ovad/ovad2000.json"},
+    unpacked_limit=10**9,
+)
+DATASET = Dataset(
+    citation="Bravo et al. 2023, Open-vocabulary Attribute Detection, arXiv 2211.12914",
+    origins=(coco_archive("val2017"), ARCHIVE),
+    digests={
+        "ovad2000.json": Digest(
+            "git-blob",
+            "67584cb82cb38eff0d00f41a03ea22eaf943a004",
+            "the copies in lmb-freiburg/ovqa and KyanChen/OvarNet, which are one blob",
+        )
+    },
+    # The paper: about 14,300 boxes, of which the smallest do not count.
+    counts={"box": {"samples": (14_000, 14_300), "attributes": 117}},
+)
+
 ANNOTATIONS = Needed(
-    ("ovad/ovad2000.json", "ovad2000.json"),
-    "the boxes and their attributes",
-    "https://lmb.informatik.uni-freiburg.de/resources/datasets/ovad.zip",
+    ("ovad/ovad2000.json", "ovad2000.json"), "the boxes and their attributes", ARCHIVE.address
 )
 IMAGES = coco_images("val2017")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of every box: the attributes, and the sentences for each of them, one after another."""
+class Prompts:
+    """The sentences that stand for the attributes, the same for every box.
+
+    The sentences of attribute n end before `sentences[ends[n]]`, where those of the next begin.
+    """
 
     attributes: tuple[Attribute, ...]
     sentences: tuple[str, ...]
@@ -45,14 +71,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Object(Sample):
-    """A box and its labels (1, 0, -1 for unknown), one for each attribute asked; its id is the annotation's."""
+    """A box with a label for each attribute: 1, 0 or -1 (unknown); its id is the annotation's."""
 
     labels: tuple[int, ...]
-    asked: Asked
+    prompts: Prompts
 
 
 class OVAD(Task):
-    """Attributes of given boxes, one sample a box."""
+    """Attributes of given boxes, one sample per box."""
 
     name: ClassVar[str] = "ovad"
     version: ClassVar[int] = 1
@@ -60,6 +86,7 @@ class OVAD(Task):
     primary: ClassVar[str] = "map"
     needs: ClassVar[type] = AttributeMatcher
     protocol: ClassVar[str] = "box-oracle|prompt-all|mean-of-sentences"
+    dataset: ClassVar[Dataset] = DATASET
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the annotations and the images."""
@@ -67,106 +94,97 @@ class OVAD(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Object]:
         """Read the boxes that count."""
-        path, images = data.path(ANNOTATIONS), data.place(IMAGES)
+        path, images = data.path(ANNOTATIONS), data.expected_path(IMAGES)
         annotations = read_ovad(path)
-        said = [
-            sentences(attribute.name, attribute.is_has_att) for attribute in annotations.attributes
-        ]
-        asked = Asked(
+        by_attribute = [sentences(a.name, a.is_has_att) for a in annotations.attributes]
+        prompts = Prompts(
             annotations.attributes,
-            tuple(text for texts in said for text in texts),
-            tuple(np.cumsum([len(texts) for texts in said]).tolist()),
+            tuple(sentence for group in by_attribute for sentence in group),
+            tuple(np.cumsum([len(group) for group in by_attribute]).tolist()),
         )
         return [
             Object(
                 id=box.id,
                 images=(
                     Region(
-                        below(images, box.file_name, where=f"{path}, annotation {box.id}"),
+                        path_within(images, box.file_name, where=f"{path}, annotation {box.id}"),
                         box.pixels,
                     ),
                 ),
                 labels=box.labels,
-                asked=asked,
+                prompts=prompts,
             )
             for box in annotations.boxes
         ]
 
     def workload(self, samples: Sequence[Object]) -> Workload:
-        """No sentence looks at a box: their features are compared."""
-        return (
-            super()
-            .workload(samples)
-            ._replace(texts=samples[0].asked.sentences, pairs=0, pairs_at_most=0)
-        )
+        """Count no image-text pairs: features of boxes and sentences are only compared."""
+        workload = super().workload(samples)
+        return workload._replace(texts=samples[0].prompts.sentences, pairs=0, pairs_at_most=0)
 
     def counts(self, samples: Sequence[Object]) -> Mapping[str, int]:
-        """Count the attributes too."""
+        """Add the number of attributes."""
         return {**super().counts(samples), "attributes": len(samples[0].labels)}
 
     def texts(self, sample: Object) -> Sequence[str]:
         """Return the sentences, the same for every box."""
-        return sample.asked.sentences
+        return sample.prompts.sentences
 
     def predict(self, model: AttributeMatcher, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""
-        asked = batch.samples[0].asked
-        found = model.similarity(batch.images, asked.sentences)[batch.image_of[:, 0]]
-        parts = np.split(found, asked.ends[:-1], axis=1)
-        scores = np.stack([part.mean(axis=1) for part in parts], axis=1)
-        return [
-            [float(str(score)) for score in row] for row in scores
-        ]  # `str` writes a float32 with as many digits as it has
+        prompts = batch.samples[0].prompts
+        similarity = model.similarity(batch.images, prompts.sentences)[batch.image_of[:, 0]]
+        by_attribute = np.split(similarity, prompts.ends[:-1], axis=1)
+        scores = np.stack([group.mean(axis=1) for group in by_attribute], axis=1)
+        # `str` writes the shortest decimal that is the same float32.
+        return [[float(str(score)) for score in row] for row in scores]
 
     def fallback_prediction(self, sample: Object) -> Prediction:
-        """Return that it has no attribute at all."""
+        """Return the lowest cosine for every attribute."""
         return [-1.0] * len(sample.labels)
 
     def score(
         self, samples: Sequence[Object], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return mean average precision over all, head, medium and tail attributes, and the chance level of each.
+        """Return mean average precision over all, head, medium and tail attributes, with chance.
 
         Intervals are over images: boxes of one image show the same scene.
         """
-        attributes = samples[0].asked.attributes
+        attributes = samples[0].prompts.attributes
         scores = np.array(
             [_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32
         )
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
-        each = {
-            a.name: 100 * float(p)
-            for a, p in zip(attributes, precisions, strict=True)
-            if not np.isnan(p)
+        by_attribute = {
+            attribute.name: 100 * float(precision)
+            for attribute, precision in zip(attributes, precisions, strict=True)
+            if not np.isnan(precision)
         }
         metrics = {
             **map_of_groups(precisions, attributes),
             **chance_of_groups(chances(labels), attributes),
         }
         numbers: dict[Path, int] = {}
-        image = [numbers.setdefault(_file(sample), len(numbers)) for sample in samples]
+        images = [
+            numbers.setdefault(image_file(sample.images[0]), len(numbers)) for sample in samples
+        ]
         return Scores(
             metrics,
-            attribute_statistics(scores, labels, image, attributes),
-            breakdown={"attribute": each},
+            attribute_statistics(scores, labels, images, attributes),
+            breakdown={"attribute": by_attribute},
         )
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
-        """Score a matrix of scores [boxes, attributes] in NumPy's format, rows in the order of the boxes that count."""
+        """Score a NumPy matrix of scores [boxes, attributes], rows in the order of the samples."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
         return self.score(
             samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
         )
 
 
-def _file(box: Object) -> Path:
-    """Return the image file that a box is on."""
-    (view,) = box.images
-    return view.path if isinstance(view, Region) else view
-
-
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:
+    """Return the predicted scores of a box. Raises DataError for anything but `count` numbers."""
     if (
         isinstance(prediction, list)
         and len(prediction) == count

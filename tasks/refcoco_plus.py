@@ -1,59 +1,99 @@
 """RefCOCO+: find the object that an expression refers to; no expression says where it is.
 
-Data: lichengunc/refer, UNC split (Yu et al. 2016, arXiv 1608.00272), images of COCO train2014. Protocol: X-VLM's `Grounding_bbox.py`: each
-expression counts once, a box is right if its IoU with the true one is at least one half; testA refers to people, testB to the rest.
+Data: lichengunc/refer, UNC split, images of COCO train2014; testA refers to people, testB to the
+rest. Protocol: X-VLM's `Grounding_bbox.py`: each expression counts once, and a box is correct if
+its IoU with the true one is at least one half.
 """
 
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.capabilities import Grounder
+from harness.dataset import NOT_STATED, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
-from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.coco import coco_archive, coco_images
+from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.hub_rows import write_refcoco
 from harness.formats.refer import read_flat, read_references
-from harness.formats.submissions import matched, read_boxes
+from harness.formats.submissions import match_predictions, read_boxes
+from harness.images import image_file
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
-REFER = "https://github.com/lichengunc/refer (refcoco+.zip; its server is down, issue 14 there lists copies)"
-FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's own
+SPLITS = ("val", "testA", "testB")
+ARCHIVE = Origin(
+    name="refcoco+.zip",
+    url=None,
+    instructions="https://github.com/lichengunc/refer "
+    "(its server is down; issue 14 there lists copies)",
+    format="zip",
+    licence=NOT_STATED,
+    members={
+        "refcoco+/refs(unc).p": "refcoco+/refs(unc).p",
+        "refcoco+/instances.json": "refcoco+/instances.json",
+    },
+)
+DATASET = Dataset(
+    citation="Yu et al. 2016, Modeling Context in Referring Expressions, arXiv 1608.00272",
+    origins=(coco_archive("train2014"), ARCHIVE),
+    # Sources: lichengunc/refer; images and references also by the copies of jxu124 and lmms-lab.
+    counts={
+        "val": {"samples": 10_758, "images": 1_500, "references": 3_805},
+        "testA": {"samples": 5_726, "images": 750, "references": 1_975},
+        "testB": {"samples": 4_889, "images": 750, "references": 1_798},
+    },
+    hub=HubCopy(
+        repository="lmms-lab/RefCOCOplus",
+        revision="a283082593c437efc2bb9876d43bc3075cd914fe",
+        format="refcoco",
+        parts=(HubPart(splits=SPLITS, hub_splits=SPLITS),),
+        licence=NOT_STATED,
+        convert=write_refcoco,
+    ),
+)
+
+SOURCE = f"{ARCHIVE.instructions}, file {ARCHIVE.name}"
+FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's
 REFS = Needed(
-    tuple(f"{folder}/refs(unc).p" for folder in FOLDERS), "the references, UNC split", REFER
+    tuple(f"{folder}/refs(unc).p" for folder in FOLDERS),
+    "the references, UNC split",
+    SOURCE,
 )
 INSTANCES = Needed(
-    tuple(f"{folder}/instances.json" for folder in FOLDERS), "the boxes of the references", REFER
+    tuple(f"{folder}/instances.json" for folder in FOLDERS),
+    "the boxes of the references",
+    SOURCE,
 )
 IMAGES = coco_images("train2014")
+FLAT_NAMES = {
+    "val": "refcoco+_val.json",
+    "testA": "refcoco+_test.json",
+    "testB": "refcoco+_test.json",
+}
+FLAT_FOLDERS = ("data/finetune/refcoco+/", "data/finetune/", "finetune/", "refcoco+/", "")
 FLAT = {
     split: Needed(
-        (
-            f"data/finetune/refcoco+/{name}",
-            f"data/finetune/{name}",
-            f"finetune/{name}",
-            f"refcoco+/{name}",
-            name,
-        ),
+        tuple(f"{folder}{name}" for folder in FLAT_FOLDERS),
         "X-VLM's list of expressions",
         "the link in X-VLM's README",
         optional=True,
     )
-    for split, name in {
-        "val": "refcoco+_val.json",
-        "testA": "refcoco+_test.json",
-        "testB": "refcoco+_test.json",
-    }.items()
+    for split, name in FLAT_NAMES.items()
 }
 
 
 @dataclass(frozen=True)
 class Expression(Sample):
-    """One expression, the true box of what it refers to, and the size of its image, all in pixels; its id is the dataset's `sent_id`."""
+    """A referring expression; its id is the dataset's `sent_id`.
+
+    `box` is the true box (x, y, w, h) of the object, `width` and `height` the size of the image,
+    all in pixels.
+    """
 
     text: str
     ref_id: int
@@ -63,37 +103,36 @@ class Expression(Sample):
 
 
 class RefCOCOPlus(Task):
-    """Visual grounding on the UNC splits, one sample an expression."""
+    """Visual grounding on the UNC splits, one sample per expression."""
 
     name: ClassVar[str] = "refcoco+"
     version: ClassVar[int] = 1
-    splits: ClassVar[tuple[str, ...]] = ("val", "testA", "testB")
+    splits: ClassVar[tuple[str, ...]] = SPLITS
     primary: ClassVar[str] = "accuracy"
     needs: ClassVar[type] = Grounder
     protocol: ClassVar[str] = "iou>=0.5|per-expression"
+    dataset: ClassVar[Dataset] = DATASET
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the references, their boxes, X-VLM's list of the split (optional) and the images."""
         return (REFS, INSTANCES, FLAT[split], IMAGES)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
-        """Read the expressions of a split: from X-VLM's flat list where there is one, as the reference does, else from the originals."""
+        """Read the expressions of a split: X-VLM's list, as its code does, else the originals."""
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
-        said = (
+        sentences = (
             read_flat(flat, references)
             if flat
             else [(ref, sentence) for ref in references for sentence in ref.sentences]
         )
-        images = data.place(IMAGES)
+        instances, images = data.path(INSTANCES), data.expected_path(IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
                 images=(
-                    below(
-                        images,
-                        ref.file_name,
-                        where=f"{data.path(INSTANCES)}, image of ref_id {ref.ref_id}",
+                    path_within(
+                        images, ref.file_name, where=f"{instances}, image of ref_id {ref.ref_id}"
                     ),
                 ),
                 text=sentence.text,
@@ -102,7 +141,7 @@ class RefCOCOPlus(Task):
                 width=ref.width,
                 height=ref.height,
             )
-            for ref, sentence in said
+            for ref, sentence in sentences
             if ref.split == split
         ]
         if not expressions:
@@ -110,17 +149,29 @@ class RefCOCOPlus(Task):
         return expressions
 
     def counts(self, samples: Sequence[Expression]) -> Mapping[str, int]:
-        """Count the references too."""
+        """Add the number of references."""
         return {**super().counts(samples), "references": len({sample.ref_id for sample in samples})}
 
+    def flat_lists(self, samples: Mapping[str, Sequence[Expression]]) -> Mapping[str, Any]:
+        """Return X-VLM's lists; its test list holds testA, then testB."""
+        lists: dict[str, list[Any]] = {}
+        for split, expressions in samples.items():
+            lists.setdefault(f"refcoco+/{FLAT_NAMES[split]}", []).extend(
+                {
+                    "image": "/".join(image_file(expression.images[0]).parts[-2:]),
+                    "text": expression.text,
+                    "ref_id": expression.ref_id,
+                }
+                for expression in expressions
+            )
+        return lists
+
     def check_annotation(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """Say where an image has not the size that its boxes are measured in."""
+        """Report an image whose size differs from the one that its boxes are measured in."""
         expected = (sample.width, sample.height)
-        return (
-            None
-            if sizes[0] == expected
-            else "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
-        )
+        if sizes[0] == expected:
+            return None
+        return "is {} x {} pixels, by the annotations {} x {}".format(*sizes[0], *expected)
 
     def texts(self, sample: Expression) -> Sequence[str]:
         """Return the expression."""
@@ -128,9 +179,8 @@ class RefCOCOPlus(Task):
 
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
-        boxes = model.ground(
-            batch.images, [expression.text for expression in batch.samples], batch.image_of[:, 0]
-        )
+        texts = [expression.text for expression in batch.samples]
+        boxes = model.ground(batch.images, texts, batch.image_of[:, 0])
         return [[float(number) for number in box] for box in boxes]
 
     def fallback_prediction(self, sample: Expression) -> Prediction:
@@ -140,7 +190,10 @@ class RefCOCOPlus(Task):
     def score(
         self, samples: Sequence[Expression], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return the accuracy over expressions, with an interval over images: expressions about one image stand and fall together."""
+        """Return the accuracy over expressions in percent, and the distribution of the IoU.
+
+        The interval is over images: the expressions about one image are not independent.
+        """
         overlaps = [
             iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height))
             for s in samples
@@ -154,19 +207,24 @@ class RefCOCOPlus(Task):
         )
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
-        """Score boxes (cx, cy, w, h) in 0..1: a JSON list of `pred` with `sent_id`, or with `ref_id` as X-VLM writes it."""
+        """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.
+
+        X-VLM writes `ref_id` instead: its boxes are matched with the expressions in order.
+        """
         sentences: dict[int, list[int]] = {}
         for sample in samples:
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
         return self.score(
-            samples, matched(path, read_boxes(path, sentences), [sample.id for sample in samples])
+            samples,
+            match_predictions(path, read_boxes(path, sentences), [sample.id for sample in samples]),
         )
 
 
 def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
-    """Return a prediction if it is one. Raises DataError for anything but four finite numbers: prediction files come from anywhere."""
+    """Return a predicted box. Raises DataError for anything but four finite numbers."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
         return prediction
     raise DataError(
-        f"the prediction for sent_id {sent_id} should be a box of four numbers, but is {reprlib.repr(prediction)}"
+        f"the prediction for sent_id {sent_id} should be a box of four numbers, "
+        f"but is {reprlib.repr(prediction)}"
     )

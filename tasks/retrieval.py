@@ -1,40 +1,71 @@
 """Image-text retrieval on COCO and Flickr30K: find the texts of an image, and the image of a text.
 
-Data: COCO 2014 and Flickr30K by the Karpathy split. Protocol: X-VLM's `Retrieval.py`: the `k_test` likeliest by the cosine of features are
-scored by the matching head, whose logit alone ranks them (`itm_eval`); all captions of an image count, 25,010 on COCO.
+Data: COCO 2014 and Flickr30K by the Karpathy split; all captions of an image count, 25,010 on COCO.
+Protocol: X-VLM's `Retrieval.py`: the `k_test` candidates with the highest cosine of features are
+scored by the matching head, whose logit alone ranks them (`itm_eval`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Retriever
+from harness.dataset import FLICKR_TERMS, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
-from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
+from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, KARPATHY_CITATION, coco_images
+from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.hub_rows import write_flickr30k
 from harness.formats.karpathy import read_flat_captions, read_karpathy
-from harness.formats.matches import as_prediction, stored_pairs
+from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
-from harness.metrics.pairs import PROTOCOLS, places
+from harness.images import image_file
+from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
-from harness.task import Answered, Prediction, Sample, SampleId, Scores, Task, Work
+from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
 from harness.workload import Workload
 
-FOLDERS = ("{dataset}/", "karpathy/", "data/finetune/", "finetune/", "")
-KARPATHY = "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
+FLICKR30K_IMAGES = Origin(
+    name="flickr30k-images.tar.gz",
+    url=None,
+    instructions="the form at https://forms.illinois.edu/sec/229675",
+    format="tar",
+    licence=f"{FLICKR_TERMS}, not commercial",
+    members={"flickr30k-images/": "images/flickr30k-images"},
+    size=4_400_000_000,
+)
+FLICKR30K = Dataset(
+    citation="Young et al. 2014, From Image Descriptions to Visual Denotations, TACL 2; "
+    + KARPATHY_CITATION,
+    origins=(KARPATHY_ARCHIVE, FLICKR30K_IMAGES),
+    # Counted in the copies on the hub, which agree.
+    counts={
+        "test": {"samples": 1_000, "captions": 5_000},
+        "val": {"samples": 1_014, "captions": 5_070},
+    },
+    hub=HubCopy(
+        repository="nlphuji/flickr30k",
+        revision="refs/convert/parquet",
+        format="flickr30k",
+        parts=(HubPart(splits=("test", "val"), hub_splits=("test",)),),
+        licence="images under Flickr's terms of use, not commercial",
+        convert=write_flickr30k,
+    ),
+)
 
 
-def _captions(dataset: str, split: str) -> Needed:
-    names = (f"dataset_{dataset}.json", f"{dataset}_{split}.json")
-    places = tuple(
-        f"{folder.format(dataset=dataset)}{name}" for name in names for folder in FOLDERS
-    )
+def _captions(collection: str, split: str) -> Needed:
     return Needed(
-        places, "the captions by the Karpathy split: its own file, or ALBEF's list", KARPATHY
+        tuple(
+            f"{folder}{name}"
+            for name in (f"dataset_{collection}.json", f"{collection}_{split}.json")
+            for folder in (f"{collection}/", "karpathy/", "data/finetune/", "finetune/", "")
+        ),
+        "the captions by the Karpathy split: its own file, or ALBEF's list",
+        KARPATHY_ARCHIVE.address,
     )
 
 
@@ -45,23 +76,28 @@ class Picture(Sample):
     captions: tuple[str, ...]
 
 
-class Retrieval(Task):
-    """Both directions in one pass: a sample is an image, its prediction the texts compared with it and their scores."""
+class Retrieval(GalleryTask):
+    """Both directions in one pass, one sample per image.
+
+    A prediction lists the texts that were compared with the image, and their scores.
+    """
 
     splits: ClassVar[tuple[str, ...]] = ("test", "val")
     primary: ClassVar[str] = "i2t_r1"
     needs: ClassVar[type] = Retriever
-    dataset: ClassVar[str]
+    collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
+    image_folder: ClassVar[str]  # as ALBEF's lists have it
     images: ClassVar[Needed]
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
-        return (_captions(self.dataset, split), self.images)
+        return (_captions(self.collection, split), self.images)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path, images = data.path(_captions(self.dataset, split)), data.place(self.images)
+        path = data.path(_captions(self.collection, split))
+        images = data.expected_path(self.images)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -72,17 +108,17 @@ class Retrieval(Task):
         return [
             Picture(
                 picture.name,
-                (below(images, picture.name, where=f"{path}, image {picture.image}"),),
+                (path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
                 picture.captions,
             )
             for picture in pictures
         ]
 
     def workload(self, samples: Sequence[Picture]) -> Workload:
-        """Every image looks for texts and every text for images; a pair that both have found is computed once.
+        """Count the pairs that the shortlists of both directions hold; a pair of both counts once.
 
-        The fewer images find few texts that have not found them: COCO's two lists of 1,280,000 and 6,402,560 pairs unite to little more
-        than the longer one.
+        Images shortlist few pairs that texts do not: COCO's two lists of 1,280,000 and 6,402,560
+        pairs unite to little more than the longer one.
         """
         workload = super().workload(samples)
         images, texts = workload.images, len(workload.texts)
@@ -92,48 +128,56 @@ class Retrieval(Task):
         )
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
-        """Count the captions too."""
+        """Add the number of captions."""
+        captions = sum(len(sample.captions) for sample in samples)
+        return {**super().counts(samples), "captions": captions}
+
+    def flat_lists(self, samples: Mapping[str, Sequence[Picture]]) -> Mapping[str, Any]:
+        """Return ALBEF's lists of images with their captions."""
         return {
-            **super().counts(samples),
-            "captions": sum(len(sample.captions) for sample in samples),
+            f"{self.collection}_{split}.json": [
+                {
+                    "image": f"{self.image_folder}/{image_file(picture.images[0]).name}",
+                    "caption": list(picture.captions),
+                }
+                for picture in pictures
+            ]
+            for split, pictures in samples.items()
         }
 
     def texts(self, sample: Picture) -> Sequence[str]:
         """Return the captions of an image."""
         return sample.captions
 
-    def answer(self, model: Retriever, work: Work) -> Iterator[Answered]:
-        """Yield image after image: the whole gallery is encoded, then each image that lacks its prediction is compared."""
-        number = {sample.id: place for place, sample in enumerate(work.samples)}
-        images = (
-            ([number[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]])
-            for batch in work.everything()
-        )
-        texts = [caption for sample in work.samples for caption in sample.captions]
-        wanted = {number[id] for id in work.lacking}
-        for matches in model.retrieve(
-            Gallery(images, work.all_gather), texts, shortlist=self.shortlist, wanted=wanted
-        ):
-            yield [(work.samples[matches.image].id, as_prediction(matches))]
+    def predict_gallery(
+        self, model: Retriever, samples: Sequence[Picture], gallery: Gallery, wanted: Container[int]
+    ) -> Iterator[tuple[SampleId, Prediction]]:
+        """Yield the texts that each wanted image was compared with, and their scores."""
+        texts = [caption for sample in samples for caption in sample.captions]
+        for matches in model.retrieve(gallery, texts, shortlist=self.shortlist, wanted=wanted):
+            yield samples[matches.image].id, as_prediction(matches)
 
     def fallback_prediction(self, sample: Picture) -> Prediction:
-        """Return that it was compared with no text, so that neither side finds the other."""
+        """Return no compared text, so that image and texts do not retrieve one another."""
         return {"texts": [], "itc": [], "itm": []}
 
     def score(
         self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return recalls both ways by the matching score (X-VLM), and in `breakdown` by the two other protocols of the family."""
+        """Return the recalls of both directions by the matching score, which is X-VLM's protocol.
+
+        `breakdown` holds them by the family's two other protocols.
+        """
         counts = [len(sample.captions) for sample in samples]
-        pairs = stored_pairs(
+        pairs = parse_pairs(
             [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
         )
         by_protocol = {
-            name: places(pairs, counts, shortlist=self.shortlist, protocol=name)
+            name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
             for name in PROTOCOLS
         }
-        found = {
-            name: dict(summary(recalls(i2t.place, prefix="i2t"), recalls(t2i.place, prefix="t2i")))
+        by_name = {
+            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()
         }
         i2t, t2i = by_protocol["itm"]
@@ -143,15 +187,16 @@ class Retrieval(Task):
         }
         breakdown = {
             "outside_of_shortlist": outside,
-            "itm+itc": found["itm+itc"],
-            "itc": found["itc"],
+            "itm+itc": by_name["itm+itc"],
+            "itc": by_name["itc"],
         }
-        return _scores(i2t.place, t2i.place, counts, breakdown)
+        return _scores(i2t.rank, t2i.rank, counts, breakdown)
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
-        """Score the matrices `score_matrix_i2t` [images, texts] and `score_matrix_t2i` [texts, images] of an .npz file, as X-VLM has them.
+        """Score X-VLM's matrices in an .npz file.
 
-        What was not looked at is -100 there, and stays behind whatever was.
+        `score_matrix_i2t` is [images, texts], `score_matrix_t2i` [texts, images]; a pair that was
+        not compared is -100 and ranks behind all that were.
         """
         counts = [len(sample.captions) for sample in samples]
         i2t, t2i = read_matrices(path, images=len(samples), texts=sum(counts))
@@ -161,30 +206,34 @@ class Retrieval(Task):
 
 
 class COCORetrieval(Retrieval):
-    """The 5,000 images and 25,010 captions of COCO's Karpathy test split."""
+    """Retrieval on COCO's Karpathy splits of 5,000 images and 25,010 captions."""
 
     name: ClassVar[str] = "coco-retrieval"
     version: ClassVar[int] = 1
-    dataset: ClassVar[str] = "coco"
+    collection: ClassVar[str] = "coco"
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256|karpathy"
+    image_folder: ClassVar[str] = "val2014"
     images: ClassVar[Needed] = coco_images("val2014")
+    dataset: ClassVar[Dataset] = COCO_CAPTIONS
 
 
 class Flickr30KRetrieval(Retrieval):
-    """The 1,000 images and 5,000 captions of Flickr30K's Karpathy test split."""
+    """Retrieval on Flickr30K's Karpathy splits; test has 1,000 images and 5,000 captions."""
 
     name: ClassVar[str] = "flickr30k-retrieval"
     version: ClassVar[int] = 1
-    dataset: ClassVar[str] = "flickr30k"
+    collection: ClassVar[str] = "flickr30k"
     shortlist: ClassVar[int] = 128
     protocol: ClassVar[str] = "itm-only|k=128|karpathy"
+    image_folder: ClassVar[str] = "flickr30k-images"
     images: ClassVar[Needed] = Needed(
         ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
         "the folder of Flickr30K's images (4.4 GB)",
-        "the form at https://forms.illinois.edu/sec/229675",
+        FLICKR30K_IMAGES.instructions,
         folder=True,
     )
+    dataset: ClassVar[Dataset] = FLICKR30K
 
 
 def _scores(
@@ -193,11 +242,15 @@ def _scores(
     captions: Sequence[int],
     breakdown: Mapping[str, Mapping[str, float]],
 ) -> Scores:
-    """Return the scores of places; image n has `captions[n]` texts: it got what it finds, and the share of them that find it."""
+    """Return the scores of ranks, counted from 0; `captions` holds the number of texts per image.
+
+    A sample's own scores are whether it retrieves one of its texts first, and the share of its
+    texts that retrieve it first.
+    """
     metrics = summary(recalls(i2t, prefix="i2t"), recalls(t2i, prefix="t2i"))
-    found_by = [
+    retrieved = [
         100 * float((texts < 1).mean()) if len(texts) else 0.0
         for texts in np.split(t2i, np.cumsum(captions)[:-1])
     ]
-    by_sample = {"i2t_r1": (100.0 * (i2t < 1)).tolist(), "t2i_r1": found_by}
+    by_sample = {"i2t_r1": (100.0 * (i2t < 1)).tolist(), "t2i_r1": retrieved}
     return Scores(dict(metrics), statistics(i2t, t2i, captions), by_sample, breakdown)

@@ -1,39 +1,95 @@
 """VQAv2: answer questions about images with one of 3,128 answers.
 
-Data: visualqa.org (Goyal et al. 2017, arXiv 1612.00837). Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); accuracy
-by the official scorer of VQA v2. The answers of test are hidden: EvalAI scores a file with all 447,793 of its questions, for test-dev too.
+Data: visualqa.org. Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); accuracy
+by the official scorer of VQA v2. The answers of test are hidden: EvalAI scores a file with all
+447,793 of its questions, for test-dev too.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.capabilities import Answerer
+from harness.dataset import CC_BY, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
-from harness.formats.coco import coco_images
-from harness.formats.folder import DataFolder, Needed, below
-from harness.formats.submissions import matched, read_answers
+from harness.formats.coco import coco_archive, coco_images
+from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.hub_rows import write_vqa
+from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
+from harness.images import image_file
 from harness.metrics.vqa import SCORERS
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
-SHORTLIST = 128  # `k_test`: answers read to the end, those with the likeliest first words
+SHORTLIST = 128  # `k_test`: the answers with the likeliest first tokens are ranked in full
 IMAGE_FOLDER = {"val": "val2014", "test-dev": "test2015", "test": "test2015"}
-PLACES = ("vqa/", "VQAv2/", "data/finetune/", "finetune/", "")
-VQA = "https://visualqa.org/download.html"
-ANSWERS = Needed(
-    tuple(f"{place}answer_list.json" for place in PLACES),
-    "the list of 3,128 answers that X-VLM chooses from",
-    "the link in X-VLM's README (its data.tar)",
+FOLDERS = ("vqa/", "VQAv2/", "data/finetune/", "finetune/", "")
+PAGE = "https://visualqa.org/download.html"
+
+
+def _archive(name: str, member: str) -> Origin:
+    return Origin(
+        name=name,
+        url=f"https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/{name}",
+        instructions=PAGE,
+        format="zip",
+        licence=CC_BY,
+        members={member: f"vqa/{member}"},
+        unpacked_limit=10**9,
+    )
+
+
+ANSWER_LIST = Origin(
+    name="X-VLM's lists",
+    url=None,
+    instructions="the link `download json files` in the README of "
+    "https://github.com/zengyan-97/X-VLM",
+    format="tar",
+    licence="BSD-3-Clause",
+    members={"answer_list.json": "vqa/answer_list.json"},
+    drive="1XFz1Vtz7MCBLn4_1QEojhFJ5Iw3eH3X4",
+)
+
+CHOICES = 3_128  # length of X-VLM's list of answers (salesforce/ALBEF, issue 40)
+# EvalAI wants all of test2015 for test-dev too.
+TEST_COUNTS = {"samples": 447_793, "images": 81_434, "choices": CHOICES}
+
+DATASET = Dataset(
+    citation="Goyal et al. 2017, Making the V in VQA Matter, arXiv 1612.00837",
+    origins=(
+        coco_archive("val2014"),
+        coco_archive("test2015"),
+        _archive("v2_Questions_Val_mscoco.zip", "v2_OpenEnded_mscoco_val2014_questions.json"),
+        _archive("v2_Annotations_Val_mscoco.zip", "v2_mscoco_val2014_annotations.json"),
+        _archive("v2_Questions_Test_mscoco.zip", "v2_OpenEnded_mscoco_test2015_questions.json"),
+        ANSWER_LIST,
+    ),
+    # Sources: README of GT-Vision-Lab/VQA, visualqa.org.
+    counts={
+        "val": {"samples": 214_354, "images": 40_504, "answers": 2_143_540, "choices": CHOICES},
+        "test-dev": TEST_COUNTS,
+        "test": TEST_COUNTS,
+    },
+    # Without the list of answers. Its split `testdev` has only 107,394 of the questions.
+    hub=HubCopy(
+        repository="lmms-lab/VQAv2",
+        revision="main",
+        format="vqa",
+        parts=(HubPart(("val",), ("validation",)), HubPart(("test-dev", "test"), ("test",))),
+        licence=CC_BY,
+        convert=write_vqa,
+    ),
 )
 
 
 def _questions(original: str, flat: str) -> Needed:
-    names = tuple(f"{place}v2_OpenEnded_mscoco_{original}_questions.json" for place in PLACES)
-    return Needed(names + tuple(f"{place}{flat}" for place in PLACES), "the questions", VQA)
+    names = (f"v2_OpenEnded_mscoco_{original}_questions.json", flat)
+    return Needed(
+        tuple(f"{folder}{name}" for name in names for folder in FOLDERS), "the questions", PAGE
+    )
 
 
 QUESTIONS = {
@@ -42,144 +98,188 @@ QUESTIONS = {
     "test": _questions("test2015", "vqa_test.json"),
 }
 ANNOTATIONS = Needed(
-    tuple(f"{place}v2_mscoco_val2014_annotations.json" for place in PLACES),
+    tuple(f"{folder}v2_mscoco_val2014_annotations.json" for folder in FOLDERS),
     "the answers of ten people",
-    VQA,
-    spared_by=tuple(
-        f"{place}vqa_val.json" for place in PLACES
-    ),  # X-VLM's list of questions holds them
-    needed_with=tuple(f"{place}v2_OpenEnded_mscoco_val2014_questions.json" for place in PLACES),
+    PAGE,
+    # X-VLM's list of questions holds the answers too.
+    substitutes=tuple(f"{folder}vqa_val.json" for folder in FOLDERS),
+    required_with=tuple(
+        f"{folder}v2_OpenEnded_mscoco_val2014_questions.json" for folder in FOLDERS
+    ),
+)
+ANSWERS = Needed(
+    tuple(f"{folder}answer_list.json" for folder in FOLDERS),
+    f"the list of {CHOICES:,} answers that X-VLM chooses from",
+    f"{ANSWER_LIST.instructions} (data.tar)",
 )
 
 
 @dataclass(frozen=True)
 class Question(Sample):
-    """A question, what ten people answered, and the answers to choose from (one list for all); its id is the dataset's `question_id`."""
+    """A question; its id is the dataset's `question_id`.
+
+    `answers` are those of ten people (none where they are hidden), `choices` the answers to choose
+    from, one list for all questions.
+    """
 
     text: str
-    said: Answers
+    answers: Answers
     answer_type: str
     question_type: str
     choices: tuple[str, ...]
 
 
 class VQAv2(Task):
-    """Visual question answering, one sample a question."""
+    """Visual question answering, one sample per question."""
 
     name: ClassVar[str] = "vqav2"
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("val", "test-dev", "test")
     hidden: ClassVar[frozenset[str]] = frozenset({"test-dev", "test"})
     server: ClassVar[str] = (
-        "https://eval.ai/web/challenges/challenge-page/830 (VQA Challenge 2021; the phase of the split)"
+        "https://eval.ai/web/challenges/challenge-page/830 "
+        "(VQA Challenge 2021; the phase of the split)"
     )
     primary: ClassVar[str] = "accuracy"
     needs: ClassVar[type] = Answerer
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
+    dataset: ClassVar[Dataset] = DATASET
 
     def files(self, split: str) -> Sequence[Needed]:
-        """Name the questions, the answers of people (val), the answers to choose from and the images."""
+        """Name the questions, the annotations (val), the list of answers and the images."""
         annotations = (ANNOTATIONS,) if split == "val" else ()
         return (QUESTIONS[split], *annotations, ANSWERS, coco_images(IMAGE_FOLDER[split]))
 
     def load(self, data: DataFolder, split: str) -> Sequence[Question]:
-        """Read the questions of a split; of test for test-dev too, as the server wants them all."""
+        """Read the questions of a split; for test-dev those of test, since the server wants all."""
         path, folder = data.path(QUESTIONS[split]), IMAGE_FOLDER[split]
         if path.name.startswith("v2_"):
             annotations = data.path(ANNOTATIONS) if split == "val" else None
-            asked = [
-                (f"COCO_{folder}_{q.image_id:012d}.jpg", q)
-                for q in read_questions(path, annotations)
+            questions = [
+                (f"COCO_{folder}_{question.image_id:012d}.jpg", question)
+                for question in read_questions(path, annotations)
             ]
         else:
-            asked = [
+            questions = [
                 (image.rsplit("/", 1)[-1], question)
                 for image, question in read_flat_questions(path)
             ]
-        choices, images = read_answer_list(data.path(ANSWERS)), data.place(coco_images(folder))
+        choices, images = (
+            read_answer_list(data.path(ANSWERS)),
+            data.expected_path(coco_images(folder)),
+        )
         return [
             Question(
                 id=question.question_id,
-                images=(below(images, image, where=f"{path}, question {question.question_id}"),),
+                images=(
+                    path_within(images, image, where=f"{path}, question {question.question_id}"),
+                ),
                 text=question.text,
-                said=question.answers,
+                answers=question.answers,
                 answer_type=question.answer_type,
                 question_type=question.question_type,
                 choices=choices,
             )
-            for image, question in asked
+            for image, question in questions
         ]
 
     def workload(self, samples: Sequence[Question]) -> Workload:
-        """Every question looks at its image, and is looked at by the likeliest answers."""
+        """Add the list of answers and how many of them are ranked in full for each question."""
         return super().workload(samples)._replace(choices=samples[0].choices, shortlist=SHORTLIST)
 
     def counts(self, samples: Sequence[Question]) -> Mapping[str, int]:
-        """Count what people answered, and the answers to choose from, too."""
-        said = sum(len(sample.said) for sample in samples)
-        return {**super().counts(samples), "answers": said, "choices": len(samples[0].choices)}
+        """Add the number of people's answers, and of answers to choose from."""
+        return {
+            **super().counts(samples),
+            "answers": sum(len(sample.answers) for sample in samples),
+            "choices": len(samples[0].choices),
+        }
+
+    def flat_lists(self, samples: Mapping[str, Sequence[Question]]) -> Mapping[str, Any]:
+        """Return `vqa_val.json` and `vqa_test.json`; test-dev and test hold the same questions."""
+        names = {"val": "vqa_val.json", "test-dev": "vqa_test.json", "test": "vqa_test.json"}
+        return {names[split]: list(map(_flat, questions)) for split, questions in samples.items()}
 
     def texts(self, sample: Question) -> Sequence[str]:
         """Return the question."""
         return (sample.text,)
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
-        """Return an answer to each question, in words."""
+        """Return one of the choices for each question, as text."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
-        best = model.answer(
+        indices = model.answer(
             batch.images, texts, batch.image_of[:, 0], answers=choices, shortlist=SHORTLIST
         )
-        return [choices[answer] for answer in best]
+        return [choices[index] for index in indices]
 
     def submission(
         self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]
     ) -> Sequence[Mapping[str, Prediction]]:
-        """Return what EvalAI wants to be uploaded."""
+        """Return the list to upload to EvalAI."""
         return [
             {"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)}
             for sample in samples
         ]
 
     def fallback_prediction(self, sample: Question) -> Prediction:
-        """Return an answer that nobody gives."""
+        """Return the empty answer, which nobody gave."""
         return ""
 
     def score(
         self, samples: Sequence[Question], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return the official accuracy, by type of answer and of question, and what two other scorers in circulation make of it."""
-        said = {sample.id: _answer(predictions[sample.id], sample.id) for sample in samples}
-        values = {
-            name: [100 * scorer(said[s.id], s.said) for s in samples]
+        """Return the official accuracy: overall, by type of answer, and by type of question.
+
+        `breakdown` also holds the accuracies of two other scorers in circulation.
+        """
+        answers = [_answer(predictions[sample.id], sample.id) for sample in samples]
+        accuracies = {
+            name: [
+                100 * scorer(answer, sample.answers)
+                for answer, sample in zip(answers, samples, strict=True)
+            ]
             for name, scorer in SCORERS.items()
         }
-        official, images = values["official"], [str(sample.images[0]) for sample in samples]
-        parts = _parts(samples)
+        official, images = accuracies["official"], [str(sample.images[0]) for sample in samples]
+        subsets = _subsets(samples)
         metrics = {
-            name: _mean([official[place] for place in places]) for name, places in parts.items()
+            name: _mean([official[index] for index in indices]) for name, indices in subsets.items()
         }
         statistics = {
             name: mean_of(
-                [official[place] for place in places], clusters=[images[place] for place in places]
+                [official[index] for index in indices],
+                clusters=[images[index] for index in indices],
             )
-            for name, places in parts.items()
+            for name, indices in subsets.items()
         }
         return Scores(
             metrics,
             statistics,
             {"accuracy": official},
             breakdown={
-                "question_type": _by(official, [sample.question_type for sample in samples]),
-                "scorer": {name: _mean(accuracies) for name, accuracies in values.items()},
+                "question_type": _by_type(official, [sample.question_type for sample in samples]),
+                "scorer": {name: _mean(values) for name, values in accuracies.items()},
             },
         )
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
         return self.score(
-            samples, matched(path, read_answers(path), [sample.id for sample in samples])
+            samples, match_predictions(path, read_answers(path), [sample.id for sample in samples])
         )
+
+
+def _flat(question: Question) -> Mapping[str, Any]:
+    """Return the entry of a question in X-VLM's list, without answers where they are hidden."""
+    answers = [answer["answer"] for answer in question.answers]
+    return {
+        "question_id": question.id,
+        "question": question.text,
+        **({"answer": answers} if answers else {}),
+        "image": "/".join(image_file(question.images[0]).parts[-2:]),
+        "dataset": "vqa",
+    }
 
 
 def _answer(prediction: Prediction, question_id: SampleId) -> str:
@@ -190,16 +290,16 @@ def _answer(prediction: Prediction, question_id: SampleId) -> str:
     return prediction
 
 
-def _parts(samples: Sequence[Question]) -> dict[str, list[int]]:
-    """Return the places of the questions that each metric is about: all, and those of each type of answer, in order of name."""
-    kinds = sorted({sample.answer_type for sample in samples} - {""})
-    of_kind = {
-        kind: [place for place, sample in enumerate(samples) if sample.answer_type == kind]
-        for kind in kinds
+def _subsets(samples: Sequence[Question]) -> dict[str, list[int]]:
+    """Return the indices of the samples behind each metric: all, then each type of answer."""
+    types = sorted({sample.answer_type for sample in samples} - {""})
+    by_type = {
+        f"accuracy_{answer_type.replace('/', '_')}": [
+            index for index, sample in enumerate(samples) if sample.answer_type == answer_type
+        ]
+        for answer_type in types
     }
-    return {"accuracy": list(range(len(samples)))} | {
-        f"accuracy_{kind.replace('/', '_')}": places for kind, places in of_kind.items()
-    }
+    return {"accuracy": list(range(len(samples))), **by_type}
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -208,9 +308,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _by(values: Sequence[float], kinds: Sequence[str]) -> dict[str, float]:
-    """Return the mean of each kind, in order of name; nothing where kinds are not told."""
-    found: dict[str, list[float]] = {}
-    for value, kind in zip(values, kinds, strict=True):
-        found.setdefault(kind, []).append(value)
-    return {kind: _mean(found[kind]) for kind in sorted(found) if kind}
+def _by_type(values: Sequence[float], types: Sequence[str]) -> dict[str, float]:
+    """Return the mean of each type, in order of name; none where the types are not known."""
+    grouped: dict[str, list[float]] = {}
+    for value, name in zip(values, types, strict=True):
+        grouped.setdefault(name, []).append(value)
+    return {name: _mean(grouped[name]) for name in sorted(grouped) if name}

@@ -1,6 +1,14 @@
-"""What each verb of the command does: `running` (run, bench), `results` (table, check, diff, score, import-score), `supplies` (list, data,
-fetch, checkpoint, doctor).
+"""The command `xvlm-eval`: one file per verb, and the only code that prints.
 
-A verb takes the parsed flags and returns an exit code. Results go to the standard output, by `print`; all else is said, by `console.say`.
-Nothing heavy is imported before a verb needs it.
+main.py                                the command line: its verbs, errors and exit codes
+run.py bench.py                        compute
+table.py check.py diff.py              read results
+score.py import_score.py               score predictions, here or by a server
+list.py data.py fetch.py               what exists, and how to get it
+checkpoint.py doctor.py                whether it fits
+flags.py console.py progress.py        shared by the verbs
+
+A verb is a module with `HELP`, `add_arguments(parser)` and `run(options)`, which returns the exit
+code. Results go to the output by `print`, everything else to the error stream by `console.say`.
+Heavy modules are imported inside of `run`, so that `--help` answers at once.
 """

@@ -1,4 +1,4 @@
-"""Say something beside the results."""
+"""Messages beside the results, on the error stream."""
 
 import os
 import sys
@@ -7,18 +7,18 @@ from typing import TextIO
 
 
 def say(message: str) -> None:
-    """Warn the user something beside the results. That nobody listens any more (`2>&1 | head`) is no reason to stop a run."""
+    """Print a message. A closed error stream (`2>&1 | head`) does not stop a run."""
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError):
-        drop(sys.stderr)
+        discard(sys.stderr)
 
 
 def say_nothing(message: str) -> None:
-    """What the other processes of a run have to say: the first one says it."""
+    """Discard a message: of several processes, only rank 0 prints."""
 
 
-def drop(stream: TextIO) -> None:
-    """Send what is still written to a stream nowhere: Python would fail on the rest of its buffer when it ends."""
+def discard(stream: TextIO) -> None:
+    """Redirect a closed stream to the null device, so that Python can flush its buffer at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,83 +1,130 @@
-"""The command `xvlm-eval`: read the command line, have the verb done (`harness/cli/`), end with a code that says how that went."""
+"""The command line: parse it, run the verb, and end with a code that says how that went."""
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from harness.cli.arguments import parser
-from harness.cli.console import drop, say
+from harness.cli import (
+    bench,
+    check,
+    checkpoint,
+    data,
+    diff,
+    doctor,
+    fetch,
+    import_score,
+    list,
+    run,
+    score,
+    table,
+)
+from harness.cli.console import discard, say
 
-INTERRUPTED = 130  # what a shell makes of Ctrl-C
-VERBS = {  # verb -> module of `harness.cli`, and function in it: imported when it is asked for
-    "run": ("running", "run"),
-    "bench": ("running", "bench"),
-    "table": ("results", "table"),
-    "check": ("results", "check"),
-    "diff": ("results", "diff"),
-    "score": ("results", "score"),
-    "import-score": ("results", "import_score"),
-    "list": ("supplies", "list_all"),
-    "data": ("supplies", "data"),
-    "fetch": ("supplies", "fetch"),
-    "checkpoint": ("supplies", "checkpoint"),
-    "doctor": ("supplies", "doctor"),
+VERBS: dict[str, ModuleType] = {
+    "run": run,
+    "table": table,
+    "check": check,
+    "diff": diff,
+    "score": score,
+    "import-score": import_score,
+    "checkpoint": checkpoint,
+    "bench": bench,
+    "data": data,
+    "fetch": fetch,
+    "doctor": doctor,
+    "list": list,
 }
+INTERRUPTED = 130  # as a shell reports Ctrl-C
+EXIT_CODES = """exit codes:
+  0  ok
+  1  a check failed
+  2  the command line names something that does not exist
+  3  data, weights or packages are missing or invalid
+  4  the run failed
+  130  interrupted (what was predicted is kept; the same command, without --fresh, continues)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code."""
+    """Run a command line, by default that of the process, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
-        ):  # a terminal that cannot show a letter is no reason to stop
+        # A terminal that lacks a letter shows a question mark instead of ending the run.
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # Read when torch is first imported: the same bits from matrix products however many threads a process has.
+    # Read when torch is first imported: makes matrix products the same bits for any number of
+    # threads.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     options = parser().parse_args(arguments)
     try:
-        return _guarded(options)
+        return _run(options)
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
-        drop(sys.stdout)
+        discard(sys.stdout)
         return 0
 
 
-def _guarded(options: argparse.Namespace) -> int:
-    """Run the verb; an error becomes a message and an exit code, with a stack trace only for --debug."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; it leaves the name of the verb in `verb`."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
+    parser = argparse.ArgumentParser(
+        prog="xvlm-eval",
+        description="Evaluate vision-language models of the X-VLM family by their own protocols.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    for name, verb in VERBS.items():
+        verb.add_arguments(verbs.add_parser(name, parents=[common], help=verb.HELP))
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the verb; an error becomes a message and an exit code, with --debug also a trace."""
     from harness.errors import HarnessError
 
     try:
-        module, function = VERBS[options.verb]
-        code = getattr(importlib.import_module(f"harness.cli.{module}"), function)(options)
+        code = VERBS[options.verb].run(options)
         sys.stdout.flush()
         return int(code)
     except HarnessError as error:
-        return _failed(options, str(error), code=error.exit_code)
+        return _fail(options, str(error), code=error.exit_code)
     except KeyboardInterrupt:
-        again = "run the same command" + (
-            " without --fresh" if getattr(options, "fresh", False) else ""
-        )
-        return _failed(
-            options, f"interrupted; what was predicted is kept, {again} to go on", code=INTERRUPTED
-        )
+        fresh = " without --fresh" if getattr(options, "fresh", False) else ""
+        message = f"interrupted; what was predicted is kept, run the same command{fresh} to go on"
+        return _fail(options, message, code=INTERRUPTED)
     except BrokenPipeError:
         raise
     except Exception as error:
         message = f"this should not have happened ({type(error).__name__}: {error})"
         if not options.debug:
             message += "; run it again with --debug and report what it prints"
-        return _failed(options, message, code=HarnessError.exit_code)
+        return _fail(options, message, code=HarnessError.exit_code)
 
 
-def _failed(options: argparse.Namespace, message: str, *, code: int) -> int:
-    """Say what went wrong; called while the error is being handled."""
+def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:
+    """Print the error that is being handled, and return its exit code."""
     if options.debug:
         import traceback
 
         say(traceback.format_exc().rstrip())
     say(f"xvlm-eval: {message}")
     return code
+
+
+class _Version(argparse.Action):
+    """Print the version of the installed package, looked up only where the flag is given."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from harness.records.provenance import release
+
+        # Not by `parser.exit`, which prints to the error stream.
+        sys.stdout.write(f"xvlm-eval {release() or '(not installed)'}\n")
+        parser.exit()
 
 
 if __name__ == "__main__":

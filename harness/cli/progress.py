@@ -1,4 +1,4 @@
-"""Show how far a run is: a bar where a person watches a terminal, a plain line now and then where a log is written."""
+"""Show how far a run is: a bar on a terminal, a plain line now and then in a log."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -8,14 +8,14 @@ STEPS = 10  # plain lines per run
 
 
 class Progress:
-    """Progress over samples, on the error stream: results are the output's."""
+    """The progress over samples, on the error stream. A `harness.callbacks.Progress`."""
 
     def __init__(self, label: str, stream: TextIO | None, *, say: Callable[[str], None]) -> None:
-        """Draw on `stream` if there is one and it is a terminal, else `say` a line now and then."""
+        """Draw a bar on `stream` if that is a terminal, else `say` up to STEPS lines."""
         self._label, self._say = label, say
         self._bar = _bar(stream) if stream and stream.isatty() else None
         self._row = self._bar.add_task(label, total=None) if self._bar else None
-        self._said = -1
+        self._step = -1  # of the last line
 
     def __enter__(self) -> "Progress":
         if self._bar:
@@ -32,15 +32,15 @@ class Progress:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Report that `done` of `total` samples are predicted."""
+        """Show that `done` of `total` samples are predicted. A `harness.callbacks.Report`."""
         if self._bar and self._row is not None:
             self._bar.update(self._row, completed=done, total=total)
             return
         step = STEPS * done // max(total, 1)
-        if step > self._said:
-            begun_before = f" ({done} were predicted before)" if self._said < 0 and done else ""
-            self._said = step
-            self._say(f"{self._label}: {done} of {total}{begun_before}")
+        if step > self._step:
+            before = f" ({done} were predicted before)" if self._step < 0 and done else ""
+            self._step = step
+            self._say(f"{self._label}: {done} of {total}{before}")
 
 
 def _bar(stream: TextIO):  # type: ignore[no-untyped-def]

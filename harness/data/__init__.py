@@ -1,5 +1,8 @@
-"""The data folder as a whole: what belongs there, what is there, whether it is right, and how it gets there.
+"""The benchmark files on disk: which belong in a data folder, which are there, how to get the rest.
 
-`known` holds published hashes and counts, `origins` where files come from; `inspection` compares a folder with them, `verification` decodes
-its images, `layout` draws it, `listing` puts what was found into words; `flat` writes X-VLM's own lists from the originals.
+The facts about each benchmark's files stand beside its task (`harness.dataset`); nothing here
+names a benchmark. `resolve` turns `--data` into a folder. `inventory` lists its files and splits
+and compares them with `published` facts, `verify` decodes its images, `report` renders both.
+`layout` draws the folder, `flat` writes X-VLM's own lists. `fetch` downloads published files, `hub`
+converts copies from Hugging Face's hub.
 """

@@ -1,4 +1,4 @@
-"""What a data folder holds of what tasks need: each file present, missing, incomplete or wrong, and each split counted."""
+"""Take the inventory of a data folder: the state of each file, and the counts of each split."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,55 +7,51 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import Report
-from harness.data.origins import Origin, origin_of
-from harness.data.published import deviations, objection
+from harness.data.published import count_deviations, digest_deviation
+from harness.dataset import Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import EMBEDDED, DataFolder, Needed
 from harness.images import image_file
 from harness.task import Task
 
-PRESENT, MISSING, INCOMPLETE, WRONG, ABSENT = (
-    "present",
-    "missing",
-    "incomplete",
-    "wrong",
-    "not there",
-)
-SOUND = (PRESENT, ABSENT)  # what is absent, none of these tasks needs
+PRESENT, MISSING, INCOMPLETE, WRONG = "present", "missing", "incomplete", "wrong"
+NOT_REQUIRED = "not there"  # absent, and no task needs it
+SOUND = (PRESENT, NOT_REQUIRED)
 
 Wanted = Sequence[tuple[Task, Sequence[str]]]  # tasks, each with some of its splits
 
 
 @dataclass(frozen=True)
-class File:
-    """A file or a folder of images: where it is or belongs below the data folder, for which splits, and in which state, with the reasons.
+class FileEntry:
+    """The state of a file or an image folder, with the reasons.
 
-    `lacking` names every image that annotations name and a folder has not.
+    `path` below the data folder is where it lies or belongs; `needed_by` names the splits that use
+    it, `missing_images` each image that annotations name and the folder lacks.
     """
 
-    place: str
+    path: str
     needed: Needed
     needed_by: tuple[str, ...]
     state: str
-    found: tuple[str, ...]
+    reasons: tuple[str, ...]
     origin: Origin | None
-    lacking: tuple[str, ...] = ()
+    missing_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Split:
-    """A split as it was read: how much it holds, and in which state, with what differs from the published counts."""
+class SplitEntry:
+    """The state of a split, with its counts and what differs from the published ones."""
 
     task: str
     split: str
     counts: Mapping[str, int]
     state: str
-    found: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Read:
-    """The samples of a split, for those who look further; a split that cannot be read has none."""
+class LoadedSplit:
+    """The samples of a split; none where it cannot be read."""
 
     task: Task
     split: str
@@ -63,139 +59,141 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Inspection:
-    """Everything that was found in a folder. `published` says whether it is real data, which published counts and hashes apply to.
+class Inventory:
+    """All files and splits of a data folder. `published`: whether published facts apply to it.
 
-    `read` has the samples of each split, where they were kept.
+    `loaded` holds the samples of each split, where they were kept.
     """
 
     data: DataFolder
     published: bool
-    files: Sequence[File]
-    splits: Sequence[Split]
-    read: Sequence[Read] = field(repr=False)
+    files: Sequence[FileEntry]
+    splits: Sequence[SplitEntry]
+    loaded: Sequence[LoadedSplit] = field(repr=False)
 
     @property
     def sound(self) -> bool:
-        """Whether all is there and, as far as is known, right."""
-        return all(
-            state in SOUND
-            for state in [
-                *(file.state for file in self.files),
-                *(split.state for split in self.splits),
-            ]
-        )
+        """Whether everything is present and, as far as is known, right."""
+        states = [file.state for file in self.files] + [split.state for split in self.splits]
+        return all(state in SOUND for state in states)
 
 
-class _Judged(NamedTuple):
+class _State(NamedTuple):
     state: str
-    found: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    missing_images: tuple[str, ...] = ()
 
 
-def inspect(data: DataFolder, wanted: Wanted, *, report: Report, keep: bool = False) -> Inspection:
-    """Look at every file that the splits of tasks need, and read the annotations of those splits that have all of theirs.
+def take_inventory(
+    data: DataFolder, wanted: Wanted, *, report: Report, keep: bool = False
+) -> Inventory:
+    """Examine every file that the wanted splits need, and read the annotations of each split.
 
-    `keep` the samples only for those who look further: all splits of all tasks take gigabytes of memory.
+    `keep` retains the samples: those of all splits of all tasks take gigabytes of memory.
     """
     published = data.name != EMBEDDED
-    uses = _uses(data, wanted)
-    steps = len(uses) + sum(len(splits) for _, splits in wanted)
-    splits: list[Split] = []
-    read: list[Read] = []
-    images: dict[Path, set[Path]] = {}  # what samples show, by folder
+    users = _users(data, wanted)
+    steps = len(users) + sum(len(splits) for _, splits in wanted)
+    splits: list[SplitEntry] = []
+    loaded: list[LoadedSplit] = []
+    images: dict[Path, set[Path]] = {}  # folder -> image files that samples name
     for task, names in wanted:
         for split in names:
             report(len(splits), steps)
-            found, samples = _read(data, task, split, published=published)
-            splits.append(found)
+            entry, samples = _read_split(data, task, split, published=published)
+            splits.append(entry)
             for path in {image_file(view) for sample in samples for view in sample.images}:
                 images.setdefault(path.parent, set()).add(path)
-            read += [Read(task, split, samples)] if keep else []
-    files: list[File] = []
-    for needed, users in uses.items():
+            loaded += [LoadedSplit(task, split, samples)] if keep else []
+    files: list[FileEntry] = []
+    for needed, uses in users.items():
         report(len(splits) + len(files), steps)
-        files.append(_file(data, needed, users, images, published=published))
+        files.append(_examine_file(data, needed, uses, images, published=published))
     report(steps, steps)
-    return Inspection(data, published, files, splits, read)
+    return Inventory(data, published, files, splits, loaded)
 
 
-def _uses(data: DataFolder, wanted: Wanted) -> dict[Needed, list[tuple[Task, str]]]:
-    """Return who uses each file; what lies or belongs at the same place is one file."""
-    uses: dict[Path, tuple[Needed, list[tuple[Task, str]]]] = {}
+def _users(data: DataFolder, wanted: Wanted) -> dict[Needed, list[tuple[Task, str]]]:
+    """Return the splits that use each file; what lies or belongs at one path is one file."""
+    users: dict[Path, tuple[Needed, list[tuple[Task, str]]]] = {}
     for task, splits in wanted:
         for split in splits:
             for needed in task.files(split):
-                uses.setdefault(data.place(needed), (needed, []))[1].append((task, split))
-    return dict(uses.values())
+                users.setdefault(data.expected_path(needed), (needed, []))[1].append((task, split))
+    return dict(users.values())
 
 
-def _read(
+def _read_split(
     data: DataFolder, task: Task, split: str, *, published: bool
-) -> tuple[Split, Sequence[Any]]:
-    lacking = [needed.places[0] for needed in data.missing(task.files(split)) if not needed.folder]
-    if lacking:
-        return Split(task.name, split, {}, MISSING, (f"needs {', '.join(lacking)}",)), ()
+) -> tuple[SplitEntry, Sequence[Any]]:
+    missing = [
+        needed.candidates[0] for needed in data.missing(task.files(split)) if not needed.folder
+    ]
+    if missing:
+        return SplitEntry(task.name, split, {}, MISSING, (f"needs {', '.join(missing)}",)), ()
     try:
         samples = task.load(data, split)
         counts = task.counts(samples)
     except DataError as error:
-        return Split(task.name, split, {}, WRONG, (str(error),)), ()
-    differ = deviations(task.name, split, counts) if published else []
-    return Split(task.name, split, counts, WRONG if differ else PRESENT, tuple(differ)), samples
+        return SplitEntry(task.name, split, {}, WRONG, (str(error),)), ()
+    official = task.dataset.counts.get(split, {}) if published else {}
+    deviations = count_deviations(counts, official)
+    state = WRONG if deviations else PRESENT
+    return SplitEntry(task.name, split, counts, state, tuple(deviations)), samples
 
 
-def _file(
+def _examine_file(
     data: DataFolder,
     needed: Needed,
-    users: Sequence[tuple[Task, str]],
+    uses: Sequence[tuple[Task, str]],
     images: Mapping[Path, set[Path]],
     *,
     published: bool,
-) -> File:
+) -> FileEntry:
     path = data.find(needed)
+    datasets = [task.dataset for task, _ in uses]
     if path is None:
-        judged = _Judged(MISSING if data.missing([needed]) else ABSENT)
+        state = _State(MISSING if data.missing([needed]) else NOT_REQUIRED)
     elif needed.folder:
-        judged = _folder(path, images)
+        state = _folder_state(path, images.get(path, set()))
     else:
-        wrong = _objection(path) if published else None
-        judged = _Judged(WRONG, (wrong,)) if wrong else _Judged(PRESENT)
-    return File(
-        place=needed.places[0] if path is None else path.relative_to(data.root).as_posix(),
+        digests = (dataset.digests.get(path.name) for dataset in datasets)
+        state = _file_state(path, next(filter(None, digests), None) if published else None)
+    origins = (dataset.origin_of(needed.candidates) for dataset in datasets)
+    return FileEntry(
+        path=needed.candidates[0] if path is None else path.relative_to(data.root).as_posix(),
         needed=needed,
-        needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in users)),
-        state=judged.state,
-        found=judged.found,
-        lacking=judged.lacking,
-        origin=origin_of(needed.places),
+        needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in uses)),
+        state=state.state,
+        reasons=state.reasons,
+        origin=next(filter(None, origins), None),
+        missing_images=state.missing_images,
     )
 
 
-def _objection(path: Path) -> str | None:
+def _file_state(path: Path, digest: Digest | None) -> _State:
     try:
-        return objection(path)
+        deviation = digest_deviation(path, digest)
     except DataError as error:
-        return str(error)
+        deviation = str(error)
+    return _State(WRONG, (deviation,)) if deviation else _State(PRESENT)
 
 
-def _folder(folder: Path, images: Mapping[Path, set[Path]]) -> _Judged:
-    """Say how many of the images that annotations name are in a folder; names are compared, no image is read."""
-    wanted, names = images.get(folder, set()), _names(folder)
-    if not names:
-        return _Judged(
-            INCOMPLETE, ("the folder is empty",), tuple(path.name for path in sorted(wanted))
-        )
-    missing = sorted(wanted - names)
-    if not missing:
-        return _Judged(
-            PRESENT, (f"{len(wanted):,} images that the annotations name",) if wanted else ()
-        )
-    words = f"{len(missing):,} of {len(wanted):,} images are not there, e.g. {missing[0].name}"
-    return _Judged(INCOMPLETE, (words,), tuple(path.name for path in missing))
+def _folder_state(folder: Path, expected: set[Path]) -> _State:
+    """Compare the names in an image folder with those in the annotations; no image is read."""
+    present = _paths_in(folder)
+    missing = sorted(expected - present)
+    names = tuple(path.name for path in missing)
+    if not present:
+        return _State(INCOMPLETE, ("the folder is empty",), names)
+    if missing:
+        counts = f"{len(missing):,} of {len(expected):,}"
+        return _State(INCOMPLETE, (f"{counts} images are missing, e.g. {names[0]}",), names)
+    complete = (f"{len(expected):,} images that the annotations name",) if expected else ()
+    return _State(PRESENT, complete)
 
 
-def _names(folder: Path) -> set[Path]:
+def _paths_in(folder: Path) -> set[Path]:
     try:
         with os.scandir(folder) as entries:
             return {folder / entry.name for entry in entries}

@@ -1,91 +1,88 @@
-"""What was found in a data folder, in tables and sentences for people, and as JSON for machines."""
+"""Report on a data folder: its files, its splits and, on request, every image."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.data.inventory import INCOMPLETE, MISSING, SOUND, WRONG, File, Inspection
-from harness.data.origins import Origin
-from harness.data.survey import Survey
-from harness.data.verify import Misfit
+from harness.callbacks import Progress
+from harness.data.inventory import (
+    INCOMPLETE,
+    MISSING,
+    SOUND,
+    WRONG,
+    FileEntry,
+    Inventory,
+    take_inventory,
+)
+from harness.data.resolve import resolve_data
+from harness.data.verify import ImageProblem, verify
+from harness.dataset import Origin
+from harness.registry import find_splits, find_tasks
 from harness.rendering import Table, render, render_json
 
-FILE_COLUMNS = {"file": "file", "state": "state", "for": "for", "found": "found"}
+WORKERS = 4  # threads that decode images
+
+FILE_COLUMNS = {"file": "file", "state": "state", "for": "for", "reasons": "found"}
 SPLIT_COLUMNS = {
     "task": "task",
     "split": "split",
     "state": "state",
     "holds": "holds",
-    "found": "differs",
+    "reasons": "differs",
 }
-MISFIT_COLUMNS = {"file": "image", "reason": "reason", "for": "for"}
+IMAGE_COLUMNS = {"file": "image", "reason": "reason", "for": "for"}
 
 
-def shown(survey: Survey, *, format: str) -> str:
-    """Return everything that was found as text in a format: terminal, md or json."""
-    if format == "json":
-        return _as_json(survey.inspection, survey.misfits)
-    return _as_text(survey.inspection, survey.misfits, format)
+@dataclass(frozen=True)
+class DataReport:
+    """An inventory and the images with problems; None where the images were not decoded."""
+
+    inventory: Inventory
+    image_problems: Sequence[ImageProblem] | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether a run has all it needs and, as far as was examined, all is right."""
+        return self.inventory.sound and not self.image_problems
 
 
-def _as_text(inspection: Inspection, misfits: Sequence[Misfit] | None, format: str) -> str:
-    kind = (
-        "published hashes and counts are checked"
-        if inspection.published
-        else "the embedded benchmark: nothing is published of it"
-    )
-    files = [
-        {
-            "file": one.place,
-            "state": one.state,
-            "for": _short(one.needed_by),
-            "found": _first(one.found),
-        }
-        for one in inspection.files
-    ]
-    splits = [
-        {
-            "task": one.task,
-            "split": one.split,
-            "state": one.state,
-            "holds": ", ".join(f"{count:,} {word}" for word, count in one.counts.items()) or None,
-            "found": _first(one.found),
-        }
-        for one in inspection.splits
-    ]
-    tables = [
-        Table(f"{inspection.data.root} ({kind})", files, FILE_COLUMNS),
-        Table("Splits", splits, SPLIT_COLUMNS),
-    ]
-    if misfits:
-        rows = [
-            {"file": str(one.path), "reason": one.reason, "for": _short(one.needed_by)}
-            for one in misfits
-        ]
-        tables.append(Table("Images that do not fit", rows, MISFIT_COLUMNS))
-    parts = [render(tables, format)]
-    if remedies := [remedy(one) for one in inspection.files if one.state not in SOUND]:
-        parts.append("\n".join(["What to do:", *remedies]))
-    parts.append(_verdict(inspection, misfits))
-    return "\n\n".join(parts)
+def make_report(
+    tasks: Sequence[str],
+    splits: Sequence[str],
+    *,
+    data: str | None,
+    decode: bool,
+    keep: bool,
+    progress: Progress,
+) -> DataReport:
+    """Examine what the tasks (all where none is named) need of the data folder.
+
+    `decode` verifies every image, `keep` retains the samples. Raises UsageError for an unknown
+    name, MissingError if the folder does not exist.
+    """
+    wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
+    by_task = {task.name: names for task, names in wanted}
+    folder = resolve_data(data).open(by_task, progress=progress)
+    with progress("files") as report:
+        inventory = take_inventory(folder, wanted, report=report, keep=keep or decode)
+    if not decode:
+        return DataReport(inventory, None)
+    with progress("images") as report:
+        return DataReport(inventory, verify(inventory.loaded, workers=WORKERS, report=report))
 
 
-def remedy(file: File) -> str:
-    """Return what to do about a file that is not as it should be: what to get from where, in which form, how large, under which licence."""
+def render_report(report: DataReport, *, format: str) -> str:
+    """Return a report as text: `terminal`, `md` or `json`."""
+    return _as_json(report) if format == "json" else _as_text(report, format)
+
+
+def remedy(file: FileEntry) -> str:
+    """Return what to do about a file: where to get it, how large it is, under which licence."""
     if file.state == WRONG:
-        return f"  {file.place}: {file.needed.what}; it is not the published file: get it again{_offer(file.origin, file.needed.source)}"
-    verb = "complete it" if file.state == INCOMPLETE else "get it"
-    return f"  {file.place}: {file.needed.what}; {verb}{_offer(file.origin, file.needed.source)}"
-
-
-def _offer(origin: Origin | None, source: str) -> str:
-    if origin is None:
-        return f" from {source}"
-    size = f"{size_in_words(origin.size)}, " if origin.size else ""
-    offer = f" from {origin.url or origin.how} ({origin.name}, {size}{origin.licence})"
-    if origin.elsewhere:
-        offer += f"; {origin.elsewhere}"
-    return offer + ("; `xvlm-eval fetch` does it" if origin.url else "")
+        action = "it is not the published file: get it again"
+    else:
+        action = "complete it" if file.state == INCOMPLETE else "get it"
+    return f"  {file.path}: {file.needed.description}; {action} from {_source(file)}"
 
 
 def size_in_words(size: int) -> str:
@@ -93,64 +90,138 @@ def size_in_words(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _verdict(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
-    counts = {
-        state: sum(one.state == state for one in inspection.files)
-        for state in (MISSING, INCOMPLETE, WRONG)
-    }
-    complaints = [f"{count} files {state}" for state, count in counts.items() if count]
-    differ = sum(one.state == WRONG for one in inspection.splits)
-    complaints += [f"{differ} splits not as published or not readable"] if differ else []
-    complaints += [f"{len(misfits)} images that do not fit"] if misfits else []
-    if complaints:
-        return "; ".join(complaints)
-    return "everything is there" + (
-        "; the images were not decoded (--verify does it)"
-        if misfits is None
-        else ", and every image fits"
+def _source(file: FileEntry) -> str:
+    origin = file.origin
+    if origin is None:
+        return file.needed.source
+    size = f"{size_in_words(origin.size)}, " if origin.size else ""
+    source = f"{origin.address} ({origin.name}, {size}{origin.licence})"
+    if origin.mirror:
+        source += f"; {origin.mirror}"
+    return f"{source}; `xvlm-eval fetch` does it" if origin.url else source
+
+
+def _as_text(report: DataReport, format: str) -> str:
+    inventory = report.inventory
+    kind = (
+        "published hashes and counts are checked"
+        if inventory.published
+        else "the embedded benchmark: nothing is published of it"
     )
+    files = [
+        {
+            "file": entry.path,
+            "state": entry.state,
+            "for": _grouped(entry.needed_by),
+            "reasons": _joined(entry.reasons),
+        }
+        for entry in inventory.files
+    ]
+    splits = [
+        {
+            "task": entry.task,
+            "split": entry.split,
+            "state": entry.state,
+            "holds": _joined([f"{n:,} {name}" for name, n in entry.counts.items()], ", "),
+            "reasons": _joined(entry.reasons),
+        }
+        for entry in inventory.splits
+    ]
+    tables = [
+        Table(f"{inventory.data.root} ({kind})", files, FILE_COLUMNS),
+        Table("Splits", splits, SPLIT_COLUMNS),
+    ]
+    if report.image_problems:
+        rows = [
+            {"file": str(entry.path), "reason": entry.reason, "for": _grouped(entry.needed_by)}
+            for entry in report.image_problems
+        ]
+        tables.append(Table("Images that do not fit", rows, IMAGE_COLUMNS))
+    parts = [render(tables, format)]
+    if remedies := [remedy(entry) for entry in inventory.files if entry.state not in SOUND]:
+        parts.append("\n".join(["What to do:", *remedies]))
+    return "\n\n".join([*parts, _verdict(report)])
 
 
-def _as_json(inspection: Inspection, misfits: Sequence[Misfit] | None) -> str:
-    files: list[dict[str, Any]] = []
-    for one in inspection.files:
-        origin = (
-            None
-            if one.origin is None
-            else {
-                key: value for key, value in asdict(one.origin).items() if value not in (None, "")
-            }
-        )
-        files.append(
-            {
-                **asdict(one),
-                "needed": {"what": one.needed.what, "source": one.needed.source},
-                "origin": origin,
-            }
-        )
+def _verdict(report: DataReport) -> str:
+    files, splits = report.inventory.files, report.inventory.splits
+    problems = [
+        f"{count} files {state}"
+        for state in (MISSING, INCOMPLETE, WRONG)
+        if (count := sum(entry.state == state for entry in files))
+    ]
+    if wrong := sum(entry.state == WRONG for entry in splits):
+        problems.append(f"{wrong} splits not as published or not readable")
+    if report.image_problems:
+        problems.append(f"{len(report.image_problems)} images that do not fit")
+    if problems:
+        return "; ".join(problems)
+    if report.image_problems is None:
+        return "everything is present; the images were not decoded (--verify does it)"
+    return "everything is present, and every image fits"
+
+
+def _as_json(report: DataReport) -> str:
+    inventory, problems = report.inventory, report.image_problems
     return render_json(
         {
-            "data": str(inspection.data.root),
-            "name": inspection.data.name,
-            "published": inspection.published,
-            "sound": inspection.sound and not misfits,
-            "files": files,
-            "splits": [asdict(one) for one in inspection.splits],
-            "misfits": None
-            if misfits is None
-            else [{**asdict(one), "path": str(one.path)} for one in misfits],
+            "data": str(inventory.data.root),
+            "name": inventory.data.name,
+            "published": inventory.published,
+            "sound": report.sound,
+            "files": [
+                {
+                    "place": entry.path,
+                    "needed": {"what": entry.needed.description, "source": entry.needed.source},
+                    "needed_by": entry.needed_by,
+                    "state": entry.state,
+                    "found": entry.reasons,
+                    "origin": entry.origin and _origin_as_json(entry.origin),
+                    "lacking": entry.missing_images,
+                }
+                for entry in inventory.files
+            ],
+            "splits": [
+                {
+                    "task": entry.task,
+                    "split": entry.split,
+                    "counts": entry.counts,
+                    "state": entry.state,
+                    "found": entry.reasons,
+                }
+                for entry in inventory.splits
+            ],
+            "misfits": problems
+            and [{**asdict(entry), "path": str(entry.path)} for entry in problems],
         }
     )
 
 
-def _short(names: Sequence[str]) -> str:
-    """Return `vqav2 val, test; nlvr2 dev` for the titles of splits."""
+def _origin_as_json(origin: Origin) -> Mapping[str, Any]:
+    values = {
+        "name": origin.name,
+        "url": origin.url,
+        "how": origin.instructions,
+        "form": origin.format,
+        "licence": origin.licence,
+        "members": origin.members,
+        "size": origin.size,
+        "sha256": origin.sha256,
+        "unpacked": origin.unpacked_limit,
+        "elsewhere": origin.mirror,
+        "drive": origin.drive,
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _grouped(titles: Sequence[str]) -> str:
+    """Return titles of splits, each `TASK SPLIT`, by task: `TASK SPLIT, SPLIT; TASK SPLIT`."""
     by_task: dict[str, list[str]] = {}
-    for name in names:
-        task, split = name.split(" ", 1)
+    for title in titles:
+        task, split = title.split(" ", 1)
         by_task.setdefault(task, []).append(split)
     return "; ".join(f"{task} {', '.join(splits)}" for task, splits in by_task.items())
 
 
-def _first(found: Sequence[str]) -> str | None:
-    return "; ".join(found) or None
+def _joined(texts: Sequence[str], separator: str = "; ") -> str | None:
+    return separator.join(texts) or None

@@ -1,4 +1,4 @@
-"""Decode every image that samples need, and compare it with what the annotations say of it."""
+"""Decode every image that samples need, and compare it with what the annotations say about it."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.callbacks import Report
-from harness.data.inventory import Read
+from harness.data.inventory import LoadedSplit
 from harness.errors import DataError
 from harness.images import View, image_file, read_views
 from harness.task import Task
 
 
 @dataclass(frozen=True)
-class Misfit:
-    """An image that cannot be used, or does not fit what is said of it; `needed_by` are the splits that need it."""
+class ImageProblem:
+    """An image that cannot be decoded, or that contradicts the annotations of `needed_by`."""
 
     path: Path
     reason: str
@@ -37,57 +37,55 @@ class _Use:
         return f"{self.task.name} {self.split}"
 
 
-def verify(read: Sequence[Read], *, workers: int, report: Report) -> list[Misfit]:
-    """Return every image that does not fit, in the order in which the annotations name them; each file is decoded once.
+def verify(splits: Sequence[LoadedSplit], *, workers: int, report: Report) -> list[ImageProblem]:
+    """Return the problems of all images, in the order of the annotations; decodes each file once.
 
-    A folder that is not there at all is left to the inspection: it is one thing to get, not thousands.
+    Leaves out absent folders: the inventory reports one as a single file to get.
     """
-    uses = _uses(read)
+    uses = _uses(splits)
     folders = {folder: folder.is_dir() for folder in {path.parent for path in uses}}
     present = [path for path in uses if folders[path.parent]]
-    misfits: list[Misfit] = []
+    problems: list[ImageProblem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for done, found in enumerate(
-            pool.map(lambda path: list(_misfits(path, uses[path])), present)
-        ):
+        results = pool.map(lambda path: list(_problems(path, uses[path])), present)
+        for done, result in enumerate(results):
             report(done, len(present))
-            misfits += found
+            problems += result
     report(len(present), len(present))
-    return misfits
+    return problems
 
 
-def _uses(read: Sequence[Read]) -> dict[Path, list[_Use]]:
+def _uses(splits: Sequence[LoadedSplit]) -> dict[Path, list[_Use]]:
     uses: dict[Path, list[_Use]] = {}
-    for one in read:
-        for sample in one.samples:
+    for loaded in splits:
+        for sample in loaded.samples:
             for path in dict.fromkeys(map(image_file, sample.images)):
-                uses.setdefault(path, []).append(_Use(one.task, one.split, sample))
+                uses.setdefault(path, []).append(_Use(loaded.task, loaded.split, sample))
     return uses
 
 
-def _misfits(path: Path, uses: Sequence[_Use]) -> Iterator[Misfit]:
-    """Yield what is wrong with one file: that it cannot be decoded, or else each thing that does not fit it."""
+def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
+    """Yield that a file cannot be decoded, or else each contradiction with its annotations."""
     titles = tuple(dict.fromkeys(use.title for use in uses))
-    views: list[View] = list(
-        dict.fromkeys(
-            view for use in uses for view in use.sample.images if image_file(view) == path
-        )
-    )
+    views: list[View] = [
+        view for use in uses for view in use.sample.images if image_file(view) == path
+    ]
     try:
-        # A file is decoded once for all of its views; what a part of it is cut to does not matter here.
-        sizes = read_views([*views, path], _size, needed_by=f"sample {uses[0].sample.id}")
+        # One decoding serves all views; only the size of the whole image is needed here.
+        sizes = read_views(
+            [*dict.fromkeys(views), path], _size, needed_by=f"sample {uses[0].sample.id}"
+        )
     except DataError as error:
-        yield Misfit(path, str(error).removeprefix(f"{path}: "), titles)
+        yield ImageProblem(path, str(error).removeprefix(f"{path}: "), titles)
         return
     width, height = (int(number) for number in sizes[path])
-    reasons: dict[str, dict[str, None]] = {}
+    by_reason: dict[str, dict[str, None]] = {}
     for use in uses:
-        if reason := use.task.check_annotation(
-            use.sample, [(width, height)] * len(use.sample.images)
-        ):
-            reasons.setdefault(reason, {})[use.title] = None
-    for reason, found in reasons.items():
-        yield Misfit(path, reason, tuple(found))
+        image_sizes = [(width, height)] * len(use.sample.images)
+        if reason := use.task.check_annotation(use.sample, image_sizes):
+            by_reason.setdefault(reason, {})[use.title] = None
+    for reason, users in by_reason.items():
+        yield ImageProblem(path, reason, tuple(users))
 
 
 def _size(image: Image.Image) -> NDArray[np.uint8]:

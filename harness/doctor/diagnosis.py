@@ -1,14 +1,13 @@
-"""Whether a run can go: the machine, the data and the weights, each task by itself."""
+"""Whether a run can go: the machine, the data and the weights, task by task."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-from harness.checkpoints import PAPER, SHAPES, find_entry, find_weights
-from harness.data.hub.copies import UNUSABLE, is_hub
-from harness.doctor.machine import FAILED, NOTE, OK, Check, machine
+from harness.checkpoints import find_entry, find_weights
+from harness.data.resolve import Embedded, Hub, resolve_data
+from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import MissingError
-from harness.files.paths import config_file, setting
+from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
 from harness.registry import find_task, task_names
 from harness.rendering import Table, render, render_json
@@ -19,67 +18,50 @@ COLUMNS = {"name": "what", "state": "state", "found": "found"}
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was looked at; `ready` names the tasks that can be run now."""
+    """All checks; `ready` names the tasks that can be run now."""
 
     checks: Sequence[Check]
     ready: Sequence[str]
 
     @property
     def well(self) -> bool:
-        """Whether a run can go: nothing failed, and some task has all it needs."""
+        """Whether a run can go: nothing failed, and a task has all it needs."""
         return bool(self.ready) and all(check.state != FAILED for check in self.checks)
 
 
 def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagnosis:
-    """Look at the machine, at the data folder that a run would take, and at the weights for each task.
+    """Check the machine, the data folder that a run would use, and the weights of each task.
 
-    Raises UsageError for a checkpoint that there is not by name.
+    Raises UsageError for an unknown checkpoint.
     """
-    checks = list(machine(online=online))
+    checks = list(check_machine(online=online))
+    source = resolve_data(data)
+    hub = isinstance(source, Hub)
     try:
-        words = setting("data", flag=data)
-        hub = is_hub(words or "")
-        folder = open_folder(Path(words).expanduser()) if words and not hub else None
+        folder = open_folder(source.folder) if source.folder else None
     except MissingError as error:
-        return Diagnosis(
-            [
-                *checks,
-                Check(
-                    "data",
-                    FAILED,
-                    str(error),
-                    ("name a folder that exists, or none for the embedded benchmark",),
-                ),
-            ],
-            (),
-        )
-    embedded = f"the embedded benchmark (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
-    checks.append(Check("data", OK, str(folder.root) if folder else words or embedded))
-    chosen = checkpoint or (PAPER if words else SHAPES)
-    tasks = [_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
+        remedy = "name a folder that exists, or none for the embedded benchmark"
+        return Diagnosis([*checks, Check("data", FAILED, str(error), (remedy,))], ())
+    nowhere = f" (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
+    checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
+    chosen = checkpoint or source.default_checkpoint
+    tasks = [_check_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
 
-def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
-    """Say what a task still lacks."""
+def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
+    """Check that a task has its files, its environment and its weights."""
     entry = find_entry(checkpoint)
     if entry is not None and task.name not in entry.files:
-        return Check(
-            task.name,
-            NOTE,
-            f"{entry.name} has no weights for it",
-            ("name others with --checkpoint",),
-        )
+        finding = f"{entry.name} has no weights for it"
+        return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
     remedies: list[str] = []
-    missing = (
-        folder.missing([needed for split in task.splits for needed in task.files(split)])
-        if folder
-        else []
-    )
-    if hub and task.name in UNUSABLE:
+    needed = [file for split in task.splits for file in task.files(split)]
+    missing = folder.missing(needed) if folder else []
+    if hub and task.dataset.hub is None:
         lacking.append("a copy on the hub")
-        remedies.append(UNUSABLE[task.name])
+        remedies.append(task.dataset.no_hub)
     if missing:
         lacking.append(f"{len(missing)} of its files")
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")
@@ -91,33 +73,35 @@ def _task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) 
         find_weights(checkpoint, task=task.name, data=folder.root if folder else None)
     except MissingError as error:
         lacking.append("weights or vocabulary")
-        remedies += str(error).splitlines()
+        remedies += error.items
     if lacking:
         return Check(task.name, NOTE, f"lacks {', '.join(lacking)}", tuple(remedies))
     return Check(task.name, OK, f"ready, with {checkpoint}")
 
 
-def shown(diagnosis: Diagnosis, *, format: str) -> str:
-    """Return a diagnosis as text in a format: terminal, md or json."""
-    checks = [asdict(check) for check in diagnosis.checks]
+def render_diagnosis(diagnosis: Diagnosis, *, format: str) -> str:
+    """Return a diagnosis as text: `terminal`, `md` or `json`."""
+    checks = [
+        {
+            "name": check.name,
+            "state": check.state,
+            "found": check.finding,
+            "remedies": list(check.remedies),
+        }
+        for check in diagnosis.checks
+    ]
     if format == "json":
         return render_json(
             {"well": diagnosis.well, "ready": list(diagnosis.ready), "checks": checks}
         )
-    by_remedy: dict[str, list[str]] = {}
+    names_by_remedy: dict[str, list[str]] = {}
     for check in diagnosis.checks:
         for remedy in check.remedies:
-            by_remedy.setdefault(remedy, []).append(check.name)
+            names_by_remedy.setdefault(remedy, []).append(check.name)
     parts = [render([Table("xvlm-eval doctor", checks, COLUMNS)], format)]
-    if by_remedy:
-        parts.append(
-            "\n".join(
-                [
-                    "What to do:",
-                    *(f"  {', '.join(names)}: {remedy}" for remedy, names in by_remedy.items()),
-                ]
-            )
-        )
+    if names_by_remedy:
+        lines = [f"  {', '.join(names)}: {remedy}" for remedy, names in names_by_remedy.items()]
+        parts.append("\n".join(["What to do:", *lines]))
     verdict = (
         f"can be run: {', '.join(diagnosis.ready)}"
         if diagnosis.well

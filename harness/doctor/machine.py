@@ -1,204 +1,173 @@
-"""What this machine is like: Python, packages, device, memory, Java, disk, the hub; with the remedy beside each."""
+"""Checks of the machine: Python, packages, device, memory, Java, cache, disk and hub."""
 
 import os
 import platform
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.version import InvalidVersion
+
+from harness.engine.memory import free_memory
 from harness.errors import MissingError
-from harness.files.paths import cache, hub_is_offline
+from harness.files.paths import cache_folder, hub_is_offline
 from harness.metrics.java import java_environment
 
 OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
-PYTHON = (3, 11)
-ONLY_FOR = {
+PYTHON = (3, 11)  # oldest supported version
+NEEDED_FOR = {  # packages that not every run needs
     "datasets": "data from the hub",
     "pycocotools": "coco-caption",
     "pycocoevalcap": "coco-caption",
-}  # others are needed always
-LITTLE_MEMORY, LITTLE_DISK = 4 * 10**9, 10**9  # bytes below which we warn
-PATIENCE = 10.0  # seconds for the hub to answer
+}
+LOW_MEMORY, LOW_DISK = 4 * 10**9, 10**9  # bytes below which the doctor takes note
+HUB_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: what was found, and what to do about it, one thing after another, where it is not as it should be."""
+    """The outcome of one check: what was finding, and what to do about it unless all is well."""
 
     name: str
     state: str
-    found: str
+    finding: str
     remedies: tuple[str, ...] = ()
 
 
-def machine(*, online: bool) -> Iterator[Check]:
-    """Yield a check of everything that does not depend on data or weights. The hub is asked only where `online` is."""
-    yield _python()
-    yield from _packages()
-    yield _device()
-    yield _memory()
-    yield _java()
-    yield _cache()
-    yield _disk()
-    yield _hub(online=online)
-
-
-def _python() -> Check:
-    if tuple(map(int, platform.python_version_tuple()[:2])) >= PYTHON:
-        return Check("python", OK, platform.python_version())
-    return Check(
-        "python",
-        FAILED,
-        platform.python_version(),
-        (f"install Python {PYTHON[0]}.{PYTHON[1]} or newer",),
-    )
-
-
-def _packages() -> Iterator[Check]:
+def check_machine(*, online: bool) -> Iterator[Check]:
+    """Yield the checks that depend on neither data nor weights; the hub is asked if `online`."""
+    yield _check_python()
     try:
-        needed = requires("xvlm-eval") or []
+        yield from check_packages(requires("xvlm-eval") or [])
     except PackageNotFoundError:
-        yield Check(
-            "packages",
-            NOTE,
-            "xvlm-eval is used without being installed, so that versions cannot be compared",
-            ("pip install -e .",),
-        )
-        return
-    for requirement in needed:
-        wanted = re.match(r"([\w.-]+)\s*([^;]*)", requirement)
-        if wanted and "extra ==" not in requirement:
+        finding = "xvlm-eval is used without being installed, so versions cannot be compared"
+        yield Check("packages", NOTE, finding, ("pip install -e .",))
+    yield _check_device()
+    yield check_memory()
+    yield _check_java()
+    yield _check_cache()
+    yield _check_disk()
+    yield _check_hub(online=online)
+
+
+def _check_python() -> Check:
+    finding = platform.python_version()
+    if tuple(map(int, platform.python_version_tuple()[:2])) >= PYTHON:
+        return Check("python", OK, finding)
+    oldest = ".".join(map(str, PYTHON))
+    return Check("python", FAILED, finding, (f"install Python {oldest} or newer",))
+
+
+def check_packages(requirements: Iterable[str]) -> Iterator[Check]:
+    """Yield a check of each required package whose marker holds here; extras are not required."""
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             try:
-                found = version(wanted[1])
+                installed = version(requirement.name)
             except PackageNotFoundError:
-                found = None
-            yield package(wanted[1], wanted[2].strip(), found=found)
+                installed = None
+            yield check_package(requirement, installed=installed)
 
 
-def package(name: str, ranges: str, *, found: str | None) -> Check:
-    """Compare the version found of a package (None: it is not installed) with the tested ones, such as `>=2.11,<2.14`."""
-    wanted = ",".join(sorted(ranges.split(","), reverse=True))
-    remedies = (f"pip install '{name}{wanted}'",)
-    if found is None:
-        only_for = ONLY_FOR.get(name)
-        return Check(
-            name,
-            NOTE if only_for else FAILED,
-            f"not installed{f'; needed for {only_for}' if only_for else ''}",
-            remedies,
-        )
-    if all(map(lambda clause: _holds(found, clause), filter(None, ranges.split(",")))):
-        return Check(name, OK, f"{found} ({wanted})")
-    return Check(name, NOTE, f"{found} was not tested; tested are {wanted}", remedies)
+def check_package(requirement: Requirement, *, installed: str | None) -> Check:
+    """Compare a package's installed version, None if there is none, with the tested ones."""
+    name = requirement.name
+    tested = ",".join(sorted(map(str, requirement.specifier), reverse=True))
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    remedies = (f"pip install '{name}{extras}{tested}'",)
+    if installed is None:
+        purpose = NEEDED_FOR.get(name)
+        finding = f"not installed{f'; needed for {purpose}' if purpose else ''}"
+        return Check(name, NOTE if purpose else FAILED, finding, remedies)
+    try:
+        accepted = requirement.specifier.contains(installed, prereleases=True)
+    except InvalidVersion:
+        accepted = False
+    if accepted:
+        return Check(name, OK, f"{installed} ({tested})" if tested else installed)
+    return Check(name, NOTE, f"{installed} was not tested; tested are {tested}", remedies)
 
 
-def _holds(found: str, clause: str) -> bool:
-    limit = _numbers(clause)
-    number = _numbers(found)[: len(limit)]
-    return number >= limit if clause.strip().startswith(">=") else number < limit
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    found = re.search(r"\d+(\.\d+)*", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
-
-
-def _device() -> Check:
+def _check_device() -> Check:
     try:
         import torch
-    except Exception as error:  # a broken installation raises what it likes
-        return Check(
-            "device",
-            FAILED,
-            f"torch cannot be imported ({type(error).__name__}: {error})",
-            ("install torch anew",),
-        )
+    except Exception as error:  # a broken installation can raise anything
+        finding = f"torch cannot be imported ({type(error).__name__}: {error})"
+        return Check("device", FAILED, finding, ("install torch anew",))
     if torch.cuda.is_available():
-        names = [
-            torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())
-        ]
-        return Check(
-            "device",
-            OK,
-            ", ".join(f"{one.name} ({one.total_memory / 1e9:.0f} GB)" for one in names),
-        )
-    found = f"cpu, {os.cpu_count()} cores"
+        devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+        names = [f"{device.name} ({device.total_memory / 1e9:.0f} GB)" for device in devices]
+        return Check("device", OK, ", ".join(names))
+    finding = f"cpu, {os.cpu_count()} cores"
     if torch.version.cuda:
-        return Check(
-            "device",
-            NOTE,
-            f"{found}; torch is built for CUDA {torch.version.cuda}, but finds no GPU",
-            ("look at nvidia-smi and the driver",),
-        )
-    return Check("device", OK, found)
+        finding += f"; torch is built for CUDA {torch.version.cuda}, but finds no GPU"
+        return Check("device", NOTE, finding, ("look at nvidia-smi and the driver",))
+    return Check("device", OK, finding)
 
 
-def _memory() -> Check:
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # a system that does not tell
+def check_memory(root: Path = Path("/")) -> Check:
+    """Check the memory that a run may take, which a control group (Slurm, Docker) may limit.
+
+    It is the number from which a run chooses its batch size. `root` is where /proc and /sys are.
+    """
+    free = free_memory(root)
+    if free is None:
         return Check("memory", NOTE, "the system does not tell")
-    found = f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it unused"
-    if total < LITTLE_MEMORY:
-        return Check(
-            "memory",
-            NOTE,
-            found,
-            ("the embedded benchmark runs; for models of base size take a smaller --batch-size",),
-        )
-    return Check("memory", OK, found)
+    finding = f"{free / 1e9:.1f} GB available"
+    if total := _total_memory():
+        finding += f" of the machine's {total / 1e9:.1f} GB"
+    if free < LOW_MEMORY:
+        remedy = "the embedded benchmark runs; for models of base size take a smaller --batch-size"
+        return Check("memory", NOTE, finding, (remedy,))
+    return Check("memory", OK, finding)
 
 
-def _java() -> Check:
+def _total_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return None
+
+
+def _check_java() -> Check:
     try:
         java = shutil.which("java", path=java_environment()["PATH"])
     except MissingError as error:
-        return Check(
-            "java", NOTE, "none; needed for coco-caption", (str(error).split(": ", 1)[-1],)
-        )
+        remedy = str(error).split(": ", 1)[-1]
+        return Check("java", NOTE, "none; needed for coco-caption", (remedy,))
     return Check("java", OK, str(java))
 
 
-def _cache() -> Check:
-    folder = cache()
+def _check_cache() -> Check:
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Check(
-            "cache",
-            NOTE,
-            f"{folder}: cannot be written ({error.strerror})",
-            ("set XVLM_EVAL_CACHE to a folder that can",),
-        )
+        finding = f"{folder}: cannot be written ({error.strerror})"
+        return Check("cache", NOTE, finding, ("set XVLM_EVAL_CACHE to a folder that can",))
     return Check("cache", OK, str(folder))
 
 
-def _disk() -> Check:
+def _check_disk() -> Check:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
-    found = f"{free / 1e9:.1f} GB free at {here}"
+    finding = f"{free / 1e9:.1f} GB free at {here}"
     if not os.access(here, os.W_OK):
-        return Check(
-            "disk", NOTE, f"{here}: cannot be written", ("name a folder with `run --out DIR`",)
-        )
-    if free < LITTLE_DISK:
-        return Check(
-            "disk",
-            NOTE,
-            found,
-            ("make room, or name a folder on another disk with `run --out DIR`",),
-        )
-    return Check("disk", OK, found)
+        remedy = "name a folder with `run --out DIR`"
+        return Check("disk", NOTE, f"{here}: cannot be written", (remedy,))
+    if free < LOW_DISK:
+        remedy = "make room, or name a folder on another disk with `run --out DIR`"
+        return Check("disk", NOTE, finding, (remedy,))
+    return Check("disk", OK, finding)
 
 
-def _hub(*, online: bool) -> Check:
+def _check_hub(*, online: bool) -> Check:
     if hub_is_offline():
         return Check("hub", OK, "left alone, since HF_HUB_OFFLINE is set")
     if not online:
@@ -208,20 +177,12 @@ def _hub(*, online: bool) -> Check:
     from urllib.request import urlopen
 
     try:
-        with urlopen(address, timeout=PATIENCE):
+        with urlopen(address, timeout=HUB_TIMEOUT):
             return Check("hub", OK, f"{address} answers")
     except HTTPError as error:
-        return Check(
-            "hub",
-            NOTE,
-            f"{address} answers {error.code} {error.reason}",
-            ("try later; what is in the cache can be used",),
-        )
+        finding = f"{address} answers {error.code} {error.reason}"
+        return Check("hub", NOTE, finding, ("try later; what is in the cache can be used",))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        return Check(
-            "hub",
-            NOTE,
-            f"{address} cannot be reached ({reason})",
-            ("check the network and its proxy, or set HF_HUB_OFFLINE=1",),
-        )
+        finding = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
+        remedy = "check the network and its proxy, or set HF_HUB_OFFLINE=1"
+        return Check("hub", NOTE, finding, (remedy,))

@@ -1,1 +1,10 @@
-"""Two results beside one another: is this number still the number, and what changed?"""
+"""Compare a result with its baseline: is this number still the number, and what changed?
+
+check        every result of a folder with its baseline
+verdicts     when a change of a metric is called drift
+baselines    the baseline of a result
+samples      the samples that are predicted differently
+environment  differences of two runs other than their predictions
+diff         two results in detail
+report       a check as text, JSON and JUnit
+"""

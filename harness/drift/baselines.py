@@ -1,75 +1,84 @@
-"""Which result a new one is compared with, and why it cannot be."""
+"""The baseline that a result is compared with, or the reason why there is none."""
 
 from collections.abc import Sequence
 
-from harness.checkpoints import plain
+from harness.checkpoints import normalise_name
 from harness.errors import DataError
-from harness.records.record import ResultRecord
-from harness.records.stored import Result, Results
+from harness.records.record import ResultRecord, Subset
+from harness.records.stored import StoredResult, StoredResults
 
 
-def baseline_of(result: Result, baselines: Results, *, checkpoint: str | None) -> Result:
-    """Return the baseline of a result. A file given by path may have any name: it is never taken for an entry of checkpoints.yaml.
+def find_baseline(
+    result: StoredResult, baselines: StoredResults, *, checkpoint: str | None
+) -> StoredResult:
+    """Return the baseline of a result: of its own checkpoint, or of the one named `checkpoint`.
 
-    Raises DataError where there is none, or it was measured otherwise: by another protocol, on other data, on a part of the split.
+    A file given by path is never taken for an entry of checkpoints.yaml, whatever its name. Raises
+    DataError if there is no baseline, or if its protocol, data, part of the split, or number of
+    evaluated samples differ.
     """
     record = result.record
-    there = [
+    same_split = [
         base
-        for base in baselines.found
+        for base in baselines.results
         if base.record.task == record.task and base.record.split == record.split
     ]
-    own = [base for base in there if _is_of(base.record, record, checkpoint)]
+    own = [base for base in same_split if _is_of(base.record, record, checkpoint)]
     candidates = [base for base in own if base.record.subset == record.subset] or own
     if len(candidates) != 1:
-        raise DataError(_no_baseline(result, baselines, there))
+        raise DataError(_describe_absence(result, baselines, same_split))
     (base,) = candidates
-    if record.subset != base.record.subset:
-        kinds = [
-            f"{part.limit} of {part.total} samples" if part else "the whole split"
-            for part in (record.subset, base.record.subset)
-        ]
-        raise DataError(f"another part of the split: {kinds[0]}, the baseline {kinds[1]}")
-    for name, is_now, was in (
-        ("protocol", record.protocol, base.record.protocol),
-        ("data", record.data.get("sha256"), base.record.data.get("sha256")),
-        ("data", record.data["name"], base.record.data["name"]),
-        ("number of samples", record.n, base.record.n),
-        (
-            "number of samples left out, as their images cannot be read",
-            _left_out(record),
-            _left_out(base.record),
-        ),
-    ):
-        if is_now != was:
-            raise DataError(f"another {name}: {is_now}, the baseline {was}")
+    _check_comparable(record, base.record)
     return base
 
 
-def _left_out(record: ResultRecord) -> int:
+def _check_comparable(record: ResultRecord, base: ResultRecord) -> None:
+    """Raise DataError, naming the first difference, unless two records measured the same."""
+    if record.subset != base.subset:
+        raise DataError(
+            f"another part of the split: {_describe_part(record.subset)}, "
+            f"the baseline {_describe_part(base.subset)}"
+        )
+    for name, current, before in (
+        ("protocol", record.protocol, base.protocol),
+        ("data", record.data.get("sha256"), base.data.get("sha256")),
+        ("data", record.data["name"], base.data["name"]),
+        ("number of samples", record.n, base.n),
+        ("number of samples skipped for unreadable images", _skipped(record), _skipped(base)),
+    ):
+        if current != before:
+            raise DataError(f"another {name}: {current}, the baseline {before}")
+
+
+def _describe_part(subset: Subset | None) -> str:
+    return f"{subset.limit} of {subset.total} samples" if subset else "the whole split"
+
+
+def _skipped(record: ResultRecord) -> int:
     return len(record.predictions.get("skipped", ()))
 
 
 def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> bool:
-    """Whether a baseline is of the checkpoint that was named, or of the record's own where none was."""
+    """Return whether a baseline is of the named checkpoint, or for None of the record's own."""
     if checkpoint is not None:
-        return plain(base.checkpoint["name"]) == plain(checkpoint)
+        return normalise_name(base.checkpoint["name"]) == normalise_name(checkpoint)
     return all(
         base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
     )
 
 
-def _no_baseline(result: Result, baselines: Results, there: Sequence[Result]) -> str:
-    """Say that there is no baseline, and what there is instead."""
-    record = result.record
-    if there:
-        names = ", ".join(sorted({base.record.checkpoint["name"] for base in there}))
-        return f"no baseline of this checkpoint; there is one of {names}: `--checkpoint NAME` compares with it"
-    splits = ", ".join(
-        sorted({base.record.split for base in baselines.found if base.record.task == record.task})
-    )
-    return (
-        f"no baseline of this split; there is one of {splits}"
-        if splits
-        else "no baseline of this task"
-    )
+def _describe_absence(
+    result: StoredResult, baselines: StoredResults, same_split: Sequence[StoredResult]
+) -> str:
+    """Say that a result has no baseline, and which similar ones exist."""
+    if same_split:
+        names = ", ".join(sorted({base.record.checkpoint["name"] for base in same_split}))
+        return (
+            f"no baseline of this checkpoint; there is one of {names}: "
+            "`--checkpoint NAME` compares with it"
+        )
+    task = result.record.task
+    splits = sorted({base.record.split for base in baselines.results if base.record.task == task})
+    if splits:
+        return f"no baseline of this split; there is one of {', '.join(splits)}"
+    return "no baseline of this task"

@@ -1,26 +1,32 @@
-"""What changed between two results, sample by sample, the most important first; and what else differs, which is often why."""
+"""The changed samples of two results, the most important first, and their other differences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.drift.environment import Difference, environment, inputs_changed
-from harness.drift.samples import Change, changed_samples, moved, shown
+from harness.drift.environment import Difference, describe_inputs, environment_diff
+from harness.drift.samples import (
+    SampleChange,
+    changed_samples,
+    compare_predictions,
+    format_prediction,
+)
 from harness.errors import MissingError, UsageError
-from harness.records.stored import Result, find_results, read_result
+from harness.records.stored import StoredResult, find_results, read_result
 from harness.rendering import Row, Table, render, render_json
 
-DIFFERENCES = {"name": "what", "before": "before", "after": "now"}
-CHANGES = {
-    "id": "sample", "measure": "measure", "before": "before", "after": "now", "old": "predicted before", "new": "predicted now",
+DIFFERENCE_COLUMNS = {"name": "what", "before": "before", "after": "now"}
+CHANGE_COLUMNS = {
+    "id": "sample", "measure": "measure", "before": "before", "after": "now",
+    "old": "predicted before", "new": "predicted now",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Diff:
-    """Two results of a task: in what else they differ, whether their inputs did, the metrics that moved, and the samples that changed.
+class ResultDiff:
+    """Two results of a task: differences of their environments, inputs and metrics, and samples.
 
-    `last_digits` counts the predictions of which only those moved.
+    `last_digits` counts the predictions that differ in nothing else.
     """
 
     title: str
@@ -29,121 +35,125 @@ class Diff:
     environment: Sequence[Difference]
     inputs: str
     metrics: Sequence[Difference]
-    changes: Sequence[Change]
+    changes: Sequence[SampleChange]
     last_digits: int
 
 
-def diffs(before: Path, after: Path) -> list[Diff]:
-    """Compare two records, or all that two folders of results have in common.
+def diff_results(before: Path, after: Path) -> list[ResultDiff]:
+    """Compare two records, or all pairs of results that two folders have in common.
 
-    Raises UsageError where they have nothing in common, DataError where the samples are others or their contributions were not kept.
+    Raises UsageError if there is no pair, DataError if the samples of a pair differ or have no
+    scores.
     """
-    found = [_diff(*pair) for pair in _pairs(before, after)]
-    if not found:
+    diffs = [_diff(*pair) for pair in _pairs(before, after)]
+    if not diffs:
         raise UsageError(
             f"{before} and {after}: have no result of the same checkpoint, task and split"
         )
-    return found
+    return diffs
 
 
-def render_diffs(found: Sequence[Diff], format: str, *, limit: int) -> str:
-    """Return differences as text, `terminal`, `md` or `json`, with at most `limit` samples each."""
+def render_diffs(diffs: Sequence[ResultDiff], format: str, *, limit: int) -> str:
+    """Return diffs as text, `terminal`, `md` or `json`, with at most `limit` samples each."""
     if format != "json":
-        return "\n\n".join(_as_text(one, format, limit=limit) for one in found)
+        return "\n\n".join(_render_diff(diff, format, limit=limit) for diff in diffs)
     content = [
         {
-            **asdict(one),
-            "before": str(one.before),
-            "after": str(one.after),
-            "environment": [item._asdict() for item in one.environment],
-            "metrics": [item._asdict() for item in one.metrics],
-            "changed": len(one.changes),
-            "changes": [asdict(change) for change in one.changes[:limit]],
+            **asdict(diff),
+            "before": str(diff.before),
+            "after": str(diff.after),
+            "environment": [difference._asdict() for difference in diff.environment],
+            "metrics": [difference._asdict() for difference in diff.metrics],
+            "changed": len(diff.changes),
+            "changes": [asdict(change) for change in diff.changes[:limit]],
         }
-        for one in found
+        for diff in diffs
     ]
     return render_json({"diffs": content})
 
 
-def _pairs(before: Path, after: Path) -> Iterator[tuple[Result, Result]]:
-    """Yield what belongs together: two records that were named, or the results of the same checkpoint, task and split (and subset)."""
+def _pairs(before: Path, after: Path) -> Iterator[tuple[StoredResult, StoredResult]]:
+    """Yield the two named records, or the whole results of equal checkpoint, task and split."""
     for path in (before, after):
         if not path.exists():
             raise MissingError(f"{path}: no such record or folder of results")
     if before.is_dir() and after.is_dir():
-        of = {
+        by_title = {
             result.title: result
-            for result in find_results(before).found
+            for result in find_results(before).results
             if result.record.subset is None
         }
-        for result in find_results(after).found:
-            if result.record.subset is None and result.title in of:
-                yield of[result.title], result
+        for result in find_results(after).results:
+            if result.record.subset is None and result.title in by_title:
+                yield by_title[result.title], result
         return
     if before.is_dir() or after.is_dir():
         raise UsageError(f"{before} and {after}: name two records, or two folders of results")
     pair = read_result(before), read_result(after)
-    tasks = [f"{result.record.task} {result.record.split}" for result in pair]
-    if tasks[0] != tasks[1]:
+    old, new = (f"{result.record.task} {result.record.split}" for result in pair)
+    if old != new:
         raise UsageError(
-            f"{after}: is a result of {tasks[1]}, {before} of {tasks[0]}; only the same task and split have samples in common"
+            f"{after}: is a result of {new}, {before} of {old}; "
+            "only the same task and split have samples in common"
         )
     yield pair
 
 
-def _diff(before: Result, after: Result) -> Diff:
-    was, is_now = before.record.metrics, after.record.metrics
-    names = [name for name in dict.fromkeys([*was, *is_now]) if was.get(name) != is_now.get(name)]
-    return Diff(
+def _diff(before: StoredResult, after: StoredResult) -> ResultDiff:
+    old, new = before.record.metrics, after.record.metrics
+    metrics = [
+        Difference(name, old.get(name), new.get(name))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+    predictions = compare_predictions(before, after)
+    return ResultDiff(
         title=after.title,
         before=before.path,
         after=after.path,
-        environment=environment(before.record, after.record),
-        inputs=inputs_changed(before.record, after.record),
-        metrics=[Difference(name, was.get(name), is_now.get(name)) for name in names],
-        changes=changed_samples(before, after),
-        last_digits=len(moved(before, after).last_digits),
+        environment=environment_diff(before.record, after.record),
+        inputs=describe_inputs(before.record, after.record),
+        metrics=metrics,
+        changes=changed_samples(before, after, predictions),
+        last_digits=len(predictions.last_digits),
     )
 
 
-def _as_text(one: Diff, format: str, *, limit: int) -> str:
+def _render_diff(diff: ResultDiff, format: str, *, limit: int) -> str:
     tables = []
-    if one.environment:
-        tables.append(
-            Table(
-                "What differs beside the predictions",
-                [_as_row(item) for item in one.environment],
-                DIFFERENCES,
-            )
-        )
-    if one.metrics:
-        tables.append(Table("Metrics", [item._asdict() for item in one.metrics], DIFFERENCES))
-    if one.changes:
-        count, changed = min(limit, len(one.changes)), len(one.changes)
-        title = f"Samples that changed: {f'{count} of ' if count < changed else ''}{changed}, the most important first"
-        tables.append(
-            Table(title, [_change_row(change) for change in one.changes[:limit]], CHANGES)
-        )
-    head = f"{one.title}: {one.before} and {one.after}; {one.inputs}" + (
-        "" if one.changes else "; no sample changed"
-    )
-    head += f"; {one.last_digits} predictions moved in their last digits" if one.last_digits else ""
+    if diff.environment:
+        rows = [_difference_row(difference) for difference in diff.environment]
+        tables.append(Table("What differs beside the predictions", rows, DIFFERENCE_COLUMNS))
+    if diff.metrics:
+        rows = [difference._asdict() for difference in diff.metrics]
+        tables.append(Table("Metrics", rows, DIFFERENCE_COLUMNS))
+    if diff.changes:
+        rows = [_change_row(change) for change in diff.changes[:limit]]
+        changed = len(diff.changes)
+        count = f"{len(rows)} of {changed}" if len(rows) < changed else f"{changed}"
+        title = f"Samples that changed: {count}, the most important first"
+        tables.append(Table(title, rows, CHANGE_COLUMNS))
+    head = f"{diff.title}: {diff.before} and {diff.after}; {diff.inputs}"
+    if not diff.changes:
+        head += "; no sample changed"
+    if diff.last_digits:
+        head += f"; {diff.last_digits} predictions moved in their last digits"
     return "\n\n".join([head, render(tables, format)] if tables else [head])
 
 
-def _as_row(difference: Difference) -> Row:
+def _difference_row(difference: Difference) -> Row:
     before, after = (
         None if value is None else str(value) for value in (difference.before, difference.after)
     )
     return {"name": difference.name, "before": before, "after": after}
 
 
-def _change_row(change: Change) -> Row:
+def _change_row(change: SampleChange) -> Row:
     return {
         "id": str(change.id),
         "measure": change.measure or None,
         "before": change.before,
         "after": change.after,
-        "old": shown(change.predicted_before, change.predicted_after),
-        "new": shown(change.predicted_after, change.predicted_before),
+        "old": format_prediction(change.predicted_before, change.predicted_after),
+        "new": format_prediction(change.predicted_after, change.predicted_before),
     }

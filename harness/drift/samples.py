@@ -1,4 +1,4 @@
-"""Which samples two runs of a task predict differently, the most important first."""
+"""The samples that two runs of a task predict differently, the most important first."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,58 +6,71 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.errors import DataError
-from harness.records.stored import Result
+from harness.records.stored import StoredResult
 
-# Numbers this close, absolutely or relative to their size, are the same prediction: float32 has seven digits, and the order of a sum, which
-# batches, processors and any rewriting of the code change, moves the last of them.
+# Numbers this close, absolutely or relative to their size, are one prediction: float32 has seven
+# digits, and batches, processors and any rewriting of the code change the order of a sum, which
+# moves the last of them.
 LAST_DIGITS = 1e-5
+SCORE_DIGITS = 100 * LAST_DIGITS  # the same for a sample's score, which goes up to 100
 
 
-class Moved(NamedTuple):
-    """The samples that are predicted differently, by place, and those of which only the last digits of numbers moved."""
+class PredictionChanges(NamedTuple):
+    """The indices of samples with another prediction, and with other last digits of it only."""
 
     changed: Sequence[int]
     last_digits: Sequence[int]
 
+    @property
+    def any(self) -> bool:
+        """Whether the predictions differ at all."""
+        return bool(self.changed or self.last_digits)
 
-def moved(before: Result, after: Result) -> Moved:
-    """Return which predictions changed. Where one side kept none, last digits cannot be told from other changes.
 
-    Raises DataError where a side kept no contributions, or the samples are others.
+def compare_predictions(before: StoredResult, after: StoredResult) -> PredictionChanges:
+    """Return the samples whose predictions differ between two runs.
+
+    Without stored predictions of both, any difference counts as another prediction. Raises
+    DataError if a run kept no sample scores, or if the samples differ.
     """
     if before.record.predictions.get("sha256") == after.record.predictions.get("sha256"):
-        return Moved([], [])
-    old, new = before.contributions, after.contributions
+        return PredictionChanges([], [])
+    old, new = before.sample_scores, after.sample_scores
     if list(old.ids) != list(new.ids):
         raise DataError(f"{after.path}: is about other samples than {before.path}")
-    found = Moved([], [])
-    for place in (old.digests != new.digests).nonzero()[0].tolist():
-        id = old.ids[place]
+    changed: list[int] = []
+    last_digits: list[int] = []
+    for index in (old.digests != new.digests).nonzero()[0].tolist():
+        id = old.ids[index]
         close = (
             before.predictions is not None
             and after.predictions is not None
-            and alike(before.predictions[id], after.predictions[id])
+            and equal_but_last_digits(before.predictions[id], after.predictions[id])
         )
-        (found.last_digits if close else found.changed).append(place)  # type: ignore[attr-defined]
-    return found
+        (last_digits if close else changed).append(index)
+    return PredictionChanges(changed, last_digits)
 
 
-def alike(before: Any, after: Any) -> bool:
-    """Whether two predictions say the same: the same words, verdicts and choices, and numbers that differ in their last digits only."""
+def equal_but_last_digits(before: Any, after: Any) -> bool:
+    """Return whether two predictions are equal, floats within LAST_DIGITS of one another."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         return before.keys() == after.keys() and all(
-            alike(before[name], after[name]) for name in before
+            equal_but_last_digits(before[name], after[name]) for name in before
         )
     if isinstance(before, list) and isinstance(after, list):
-        return len(before) == len(after) and all(map(alike, before, after))
+        return len(before) == len(after) and all(map(equal_but_last_digits, before, after))
     if isinstance(before, float) and isinstance(after, float):
         return math.isclose(before, after, rel_tol=LAST_DIGITS, abs_tol=LAST_DIGITS)
     return type(before) is type(after) and bool(before == after)
 
 
 @dataclass(frozen=True)
-class Change:
-    """A sample that is predicted differently: what it got by the first measure that moved, and the predictions, None where not kept."""
+class SampleChange:
+    """A sample that is predicted or scored differently.
+
+    `measure` is the first one that changed, with its values; empty and None if none did. A
+    prediction that was not kept is None.
+    """
 
     id: int | str
     measure: str
@@ -67,48 +80,44 @@ class Change:
     predicted_after: Any
 
 
-def changed_samples(before: Result, after: Result) -> list[Change]:
+def changed_samples(
+    before: StoredResult, after: StoredResult, predictions: PredictionChanges
+) -> list[SampleChange]:
     """Return the samples that are predicted or scored differently, the most important first.
 
-    What got worse comes before what got better, each by how much; by the second measure of a task (such as the IoU) where the first one
-    stayed; last what changed without effect. Raises DataError where a run kept no contributions, or the samples are others.
+    Losses come before gains, larger ones first, by a task's first measure; then by its second (such
+    as the IoU) where the first is unchanged; changes without effect come last. Raises DataError if
+    a run kept no sample scores.
     """
-    changed = set(moved(before, after).changed)
-    old, new = before.contributions, after.contributions
-    said = [result.predictions or {} for result in (before, after)]
-    measures = [name for name in old.by_sample if name in new.by_sample]
-    found = []
-    for place, id in enumerate(old.ids):
-        values = [
-            (name, float(old.by_sample[name][place]), float(new.by_sample[name][place]))
-            for name in measures
-        ]
-        rank = next(
-            (
-                rank
-                for rank, (_, was, is_now) in enumerate(values)
-                if abs(is_now - was) > 100 * LAST_DIGITS
-            ),
-            None,
-        )
-        if rank is None and place not in changed:
+    repredicted = set(predictions.changed)
+    old, new = before.sample_scores.by_sample, after.sample_scores.by_sample
+    predicted_before, predicted_after = before.predictions or {}, after.predictions or {}
+    measures = [name for name in old if name in new]
+    changes: list[tuple[tuple[float, ...], SampleChange]] = []
+    for index, id in enumerate(before.sample_scores.ids):
+        values = [(name, float(old[name][index]), float(new[name][index])) for name in measures]
+        moved = [rank for rank, (_, was, now) in enumerate(values) if abs(now - was) > SCORE_DIGITS]
+        if not moved and index not in repredicted:
             continue
-        measure, was, is_now = ("", None, None) if rank is None else values[rank]
-        change = Change(id, measure, was, is_now, said[0].get(id), said[1].get(id))
-        found.append((_importance(change, len(measures) if rank is None else rank), change))
-    return [change for _, change in sorted(found, key=lambda entry: entry[0])]
+        rank = moved[0] if moved else len(measures)
+        measure, was, now = values[rank] if moved else ("", None, None)
+        change = SampleChange(
+            id, measure, was, now, predicted_before.get(id), predicted_after.get(id)
+        )
+        changes.append((_sorting_key(change, rank), change))
+    return [change for _, change in sorted(changes, key=lambda entry: entry[0])]
 
 
-def _importance(change: Change, rank: int) -> tuple[float, ...]:
-    """Return a sorting key: what the first measures tell first, losses before gains, the largest first."""
+def _sorting_key(change: SampleChange, rank: int) -> tuple[float, ...]:
+    """Return a key by rank of the measure, then losses before gains, then the largest first."""
     if change.before is None or change.after is None:
         return (rank, 0, -_distance(change.predicted_before, change.predicted_after))
-    moved = change.after - change.before
-    return (rank, moved > 0, -abs(moved))
+    difference = change.after - change.before
+    return (rank, difference > 0, -abs(difference))
 
 
 def _distance(before: Any, after: Any) -> float:
-    """Return how far two predictions are apart: the largest difference of their numbers, infinite where they are not alike."""
+    """Return the largest difference of two predictions' numbers, infinite for other kinds."""
     if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() == after.keys():
         return max((_distance(before[name], after[name]) for name in before), default=0.0)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -122,26 +131,22 @@ def _distance(before: Any, after: Any) -> float:
     return 0.0 if before == after else float("inf")
 
 
-def shown(prediction: Any, other: Any = None) -> str:
-    """Return a prediction as people read it; of many numbers, the one that is farthest from `other`."""
+def format_prediction(prediction: Any, other: Any = None) -> str:
+    """Return a prediction as text; of more than four numbers, the one farthest from `other`'s."""
     if prediction is None:
         return "(not kept)"
     if isinstance(prediction, Mapping):
+        others = other if isinstance(other, Mapping) else {}
         return "; ".join(
-            f"{name} {shown(value, _part(other, name))}" for name, value in prediction.items()
+            f"{name} {format_prediction(value, others.get(name))}"
+            for name, value in prediction.items()
         )
     if isinstance(prediction, list) and len(prediction) > 4:
         if not isinstance(other, list) or len(other) != len(prediction):
             return f"{len(prediction)} numbers"
-        apart: Sequence[float] = [
-            _distance(mine, yours) for mine, yours in zip(prediction, other, strict=True)
-        ]
-        place = max(range(len(apart)), key=apart.__getitem__)
-        return f"[{place}] {shown(prediction[place])}"
+        distances = list(map(_distance, prediction, other))
+        index = distances.index(max(distances))
+        return f"[{index}] {format_prediction(prediction[index])}"
     if isinstance(prediction, list):
-        return ", ".join(map(shown, prediction))
+        return ", ".join(map(format_prediction, prediction))
     return f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)
-
-
-def _part(prediction: Any, name: str) -> Any:
-    return prediction.get(name) if isinstance(prediction, Mapping) else None

@@ -1,1 +1,6 @@
-"""Parse, lock, find and write files."""
+"""Files of any kind: checked on reading, atomic on writing.
+
+`parsing` reads text, JSON, YAML and pickles, and checks them against types (`validation_errors`
+words the refusals); `paths` resolves the cache, the configuration and shipped files; `atomic`
+writes; `lock` keeps other processes out.
+"""

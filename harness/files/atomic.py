@@ -1,4 +1,4 @@
-"""Write files atomically: a reader sees the old content or the new one, never a part."""
+"""Write files atomically: a reader sees the old content or the new one, never a part of it."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place on success and is deleted on any exception.
+    """Yield a temporary path that replaces `path` on success and is deleted on any exception.
 
-    Creates the parent folder. Raises OSError where the file system refuses.
+    Creates the parent folder. Raises OSError if the file system refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -25,9 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON to a file. Raises OSError where it cannot be written, ValueError for NaN and infinity."""
+    """Write indented JSON. Raises OSError if the file cannot be written, ValueError for NaN."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
-        temporary.write_text(
-            json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
+        temporary.write_text(f"{text}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Keep two processes from writing the same files."""
+"""Lock files, so that two processes never write the same output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +11,11 @@ from harness.errors import HarnessError
 
 @contextmanager
 def locked(path: Path, *, busy: HarnessError, remedy: str = "") -> Iterator[None]:
-    """Hold the lock file `path`, created on entry and deleted on exit. The system releases it when the process ends, however it ends.
+    """Hold the lock file `path`, created on entry and deleted on exit.
 
-    Raises `busy` where another process holds it, HarnessError (with the `remedy`) where its folder cannot be written. On a file system
-    without locks (some network ones), one process at a time is the user's care.
+    The system releases the lock when the process ends, however it ends. Raises `busy` if another
+    process holds it, and HarnessError (with the `remedy`) if its folder cannot be written. A file
+    system without locks (some network ones) is not protected.
     """
     # No soft lock as a fallback: its file would outlive a killed process and block the next one.
     lock = FileLock(path, fallback_to_soft=False)
@@ -32,8 +33,7 @@ def locked(path: Path, *, busy: HarnessError, remedy: str = "") -> Iterator[None
     try:
         yield
     finally:
-        with suppress(
-            OSError
-        ):  # deleted while it is held: a process that waits for it starts over with a new file
+        # Deleted while held: a process that waits for the lock starts over with a new file.
+        with suppress(OSError):
             path.unlink(missing_ok=True)
         lock.release()

@@ -1,4 +1,8 @@
-"""Read files that may hold anything: every complaint names the file, the item in it and the key."""
+"""Read files that may hold anything: a DataError names the file, the item in it and the key.
+
+`decode_json`, `decode_json_list`, `decode_yaml` and `convert` check content against a type, mostly
+a msgspec Struct; `read_text`, `read_json`, `read_yaml` and `read_plain_pickle` return it unchecked.
+"""
 
 import json
 import pickle
@@ -6,29 +10,69 @@ import reprlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from harness.errors import DataError
+from harness.files.validation_errors import describe, describe_non_json
 
 T = TypeVar("T")
 
-_NAMES = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-}
+# Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+NonEmptyList = Annotated[list[T], Meta(min_length=1)]
+
+
+def decode_json(path: Path, kind: type[T]) -> T:
+    """Return the content of a JSON file as a `kind`: a msgspec Struct, or types built from Structs.
+
+    Raises DataError naming the file, the item in it, the key, and the expected and actual value.
+    Keys unknown to a Struct are skipped unless it forbids them.
+    """
+    return decode_json_text(_not_empty(read_text(path), path), kind, where=str(path))
+
+
+def decode_json_list(path: Path, kind: type[T]) -> list[T]:
+    """Return the content of a JSON file as a non-empty list of `kind`. Raises as `decode_json`."""
+    entries: list[T] = decode_json(path, NonEmptyList[kind])  # type: ignore[valid-type]
+    return entries
+
+
+def decode_json_text(text: str, kind: type[T], *, where: str) -> T:
+    """Return JSON as a `kind`. Raises as `decode_json`; `where` names the file and the line."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        content = _loads(text, where)  # refuses what is no JSON at all, and says why
+        if isinstance(error, msgspec.ValidationError):
+            raise DataError(describe(error, content, kind, where)) from error
+        raise DataError(
+            describe_non_json(content, where) or f"{where}: is not JSON: {error}"
+        ) from error
+
+
+def decode_yaml(path: Path, kind: type[T]) -> T:
+    """Return the content of a YAML file as a `kind`. Raises as `decode_json`."""
+    return convert(read_yaml(path), kind, where=str(path))
+
+
+def convert(value: Any, kind: type[T], *, where: str) -> T:
+    """Return parsed data as a `kind`. Raises as `decode_json`; `where` names the file."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise DataError(describe(error, value, kind, where)) from error
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file. Raises DataError where it is no file, cannot be read or is not UTF-8.
+    """Return the text of a file, without the byte order mark that editors on Windows put first.
 
-    A byte order mark, which editors on Windows put first, is no part of the text.
+    Raises DataError if the path is no regular file, cannot be read or is not UTF-8.
     """
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
+    _refuse_missing(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,27 +84,15 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds. Raises DataError where it is empty, not UTF-8 or not JSON."""
-    text = read_text(path)
-    if not text.strip():
-        raise DataError(f"{path}: is empty; the download or copy broke off: get it again")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from error
-    except (
-        RecursionError,
-        ValueError,
-    ) as error:  # nested without end; a number of thousands of digits
-        raise DataError(
-            f"{path}: is not JSON that can be read ({reprlib.repr(str(error))})"
-        ) from error
+    """Return the content of a JSON file. Raises DataError if it is empty, not UTF-8 or not JSON."""
+    return _loads(_not_empty(read_text(path), path), str(path))
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file of plain types holds, None for an empty one. Raises DataError where it is none."""
+    """Return the content of a YAML file of plain types, None if it is empty.
+
+    Raises DataError for a file that cannot be read, is no YAML, or needs other types.
+    """
     import yaml  # imported here: most commands read no YAML
 
     try:
@@ -72,13 +104,12 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """Return what a pickle of plain types holds: dictionaries, lists, tuples, strings, numbers, booleans and None.
+    """Return the content of a pickle of dictionaries, lists, tuples, strings, numbers and None.
 
-    A pickle can name any function and have it called while it is read; this reader admits none, so that nothing can run. Raises DataError
-    for a file that names one, and for one that is no pickle.
+    Unpickling calls any function that a pickle names; this reader refuses all of them, so nothing
+    can run. Raises DataError for such a file, and for a file that is no pickle.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
+    _refuse_missing(path)
     try:
         with path.open("rb") as file:
             return _PlainUnpickler(file, encoding="utf-8").load()
@@ -86,26 +117,68 @@ def read_plain_pickle(path: Path) -> Any:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # a broken pickle can raise almost anything
+    except Exception as error:  # a damaged pickle can raise almost anything
         raise DataError(
             f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
         ) from error
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number that a float can hold, and no boolean."""
+    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
+
+
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> NoReturn:
         raise DataError(
-            f"refers to {module}.{name}, which could run code; only plain types are read. Do not trust this file"
+            f"refers to {module}.{name}, which could run code; only plain types are read. "
+            "Do not trust this file"
         )
 
     def persistent_load(self, pid: Any) -> NoReturn:
         raise DataError(
-            "refers to an object outside of itself; only plain types are read. Do not trust this file"
+            "refers to an object outside the file; only plain types are read. "
+            "Do not trust this file"
         )
 
 
+def _refuse_missing(path: Path) -> None:
+    if not path.is_file():  # opening a pipe would block for ever
+        raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
+
+
+def _not_empty(text: str, path: Path) -> str:
+    if not text.strip():
+        raise DataError(f"{path}: is empty; the download or copy broke off: get it again")
+    return text
+
+
+def _loads(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise DataError(
+            f"{where}: is not JSON: {error.msg} ({line}column {error.colno})"
+        ) from error
+    except (RecursionError, ValueError) as error:  # endless nesting; a number of 5,000 digits
+        raise DataError(
+            f"{where}: is not JSON that can be read ({reprlib.repr(str(error))})"
+        ) from error
+
+
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
 class Item:
-    """One object of a file, with its place in the file for messages."""
+    """One object of a file. Deprecated: read files with `decode_json`, `decode_yaml`, `convert`."""
 
     def __init__(self, value: Any, where: str) -> None:
         """Raise DataError unless the value is an object (a dictionary)."""
@@ -115,13 +188,14 @@ class Item:
         self.where = where
 
     def get(self, key: str, kind: type[T]) -> T:
-        """Return the value of a key. Whole numbers (of 64 bits) pass for numbers; true, false, NaN and infinity do not."""
+        """Return the value of a key."""
         if key not in self.value:
             raise DataError(f"{self.where}: has no {key!r}")
         value = self.value[key]
         if not _is(value, kind):
             raise DataError(
-                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, but is {reprlib.repr(value)}"
+                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, "
+                f"but is {reprlib.repr(value)}"
             )
         return kind(value)  # type: ignore[call-arg]
 
@@ -155,7 +229,8 @@ class Item:
         values = self.get(key, list)
         if count not in (None, len(values)) or not all(isinstance(value, str) for value in values):
             raise DataError(
-                f"{self.where}: {key!r} should be {count or 'some'} strings, but is {reprlib.repr(values)}"
+                f"{self.where}: {key!r} should be {count or 'some'} strings, "
+                f"but is {reprlib.repr(values)}"
             )
         return tuple(values)
 
@@ -173,11 +248,6 @@ def _is(value: Any, kind: type) -> bool:
     if kind is int:
         return type(value) is int and -(2**63) <= value < 2**63
     return type(value) is kind
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number that a float can hold; true and false are none."""
-    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 
 
 def items(value: Any, where: str) -> Iterator[Item]:

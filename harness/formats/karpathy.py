@@ -1,18 +1,24 @@
-"""Read captions by the Karpathy split: the original `dataset_{coco,flickr30k}.json`, and the flat lists of ALBEF, BLIP and X-VLM."""
+"""Read captions by the Karpathy split: the original files, and flat lists made from them.
+
+Formats: `dataset_{coco,flickr30k}.json` (Karpathy & Fei-Fei 2015) and the `{dataset}_{split}.json`
+of ALBEF, BLIP and X-VLM.
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from harness.errors import DataError
-from harness.files.parsing import Item, items, read_json
-from harness.formats.folder import staying
+from harness.files.parsing import NonEmptyList, decode_json, decode_json_list
+from harness.formats.folder import relative_path_within
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image and what people said of it; `image` is its file, `folder/name` or `name`, as the annotation has it."""
+class CaptionedImage:
+    """An image file, `folder/name` or `name` as in the annotation, and its captions."""
 
     image: str
     captions: tuple[str, ...]
@@ -22,44 +28,70 @@ class Picture:
         return self.image.rsplit("/", 1)[-1]
 
 
-def read_karpathy(path: Path, split: str) -> list[Picture]:
-    """Return the pictures of a split (train, restval, val, test) of an original file, in its order."""
-    pictures = []
-    for image in Item(read_json(path), str(path)).items("images"):
-        if image.get("split", str) == split:
-            folder = image.optional("filepath", str)
-            name = staying(image.get("filename", str), where=image.where)
-            captions = tuple(sentence.get("raw", str) for sentence in image.items("sentences"))
-            pictures.append(Picture(f"{folder}/{name}" if folder else name, captions))
-    return _checked(pictures, path)
+class _Sentence(Struct, gc=False):
+    raw: str
 
 
-def read_flat_captions(path: Path) -> list[Picture]:
-    """Return the pictures of a flat list of `{"image": ..., "caption": [...]}`, in its order."""
+class _Image(Struct, gc=False):
+    filename: str
+    split: str
+    sentences: NonEmptyList[_Sentence]
+    filepath: str | None = None
+
+
+class _Dataset(Struct):
+    images: NonEmptyList[_Image]
+
+
+class _FlatImage(Struct, gc=False):
+    image: str
+    caption: str | list[str]
+
+
+def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
+    """Return the images of a split (train, restval, val, test) of an original file, in order."""
+    images = []
+    for number, entry in enumerate(decode_json(path, _Dataset).images):
+        if entry.split == split:
+            name = relative_path_within(entry.filename, where=f"{path}: images[{number}]")
+            images.append(
+                CaptionedImage(
+                    f"{entry.filepath}/{name}" if entry.filepath else name,
+                    tuple(sentence.raw for sentence in entry.sentences),
+                )
+            )
+    return _checked(images, path)
+
+
+def read_flat_captions(path: Path) -> list[CaptionedImage]:
+    """Return the images of a flat list of `{"image": ..., "caption": [...]}`, in order."""
     return _checked(
-        [
-            Picture(entry.get("image", str), entry.texts("caption"))
-            for entry in items(read_json(path), str(path))
-        ],
+        (
+            CaptionedImage(
+                entry.image,
+                (entry.caption,) if isinstance(entry.caption, str) else tuple(entry.caption),
+            )
+            for entry in decode_json_list(path, _FlatImage)
+        ),
         path,
     )
 
 
-def coco_id(picture: Picture, *, where: Path) -> int:
-    """Return the number of a COCO image, which its file name ends in."""
-    match = re.search(r"(\d+)\.\w+$", picture.name)
+def coco_id(image: CaptionedImage, *, where: Path) -> int:
+    """Return the id of a COCO image: the number at the end of its file name."""
+    match = re.search(r"(\d+)\.\w+$", image.name)
     if match is None:
-        raise DataError(f"{where}: the image {picture.image!r} has no number in its name")
+        raise DataError(f"{where}: the image {image.image!r} has no number in its name")
     return int(match[1])
 
 
-def _checked(pictures: Iterable[Picture], path: Path) -> list[Picture]:
-    found: dict[str, Picture] = {}
-    for picture in pictures:
-        staying(picture.image, where=str(path))
-        if picture.image in found:
-            raise DataError(f"{path}: the image {picture.image!r} occurs twice")
-        if not picture.captions:
-            raise DataError(f"{path}: the image {picture.image!r} has no caption")
-        found[picture.image] = picture
-    return list(found.values())
+def _checked(images: Iterable[CaptionedImage], path: Path) -> list[CaptionedImage]:
+    by_name: dict[str, CaptionedImage] = {}
+    for image in images:
+        relative_path_within(image.image, where=str(path))
+        if image.image in by_name:
+            raise DataError(f"{path}: the image {image.image!r} occurs twice")
+        if not image.captions:
+            raise DataError(f"{path}: the image {image.image!r} has no caption")
+        by_name[image.image] = image
+    return list(by_name.values())

@@ -1,4 +1,4 @@
-"""How the matches of one image are stored as a prediction, and read back."""
+"""Store the scored texts of one image as a prediction, and read them back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ import numpy as np
 
 from harness.capabilities import Matches
 from harness.errors import DataError
-from harness.metrics.pairs import Pairs
+from harness.metrics.pairs import ScoredPairs
 
 
 def as_prediction(matches: Matches) -> dict[str, list[Any]]:
-    """Return matches in JSON's types; `str` writes a float32 with as many digits as it has."""
+    """Return matches in JSON's types; `str` writes a float32 with no more digits than it has."""
     return {
         "texts": matches.texts.tolist(),
         "itc": [float(str(score)) for score in matches.itc],
@@ -19,10 +19,11 @@ def as_prediction(matches: Matches) -> dict[str, list[Any]]:
     }
 
 
-def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs:
-    """Return all pairs of the predictions (id, prediction) of each image, in order; there are so many `texts`.
+def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> ScoredPairs:
+    """Return the pairs of all images from their (id, prediction), in order.
 
-    Raises DataError for a prediction that is none, naming its image.
+    `texts` is the number of texts in the gallery. Raises DataError for a malformed prediction,
+    naming its image.
     """
     image, text, itc, itm = [], [], [], []
     for number, (id, prediction) in enumerate(predictions):
@@ -33,20 +34,19 @@ def stored_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Pairs
             raise DataError(
                 f"the prediction for image {id} should hold texts, itc and itm"
             ) from error
-        if (
-            row.ndim != 1
-            or any(part.shape != row.shape for part in scores)
-            or len(set(row.tolist())) != len(row)
-        ):
+        same_shape = row.ndim == 1 and all(part.shape == row.shape for part in scores)
+        if not same_shape or len(set(row.tolist())) != len(row):
             raise DataError(
                 f"the prediction for image {id} does not hold a score for each of its texts"
             )
         if not all(np.isfinite(part).all() for part in scores):
-            raise DataError(f"the prediction for image {id} holds a score that is not a number")
+            raise DataError(f"the prediction for image {id} holds a score that is not finite")
         if len(row) and not 0 <= row.min() <= row.max() < texts:
-            raise DataError(f"the prediction for image {id} is about texts that there are not")
+            raise DataError(
+                f"the prediction for image {id} holds a text index outside 0..{texts - 1}"
+            )
         image.append(np.full(len(row), number))
         text.append(row)
         itc.append(scores[0])
         itm.append(scores[1])
-    return Pairs(*map(np.concatenate, (image, text, itc, itm)))
+    return ScoredPairs(*map(np.concatenate, (image, text, itc, itm)))

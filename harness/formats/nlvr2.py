@@ -1,22 +1,29 @@
-"""Read NLVR2: the original files (one example a line) and the flat lists of ALBEF and X-VLM."""
+"""Read NLVR2: the official files (one example per line) and the flat lists of ALBEF and X-VLM.
 
-import json
+Formats: lil-lab/nlvr (`nlvr2/data/{dev,test1}.json`) and zengyan-97/X-VLM (`nlvr_{dev,test}.json`).
+"""
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from harness.errors import DataError
-from harness.files.parsing import Item, items, read_json, read_text
+from harness.files.parsing import decode_json_list, decode_json_text, read_text
 from harness.metrics.nlvr2 import group_of
 
 LABELS = {"True": True, "False": False}
-IDENTIFIER = re.compile(r"[a-z0-9]+-\d+-\d+-\d+")
-PICTURE = re.compile(r"(.*/)?([a-z0-9]+)-(\d+)-(\d+)-img[01]\.\w+")
+IDENTIFIER = re.compile(r"[a-z0-9]+-\d+-\d+-\d+")  # split-set-pair-sentence
+IMAGE = re.compile(r"(.*/)?([a-z0-9]+)-(\d+)-(\d+)-img[01]\.\w+")  # split-set-pair
 
 
 @dataclass(frozen=True)
 class Example:
-    """A statement about two image files (`left` and `right`, as the annotation names them); `group` is its consistency group."""
+    """A statement about two image files, `left` and `right`, named as in the annotation.
+
+    `group` is the consistency group: the examples of one sentence.
+    """
 
     identifier: str
     left: str
@@ -26,29 +33,41 @@ class Example:
     group: str
 
 
+class _Line(Struct, gc=False):
+    identifier: str
+    sentence: str
+    label: str
+
+
+class _FlatExample(Struct, gc=False):
+    sentence: str
+    label: str
+    images: tuple[str, str]
+
+
 def read_lines(path: Path, *, folder: str) -> list[Example]:
-    """Return the examples of an original file; their images are `folder/split-set-pair-img0.png` and `...-img1.png`."""
+    """Return the examples of an official file, in order.
+
+    Their images are `folder/split-set-pair-img0.png` and `folder/split-set-pair-img1.png`.
+    """
     examples: dict[str, Example] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         where = f"{path}, line {number}"
-        try:
-            entry = Item(json.loads(line), where)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: is not JSON") from error
-        identifier = entry.get("identifier", str)
+        entry = decode_json_text(line, _Line, where=where)
+        identifier = entry.identifier
         if not IDENTIFIER.fullmatch(identifier):
             raise DataError(
-                f"{where}: 'identifier' should be like dev-850-0-0, but is {identifier!r}"
+                f"{where}: identifier should be like 'dev-850-0-0', but is {identifier!r}"
             )
         if identifier in examples:
-            raise DataError(f"{where}: the identifier {identifier} occurs twice")
+            raise DataError(f"{where}: the identifier {identifier!r} occurs twice")
         pair = f"{folder}/{identifier.rsplit('-', 1)[0]}"
         examples[identifier] = Example(
             identifier,
             f"{pair}-img0.png",
             f"{pair}-img1.png",
-            entry.get("sentence", str),
-            _label(entry),
+            entry.sentence,
+            _label(entry.label, where),
             group_of(identifier),
         )
     if not examples:
@@ -57,21 +76,30 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
 
 
 def read_flat_statements(path: Path) -> list[Example]:
-    """Return the examples of a flat list of `{"sentence", "label", "images"}`.
+    """Return the examples of a flat list of `{"sentence", "label", "images"}`, in order.
 
-    It has no identifiers: an example is told by its place, its group by the set in its images' names and its sentence.
+    The list has no identifiers: an example is identified by its index. Its group is rebuilt from
+    the set number in its image names and its sentence.
     """
     examples = []
-    for number, entry in enumerate(items(read_json(path), str(path))):
-        left, right = entry.words("images", 2)
-        sentence, name = entry.get("sentence", str), PICTURE.fullmatch(left)
-        group = f"{name[2]}-{name[3]}: {sentence}" if name else f"{left}: {sentence}"
-        examples.append(Example(str(number), left, right, sentence, _label(entry), group))
+    for number, entry in enumerate(decode_json_list(path, _FlatExample)):
+        left, right = entry.images
+        name = IMAGE.fullmatch(left)
+        pair_set = f"{name[2]}-{name[3]}" if name else left
+        examples.append(
+            Example(
+                str(number),
+                left,
+                right,
+                entry.sentence,
+                _label(entry.label, f"{path}, item {number}"),
+                f"{pair_set}: {entry.sentence}",
+            )
+        )
     return examples
 
 
-def _label(entry: Item) -> bool:
-    label = entry.get("label", str)
+def _label(label: str, where: str) -> bool:
     if label not in LABELS:
-        raise DataError(f"{entry.where}: 'label' should be True or False, but is {label!r}")
+        raise DataError(f"{where}: label should be 'True' or 'False', but is {label!r}")
     return LABELS[label]

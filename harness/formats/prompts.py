@@ -1,12 +1,12 @@
-"""The sentences that ask for an attribute, as OVAD's script for X-VLM makes them.
+"""Write the sentences that query an attribute, as OVAD's script for X-VLM does.
 
-Source: OVAD-Benchmark/ovad-benchmark-code, `ova_xvlm.py` and `misc.py`. Golden `ovad_prompts`. Articles are not corrected and double blanks
-stay inside: the tokenizer ignores them.
+Source: OVAD-Benchmark/ovad-benchmark-code, `ova_xvlm.py` and `misc.py`; golden `ovad_prompts`.
+Articles are not corrected. Double blanks inside a sentence stay: the tokenizer ignores them.
 """
 
 from collections.abc import Mapping, Sequence
 
-ALL = ("a", "the", "none")  # what `all` means: the photo sentences are not among them
+ALL = ("a", "the", "none")  # the prompts of `all`, which leaves out `photo`
 FURTHER_SYNONYMS = {
     "young/baby": "/kid/kids/child/toddler/boy/girl",
     "adult/old/aged": "/teen/elder",
@@ -28,7 +28,7 @@ HAS = {
     "the": ("the {word} {part} {noun}", "the {noun} has {word} {part}"),
     "photo": (
         "a photo of a {word} {part} {noun}",
-        "a photo of an {noun} which has {word} {part}",  # "an": the script's own
+        "a photo of an {noun} which has {word} {part}",  # "an" as in the script
         "a photo of the {word} {part} {noun}",
         "a photo of the {noun} which has {word} {part}",
     ),
@@ -37,9 +37,10 @@ TEMPLATES: Mapping[str, Mapping[str, Sequence[str]]] = {"is": IS, "has": HAS}
 
 
 def sentences(name: str, kind: str, *, prompt: str = "all", noun: str = "") -> list[str]:
-    """Return the sentences for an attribute called `type:synonym/synonym` that an object `is` or `has` (kind).
+    """Return the sentences for an attribute named `type:synonym/synonym`.
 
-    By synonym, then by prompt, then by template. `prompt` is none, a, the, photo or all.
+    `kind` is `is` or `has`, the verb between object and attribute; `prompt` is none, a, the, photo
+    or all. Sentences are ordered by synonym, then prompt, then template.
     """
     type, words = name.split(":")
     words += FURTHER_SYNONYMS.get(words, "")
@@ -48,6 +49,6 @@ def sentences(name: str, kind: str, *, prompt: str = "all", noun: str = "") -> l
     return [
         template.format(word=word, noun=noun, part=part).strip()
         for word in words.split("/")
-        for chosen in prompts
-        for template in TEMPLATES[kind][chosen]
+        for article in prompts
+        for template in TEMPLATES[kind][article]
     ]

@@ -1,20 +1,32 @@
 """Read referring expressions: the original files of the REFER API, and X-VLM's flat lists.
 
-Formats: lichengunc/refer (`refs(unc).p`, `instances.json`) and the files of zengyan-97/X-VLM's `data/finetune`.
+Formats: lichengunc/refer (`refs(unc).p`, `instances.json`) and zengyan-97/X-VLM
+(`refcoco+_{val,test}.json`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
 
 from harness.errors import DataError
-from harness.files.parsing import Item, items, read_json, read_plain_pickle
+from harness.files.parsing import (
+    Finite,
+    Int64,
+    NonEmptyList,
+    convert,
+    decode_json,
+    decode_json_list,
+    read_plain_pickle,
+)
 from harness.metrics.grounding import Box
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One expression of a reference; `sent_id` is unique in the whole dataset."""
+    """An expression of a reference; `sent_id` is unique in the whole dataset."""
 
     sent_id: int
     text: str
@@ -22,7 +34,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Reference:
-    """An object that people referred to: its box and image, both in pixels, and what they said."""
+    """A referred object: its image, its box (both in pixels) and the expressions for it."""
 
     ref_id: int
     split: str
@@ -33,113 +45,157 @@ class Reference:
     sentences: tuple[Sentence, ...]
 
 
+class _Sentence(Struct, gc=False):
+    sent_id: Int64
+    sent: str
+
+
+class _Reference(Struct, gc=False):
+    ref_id: Int64
+    ann_id: Int64
+    image_id: Int64
+    split: str
+    sentences: NonEmptyList[_Sentence]
+
+
+class _Image(Struct, gc=False):
+    id: Int64
+    file_name: str
+    width: Int64
+    height: Int64
+
+
+class _Annotation(Struct, gc=False):
+    id: Int64
+    image_id: Int64
+    bbox: tuple[Finite, Finite, Finite, Finite]
+
+
+Entry = TypeVar("Entry", _Image, _Annotation)
+
+
+class _Instances(Struct):
+    images: NonEmptyList[_Image]
+    annotations: NonEmptyList[_Annotation]
+
+
+class _FlatExpression(Struct, gc=False):
+    ref_id: Int64
+    text: str
+
+
 def read_references(refs: Path, instances: Path) -> list[Reference]:
     """Return every reference joined with its annotation and image, in file order.
 
-    Raises DataError where a reference has no annotation, an annotation no image, or a box lies outside its image. A box that only reaches
-    beyond the border stays as it is, as in the official evaluation.
+    Raises DataError for a reference without an annotation, an annotation without an image, and a
+    box outside its image. A box across the border is kept, as in the official evaluation.
     """
-    file = Item(read_json(instances), str(instances))
-    images, boxes = _by_id(file, "images"), _by_id(file, "annotations")
-    references = [
-        _join(ref, images, boxes, instances) for ref in items(read_plain_pickle(refs), str(refs))
-    ]
-    _refuse_twice([reference.ref_id for reference in references], "ref_id", refs)
-    _refuse_twice(
-        [sentence.sent_id for reference in references for sentence in reference.sentences],
-        "sent_id",
-        refs,
+    content = decode_json(instances, _Instances)
+    where = str(instances)
+    images = _by_id(content.images, f"{where}: images")
+    annotations = _by_id(content.annotations, f"{where}: annotations")
+    entries: list[_Reference] = convert(
+        read_plain_pickle(refs), NonEmptyList[_Reference], where=str(refs)
     )
+    references = []
+    for number, entry in enumerate(entries):
+        annotation = _annotation_of(entry, annotations, instances, f"{refs}, item {number}")
+        image = images.get(annotation.image_id)
+        if image is None:
+            raise DataError(
+                f"{instances}: annotation {annotation.id} is in image {annotation.image_id}, "
+                "which is not listed"
+            )
+        references.append(_join(entry, annotation, image, where=where))
+    _refuse_duplicates((reference.ref_id for reference in references), "ref_id", refs)
+    sentences = (sentence for reference in references for sentence in reference.sentences)
+    _refuse_duplicates((sentence.sent_id for sentence in sentences), "sent_id", refs)
     return references
 
 
 def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Reference, Sentence]]:
-    """Return the expressions of a flat list (`image`, `text`, `ref_id`), in its order, joined with their references.
+    """Return the expressions of a flat list (`text`, `ref_id`), in order, with their references.
 
-    The flat list has no sentence ids: an expression is the next sentence of its reference with the same text, or the next one at all where
-    the text was edited; the list's text is what counts.
+    The list has no sentence ids: an expression is the next sentence of its reference with the same
+    text, or the next sentence at all if the text was edited. The text is the list's.
     """
     by_id = {reference.ref_id: reference for reference in references}
-    left = {reference.ref_id: list(reference.sentences) for reference in references}
+    unused = {reference.ref_id: list(reference.sentences) for reference in references}
     expressions = []
-    for entry in items(read_json(path), str(path)):
-        ref_id, text = entry.get("ref_id", int), entry.get("text", str)
-        if ref_id not in by_id:
-            raise DataError(f"{entry.where}: ref_id {ref_id} is not among the references")
-        if not left[ref_id]:
+    for number, entry in enumerate(decode_json_list(path, _FlatExpression)):
+        id, where = entry.ref_id, f"{path}, item {number}"
+        if id not in by_id:
+            raise DataError(f"{where}: ref_id {id} is not among the references")
+        if not unused[id]:
             raise DataError(
-                f"{entry.where}: ref_id {ref_id} has only {len(by_id[ref_id].sentences)} sentences, this is one more"
+                f"{where}: ref_id {id} has only {len(by_id[id].sentences)} sentences, "
+                "this is one more"
             )
-        same = next(
-            (sentence for sentence in left[ref_id] if sentence.text == text), left[ref_id][0]
-        )
-        left[ref_id].remove(same)
-        expressions.append((by_id[ref_id], Sentence(same.sent_id, text)))
+        same_text = (sentence for sentence in unused[id] if sentence.text == entry.text)
+        sentence = next(same_text, unused[id][0])
+        unused[id].remove(sentence)
+        expressions.append((by_id[id], Sentence(sentence.sent_id, entry.text)))
     return expressions
 
 
-def _by_id(file: Item, key: str) -> dict[int, Item]:
-    found: dict[int, Item] = {}
-    for item in file.items(key):
-        number = item.get("id", int)
-        if number in found:
-            raise DataError(
-                f"{item.where}: the id {number} was there before, at {found[number].where}"
-            )
-        found[number] = item
-    return found
+def _by_id(entries: Iterable[Entry], where: str) -> dict[int, Entry]:
+    by_id: dict[int, Entry] = {}
+    for number, entry in enumerate(entries):
+        if entry.id in by_id:
+            raise DataError(f"{where}[{number}]: the id {entry.id} occurs twice")
+        by_id[entry.id] = entry
+    return by_id
 
 
-def _join(
-    ref: Item, images: Mapping[int, Item], boxes: Mapping[int, Item], instances: Path
-) -> Reference:
-    ref_id, ann_id = ref.get("ref_id", int), ref.get("ann_id", int)
-    if ann_id not in boxes:
+def _annotation_of(
+    entry: _Reference, annotations: Mapping[int, _Annotation], instances: Path, where: str
+) -> _Annotation:
+    annotation = annotations.get(entry.ann_id)
+    if annotation is None:
         raise DataError(
-            f"{ref.where}: ref_id {ref_id} points to annotation {ann_id}, which {instances} does not have"
+            f"{where}: ref_id {entry.ref_id} points to annotation {entry.ann_id}, "
+            f"which {instances} does not have"
         )
-    box = boxes[ann_id]
-    image_id = box.get("image_id", int)
-    if image_id != ref.get("image_id", int):
+    if annotation.image_id != entry.image_id:
         raise DataError(
-            f"{ref.where}: ref_id {ref_id} is about image {ref.get('image_id', int)}, its annotation {ann_id} about image {image_id}"
+            f"{where}: ref_id {entry.ref_id} is in image {entry.image_id}, "
+            f"its annotation {annotation.id} in image {annotation.image_id}"
         )
-    if image_id not in images:
-        raise DataError(
-            f"{box.where}: annotation {ann_id} lies in image {image_id}, which the file does not list"
-        )
-    image = images[image_id]
-    width, height = image.get("width", int), image.get("height", int)
+    return annotation
+
+
+def _join(entry: _Reference, annotation: _Annotation, image: _Image, *, where: str) -> Reference:
     return Reference(
-        ref_id=ref_id,
-        split=ref.get("split", str),
-        file_name=image.get("file_name", str),
-        width=width,
-        height=height,
-        box=_box(box, width=width, height=height),
-        sentences=tuple(
-            Sentence(s.get("sent_id", int), s.get("sent", str)) for s in ref.items("sentences")
-        ),
+        ref_id=entry.ref_id,
+        split=entry.split,
+        file_name=image.file_name,
+        width=image.width,
+        height=image.height,
+        box=_box(annotation, image, where),
+        sentences=tuple(Sentence(each.sent_id, each.sent) for each in entry.sentences),
     )
 
 
-def _box(annotation: Item, *, width: int, height: int) -> Box:
-    box = Box(*annotation.numbers("bbox", 4))
+def _box(annotation: _Annotation, image: _Image, where: str) -> Box:
+    box = Box(*annotation.bbox)
     if box.width <= 0 or box.height <= 0:
+        raise DataError(f"{where}: annotation {annotation.id} has an empty box {list(box)}")
+    if (
+        box.x >= image.width
+        or box.y >= image.height
+        or box.x + box.width <= 0
+        or box.y + box.height <= 0
+    ):
         raise DataError(
-            f"{annotation.where}: annotation {annotation.value['id']} has an empty box {list(box)}"
-        )
-    if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
-        number = annotation.value["id"]
-        raise DataError(
-            f"{annotation.where}: annotation {number} has the box {list(box)}, outside its image of {width} x {height} pixels"
+            f"{where}: annotation {annotation.id} has the box {list(box)}, "
+            f"outside its image of {image.width} x {image.height} pixels"
         )
     return box
 
 
-def _refuse_twice(ids: Sequence[int], what: str, path: Path) -> None:
+def _refuse_duplicates(ids: Iterable[int], name: str, path: Path) -> None:
     seen: set[int] = set()
-    for number in ids:
-        if number in seen:
-            raise DataError(f"{path}: {what} {number} occurs twice")
-        seen.add(number)
+    for id in ids:
+        if id in seen:
+            raise DataError(f"{path}: {name} {id} occurs twice")
+        seen.add(id)

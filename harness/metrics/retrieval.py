@@ -1,7 +1,8 @@
-"""Recall of image-text retrieval: how often the truth is among the first K.
+"""Recall of image-text retrieval: the share of queries with a true candidate among the first K.
 
-Source: X-VLM's `itm_eval`, the same in ALBEF, BLIP and LAVIS. Goldens `retrieval_eval`, `b_retrieval`, `b_ties`. The official order of
-equal scores depends on the processor; here, as in its reversed stable sort, the later index comes first.
+Source: X-VLM's `itm_eval`, the same in ALBEF, BLIP and LAVIS. Goldens `retrieval_eval`,
+`b_retrieval`, `b_ties`. The official order of equal scores depends on the processor; here the
+later index comes first, as in its reversed sort where that is stable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,38 +15,47 @@ from harness.statistics.sums import Statistic
 
 KS = (1, 5, 10)
 
-
-Truths = (
-    Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
-)  # the true candidates of each query
+# The true candidates of each query, by index.
+Truths = Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
 
 
 def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
-    """Return, for each query, the place (from 0) of the best of its true candidates; `scores` [queries, candidates].
+    """Return the rank, from 0, of the best true candidate of each query.
 
-    A query without any true candidate never finds one: its rank is the number of candidates. Raises ValueError for a score that is no
-    number: NaN would come first.
+    `scores` [queries, candidates]. The rank of a query without true candidates is the number of
+    candidates: it never finds one. Raises ValueError for NaN, which would come first.
+
+    >>> ranks(np.array([[0.1, 0.9, 0.5], [0.3, 0.1, 0.7]], dtype=np.float32), [[0, 2], [2]])
+    array([1, 0])
     """
     if np.isnan(scores).any():
         raise ValueError("a score is not a number")
     best = np.full(len(scores), scores.shape[1], dtype=np.int64)
-    place = np.empty(scores.shape[1], dtype=np.int64)
+    rank = np.empty(scores.shape[1], dtype=np.int64)
     for query, true in enumerate(truths):
         if len(true):
-            place[np.argsort(scores[query], kind="stable")[::-1]] = np.arange(scores.shape[1])
-            best[query] = place[list(true)].min()
+            rank[np.argsort(scores[query], kind="stable")[::-1]] = np.arange(scores.shape[1])
+            best[query] = rank[list(true)].min()
     return best
 
 
-def recalls(places: NDArray[np.int64], *, prefix: str) -> Mapping[str, float]:
-    """Return the share of queries whose truth is among the first 1, 5 and 10, in percent: `{prefix}_r1`, ... Raises ValueError for none."""
-    if not len(places):
+def recalls(ranks: NDArray[np.int64], *, prefix: str) -> Mapping[str, float]:
+    """Return R@1, R@5 and R@10 in percent as `{prefix}_r1`, ... Raises ValueError for no query.
+
+    >>> recalls(np.array([0, 4, 5, 9, 99]), prefix="i2t")
+    {'i2t_r1': 20.0, 'i2t_r5': 40.0, 'i2t_r10': 80.0}
+    """
+    if not len(ranks):
         raise ValueError("no query to score")
-    return {f"{prefix}_r{k}": 100 * float(np.mean(places < k)) for k in KS}
+    return {f"{prefix}_r{k}": 100 * float(np.mean(ranks < k)) for k in KS}
 
 
 def summary(i2t: Mapping[str, float], t2i: Mapping[str, float]) -> Mapping[str, float]:
-    """Return all recalls, image to text and text to image, and their means as the official code prints them."""
+    """Return the recalls of both directions, and their means as the official code prints them.
+
+    >>> summary({"i2t_r1": 80.0, "i2t_r5": 90.0}, {"t2i_r1": 60.0, "t2i_r5": 70.0})["mean"]
+    75.0
+    """
     means = {"i2t_mean": sum(i2t.values()) / len(i2t), "t2i_mean": sum(t2i.values()) / len(t2i)}
     return {**i2t, **t2i, **means, "mean": (means["i2t_mean"] + means["t2i_mean"]) / 2}
 
@@ -53,21 +63,27 @@ def summary(i2t: Mapping[str, float], t2i: Mapping[str, float]) -> Mapping[str, 
 def statistics(
     i2t: NDArray[np.int64], t2i: NDArray[np.int64], captions: Sequence[int]
 ) -> Mapping[str, Statistic]:
-    """Return what each query contributes to the metrics of `summary`; image n has `captions[n]` texts, counted on in order.
+    """Return the statistic of each metric of `summary`, from ranks per image and per text.
 
-    Every image is a query of its own; texts that tell of one image are found or missed together, and are drawn together.
+    Image n has the next `captions[n]` texts. An image is one query and one cluster; the texts of
+    an image are found or missed together, so they are one cluster.
+
+    >>> statistics(np.array([0, 7]), np.array([0, 3, 1]), captions=[2, 1])["t2i_r1"].each()
+    array([100.,   0.,   0.])
     """
     images = np.arange(len(captions), dtype=np.int32)
-    sides = {"i2t": (i2t, images), "t2i": (t2i, np.repeat(images, captions))}
+    directions = {"i2t": (i2t, images), "t2i": (t2i, np.repeat(images, captions))}
     hits = {
-        f"{way}_r{k}": Mean(np.where(place < k, 100.0, 0.0), of, len(images))
-        for way, (place, of) in sides.items()
+        f"{direction}_r{k}": Mean(np.where(ranks < k, 100.0, 0.0), cluster, len(images))
+        for direction, (ranks, cluster) in directions.items()
         for k in KS
     }
     means = {
-        f"{way}_mean": Mean(
-            np.stack([hits[f"{way}_r{k}"].values for k in KS]).mean(axis=0), of, len(images)
+        f"{direction}_mean": Mean(
+            np.stack([hits[f"{direction}_r{k}"].values for k in KS]).mean(axis=0),
+            cluster,
+            len(images),
         )
-        for way, (_, of) in sides.items()
+        for direction, (_, cluster) in directions.items()
     }
     return {**hits, **means, "mean": MeanOfMeans((means["i2t_mean"], means["t2i_mean"]))}

@@ -1,1 +1,9 @@
-"""What a run leaves: the record, its predictions and per-sample scores; read and written here only."""
+"""What a run leaves on disk: read and written here only.
+
+record            the result record: metrics, and everything that determined them
+predictions       the prediction file, appended sample by sample
+prediction_lines  its lines as JSON
+sample_scores     per-sample scores, from which two runs are compared
+stored            a record with its sidecar files, verified by hash
+provenance        versions, commit and processor of a run
+"""

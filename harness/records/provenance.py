@@ -1,4 +1,4 @@
-"""What else determined a number: versions of the packages that compute, and the commit of this code."""
+"""The software and the processor that a number was computed with."""
 
 import platform
 import subprocess
@@ -6,17 +6,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-VECTORS = ("avx512f", "avx2")  # instruction sets that matrix products are written for, widest first
-COMPUTING = (
-    "torch",
-    "transformers",
-    "numpy",
-    "pillow",
-)  # a change of their version can move a prediction
+VECTOR_SETS = ("avx512f", "avx2")  # instruction sets of matrix products, widest first
+COMPUTING = ("torch", "transformers", "numpy", "pillow")  # their version can move a prediction
 
 
 def software() -> dict[str, Any]:
-    """Return the versions of this project, of Python and of the packages that compute, and the commit where this is a checkout."""
+    """Return the versions of this project, of Python and of COMPUTING, and the commit if known."""
     return {
         "xvlm-eval": release(),
         "commit": commit(),
@@ -26,23 +21,20 @@ def software() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Return the model of the processor and its widest vector instructions: others may move the last digits of a predicted number."""
+    """Return the processor's model and widest vector set, which determine a float's last digits."""
     try:
-        lines = dict(
-            line.split(":", 1)
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if ":" in line
-        )
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not on Linux
         return platform.processor() or platform.machine()
-    said = {name.strip(): value.strip() for name, value in lines.items()}
-    flags = said.get("flags", "").split()
-    widest = next((name for name in VECTORS if name in flags), platform.machine())
-    return f"{said.get('model name', platform.machine())} ({widest})"
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    properties = {name.strip(): value.strip() for name, value in pairs}
+    flags = properties.get("flags", "").split()
+    widest = next((name for name in VECTOR_SETS if name in flags), platform.machine())
+    return f"{properties.get('model name', platform.machine())} ({widest})"
 
 
 def release() -> str | None:
-    """Return the version of this project as installed, None where it is used without being installed."""
+    """Return the version of this project, None if it is used without being installed."""
     return _version("xvlm-eval")
 
 
@@ -52,7 +44,7 @@ def computing() -> dict[str, str | None]:
 
 
 def commit() -> str | None:
-    """Return the commit of this code, with `+` where tracked files differ from it; None outside of a checkout."""
+    """Return the commit of this code, with `+` if tracked files differ; None without a checkout."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
@@ -64,9 +56,9 @@ def commit() -> str | None:
     return head + ("+" if changed else "")
 
 
-def _git(root: Path, *words: str) -> str:
+def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
     ).stdout.strip()
 
 

@@ -1,8 +1,9 @@
-"""The record of a result: a number together with everything that determined it.
+"""The record of a result: its metrics, and everything that determined them.
 
-Nothing in a record depends on when or how fast the run was: the same command gives the same bytes, interrupted or not (another batch size
-gives the same metrics, but may move the last digits of a predicted float, and with them the hash of the predictions). What a run took is
-kept beside it (`<task>.<split>.timings.json`). A record lies at `<out>/<checkpoint>/<task>.<split>.json`.
+A record depends on neither the time nor the speed of its run: the same command writes the same
+bytes, interrupted or not. (Another batch size yields the same metrics, but may move the last digits
+of a predicted float and so the hash of the predictions.) Durations are in a sidecar file,
+`<task>.<split>.timings.json`. A record's path is `<out>/<checkpoint>/<task>.<split>.json`.
 """
 
 from collections.abc import Mapping
@@ -10,49 +11,56 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import write_json
-from harness.files.parsing import Item, read_json
+from harness.files.parsing import Finite, Int64, convert, read_json
+from harness.files.validation_errors import describe_non_json
 from harness.formats.folder import EMBEDDED
 from harness.statistics.interval import Interval
 
 SCHEMA = 3  # 2: breakdown and not_run; 3: inputs and contributions
-
-
-BESIDE = (".timings.json", ".submission.json")  # files beside records that are none
+SIDECARS = (".timings.json", ".submission.json")  # JSON files beside records
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Which part of the split was evaluated: the first `limit` of `total` samples in the order of a stable hash."""
+    """The evaluated part of a split: `limit` of its `total` samples, in order of a stable hash."""
 
-    limit: int
-    total: int
+    limit: Int64
+    total: Int64
 
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """One task on one split by one checkpoint.
+    """The result of one task on one split by one checkpoint.
 
-    `metrics` are in percent (or the benchmark's own score) at full precision, `intervals` their 95 % confidence intervals, `breakdown` what
-    parts of the split or other protocols give, `not_run` why a metric is missing. `data` holds the name of the data (`shapes`: embedded,
-    `files`: the user's), its fingerprint and the annotation files' SHA-256; `checkpoint` its name, whether that is an entry of
-    checkpoints.yaml, file, SHA-256 and what else the model was made of; `settings` what a flag chose that can move a number; `software`
-    what the predictions were begun with. `inputs` is the fingerprint of what the model was given first
-    (`harness.running.fingerprint`), `contributions` the file of what each sample contributed
-    (`sample_scores.py`); both are empty where they are not known, as for a server's number.
+    metrics      in percent (or the benchmark's own score) at full precision
+    intervals    their 95 % confidence intervals
+    breakdown    kind -> name -> value, of parts of the split and of other protocols
+    not_run      metric -> the reason why it is missing
+    checkpoint   its name, file, SHA-256 and provenance; `registered`: an entry of checkpoints.yaml
+    data         its name (`shapes`: embedded, `files`: the user's), fingerprint, and the SHA-256 of
+                 each annotation file
+    settings     the flags that can move a number
+    predictions  the prediction file with its SHA-256; a server's receipt
+    software     of the process that began the predictions
+    inputs       fingerprint of the model's first inputs (`harness.running.fingerprint`)
+
+    `inputs` and `contributions` are empty if unknown, as for a number that a server computed.
     """
 
-    schema: int
+    schema: Int64
     task: str
-    task_version: int
+    task_version: Int64
     split: str
-    n: int
+    n: Int64
     subset: Subset | None
     protocol: str
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Finite]
     intervals: Mapping[str, Interval]
-    breakdown: Mapping[str, Mapping[str, float]]
+    breakdown: Mapping[str, Mapping[str, Finite]]
     not_run: Mapping[str, str]
     checkpoint: Mapping[str, Any]
     data: Mapping[str, Any]
@@ -60,15 +68,17 @@ class ResultRecord:
     predictions: Mapping[str, Any]
     software: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    # The file of the per-sample scores. The key in the record and the suffix of the file keep the
+    # name `contributions`, so that records on disk stay valid.
     contributions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def embedded(self) -> bool:
-        """Whether this is a number on the embedded benchmark, which says nothing about a real one."""
+        """Whether the data is the embedded benchmark, whose numbers compare with no other data."""
         return bool(self.data["name"] == EMBEDDED)
 
     def path(self, out: Path) -> Path:
-        """Return where this record lies in the folder that `run --out` wrote."""
+        """Return the path of this record below the folder of `run --out`."""
         limit = self.subset.limit if self.subset else None
         return record_path(
             out, checkpoint=self.checkpoint["name"], task=self.task, split=self.split, limit=limit
@@ -84,49 +94,56 @@ def record_path(
     limit: int | None = None,
     suffix: str = ".json",
 ) -> Path:
-    """Return where a record (or a file beside it) lies. A subset has its own files, so that it never replaces a result."""
+    """Return the path of a record, or of a sidecar file by its suffix.
+
+    A subset has separate files, so it never replaces a result.
+    """
     subset = f".limit-{limit}" if limit else ""
     return out / checkpoint / f"{task}.{split}{subset}{suffix}"
 
 
-class Found(NamedTuple):
-    """What a folder of results holds: `records` in order of path, `damaged` and `misplaced` sentences about the other files."""
+class FoundRecords(NamedTuple):
+    """The records of a folder in order of path, and a sentence about each other file."""
 
     records: list[ResultRecord]
     damaged: list[str]
     misplaced: list[str]
 
 
-def find_records(folder: Path) -> Found:
-    """Read every record below the folder that `run --out` wrote.
+def find_records(folder: Path) -> FoundRecords:
+    """Read every record below the folder of `run --out`.
 
-    A record counts at its own path only: a copy under another name would be a second result of the same run.
+    A record counts at its own path only: a copy elsewhere would be a second result of one run.
     """
-    found = Found([], [], [])
+    records, damaged, misplaced = [], [], []
     for path in sorted(folder.glob("*/*.json")):
-        if path.name.startswith(".") or path.name.endswith(BESIDE):
+        if path.name.startswith(".") or path.name.endswith(SIDECARS):
             continue
         try:
             record = read_record(path)
         except DataError as error:
-            found.damaged.append(str(error))
+            damaged.append(str(error))
             continue
-        if path == record.path(folder):
-            found.records.append(record)
+        own_path = record.path(folder)
+        if path == own_path:
+            records.append(record)
         else:
-            found.misplaced.append(
-                f"{path}: says that it is {record.path(folder)}; a moved or renamed record does not count"
+            misplaced.append(
+                f"{path}: holds the record of {own_path}; a moved or renamed record does not count"
             )
-    return found
+    return FoundRecords(records, damaged, misplaced)
 
 
 def write_record(path: Path, record: ResultRecord) -> None:
-    """Write a record all at once: a reader never sees half of it."""
+    """Write a record atomically. Raises HarnessError where it cannot be written."""
     write_result(path, asdict(record))
 
 
 def remove_record(path: Path) -> None:
-    """Remove the record of a run that begins anew: it would outlive its predictions."""
+    """Remove the record of a run that starts again, whose predictions it would outlive.
+
+    Raises HarnessError where it cannot be removed.
+    """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -136,59 +153,52 @@ def remove_record(path: Path) -> None:
 
 
 def write_result(path: Path, value: Any) -> None:
-    """Write JSON beside a record, or the record itself. Raises HarnessError where it cannot be written."""
+    """Write a record or a sidecar file as JSON, atomically.
+
+    Raises HarnessError where it cannot be written.
+    """
     try:
         write_json(path, value)
     except OSError as error:
         raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on"
+            f"{path}: cannot be written ({error.strerror}); "
+            "predictions are kept, run the same command to go on"
         ) from error
 
 
+class _Named(msgspec.Struct):
+    """What a reader of a record relies on in `checkpoint` and `data`."""
+
+    name: str
+
+
 def read_record(path: Path) -> ResultRecord:
-    """Read a record. Raises DataError for a file that is none, saying what is wrong with it."""
+    """Read a record. Raises DataError, naming file and key, for anything but a record."""
     content = read_json(path)
+    if problem := describe_non_json(content, str(path)):
+        raise DataError(problem)
     if not isinstance(content, dict) or "schema" not in content:
         raise DataError(f"{path}: is no result record")
     if content["schema"] != SCHEMA:
         raise DataError(
             f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}"
         )
-    record = Item(content, str(path))
-    record.only(*(field.name for field in fields(ResultRecord)))
-    metrics, intervals = record.item("metrics"), record.item("intervals")
-    breakdown, not_run = record.item("breakdown"), record.item("not_run")
-    checkpoint, data = record.item("checkpoint"), record.item("data")
-    checkpoint.get("name", str), data.get("name", str)
-    return ResultRecord(
-        schema=SCHEMA,
-        task=record.get("task", str),
-        task_version=record.get("task_version", int),
-        split=record.get("split", str),
-        n=record.get("n", int),
-        subset=_subset(record),
-        protocol=record.get("protocol", str),
-        metrics=_numbers(metrics),
-        intervals={name: Interval(*intervals.numbers(name, 2)) for name in intervals.value},
-        breakdown={kind: _numbers(breakdown.item(kind)) for kind in breakdown.value},
-        not_run={name: not_run.get(name, str) for name in not_run.value},
-        checkpoint=checkpoint.value,
-        data=data.value,
-        settings=record.get("settings", dict),
-        predictions=record.get("predictions", dict),
-        software=record.get("software", dict),
-        inputs=record.get("inputs", dict),
-        contributions=record.get("contributions", dict),
-    )
+    _check_keys(content, ResultRecord, where=str(path))
+    if isinstance(content["subset"], dict):
+        _check_keys(content["subset"], Subset, where=f"{path}: subset")
+    record = convert(content, ResultRecord, where=str(path))
+    for key, value in (("checkpoint", record.checkpoint), ("data", record.data)):
+        convert(value, _Named, where=f"{path}: {key}")
+    return record
 
 
-def _numbers(item: Item) -> dict[str, float]:
-    return {name: item.get(name, float) for name in item.value}
+def _check_keys(content: Mapping[str, Any], kind: type, *, where: str) -> None:
+    """Raise DataError unless the keys are the fields of a dataclass, with or without default.
 
-
-def _subset(record: Item) -> Subset | None:
-    if record.value.get("subset", ...) is None:
-        return None
-    subset = record.item("subset")
-    subset.only("limit", "total")
-    return Subset(subset.get("limit", int), subset.get("total", int))
+    msgspec ignores unknown keys of dataclasses, and fills in defaults.
+    """
+    names = [field.name for field in fields(kind)]
+    if missing := [name for name in names if name not in content]:
+        raise DataError(f"{where}: has no {missing[0]!r}")
+    if unknown := [key for key in content if key not in names]:
+        raise DataError(f"{where}: has the unknown key {unknown[0]!r}")

@@ -1,7 +1,8 @@
-"""What each sample contributed to the metrics of a record, kept beside it: two runs are compared without data, model or scorers.
+"""Per-sample scores beside a record: two runs are compared without data, model or scorers.
 
-A file `<task>.<split>.contributions.npz`: NumPy arrays, nothing that could run code. Beside the statistics of the metrics it holds a
-digest of every prediction, so that a changed one is seen even where the predictions themselves were not kept.
+The file `<task>.<split>.contributions.npz` holds NumPy arrays, so reading it runs no code. It holds
+the statistics of the metrics, and a digest of each prediction: a changed one shows even if the
+predictions were not kept.
 """
 
 import hashlib
@@ -26,14 +27,15 @@ SUFFIX = ".contributions.npz"
 KINDS: Mapping[str, type] = {
     kind.kind: kind for kind in (Mean, MeanOfMeans, Bleu, Meteor, MeanAveragePrecision, Chance)
 }
-BEGINNING = 8  # bytes of a prediction's SHA-256 that are kept
+DIGEST_BYTES = 8  # of a prediction's SHA-256
 
 
 @dataclass(frozen=True)
 class SampleScores:
-    """The samples in the order of the annotation file: their `ids`, a digest of each prediction, and what each got.
+    """The `ids` of samples in the order of the annotation file, and what each of them got.
 
-    `by_sample` is name -> values, more is better; `statistics` are those of the metrics, by name.
+    `digests` [n] of the predictions; `by_sample` maps a measure to its values [n], higher is
+    better; `statistics` maps a metric to its statistic.
     """
 
     ids: Sequence[int | str]
@@ -43,32 +45,30 @@ class SampleScores:
 
 
 def digest(prediction: Any) -> int:
-    """Return a number that another prediction would hardly have: the beginning of the SHA-256 of its JSON."""
+    """Return the first DIGEST_BYTES of the SHA-256 of a prediction's JSON as a number."""
     text = json.dumps(prediction, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return int.from_bytes(
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:BEGINNING], "big"
-    )
+    sha256 = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(sha256.digest()[:DIGEST_BYTES], "big")
 
 
-def write_sample_scores(path: Path, contributions: SampleScores) -> None:
-    """Write contributions all at once; the same ones give the same bytes. Arrays that several statistics share are written once.
+def write_sample_scores(path: Path, scores: SampleScores) -> None:
+    """Write sample scores atomically; equal ones give equal bytes. Shared arrays are stored once.
 
-    A statistic of a kind that is not known here (a task of another package) is left out: its metric has an interval and no comparison.
+    A statistic of an unknown kind (of another package's task) is left out: its metric has an
+    interval and no comparison. Raises HarnessError where the file cannot be written.
     """
     arrays: list[NDArray[Any]] = []
-    known = {
-        name: statistic
-        for name, statistic in contributions.statistics.items()
+    statistics = {
+        name: _pack(statistic, arrays)
+        for name, statistic in scores.statistics.items()
         if statistic.kind in KINDS
     }
     content = {
-        "ids": np.array(json.dumps(list(contributions.ids))),
-        "digests": contributions.digests,
-        "by_sample": np.array(json.dumps(list(contributions.by_sample))),
-        "values": np.array(list(contributions.by_sample.values()), dtype=np.float64),
-        "statistics": np.array(
-            json.dumps({name: _packed(statistic, arrays) for name, statistic in known.items()})
-        ),
+        "ids": np.array(json.dumps(list(scores.ids))),
+        "digests": scores.digests,
+        "by_sample": np.array(json.dumps(list(scores.by_sample))),
+        "values": np.array(list(scores.by_sample.values()), dtype=np.float64),
+        "statistics": np.array(json.dumps(statistics)),
         **{f"array{number}": array for number, array in enumerate(arrays)},
     }
     try:
@@ -76,24 +76,27 @@ def write_sample_scores(path: Path, contributions: SampleScores) -> None:
             np.savez(file, allow_pickle=False, **content)
     except OSError as error:
         raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); predictions are kept, run the same command to go on"
+            f"{path}: cannot be written ({error.strerror}); "
+            "predictions are kept, run the same command to go on"
         ) from error
 
 
 def read_sample_scores(path: Path) -> SampleScores:
-    """Read contributions. Raises DataError for a file that holds none."""
+    """Read sample scores. Raises DataError for any other file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
-        ids, names = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
+        ids, measures = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
         packed = json.loads(str(content["statistics"]))
-        statistics = {name: _unpacked(value, content) for name, value in packed.items()}
-        found = SampleScores(
-            ids, content["digests"], dict(zip(names, content["values"], strict=True)), statistics
+        scores = SampleScores(
+            ids,
+            content["digests"],
+            dict(zip(measures, content["values"], strict=True)),
+            {name: _unpack(value, content) for name, value in packed.items()},
         )
-        if any(len(values) != len(ids) for values in (found.digests, *found.by_sample.values())):
-            raise ValueError("not one value a sample")
-        return found
+        if any(len(values) != len(ids) for values in (scores.digests, *scores.by_sample.values())):
+            raise ValueError("not one value per sample")
+        return scores
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (
@@ -106,12 +109,12 @@ def read_sample_scores(path: Path) -> SampleScores:
         zipfile.BadZipFile,
     ) as error:
         raise DataError(
-            f"{path}: does not hold what samples contributed ({error}); score the predictions again"
+            f"{path}: does not hold the scores of samples ({error}); score the predictions again"
         ) from error
 
 
-def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
-    """Return a statistic in JSON's types; arrays are put into `arrays` and named by their number there."""
+def _pack(value: Any, arrays: list[NDArray[Any]]) -> Any:
+    """Return a statistic as JSON types, its arrays appended to `arrays` and replaced by numbers."""
     if isinstance(value, np.ndarray):
         for number, array in enumerate(arrays):
             if array.dtype == value.dtype and np.array_equal(array, value):
@@ -119,22 +122,25 @@ def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
         arrays.append(value)
         return {"array": len(arrays) - 1}
     if isinstance(value, tuple):
-        return [_packed(item, arrays) for item in value]
+        return [_pack(item, arrays) for item in value]
     if getattr(value, "kind", None) in KINDS:
+        content = {field.name: getattr(value, field.name) for field in fields(value)}
         return {
             "kind": value.kind,
-            **{field.name: _packed(getattr(value, field.name), arrays) for field in fields(value)},
+            **{name: _pack(item, arrays) for name, item in content.items()},
         }
     return value
 
 
-def _unpacked(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the value that `_pack` was given."""
     if isinstance(value, list):
-        return tuple(_unpacked(item, arrays) for item in value)
+        return tuple(_unpack(item, arrays) for item in value)
     if isinstance(value, dict) and "array" in value:
         return arrays[f"array{value['array']}"]
     if isinstance(value, dict):
+        content = {name: item for name, item in value.items() if name != "kind"}
         return KINDS[value["kind"]](
-            **{name: _unpacked(item, arrays) for name, item in value.items() if name != "kind"}
+            **{name: _unpack(item, arrays) for name, item in content.items()}
         )
     return value

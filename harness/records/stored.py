@@ -1,4 +1,4 @@
-"""What lies beside a record: the contributions of its samples and its predictions, only if they are the ones that it was made with."""
+"""A stored result: a record and its sidecar files, each verified by the hash in the record."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,77 +10,82 @@ from typing import Any
 from harness.errors import DataError, MissingError
 from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.predictions import stored_bytes, stored_predictions
+from harness.records.predictions import read_prediction_bytes, read_predictions
 from harness.records.record import ResultRecord, find_records, read_record
-from harness.records.sample_scores import SUFFIX as CONTRIBUTIONS
+from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, read_sample_scores
 
 
 @dataclass(frozen=True)
-class Result:
-    """A record and where it lies."""
+class StoredResult:
+    """A record and its path; the sidecar files are read when they are used."""
 
     record: ResultRecord
     path: Path
 
     @property
     def title(self) -> str:
-        """Whose result it is: checkpoint, task and split."""
+        """Checkpoint, task and split."""
         return f"{self.record.checkpoint['name']} {self.record.task} {self.record.split}"
 
     @cached_property
-    def contributions(self) -> SampleScores:
-        """What its samples contributed. Raises MissingError where it was not kept, DataError where it is that of another record."""
-        path = self._beside(CONTRIBUTIONS)
+    def sample_scores(self) -> SampleScores:
+        """The scores of its samples.
+
+        Raises MissingError if the file is missing, DataError if it belongs to another record.
+        """
+        path = self._sidecar(SAMPLE_SCORES)
         if not path.is_file():
             raise MissingError(
-                f"{path}: is not there; copy it along with its record, or run the same command again to score anew"
+                f"{path}: is missing; copy it along with its record, "
+                "or run the same command again to score anew"
             )
         if sha256_of(path) != self.record.contributions.get("sha256"):
-            raise DataError(
-                f"{path}: is not what the record beside it was made with; score the predictions again"
-            )
+            raise DataError(f"{path}: belongs to another record; score the predictions again")
         return read_sample_scores(path)
 
     @cached_property
     def predictions(self) -> Mapping[Any, Any] | None:
-        """Its predictions by id, also from a file compressed by gzip; None where they were not kept. Raises DataError for other ones."""
-        for path in (self._beside(PREDICTIONS), self._beside(f"{PREDICTIONS}.gz")):
+        """Its predictions by sample id, also from a gzip file; None if they were not kept.
+
+        Raises DataError if they belong to another record.
+        """
+        for path in (self._sidecar(PREDICTIONS), self._sidecar(f"{PREDICTIONS}.gz")):
             if path.is_file():
-                if hashlib.sha256(stored_bytes(path)).hexdigest() != self.record.predictions.get(
-                    "sha256"
-                ):
+                sha256 = hashlib.sha256(read_prediction_bytes(path)).hexdigest()
+                if sha256 != self.record.predictions.get("sha256"):
                     raise DataError(
-                        f"{path}: are not the predictions that the record beside it was made of; score them again"
+                        f"{path}: are not the predictions of the record beside it; score them again"
                     )
-                return stored_predictions(path).predictions
+                return read_predictions(path).predictions
         return None
 
-    def _beside(self, suffix: str) -> Path:
+    def _sidecar(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name.removesuffix(".json") + suffix)
 
 
 @dataclass(frozen=True)
-class Results:
-    """What a folder holds: its results in order of path, and sentences about files that are no results."""
+class StoredResults:
+    """The results of a folder in order of path, and a sentence about each rejected file."""
 
-    found: tuple[Result, ...]
-    refused: tuple[str, ...]
+    results: tuple[StoredResult, ...]
+    rejected: tuple[str, ...]
 
 
-def find_results(folder: Path) -> Results:
-    """Return every result below a folder that `run --out` wrote. Raises MissingError where there is no folder."""
+def find_results(folder: Path) -> StoredResults:
+    """Return every result below a folder of `run --out`. Raises MissingError without a folder."""
     if not folder.is_dir():
         raise MissingError(
-            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` makes one"
+            f"{folder}: no such folder of results; "
+            f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
         )
-    found = find_records(folder)
-    return Results(
-        tuple(Result(record, record.path(folder)) for record in found.records),
-        (*found.damaged, *found.misplaced),
+    records, damaged, misplaced = find_records(folder)
+    return StoredResults(
+        tuple(StoredResult(record, record.path(folder)) for record in records),
+        (*damaged, *misplaced),
     )
 
 
-def read_result(path: Path) -> Result:
-    """Return the result whose record lies at a path. Raises DataError where there is none."""
-    return Result(read_record(path), path)
+def read_result(path: Path) -> StoredResult:
+    """Return the result of the record at a path. Raises DataError for anything but a record."""
+    return StoredResult(read_record(path), path)

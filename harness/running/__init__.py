@@ -1,1 +1,14 @@
-"""One run: from a request to a record, on one process or several, through any interruption."""
+"""One run: from a request to a record, on one process or several, through any interruption.
+
+launch.py                          a request -> a plan of runs -> their outcomes
+evaluate.py                        one run: load, predict, score
+run.py                             what a run is: `Run`, `Speed`, `Outcome`
+predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
+batch_size.py                      how large the batches are
+scoring.py skipped.py timings.py   complete predictions -> a record
+distributed.py torchrun.py         the processes of a run
+shards.py                          their prediction files
+fingerprint.py pinned.py           what the model was given; whether the weights are the known ones
+forecast.py                        what a run will take, before it is begun
+rescore.py import_score.py         scores of stored predictions; a server's number
+"""

@@ -1,7 +1,8 @@
-"""The processes of one run. Each predicts its share; they tell one another things, and nothing is added up.
+"""The processes of one run. Each predicts its shard; no numbers are summed across processes.
 
-`torchrun --nproc-per-node N --no-python xvlm-eval run ...` starts N processes (on several machines, if you like), which find one another by
-the variables it sets. One process alone is a group of its own. How processes talk is in `harness/running/torchrun.py`.
+`torchrun --nproc-per-node N --no-python xvlm-eval run ...` starts N processes, on one machine or
+several, that find one another by the variables it sets. `torchrun.py` implements their group; a
+process alone is a `SingleProcess`.
 """
 
 import os
@@ -12,29 +13,29 @@ T = TypeVar("T")
 
 
 class ProcessGroup(Protocol):
-    """What a process knows of the others."""
+    """The processes of a run, seen from one of them."""
 
     @property
     def rank(self) -> int:
-        """Which process this is; the first one, 0, writes the results."""
+        """The index of this process; rank 0 writes the results."""
         ...
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of processes."""
         ...
 
     def all_gather(self, value: T) -> list[T]:
-        """Return what each process gave, in order of rank. All have to come here: whoever comes first waits."""
+        """Return the value of every process, in order of rank. Blocks until all have called it."""
         ...
 
     def count(self, name: str, more: int) -> int:
-        """Add to a number that all processes see, and return it. Waits for nobody."""
+        """Add `more` to a counter that all processes share, and return it. Does not block."""
         ...
 
 
 class SingleProcess:
-    """A group of one."""
+    """A process alone. Implements `ProcessGroup`."""
 
     rank, size = 0, 1
 
@@ -42,18 +43,24 @@ class SingleProcess:
         self._counts: dict[str, int] = {}
 
     def all_gather(self, value: T) -> list[T]:
+        """Return the value."""
         return [value]
 
     def count(self, name: str, more: int) -> int:
+        """Add `more` to a counter, and return it."""
         self._counts[name] = self._counts.get(name, 0) + more
         return self._counts[name]
 
 
-def share(items: Sequence[T], group: ProcessGroup) -> Sequence[T]:
-    """Return this process's share: every so-manyth item, so that what is long is spread evenly."""
+def shard(items: Sequence[T], group: ProcessGroup) -> Sequence[T]:
+    """Return every `size`-th item from this rank on, so that expensive items spread evenly.
+
+    >>> shard("abcde", SingleProcess())
+    'abcde'
+    """
     return items[group.rank :: group.size]
 
 
 def started_by_torchrun() -> bool:
-    """Whether this process was started together with others."""
+    """Return whether torchrun started this process together with others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ

@@ -1,6 +1,7 @@
-"""A fingerprint of what a model is given: the first images as it prepares them, and the tokens of the first texts.
+"""The fingerprint of a model's inputs: the first images as it prepares them, and their tokens.
 
-Kept in every record, so that "the inputs changed" (another resize, another tokenizer) is told apart from "the model changed".
+Every record keeps it, to tell a changed input (another resize, another tokenizer) from a changed
+model.
 """
 
 import hashlib
@@ -13,16 +14,16 @@ from harness.errors import DataError
 from harness.running.loader import load_batches
 from harness.task import Sample, Task
 
-FIRST = 8  # samples looked at, in the order of the annotation file
+SAMPLES = 8  # the first ones, in the order of the annotation file
 
 
 def fingerprint_inputs(task: Task, model: Model, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return the SHA-256 of the first samples' images [M, R, R, 3] and of the tokens of their texts.
+    """Return the SHA-256 of the first samples' images [M, R, R, 3], and of their token ids.
 
-    None for what cannot be told: an image that is not there (the run will say so when it comes to it), a model that does not tell tokens, a
-    task without texts.
+    None for images that cannot be read (the run reports them in its turn), for a model that shows
+    no tokens, and for a task without texts.
     """
-    first = samples[:FIRST]
+    first = samples[:SAMPLES]
     return {
         "samples": len(first),
         "images": _images(model, first),

@@ -1,7 +1,7 @@
-"""Warn what runs will take before they are begun: how much there is to do, in how much memory, and about how long.
+"""Forecast a run before it begins: its work, its memory, and about how long it will take.
 
-What there is to do follows from the data and the sizes of the model. How long that takes is measured on a few samples, decoded and
-predicted as in a run, and taken on to all of them by the operations that they cost.
+The work follows from the data and the sizes of the model. Its time is measured on a few samples,
+decoded and predicted as in a run, and extrapolated by the operations that they cost.
 """
 
 import math
@@ -13,27 +13,38 @@ from typing import Any, NamedTuple
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.rendering import Table
+from harness.running.batch_size import fitting_batch_size
 from harness.running.loader import load_batches
-from harness.running.predict import Speed, fitting_batch_size
-from harness.task import Sample, Task, Work
+from harness.running.run import Speed
+from harness.running.runners import predict_samples
+from harness.task import Sample, Task
 from harness.workload import CostModel, Workload
 
-PROBE_SECONDS = 3.0  # after which no further probe is begun, ...
-PROBES = 8  # ... or after so many
-AT_LEAST = 2  # probes whatever they take: a first call also makes what is kept for all others
-COLUMNS = {
-    "task": "task", "split": "split", "samples": "samples", "images": "images", "pairs_shown": "pairs", "flops_shown": "operations",
-    "batch_size": "batch size", "memory_shown": "peak memory", "time_shown": "time, about",
-}  # fmt: skip
+PROBE_SECONDS = 3.0  # no probe begins later than this,
+MAX_PROBES = 8  # nor after this number of them;
+MIN_PROBES = 2  # but always two: a first call also warms up what all later calls reuse
 TITLE = "What the runs will take"
+COLUMNS = {
+    "task": "task",
+    "split": "split",
+    "samples": "samples",
+    "images": "images",
+    "pairs_shown": "pairs",
+    "flops_shown": "operations",
+    "batch_size": "batch size",
+    "memory_shown": "peak memory",
+    "time_shown": "time, about",
+}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one task on one split will take, on one process; None where the model does not tell its costs.
+    """What one task on one split will take on one process.
 
-    `pairs` of texts and what they look at, or up to `pairs_at_most`; `flops` operations for `pairs`; `peak_bytes` of the device's memory,
-    what this process already takes included. `seconds` were estimated from a probe of so many samples.
+    pairs, pairs_at_most  image-text pairs to compute; where they differ, the model decides
+    flops                 operations for `pairs`; None for a model without a cost model
+    peak_bytes            memory of the device, with what this process already takes; or None
+    seconds               estimated from a probe of `probe_samples` that took `probe_seconds`
     """
 
     task: str
@@ -50,10 +61,10 @@ class Forecast:
     probe_seconds: float
 
     def row(self) -> dict[str, Any]:
-        """Return the forecast as a row of a table, every number also as people read it."""
+        """Return the forecast as a row of a table, with its numbers also as people read them."""
+        at_most = f" to {self.pairs_at_most:,}" if self.pairs_at_most > self.pairs else ""
         return asdict(self) | {
-            "pairs_shown": f"{self.pairs:,}"
-            + (f" to {self.pairs_at_most:,}" if self.pairs_at_most > self.pairs else ""),
+            "pairs_shown": f"{self.pairs:,}{at_most}",
             "flops_shown": None if self.flops is None else _in_units(self.flops),
             "memory_shown": None if self.peak_bytes is None else f"{self.peak_bytes / 1e9:.1f} GB",
             "time_shown": _duration(self.seconds),
@@ -61,30 +72,29 @@ class Forecast:
 
 
 def table(forecasts: Sequence[Forecast]) -> Table:
-    """Return what people are shown."""
+    """Return forecasts as a table for people."""
     return Table(TITLE, [forecast.row() for forecast in forecasts], COLUMNS)
 
 
 def forecast(
     task: Task, split: str, model: Model, samples: Sequence[Sample], *, speed: Speed
 ) -> Forecast:
-    """Say what predicting the samples will take. Reads and predicts a few of them; writes nothing.
+    """Return what predicting the samples will take. Predicts a few of them; writes nothing.
 
-    Raises DataError where there are none.
+    Raises DataError for a split without samples.
     """
     if not samples:
         raise DataError(f"{task.name} {split}: the annotations hold no sample of this split")
     workload = task.workload(samples)
-    size = speed.batch_size or fitting_batch_size(task, model, samples)
-    costs = model.cost(workload) if isinstance(model, CostModel) else None
-    peak = None
-    if isinstance(model, CostModel) and costs:
-        peak = (
-            model.memory_budget().taken
-            + costs.resident_bytes
-            + model.cost(workload.part(min(size, len(samples)))).peak_batch_bytes
+    batch_size = speed.batch_size or fitting_batch_size(task, model, samples)
+    flops = peak_bytes = None
+    if isinstance(model, CostModel):
+        cost, batch = model.cost(workload), workload.part(min(batch_size, len(samples)))
+        flops = cost.flops
+        peak_bytes = (
+            model.memory_budget().taken + cost.resident_bytes + model.cost(batch).peak_batch_bytes
         )
-    probes = _probes(task, model, samples, size=size, workers=speed.workers)
+    probes = _probes(task, model, samples, batch_size=batch_size, workers=speed.workers)
     return Forecast(
         task=task.name,
         split=split,
@@ -92,71 +102,63 @@ def forecast(
         images=workload.images,
         pairs=workload.pairs,
         pairs_at_most=workload.pairs_at_most,
-        flops=costs.flops if costs else None,
-        batch_size=size,
-        peak_bytes=peak,
-        seconds=_seconds(
-            model, workload, [(task.workload(probe.samples), probe) for probe in probes]
-        ),
-        probe_samples=max(len(probe.samples) for probe in probes),
+        flops=flops,
+        batch_size=batch_size,
+        peak_bytes=peak_bytes,
+        seconds=_extrapolate(model, workload, probes),
+        probe_samples=max(probe.workload.samples for probe in probes),
         probe_seconds=sum(probe.loading + probe.computing for probe in probes),
     )
 
 
 class _Probe(NamedTuple):
-    """Samples, and the seconds that it took to load their images, and to predict them."""
+    """The workload of some samples, and the seconds to load their images and to predict them."""
 
-    samples: Sequence[Sample]
+    workload: Workload
     loading: float
     computing: float
 
 
 def _probes(
-    task: Task, model: Model, samples: Sequence[Sample], *, size: int, workers: int
+    task: Task, model: Model, samples: Sequence[Sample], *, batch_size: int, workers: int
 ) -> list[_Probe]:
-    """Predict one sample, then twice as many again and again, up to a batch, until PROBE_SECONDS are over; AT_LEAST twice."""
+    """Predict one sample, then twice as many again and again, up to a batch, for PROBE_SECONDS."""
     probes: list[_Probe] = []
-    ends, count = time.monotonic() + PROBE_SECONDS, 1
-    while len(probes) < PROBES and (len(probes) < AT_LEAST or time.monotonic() < ends):
-        probes.append(_timed(task, model, samples[:count], workers=workers))
-        count = min(2 * count, size, len(samples))
+    deadline, count = time.monotonic() + PROBE_SECONDS, 1
+    while len(probes) < MAX_PROBES and (len(probes) < MIN_PROBES or time.monotonic() < deadline):
+        probes.append(_probe(task, model, samples[:count], workers=workers))
+        count = min(2 * count, batch_size, len(samples))
     return probes
 
 
-def _timed(task: Task, model: Model, samples: Sequence[Sample], *, workers: int) -> _Probe:
-    began = time.monotonic()
+def _probe(task: Task, model: Model, samples: Sequence[Sample], *, workers: int) -> _Probe:
+    started = time.monotonic()
     batches = list(load_batches([samples], model.prepare, workers=workers))
     loaded = time.monotonic()
-    work = Work(
-        samples,
-        frozenset(sample.id for sample in samples),
-        lambda _: iter(batches),
-        lambda value: [value],
-    )
-    for _ in task.answer(model, work):
-        pass
-    return _Probe(samples, loaded - began, time.monotonic() - loaded)
+    predict_samples(task, model, samples, batches)
+    return _Probe(task.workload(samples), loaded - started, time.monotonic() - loaded)
 
 
-def _seconds(model: Model, workload: Workload, probed: Sequence[tuple[Workload, _Probe]]) -> float:
-    """Return how long a demand will take: as long as loading or computing, whichever is slower, since a run loads ahead.
+def _extrapolate(model: Model, workload: Workload, probes: Sequence[_Probe]) -> float:
+    """Return the seconds for a workload: those of loading or of computing, whichever is slower.
 
-    The fastest probe counts: first calls are slow, small batches too, and now and then the machine does something else.
+    A run loads ahead while it computes. The fastest probe counts: first calls and small batches
+    are slow, and the machine does something else now and then.
     """
-    computing = min(probe.computing * _times_more(model, workload, part) for part, probe in probed)
-    loading = min(probe.loading * workload.images / part.images for part, probe in probed)
+    computing = min(p.computing * _cost_ratio(model, workload, p.workload) for p in probes)
+    loading = min(p.loading * workload.images / p.workload.images for p in probes)
     return max(computing, loading)
 
 
-def _times_more(model: Model, workload: Workload, probed: Workload) -> float:
-    """Return how many times as much a demand costs as the one that was probed."""
+def _cost_ratio(model: Model, workload: Workload, probe: Workload) -> float:
+    """Return how many times the cost of a probe a workload costs."""
     if isinstance(model, CostModel):
-        return model.cost(workload).flops / model.cost(probed).flops
-    return workload.samples / probed.samples
+        return model.cost(workload).flops / model.cost(probe).flops
+    return workload.samples / probe.samples
 
 
 def _in_units(operations: float) -> str:
-    """Return `6.87 PFLOP`."""
+    """Return operations for people, as in `6.87 PFLOP`."""
     for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9)):
         if operations >= size:
             return f"{operations / size:.3g} {unit}FLOP"
@@ -164,7 +166,7 @@ def _in_units(operations: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return `45 s`, `12 min` or `3.5 h`: an estimate has no more digits."""
+    """Return seconds as `45 s`, `12 min` or `3.5 h`: an estimate has no more digits."""
     if seconds < 90:
         return f"{math.ceil(seconds)} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

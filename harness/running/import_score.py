@@ -1,22 +1,28 @@
-"""Numbers that only a server can give: taken into the results with their receipt.
+"""Import a number that only a server can give, with its receipt.
 
-VQA's test answers are hidden. `run` writes what to upload; the number that comes back is written down beside the run that it belongs to,
+The truths of a hidden split, as of VQA's test, are known to a server alone. `run` writes the file
+to upload and a record without a metric. The number that comes back is written into that record,
 with the hash of the uploaded file, the date and the page of the submission.
 """
 
+import json
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from harness.checkpoints import find_entry
-from harness.errors import IdentityError, UsageError
-from harness.files.parsing import Item, is_number, items, read_json
+from harness.errors import IdentityError, MissingError, UsageError
+from harness.files.parsing import is_number, read_json
 from harness.formats.folder import sha256_of
-from harness.records.predictions import stored_predictions
-from harness.records.record import SCHEMA, ResultRecord, write_record
+from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.records.predictions import read_predictions
+from harness.records.record import ResultRecord, read_record, write_record
 from harness.registry import find_split, find_task
-
-SUFFIX = ".submission.json"
+from harness.running.scoring import SUBMISSION
+from harness.running.skipped import with_fallbacks
+from harness.task import Sample, Task
 
 
 def import_score(
@@ -28,10 +34,11 @@ def import_score(
     url: str,
     date: str,
 ) -> Path:
-    """Write the record of a submission, and return where it lies: beside the submission and the predictions it was made of.
+    """Write a server's number into the record beside a submission, and return the record's path.
 
-    `metrics` are `name=value`. Raises UsageError for what is no number, date or address, IdentityError where the predictions beside the
-    file are not those that it holds.
+    `metrics` are texts like `accuracy=78.22`. Raises UsageError for a malformed metric, date or
+    address, MissingError where the record or the predictions are absent, and IdentityError where
+    record, predictions and submission do not belong together.
     """
     task = find_task(task_name)
     split = find_split(task, split_name)
@@ -41,55 +48,22 @@ def import_score(
         )
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date) or not re.match(r"https?://", url):
         raise UsageError(
-            f"--date should be like 2026-01-31 and --url an address, but they are {date!r} and {url!r}"
+            "--date should be like 2026-01-31 and --url an address, but they are "
+            f"{date!r} and {url!r}"
         )
-    if not submission.name.endswith(SUFFIX):
-        raise UsageError(
-            f"{submission}: is no submission that `run` wrote ({task.name}.{split}{SUFFIX})"
-        )
-    predictions = submission.with_name(submission.name.removesuffix(SUFFIX) + ".predictions.jsonl")
-    stored = stored_predictions(predictions)
-    identity = Item(stored.identity, str(predictions))
-    if (identity.get("task", str), identity.get("split", str)) != (
-        task.name,
-        split,
-    ) or identity.value.get("subset") is not None:
-        raise IdentityError(f"{predictions}: is not a whole run of {task.name} {split}")
-    _check_same(submission, dict(stored.predictions))
-    name = submission.parent.name
-    record = ResultRecord(
-        schema=SCHEMA,
-        task=task.name,
-        task_version=identity.get("task_version", int),
-        split=split,
-        n=identity.get("n", int),
-        subset=None,
-        protocol=identity.get("protocol", str),
-        metrics=dict(map(_metric, metrics)),
-        intervals={},
-        breakdown={},
-        not_run={},
-        checkpoint={
-            "name": name,
-            "registered": find_entry(name) is not None,
-            **identity.get("checkpoint", dict),
-        },
-        data=identity.get("data", dict),
-        settings=identity.get("settings", dict),
-        predictions={
-            "file": predictions.name,
-            "sha256": sha256_of(predictions),
-            "receipt": {"submission_sha256": sha256_of(submission), "date": date, "url": url},
-        },
-        software=identity.get("software", dict),
-        inputs=stored.inputs,
-    )
-    path = submission.with_name(f"{task.name}.{split}.json")
-    write_record(path, record)
+    values = dict(map(_metric, metrics))
+    record = _record_beside(submission, task, split)
+    _check_submission(submission, task, record)
+    receipt = {"submission_sha256": sha256_of(submission), "date": date, "url": url}
+    path = _beside(submission, ".json")
+    not_run = {name: reason for name, reason in record.not_run.items() if name not in values}
+    predictions = {**record.predictions, "receipt": receipt}
+    write_record(path, replace(record, metrics=values, not_run=not_run, predictions=predictions))
     return path
 
 
 def _metric(text: str) -> tuple[str, float]:
+    """Return `("accuracy", 78.22)` for `accuracy=78.22`."""
     name, _, value = text.partition("=")
     try:
         number = float(value)
@@ -100,13 +74,57 @@ def _metric(text: str) -> tuple[str, float]:
     return name, number
 
 
-def _check_same(submission: Path, predictions: dict[object, object]) -> None:
-    uploaded = {
-        entry.get("question_id", int): entry.get("answer", str)
-        for entry in items(read_json(submission), str(submission))
-    }
-    if uploaded != predictions:
-        different = sum(uploaded.get(id) != answer for id, answer in predictions.items())  # type: ignore[call-overload]
-        raise IdentityError(
-            f"{submission}: is not made of the predictions beside it ({different} of {len(predictions)} differ)"
+def _record_beside(submission: Path, task: Task, split: str) -> ResultRecord:
+    """Return the record of the run that wrote a submission: a whole run of the split."""
+    if not submission.name.endswith(SUBMISSION):
+        raise UsageError(
+            f"{submission}: is not a submission that `run` wrote ({task.name}.{split}{SUBMISSION})"
         )
+    path = _beside(submission, ".json")
+    if not path.exists():
+        raise MissingError(
+            f"{path}: no record beside the submission; copy it here from where the run wrote it, "
+            f"or write it again from the predictions beside it: `xvlm-eval run --task {task.name} "
+            f"--split {split}` with the --out, --data and --checkpoint of the run"
+        )
+    record = read_record(path)
+    if (record.task, record.split, record.subset) != (task.name, split, None):
+        raise IdentityError(f"{path}: is not the record of a whole run of {task.name} {split}")
+    return record
+
+
+def _check_submission(submission: Path, task: Task, record: ResultRecord) -> None:
+    """Raise IdentityError unless a submission was made of the predictions of its record."""
+    path = _beside(submission, PREDICTIONS)
+    if not path.exists():
+        raise MissingError(f"{path}: no predictions beside the submission; copy them here as well")
+    if sha256_of(path) != record.predictions.get("sha256"):
+        raise IdentityError(
+            f"{path}: are not the predictions that the record beside them was made of; run the "
+            "same command again to score them"
+        )
+    predictions = read_predictions(path).predictions
+    samples = [Sample(id, ()) for id in predictions]
+    expected = task.submission(samples, with_fallbacks(task, samples, predictions))
+    uploaded = read_json(submission)
+    different = 0 if uploaded == expected else _count_differences(uploaded, expected)
+    if different:
+        raise IdentityError(
+            f"{submission}: is not made of the predictions beside it ({different} of "
+            f"{len(predictions)} differ)"
+        )
+
+
+def _count_differences(uploaded: Any, expected: Any) -> int:
+    """Return how many entries differ between two submissions, whatever their order."""
+    ours, theirs = _entries(expected), _entries(uploaded)
+    return max((ours - theirs).total(), (theirs - ours).total())
+
+
+def _entries(submission: Any) -> Counter[str]:
+    entries = submission if isinstance(submission, list) else [submission]
+    return Counter(json.dumps(entry, sort_keys=True) for entry in entries)
+
+
+def _beside(submission: Path, suffix: str) -> Path:
+    return submission.with_name(submission.name.removesuffix(SUBMISSION) + suffix)

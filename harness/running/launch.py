@@ -1,128 +1,142 @@
-"""From the words of a command line to runs: which tasks and splits, on which data, with which weights, and what is missing."""
+"""From the words of a command line to runs, and through them to their outcomes.
+
+    request = Request(tasks=["refcoco+"], data=resolve_data(None), ...)
+    plan = make_plan(request)                      # names looked up, files found: a list of runs
+    for outcome in run_all(plan, SingleProcess(), progress=no_progress, warn=print):
+        print(outcome.record)
+
+Nothing is loaded before everything is known to be there.
+"""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.callbacks import Progress, Report, Warn, no_progress
-from harness.checkpoints import PAPER, SHAPES, Weights, find_entry, find_weights
-from harness.data.hub.copies import is_hub
-from harness.data.resolve import resolve_data
+from harness.callbacks import Progress, Warn, no_progress
+from harness.checkpoints import Weights, find_entry, find_weights
+from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
-from harness.files.paths import config_file, setting
-from harness.formats.folder import DataFolder
-from harness.registry import find_splits, find_tasks, load_model, task_names
+from harness.files.paths import config_file
+from harness.registry import find_splits, find_tasks, load_model, task_names, wants_all
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
-from harness.running.evaluate import Outcome, Run, evaluate, subset
+from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
-from harness.running.predict import Speed
+from harness.running.run import Outcome, Run, Speed
 from harness.task import Task
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, in the words of the flags; None where a flag was not given."""
+    """The flags of `run`: names as the user wrote them, None for a flag that was left out."""
 
     tasks: Sequence[str]
     splits: Sequence[str]
     checkpoint: str | None
-    data: str | None
+    data: DataSource
     out: Path
-    limit: int | None
-    batch_size: int | None
+    speed: Speed
     device: str
     dtype: str
-    workers: int
-    fresh: bool
+    limit: int | None = None
     skip: bool = False
+    fresh: bool = False
+
+    @property
+    def chosen_checkpoint(self) -> str:
+        """The checkpoint by name or path; by default the one that suits the data."""
+        return self.checkpoint or self.data.default_checkpoint
 
 
-@dataclass(frozen=True)
-class Part:
-    """One task on some of its splits, with the weights for it."""
+class Plan(NamedTuple):
+    """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks."""
 
-    task: Task
-    splits: Sequence[str]
-    weights: Weights
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be run, on which data; of `all` tasks, those that the checkpoint was not released for are `left_out`."""
-
-    data: DataFolder
-    parts: Sequence[Part]
+    runs: Sequence[Run]
     left_out: Sequence[str]
 
 
-def notice(request: Request) -> str:
-    """Return the first line of a run: which data and which weights; and for the embedded benchmark, how to evaluate on real data."""
-    words = setting("data", flag=request.data)
-    if words is not None:
-        return f"data of {words}, evaluated with {request.checkpoint or PAPER}"
+def banner(request: Request) -> str:
+    """Return the first line of a run: its data and weights, and how to name others."""
+    if not isinstance(request.data, Embedded):
+        return f"data of {request.data}, evaluated with {request.chosen_checkpoint}"
     return (
-        f"embedded benchmark: {request.checkpoint or SHAPES} on shapes, because no data folder is configured "
-        f"(--data DIR, XVLM_EVAL_DATA, or `data: DIR` in {config_file()})"
+        f"embedded benchmark: {request.chosen_checkpoint} on shapes, because no data folder is "
+        f"configured (--data DIR, XVLM_EVAL_DATA, or `data: DIR` in {config_file()})"
     )
 
 
 def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
-    """Resolve a request. Raises UsageError for unknown names, and MissingError naming every missing file with where to get it."""
-    words = setting("data", flag=request.data)
-    hub = words is not None and is_hub(words)
-    checkpoint = request.checkpoint or (PAPER if words else SHAPES)
-    tasks, left_out = _tasks(request.tasks, checkpoint)
+    """Resolve a request into runs.
+
+    Raises UsageError for an unknown name, and one MissingError for everything that is missing.
+    """
+    tasks = _find_tasks(request)
     splits = {task.name: find_splits(task, request.splits) for task in tasks}
-    parts: list[Part] = []
-    lacking: dict[str, None] = {}
+    weights: dict[str, Weights] = {}
+    missing: list[str] = []
     for task in tasks:
         try:
             task.check_environment()
         except MissingError as error:
-            lacking |= {str(error): None}
+            missing += error.items
         try:
-            weights = find_weights(
-                checkpoint,
-                task=task.name,
-                data=Path(words).expanduser() if words and not hub else None,
+            weights[task.name] = find_weights(
+                request.chosen_checkpoint, task=task.name, data=request.data.folder
             )
-            parts.append(Part(task, splits[task.name], weights))
         except MissingError as error:
-            lacking |= dict.fromkeys(str(error).splitlines())
-    if lacking and hub:
-        raise _missing(lacking)  # before gigabytes are read for nothing
-    data = resolve_data(request.data, splits, progress=progress)
+            missing += error.items
+    if missing and isinstance(request.data, Hub):  # before gigabytes are read for nothing
+        raise MissingError(*dict.fromkeys(missing))
+    data = request.data.open(splits, progress=progress)
     files = [
-        needed
+        f"{data.root}: missing {needed}"
         for task in tasks
         for split in splits[task.name]
         for needed in data.missing(task.files(split))
     ]
-    if missing := {f"{data.root}/{needed}": None for needed in files} | lacking:
-        raise _missing(missing)
-    return Plan(data, parts, left_out)
+    if files or missing:
+        raise MissingError(*dict.fromkeys([*files, *missing]))
+    runs = [
+        Run(
+            task=task,
+            split=split,
+            data=data,
+            weights=weights[task.name],
+            out=request.out,
+            speed=request.speed,
+            device=request.device,
+            dtype=request.dtype,
+            limit=request.limit,
+            skip=request.skip,
+            fresh=request.fresh,
+        )
+        for task in tasks
+        for split in splits[task.name]
+    ]
+    names = {task.name for task in tasks}
+    left_out = [name for name in task_names() if name not in names]
+    return Plan(runs, left_out if wants_all(request.tasks) else [])
 
 
-def _missing(what: Iterable[str]) -> MissingError:
-    lines = list(what)
-    return MissingError("\n  ".join([f"missing ({len(lines)}):", *lines]))
-
-
-def join() -> AbstractContextManager[ProcessGroup]:
+def process_group() -> AbstractContextManager[ProcessGroup]:
     """Join the other processes of this run, where torchrun started several."""
     if not started_by_torchrun():
         return nullcontext(SingleProcess())
-    from harness.running.torchrun import joined  # imports torch: not before it is needed
+    # Imported here: it imports torch, which a run on missing data never needs.
+    from harness.running.torchrun import joined
 
     return joined()
 
 
 def agree_on_plan(request: Request, group: ProcessGroup, *, progress: Progress) -> Plan:
-    """Return `make_plan`'s plan, the first process before the others: it may have to write the embedded benchmark, or data from the hub."""
+    """Return the plan in every process, in rank 0 first.
+
+    Rank 0 may have to write the embedded benchmark, or data from the hub. A collective call.
+    """
     if group.rank == 0:
         plan = make_plan(request, progress=progress)
         group.all_gather(None)
@@ -131,96 +145,63 @@ def agree_on_plan(request: Request, group: ProcessGroup, *, progress: Progress) 
     return make_plan(request)
 
 
-def carry_out(
-    plan: Plan,
-    request: Request,
-    group: ProcessGroup,
-    *,
-    progress: Callable[[str], AbstractContextManager[Report]],
-    warn: Warn,
+def run_all(
+    plan: Plan, group: ProcessGroup, *, progress: Progress, warn: Warn
 ) -> Iterator[Outcome]:
-    """Yield each outcome as soon as it is there, in the first process.
+    """Carry out the runs of a plan; yield each outcome as it is there, in rank 0 only.
 
-    `watch` shows the progress of what it is given the name of; `tell` says what else the user should know.
+    A model is loaded once for all splits of a task.
     """
-    speed = Speed(batch_size=request.batch_size, workers=request.workers)
-    for part in plan.parts:
-        sha256 = verified_sha256(part.weights)
-        model = _loaded(part, request)
+    for run, model in _with_models(plan.runs):
         if group.rank == 0:
-            pin_on_first_use(part.weights, sha256)
-        name = part.weights.name
-        checkpoint = {
-            "name": name,
-            "registered": part.weights.release is not None,
-            "file": part.weights.path.name,
-            "sha256": sha256,
-        }
-        settings = {"dtype": request.dtype, "device": model.device}
-        for split in part.splits:
-            run = Run(
-                part.task,
-                split,
-                plan.data,
-                checkpoint,
-                settings,
-                limit=request.limit,
-                skip=request.skip,
-            )
-            with progress(f"{name} {part.task.name} {split}") as report:
-                outcome = evaluate(
-                    run,
-                    model,
-                    out=request.out,
-                    speed=speed,
-                    fresh=request.fresh,
-                    report=report,
-                    warn=warn,
-                    group=group,
-                )
-            if outcome is not None:
-                yield outcome
+            pin_on_first_use(run.weights, run.sha256)
+        with progress(run.title) as report:
+            outcome = evaluate(run, model, group, report=report, warn=warn)
+        if outcome is not None:
+            yield outcome
 
 
-def foresee(plan: Plan, request: Request) -> Iterator[Forecast]:
-    """Yield what each run of a plan will take on one process, from its beginning; predicts a few samples, writes nothing."""
-    speed = Speed(batch_size=request.batch_size, workers=request.workers)
-    for part in plan.parts:
-        verified_sha256(part.weights)
-        model = _loaded(part, request)
-        for split in part.splits:
-            samples = part.task.load(plan.data, split)
-            samples = samples if request.limit is None else subset(samples, request.limit)
-            yield forecast(part.task, split, model, samples, speed=speed)
+def forecast_all(plan: Plan) -> Iterator[Forecast]:
+    """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
+    for run, model in _with_models(plan.runs):
+        samples = run.task.load(run.data, run.split)
+        samples = samples if run.limit is None else subset(samples, run.limit)
+        yield forecast(run.task, run.split, model, samples, speed=run.speed)
 
 
 def default_workers() -> int:
-    """Return how many threads decode images by default: a GPU waits for fewer, and a CPU has them decode next to nothing."""
+    """Return the default number of threads that decode images: one per core, at most 16.
+
+    A GPU keeps no more than 16 busy; beside a model on the CPU, decoding takes next to nothing.
+    """
     return min(16, os.cpu_count() or 1)
 
 
-def _loaded(part: Part, request: Request) -> Any:
+def _find_tasks(request: Request) -> list[Task]:
+    """Return the tasks of a request.
+
+    `all` are the tasks that an entry of checkpoints.yaml has weights for; a file given by path may
+    be for any.
+    """
+    if not wants_all(request.tasks):
+        return find_tasks(request.tasks)
+    entry = find_entry(request.chosen_checkpoint)
+    return find_tasks([name for name in task_names() if entry is None or name in entry.files])
+
+
+def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
+    """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task."""
+    for _, of_task in groupby(runs, key=lambda run: run.task.name):
+        first, *others = of_task
+        sha256, model = verified_sha256(first.weights), _load(first)
+        for run in (first, *others):
+            yield replace(run, sha256=sha256), model
+
+
+def _load(run: Run) -> Any:
     try:
-        return load_model(
-            part.weights, needs=part.task.needs, device=request.device, dtype=request.dtype
-        )
+        return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
     except CapabilityError as error:
         raise CapabilityError(
-            f"{part.task.name} needs a {part.task.needs.__name__}: {error}"
+            f"{run.task.name} needs a {run.task.needs.__name__}: {error}"
         ) from error
-
-
-class _Tasks(NamedTuple):
-    chosen: list[Task]
-    left_out: list[str]
-
-
-def _tasks(names: Sequence[str], checkpoint: str) -> _Tasks:
-    """Return the tasks asked for. `all` are those that an entry of checkpoints.yaml has weights for; a file by path may be for any."""
-    words = [word for name in names for word in name.split(",") if word]
-    left_out: list[str] = []
-    if any(word.lower() == "all" for word in words):
-        entry = find_entry(checkpoint)
-        words = [name for name in task_names() if entry is None or name in entry.files]
-        left_out = [name for name in task_names() if name not in words]
-    return _Tasks(find_tasks(words), left_out)

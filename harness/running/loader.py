@@ -1,4 +1,7 @@
-"""Group samples by image, and decode images ahead of the model: each distinct image of a batch once."""
+"""Plan batches by image, and decode images ahead of the model.
+
+Samples about the same images share a batch, and a batch holds each distinct image once.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,14 +14,21 @@ from harness.errors import DataError
 from harness.images import Prepare, Prepared, View, image_file, read_views
 from harness.task import Batch, Sample
 
-AHEAD = 2  # batches decoded before the model asks for them: memory stays bounded, the model does not wait
+# Batches decoded before the model takes them: the model does not wait, and memory stays bounded.
+AHEAD = 2
 S = TypeVar("S", bound=Sample)
 
 
 def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
-    """Cut samples into batches of about `batch_size`, keeping those about the same images together.
+    """Cut samples into batches of about `batch_size`, with those about the same images together.
 
-    Follows from the samples and the size alone, never from what was done before: a resumed run computes the same batches.
+    Depends on the samples and the size alone, so that a resumed run computes the same batches. A
+    batch is longer than `batch_size` only where more samples than that share their images:
+
+    >>> a, b = (Path("a.jpg"),), (Path("b.jpg"),)
+    >>> samples = [Sample(1, a), Sample(2, b), Sample(3, a), Sample(4, a)]
+    >>> [[sample.id for sample in batch] for batch in plan_batches(samples, 2)]
+    [[1, 3, 4], [2]]
     """
     groups: dict[tuple[View, ...], list[S]] = {}
     for sample in samples:
@@ -32,11 +42,14 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
 
 
 def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
-    """Cut a planned batch into smaller ones of at most `batch_size`, of which none is longer, even if its samples share their images."""
-    pieces = plan_batches(batch, batch_size)
+    """Cut a planned batch into pieces of at most `batch_size` samples, whatever images they share.
+
+    >>> [[s.id for s in piece] for piece in cut([Sample(n, (Path("a.jpg"),)) for n in range(3)], 2)]
+    [[0, 1], [2]]
+    """
     return [
         piece[first : first + batch_size]
-        for piece in pieces
+        for piece in plan_batches(batch, batch_size)
         for first in range(0, len(piece), batch_size)
     ]
 
@@ -46,78 +59,79 @@ def load_batches(
     prepare: Prepare,
     *,
     workers: int,
-    leave_out: Callable[[Sample, str], None] | None = None,
+    skip: Callable[[Sample, str], None] | None = None,
 ) -> Iterator[Batch]:
-    """Yield the batches with their images, decoded and prepared by `workers` threads ahead of use, in order.
+    """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
-    A file is decoded once for all of its regions in a batch; a thread of its own puts batches together. Raises MissingError or DataError
-    for an image that is not there or cannot be decoded, naming file and sample; or tells `leave_out` of every sample that needs it and
-    why, and goes on without them.
+    `workers` threads decode, each file once for all of its regions in a batch; one more thread
+    stacks the images. An image that cannot be read raises MissingError or DataError, naming file
+    and sample; or, with `skip`, that is called with each of its samples and the reason, and the
+    batch goes on without them.
     """
-    with ThreadPoolExecutor(max(1, workers)) as pool, ThreadPoolExecutor(1) as stacking:
-        waiting: list[tuple[Future[_Loaded], list[Future[Prepared]]]] = []
-        coming = iter(batches)
+    with ThreadPoolExecutor(max(1, workers)) as decoding, ThreadPoolExecutor(1) as stacking:
+        pending: list[tuple[Future[_Loaded], list[Future[Prepared]]]] = []
+        remaining = iter(batches)
         try:
             while True:
-                while len(waiting) <= AHEAD and (samples := next(coming, None)) is not None:
+                while len(pending) <= AHEAD and (samples := next(remaining, None)) is not None:
                     files = [
-                        pool.submit(read_views, views, prepare, needed_by=f"sample {sample.id}")
+                        decoding.submit(read_views, views, prepare, needed_by=f"sample {sample.id}")
                         for views, sample in _by_file(samples)
                     ]
-                    waiting.append(
-                        (stacking.submit(_load, samples, files, skip=leave_out is not None), files)
-                    )
-                if not waiting:
+                    loaded = stacking.submit(_load, samples, files, skip=skip is not None)
+                    pending.append((loaded, files))
+                if not pending:
                     return
-                loaded = waiting.pop(0)[0].result()
-                for sample, complaint in loaded.unreadable:
-                    assert leave_out is not None
-                    leave_out(sample, complaint)
-                if loaded.batch is not None:
-                    yield loaded.batch
+                batch, unreadable = pending.pop(0)[0].result()
+                for sample, reason in unreadable:
+                    assert skip is not None
+                    skip(sample, reason)
+                if batch is not None:
+                    yield batch
+                del batch
         finally:
-            for batch, files in waiting:
-                batch.cancel()
+            for loaded, files in pending:
+                loaded.cancel()
                 for file in files:
                     file.cancel()
 
 
 class _Loaded(NamedTuple):
-    """A batch of the samples whose images can all be read, if there are any; and the other ones, with what is wrong."""
+    """A batch of the samples whose images can be read (None: of no sample); the other samples."""
 
     batch: Batch | None
     unreadable: list[tuple[Sample, str]]
 
 
 def _load(samples: Sequence[Sample], files: list["Future[Prepared]"], *, skip: bool) -> _Loaded:
-    """Wait for the files of a batch, and stack their images. Raises what is wrong with one, unless its samples are skipped."""
-    complaints = {}
+    """Wait for the files of a batch, and stack their images.
+
+    Raises the error of a file that cannot be read, unless its samples are skipped.
+    """
+    errors: dict[Path, str] = {}
     if skip:
-        complaints = {
-            image_file(views[0]): bad
-            for (views, _), file in zip(_by_file(samples), files, strict=True)
-            if (bad := _complaint(file))
-        }
-    sound, unreadable = [], []
+        for (views, _), file in zip(_by_file(samples), files, strict=True):
+            if error := _error(file):
+                errors[image_file(views[0])] = error
+    readable, unreadable = [], []
     for sample in samples:
-        if found := [
-            complaints[path] for view in sample.images if (path := image_file(view)) in complaints
-        ]:
-            unreadable.append((sample, found[0]))
+        reasons = [errors[path] for path in map(image_file, sample.images) if path in errors]
+        if reasons:
+            unreadable.append((sample, reasons[0]))
         else:
-            sound.append(sample)
+            readable.append(sample)
     images = {
         view: image
         for file in files
-        if not skip or _complaint(file) is None
+        if not skip or _error(file) is None
         for view, image in file.result().items()
     }
-    files.clear()  # stacked, they are not needed a second time
-    return _Loaded(_batch(sound, images) if sound else None, unreadable)
+    files.clear()  # stacked, the images are not needed a second time
+    return _Loaded(_batch(readable, images) if readable else None, unreadable)
 
 
-def _complaint(file: "Future[Prepared]") -> str | None:
-    """Wait for a file, and say what is wrong with it."""
+def _error(file: "Future[Prepared]") -> str | None:
+    """Wait for a file, and return why it cannot be read; None where it can."""
     error = file.exception()
     if error is None or isinstance(error, DataError):
         return None if error is None else str(error)
@@ -135,8 +149,8 @@ def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:
 
 
 def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
-    number = {view: index for index, view in enumerate(images)}
+    index = {view: number for number, view in enumerate(images)}
     image_of = np.array(
-        [[number[view] for view in sample.images] for sample in samples], dtype=np.int64
+        [[index[view] for view in sample.images] for sample in samples], dtype=np.int64
     )
     return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)

@@ -1,7 +1,8 @@
-"""Whether a weight file is the one that is known: by checkpoints.yaml, or by the notebook of what was first used on this machine.
+"""Whether a weight file is the known one: by checkpoints.yaml, or by its first use here.
 
-The authors published no hashes. So the first file that served under a name is noted in the user's cache, and another one under the same
-name is refused: two records that name the same checkpoint were made with the same weights.
+The authors published no hashes. So the SHA-256 of the first file used under a name is pinned in
+the user's cache, and another file under the same name is refused: two records that name the same
+checkpoint were made with the same weights.
 """
 
 from collections.abc import Mapping
@@ -12,49 +13,50 @@ from harness.checkpoints import Weights
 from harness.errors import CheckpointError, DataError
 from harness.files.atomic import write_json
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import sha256_of
 
 
 def verified_sha256(weights: Weights) -> str:
-    """Return the SHA-256 of a weight file; raises CheckpointError if it is not the one known."""
-    found = sha256_of(weights.path)
+    """Return the SHA-256 of a weight file. Raises CheckpointError where another one is known."""
+    actual = sha256_of(weights.path)
     if weights.release is None:
-        return found
-    listed, noted = weights.release.sha256, _noted().get(_key(weights))
-    if listed and listed != found:
+        return actual
+    listed, pinned = weights.release.sha256, _pins().get(_key(weights))
+    if listed and listed != actual:
         raise CheckpointError(
-            f"{weights.path}: sha256 is {found}, but {listed} according to checkpoints.yaml; "
+            f"{weights.path}: sha256 is {actual}, but {listed} according to checkpoints.yaml; "
             "get the file again, or use it under its own name with --checkpoint PATH"
         )
-    if noted and not listed and noted != found:
+    if pinned and not listed and pinned != actual:
         raise CheckpointError(
-            f"{weights.path}: sha256 is {found}, but {noted} when {weights.name} was first used here. If the file from then was the wrong "
-            f"one, delete the line {_key(weights)!r} from {_notebook()}; else get it again, or use this one with --checkpoint PATH"
+            f"{weights.path}: sha256 is {actual}, but {pinned} when {weights.name} was first used "
+            f"here. If that first file was the wrong one, delete the line {_key(weights)!r} from "
+            f"{_pins_path()}; else get it again, or use this one with --checkpoint PATH"
         )
-    return found
+    return actual
 
 
 def pin_on_first_use(weights: Weights, sha256: str) -> None:
-    """Note the hash of a file that has just been loaded, where none is known for its name.
+    """Pin the hash of a file that has just been loaded, where none is known for its name.
 
-    A cache that cannot be written is no reason not to evaluate: the hash is in the record anyway.
+    A cache that cannot be written does not stop a run: the hash is in the record anyway.
     """
-    noted = _noted()
-    if weights.release is None or weights.release.sha256 or _key(weights) in noted:
+    pins = _pins()
+    if weights.release is None or weights.release.sha256 or _key(weights) in pins:
         return
     with suppress(OSError):
-        write_json(_notebook(), dict(sorted({**noted, _key(weights): sha256}.items())))
+        write_json(_pins_path(), dict(sorted({**pins, _key(weights): sha256}.items())))
 
 
-def _notebook() -> Path:
-    return cache() / "checkpoints.json"
+def _pins_path() -> Path:
+    return cache_folder() / "checkpoints.json"
 
 
-def _noted() -> Mapping[str, str]:
-    """Return the hashes noted so far; a notebook that cannot be read counts as empty, since it can be made again."""
+def _pins() -> Mapping[str, str]:
+    """Return the pinned hashes; an unreadable file counts as empty, as it can be made again."""
     try:
-        content = read_json(_notebook())
+        content = read_json(_pins_path())
     except DataError:
         return {}
     return content if isinstance(content, dict) else {}

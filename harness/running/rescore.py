@@ -1,4 +1,4 @@
-"""Score stored predictions, ours or in the official result format of a benchmark, without a model and without torch."""
+"""Score stored predictions, ours or in a benchmark's own format, without a model or torch."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import no_progress
-from harness.data.resolve import resolve_data
+from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
-from harness.formats.submissions import matched
-from harness.records.predictions import HEAD, stored_predictions
+from harness.formats.submissions import match_predictions
+from harness.records.prediction_lines import HEAD
+from harness.records.predictions import read_predictions
 from harness.registry import find_split, find_task
-from harness.running.skipped import as_scored
-from harness.task import Sample, Scores, Task
+from harness.running.skipped import with_fallbacks
+from harness.task import Prediction, Sample, SampleId, Scores, Task
 
 
 class Scored(NamedTuple):
-    """What predictions are worth: the task and split, how many samples, which data, and the scores."""
+    """The scores of stored predictions: of which task, split and data, and of how many samples."""
 
     task: str
     split: str
@@ -39,47 +40,50 @@ class Scored(NamedTuple):
         }
 
 
-def score_file(task_name: str, split_name: str, predictions: Path, *, data: str | None) -> Scored:
+def score_file(task_name: str, split_name: str, predictions: Path, *, source: DataSource) -> Scored:
     """Score a file of predictions against the annotations of a split; images are not needed.
 
-    Raises UsageError for unknown names and hidden truths, DataError for a file that does not hold one prediction for every sample.
+    Raises UsageError for unknown names and hidden truths, DataError for a file that does not hold
+    exactly one prediction for every sample.
     """
     task = find_task(task_name)
     split = find_split(task, split_name)
     if split in task.hidden:
         raise UsageError(
-            f"the truths of {task.name} {split} are hidden: upload the submission file to {task.server}"
+            f"the truths of {task.name} {split} are hidden: upload the submission file to "
+            f"{task.server}"
         )
-    folder = resolve_data(data, {task.name: [split]}, progress=no_progress)
-    samples = task.load(folder, split)
+    data = source.open({task.name: [split]}, progress=no_progress)
+    samples = task.load(data, split)
     if _is_ours(predictions):
-        scores = task.score(
-            samples, as_scored(task, samples, _ours(task, split, predictions, samples))
-        )
+        stored = _read_ours(task, split, predictions, samples)
+        scores = task.score(samples, with_fallbacks(task, samples, stored))
     else:
         scores = task.score_official(samples, predictions)
-    return Scored(task.name, split, len(samples), folder.name, scores)
+    return Scored(task.name, split, len(samples), data.name, scores)
+
+
+def to_json(scored: Scored) -> str:
+    """Return scores as JSON text, at full precision."""
+    return json.dumps(scored.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def _is_ours(path: Path) -> bool:
+    """Return whether a file is a prediction file of `run`. Raises DataError for no file at all."""
     if not path.is_file():
-        raise DataError(
-            f"{path}: " + ("is not a file" if path.exists() else "no such file of predictions")
-        )
+        problem = "is not a file" if path.exists() else "no such file of predictions"
+        raise DataError(f"{path}: {problem}")
     with path.open("rb") as file:
         return file.read(len(HEAD)) == HEAD
 
 
-def _ours(task: Task, split: str, path: Path, samples: Sequence[Sample]) -> Mapping[Any, Any]:
-    stored = stored_predictions(path)
-    found = {name: stored.identity.get(name) for name in ("task", "split")}
-    if found != {"task": task.name, "split": split}:
+def _read_ours(
+    task: Task, split: str, path: Path, samples: Sequence[Sample]
+) -> Mapping[SampleId, Prediction]:
+    stored = read_predictions(path)
+    name, its_split = stored.identity.get("task"), stored.identity.get("split")
+    if (name, its_split) != (task.name, split):
         raise UsageError(
-            f"{path}: holds predictions of {found['task']} {found['split']}, not of {task.name} {split}"
+            f"{path}: holds predictions of {name} {its_split}, not of {task.name} {split}"
         )
-    return matched(path, stored.predictions.items(), [sample.id for sample in samples])
-
-
-def dumped(scored: Scored) -> str:
-    """Return scores as JSON text, at full precision."""
-    return json.dumps(scored.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    return match_predictions(path, stored.predictions.items(), [sample.id for sample in samples])

@@ -1,9 +1,11 @@
-"""The prediction file of a run of several processes: the first one writes the file itself, every other a part beside it.
+"""The prediction file of a run of several processes, written in shards.
 
-Parts are taken into the file when all processes are done, or when the run is started again after a kill, with however many processes.
+Rank 0 writes the file itself; every other rank writes a shard beside it, `<file>.part-<rank>`.
+Shards are merged into the file when all processes are done, or when the run is started again after
+a kill, with any number of processes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,18 +13,29 @@ from typing import Any, NamedTuple
 from harness.errors import UsageError
 from harness.records.predictions import PredictionFile, open_predictions
 from harness.running.distributed import ProcessGroup
+from harness.task import Prediction, SampleId
 
 
 class ShardedPredictions(NamedTuple):
-    """Where this process writes its predictions, and the samples that were predicted before it began, by any process."""
+    """The predictions of a run, seen from one process.
+
+    file      the shard of this process
+    before    the samples with a prediction when this sitting began, of any process
+    software  the packages, processor and batch size that the run was begun with
+    """
 
     file: PredictionFile
-    before: frozenset[Any]
+    before: frozenset[SampleId]
+    software: Mapping[str, Any]
 
     @property
-    def done(self) -> frozenset[Any]:
-        """The samples that this process need not predict any more."""
+    def done(self) -> frozenset[SampleId]:
+        """The samples that this process need not predict."""
         return self.before | self.file.done.keys()
+
+    def append(self, predictions: Iterable[tuple[SampleId, Prediction]]) -> None:
+        """Write predictions into the shard of this process; a kill cannot lose them any more."""
+        self.file.append(predictions)
 
 
 @contextmanager
@@ -35,49 +48,54 @@ def open_sharded(
     fresh: bool,
     group: ProcessGroup,
 ) -> Iterator[ShardedPredictions]:
-    """Open the prediction file of a run as `open_predictions` does: for the first process itself, for every other its own part of it.
+    """Open the prediction file of a run in rank 0, as `open_predictions` does, and else a shard.
 
-    Raises UsageError where another machine writes into a folder of its own.
+    A collective call. Raises UsageError where a process does not see the file of rank 0, as on
+    another machine with a folder of its own.
     """
     if group.rank == 0:
         with open_predictions(
             path, identity, software=software, inputs=inputs, fresh=fresh
         ) as file:
             if fresh:
-                _remove_parts(path)
+                _remove_shards(path)
             merge_shards(file, identity)
-            (before, *_) = group.all_gather(frozenset(file.done))
-            yield ShardedPredictions(file, before)
+            begun = frozenset(file.done), file.software
+            group.all_gather(begun)
+            yield ShardedPredictions(file, *begun)
     else:
-        (before, *_) = group.all_gather(frozenset())
+        (begun, *_) = group.all_gather((frozenset[SampleId](), software))
         if not path.exists():
             raise UsageError(
-                f"{path}: process {group.rank} does not see this file of the first one; --out has to be a folder that all share"
+                f"{path}: process {group.rank} does not see this file of process 0; "
+                "--out has to be a folder that all processes share"
             )
-        with open_predictions(
-            _part(path, group.rank), identity, software=software, fresh=True
-        ) as file:
-            yield ShardedPredictions(file, before)
+        shard = _shard_path(path, group.rank)
+        with open_predictions(shard, identity, software=software, fresh=True) as file:
+            yield ShardedPredictions(file, *begun)
 
 
 def merge_shards(file: PredictionFile, identity: Mapping[str, Any]) -> None:
-    """Append what the parts beside a file hold, and remove them. Raises IdentityError for a part of another run."""
-    for path in _parts(file.path):
-        with open_predictions(path, identity, software={}) as part:
+    """Append the shards beside a file to it, and delete them.
+
+    Raises IdentityError for a shard of another run.
+    """
+    for path in _shard_paths(file.path):
+        with open_predictions(path, identity, software={}) as shard:
             file.append(
-                [(id, prediction) for id, prediction in part.done.items() if id not in file.done]
+                [(id, prediction) for id, prediction in shard.done.items() if id not in file.done]
             )
         path.unlink()
 
 
-def _part(path: Path, rank: int) -> Path:
+def _shard_path(path: Path, rank: int) -> Path:
     return path.with_name(f"{path.name}.part-{rank}")
 
 
-def _parts(path: Path) -> list[Path]:
+def _shard_paths(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}.part-*"))
 
 
-def _remove_parts(path: Path) -> None:
-    for part in _parts(path):
-        part.unlink()
+def _remove_shards(path: Path) -> None:
+    for shard in _shard_paths(path):
+        shard.unlink()

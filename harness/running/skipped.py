@@ -1,11 +1,10 @@
-"""Samples that could not be predicted, because an image of theirs cannot be read: kept as such, and scored as wrong.
+"""Samples that were skipped because one of their images cannot be read: stored, and scored wrong.
 
-`run --on-error skip` goes on without them. What stands in the prediction file for such a sample is why it was skipped; the record lists
-all of them.
+`run --on-error skip` goes on without them. The prediction file holds the reason in place of a
+prediction, `{"skipped": reason}`, and the record lists them all.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.task import Prediction, Sample, SampleId, Task
 
@@ -13,12 +12,12 @@ KEY = "skipped"
 
 
 def skipped(reason: str) -> Prediction:
-    """Return what is kept instead of a prediction."""
+    """Return what is stored instead of a prediction."""
     return {KEY: reason}
 
 
 def reasons(predictions: Mapping[SampleId, Prediction]) -> dict[str, str]:
-    """Return why samples were skipped, by their ids as text (JSON knows no others)."""
+    """Return the reason of each skipped sample, by its id as text (a key in JSON is a string)."""
     return {
         str(id): prediction[KEY]
         for id, prediction in predictions.items()
@@ -26,19 +25,20 @@ def reasons(predictions: Mapping[SampleId, Prediction]) -> dict[str, str]:
     }
 
 
-def as_scored(
+def with_fallbacks(
     task: Task, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
 ) -> Mapping[SampleId, Prediction]:
-    """Return the predictions with wrong ones instead of those that were skipped."""
-    if not reasons(predictions):
+    """Return the predictions, with the task's fallback prediction for each skipped sample."""
+    if not any(map(_is_skipped, predictions.values())):
         return predictions
+    by_id = {sample.id: sample for sample in samples}
     return {
-        s.id: task.fallback_prediction(s) if _is_skipped(predictions[s.id]) else predictions[s.id]
-        for s in samples
+        id: task.fallback_prediction(by_id[id]) if _is_skipped(prediction) else prediction
+        for id, prediction in predictions.items()
     }
 
 
-def _is_skipped(prediction: Any) -> bool:
+def _is_skipped(prediction: Prediction) -> bool:
     return (
         isinstance(prediction, dict)
         and prediction.keys() == {KEY}

@@ -1,5 +1,8 @@
-"""How sure a number is, and whether two of them differ, by what each sample contributed. NumPy only.
+"""Intervals of a metric and tests of its change, from the contributions of samples. NumPy only.
 
-`interval` the type; `means` and `sums` what units contribute and how a number is made of them (`harness.metrics` has more kinds);
-`bootstrap` intervals; `paired` two runs on the same samples: exact McNemar, randomisation, paired bootstrap, Holm.
+interval   the type of a confidence interval
+sums       metrics as functions of sums over clusters of units
+means      metrics that are means over units (`harness.metrics` has other kinds)
+bootstrap  confidence intervals
+paired     two runs on the same samples: McNemar, randomisation, paired bootstrap, Holm
 """

@@ -1,4 +1,4 @@
-"""Confidence intervals by the bootstrap: clusters are drawn with replacement, again and again (Efron 1979; percentile interval)."""
+"""Confidence intervals by the percentile bootstrap over clusters (Efron 1979)."""
 
 from collections.abc import Iterator
 
@@ -8,68 +8,80 @@ from numpy.typing import NDArray
 from harness.statistics.interval import LEVEL, Interval
 from harness.statistics.sums import Floats, Resampled, Statistic, Sums, merged, merged_pairs
 
-RESAMPLES = 10_000  # from seed to seed, the bounds then move by about 1 % of the interval's width
-FEWER = 1_000  # at least as many, where one takes long: the bounds move by about 4 % of the width
-DRAWN = 10_000_000  # numbers drawn for an interval: seconds, whatever the size of the benchmark
-AT_ONCE = 10_000_000  # numbers drawn at a time: memory stays below 200 MB
-SEED = 20211116  # any fixed number: the same predictions have the same interval
+RESAMPLES = 10_000  # from seed to seed, the bounds move by about 1 % of the interval's width
+FEWEST = 1_000  # of metrics that take long to compute: the bounds move by about 4 % of the width
+DRAWS = 10_000_000  # numbers drawn for one interval: seconds, whatever the size of the benchmark
+DRAWS_AT_ONCE = 10_000_000  # numbers drawn at a time: memory stays below 200 MB
+SEED = 20211116  # arbitrary and fixed: the same predictions have the same interval
 
 
 def interval(statistic: Statistic, *, resamples: int | None = None) -> Interval:
-    """Return the 95 % interval of a metric, from RESAMPLES resamples, or fewer where there are many kinds of clusters."""
+    """Return the 95 % interval of a metric from RESAMPLES resamples, fewer for slow metrics.
+
+    Equal outcomes leave nothing to chance:
+
+    >>> from harness.statistics.means import mean_of
+    >>> interval(mean_of([50.0, 50.0, 50.0]))
+    Interval(low=50.0, high=50.0)
+    """
     kinds, counts = merged(statistic.resampled())
-    drawn = [
-        kinds.of(weights) for weights in _drawn(counts, resamples or _affordable(kinds, counts))
+    metrics = [
+        kinds.of(weights) for weights in _weights(counts, resamples or _affordable(kinds, counts))
     ]
     return _percentiles(
-        np.concatenate(drawn), None if isinstance(kinds, Sums) else _observed(kinds)
+        np.concatenate(metrics), None if isinstance(kinds, Sums) else _observed(kinds)
     )
 
 
 def paired_interval(
     before: Statistic, after: Statistic, *, resamples: int | None = None
 ) -> Interval:
-    """Return the 95 % interval of how much a metric changed: each draw takes the same clusters from both runs."""
+    """Return the 95 % interval of a metric's change; a resample draws the same clusters of both.
+
+    >>> from harness.statistics.means import mean_of
+    >>> paired_interval(mean_of([10.0, 60.0]), mean_of([20.0, 70.0]))
+    Interval(low=10.0, high=10.0)
+    """
     old, new, counts = merged_pairs(before.resampled(), after.resampled())
-    drawn = [
+    changes = [
         new.of(weights) - old.of(weights)
-        for weights in _drawn(counts, resamples or _affordable(old, counts))
+        for weights in _weights(counts, resamples or _affordable(old, counts))
     ]
     return _percentiles(
-        np.concatenate(drawn), None if isinstance(new, Sums) else _observed(new) - _observed(old)
+        np.concatenate(changes), None if isinstance(new, Sums) else _observed(new) - _observed(old)
     )
 
 
-def in_pieces(rows: int, *, width: int) -> Iterator[int]:
-    """Yield how many rows of this width to draw at a time."""
-    at_once = max(1, AT_ONCE // max(1, width))
-    for start in range(0, rows, at_once):
-        yield min(at_once, rows - start)
+def _weights(counts: NDArray[np.int64], resamples: int) -> Iterator[Floats]:
+    """Yield how often each kind of cluster is drawn, [R, K], in chunks that fit into memory."""
+    generator, total = np.random.Generator(np.random.PCG64(SEED)), int(counts.sum())
+    for size in _chunk_sizes(resamples, width=len(counts)):
+        yield generator.multinomial(total, counts / total, size=size).astype(np.float64)
 
 
-def _drawn(counts: NDArray[np.int64], resamples: int) -> Iterator[Floats]:
-    """Yield how often each kind is drawn, [R, K], in as many pieces as memory asks for."""
-    draws, total = np.random.Generator(np.random.PCG64(SEED)), int(counts.sum())
-    for rows in in_pieces(resamples, width=len(counts)):
-        yield draws.multinomial(total, counts / total, size=rows).astype(np.float64)
+def _chunk_sizes(rows: int, *, width: int) -> Iterator[int]:
+    """Yield the sizes of chunks of `rows` rows, at most DRAWS_AT_ONCE numbers each."""
+    size = max(1, DRAWS_AT_ONCE // max(1, width))
+    for start in range(0, rows, size):
+        yield min(size, rows - start)
 
 
 def _affordable(kinds: Resampled, counts: NDArray[np.int64]) -> int:
-    """Return how many resamples to draw: of numbers that are no sums and have to be made anew each time, FEWER."""
-    affordable = DRAWN // len(counts) if isinstance(kinds, Sums) else FEWER
-    return min(RESAMPLES, max(FEWER, affordable))
+    """Return the number of resamples: FEWEST of metrics that are no function of sums."""
+    affordable = DRAWS // len(counts) if isinstance(kinds, Sums) else FEWEST
+    return min(RESAMPLES, max(FEWEST, affordable))
 
 
 def _observed(clusters: Resampled) -> float:
     return float(clusters.of(np.ones((1, clusters.clusters)))[0])
 
 
-def _percentiles(drawn: Floats, observed: float | None) -> Interval:
-    """Return the bounds, moved to where the mean of the resamples is the `observed` value, if that is given.
+def _percentiles(metrics: Floats, observed: float | None) -> Interval:
+    """Return the percentiles of resampled metrics, less their bias from the `observed` value.
 
-    A number made by ranking is higher in a resample: what is drawn twice stands beside itself. A resample that has none of the units that
-    the metric is about says nothing and does not count.
+    A metric of a ranking is biased upward in resamples: a unit drawn twice ranks next to itself.
+    A resample without any unit of the metric is NaN and does not count.
     """
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    bias = 0.0 if observed is None else float(np.nanmean(drawn)) - observed
+    low, high = np.nanquantile(metrics, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    bias = 0.0 if observed is None else float(np.nanmean(metrics)) - observed
     return Interval(float(low) - bias, float(high) - bias)

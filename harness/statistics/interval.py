@@ -1,4 +1,4 @@
-"""The type of a confidence interval. Who reads a record needs it, and no NumPy."""
+"""The type of a confidence interval, apart from the code that needs NumPy."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Metrics that are the mean over units, or the mean of a few such means."""
+"""Metrics that are a mean over units, or the mean of several such means."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from harness.statistics.sums import Floats, Sums
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of `values` [n], one a unit, in percent; unit i belongs to cluster `cluster[i]`, of which there are `clusters`."""
+    """The mean of `values` [n] in percent; unit i belongs to cluster `cluster[i]` of `clusters`."""
 
     kind: ClassVar[str] = "mean"
     values: Floats
@@ -21,49 +21,57 @@ class Mean:
 
     @property
     def binary(self) -> bool:
-        """Whether every unit is right or wrong, and stands by itself."""
+        """Whether every unit is right (100) or wrong (0) and alone in its cluster."""
         return self.clusters == len(self.values) and bool(np.isin(self.values, (0.0, 100.0)).all())
 
     def each(self) -> Floats:
-        """Return the values."""
+        """Return the value of each unit."""
         return self.values
 
     def resampled(self) -> Sums:
-        """Return sum and count of each cluster."""
+        """Return the sum and the count of each cluster."""
         return Sums(self.rows(), _ratio)
 
     def rows(self) -> Floats:
-        """Return sum and count of each cluster, [C, 2]."""
+        """Return the sum and the count of each cluster, [C, 2]."""
         sums = np.bincount(self.cluster, weights=self.values, minlength=self.clusters)
         return np.stack([sums, np.bincount(self.cluster, minlength=self.clusters)], axis=1)
 
 
 @dataclass(frozen=True)
 class MeanOfMeans:
-    """The mean of several means, whose units belong to the same clusters."""
+    """The mean of several means over the same clusters.
+
+    >>> parts = mean_of([100.0, 0.0], clusters="ab"), mean_of([100.0] * 3, clusters="aab")
+    >>> MeanOfMeans(parts).resampled().of(np.ones((1, 2)))
+    array([75.])
+    """
 
     kind: ClassVar[str] = "mean of means"
     parts: tuple[Mean, ...]
 
     def each(self) -> Floats:
-        """Return the values of all parts."""
+        """Return the values of all parts, one part after another."""
         return np.concatenate([part.values for part in self.parts])
 
     def resampled(self) -> Sums:
-        """Return sum and count of each part in each cluster."""
+        """Return the sum and the count of each part in each cluster."""
         return Sums(np.hstack([part.rows() for part in self.parts]), _mean_of_ratios)
 
 
 def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) -> Mean:
-    """Return the mean of values in percent, whose clusters have these names; each unit by itself for None."""
-    found = np.asarray(values, dtype=np.float64)
+    """Return the mean of values in percent; `clusters` names each one's, None makes n clusters.
+
+    >>> mean_of([100.0, 0.0, 100.0], clusters=["a", "b", "a"]).rows()
+    array([[200.,   2.],
+           [  0.,   1.]])
+    """
+    numbers = np.asarray(values, dtype=np.float64)
     if clusters is None:
-        return Mean(found, np.arange(len(found), dtype=np.int32), len(found))
-    numbers: dict[Hashable, int] = {}
-    cluster = np.array(
-        [numbers.setdefault(name, len(numbers)) for name in clusters], dtype=np.int32
-    )
-    return Mean(found, cluster, len(numbers))
+        return Mean(numbers, np.arange(len(numbers), dtype=np.int32), len(numbers))
+    index: dict[Hashable, int] = {}
+    cluster = np.array([index.setdefault(name, len(index)) for name in clusters], dtype=np.int32)
+    return Mean(numbers, cluster, len(index))
 
 
 def _ratio(sums: Floats) -> Floats:

@@ -1,1 +1,7 @@
-"""Results beside published numbers."""
+"""Results beside published numbers.
+
+paper       the table of a paper, as data, and the records that may stand beside its numbers
+comparison  rows with published and measured numbers, their difference and verdict
+left_out    why a record fills no row
+layouts     the rows as tables: the paper's, a leaderboard, the embedded benchmark, one run
+"""

@@ -1,78 +1,89 @@
-"""Set results beside the paper: which record fills which printed number, and how far off it is. `report.py` makes the rows readable."""
+"""Measured beside published numbers: which record fills which row, and how far off it is.
+
+The rows hold full precision; `layouts` turns them into tables.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.checkpoints import entries, plain
+from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
 from harness.records.record import ResultRecord
 from harness.rendering import Row
-from harness.tables.paper import Cell, Paper, PaperRow, paper
+from harness.tables.paper import MetricKey, Paper, PaperRow
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
 MEASURED = (
-    "measured",
-    "delta",
-    "interval",
-    "n",
-    "checkpoint",
-    "checkpoint_sha256",
-    "protocol",
-    "settings",
+    "measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings",
     "receipt",
-)
+)  # fmt: skip
 
 
-class Published(NamedTuple):
-    """A number that others printed, and where."""
+class PublishedNumber(NamedTuple):
+    """A published number and its source."""
 
     value: float
     source: str
 
 
-def paper_rows(records: Iterable[ResultRecord], *, checkpoint: str | None = None) -> list[Row]:
-    """Return the paper's rows in its order, filled with what one checkpoint measured by the official protocol.
+def paper_rows(
+    records: Iterable[ResultRecord], paper: Paper, *, checkpoint: str | None = None
+) -> list[Row]:
+    """Return the paper's rows in its order, filled by records of the official protocols.
 
-    That is the paper's own, or the one called `checkpoint`. Raises UsageError for a name that no record and no entry has.
+    A row is filled by the checkpoint that its number was printed for, which an unfilled row shows
+    if it is not the paper's main one; or all rows are filled by the one named `checkpoint`. Raises
+    UsageError for a name that neither a record nor an entry of checkpoints.yaml has.
     """
     records = list(records)
-    name = _chosen(checkpoint, records)
-    filling = {
-        (record.task, record.split): record
+    name = resolve_checkpoint(checkpoint, records)
+    comparable = {
+        (record.checkpoint["name"], record.task, record.split): record
         for record in records
-        # A file given by path may have any name: only an entry of checkpoints.yaml is the paper's model without being asked for.
-        if record.checkpoint["name"] == name
-        and (checkpoint or _registered(record))
-        and _comparable(record)
+        # A file given by path may have any name: by default, only entries of checkpoints.yaml
+        # stand for the paper's models.
+        if paper.is_comparable(record) and (checkpoint or is_registered(record))
     }
-    return [_paper_row(row, filling.get(row.measured_by[:2])) for row in paper().rows]
+    rows = []
+    for row in paper.rows:
+        task, split, _ = row.measured_by
+        record = comparable.get((name or paper.checkpoint_of(row), task, split))
+        shown_unfilled = None if name else row.checkpoint
+        rows.append(_paper_row(row, record, paper, shown_unfilled=shown_unfilled))
+    return rows
 
 
-def leaderboard_rows(records: Iterable[ResultRecord]) -> list[Row]:
-    """Return a row for every checkpoint, protocol, split and metric that was measured on the official splits or published."""
-    table, published = paper(), _published(paper())
+def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
+    """Return a row per checkpoint, protocol, split and metric, measured or published.
+
+    Only records of official splits are shown.
+    """
+    unmeasured = _published_numbers(paper)
     rows = []
     for record in records:
-        if table.objection(record) is None:
-            for metric in [*record.metrics, *_awaited(record)]:
-                cell = Cell(record.task, record.split, metric)
-                # A published number belongs to the model that it was printed for, evaluated as the paper does.
-                beside = (
-                    published.pop((record.checkpoint["name"], cell), None)
-                    if _registered(record) and _comparable(record)
-                    else None
-                )
-                rows.append(_leaderboard_row(shown_name(record), cell, record, beside))
+        if paper.objection(record) is not None:
+            continue
+        for metric in [*record.metrics, *_pending_metrics(record, paper)]:
+            key = MetricKey(record.task, record.split, metric)
+            # A published number belongs to the model that it was printed for, evaluated by an
+            # official protocol.
+            published = (
+                unmeasured.pop((record.checkpoint["name"], key), None)
+                if is_registered(record) and paper.is_comparable(record)
+                else None
+            )
+            rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
     rows += [
-        _leaderboard_row(name, cell, None, beside) for (name, cell), beside in published.items()
+        _leaderboard_row(name, key, None, published, paper)
+        for (name, key), published in unmeasured.items()
     ]
-    return sorted(rows, key=_place)
+    return sorted(rows, key=lambda row: _sorting_key(row, paper))
 
 
-def shapes_rows(records: Iterable[ResultRecord]) -> list[Row]:
-    """Return a row for every metric measured on the embedded benchmark."""
+def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
+    """Return a row for every metric measured on the embedded benchmark, in the paper's order."""
     rows = [
         {
             "task": record.task,
@@ -84,71 +95,38 @@ def shapes_rows(records: Iterable[ResultRecord]) -> list[Row]:
         if record.embedded and record.subset is None
         for metric in record.metrics
     ]
-    return sorted(rows, key=_place)
+    return sorted(rows, key=lambda row: _sorting_key(row, paper))
 
 
-def objections(records: Iterable[ResultRecord]) -> list[str]:
-    """Say of each record that stands beside no published number why not (embedded results have a table of their own)."""
-    return [
-        f"{_title(record)}: {reason}"
-        for record in records
-        if (reason := paper().objection(record))
-        and (record.subset is not None or not record.embedded)
-    ]
+def display_name(record: ResultRecord) -> str:
+    """Return the name of a record's checkpoint; `(file)` marks one that was given by path."""
+    return f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
 
 
-def passed_over(records: Iterable[ResultRecord], *, checkpoint: str | None = None) -> list[str]:
-    """Say of each record that would be comparable why it fills none of the paper's rows: another protocol, or another checkpoint."""
-    records = [record for record in records if paper().objection(record) is None]
-    name = _chosen(checkpoint, records)
-    reasons = []
-    for record in records:
-        if record.protocol not in (official := paper().official[record.task].protocols):
-            reasons.append(
-                f"{_title(record)}: measured by the protocol {record.protocol}, the paper's is {' or '.join(official)}"
-            )
-        elif record.checkpoint["name"] != name or not (checkpoint or _registered(record)):
-            shown = record.checkpoint["name"]
-            reasons.append(
-                f"{_title(record)}: not the paper's checkpoint; `xvlm-eval table --checkpoint {shown}` fills the rows with it"
-            )
-    return reasons
+def resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> str | None:
+    """Return the checkpoint with a name, in which `_`, `-` and case do not matter; None for None.
 
-
-def shown_name(record: ResultRecord) -> str:
-    """Return the name of a record's checkpoint, marked where it was a file given by path and no entry of checkpoints.yaml."""
-    return f"{record.checkpoint['name']}{'' if _registered(record) else ' (file)'}"
-
-
-def _title(record: ResultRecord) -> str:
-    return f"{shown_name(record)} {record.task} {record.split}"
-
-
-def _chosen(name: str | None, records: Iterable[ResultRecord]) -> str:
-    """Return the checkpoint meant by a name, in which `_`, `-` and case do not matter; the paper's own for none."""
+    Raises UsageError for a name that neither a record nor an entry has.
+    """
     if name is None:
-        return paper().checkpoint
+        return None
     known = dict.fromkeys([*(record.checkpoint["name"] for record in records), *entries()])
     for candidate in known:
-        if plain(candidate) == plain(name):
+        if normalise_name(candidate) == normalise_name(name):
             return candidate
     raise UsageError(f"--checkpoint {name}: no result has this name{nearest(name, known)}")
 
 
-def _registered(record: ResultRecord) -> bool:
+def is_registered(record: ResultRecord) -> bool:
+    """Return whether a record's checkpoint is an entry of checkpoints.yaml."""
     return record.checkpoint.get("registered") is True
 
 
-def _comparable(record: ResultRecord) -> bool:
-    """Whether a record was made by the paper's protocol on all of an official split."""
-    return (
-        paper().objection(record) is None
-        and record.protocol in paper().official[record.task].protocols
-    )
-
-
-def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
+def _paper_row(
+    row: PaperRow, record: ResultRecord | None, paper: Paper, *, shown_unfilled: str | None
+) -> Row:
     published = float(row.value)
+    measured = _measured(record, row.measured_by.metric, published)
     return {
         "task": row.task,
         "dataset": row.dataset,
@@ -156,32 +134,36 @@ def _paper_row(row: PaperRow, record: ResultRecord | None) -> Row:
         "model": row.model,
         "paper": published,
         "printed": row.value,
-        **_measured(record, row.measured_by.metric, published),
-        "verdict": _verdict(record, row.measured_by, published),
+        **measured,
+        "checkpoint": measured["checkpoint"] or shown_unfilled,
+        "verdict": _verdict(record, row.measured_by, published, paper),
         "measured_by": row.measured_by._asdict(),
     }
 
 
 def _leaderboard_row(
-    name: str, cell: Cell, record: ResultRecord | None, published: Published | None
+    name: str,
+    key: MetricKey,
+    record: ResultRecord | None,
+    published: PublishedNumber | None,
+    paper: Paper,
 ) -> Row:
     value = published.value if published else None
-    official = paper().official.get(cell.task)
-    row = {
-        **_measured(record, cell.metric, value),
-        **cell._asdict(),
+    measured = _measured(record, key.metric, value)
+    official = paper.official.get(key.task)
+    return {
+        **measured,
+        **key._asdict(),
         "checkpoint": name,
         "published": value,
         "source": published.source if published else None,
-        "verdict": _verdict(record, cell, value),
+        "verdict": _verdict(record, key, value, paper),
+        "protocol": measured["protocol"] or (official.protocols[0] if official else None),
     }
-    return (
-        row if row["protocol"] else {**row, "protocol": official.protocols[0] if official else None}
-    )
 
 
 def _measured(record: ResultRecord | None, metric: str, published: float | None) -> Row:
-    """Return what a record says of a metric, all None where there is no record."""
+    """Return MEASURED of a metric, all None without a record that has it."""
     value = record.metrics.get(metric) if record else None
     if record is None or value is None:
         return dict.fromkeys(MEASURED)
@@ -190,7 +172,7 @@ def _measured(record: ResultRecord | None, metric: str, published: float | None)
         "delta": None if published is None else value - published,
         "interval": record.intervals.get(metric),
         "n": record.n,
-        "checkpoint": shown_name(record),
+        "checkpoint": display_name(record),
         "checkpoint_sha256": record.checkpoint.get("sha256"),
         "protocol": record.protocol,
         "settings": record.settings,
@@ -198,55 +180,61 @@ def _measured(record: ResultRecord | None, metric: str, published: float | None)
     }
 
 
-def _awaited(record: ResultRecord) -> list[str]:
+def _pending_metrics(record: ResultRecord, paper: Paper) -> list[str]:
     """Return the metrics of a finished run that only a server can compute."""
-    return list(record.not_run) if record.split in paper().needs_server.get(record.task, ()) else []
+    return list(record.not_run) if record.split in paper.needs_server.get(record.task, ()) else []
 
 
-def _verdict(record: ResultRecord | None, cell: Cell, published: float | None) -> str | None:
-    value = record.metrics.get(cell.metric) if record else None
+def _verdict(
+    record: ResultRecord | None, key: MetricKey, published: float | None, paper: Paper
+) -> str | None:
+    """Return whether a measured number is the published one, None if none is published."""
+    value = record.metrics.get(key.metric) if record else None
     if record is None or value is None:
-        return NEEDS_SERVER if record is not None and cell.metric in _awaited(record) else NOT_RUN
+        pending = record is not None and key.metric in _pending_metrics(record, paper)
+        return NEEDS_SERVER if pending else NOT_RUN
     if published is None:
         return None
     by_server = " (server)" if "receipt" in record.predictions else ""
-    if abs(value - published) <= paper().tolerance:
+    if abs(value - published) <= paper.tolerance:
         return REPRODUCED + by_server
-    low, high = record.intervals.get(cell.metric, (value, value))
+    low, high = record.intervals.get(key.metric, (value, value))
     return (WITHIN if low <= published <= high else OFF) + by_server
 
 
-def _published(table: Paper) -> dict[tuple[str, Cell], Published]:
-    """Return every number printed for a released model, by model and cell: the paper's table and what checkpoints.yaml adds."""
+def _published_numbers(paper: Paper) -> dict[tuple[str, MetricKey], PublishedNumber]:
+    """Return the published numbers by model and metric: the paper's, then checkpoints.yaml's."""
     numbers = {
-        (table.checkpoint, row.measured_by): Published(float(row.value), table.source)
-        for row in table.rows
+        (paper.checkpoint_of(row), row.measured_by): PublishedNumber(float(row.value), paper.source)
+        for row in paper.rows
     }
     for entry in entries().values():
         for number in entry.published:
-            numbers.setdefault(
-                (entry.name, Cell(number.task, number.split, number.metric)),
-                Published(number.value, number.source),
-            )
+            key = MetricKey(number.task, number.split, number.metric)
+            numbers.setdefault((entry.name, key), PublishedNumber(number.value, number.source))
     return numbers
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return where a row stands: tasks in the paper's order, splits in their own, R@5 before R@10, unknown names last."""
-    table = paper()
-    splits = list(table.official[row["task"]].n) if row["task"] in table.official else []
+def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:
+    """Return a key that sorts as the paper, unknown names last, and R@5 before R@10."""
+    task, split = row["task"], row["split"]
+    splits = list(paper.official[task].n) if task in paper.official else []
     return (
-        table.tasks.index(row["task"]) if row["task"] in table.tasks else len(table.tasks),
-        row["task"],
+        _position(task, paper.tasks),
+        task,
         row["protocol"] or "",
-        _natural(row["checkpoint"] or ""),
-        splits.index(row["split"]) if row["split"] in splits else len(splits),
-        row["split"],
-        _natural(row["metric"]),
+        _natural_key(row["checkpoint"] or ""),
+        _position(split, splits),
+        split,
+        _natural_key(row["metric"]),
     )
 
 
-def _natural(name: str) -> list[tuple[str, int]]:
-    """Return a sorting key that counts: r5 comes before r10."""
-    parts = enumerate(re.split(r"(\d+)", name))  # every second one is a number
-    return [("", int(part)) if number % 2 else (part, 0) for number, part in parts]
+def _position(name: str, names: Sequence[str]) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def _natural_key(name: str) -> list[tuple[str, int]]:
+    """Return a key that sorts numbers by value: r5 before r10."""
+    parts = enumerate(re.split(r"(\d+)", name))  # every second part is a number
+    return [("", int(part)) if index % 2 else (part, 0) for index, part in parts]

@@ -1,17 +1,17 @@
-"""The table that this project reproduces, as data: `results/paper.yaml`, and which records may stand beside its numbers."""
+"""The table of a paper as data (`results/paper.yaml`), and the conditions for records in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from harness.files.parsing import Item, read_yaml
-from harness.files.paths import shipped
+from msgspec import Meta, Struct
+
+from harness.files.parsing import Finite, Int64, decode_yaml
+from harness.files.paths import shipped_path
 from harness.records.record import ResultRecord
 
 
-class Cell(NamedTuple):
+class MetricKey(NamedTuple):
     """What a number measures: one metric of one task on one split."""
 
     task: str
@@ -19,49 +19,74 @@ class Cell(NamedTuple):
     metric: str
 
 
-@dataclass(frozen=True)
-class PaperRow:
-    """One printed number, in the words of the paper's listing; `value` keeps the digits that were printed."""
+class PaperRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One printed number, in the words of the paper's listing.
+
+    `value` keeps the printed digits. `checkpoint` is the model that the number was printed for,
+    None for the paper's main one.
+    """
 
     task: str
     dataset: str
     metric: str
     value: str
     model: str
-    measured_by: Cell
+    measured_by: MetricKey
+    checkpoint: str | None = None
 
 
-@dataclass(frozen=True)
-class Official:
-    """What a record of a task must say to stand beside published numbers: task version, one of the protocols, and `n` of each split.
+class Official(Struct, frozen=True, forbid_unknown_fields=True):
+    """The conditions for records of a task: its version, one of the protocols, the sample counts.
 
-    `n` is in the order of the splits, a range (smallest, largest) where only about how many there are is published.
+    `n` maps each split, in order, to its number of samples, or to the smallest and the largest
+    number where only an approximate one is published.
     """
 
-    version: int
+    version: Int64
     protocols: tuple[str, ...]
-    n: Mapping[str, tuple[int, int]]
+    # Not Int64: msgspec 0.22 crashes on a union of a bounded number and a fixed-length tuple.
+    n: Mapping[str, int | tuple[Int64, Int64]]
+
+    def sample_range(self, split: str) -> tuple[int, int]:
+        """Return the smallest and the largest number of samples of a split."""
+        count = self.n[split]
+        return (count, count) if isinstance(count, int) else count
 
 
-@dataclass(frozen=True)
-class Paper:
-    """The paper's table. `official` is by task; a record of a task that is not in it fills nothing."""
+class Paper(Struct, frozen=True, forbid_unknown_fields=True):
+    """The table of a paper.
+
+    source        where the numbers are listed
+    checkpoint    the model of all rows that name no other
+    tolerance     points within which a number is reproduced
+    dtypes        precisions of comparable records
+    needs_server  splits by task whose truths only a server knows
+    official      conditions by task; records of other tasks fill no row
+    """
 
     source: str
     checkpoint: str
-    tolerance: float
+    tolerance: Finite
     dtypes: tuple[str, ...]
     needs_server: Mapping[str, tuple[str, ...]]
     official: Mapping[str, Official]
-    rows: tuple[PaperRow, ...]
+    rows: Annotated[tuple[PaperRow, ...], Meta(min_length=1)]
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks in the order of the table."""
+        """The tasks in the order of the rows."""
         return list(dict.fromkeys(row.measured_by.task for row in self.rows))
 
+    def checkpoint_of(self, row: PaperRow) -> str:
+        """Return the model that a row's number was printed for."""
+        return row.checkpoint or self.checkpoint
+
     def objection(self, record: ResultRecord) -> str | None:
-        """Return why a record cannot stand beside published numbers, None if it can: all of an official split, in full precision."""
+        """Return why a record may not stand beside published numbers, None if it may.
+
+        It has to cover all of an official split, by the official version of the task, in one of
+        `dtypes`. The protocol is not judged here: a leaderboard shows other protocols, too.
+        """
         official = self.official.get(record.task)
         if record.subset is not None:
             return f"a subset of {record.subset.limit} of {record.subset.total}, not a result"
@@ -69,64 +94,35 @@ class Paper:
             return "measured on the embedded benchmark"
         if official is None or record.split not in official.n:
             return "no published number is known for this task and split"
-        low, high = official.n[record.split]
+        low, high = official.sample_range(record.split)
         if not low <= record.n <= high:
-            return f"{record.n} samples, the official split has {low if low == high else f'{low} to {high}'}"
-        if left_out := record.predictions.get("skipped"):
-            return f"{len(left_out)} samples were skipped, as their images cannot be read; get them again, and run it with --fresh"
+            expected = low if low == high else f"{low} to {high}"
+            return f"{record.n} samples, the official split has {expected}"
+        if skipped := record.predictions.get("skipped"):
+            return (
+                f"{len(skipped)} samples were skipped, as their images cannot be read; "
+                "get them again, and run it with --fresh"
+            )
         if record.task_version != official.version:
-            return f"version {record.task_version} of the task, the table holds version {official.version}"
-        if record.settings.get("dtype") not in self.dtypes:
-            return f"computed in {record.settings.get('dtype')}, the table holds {' and '.join(self.dtypes)}"
+            return (
+                f"version {record.task_version} of the task, "
+                f"the table holds version {official.version}"
+            )
+        if (dtype := record.settings.get("dtype")) not in self.dtypes:
+            return f"computed in {dtype}, the table holds {' and '.join(self.dtypes)}"
         return None
 
-
-@cache
-def paper() -> Paper:
-    """Return the table of `results/paper.yaml`."""
-    return read_paper(shipped("results/paper.yaml"))
-
-
-def read_paper(path: Path) -> Paper:
-    """Read a paper's table. Raises DataError for a file that is none."""
-    content = Item(read_yaml(path), str(path))
-    content.only(*(field.name for field in fields(Paper)))
-    servers, official = content.item("needs_server"), content.item("official")
-    return Paper(
-        source=content.get("source", str),
-        checkpoint=content.get("checkpoint", str),
-        tolerance=content.get("tolerance", float),
-        dtypes=content.words("dtypes"),
-        needs_server={task: servers.words(task) for task in servers.value},
-        official={task: _official(official.item(task)) for task in official.value},
-        rows=tuple(map(_row, content.items("rows"))),
-    )
+    def is_comparable(self, record: ResultRecord) -> bool:
+        """Return whether a record was made by an official protocol, and has no `objection`."""
+        return (
+            self.objection(record) is None
+            and record.protocol in self.official[record.task].protocols
+        )
 
 
-def _official(task: Item) -> Official:
-    task.only(*(field.name for field in fields(Official)))
-    sizes = task.item("n")
-    return Official(
-        task.get("version", int),
-        task.words("protocols"),
-        {split: _size(sizes, split) for split in sizes.value},
-    )
+def read_paper(path: Path | None = None) -> Paper:
+    """Read a paper's table, by default the one of X-VLM that comes with this project.
 
-
-def _size(sizes: Item, split: str) -> tuple[int, int]:
-    if isinstance(sizes.value[split], list):
-        low, high = sizes.numbers(split, 2)
-        return int(low), int(high)
-    return sizes.get(split, int), sizes.get(split, int)
-
-
-def _row(row: Item) -> PaperRow:
-    row.only(*(field.name for field in fields(PaperRow)))
-    return PaperRow(
-        task=row.get("task", str),
-        dataset=row.get("dataset", str),
-        metric=row.get("metric", str),
-        value=row.get("value", str),
-        model=row.get("model", str),
-        measured_by=Cell(*row.words("measured_by", 3)),
-    )
+    Raises DataError, naming file and key, for any other file.
+    """
+    return decode_yaml(path or shipped_path("results/paper.yaml"), Paper)

@@ -1,4 +1,4 @@
-"""The composite GitHub Action: what it installs is enough for a check, and it pins nothing of third parties."""
+"""The composite GitHub Action: what it installs is enough for a check, and nothing is pinned."""
 
 import re
 import subprocess
@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import yaml
-
-from harness.cli.main import main
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -24,12 +22,10 @@ def test_it_uses_no_action_but_the_one_that_sets_up_python():
 
 def test_it_installs_what_it_is_tested_with():
     named = set(re.findall(r'"([a-z]+)>=', ACTION["runs"]["steps"][1]["run"]))
-    assert named == {"numpy", "pandas", "tabulate", "pyyaml"}
+    assert named == {"numpy", "tabulate", "pyyaml", "filelock", "msgspec"}
 
 
-def test_a_check_needs_nothing_else(tmp_path):
-    results = tmp_path / "results"
-    assert main(["run", "--task", "ovad", "--out", str(results)]) == 0
+def test_a_check_needs_nothing_else(finished):
     blocked = [
         "torch",
         "transformers",
@@ -40,6 +36,9 @@ def test_a_check_needs_nothing_else(tmp_path):
         "safetensors",
         "rich",
         "pyarrow",
+        "pandas",
+        "requests",
+        "packaging",
     ]
     program = f"""
 import sys
@@ -49,7 +48,7 @@ class Blocker:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocker())
 from harness.cli.main import main
-sys.exit(main(["check", {str(results)!r}, "--baseline", {str(results)!r}, "--require-all"]))
+sys.exit(main(["check", {str(finished)!r}, "--baseline", {str(finished)!r}, "--require-all"]))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False

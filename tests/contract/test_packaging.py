@@ -1,6 +1,7 @@
 """The wheel: built, installed elsewhere without dependencies, and used from there."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -49,15 +50,14 @@ def installed(wheel, tmp_path_factory):
     ]
     run(*pip, "--target", target, wheel)
 
-    def command(*arguments):
-        import os
-
+    def command(*arguments, before=()):
+        path = os.pathsep.join(map(str, [*before, target]))
         return run(
             sys.executable,
             target / "bin" / "xvlm-eval",
             *arguments,
             cwd=elsewhere,
-            env={**os.environ, "PYTHONPATH": str(target)},
+            env={**os.environ, "PYTHONPATH": path},
         )
 
     return command
@@ -68,6 +68,7 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
     assert {
         "harness/py.typed",
         "tasks/py.typed",
+        "xvlm_eval.py",
         "harness/shipped/checkpoints.yaml",
         "harness/shipped/results/paper.yaml",
         "harness/shapes/weights/refcoco+.safetensors",
@@ -76,12 +77,29 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
     assert not [name for name in names if name.startswith("tests")]
 
 
+def test_the_wheel_carries_its_licence(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    assert "License-Expression: BSD-3-Clause" in archive.read(metadata).decode()
+    licence = metadata.replace("METADATA", "licenses/LICENSE")
+    assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+
+
 def test_list_works_from_another_folder(installed):
     shown = json.loads(installed("list", "--format", "json"))
     assert "refcoco+" in [task["task"] for task in shown["tasks"]]
     assert {"x-vlm-base-16m", "xvlm-shapes"} <= {
         entry["checkpoint"] for entry in shown["checkpoints"]
     }
+
+
+@pytest.mark.parametrize("name", ["tasks", "harness"])
+@pytest.mark.parametrize("file", ["{}.py", "{}/__init__.py"])
+def test_it_works_beside_a_package_of_the_same_name(installed, tmp_path, name, file):
+    path = tmp_path / file.format(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("raise SystemExit('not ours')")
+    assert "refcoco+" in installed("list", before=[tmp_path])
 
 
 def test_table_works_from_another_folder(installed):

@@ -4,7 +4,7 @@ import pytest
 
 from harness import capabilities
 from harness.registry import find_task, task_names
-from harness.tables.paper import paper
+from harness.tables.paper import read_paper
 from harness.task import Task
 
 
@@ -22,7 +22,7 @@ def test_it_says_what_it_is(task):
 
 def test_what_the_table_expects_of_it_is_what_it_says(task):
     """A change of version or protocol that would silently empty the paper's rows."""
-    official = paper().official[task.name]
+    official = read_paper().official[task.name]
     assert official.version == task.version
     assert all(protocol.startswith(f"{task.protocol}|") for protocol in official.protocols)
     assert tuple(official.n) == task.splits
@@ -31,7 +31,7 @@ def test_what_the_table_expects_of_it_is_what_it_says(task):
 def test_it_says_which_files_it_needs_and_where_to_get_them(task):
     for split in task.splits:
         for needed in task.files(split):
-            assert needed.places and needed.what and needed.source
+            assert needed.candidates and needed.description and needed.source
 
 
 def test_its_name_is_found_whatever_the_case_and_the_dashes(task):

@@ -1,4 +1,4 @@
-"""`xvlm-eval data`: what is there, what is not, what is wrong, and what to do about it."""
+"""`xvlm-eval data`: which files are present, missing or wrong, and what to do about them."""
 
 import json
 import os
@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from harness.cli.main import main
-from harness.data.published import COUNTS, deviations, digest_of, objection
+from harness.data.published import count_deviations, digest_deviation, digest_of
 from harness.formats.folder import MARKER, DataFolder
-from harness.registry import find_task, task_names
+from harness.registry import find_task, official_counts, task_names
 from harness.shapes.benchmark import embedded_data
-from harness.tables.paper import paper
+from harness.tables.paper import read_paper
 from tests.support import refcoco_files
-from tests.tasks.test_flat_lists import REAL
+from tests.support.real_files import REAL
 
 
 @pytest.fixture
@@ -34,20 +34,22 @@ def own(tmp_path):
     return root
 
 
-def asked(capsys, *arguments):
-    """Exit code and JSON answer."""
+def run(capsys, *arguments):
+    """Exit code and JSON output."""
     code = main(["data", *map(str, arguments), "--format", "json"])
     return code, json.loads(capsys.readouterr().out)
 
 
-def by_place(answer):
+def by_path(answer):
     return {file["place"]: file for file in answer["files"]}
 
 
-def test_the_embedded_benchmark_is_whole_and_no_published_number_is_held_against_it(capsys):
-    code, answer = asked(capsys, "--verify")
+def test_the_embedded_benchmark_is_whole_and_compared_with_no_published_number(capsys):
+    code, answer = run(capsys, "--verify")
     assert (code, answer["sound"], answer["published"], answer["misfits"]) == (0, True, False, [])
-    assert {(split["task"], split["split"]) for split in answer["splits"]} == set(COUNTS)
+    assert [(split["task"], split["split"]) for split in answer["splits"]] == [
+        (name, split) for name in task_names() for split in find_task(name).splits
+    ]
     counts = next(
         split["counts"]
         for split in answer["splits"]
@@ -56,10 +58,10 @@ def test_the_embedded_benchmark_is_whole_and_no_published_number_is_held_against
     assert counts == {"samples": 160, "images": 160, "pairs": 80, "groups": 40, "true": 80}
 
 
-def test_the_same_files_in_a_folder_of_the_users_are_held_against_the_published_ones(capsys, own):
-    code, answer = asked(capsys, "--data", own)
+def test_the_same_files_in_a_folder_of_the_users_are_compared_with_the_published_ones(capsys, own):
+    code, answer = run(capsys, "--data", own)
     assert (code, answer["published"]) == (3, True)
-    files = by_place(answer)
+    files = by_path(answer)
     assert (
         files["nlvr2/dev.json"]["state"] == "wrong"
         and "7c44bc7831c0" in files["nlvr2/dev.json"]["found"][0]
@@ -75,28 +77,26 @@ def test_the_same_files_in_a_folder_of_the_users_are_held_against_the_published_
     assert "20 attributes, officially 117" in found["ovad box"]
 
 
-def test_a_missing_file_comes_with_what_to_get_from_where_how_large_and_under_which_licence(
-    capsys, tiny
-):
+def test_a_missing_file_is_reported_with_address_size_and_licence(capsys, tiny):
     shutil.rmtree(tiny / "images")
     (tiny / "refcoco+" / "refs(unc).p").unlink()
     assert main(["data", "--task", "refcoco+", "--data", str(tiny)]) == 3
     shown = capsys.readouterr().out
     assert (
-        "refcoco+/refs(unc).p: the references, UNC split; get it from https://github.com/lichengunc/refer"
-        in shown
+        "refcoco+/refs(unc).p: the references, UNC split; "
+        "get it from https://github.com/lichengunc/refer" in shown
     )
     assert (
         "images/coco/train2014: the folder of COCO's train2014 images (13.5 GB); get it from "
-        "http://images.cocodataset.org/zips/train2014.zip (train2014.zip, 13.5 GB, images under Flickr's terms of use, research); "
-        "`xvlm-eval fetch` does it" in shown
+        "http://images.cocodataset.org/zips/train2014.zip (train2014.zip, 13.5 GB, "
+        "images under Flickr's terms of use, research); `xvlm-eval fetch` does it" in shown
     )
     assert "2 files missing" in shown
 
 
 def test_annotations_are_counted_where_the_images_are_not_there_yet(capsys, tiny):
     shutil.rmtree(tiny / "images")
-    _, answer = asked(capsys, "--task", "refcoco+", "--split", "testA", "--data", tiny)
+    _, answer = run(capsys, "--task", "refcoco+", "--split", "testA", "--data", tiny)
     (split,) = answer["splits"]
     assert split["counts"] == {"samples": 2, "images": 1, "references": 1}
     assert split["found"] == [
@@ -106,14 +106,14 @@ def test_annotations_are_counted_where_the_images_are_not_there_yet(capsys, tiny
     ]
 
 
-def test_images_that_annotations_name_and_the_folder_lacks_are_all_named(capsys, own):
+def test_every_missing_image_is_named(capsys, own):
     gone = sorted((own / "images" / "coco" / "val2017").iterdir())[::2]
     for path in gone:
         path.unlink()
-    _, answer = asked(capsys, "--task", "ovad", "--data", own)
-    images = by_place(answer)["images/coco/val2017"]
+    _, answer = run(capsys, "--task", "ovad", "--data", own)
+    images = by_path(answer)["images/coco/val2017"]
     assert images["state"] == "incomplete"
-    assert images["found"] == [f"90 of 180 images are not there, e.g. {gone[0].name}"]
+    assert images["found"] == [f"90 of 180 images are missing, e.g. {gone[0].name}"]
     assert images["lacking"] == [path.name for path in gone]
 
 
@@ -121,12 +121,12 @@ def test_an_empty_folder_of_images_is_not_taken_for_images(capsys, tiny):
     shutil.rmtree(tiny / "refcoco+")
     for path in (tiny / "images" / "coco" / "train2014").iterdir():
         path.unlink()
-    _, answer = asked(capsys, "--task", "refcoco+", "--data", tiny)
-    images = by_place(answer)["images/coco/train2014"]
+    _, answer = run(capsys, "--task", "refcoco+", "--data", tiny)
+    images = by_path(answer)["images/coco/train2014"]
     assert (images["state"], images["found"]) == ("incomplete", ["the folder is empty"])
 
 
-def test_every_image_that_does_not_fit_is_named_and_not_only_the_first(capsys, own):
+def test_every_image_with_a_problem_is_named(capsys, own):
     folder = own / "images" / "coco" / "train2014"
     cut, page, small, lost = sorted(folder.iterdir())[:4]
     whole = cut.read_bytes()
@@ -135,38 +135,38 @@ def test_every_image_that_does_not_fit_is_named_and_not_only_the_first(capsys, o
     cut.write_bytes(whole[: len(whole) // 2])
     page.write_text("<html>not found</html>")
     Image.new("RGB", (50, 40)).save(small)
-    code, answer = asked(capsys, "--task", "refcoco+", "--verify", "--data", own)
-    reasons = {Path(misfit["path"]).name: misfit["reason"] for misfit in answer["misfits"]}
+    code, answer = run(capsys, "--task", "refcoco+", "--verify", "--data", own)
+    reasons = {Path(image["path"]).name: image["reason"] for image in answer["misfits"]}
     assert code == 3 and set(reasons) == {cut.name, page.name, small.name, lost.name}
     assert "cannot be decoded" in reasons[cut.name]
-    assert "no image that Pillow can read" in reasons[page.name]
+    assert "not an image that Pillow can read" in reasons[page.name]
     assert reasons[small.name].startswith("is 50 x 40 pixels, by the annotations ")
     assert reasons[lost.name].startswith("no such image")
-    assert {tuple(misfit["needed_by"]) for misfit in answer["misfits"]} == {("refcoco+ val",)}
+    assert {tuple(image["needed_by"]) for image in answer["misfits"]} == {("refcoco+ val",)}
 
 
-def test_a_box_beyond_its_image_is_a_misfit_of_the_image(capsys, own):
+def test_a_box_beyond_its_image_is_a_problem_of_the_image(capsys, own):
     path = sorted((own / "images" / "coco" / "val2017").iterdir())[0]
     path.unlink()
     Image.new("RGB", (3, 3)).save(path)
-    _, answer = asked(capsys, "--task", "ovad", "--verify", "--data", own)
-    (misfit,) = answer["misfits"]
-    assert "lies outside of the 3 x 3 pixels" in misfit["reason"]
+    _, answer = run(capsys, "--task", "ovad", "--verify", "--data", own)
+    (problem,) = answer["misfits"]
+    assert "lies outside of the 3 x 3 pixels" in problem["reason"]
 
 
-def test_an_annotation_file_that_cannot_be_read_is_said_and_the_others_are_looked_at(capsys, own):
+def test_an_unreadable_annotation_file_is_reported_and_the_others_are_examined(capsys, own):
     (own / "refcoco+" / "instances.json").unlink()
     (own / "refcoco+" / "instances.json").write_text("{")
-    code, answer = asked(capsys, "--task", "refcoco+,ovad", "--data", own)
+    code, answer = run(capsys, "--task", "refcoco+,ovad", "--data", own)
     found = {split["task"]: split for split in answer["splits"]}
     assert code == 3 and "instances.json: is not JSON" in found["refcoco+"]["found"][0]
     assert found["ovad"]["counts"]["samples"] == 514
 
 
-def test_questions_without_the_answers_of_people_are_told_before_a_run(capsys, own):
+def test_questions_without_annotations_are_reported_before_a_run(capsys, own):
     (own / "vqa" / "v2_mscoco_val2014_annotations.json").unlink()
-    _, answer = asked(capsys, "--task", "vqav2", "--split", "val", "--data", own)
-    assert by_place(answer)["vqa/v2_mscoco_val2014_annotations.json"]["state"] == "missing"
+    _, answer = run(capsys, "--task", "vqav2", "--split", "val", "--data", own)
+    assert by_path(answer)["vqa/v2_mscoco_val2014_annotations.json"]["state"] == "missing"
     assert find_task("vqav2").files("val")[1] in DataFolder(own, "files").missing(
         find_task("vqav2").files("val")
     )
@@ -177,10 +177,10 @@ def test_alternatives_of_two_tasks_are_two_files_where_only_one_is_there(capsys,
     (own / "coco_karpathy_test.json").write_text(
         '[{"image": "val2014/COCO_val2014_000000100000.jpg", "caption": ["a"]}]'
     )
-    _, answer = asked(
+    _, answer = run(
         capsys, "--task", "coco-caption,coco-retrieval", "--split", "test", "--data", own
     )
-    files = by_place(answer)
+    files = by_path(answer)
     assert files["coco_karpathy_test.json"]["needed_by"] == ["coco-caption test"]
     assert "3ff34b0ef2db02d01c37399f6a2a6cd1" in files["coco_karpathy_test.json"]["found"][0]
     assert files["coco/dataset_coco.json"]["needed_by"] == ["coco-retrieval test"]
@@ -197,10 +197,11 @@ def test_what_does_not_exist_is_refused(capsys, tmp_path, monkeypatch, arguments
 
 
 def test_the_published_counts_are_those_that_the_papers_table_takes():
-    for (task, split), counts in COUNTS.items():
-        low, high = paper().official[task].n[split]
-        assert counts["samples"] == (low if low == high else (low, high))
-    assert {task for task, _ in COUNTS} == set(task_names())
+    in_table = {task: dict(official.n) for task, official in read_paper().official.items()}
+    assert official_counts() == in_table
+    assert list(official_counts()) == task_names()
+    for task, counts in official_counts().items():
+        assert list(counts) == list(find_task(task).splits)
 
 
 def test_a_digest_is_what_git_and_the_others_print(tmp_path):
@@ -220,11 +221,9 @@ def test_the_real_annotations_of_nlvr2_have_the_published_hash_and_counts(tmp_pa
     (tmp_path / "nlvr2").mkdir()
     (tmp_path / "nlvr2" / file).symlink_to(REAL / file)
     task = find_task("nlvr2")
-    assert objection(REAL / file) is None
-    assert (
-        deviations("nlvr2", split, task.counts(task.load(DataFolder(tmp_path, "files"), split)))
-        == []
-    )
+    assert digest_deviation(REAL / file, task.dataset.digests[file]) is None
+    counts = task.counts(task.load(DataFolder(tmp_path, "files"), split))
+    assert count_deviations(counts, task.dataset.counts[split]) == []
 
 
 def test_scoring_needs_no_images(capsys, tiny):

@@ -1,10 +1,8 @@
-"""docs/data.md says what the code does: the tree, every file with its places and source, and the pinned copies."""
+"""docs/data.md agrees with the code: the tree, every file with its source, the hub copies."""
 
 from pathlib import Path, PurePosixPath
 
-from harness.data.hub.copies import COPIES, UNUSABLE
 from harness.data.layout import layout
-from harness.data.published import FILES
 from harness.registry import find_task, task_names
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
@@ -15,12 +13,14 @@ def test_the_tree_is_the_one_that_the_command_prints():
     assert f"```\n{layout(TASKS)}\n```" in DOCS
 
 
-def test_every_file_is_there_with_its_best_place_its_name_and_where_it_comes_from():
+def test_every_file_is_there_with_its_path_its_name_and_its_source():
     for task in TASKS:
         for split in task.splits:
             for needed in task.files(split):
-                assert needed.places[0] in DOCS or PurePosixPath(needed.places[0]).name in DOCS
-                for name in {PurePosixPath(place).name for place in needed.places} - {"images"}:
+                assert (
+                    needed.candidates[0] in DOCS or PurePosixPath(needed.candidates[0]).name in DOCS
+                )
+                for name in {PurePosixPath(place).name for place in needed.candidates} - {"images"}:
                     assert (
                         name in DOCS
                         or name.replace("_val", "_{val,test}").replace("_test", "_{val,test}")
@@ -31,23 +31,20 @@ def test_every_file_is_there_with_its_best_place_its_name_and_where_it_comes_fro
 
 
 def test_every_copy_on_the_hub_is_there_with_its_revision():
-    for task, copy in COPIES.items():
+    for task in TASKS:
+        copy = task.dataset.hub
+        if copy is None:
+            assert f"| {task.name} | – |" in DOCS
+            continue
         row = next(
             line
             for line in DOCS.splitlines()
             if line.startswith("| ") and f"`{copy.repository}`" in line
         )
-        assert f"`{copy.revision}`" in row and task in row.split("|")[1]
-    for task in UNUSABLE:
-        assert f"| {task} | – |" in DOCS
+        assert f"`{copy.revision}`" in row and task.name in row.split("|")[1]
 
 
-def test_every_published_hash_is_of_a_file_that_some_task_or_vocabulary_needs():
-    names = {
-        PurePosixPath(place).name
-        for task in TASKS
-        for split in task.splits
-        for needed in task.files(split)
-        for place in needed.places
-    }
-    assert set(FILES) <= names | {"vocab.txt"}
+def test_every_citation_is_there():
+    for task in TASKS:
+        row = next(line for line in DOCS.splitlines() if task.dataset.citation in line)
+        assert task.dataset.citation and task.name in row

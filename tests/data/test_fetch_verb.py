@@ -1,10 +1,8 @@
-"""`xvlm-eval fetch`: says first what it would do, does it, and leaves a folder that `run` can use."""
+"""`xvlm-eval fetch` prints its plan, carries it out, and leaves a folder that `run` can use."""
 
-import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
 import sys
 import types
@@ -14,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.checkpoints import VOCABULARY
 from harness.cli.main import main
-from harness.data import origins
-from harness.data import published as known
+from harness.data.fetch import plan
+from harness.errors import HarnessError
+from harness.files.lock import locked
 from harness.shapes.benchmark import embedded_data
+from tasks.ovad import OVAD
+from tasks.retrieval import Flickr30KRetrieval
 from tests.support.unreliable_server import Site, served
 
 
@@ -31,7 +33,7 @@ def archive(members):
 
 @pytest.fixture
 def site(monkeypatch, tmp_path):
-    """A server that has OVAD's files as they are published: those of the embedded benchmark."""
+    """A server with OVAD's files, for which the embedded benchmark's are published here."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_HUB_OFFLINE")
@@ -47,52 +49,48 @@ def site(monkeypatch, tmp_path):
         "/vocab.txt": vocabulary,
     }
     blob = hashlib.sha1(b"blob %d\0" % len(annotations) + annotations).hexdigest()
-    monkeypatch.setattr(
-        known,
-        "FILES",
-        {
-            **known.FILES,
-            "ovad2000.json": replace(known.FILES["ovad2000.json"], value=blob),
-            "vocab.txt": replace(
-                known.FILES["vocab.txt"], value=hashlib.sha256(vocabulary).hexdigest()
-            ),
-        },
-    )
     with served(Site(files)) as running:
-        here = []
-        for origin in origins.OPEN:
-            content = files.get(f"/{origin.name}")
-            if content is not None:
-                sha256 = hashlib.sha256(content).hexdigest() if origin.sha256 else None
-                url, size = f"{running.url}/{origin.name}", len(content) if origin.size else None
-                origin = replace(
-                    origin,
-                    url=url,
-                    size=size,
-                    sha256=sha256,
-                    unpacked=10**8 if origin.unpacked else None,
-                )
-            here.append(origin)
-        monkeypatch.setattr(origins, "OPEN", tuple(here))
+
+        def here(origin):
+            """The same origin with the address, size and hash of the file on this server."""
+            content = files[f"/{origin.name}"]
+            return replace(
+                origin,
+                url=f"{running.url}/{origin.name}",
+                size=len(content) if origin.size else None,
+                sha256=hashlib.sha256(content).hexdigest() if origin.sha256 else None,
+                unpacked_limit=10**8 if origin.unpacked_limit else None,
+            )
+
+        published = OVAD.dataset
+        digest = replace(published.digests["ovad2000.json"], value=blob)
+        dataset = replace(
+            published,
+            origins=tuple(map(here, published.origins)),
+            digests={"ovad2000.json": digest},
+        )
+        monkeypatch.setattr(OVAD, "dataset", dataset)
+        monkeypatch.setattr(plan, "VOCABULARY", here(VOCABULARY))
         yield running
 
 
 FETCH = ["fetch", "--task", "ovad", "--data", "data"]
 
 
-def test_without_yes_nothing_is_asked_of_anybody(site, tmp_path, capsys):
+def test_without_yes_no_server_is_contacted(site, tmp_path, capsys):
     assert main(FETCH) == 0
     shown = capsys.readouterr()
     assert (
-        f"ovad.zip: size not published, CC BY-NC-SA 4.0\n  from {site.url}/ovad.zip\n  to   data/ovad/ovad2000.json"
-        in shown.out
+        "ovad.zip: size not published, CC BY-NC-SA 4.0\n"
+        f"  from {site.url}/ovad.zip\n"
+        "  to   data/ovad/ovad2000.json" in shown.out
     )
     assert " MB, images under Flickr's terms of use" in shown.out
     assert "nothing was fetched; add --yes to fetch" in shown.err
     assert site.asked == [] and list(tmp_path.iterdir()) == []
 
 
-def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
+def test_the_fetched_files_are_those_that_the_task_needs(site, tmp_path, capsys):
     assert main([*FETCH, "--yes"]) == 0
     shown = capsys.readouterr().out
     assert (
@@ -112,9 +110,9 @@ def test_what_was_fetched_is_what_the_task_needs(site, tmp_path, capsys):
     assert "nothing to fetch into data" in capsys.readouterr().out and len(site.asked) == asked
 
 
-def test_a_sitting_that_breaks_off_is_gone_on_with(site, tmp_path, capsys):
-    site.breaks = lambda request: 100 if request == 2 else None
-    site.status = lambda request: 404 if request > 2 else None
+def test_an_interrupted_fetch_is_resumed(site, tmp_path, capsys):
+    site.breaks = lambda request: 50_000 if request == 3 else None
+    site.status = lambda request: 404 if request > 3 else None
     assert main([*FETCH, "--yes"]) == 3
     shown = capsys.readouterr().err
     assert "the server answers 404" in shown
@@ -124,7 +122,7 @@ def test_a_sitting_that_breaks_off_is_gone_on_with(site, tmp_path, capsys):
     assert len(list((tmp_path / "data" / "images" / "coco" / "val2017").iterdir())) == 180
 
 
-def test_one_file_that_cannot_be_had_keeps_no_other_from_coming(site, tmp_path, capsys):
+def test_a_file_that_cannot_be_fetched_does_not_stop_the_others(site, tmp_path, capsys):
     del site.files["/ovad.zip"]
     assert main([*FETCH, "--yes"]) == 3
     shown = capsys.readouterr()
@@ -132,22 +130,19 @@ def test_one_file_that_cannot_be_had_keeps_no_other_from_coming(site, tmp_path, 
     assert "images/coco/val2017: fetched" in shown.out
 
 
-def test_a_file_that_is_gone_comes_with_another_place_to_look(site, monkeypatch, capsys):
-    there = [
-        replace(origin, url=f"{site.url}/caption_datasets.zip")
-        if origin.name == "caption_datasets.zip"
-        else origin
-        for origin in origins.OPEN
-    ]
-    monkeypatch.setattr(origins, "OPEN", tuple(there))
+def test_a_file_that_is_gone_is_reported_with_its_mirror(site, monkeypatch, capsys):
+    dataset = Flickr30KRetrieval.dataset
+    captions, images = dataset.origins
+    gone = replace(captions, url=f"{site.url}/caption_datasets.zip")
+    monkeypatch.setattr(Flickr30KRetrieval, "dataset", replace(dataset, origins=(gone, images)))
     assert main(["fetch", "--task", "flickr30k-retrieval", "--data", "data", "--yes"]) == 3
     assert (
-        "caption_datasets.zip: the server answers 404 Not Found; Kaggle, shtvkumar/karpathy-splits, has a copy"
-        in capsys.readouterr().err
+        "caption_datasets.zip: the server answers 404 Not Found; "
+        "Kaggle, shtvkumar/karpathy-splits, has a copy" in capsys.readouterr().err
     )
 
 
-def test_an_archive_of_another_file_is_deleted_and_nothing_of_it_is_kept(site, tmp_path, capsys):
+def test_an_archive_of_another_file_is_deleted(site, tmp_path, capsys):
     site.files["/ovad.zip"] = archive({"ovad2000.json": b'{"another": "file"}'})
     assert main([*FETCH, "--yes"]) == 3
     assert "its ovad2000.json is not the published one" in capsys.readouterr().err
@@ -155,7 +150,7 @@ def test_an_archive_of_another_file_is_deleted_and_nothing_of_it_is_kept(site, t
     assert sorted(path.name for path in (tmp_path / "data" / ".fetch").iterdir()) == []
 
 
-def test_a_folder_that_lacks_images_is_completed_where_it_is(site, tmp_path, capsys):
+def test_an_incomplete_folder_is_completed_where_it_lies(site, tmp_path, capsys):
     assert main([*FETCH, "--yes"]) == 0
     images = tmp_path / "data" / "val2017"
     (tmp_path / "data" / "images" / "coco" / "val2017").rename(images)
@@ -170,29 +165,22 @@ def test_a_folder_that_lacks_images_is_completed_where_it_is(site, tmp_path, cap
 
 
 def test_two_fetches_into_one_folder_do_not_collide(site, tmp_path, capsys):
-    (tmp_path / "data" / ".fetch").mkdir(parents=True)
-    lock = os.open(tmp_path / "data" / ".fetch" / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    assert main([*FETCH, "--yes"]) == 4
-    assert "another fetch into this folder is at work" in capsys.readouterr().err
+    with locked(tmp_path / "data" / ".fetch" / "lock", busy=HarnessError("busy")):
+        assert main([*FETCH, "--yes"]) == 4
+    assert "another fetch into this folder is running" in capsys.readouterr().err
     assert site.asked == []
-    os.close(lock)
     assert main([*FETCH, "--yes"]) == 0
 
 
-def test_a_disk_without_room_is_told_before_anything_is_asked_for(site, monkeypatch, capsys):
+def test_a_disk_without_room_is_refused_before_any_request(site, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
     assert main([*FETCH, "--yes"]) == 4
     assert "MB are free; make room, or fetch less" in capsys.readouterr().err
     assert site.asked == []
 
 
-def test_the_hub_is_not_asked_when_it_is_to_be_left_alone(site, monkeypatch, capsys):
-    hub = [
-        replace(origin, url=origins.BERT) if origin.name == "vocab.txt" else origin
-        for origin in origins.OPEN
-    ]
-    monkeypatch.setattr(origins, "OPEN", tuple(hub))
+def test_the_hub_is_not_contacted_offline(site, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "VOCABULARY", VOCABULARY)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main([*FETCH, "--yes"]) == 4
     assert "not fetched, since HF_HUB_OFFLINE is set" in capsys.readouterr().err
@@ -201,9 +189,7 @@ def test_the_hub_is_not_asked_when_it_is_to_be_left_alone(site, monkeypatch, cap
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["fetch"], 2), (["fetch", "--data", "data", "--task", "chess"], 2)]
 )
-def test_a_fetch_needs_a_folder_and_tasks_that_there_are(
-    tmp_path, monkeypatch, capsys, arguments, code
-):
+def test_a_fetch_needs_a_folder_and_known_tasks(tmp_path, monkeypatch, capsys, arguments, code):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == code
     assert capsys.readouterr().out == ""
@@ -217,13 +203,13 @@ def test_the_embedded_benchmark_needs_no_fetching(tmp_path, capsys):
 WEIGHTS = "data/checkpoints/x-vlm-base-16m/16m_base_model_state_step_199999.th"
 
 
-def test_without_gdown_weights_are_named_with_folder_file_and_place(site, monkeypatch, capsys):
+def test_without_gdown_weights_are_named_with_their_address_and_path(site, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gdown", None)
     assert main([*FETCH, "--weights", "--yes"]) == 3
     shown = capsys.readouterr().err
     assert (
-        f"{WEIGHTS}: missing a checkpoint of X-VLM (base); get 16m_base_model_state_step_199999.th from Google Drive"
-        in shown
+        f"{WEIGHTS}: missing a checkpoint of X-VLM (base); "
+        "get 16m_base_model_state_step_199999.th from Google Drive" in shown
     )
     assert "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in shown and "pip install gdown" in shown
 
@@ -255,7 +241,7 @@ def drive(monkeypatch, *, content, folder=True):
 @pytest.mark.parametrize(
     ("folder", "id"), [(True, "the file"), (False, "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0")]
 )
-def test_with_gdown_weights_come_by_their_name_from_the_folder_or_by_the_id_of_the_file(
+def test_with_gdown_weights_come_by_name_from_the_folder_or_by_the_id_of_the_file(
     site, tmp_path, monkeypatch, folder, id
 ):
     asked = drive(monkeypatch, content=b"PK\x03\x04weights", folder=folder)
@@ -263,7 +249,7 @@ def test_with_gdown_weights_come_by_their_name_from_the_folder_or_by_the_id_of_t
     assert asked == [id] and (tmp_path / WEIGHTS).read_bytes() == b"PK\x03\x04weights"
 
 
-def test_a_web_page_instead_of_weights_gets_no_name(site, tmp_path, monkeypatch, capsys):
+def test_a_web_page_instead_of_weights_is_not_placed(site, tmp_path, monkeypatch, capsys):
     drive(monkeypatch, content=b"<html>too many users</html>")
     assert main([*FETCH, "--weights", "--yes"]) == 3
     assert "sent no weights" in capsys.readouterr().err

@@ -1,7 +1,8 @@
-"""Data from the hub: local copies with the same columns become data folders with the same samples, and the traps are refused."""
+"""Data from the hub: copies become data folders with the same samples; wrong copies are refused."""
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,15 @@ from datasets import Dataset, Features, Image, List, Value
 
 from harness.callbacks import no_progress
 from harness.cli.main import main
-from harness.data.hub.copies import COPIES, UNUSABLE, is_hub
+from harness.data.hub.copies import is_hub
 from harness.data.hub.materialise import hub_data, refuse_unofficial
 from harness.data.hub.rows import Source
 from harness.errors import DataError, HarnessError, MissingError
 from harness.files.lock import locked
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.registry import find_task, task_names
 from harness.shapes.benchmark import embedded_data
+from tasks.refcoco_plus import RefCOCOPlus
 from tests.support.models_on_disk import write_checkpoint
 
 ANSWER = {
@@ -24,29 +26,31 @@ ANSWER = {
     "answer_confidence": Value("string"),
     "answer_id": Value("int64"),
 }
+TEXT, NUMBER, TEXTS = Value("string"), Value("int64"), List(Value("string"))
 COLUMNS = {
     "vqa": {
-        "question_type": Value("string"), "multiple_choice_answer": Value("string"), "answers": List(ANSWER), "image_id": Value("int64"),
-        "answer_type": Value("string"), "question_id": Value("int64"), "question": Value("string"), "image": Image(),
+        "question_type": TEXT, "multiple_choice_answer": TEXT, "answers": List(ANSWER),
+        "image_id": NUMBER, "answer_type": TEXT, "question_id": NUMBER, "question": TEXT,
+        "image": Image(),
     },
     "karpathy": {
-        "filepath": Value("string"), "sentids": List(Value("int64")), "filename": Value("string"), "imgid": Value("int64"),
-        "split": Value("string"), "sentences": List(Value("string")), "cocoid": Value("int64"), "url": Value("string"),
+        "filepath": TEXT, "sentids": List(NUMBER), "filename": TEXT, "imgid": NUMBER,
+        "split": TEXT, "sentences": TEXTS, "cocoid": NUMBER, "url": TEXT,
     },
     "flickr30k": {
-        "image": Image(), "caption": List(Value("string")), "sentids": List(Value("string")), "split": Value("string"),
-        "img_id": Value("string"), "filename": Value("string"),
+        "image": Image(), "caption": TEXTS, "sentids": TEXTS, "split": TEXT, "img_id": TEXT,
+        "filename": TEXT,
     },
     "refcoco": {
-        "question_id": Value("string"), "image": Image(), "question": Value("string"), "answer": List(Value("string")),
-        "segmentation": List(Value("float32")), "bbox": List(Value("float32"), length=4), "iscrowd": Value("int64"),
-        "file_name": Value("string"),
+        "question_id": TEXT, "image": Image(), "question": TEXT, "answer": TEXTS,
+        "segmentation": List(Value("float32")), "bbox": List(Value("float32"), length=4),
+        "iscrowd": NUMBER, "file_name": TEXT,
     },
 }  # fmt: skip
 
 
 def write_copy(folder, kind, rows_by_split):
-    """Write parquet files with the columns that the copy on the hub has; what a row does not say is null."""
+    """Write parquet files with the columns of the copy on the hub; absent values are null."""
     for split, rows in rows_by_split.items():
         whole = [{column: row.get(column) for column in COLUMNS[kind]} for row in rows]
         path = folder / "data" / f"{split}-00000-of-00001.parquet"
@@ -66,7 +70,7 @@ def vqa_rows(split, hidden=False):
             {}
             if hidden
             else {
-                "answers": list(question.said),
+                "answers": list(question.answers),
                 "answer_type": question.answer_type,
                 "question_type": question.question_type,
             }
@@ -89,14 +93,14 @@ def refcoco_rows(split):
     by_ref = {}
     for one in find_task("refcoco+").load(embedded_data(), split):
         by_ref.setdefault(one.ref_id, []).append(one)
-    for ref_id, said in list(by_ref.items())[:40]:
-        path = said[0].images[0]
+    for ref_id, expressions in list(by_ref.items())[:40]:
+        path = expressions[0].images[0]
         name = path.name.replace(".jpg", f"_{ref_id}.jpg")
         yield {
             "question_id": str(ref_id),
             "image": image(path),
-            "answer": [one.text for one in said],
-            "bbox": list(said[0].box),
+            "answer": [expression.text for expression in expressions],
+            "bbox": list(expressions[0].box),
             "file_name": name,
         }
 
@@ -160,7 +164,7 @@ def loaded(task, split, folder):
     return find_task(task).load(data, split)
 
 
-def without_places(samples, *fields):
+def without_folders(samples, *fields):
     return [
         tuple(getattr(sample, field) for field in fields)
         + tuple(path.name for path in sample.images)
@@ -172,8 +176,8 @@ def without_places(samples, *fields):
 def test_questions_answers_and_images_are_the_original_ones(copies, split):
     found = loaded("vqav2", split, copies["vqa"])
     expected = find_task("vqav2").load(embedded_data(), split)[:60]
-    fields = ("id", "text", "said", "answer_type", "question_type", "choices")
-    assert without_places(found, *fields) == without_places(expected, *fields)
+    fields = ("id", "text", "answers", "answer_type", "question_type", "choices")
+    assert without_folders(found, *fields) == without_folders(expected, *fields)
     assert found[0].images[0].read_bytes() == expected[0].images[0].read_bytes()
 
 
@@ -184,7 +188,7 @@ def test_captions_are_the_original_ones(copies, task, split):
         loaded(task, split, copies["karpathy"]),
         find_task(task).load(embedded_data(), split)[:30],
     )
-    assert without_places(found, "id", "captions") == without_places(expected, "id", "captions")
+    assert without_folders(found, "id", "captions") == without_folders(expected, "id", "captions")
 
 
 @pytest.mark.parametrize("split", ["test", "val"])
@@ -192,9 +196,11 @@ def test_flickr30k_is_filtered_to_the_karpathy_split(copies, split):
     found = loaded("flickr30k-retrieval", split, copies["flickr30k"])
     expected = find_task("flickr30k-retrieval").load(embedded_data(), split)[:30]
     kept = [
-        one for place, one in enumerate(expected, start=0 if split == "test" else 30) if place % 7
+        picture
+        for index, picture in enumerate(expected, start=0 if split == "test" else 30)
+        if index % 7
     ]
-    assert without_places(found, "id", "captions") == without_places(kept, "id", "captions")
+    assert without_folders(found, "id", "captions") == without_folders(kept, "id", "captions")
     assert all(path.is_file() for sample in found for path in sample.images)
     assert (
         len(list(found[0].images[0].parent.iterdir())) == 60 - 9
@@ -207,9 +213,9 @@ def test_references_become_expressions_with_their_boxes(copies, split):
     by_ref = {}
     for one in find_task("refcoco+").load(embedded_data(), split):
         by_ref.setdefault(one.ref_id, []).append(one)
-    expected = [one for said in list(by_ref.values())[:40] for one in said]
+    expected = [one for expressions in list(by_ref.values())[:40] for one in expressions]
     fields = ("text", "box", "width", "height")
-    assert without_places(found, *fields) == without_places(expected, *fields)
+    assert without_folders(found, *fields) == without_folders(expected, *fields)
     assert len({one.id for one in found}) == len(found) and len({one.ref_id for one in found}) == 40
 
 
@@ -253,7 +259,7 @@ def test_a_run_on_a_copy_writes_it_once_and_then_reads_the_folder(
     )
 
 
-def test_what_a_killed_run_left_is_cleared_away(copies, tmp_path, monkeypatch):
+def test_the_remains_of_a_killed_run_are_deleted(copies, tmp_path, monkeypatch):
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
     root = hub_data(
         f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
@@ -287,14 +293,14 @@ def test_a_copy_on_disk_that_changes_is_written_anew(copies, tmp_path):
     assert len(json.loads((after / "coco" / "dataset_coco.json").read_text())["images"]) == 35
 
 
-def test_what_was_written_of_the_pinned_copies_is_used_without_the_network(copies, capsys):
+def test_converted_pinned_copies_are_used_without_the_network(copies, capsys):
     written = hub_data(
         f"hf:{copies['karpathy']}", {"coco-caption": ["test"]}, progress=no_progress
     ).root
-    pinned = cache() / "hf" / "pinned"
+    pinned = cache_folder() / "hf" / "pinned"
     shutil.copytree(written, pinned)
     (note,) = (pinned / ".hub").glob("*.json")
-    copy = COPIES["coco-caption"]
+    copy = find_task("coco-caption").dataset.hub
     note.write_text(json.dumps({"repository": copy.repository, "revision": copy.revision}))
     try:
         assert main(["data", "--task", "coco-caption", "--split", "test", "--data", "hf"]) == 3
@@ -315,34 +321,58 @@ def test_without_the_network_one_sentence_says_what_to_do(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     weights = write_checkpoint(tmp_path / "tiny.th")
     assert main(["run", "--task", "refcoco+", "--data", words, "--checkpoint", str(weights)]) == 3
-    first, said = capsys.readouterr().err.strip().split("\n", 1)
+    first, message = capsys.readouterr().err.strip().split("\n", 1)
     assert first == f"data of {words}, evaluated with {weights}"
     assert (
-        "is not in the cache yet, and HF_HUB_OFFLINE is set; run once with the network, or name a folder with --data DIR"
-        in said
+        "is not in the cache yet, and HF_HUB_OFFLINE is set; run once with the network, "
+        "or name a folder with --data DIR" in message
     )
-    assert "\n" not in said and "Traceback" not in said
+    assert "\n" not in message and "Traceback" not in message
 
 
-def test_weights_that_are_missing_are_told_before_the_hub_is_read(tmp_path, monkeypatch, capsys):
+def test_missing_weights_are_reported_before_the_hub_is_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
     assert main(["run", "--task", "refcoco+", "--data", "hf"]) == 3
     shown = capsys.readouterr().err
     assert "refcoco_bbox/checkpoint_best.pth" in shown and "HF_HUB_OFFLINE" not in shown
 
 
-@pytest.mark.parametrize("task", sorted(UNUSABLE))
-def test_a_task_without_a_usable_copy_is_refused_with_the_reason(task):
-    with pytest.raises(MissingError, match=f"{task}: cannot come from the hub: {UNUSABLE[task]}"):
+def test_a_pinned_copy_is_compared_with_the_official_splits(copies, monkeypatch):
+    dataset = RefCOCOPlus.dataset
+    local = replace(dataset.hub, repository=str(copies["refcoco"]), revision=None)
+    monkeypatch.setattr(RefCOCOPlus, "dataset", replace(dataset, hub=local))
+    with pytest.raises(DataError, match=r"does not hold the official splits of refcoco\+"):
+        hub_data("hf", {"refcoco+": ["val"]}, progress=no_progress)
+    assert not (cache_folder() / "hf" / "pinned" / "refcoco+").exists()
+
+
+def test_the_doctor_tells_which_tasks_have_no_copy(capsys):
+    main(["doctor", "--data", "hf", "--format", "json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert "a copy on the hub" in checks["ovad"]["found"]
+    assert "no copy on the hub is known" in checks["ovad"]["remedies"]
+    assert "a copy on the hub" not in checks["refcoco+"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("nlvr2", "the copies on the hub hold only the balanced and unbalanced subsets"),
+        ("ovad", "no copy on the hub is known"),
+    ],
+)
+def test_a_task_without_a_usable_copy_is_refused_with_the_reason(task, reason):
+    with pytest.raises(MissingError, match=f"{task}: cannot come from the hub: {reason}"):
         hub_data("hf", {task: ["test"], "refcoco+": ["val"]}, progress=no_progress)
 
 
-def test_every_task_has_a_copy_or_a_reason():
-    assert set(COPIES) | set(UNUSABLE) == set(task_names()) and not set(COPIES) & set(UNUSABLE)
-    for task, copy in COPIES.items():
-        assert sorted(split for part in copy.parts for split in part.splits) == sorted(
-            find_task(task).splits
-        )
+def test_the_copies_hold_every_split_of_their_tasks():
+    copies = {name: find_task(name).dataset.hub for name in task_names()}
+    assert {name for name, copy in copies.items() if copy is None} == {"nlvr2", "ovad"}
+    for name, copy in copies.items():
+        if copy is not None:
+            splits = [split for part in copy.parts for split in part.splits]
+            assert sorted(splits) == sorted(find_task(name).splits)
 
 
 @pytest.mark.parametrize(
@@ -368,13 +398,12 @@ def test_every_task_has_a_copy_or_a_reason():
 )
 def test_a_pinned_copy_that_does_not_hold_the_official_split_is_refused(task, counts, expected):
     with pytest.raises(DataError, match=expected):
-        refuse_unofficial(Source("a/b", "c"), task, counts)
+        refuse_unofficial(Source("a/b", "c"), find_task(task), counts)
 
 
 def test_a_copy_that_holds_the_official_split_is_taken():
-    refuse_unofficial(
-        Source("a/b", "c"), "flickr30k-retrieval", {"test": {"samples": 1_000, "captions": 5_000}}
-    )
+    counts = {"test": {"samples": 1_000, "captions": 5_000}}
+    refuse_unofficial(Source("a/b", "c"), find_task("flickr30k-retrieval"), counts)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +411,7 @@ def test_a_copy_that_holds_the_official_split_is_taken():
     [
         ("flickr30k", "flickr30k-retrieval", "test", {"drop": "split"}, "has no column split"),
         ("refcoco", "refcoco+", "val", {"file_name": "one.jpg"}, "begin with COCO_train2014_"),
-        ("refcoco", "refcoco+", "val", {"answer": None}, "has a row that is not as it should be"),
+        ("refcoco", "refcoco+", "val", {"answer": None}, "has a malformed row"),
         (
             "refcoco",
             "refcoco+",
@@ -403,11 +432,11 @@ def test_a_copy_that_holds_the_official_split_is_taken():
             "coco-caption",
             "test",
             {"filename": "x.jpg"},
-            "has a row that is not as it should be",
+            "has a malformed row",
         ),
     ],
 )
-def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
+def test_a_malformed_copy_is_refused_and_leaves_nothing(
     copies, tmp_path, kind, task, split, change, expected
 ):
     copy = shutil.copytree(copies[kind], tmp_path / kind)
@@ -419,16 +448,16 @@ def test_a_copy_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
             dataset.remove_columns(change["drop"]).to_parquet(path)
             continue
         rows = [
-            {**row, **change} if place == 3 else row for place, row in enumerate(dataset.to_list())
+            {**row, **change} if index == 3 else row for index, row in enumerate(dataset.to_list())
         ]
         Dataset.from_list(rows, features=Features(COLUMNS[kind])).to_parquet(path)
     with pytest.raises(DataError, match=expected):
         hub_data(f"hf:{copy}", {task: [split]}, progress=no_progress)
-    roots = list((cache() / "hf").glob(f"{kind}-*"))
+    roots = list((cache_folder() / "hf").glob(f"{kind}-*"))
     assert not [
         path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")
     ]
-    assert not list(cache().rglob("evil.jpg"))
+    assert not list(cache_folder().rglob("evil.jpg"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""Print how surely the gate finds a drop of one point at the sizes of the real benchmarks: `python -m tests.drift.power` (minutes).
+"""Print how often the gate finds a drop of one point: `python -m tests.drift.power` (minutes).
 
-Each metric is simulated as one of the CELLS of a check of all tasks, of which it alone has dropped.
+Each metric, of the size of the real benchmark, is one of the CELLS of a check of all tasks; it
+alone has dropped.
 """
 
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from harness.drift.check import DRIFTED, Cell, enough_draws, judge
+from harness.drift.verdicts import Verdict, adjusted_ps, enough_draws, judge
 from tests.drift import simulation
 from tests.drift.simulation import Benchmark, Generator, Pair
 
@@ -17,7 +18,7 @@ DROP = 1.0  # points
 CHURNS = (2.0, 5.0, 10.0)  # percent of the units that flip between the two runs
 TIMES = 100  # simulations of each
 MAP_TIMES = 4  # of mAP, which takes long
-MAP_DROP = 0.0006  # taken from the scores of those that have an attribute: 0.3 points of mAP, which it finds already
+MAP_DROP = 0.0006  # of the scores of positive boxes: 0.3 points of mAP, which is found already
 
 Simulated = Callable[[Generator, float], Pair]
 
@@ -25,21 +26,22 @@ Simulated = Callable[[Generator, float], Pair]
 def power(
     benchmark: Benchmark, simulated: Simulated, churn: float, *, times: int
 ) -> tuple[float, float]:
-    """Return the share of simulations in which the drop is called drift, and the mean of the drops."""
-    draws = np.random.Generator(np.random.PCG64(1))
-    others = [Cell("simulated", "", "", str(number), p=1.0) for number in range(CELLS - 1)]
-    found = []
+    """Return the share of simulations whose drop is called drift, and the mean drop."""
+    generator = np.random.Generator(np.random.PCG64(1))
+    verdicts, differences = [], []
     for _ in range(times):
-        cell = simulation.tested(benchmark, simulated(draws, churn), draws=enough_draws(CELLS))
-        found.append(judge([cell, *others])[0])
-    return float(np.mean([cell.verdict == DRIFTED for cell in found])), float(
-        np.mean([cell.difference for cell in found])
-    )
+        test = simulation.compare(simulated(generator, churn), draws=enough_draws(CELLS))
+        adjusted = adjusted_ps([test, *[test._replace(p=1.0)] * (CELLS - 1)])
+        verdicts.append(judge(benchmark.metric, test, adjusted[test.p]))
+        differences.append(test.difference)
+    share = float(np.mean([verdict == Verdict.DRIFTED for verdict in verdicts]))
+    return share, float(np.mean(differences))
 
 
 def rows() -> Iterator[str]:
     """Yield the lines of a Markdown table."""
-    yield f"| metric | units | drawn and swapped by | {' | '.join(f'churn {churn:g} %' for churn in CHURNS)} |"
+    churns = " | ".join(f"churn {churn:g} %" for churn in CHURNS)
+    yield f"| metric | units | drawn and swapped by | {churns} |"
     yield "|---|---|---|" + "---|" * len(CHURNS)
     for benchmark in simulation.SHARES:
 
@@ -62,8 +64,8 @@ def rows() -> Iterator[str]:
         times=MAP_TIMES,
     )
     yield (
-        f"| ovad box map | 14,300 | 2,000 images | {share:.0%} of {MAP_TIMES} at {drop:+.2f} points, every score moved |"
-        + " |" * (len(CHURNS) - 1)
+        f"| ovad box map | 14,300 | 2,000 images | {share:.0%} of {MAP_TIMES} "
+        f"at {drop:+.2f} points, every score moved |" + " |" * (len(CHURNS) - 1)
     )
 
 
@@ -73,7 +75,8 @@ def _row(benchmark: Benchmark, simulated: Simulated) -> str:
         f"{benchmark.clusters:,} clusters" if benchmark.clusters < benchmark.units else "themselves"
     )
     name = f"{benchmark.task} {benchmark.split} {benchmark.metric}"
-    return f"| {name} | {benchmark.units:,} | {by} | {' | '.join(f'{share:.0%}' for share in shares)} |"
+    cells = " | ".join(f"{share:.0%}" for share in shares)
+    return f"| {name} | {benchmark.units:,} | {by} | {cells} |"
 
 
 if __name__ == "__main__":

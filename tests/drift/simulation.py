@@ -1,28 +1,28 @@
-"""Runs that never were: outcomes of the sizes of the real benchmarks, before and after a change of which the truth is known.
+"""Simulated pairs of runs, of the sizes of the real benchmarks, whose true change is known.
 
-A share of the units (`churn`) flips, in some images more than in others; where nothing is wrong, it does not matter which run came first.
+A share of the units (`churn`, in percent) flips, more in some images than in others; without a drop
+it does not matter which run came first.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.drift.check import Cell
+from harness.drift.verdicts import Verdict, adjusted_ps, judge
 from harness.metrics.attribute_ranks import MeanAveragePrecision
 from harness.metrics.caption_sums import Bleu
 from harness.statistics.interval import Interval
 from harness.statistics.means import Mean
-from harness.statistics.paired import p_of_no_change
+from harness.statistics.paired import Comparison, flips, p_of_no_change
 from harness.statistics.sums import Statistic
 
 Generator = np.random.Generator
 
 
 class Benchmark(NamedTuple):
-    """A metric of a benchmark: what it is called, how many units in how many clusters, and about what X-VLM reaches on it."""
+    """A metric of a benchmark, its units and clusters, and about what X-VLM reaches on it."""
 
     task: str
     split: str
@@ -49,8 +49,8 @@ SHARES = (
 CIDER = Benchmark("coco-caption", "test", "cider", 5_000, 5_000, 140.8)
 BLEU = Benchmark("coco-caption", "test", "bleu4", 5_000, 5_000, 41.3)
 OVAD = Benchmark("ovad", "box", "map", 14_300, 2_000, 28.0)
-WORDINGS = 5  # captions are worded differently so much oftener than answers turn right or wrong
-EVENNESS = 2.0  # of the Beta distribution of churn over clusters: small numbers put the flips into few of them
+WORDINGS = 5  # captions change this much more often than answers turn right or wrong
+EVENNESS = 2.0  # of churn over clusters (Beta distribution): a small one puts it into few clusters
 
 
 class Pair(NamedTuple):
@@ -60,35 +60,38 @@ class Pair(NamedTuple):
     after: Statistic
 
 
-def tested(benchmark: Benchmark, pair: Pair, *, draws: int) -> Cell:
-    """Return a cell with the test that decides about it. Its interval, the slow part, is left out: it could only make alarms rarer."""
+def compare(pair: Pair, *, draws: int) -> Comparison:
+    """Test a pair, with an interval of no width: computing it is slow, and only hides alarms."""
     before, after = (side.resampled() for side in pair)
     difference = float(
         after.of(np.ones((1, after.clusters)))[0] - before.of(np.ones((1, before.clusters)))[0]
     )
-    cell = Cell(
-        "simulated", benchmark.task, benchmark.split, benchmark.metric, difference=difference
-    )
-    return replace(
-        cell, interval=Interval(difference, difference), p=p_of_no_change(*pair, draws=draws)
-    )
+    p = p_of_no_change(*pair, draws=draws)
+    return Comparison(difference, Interval(difference, difference), p, flips(*pair))
+
+
+def judge_all(benchmarks: Sequence[Benchmark], comparisons: Sequence[Comparison]) -> list[Verdict]:
+    """Judge all metrics of a check together."""
+    adjusted = adjusted_ps(comparisons)
+    return [
+        judge(benchmark.metric, comparison, adjusted[comparison.p])
+        for benchmark, comparison in zip(benchmarks, comparisons, strict=True)
+    ]
 
 
 def shares(benchmark: Benchmark, draws: Generator, *, drop: float, churn: float) -> Pair:
-    """Return a share of right units that drops by `drop` points, while `churn` percent of the units flip."""
+    """Return a share of right units that drops by `drop` points; `churn` percent of units flip."""
     cluster = np.arange(benchmark.units) * benchmark.clusters // benchmark.units
     hard = draws.beta(*_beta(benchmark.level / 100), size=benchmark.clusters)[cluster]
     right = draws.random(benchmark.units) < hard
     restless = (draws.beta(EVENNESS, EVENNESS, size=benchmark.clusters) * 2)[cluster]
     restless = (draws.beta(EVENNESS, EVENNESS, size=benchmark.clusters) * 2)[cluster]
 
-    def seen(drop: float) -> NDArray[np.float64]:
-        """Return what one run gets: half of the churn is between it and the truth."""
+    def outcomes(drop: float) -> NDArray[np.float64]:
+        """Return the units' scores in one run, which differs from `right` by half of the churn."""
         share = np.clip(right.mean(), 0.01, 0.99)
-        rates = (
-            (churn / 2 + drop) / 200 / share,
-            (churn / 2 - drop) / 200 / (1 - share),
-        )  # right to wrong, wrong to right
+        # Right to wrong, wrong to right.
+        rates = ((churn / 2 + drop) / 200 / share, (churn / 2 - drop) / 200 / (1 - share))
         return np.where(
             right ^ (draws.random(benchmark.units) < np.where(right, *rates) * restless), 100.0, 0.0
         )
@@ -96,13 +99,13 @@ def shares(benchmark: Benchmark, draws: Generator, *, drop: float, churn: float)
     return Pair(
         *(
             Mean(values, cluster.astype(np.int32), benchmark.clusters)
-            for values in (seen(0.0), seen(drop))
+            for values in (outcomes(0.0), outcomes(drop))
         )
     )
 
 
 def ciders(draws: Generator, *, drop: float, churn: float, images: int = CIDER.units) -> Pair:
-    """Return CIDEr of images, of which `churn` percent have another caption, on average worse by as much as the mean is to drop."""
+    """Return CIDEr that drops by `drop` points: `churn` percent of images have another caption."""
     image = draws.gamma(2.0, CIDER.level / 2, size=images)
     before, other = (image + draws.normal(0.0, 30.0, size=images) for _ in range(2))
     changed = draws.random(images) < churn / 100
@@ -114,7 +117,7 @@ def ciders(draws: Generator, *, drop: float, churn: float, images: int = CIDER.u
 
 
 def bleus(draws: Generator, *, drop: float, churn: float, images: int = BLEU.units) -> Pair:
-    """Return BLEU-4 of images, of which `churn` percent have another caption, with fewer matches as the drop asks for."""
+    """Return BLEU-4 that drops by about `drop` points: `churn` percent have another caption."""
     guesses = np.stack([np.full(images, 10 - n) for n in range(4)], axis=1)
     rates = np.array([0.78, 0.52, 0.33, 0.21])  # BLEU-4 of about 41
 
@@ -136,7 +139,7 @@ def attributes(
     images: int = OVAD.clusters,
     kinds: int = 117,
 ) -> Pair:
-    """Return mAP of boxes whose scores are shaken a little; `drop` takes so much away from the scores of those that have an attribute."""
+    """Return mAP of boxes with noisy scores; `drop` is subtracted from those of positive boxes."""
     image = np.sort(draws.integers(0, images, size=boxes)).astype(np.int32)
     image[:images] = np.arange(images)
     share = draws.beta(0.6, 6.0, size=kinds)
@@ -157,7 +160,7 @@ def attributes(
 def all_metrics(
     draws: Generator, *, churn: float, drop: float = 0.0, scale: int = 1
 ) -> Iterator[tuple[Benchmark, Pair]]:
-    """Yield every metric but mAP, of benchmarks `scale` times smaller."""
+    """Yield every metric but mAP, of benchmarks that are `scale` times smaller."""
     for benchmark in SHARES:
         smaller = benchmark._replace(
             units=benchmark.units // scale, clusters=benchmark.clusters // scale
@@ -169,5 +172,5 @@ def all_metrics(
 
 
 def _beta(mean: float) -> tuple[float, float]:
-    """Return the parameters of outcomes that go together within a cluster as those of RefCOCO+ do (a correlation of 0.2)."""
+    """Return parameters with a correlation of 0.2 within clusters, as outcomes of RefCOCO+ have."""
     return 4 * mean, 4 * (1 - mean)

@@ -1,4 +1,4 @@
-"""`xvlm-eval check`: what is called drift, what is not, and what is refused."""
+"""`xvlm-eval check`: drift, no drift, and refused comparisons."""
 
 import json
 import shutil
@@ -8,13 +8,15 @@ import pytest
 
 from harness.cli.main import main
 from harness.drift.check import check
+from harness.metrics.nlvr2 import group_of
 from harness.models.xvlm.runtime import Runtime
 from harness.registry import find_task
 from harness.running import launch
 from harness.shapes.benchmark import embedded_data
-from tests.contract.test_imports import loaded_by
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+from tests.support.loaded import loaded_by
 
+# As the baseline was run.
 RUN_TEST_B = [
     "run",
     "--task",
@@ -24,14 +26,13 @@ RUN_TEST_B = [
     "--batch-size",
     "32",
     "--out",
-]  # as the baseline was run
-ELSEWHERE = {
-    "torch": "9.9.9"
-}  # other packages: the same predictions are no longer due, and metrics are tested
+]
+# With another package the same predictions are no longer due, and metrics are tested.
+ELSEWHERE = {"torch": "9.9.9"}
 
 
-def verdicts(found):
-    return {f"{cell.task} {cell.split} {cell.metric}": cell.verdict for cell in found.cells}
+def verdicts(outcome):
+    return {f"{cell.task} {cell.split} {cell.metric}": cell.verdict for cell in outcome.cells}
 
 
 def checked(capsys, *arguments):
@@ -44,10 +45,10 @@ def checked(capsys, *arguments):
 def test_a_run_again_is_identical_in_every_cell(baseline, tmp_path, capsys):
     assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test", "vqav2.test-dev")
-    code, found = checked(capsys, tmp_path, "--baseline", baseline, "--require-all")
-    assert code == 0 and not found["failed"]
-    assert {cell["verdict"] for cell in found["cells"]} == {"identical"}
-    assert [cell["metric"] for cell in found["cells"]] == [
+    code, outcome = checked(capsys, tmp_path, "--baseline", baseline, "--require-all")
+    assert code == 0 and not outcome["failed"]
+    assert {cell["verdict"] for cell in outcome["cells"]} == {"identical"}
+    assert [cell["metric"] for cell in outcome["cells"]] == [
         "accuracy",
         "consistency",
         "accuracy",
@@ -74,45 +75,52 @@ def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(
     assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
     assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
-    shown = capsys.readouterr().out
-    assert "696 of 696 predictions changed; inputs did not change" in shown
-    assert "although nothing did that they depend on" in shown
-    assert shown.rstrip().endswith(
+    output = capsys.readouterr().out
+    assert "696 of 696 predictions changed; inputs did not change" in output
+    assert "although nothing they depend on did" in output
+    assert output.rstrip().endswith(
         "FAILED: of 1 cells, 1 drifted (xvlm-shapes refcoco+ testB accuracy)"
     )
 
 
-def test_another_filter_is_told_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
+def test_another_filter_is_reported_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Runtime, "prepare", Runtime.prepare_bilinear)
     assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
     assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1
     assert "inputs changed: images, as prepared for the model" in capsys.readouterr().out
     assert main(["diff", str(baseline), str(tmp_path)]) == 0
-    shown = capsys.readouterr().out
-    assert "inputs changed: images, as prepared for the model" in shown and "inputs.images" in shown
+    output = capsys.readouterr().out
+    assert (
+        "inputs changed: images, as prepared for the model" in output and "inputs.images" in output
+    )
 
 
 def test_a_single_changed_prediction_is_drift_where_the_same_ones_are_due(
     baseline, tmp_path, capsys
 ):
     results = copied(baseline, tmp_path, "nlvr2.dev")
-    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    predict_otherwise(
+        results, "nlvr2.dev", lambda predictions: {"dev-0-0-0": not predictions["dev-0-0-0"]}
+    )
     capsys.readouterr()
     assert main(["check", str(results), "--baseline", str(baseline)]) == 1
-    shown = capsys.readouterr().out
-    assert "nlvr2.dev.json: 1 of 160 predictions changed" in shown
+    output = capsys.readouterr().out
+    assert "nlvr2.dev.json: 1 of 160 predictions changed" in output
     assert (
-        "  dev-0-0-0: " in shown
-        and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)" in shown
+        "  dev-0-0-0: " in output
+        and "2 drifted (xvlm-shapes nlvr2 dev accuracy; xvlm-shapes nlvr2 dev consistency)"
+        in output
     )
 
 
 def boxes(results, change):
-    """Copy RefCOCO+ testB and change the box of its first expression, which comes with its sample."""
+    """Change the first box of RefCOCO+ testB by `change(box, sample)`."""
     (sample, *_) = find_task("refcoco+").load(embedded_data(), "testB")
     predict_otherwise(
-        results, "refcoco+.testB", lambda said: {sample.id: change(said[sample.id], sample)}
+        results,
+        "refcoco+.testB",
+        lambda predictions: {sample.id: change(predictions[sample.id], sample)},
     )
     return results
 
@@ -125,17 +133,17 @@ def test_last_digits_are_no_change_and_anything_beyond_is(baseline, tmp_path, by
     results = boxes(
         copied(baseline, tmp_path, "refcoco+.testB"), lambda box, _: [box[0] + by, *box[1:]]
     )
-    found = check(results, baseline)
-    assert verdicts(found) == {"refcoco+ testB accuracy": verdict}
-    (pair,) = found.compared
-    assert (len(pair.moved.changed), len(pair.moved.last_digits)) == (
+    outcome = check(results, baseline)
+    assert verdicts(outcome) == {"refcoco+ testB accuracy": verdict}
+    (pair,) = outcome.compared
+    assert (len(pair.predictions.changed), len(pair.predictions.last_digits)) == (
         (1, 0) if verdict == "drifted" else (0, 1)
     )
 
 
 def test_last_digits_that_decide_about_a_box_are_drift_of_its_metric(baseline, tmp_path):
     def share(part):
-        """A box of which so large a part is all of the true one's left side."""
+        """A change to a box that covers the left `part` of the true one."""
 
         def change(_, sample):
             x, y, width, height = sample.box
@@ -147,18 +155,18 @@ def test_last_digits_that_decide_about_a_box_are_drift_of_its_metric(baseline, t
     before = boxes(copied(baseline, tmp_path / "b", "refcoco+.testB"), share(0.500004))
     after = boxes(copied(baseline, tmp_path / "a", "refcoco+.testB"), share(0.499996))
     (cell,) = check(after, before).cells
-    assert (cell.verdict, cell.worse, cell.better) == ("drifted", 1, 0)
+    assert (cell.verdict, cell.comparison.flips) == ("drifted", (1, 0))
     assert cell.reason == "the last digits of predictions moved, and with them this metric"
 
 
 def flipped(stem, wrong, right):
-    """A change that makes `wrong` right predictions wrong, and `right` wrong ones right."""
+    """A change that makes `wrong` correct predictions wrong, and `right` wrong ones correct."""
     truth = truths(*stem.split("."))
 
-    def change(said):
-        good = [id for id, verdict in said.items() if verdict == truth[id]]
-        bad = [id for id, verdict in said.items() if verdict != truth[id]]
-        return {id: not said[id] for id in (*good[:wrong], *bad[:right])}
+    def change(predictions):
+        good = [id for id, verdict in predictions.items() if verdict == truth[id]]
+        bad = [id for id, verdict in predictions.items() if verdict != truth[id]]
+        return {id: not predictions[id] for id in (*good[:wrong], *bad[:right])}
 
     return change
 
@@ -171,11 +179,11 @@ def test_one_percent_flipped_both_ways_alike_is_not_drift(baseline, tmp_path):
         software=ELSEWHERE,
     )
     predict_otherwise(results, "nlvr2.test", flipped("nlvr2.test", 2, 2))
-    found = check(results, baseline_elsewhere)
-    assert not found.failed
-    assert verdicts(found)["nlvr2 test accuracy"] == "same"
-    (accuracy,) = [cell for cell in found.cells if cell.metric == "accuracy"]
-    assert (accuracy.worse, accuracy.better, accuracy.difference) == (2, 2, 0.0)
+    outcome = check(results, baseline_elsewhere)
+    assert not outcome.failed
+    assert verdicts(outcome)["nlvr2 test accuracy"] == "same"
+    (accuracy,) = [cell for cell in outcome.cells if cell.metric == "accuracy"]
+    assert (accuracy.comparison.flips, accuracy.difference) == ((2, 2), 0.0)
 
 
 def test_a_drop_beyond_chance_is_drift_and_a_gain_is_improvement(baseline, tmp_path):
@@ -184,9 +192,39 @@ def test_a_drop_beyond_chance_is_drift_and_a_gain_is_improvement(baseline, tmp_p
     for name, counts, expected in (("worse", (40, 4), "drifted"), ("better", (4, 40), "improved")):
         results = copied(baseline, tmp_path / name, "nlvr2.test")
         predict_otherwise(results, "nlvr2.test", flipped("nlvr2.test", *counts))
-        found = check(results, elsewhere)
-        assert verdicts(found)["nlvr2 test accuracy"] == expected
-        assert found.failed == (expected == "drifted")
+        outcome = check(results, elsewhere)
+        assert verdicts(outcome)["nlvr2 test accuracy"] == expected
+        assert outcome.failed == (expected == "drifted")
+
+
+def test_a_drop_that_is_drift_alone_may_be_chance_among_more_metrics(baseline, tmp_path):
+    truth = truths("nlvr2", "test")
+    results = copied(baseline, tmp_path / "r", "nlvr2.test")
+
+    def break_seven_consistent_groups(predictions):
+        right = {id: predictions[id] == truth[id] for id in predictions}
+        groups = {}
+        for id in predictions:
+            groups.setdefault(group_of(id), []).append(id)
+        consistent = [ids[0] for ids in groups.values() if all(right[id] for id in ids)]
+        return {id: not predictions[id] for id in consistent[:7]}
+
+    predict_otherwise(results, "nlvr2.test", break_seven_consistent_groups)
+    edit_record(
+        elsewhere := copied(baseline, tmp_path / "b", "nlvr2.test"),
+        "nlvr2.test",
+        software=ELSEWHERE,
+    )
+    two = {cell.metric: cell for cell in check(results, elsewhere).cells}
+    assert {cell.verdict for cell in two.values()} == {"drifted"}
+    for folder in (results, elsewhere):
+        copied(baseline, folder, "nlvr2.dev", "refcoco+.testB")
+        for stem in ("nlvr2.dev", "refcoco+.testB"):
+            edit_record(folder, stem, software={"processor": str(folder)})
+    five = {f"{cell.split} {cell.metric}": cell for cell in check(results, elsewhere).cells}
+    assert len(five) == 5
+    assert five["test accuracy"].p == pytest.approx(5 / 2 * two["accuracy"].p)
+    assert five["test accuracy"].verdict == five["test consistency"].verdict == "same"
 
 
 def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed(
@@ -194,12 +232,12 @@ def test_the_same_predictions_with_another_score_are_drift_whatever_else_changed
 ):
     elsewhere = copied(baseline, tmp_path, "nlvr2.dev")
     edit_record(elsewhere, "nlvr2.dev", software=ELSEWHERE, metrics={"accuracy": 78.0})
-    found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
-    assert verdicts(found) == {
+    outcome = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
+    assert verdicts(outcome) == {
         "nlvr2 dev accuracy": "drifted",
         "nlvr2 dev consistency": "identical",
     }
-    assert found.cells[0].reason == "the same predictions score differently"
+    assert outcome.cells[0].reason == "the same predictions score differently"
 
 
 @pytest.mark.parametrize(
@@ -229,9 +267,9 @@ def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(
 ):
     elsewhere = copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test")
     edit_record(elsewhere, "nlvr2.dev", **changes)
-    found = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
-    assert found.failed
-    refused = [cell for cell in found.cells if cell.task == "nlvr2"]
+    outcome = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
+    assert outcome.failed
+    refused = [cell for cell in outcome.cells if cell.task == "nlvr2"]
     assert [cell.verdict for cell in refused] == ["not comparable"]
     assert reason in refused[0].reason
 
@@ -263,13 +301,15 @@ def test_a_result_of_another_checkpoint_is_compared_where_that_is_asked_for(base
                 )
             )
     assert {cell.verdict for cell in check(results, baseline).cells} == {"not comparable"}
-    found = check(results, baseline, checkpoint="XVLM_shapes")
-    assert not found.failed and {cell.verdict for cell in found.cells} == {"identical"}
+    outcome = check(results, baseline, checkpoint="XVLM_shapes")
+    assert not outcome.failed and {cell.verdict for cell in outcome.cells} == {"identical"}
 
 
-def test_contributions_that_are_not_those_of_the_record_are_refused(baseline, tmp_path):
+def test_sample_scores_of_another_record_are_refused(baseline, tmp_path):
     results = copied(baseline, tmp_path / "r", "nlvr2.dev")
-    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    predict_otherwise(
+        results, "nlvr2.dev", lambda predictions: {"dev-0-0-0": not predictions["dev-0-0-0"]}
+    )
     for name, content in (
         ("foreign", (baseline / CHECKPOINT / "nlvr2.test.contributions.npz").read_bytes()),
         ("missing", None),
@@ -284,8 +324,8 @@ def test_contributions_that_are_not_those_of_the_record_are_refused(baseline, tm
 def test_damaged_records_fail_the_check(baseline, tmp_path, capsys):
     results = copied(baseline, tmp_path, "nlvr2.dev")
     (results / CHECKPOINT / "nlvr2.test.json").write_text("{")
-    code, found = checked(capsys, results, "--baseline", baseline)
-    assert code == 1 and "nlvr2.test.json: is not JSON" in found["cells"][-1]["reason"]
+    code, outcome = checked(capsys, results, "--baseline", baseline)
+    assert code == 1 and "nlvr2.test.json: is not JSON" in outcome["cells"][-1]["reason"]
 
 
 def test_a_baseline_without_a_result_fails_only_where_all_are_required(baseline, tmp_path, capsys):
@@ -305,30 +345,34 @@ def test_nothing_to_compare_is_a_failure(baseline, tmp_path, capsys):
 
 def test_predictions_of_hidden_truths_are_compared_themselves(baseline, tmp_path):
     results = copied(baseline, tmp_path, "vqav2.test-dev")
-    predict_otherwise(results, "vqav2.test-dev", lambda said: {next(iter(said)): "a giraffe"})
+    predict_otherwise(
+        results, "vqav2.test-dev", lambda predictions: {next(iter(predictions)): "a giraffe"}
+    )
     assert verdicts(check(results, baseline)) == {"vqav2 test-dev predictions": "drifted"}
 
 
 def test_every_format_says_the_same(baseline, tmp_path, capsys, monkeypatch):
     results = copied(baseline, tmp_path, "nlvr2.dev", "nlvr2.test")
-    predict_otherwise(results, "nlvr2.dev", lambda said: {"dev-0-0-0": not said["dev-0-0-0"]})
+    predict_otherwise(
+        results, "nlvr2.dev", lambda predictions: {"dev-0-0-0": not predictions["dev-0-0-0"]}
+    )
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    failed, shown = {}, {}
+    failed, output = {}, {}
     for format in ("terminal", "md", "json", "junit"):
         capsys.readouterr()
         failed[format] = main(
             ["check", str(results), "--baseline", str(baseline), "--format", format]
         )
-        shown[format] = capsys.readouterr().out
+        output[format] = capsys.readouterr().out
     assert set(failed.values()) == {1}
-    assert shown["terminal"].count("| nlvr2") == 0 and shown["md"].count("| nlvr2") == 4
-    assert [cell["verdict"] for cell in json.loads(shown["json"])["cells"]] == [
+    assert output["terminal"].count("| nlvr2") == 0 and output["md"].count("| nlvr2") == 4
+    assert [cell["verdict"] for cell in json.loads(output["json"])["cells"]] == [
         "drifted",
         "drifted",
         "identical",
         "identical",
     ]
-    suite = ElementTree.fromstring(shown["junit"])
+    suite = ElementTree.fromstring(output["junit"])
     assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
     assert [case.get("name") for case in suite if case.find("failure") is not None] == [
         "accuracy",

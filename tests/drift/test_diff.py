@@ -6,7 +6,11 @@ import json
 import pytest
 
 from harness.cli.main import main
-from harness.drift.samples import changed_samples, shown
+from harness.drift.samples import (
+    changed_samples,
+    compare_predictions,
+    format_prediction,
+)
 from harness.errors import DataError
 from harness.records.stored import read_result
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
@@ -18,15 +22,21 @@ def record(results, stem=STEM):
     return results / CHECKPOINT / f"{stem}.json"
 
 
+def changes_between(*paths):
+    """The changed samples of two records."""
+    before, after = map(read_result, paths)
+    return changed_samples(before, after, compare_predictions(before, after))
+
+
 @pytest.fixture
 def moved(baseline, tmp_path):
-    """Boxes of testB that were changed: two are wider by a little, one lies off its object; and their ids."""
+    """testB with three changed boxes (a little wider, off its object, hardly wider); their ids."""
     results = copied(baseline, tmp_path / "moved", STEM)
     ids = []
 
-    def change(said):
-        ids.extend(list(said)[:3])
-        little, lost, hardly = (said[id] for id in ids)
+    def change(predictions):
+        ids.extend(list(predictions)[:3])
+        little, lost, hardly = (predictions[id] for id in ids)
         boxes = (
             [*little[:2], little[2] + 0.002, little[3]],
             [lost[0] + 0.4, *lost[1:]],
@@ -40,11 +50,10 @@ def moved(baseline, tmp_path):
 
 def test_right_to_wrong_comes_first_then_the_rest_by_size(baseline, moved):
     results, (little, lost, hardly) = moved
-    changes = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    changes = changes_between(record(baseline), record(results))
     assert changes[0].id == lost and {change.id for change in changes[1:]} == {little, hardly}
-    gains = [
-        change.after - change.before for change in changes[1:]
-    ]  # which way the object lies is the model's affair
+    # Whether a wider box gains or loses depends on the object, so both orders are possible.
+    gains = [change.after - change.before for change in changes[1:]]
     assert gains == sorted(gains, key=lambda gain: (gain > 0, -abs(gain)))
     assert [change.measure for change in changes] == ["accuracy", "iou", "iou"]
     assert (changes[0].before, changes[0].after) == (100.0, 0.0)
@@ -55,15 +64,13 @@ def test_losses_come_before_gains(baseline, tmp_path):
     truth = truths("nlvr2", "dev")
     results = copied(baseline, tmp_path, "nlvr2.dev")
 
-    def change(said):
-        right = [id for id, verdict in said.items() if verdict == truth[id]][:2]
-        wrong = [id for id, verdict in said.items() if verdict != truth[id]][:2]
-        return {id: not said[id] for id in (*wrong, *right)}
+    def change(predictions):
+        right = [id for id, verdict in predictions.items() if verdict == truth[id]][:2]
+        wrong = [id for id, verdict in predictions.items() if verdict != truth[id]][:2]
+        return {id: not predictions[id] for id in (*wrong, *right)}
 
     predict_otherwise(results, "nlvr2.dev", change)
-    changes = changed_samples(
-        read_result(record(baseline, "nlvr2.dev")), read_result(record(results, "nlvr2.dev"))
-    )
+    changes = changes_between(record(baseline, "nlvr2.dev"), record(results, "nlvr2.dev"))
     assert [(change.before, change.after) for change in changes] == [(100.0, 0.0)] * 2 + [
         (0.0, 100.0)
     ] * 2
@@ -80,24 +87,26 @@ def test_the_environment_comes_before_the_samples_and_names_what_changed(baselin
     capsys.readouterr()
     assert main(["diff", str(record(baseline)), str(record(results))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    places = [
+    positions = [
         next(number for number, line in enumerate(lines) if line.startswith(word))
         for word in ("torch", "pillow", "device", "dtype")
     ]
-    assert places == sorted(places)
-    assert places[-1] < next(
+    assert positions == sorted(positions)
+    assert positions[-1] < next(
         number for number, line in enumerate(lines) if line.startswith("Samples that changed: 3")
     )
 
 
 def test_old_and_new_answers_stand_beside_one_another(baseline, tmp_path, capsys):
     results = copied(baseline, tmp_path, "vqav2.test-dev")
-    predict_otherwise(results, "vqav2.test-dev", lambda said: {next(iter(said)): "a giraffe"})
+    predict_otherwise(
+        results, "vqav2.test-dev", lambda predictions: {next(iter(predictions)): "a giraffe"}
+    )
     (id, was), *_ = read_result(record(baseline, "vqav2.test-dev")).predictions.items()
     capsys.readouterr()
     pair = [str(record(folder, "vqav2.test-dev")) for folder in (baseline, results)]
     assert main(["diff", *pair, "--format", "json"]) == 0
-    ((change,),) = [found["changes"] for found in json.loads(capsys.readouterr().out)["diffs"]]
+    ((change,),) = [diff["changes"] for diff in json.loads(capsys.readouterr().out)["diffs"]]
     assert (change["id"], change["predicted_before"], change["predicted_after"]) == (
         id,
         was,
@@ -105,13 +114,14 @@ def test_old_and_new_answers_stand_beside_one_another(baseline, tmp_path, capsys
     )
 
 
-def test_only_so_many_samples_are_shown_as_asked_for(baseline, moved, capsys):
+def test_no_more_samples_are_shown_than_the_limit(baseline, moved, capsys):
     results, (_, lost, _) = moved
     capsys.readouterr()
     assert main(["diff", str(baseline), str(results), "--limit", "1", "--format", "md"]) == 0
-    shown = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "Samples that changed: 1 of 3, the most important first" in shown and f"| {lost} " in shown
+        "Samples that changed: 1 of 3, the most important first" in output
+        and f"| {lost} " in output
     )
 
 
@@ -132,10 +142,10 @@ def test_predictions_may_be_compressed_and_must_be_those_of_the_record(baseline,
         read_result(record(results)).predictions  # noqa: B018
 
 
-def test_without_stored_predictions_changes_are_still_told(baseline, moved):
+def test_without_stored_predictions_changes_are_still_listed(baseline, moved):
     results, (_, lost, _) = moved
     (results / CHECKPOINT / f"{STEM}.predictions.jsonl").unlink()
-    first, *_ = changed_samples(read_result(record(baseline)), read_result(record(results)))
+    first, *_ = changes_between(record(baseline), record(results))
     assert (first.id, first.before, first.after, first.predicted_after) == (lost, 100.0, 0.0, None)
 
 
@@ -159,4 +169,4 @@ def test_what_has_no_samples_in_common_is_refused(baseline, tmp_path, capsys):
     ],
 )
 def test_predictions_are_shown_for_people(prediction, other, text):
-    assert shown(prediction, other) == text
+    assert format_prediction(prediction, other) == text

@@ -1,4 +1,4 @@
-"""Files that are not as they should be: a clear error with the right exit code, no stack trace, and nothing predicted is lost."""
+"""Faulty files: a clear error, the right exit code, no stack trace, and no prediction lost."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.models_on_disk import grounding_state, write_checkpoint, writ
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    """A data folder, a checkpoint and an output folder, all sound; tests break one thing each."""
+    """A valid data folder, checkpoint and output folder, of which each test breaks one thing."""
     monkeypatch.chdir(tmp_path)
     refcoco_files.write(tmp_path / "data")
     write_checkpoint(tmp_path / "weights" / "tiny.th")
@@ -83,27 +83,27 @@ BROKEN = {
     "a missing image": (IMAGE.unlink, ["one.jpg", "no such image", "sample 100"]),
     "a folder instead of an image": (lambda: (IMAGE.unlink(), IMAGE.mkdir()), ["one.jpg", "sample 100"]),
     "zero bytes of JSON": (lambda: INSTANCES.write_bytes(b""), ["instances.json", "is empty"]),
-    "half a JSON file": (lambda: INSTANCES.write_bytes(INSTANCES.read_bytes()[:100]), ["instances.json", "not JSON", "line 1"]),
+    "half a JSON file": (lambda: INSTANCES.write_bytes(INSTANCES.read_bytes()[:100]), ["instances.json", "not JSON", "(column 99)"]),
     "binary instead of JSON": (lambda: INSTANCES.write_bytes(b"\xff\xfe\x00"), ["instances.json", "not UTF-8"]),
     "JSON nested without end": (lambda: INSTANCES.write_text("[" * 200000), ["instances.json", "is not JSON that can be read"]),
     "JSON of another shape": (lambda: INSTANCES.write_text("[1, 2]"), ["instances.json", "should be an object"]),
-    "a list where there should be objects": (lambda: INSTANCES.write_text('{"images": [3]}'), ["instances.json", "'images', item 0", "3"]),
-    "no boxes": (lambda: change([INSTANCES], annotations=[]), ["instances.json", "'annotations'", "empty list"]),
-    "a box of three numbers": (lambda: change([INSTANCES, "annotations", 0], bbox=[1, 2, 3]), ["item 0", "'bbox'", "4 numbers"]),
-    "a box of words": (lambda: change([INSTANCES, "annotations", 0], bbox=["a", 2, 3, 4]), ["item 0", "'bbox'"]),
-    "a box that is no number": (lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, float("nan"), 4]), ["item 1", "'bbox'"]),
+    "a list where there should be objects": (lambda: INSTANCES.write_text('{"images": [3]}'), ["instances.json", "images[0] should be an object, but is 3"]),
+    "no boxes": (lambda: change([INSTANCES], annotations=[]), ["instances.json", "annotations is an empty list"]),
+    "a box of three numbers": (lambda: change([INSTANCES, "annotations", 0], bbox=[1, 2, 3]), ["annotations[0].bbox should have 4 items, but is [1, 2, 3]"]),
+    "a box of words": (lambda: change([INSTANCES, "annotations", 0], bbox=["a", 2, 3, 4]), ["annotations[0].bbox[0] should be a number, but is 'a'"]),
+    "a box that is no number": (lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, float("nan"), 4]), ["annotations[1].bbox[2] should be a finite number, but is NaN"]),
     "a box without a size": (lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, 0, 4]), ["annotation 11", "empty box"]),
     "a box outside its image": (lambda: change([INSTANCES, "annotations", 1], bbox=[100, 2, 5, 4]), ["annotation 11", "outside", "100 x 80"]),
-    "a width in words": (lambda: change([INSTANCES, "images", 0], width="100"), ["item 0", "'width'", "whole number"]),
+    "a width in words": (lambda: change([INSTANCES, "images", 0], width="100"), ["images[0].width should be a whole number, but is '100'"]),
     "a name that leaves the folder": (lambda: change([INSTANCES, "images", 0], file_name="../../../etc/passwd"), ["etc/passwd", "outside of"]),
     "an absolute name": (lambda: change([INSTANCES, "images", 0], file_name="/etc/passwd"), ["etc/passwd", "outside of"]),
     "a reference without annotation": (lambda: change([REFS, 1], ann_id=77), ["ref_id 1", "annotation 77"]),
     "a reference to another image": (lambda: change([REFS, 1], image_id=2), ["ref_id 1", "image 2", "image 1"]),
     "an image that is not listed": (lambda: change([INSTANCES, "images", 0], id=5), ["annotation 10", "image 1"]),
-    "a reference without sentences": (lambda: change([REFS, 0], sentences=...), ["item 0", "'sentences'"]),
-    "a sentence id in words": (lambda: change([REFS, 0, "sentences", 0], sent_id="100"), ["item 0", "'sent_id'"]),
-    "an annotation twice": (lambda: change([INSTANCES, "annotations", 1], id=10), ["item 1", "the id 10 was there before"]),
-    "an image twice": (lambda: change([INSTANCES, "images", 1], id=1), ["item 1", "the id 1 was there before"]),
+    "a reference without sentences": (lambda: change([REFS, 0], sentences=...), ["refs(unc).p, item 0: has no 'sentences'"]),
+    "a sentence id in words": (lambda: change([REFS, 0, "sentences", 0], sent_id="100"), ["item 0: sentences[0].sent_id should be a whole number, but is '100'"]),
+    "an annotation twice": (lambda: change([INSTANCES, "annotations", 1], id=10), ["annotations[1]: the id 10 occurs twice"]),
+    "an image twice": (lambda: change([INSTANCES, "images", 1], id=1), ["images[1]: the id 1 occurs twice"]),
     "a pipe instead of an image": (lambda: (IMAGE.unlink(), os.mkfifo(IMAGE)), ["one.jpg", "is not a file", "sample 100"]),
     "a pipe instead of references": (lambda: (REFS.unlink(), os.mkfifo(REFS)), ["refs(unc).p", "is not a file"]),
     "a folder instead of boxes": (lambda: (INSTANCES.unlink(), INSTANCES.mkdir()), ["instances.json", "is not a file"]),
@@ -182,7 +182,7 @@ def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
 
 @pytest.fixture
 def released(world, monkeypatch):
-    """A checkpoint as a released file that checkpoints.yaml knows, in its place below the data folder."""
+    """A released checkpoint of checkpoints.yaml, at its path below the data folder."""
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
     (world / "data" / "bert-base-uncased").mkdir()
     write_vocabulary(world / "data" / "bert-base-uncased")
@@ -312,10 +312,7 @@ def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
         (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
         (["run", "--task", "refcoco+", "--device", "abacus"], "no such device"),
         (["run", "--task", "refcoco+", "--dtype", "tf32", "--device", "cpu"], "only CUDA"),
-        (
-            ["run", "--task", "refcoco+", "--checkpoint", "x-vlm-base-4m"],
-            "has no checkpoint for refcoco+",
-        ),
+        (["run", "--task", "refcoco+", "--checkpoint", "x-vlm"], "x-vlm-base-16m"),
     ],
 )
 def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(

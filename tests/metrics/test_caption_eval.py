@@ -1,11 +1,13 @@
 """Caption metrics, against pycocoevalcap's own driver."""
 
+import doctest
 import sys
 
 import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.metrics import captions as module
 from harness.metrics.captions import score, tokenized
 
 KIND = "caption_eval"
@@ -39,17 +41,17 @@ def made_again(statistic):
 @pytest.mark.parametrize("folder", ["", "edge/"], ids=["main", "edge"])
 def test_every_metric_is_the_official_one_overall_and_for_each_image(case, folder):
     ids, captions, references = read(case, folder)
-    found, expected = score(captions, references), case.json(f"{folder}expected.json")
+    scores, expected = score(captions, references), case.json(f"{folder}expected.json")
     for official, name in NAMES.items():
         if official not in expected["overall"]:
             continue
-        assert found.overall[name] == pytest.approx(
+        assert scores.overall[name] == pytest.approx(
             100 * expected["overall"][official], abs=1e-7
         ), official
-        assert made_again(found.statistics[name]) == pytest.approx(
+        assert made_again(scores.statistics[name]) == pytest.approx(
             100 * expected["overall"][official], abs=1e-7
         ), official
-        for id, value in zip(ids, found.statistics[name].each(), strict=True):
+        for id, value in zip(ids, scores.statistics[name].each(), strict=True):
             assert value == pytest.approx(
                 100 * expected["perImage"][str(id)][official], abs=1e-7
             ), (official, id)
@@ -62,14 +64,18 @@ def test_texts_are_tokenized_as_officially(case):
 
 def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
     texts = [text for _, text in case.json("linebreak_misalignment.json")["in"]]
-    found = tokenized(texts)
-    assert len(found) == len(texts) and found[-1] == "the end"
+    tokens = tokenized(texts)
+    assert len(tokens) == len(texts) and tokens[-1] == "the end"
+
+
+def test_the_examples_in_the_documentation_are_right():
+    assert doctest.testmod(module).failed == 0
 
 
 def test_what_was_not_computed_is_said(case):
     _, captions, references = read(case, "edge/")
-    found = score(captions[:2], references[:2])
-    assert ("spice" in found.overall) != ("spice" in found.not_run)
+    scores = score(captions[:2], references[:2])
+    assert ("spice" in scores.overall) != ("spice" in scores.not_run)
 
 
 def test_no_image_is_an_error():

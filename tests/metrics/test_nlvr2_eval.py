@@ -9,9 +9,8 @@ import pytest
 from harness.metrics.nlvr2 import accuracy, consistency, group_of
 
 KIND = "nlvr2_eval"
-REAL = (
-    Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
-)  # other people's data: not ours to commit
+# The benchmark's own data, which this project may not redistribute.
+REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
 
 
 def annotations(split):

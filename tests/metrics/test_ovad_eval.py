@@ -52,11 +52,11 @@ def named(values, prefix):
 
 def test_means_over_groups_are_the_official_ones(case):
     for scores, labels, attributes, expected in read(case):
-        found = map_of_groups(average_precisions(scores, labels), attributes)
-        assert found == pytest.approx(named(expected["map_percent"], "map"), abs=1e-7), expected[
+        means = map_of_groups(average_precisions(scores, labels), attributes)
+        assert means == pytest.approx(named(expected["map_percent"], "map"), abs=1e-7), expected[
             "case"
         ]
-        found = chance_of_groups(chances(labels), attributes)
-        assert found == pytest.approx(named(expected["chance_percent"], "chance"), abs=1e-7), (
+        means = chance_of_groups(chances(labels), attributes)
+        assert means == pytest.approx(named(expected["chance_percent"], "chance"), abs=1e-7), (
             expected["case"]
         )

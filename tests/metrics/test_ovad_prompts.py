@@ -1,4 +1,4 @@
-"""The sentences for OVAD's attributes and how their scores are joined, against the official script."""
+"""Sentences of OVAD's attributes and the joined scores, against the official script."""
 
 import hashlib
 import json
@@ -10,12 +10,11 @@ import pytest
 from harness.formats.prompts import sentences
 
 KIND = "ovad_prompts"
-REAL = (
-    Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"
-)  # other people's data: not ours to commit
+# The benchmark's own data, which this project may not redistribute.
+REAL = Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"
 
 
-def asked(attributes, setting):
+def sentences_of(attributes, setting):
     noun = "object" if setting["object_word"] else ""
     return {
         item["name"]: sentences(
@@ -28,14 +27,16 @@ def asked(attributes, setting):
 def test_sentences_are_the_official_ones(case):
     attributes = case.json("attributes.json")
     for setting in case.json("expected.json"):
-        assert asked(attributes, setting) == setting["sentences"], setting["prompt"]
+        assert sentences_of(attributes, setting) == setting["sentences"], setting["prompt"]
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the list of OVAD's 117 attributes is not here")
 def test_sentences_of_all_117_attributes_are_the_official_ones(case):
     attributes = json.loads(REAL.read_text())
     for setting in case.json("expected_full_117.json"):
-        everything = [sentence for said in asked(attributes, setting).values() for sentence in said]
+        everything = [
+            sentence for group in sentences_of(attributes, setting).values() for sentence in group
+        ]
         assert len(everything) == setting["n_sentences"]
         assert (
             hashlib.sha256("\n".join(everything).encode()).hexdigest()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.metrics.pairs import Pairs, places
+from harness.metrics.pairs import ScoredPairs, shortlist_ranks
 
 # Image 0 has texts 0 and 1, image 1 has text 2.
 ALL = [
@@ -18,61 +18,57 @@ ALL = [
 
 def pairs(rows):
     image, text, itc, itm = (np.array(column) for column in zip(*rows, strict=True))
-    return Pairs(image, text, itc.astype(np.float32), itm.astype(np.float32))
+    return ScoredPairs(image, text, itc.astype(np.float32), itm.astype(np.float32))
 
 
-def found(rows, *, shortlist, protocol="itm"):
-    i2t, t2i = places(pairs(rows), [2, 1], shortlist=shortlist, protocol=protocol)
+def ranks(rows, *, shortlist, protocol="itm"):
+    i2t, t2i = shortlist_ranks(pairs(rows), [2, 1], shortlist=shortlist, protocol=protocol)
     return i2t, t2i
 
 
 def test_the_matching_score_ranks_and_the_best_text_of_an_image_counts():
-    i2t, t2i = found(ALL, shortlist=3)
-    assert i2t.place.tolist() == [0, 1]  # text 1 leads with 3.0; text 2 comes after text 0
-    assert t2i.place.tolist() == [1, 0, 0]
+    i2t, t2i = ranks(ALL, shortlist=3)
+    assert i2t.rank.tolist() == [0, 1]  # text 1 leads with 3.0; text 2 comes after text 0
+    assert t2i.rank.tolist() == [1, 0, 0]
     assert not i2t.outside.any() and not t2i.outside.any()
 
 
 def test_only_the_most_similar_are_on_the_shortlist():
-    i2t, _ = found(ALL, shortlist=2)
-    assert i2t.place.tolist() == [
-        1,
-        0,
-    ]  # image 0 sees texts 0 and 2 only; image 1 sees texts 2 and 1
-    i2t, t2i = found(ALL, shortlist=1)
+    i2t, _ = ranks(ALL, shortlist=2)
+    # Image 0 ranks texts 0 and 2 only, image 1 texts 2 and 1.
+    assert i2t.rank.tolist() == [1, 0]
+    i2t, t2i = ranks(ALL, shortlist=1)
     assert i2t.outside.tolist() == [False, False]
     assert t2i.outside.tolist() == [False, True, True]
 
 
 def test_what_another_direction_added_changes_nothing():
-    shortlisted = [
-        row for row in ALL if row[:2] != (1, 0)
-    ]  # text 0 prefers image 0, image 1 prefers texts 2 and 1
+    # Text 0 prefers image 0, image 1 prefers texts 2 and 1.
+    shortlisted = [row for row in ALL if row[:2] != (1, 0)]
     assert (
-        found(ALL, shortlist=2)[0].place.tolist()
-        == found(shortlisted, shortlist=2)[0].place.tolist()
+        ranks(ALL, shortlist=2)[0].rank.tolist() == ranks(shortlisted, shortlist=2)[0].rank.tolist()
     )
 
 
 def test_the_other_protocols_of_the_family():
-    assert found(ALL, shortlist=3, protocol="itc")[0].place.tolist() == [0, 0]
-    assert found(ALL, shortlist=3, protocol="itm+itc")[0].place.tolist() == [0, 1]
+    assert ranks(ALL, shortlist=3, protocol="itc")[0].rank.tolist() == [0, 0]
+    assert ranks(ALL, shortlist=3, protocol="itm+itc")[0].rank.tolist() == [0, 1]
 
 
 def test_of_equal_scores_the_later_index_comes_first_as_in_a_matrix():
-    i2t, _ = found(
+    i2t, _ = ranks(
         [(0, 0, 0.5, 1.0), (0, 1, 0.5, 1.0), (0, 2, 0.5, 1.0), (1, 2, 0.5, 1.0)], shortlist=3
     )
-    assert i2t.place.tolist() == [1, 0]
+    assert i2t.rank.tolist() == [1, 0]
 
 
 def test_the_order_in_which_pairs_are_stored_does_not_matter():
     for way, (there, back) in enumerate(
-        zip(found(ALL, shortlist=2), found(ALL[::-1], shortlist=2), strict=True)
+        zip(ranks(ALL, shortlist=2), ranks(ALL[::-1], shortlist=2), strict=True)
     ):
-        assert there.place.tolist() == back.place.tolist(), way
+        assert there.rank.tolist() == back.rank.tolist(), way
 
 
 def test_a_score_that_is_no_number_is_an_error():
     with pytest.raises(ValueError, match="not a number"):
-        found([(0, 0, 0.5, float("nan")), *ALL[1:]], shortlist=3)
+        ranks([(0, 0, 0.5, float("nan")), *ALL[1:]], shortlist=3)

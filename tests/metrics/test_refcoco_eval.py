@@ -1,4 +1,4 @@
-"""RefCOCO+ accuracy from the original files and from X-VLM's flat lists, against the official evaluation."""
+"""RefCOCO+ accuracy from original files and X-VLM's flat lists, against the official code."""
 
 import pytest
 
@@ -12,7 +12,7 @@ SPLITS = RefCOCOPlus.splits
 
 @pytest.fixture(params=["originals", "flat"])
 def data(request, case, tmp_path):
-    """The golden folder as a data folder; without its flat lists for `originals`. Images are not opened by `load`."""
+    """The golden folder as a data folder, without flat lists for `originals` and without images."""
     (tmp_path / "refcoco+").symlink_to(case.path / "refcoco+")
     (tmp_path / "train2014").mkdir()
     if request.param == "flat":

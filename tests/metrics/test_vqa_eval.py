@@ -65,7 +65,7 @@ def test_the_scorer_that_albef_and_x_vlm_carry_along(case):
 
 def test_always_cleaning_scores_no_less_where_all_people_said_the_same(case):
     for entry, answer in read(case):
-        if len({said["answer"] for said in entry["answers"]}) == 1:
+        if len({human["answer"] for human in entry["answers"]}) == 1:
             assert always_clean(answer, entry["answers"]) >= official(answer, entry["answers"])
 
 

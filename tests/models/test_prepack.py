@@ -6,7 +6,7 @@ from torch import nn
 from harness.engine.matmul import PrepackedLinear, onednn_is_usable
 from harness.models.xvlm import runtime
 from tasks import TASKS
-from tests.engine.test_precision import alike, model_of, predicted
+from tests.support.predicting import alike, model_of, predicted
 
 
 @pytest.mark.skipif(not onednn_is_usable(), reason="nothing is prepacked without oneDNN")

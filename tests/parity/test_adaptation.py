@@ -6,7 +6,6 @@ import torch
 from harness.models.weights import read_tensors
 from harness.models.xvlm.key_names import without_bert, without_buffers
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import device_under_test
 from tests.support.adaptation import (
     at_window,
     interpolate_table,
@@ -14,6 +13,7 @@ from tests.support.adaptation import (
     names_for_nlvr,
     names_for_vqa,
 )
+from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
 
 KIND = "i_adapt"

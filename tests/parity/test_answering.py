@@ -8,7 +8,7 @@ from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion.answer_ranking import best_answers, rank_answers, start_decoder
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "e_vqa"
 

@@ -27,7 +27,7 @@ from harness.models.xvlm.heads import (
     fused,
 )
 from harness.models.xvlm.runtime import ENCODERS
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
 
 KIND = "l_base"

@@ -20,7 +20,7 @@ from harness.models.xvlm.networks import (
     retrieval_network,
 )
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import Case, device_under_test, golden_cases
+from tests.support.golden import Case, device_under_test, golden_cases
 from tests.support.official_architecture import architecture_from_config
 
 

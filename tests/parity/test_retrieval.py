@@ -12,7 +12,7 @@ from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "b_"
 NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked

@@ -17,7 +17,7 @@ from harness.models.fusion.language_model import LanguageModel
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Hints, architecture_of
 from harness.models.xvlm.key_names import without_buffers
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
 
 KIND = "h_text"

@@ -11,7 +11,7 @@ from harness.metrics.weak_grounding import box_scores, chosen_boxes
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.gradcam import attention_weights, gradcam_map
 from harness.models.xvlm.networks import retrieval_network
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "d_weak_grounding"
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from harness.errors import DataError, HarnessError, IdentityError
-from harness.records.predictions import difference, open_predictions
+from harness.records.predictions import describe_difference, open_predictions
 
 IDENTITY = {"task": "t", "settings": {"dtype": "float32"}}
 OTHER = {"task": "t", "settings": {"dtype": "float16"}}
@@ -163,5 +163,6 @@ def test_a_file_of_the_same_size_that_is_another_runs_is_left_alone_even_where_i
 
 def test_the_difference_of_two_runs_is_said_by_name():
     assert (
-        difference(IDENTITY, {**OTHER, "n": 3}) == "settings.dtype: float32 / float16, n: none / 3"
+        describe_difference(IDENTITY, {**OTHER, "n": 3})
+        == "settings.dtype: float32 / float16, n: none / 3"
     )

@@ -1,37 +1,14 @@
 """Result records: written whole, read strictly."""
 
 import json
+import math
 from dataclasses import asdict, replace
 
 import pytest
 
 from harness.errors import DataError
-from harness.records.record import ResultRecord, Subset, find_records, read_record, write_record
-from harness.statistics.interval import Interval
-
-RECORD = ResultRecord(
-    schema=3,
-    task="refcoco+",
-    task_version=1,
-    split="val",
-    n=10758,
-    subset=None,
-    protocol="iou>=0.5|per-expression|bbox|384px|bicubic|30-words",
-    metrics={"accuracy": 84.5},
-    intervals={"accuracy": Interval(83.5, 85.5)},
-    breakdown={"size": {"small": 80.5}},
-    not_run={"spice": "no models"},
-    checkpoint={
-        "name": "x-vlm-base-16m",
-        "registered": True,
-        "file": "checkpoint_best.pth",
-        "sha256": "ab",
-    },
-    data={"name": "files", "sha256": "cd", "files": {}},
-    settings={"dtype": "float32", "device": "cpu"},
-    predictions={"file": "refcoco+.val.predictions.jsonl", "sha256": "ef"},
-    software={"torch": "2.13.0"},
-)
+from harness.records.record import Subset, find_records, read_record, write_record
+from tests.support.records import RECORD
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
@@ -57,35 +34,54 @@ def without(key):
     return {name: value for name, value in asdict(RECORD).items() if name != key}
 
 
+def changed(**changes):
+    return json.dumps({**asdict(RECORD), **changes})
+
+
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "problem"),
     [
         ("", "is empty"),
-        ("{", "not JSON"),
-        ("[" * 100000, "not JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100000, "is not JSON"),
         ("[]", "is no result record"),
         ("{}", "is no result record"),
-        (json.dumps({"schema": 99}), "schema 99"),
+        (json.dumps({"schema": 99}), "is a record of schema 99, this version reads 3"),
+        (json.dumps({"schema": 3}), "has no 'task'"),
         (json.dumps(without("metrics")), "has no 'metrics'"),
         (json.dumps(without("subset")), "has no 'subset'"),
-        (json.dumps({**asdict(RECORD), "extra": 1}), "'extra', which does not belong there"),
-        (json.dumps({**asdict(RECORD), "n": "10758"}), "'n' should be a whole number"),
+        (json.dumps(without("contributions")), "has no 'contributions'"),
+        (changed(extra=1), "has the unknown key 'extra'"),
+        (changed(n="10758"), "n should be a whole number, but is '10758'"),
+        (changed(n=True), "n should be a whole number, but is true"),
+        (changed(n=2**63), "n should be a whole number of 64 bits, but is 9223372036854775808"),
+        (changed(metrics={"a": 1, "b": "84"}), "metrics.b should be a number, but is '84'"),
+        (changed(metrics={"a": math.nan}), "metrics.a should be a finite number, but is NaN"),
         (
-            json.dumps({**asdict(RECORD), "metrics": {"accuracy": "84"}}),
-            "'accuracy' should be a number",
+            changed(settings={"a": math.inf}),
+            "settings.a should be a finite number, but is Infinity",
         ),
         (
-            json.dumps({**asdict(RECORD), "metrics": {"accuracy": float("nan")}}),
-            "'accuracy' should be a number",
+            changed(metrics={"a": 0}).replace(": 0", ": 1e999"),
+            "metrics.a should be a finite number",
         ),
-        (json.dumps({**asdict(RECORD), "metrics": [1]}), "'metrics'"),
-        (json.dumps({**asdict(RECORD), "intervals": {"accuracy": [1]}}), "should be 2 numbers"),
-        (json.dumps({**asdict(RECORD), "checkpoint": {}}), "'checkpoint': has no 'name'"),
-        (json.dumps({**asdict(RECORD), "data": {"name": 3}}), "'data': 'name' should be a string"),
-        (json.dumps({**asdict(RECORD), "subset": {"limit": 1}}), "'subset': has no 'total'"),
+        (
+            changed(intervals={"a": [1, math.nan]}),
+            "intervals.a[1] should be a finite number, but is NaN",
+        ),
+        (changed(metrics={"a": 10**400}), "metrics.a should be a finite number"),
+        (changed(metrics=[1]), "metrics should be an object, but is [1]"),
+        (changed(intervals={"a": [1]}), "intervals.a should have 2 items, but is [1]"),
+        (changed(breakdown={"a": {"b": None}}), "breakdown.a.b should be a number, but is null"),
+        (changed(checkpoint={}), "checkpoint: has no 'name'"),
+        (changed(data={"name": 3}), "data: name should be a string, but is 3"),
+        (changed(subset={"limit": 1}), "subset: has no 'total'"),
+        (changed(subset={"limit": 1, "total": 2, "n": 3}), "subset: has the unknown key 'n'"),
+        (changed(subset=5), "subset should be an object or null, but is 5"),
     ],
 )
-def test_what_is_no_record_is_refused_with_the_reason(tmp_path, content, complaint):
+def test_anything_but_a_record_is_refused_with_the_file_and_the_key(tmp_path, content, problem):
     (tmp_path / "r.json").write_text(content)
-    with pytest.raises(DataError, match=complaint):
+    with pytest.raises(DataError) as caught:
         read_record(tmp_path / "r.json")
+    assert str(caught.value).startswith(f"{tmp_path / 'r.json'}: {problem}")

@@ -1,4 +1,6 @@
-"""What samples contributed, on disk: the same bytes for the same content, and nothing else is taken for it."""
+"""Per-sample scores on disk: equal content is equal bytes, and any other file is refused."""
+
+import json
 
 import numpy as np
 import pytest
@@ -26,13 +28,13 @@ CONTENT = SampleScores(
 )
 
 
-def test_contributions_come_back_as_they_were_written(tmp_path):
+def test_sample_scores_come_back_as_they_were_written(tmp_path):
     path = tmp_path / f"r{SUFFIX}"
     write_sample_scores(path, CONTENT)
-    found = read_sample_scores(path)
-    assert list(found.ids) == ["a", 2, "ü"] and found.digests.tolist() == [1, 2, 2**64 - 1]
-    assert found.statistics.keys() == {"accuracy", "mean"}
-    for name, statistic in found.statistics.items():
+    scores = read_sample_scores(path)
+    assert list(scores.ids) == ["a", 2, "ü"] and scores.digests.tolist() == [1, 2, 2**64 - 1]
+    assert scores.statistics.keys() == {"accuracy", "mean"}
+    for name, statistic in scores.statistics.items():
         assert type(statistic) is type(CONTENT.statistics[name])
         assert statistic.each().tolist() == CONTENT.statistics[name].each().tolist()
         assert (
@@ -41,7 +43,7 @@ def test_contributions_come_back_as_they_were_written(tmp_path):
         )
 
 
-def test_the_same_contributions_are_the_same_bytes(tmp_path):
+def test_the_same_sample_scores_are_the_same_bytes(tmp_path):
     for name in "ab":
         write_sample_scores(tmp_path / name, CONTENT)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -68,16 +70,14 @@ def test_nothing_that_could_run_code_is_read(tmp_path):
         read_sample_scores(path)
 
 
-def test_every_metric_of_a_run_has_an_interval_and_its_contributions(baseline):
-    import json
-
+def test_every_metric_of_a_run_has_an_interval_and_its_statistic(baseline):
     for path in (baseline / CHECKPOINT).glob("*[tB].json"):
         record = json.loads(path.read_text())
         if "metrics" in record:
-            found = read_sample_scores(path.with_name(path.stem + SUFFIX))
-            assert record["metrics"].keys() == record["intervals"].keys() == found.statistics.keys()
+            statistics = read_sample_scores(path.with_name(path.stem + SUFFIX)).statistics
+            assert record["metrics"].keys() == record["intervals"].keys() == statistics.keys()
             for name, value in record["metrics"].items():
-                clusters = found.statistics[name].resampled()
+                clusters = statistics[name].resampled()
                 assert clusters.of(np.ones((1, clusters.clusters)))[0] == pytest.approx(
                     value, abs=1e-9
                 )

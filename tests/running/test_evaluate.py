@@ -1,28 +1,30 @@
-"""The loop: which samples a subset holds, what tells runs apart, and that nothing partial is scored."""
+"""Subsets, the identity of a run, and that nothing partial is scored."""
 
 import json
 
 import pytest
 
-from harness.checkpoints import SHAPES, find_weights
+from harness.checkpoints import SHAPES, Weights, find_weights
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.records.predictions import open_predictions
 from harness.registry import load_model
-from harness.running.evaluate import Run, identify, make_record, subset
+from harness.running.evaluate import subset
+from harness.running.run import Run, Speed
+from harness.running.scoring import identify, make_record
 from harness.task import Sample
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
 from tests.support.models_on_disk import write_checkpoint
 
-CHECKPOINT = {"name": "c", "registered": False, "file": "c.th", "sha256": "ab"}
 BOX = [0.5, 0.5, 0.2, 0.2]
 
 
 @pytest.fixture
 def run(tmp_path):
     data = DataFolder(refcoco_files.write(tmp_path / "data"), "files")
-    return Run(RefCOCOPlus(), "val", data, CHECKPOINT, {"dtype": "float32", "device": "cpu"})
+    weights = Weights("c", "xvlm", tmp_path / "c.th", tmp_path / "vocab.txt")
+    return Run(RefCOCOPlus(), "val", data, weights, tmp_path / "runs", Speed(), sha256="ab")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,8 @@ def model():
 
 
 def test_a_subset_is_drawn_by_the_sha256_of_the_ids():
-    # sha256("6") = e7f6c0..., "1" = 6b86b2..., "2" = d4735e..., "3" = 4e0740..., "4" = 4b2277..., "5" = ef2d12...
+    # sha256("4") = 4b2277..., "3" = 4e0740..., "1" = 6b86b2..., "2" = d4735e..., "6" = e7f6c0...,
+    # "5" = ef2d12...
     samples = [Sample(number, ()) for number in (1, 2, 3, 4, 5, 6)]
     assert [sample.id for sample in subset(samples, 3)] == [1, 3, 4]
     assert [sample.id for sample in subset(samples[::-1], 3)] == [4, 3, 1]
@@ -41,9 +44,8 @@ def test_a_subset_is_drawn_by_the_sha256_of_the_ids():
 def test_a_run_is_told_by_task_data_weights_vocabulary_and_settings(run, model):
     samples = run.task.load(run.data, "val")
     identity = identify(run, model, samples, total=3)
-    assert identity["checkpoint"] == {
-        "sha256": "ab"
-    }  # names and places may change, the weights may not
+    # Names and places may change; the weights and what else makes up the model may not.
+    assert identity["checkpoint"] == {"sha256": "ab", **model.provenance}
     assert {key: identity[key] for key in ("task", "task_version", "split", "n", "subset")} == {
         "task": "refcoco+", "task_version": 1, "split": "val", "n": 3, "subset": None,
     }  # fmt: skip

@@ -49,7 +49,7 @@ def test_another_way_to_cut_texts_changes_the_texts_and_not_the_images(model, sa
     assert after["images"] == before["images"] and after["texts"] != before["texts"]
 
 
-def test_what_cannot_be_told_is_none(model, samples):
+def test_an_unknown_part_is_none(model, samples):
     class Silent:
         prepare = staticmethod(model.prepare)
 
@@ -58,34 +58,34 @@ def test_what_cannot_be_told_is_none(model, samples):
         type(sample)(**{**vars(sample), "images": (sample.images[0].with_name("gone.jpg"),)})
         for sample in samples[:8]
     ]
-    found = fingerprint_inputs(TASK, model, gone)
-    assert found["images"] is None and found["texts"] is not None
+    fingerprint = fingerprint_inputs(TASK, model, gone)
+    assert fingerprint["images"] is None and fingerprint["texts"] is not None
 
 
 @pytest.mark.parametrize(
-    "task", ["vqav2", "nlvr2", "coco-caption", "coco-retrieval", "flickr30k-retrieval", "ovad"]
+    "name", ["vqav2", "nlvr2", "coco-caption", "coco-retrieval", "flickr30k-retrieval", "ovad"]
 )
-def test_every_task_has_one(task):
-    found = find_task(task)
+def test_every_task_has_one(name):
+    task = find_task(name)
     model = load_model(
-        find_weights(SHAPES, task=task, data=None), needs=found.needs, device="cpu", dtype="float32"
+        find_weights(SHAPES, task=name, data=None), needs=task.needs, device="cpu", dtype="float32"
     )
-    fingerprint = fingerprint_inputs(found, model, found.load(embedded_data(), found.splits[0]))
+    fingerprint = fingerprint_inputs(task, model, task.load(embedded_data(), task.splits[0]))
     assert fingerprint["images"] is not None
-    assert (fingerprint["texts"] is None) == (
-        task == "coco-caption"
-    )  # nothing is asked of a captioner
+    assert (fingerprint["texts"] is None) == (name == "coco-caption")  # a captioner reads no text
 
 
-def test_a_record_tells_it_whatever_the_batch_size_and_however_often_the_run_was_resumed(tmp_path):
+def test_a_record_keeps_it_whatever_the_batch_size_and_however_often_the_run_was_resumed(tmp_path):
     run = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "24", "--out"]
-    found = []
+    records = []
     for name, size in (("a", "5"), ("b", "32")):
         assert main([*run, str(tmp_path / name), "--batch-size", size]) == 0
         path = tmp_path / name / "xvlm-shapes" / "refcoco+.testB.limit-24.predictions.jsonl"
         path.write_bytes(path.read_bytes()[:-200])
         assert main([*run, str(tmp_path / name), "--batch-size", size]) == 0
-        found.append(json.loads(path.with_name("refcoco+.testB.limit-24.json").read_text()))
-    assert found[0]["inputs"] == found[1]["inputs"] and len(found[0]["inputs"]["images"]) == 64
-    assert [record["software"]["batch_size"] for record in found] == [5, 32]
-    assert found[0]["software"]["processor"] == found[1]["software"]["processor"]
+        records.append(json.loads(path.with_name("refcoco+.testB.limit-24.json").read_text()))
+    assert (
+        records[0]["inputs"] == records[1]["inputs"] and len(records[0]["inputs"]["images"]) == 64
+    )
+    assert [record["software"]["batch_size"] for record in records] == [5, 32]
+    assert records[0]["software"]["processor"] == records[1]["software"]["processor"]

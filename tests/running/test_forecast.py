@@ -1,4 +1,4 @@
-"""`run --plan`: what runs will take, told without running them."""
+"""`run --plan`: what runs will take, without running them."""
 
 import json
 from types import SimpleNamespace
@@ -11,10 +11,10 @@ from harness.cli.main import main
 from harness.errors import DataError
 from harness.running.evaluate import subset
 from harness.running.forecast import _duration, _in_units, forecast
-from harness.running.predict import Speed
+from harness.running.run import Speed
 from harness.task import Sample, Task
 from harness.workload import Cost
-from tests.running.test_batch_size import Telling
+from tests.support.costs import WithCosts
 from tests.support.models_on_disk import random_state, sizes, write_checkpoint
 
 IMAGES, THERE = (
@@ -88,17 +88,17 @@ def test_a_plan_is_a_table_for_people_and_takes_the_flags_of_a_run(coco, tmp_pat
     assert " 4 " in row and "MFLOP" in row and "GB" in row
 
 
-def test_what_is_missing_is_said_as_a_run_says_it(coco, tmp_path, capsys):
+def test_what_is_missing_is_reported_as_by_a_run(coco, tmp_path, capsys):
     (tmp_path / "DATA/coco/dataset_coco.json").unlink()
-    told = []
+    outputs = []
     for flag in ([], ["--plan"]):
         assert main([*coco, *flag]) == 3
-        told.append(capsys.readouterr())
-    assert told[0] == told[1] and "coco/dataset_coco.json" in told[0].err
+        outputs.append(capsys.readouterr())
+    assert outputs[0] == outputs[1] and "coco/dataset_coco.json" in outputs[0].err
 
 
 class Mirror(Task):
-    """A task of another package, whose model says nothing of costs."""
+    """A task of another package, whose model has no cost model."""
 
     name, version, splits, primary, needs, protocol = "mirror", 1, ("all",), "m", object, "p"
     files = load = score = score_official = None
@@ -120,33 +120,33 @@ def prepare(image):
     return np.zeros((2, 2, 3), dtype=np.uint8)
 
 
-def test_of_a_model_that_tells_no_costs_the_time_alone_is_told(samples):
-    found = forecast(
+def test_without_a_cost_model_only_the_time_is_forecast(samples):
+    result = forecast(
         Mirror(),
         "all",
         SimpleNamespace(prepare=prepare),
         samples,
         speed=Speed(batch_size=None, workers=1),
     )
-    assert (found.samples, found.images, found.pairs, found.batch_size) == (100, 1, 100, 32)
-    assert found.flops is None and found.peak_bytes is None and found.seconds > 0
-    assert found.row()["flops_shown"] is None
+    assert (result.samples, result.images, result.pairs, result.batch_size) == (100, 1, 100, 32)
+    assert result.flops is None and result.peak_bytes is None and result.seconds > 0
+    assert result.row()["flops_shown"] is None
 
 
 def test_the_peak_is_what_is_taken_kept_and_worked_with_in_one_batch(samples):
-    model = Telling(10**12)
+    model = WithCosts(10**12)
     model.prepare, model.cost = (
         prepare,
         lambda workload: Cost(7.0 * workload.samples, 1000, workload.samples),
     )
-    found = forecast(Mirror(), "all", model, samples, speed=Speed(batch_size=50, workers=1))
-    assert (found.batch_size, found.flops, found.peak_bytes) == (50, 700.0, 1000 + 50)
-    assert found.probe_samples == 50  # no more than a batch
+    result = forecast(Mirror(), "all", model, samples, speed=Speed(batch_size=50, workers=1))
+    assert (result.batch_size, result.flops, result.peak_bytes) == (50, 700.0, 1000 + 50)
+    assert result.probe_samples == 50  # no more than a batch
 
 
 def test_a_first_call_which_is_slow_is_never_the_only_one_that_counts(samples, monkeypatch):
     monkeypatch.setattr("harness.running.forecast.PROBE_SECONDS", 0.0)
-    found = forecast(
+    result = forecast(
         Mirror(),
         "all",
         SimpleNamespace(prepare=prepare),
@@ -154,7 +154,7 @@ def test_a_first_call_which_is_slow_is_never_the_only_one_that_counts(samples, m
         speed=Speed(batch_size=None, workers=1),
     )
     assert (
-        found.probe_samples == 2
+        result.probe_samples == 2
     )  # one, then twice as many, though the time was over before the first
 
 

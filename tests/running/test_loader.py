@@ -1,4 +1,4 @@
-"""Grouping by image and decoding ahead: each distinct image of a batch once, whatever the order and the threads."""
+"""Batches by image, decoded ahead: each distinct image once, whatever the order and threads."""
 
 from collections import Counter
 

@@ -1,18 +1,21 @@
-"""Predict in smaller batches where memory is full: asked of a model of another package, which knows nothing of torch."""
+"""Prediction in smaller batches where memory is full, with a model that knows nothing of torch."""
 
 import json
 import pickle
+from dataclasses import replace
 from threading import Barrier, Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from harness.checkpoints import Weights
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
+from harness.running.batch_size import fitting_batch_size
 from harness.running.distributed import SingleProcess
-from harness.running.evaluate import Run, evaluate
-from harness.running.predict import Batching, Speed, fitting_batch_size
+from harness.running.evaluate import evaluate
+from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
@@ -22,20 +25,24 @@ PREDICTIONS, RECORD = "refcoco+.val.predictions.jsonl", "refcoco+.val.json"
 
 
 class SomebodysGrounder:
-    """A model whose boxes follow from image and expression alone, and whose memory is full beyond `most` expressions at a time."""
+    """A model whose boxes follow from image and expression alone.
+
+    Its memory is full for more than `most` expressions at a time, and after so many `calls`.
+    `batches` are the expressions of every call.
+    """
 
     protocol, device, provenance = "somebodys", "cpu", {}
 
     def __init__(self, most=100, calls=None):
-        self.most, self.calls, self.asked = most, calls, []
+        self.most, self.calls, self.batches = most, calls, []
 
     def prepare(self, image):
         return np.asarray(image.convert("RGB").resize((2, 2)))
 
     def ground(self, images, expressions, image_of):
-        self.asked.append(list(expressions))
+        self.batches.append(list(expressions))
         if len(expressions) > self.most or (
-            self.calls is not None and len(self.asked) > self.calls
+            self.calls is not None and len(self.batches) > self.calls
         ):
             raise MemoryFull("somebody's device: out of memory")
         boxes = [
@@ -59,9 +66,10 @@ def run(tmp_path_factory):
             {"sent_id": 10 * number + n, "sent": t, "raw": t, "tokens": t.split()}
             for n, t in enumerate(texts)
         ]
-        refs.append(refcoco_files.refs()[0] | {
-            "ref_id": number, "ann_id": number, "image_id": number, "sent_ids": [s["sent_id"] for s in sentences], "sentences": sentences,
-        })  # fmt: skip
+        ids = {"ref_id": number, "ann_id": number, "image_id": number}
+        sent_ids = [sentence["sent_id"] for sentence in sentences]
+        reference = {**ids, "sent_ids": sent_ids, "sentences": sentences}
+        refs.append(refcoco_files.refs()[0] | reference)
         images.append({"id": number, "file_name": f"{number}.png", "width": 40, "height": 30})
         annotations.append({"id": number, "image_id": number, "bbox": [5, 5, 20, 10]})
         Image.new("RGB", (40, 30), (40 * number, 90, 160)).save(photos / f"{number}.png")
@@ -69,28 +77,21 @@ def run(tmp_path_factory):
     (root / "refcoco+/instances.json").write_text(
         json.dumps({"images": images, "annotations": annotations})
     )
-    checkpoint = {"name": "c", "registered": False, "file": "c", "sha256": "ab"}
     return Run(
-        RefCOCOPlus(),
-        "val",
-        DataFolder(root, "files"),
-        checkpoint,
-        {"dtype": "float32", "device": "cpu"},
+        task=RefCOCOPlus(),
+        split="val",
+        data=DataFolder(root, "files"),
+        weights=Weights("c", "somebodys", root / "c", root / "vocab.txt"),
+        out=root / "runs",
+        speed=Speed(8, workers=1),
+        sha256="ab",
     )
 
 
-def carry_out(run, model, out, *, batch_size=8, warn=lambda line: None, group=None):
-    speed = Speed(batch_size=batch_size, workers=1)
-    return evaluate(
-        run,
-        model,
-        out=out,
-        speed=speed,
-        fresh=False,
-        report=lambda done, total: None,
-        warn=warn,
-        group=group,
-    )
+def evaluated(run, model, out, *, batch_size=8, warn=lambda line: None, group=None):
+    run = replace(run, out=out, speed=Speed(batch_size, workers=1))
+    group = group or SingleProcess()
+    return evaluate(run, model, group, report=lambda done, total: None, warn=warn)
 
 
 def contents(out):
@@ -101,8 +102,8 @@ def contents(out):
 def calm(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("calm")
     model = SomebodysGrounder()
-    carry_out(run, model, out)
-    assert [len(texts) for texts in model.asked] == [
+    evaluated(run, model, out)
+    assert [len(batch) for batch in model.batches] == [
         6,
         6,
         6,
@@ -114,32 +115,32 @@ def calm(run, tmp_path_factory):
 def test_a_run_that_halved_its_batches_ends_in_the_same_bytes_but_for_the_note(
     most, halved_to, lines, run, calm, tmp_path
 ):
-    told: list[str] = []
-    carry_out(run, SomebodysGrounder(most), tmp_path, warn=told.append)
+    warnings: list[str] = []
+    evaluated(run, SomebodysGrounder(most), tmp_path, warn=warnings.append)
     predictions, record = contents(tmp_path)
     assert predictions == calm[0]
     assert record["predictions"].pop("batch_size_halved_to") == halved_to
     assert record == calm[1]
-    assert len(told) == lines
+    assert len(warnings) == lines
     assert (
-        told[-1]
+        warnings[-1]
         == f"c refcoco+ val: somebody's device: out of memory; going on with batches of {halved_to}"
     )
 
 
 def test_what_was_predicted_before_memory_was_full_is_not_predicted_again(run, calm, tmp_path):
     model = SomebodysGrounder()
-    ground, asked = model.ground, []
+    ground, batches = model.ground, []
 
     def full_once(images, expressions, image_of):
-        asked.append(list(expressions))
-        if len(asked) == 2:
+        batches.append(list(expressions))
+        if len(batches) == 2:
             raise MemoryFull("somebody's device: out of memory")
         return ground(images, expressions, image_of)
 
     model.ground = full_once
-    carry_out(run, model, tmp_path)
-    assert [len(texts) for texts in asked] == [6, 6, 3, 3, 3, 3]  # the first six stay as they are
+    evaluated(run, model, tmp_path)
+    assert [len(texts) for texts in batches] == [6, 6, 3, 3, 3, 3]  # the first six are kept
     assert contents(tmp_path)[0] == calm[0]
 
 
@@ -150,18 +151,18 @@ def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes
         HarnessError,
         match=r"even one sample at a time; free some memory.*what was predicted is kept",
     ) as failed:
-        carry_out(run, SomebodysGrounder(calls=1), tmp_path)
+        evaluated(run, SomebodysGrounder(calls=1), tmp_path)
     assert failed.value.exit_code == 4
     assert len((tmp_path / "c" / PREDICTIONS).read_bytes().splitlines()) == 1 + 6
     assert not (tmp_path / "c" / RECORD).exists()
     again = SomebodysGrounder()
-    carry_out(run, again, tmp_path)
-    assert sum(map(len, again.asked)) == 12
+    evaluated(run, again, tmp_path)
+    assert sum(map(len, again.batches)) == 12
     assert contents(tmp_path) == calm
 
 
 class Threads(SingleProcess):
-    """One of two processes, which are threads here."""
+    """One of two processes, played by threads."""
 
     size = 2
 
@@ -172,18 +173,21 @@ class Threads(SingleProcess):
     def all_gather(self, value):
         self._given[self.rank] = value
         self._barrier.wait(timeout=60)
-        found = [self._given[rank] for rank in range(self.size)]
+        values = [self._given[rank] for rank in range(self.size)]
         self._barrier.wait(timeout=60)  # until all have read what the next round writes over
-        return found
+        return values
 
 
-def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm, tmp_path):
+@pytest.mark.parametrize(("most", "smallest"), [((100, 1), 1), ((5, 2), 2), ((100, 100), None)])
+def test_of_two_processes_each_halves_its_own_batches_and_the_smallest_is_noted(
+    most, smallest, run, calm, tmp_path
+):
     barrier, given, errors = Barrier(2), {}, []
-    models = [SomebodysGrounder(), SomebodysGrounder(most=1)]
+    models = [SomebodysGrounder(most=number) for number in most]
 
     def work(rank):
         try:
-            carry_out(run, models[rank], tmp_path, group=Threads(rank, barrier, given))
+            evaluated(run, models[rank], tmp_path, group=Threads(rank, barrier, given))
         except Exception as error:  # shown by the assertion below
             errors.append(error)
             barrier.abort()
@@ -196,25 +200,69 @@ def test_of_two_processes_the_one_whose_memory_is_full_keeps_its_share(run, calm
     assert not errors
     predictions, record = contents(tmp_path)
     assert predictions == calm[0]
-    assert record["predictions"].pop("batch_size_halved_to") == 1
+    assert record["predictions"].pop("batch_size_halved_to", None) == smallest
     assert record == calm[1]
     answered = [
-        [text for texts in model.asked if len(texts) <= model.most for text in texts]
-        for model in models
+        sum(len(batch) for batch in model.batches if len(batch) <= model.most) for model in models
     ]
-    assert [len(texts) for texts in answered] == [
-        12,
-        6,
-    ]  # of three planned batches the first and third, and the second: each once
+    # Of three planned batches the first and third, and the second: each sample once.
+    assert answered == [12, 6]
 
 
-@pytest.mark.parametrize(("halved", "smallest"), [((None, 4, 1), 1), ((None, None), None)])
-def test_the_smallest_batch_of_all_processes_is_noted(halved, smallest):
-    assert Batching.of_all([Batching(8, one) for one in halved]) == Batching(8, smallest)
+def test_the_note_of_halved_batches_outlives_a_second_run_that_has_nothing_to_predict(
+    run, tmp_path
+):
+    evaluated(run, SomebodysGrounder(most=2), tmp_path)
+    before = contents(tmp_path)
+    evaluated(run, SomebodysGrounder(calls=0), tmp_path)
+    assert contents(tmp_path) == before
+    assert before[1]["predictions"]["batch_size_halved_to"] == 2
+
+
+def torn(run, out, *, batch_size):
+    """Begin a run with a batch size, and fail in its second batch."""
+    with pytest.raises(HarnessError):
+        evaluated(run, SomebodysGrounder(calls=1), out, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("resumed_with", [None, 16, 18])
+def test_a_resumed_run_keeps_the_batches_it_was_begun_with_and_warns_of_another_size(
+    resumed_with, run, calm, tmp_path
+):
+    """What the record says of the batch size is true of every prediction."""
+    torn(run, tmp_path, batch_size=8)
+    model, warnings = SomebodysGrounder(), []
+    evaluated(run, model, tmp_path, batch_size=resumed_with, warn=warnings.append)
+    assert [len(batch) for batch in model.batches] == [6, 6]
+    assert contents(tmp_path) == calm
+    assert calm[1]["software"]["batch_size"] == 8
+    assert warnings == (
+        []
+        if resumed_with is None
+        else [
+            f"c refcoco+ val: was begun with batches of 8, which it keeps; --fresh begins anew "
+            f"with batches of {resumed_with}"
+        ]
+    )
+
+
+def test_a_resumed_run_cuts_its_batches_to_a_smaller_size_and_the_record_says_so(
+    run, calm, tmp_path
+):
+    """The remedy for a system that kills a process whose memory is full, instead of telling it."""
+    torn(run, tmp_path, batch_size=8)
+    model, warnings = SomebodysGrounder(), []
+    evaluated(run, model, tmp_path, batch_size=4, warn=warnings.append)
+    assert [len(batch) for batch in model.batches] == [3, 3, 3, 3]
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == 4
+    assert record == calm[1]
+    assert "begun with batches of 8, now cut to 4; --fresh begins anew" in warnings[0]
 
 
 class Costly(SomebodysGrounder):
-    """The same, which tells that a sample takes a megabyte."""
+    """The same with a cost model, by which a sample takes a megabyte."""
 
     def __init__(self, free):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Scoring stored predictions without a model: ours, and the official result format of every benchmark."""
+"""Stored predictions scored without a model: ours, and the official formats of the benchmarks."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from harness.cli.main import main
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from tests.contract.test_imports import loaded_by
+from tests.support.loaded import loaded_by
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +17,17 @@ def data():
 
 
 def truth(task, split, data):
-    """The right predictions of a split, in the benchmark's own format: what to write, and under which name."""
+    """The right predictions of a split in the benchmark's own format: a file name, and content."""
     samples = find_task(task).load(data, split)
     if task == "vqav2":
-        said = [
-            max(s.said, key=lambda a: [b["answer"] for b in s.said].count(a["answer"]))["answer"]
+        answers = [
+            max(s.answers, key=lambda a: [b["answer"] for b in s.answers].count(a["answer"]))[
+                "answer"
+            ]
             for s in samples
         ]
         return "results.json", json.dumps(
-            [{"question_id": s.id, "answer": a} for s, a in zip(samples, said, strict=True)]
+            [{"question_id": s.id, "answer": a} for s, a in zip(samples, answers, strict=True)]
         )
     if task == "nlvr2":
         return "predictions.csv", "".join(f"{s.id},{s.label}\n" for s in samples)
@@ -61,18 +63,22 @@ def scored(task, split, path, capsys):
 
 @pytest.mark.parametrize(
     ("task", "split", "metric", "least"),
-    [("vqav2", "val", "accuracy", 99.0), ("nlvr2", "test", "consistency", 100.0), ("coco-caption", "val", "bleu1", 100.0 - 1e-6),
-     ("refcoco+", "testA", "accuracy", 100.0)],
-)  # fmt: skip
+    [
+        ("vqav2", "val", "accuracy", 99.0),
+        ("nlvr2", "test", "consistency", 100.0),
+        ("coco-caption", "val", "bleu1", 100.0 - 1e-6),
+        ("refcoco+", "testA", "accuracy", 100.0),
+    ],
+)
 def test_right_predictions_in_the_official_format_score_fully(
     data, tmp_path, capsys, task, split, metric, least
 ):
     name, content = truth(task, split, data)
     (tmp_path / name).write_text(content)
-    code, found = scored(task, split, tmp_path / name, capsys)
+    code, shown = scored(task, split, tmp_path / name, capsys)
     assert code == 0
-    assert found["metrics"][metric] >= least
-    assert found["n"] == len(find_task(task).load(data, split)) and found["data"] == "shapes"
+    assert shown["metrics"][metric] >= least
+    assert shown["n"] == len(find_task(task).load(data, split)) and shown["data"] == "shapes"
 
 
 def test_matrices_of_scores_are_ranked(data, tmp_path, capsys):
@@ -80,8 +86,8 @@ def test_matrices_of_scores_are_ranked(data, tmp_path, capsys):
     image_of = np.repeat(np.arange(len(samples)), [len(s.captions) for s in samples])
     right = (image_of[None] == np.arange(len(samples))[:, None]).astype(np.float32)
     np.savez(tmp_path / "scores.npz", score_matrix_i2t=right, score_matrix_t2i=right.T)
-    code, found = scored("coco-retrieval", "val", tmp_path / "scores.npz", capsys)
-    assert code == 0 and found["metrics"]["i2t_r1"] == found["metrics"]["t2i_r1"] == 100.0
+    code, shown = scored("coco-retrieval", "val", tmp_path / "scores.npz", capsys)
+    assert code == 0 and shown["metrics"]["i2t_r1"] == shown["metrics"]["t2i_r1"] == 100.0
     np.savez(tmp_path / "short.npz", score_matrix_i2t=right)
     assert (
         "has no array score_matrix_t2i"
@@ -93,8 +99,8 @@ def test_a_matrix_of_attribute_scores_is_ranked(data, tmp_path, capsys):
     samples = find_task("ovad").load(data, "box")
     labels = np.array([sample.labels for sample in samples], dtype=np.float32)
     np.save(tmp_path / "scores.npy", labels)
-    code, found = scored("ovad", "box", tmp_path / "scores.npy", capsys)
-    assert code == 0 and found["metrics"]["map"] == pytest.approx(100.0)
+    code, shown = scored("ovad", "box", tmp_path / "scores.npy", capsys)
+    assert code == 0 and shown["metrics"]["map"] == pytest.approx(100.0)
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object))
     assert "objects.npy" in scored("ovad", "box", tmp_path / "objects.npy", capsys)[1]
 
@@ -116,7 +122,7 @@ def test_x_vlms_boxes_by_reference_are_taken_in_order(data, tmp_path, capsys):
     ("change", "complaint"),
     [
         (lambda lines: lines[1:], "1 ids are missing, e.g. 'dev-0-0-0'"),
-        (lambda lines: [*lines, lines[0]], "1 ids are there more than once, e.g. 'dev-0-0-0'"),
+        (lambda lines: [*lines, lines[0]], "1 ids occur more than once, e.g. 'dev-0-0-0'"),
         (
             lambda lines: [*lines, "dev-9-9-9-9,True\n"],
             "1 ids belong to no sample, e.g. 'dev-9-9-9-9'",
@@ -139,11 +145,11 @@ def test_our_own_prediction_file_scores_what_the_run_scored(tmp_path, capsys):
     record = json.loads((tmp_path / "xvlm-shapes" / "refcoco+.testB.json").read_text())
     capsys.readouterr()
     path = tmp_path / "xvlm-shapes" / "refcoco+.testB.predictions.jsonl"
-    code, found = scored("refcoco+", "testB", path, capsys)
+    code, shown = scored("refcoco+", "testB", path, capsys)
     assert (
         code == 0
-        and found["metrics"] == record["metrics"]
-        and list(map(tuple, found["intervals"].values()))
+        and shown["metrics"] == record["metrics"]
+        and list(map(tuple, shown["intervals"].values()))
         == [tuple(record["intervals"]["accuracy"])]
     )
     assert scored("refcoco+", "val", path, capsys)[0] == 2

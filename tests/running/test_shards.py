@@ -1,22 +1,22 @@
-"""What several processes write: the file of the first one, and the parts of the others beside it."""
+"""What several processes write: the file of rank 0, and the shards of the others beside it."""
 
 import pytest
 
 from harness.errors import IdentityError, UsageError
 from harness.records.predictions import open_predictions
-from harness.running.distributed import SingleProcess, share
+from harness.running.distributed import SingleProcess, shard
 from harness.running.shards import merge_shards, open_sharded
 
 IDENTITY = {"task": "t"}
 
 
 class Second(SingleProcess):
-    """The second of two processes, told that sample 1 was predicted before."""
+    """Rank 1 of two processes: sample 1 was predicted before."""
 
     rank, size = 1, 2
 
     def all_gather(self, value):
-        return [frozenset({1}), value]
+        return [(frozenset({1}), {"batch_size": 8}), value]
 
 
 def write(path, *predictions, identity=IDENTITY):
@@ -25,13 +25,13 @@ def write(path, *predictions, identity=IDENTITY):
 
 
 def test_items_are_dealt_out_in_turn():
-    assert [list(share("abcde", group)) for group in (SingleProcess(), Second())] == [
+    assert [list(shard("abcde", group)) for group in (SingleProcess(), Second())] == [
         ["a", "b", "c", "d", "e"],
         ["b", "d"],
     ]
 
 
-def test_the_first_process_takes_in_what_others_left(tmp_path):
+def test_rank_0_merges_the_shards_that_others_left(tmp_path):
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
     write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
@@ -41,19 +41,19 @@ def test_the_first_process_takes_in_what_others_left(tmp_path):
     ) as shared:
         assert shared.before == {1, 2, 3}
         assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
-    assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["p.jsonl"]
 
 
-def test_a_fresh_run_forgets_the_parts_as_well(tmp_path):
+def test_a_fresh_run_deletes_the_shards_as_well(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"))
     with open_sharded(
         tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, group=SingleProcess()
     ) as shared:
         assert not shared.done
-    assert [found.name for found in tmp_path.iterdir()] == ["p.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["p.jsonl"]
 
 
-def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was_there(tmp_path):
+def test_another_rank_writes_its_own_shard_and_need_not_predict_what_was_there(tmp_path):
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
     with open_sharded(
@@ -61,12 +61,13 @@ def test_another_process_writes_a_part_of_its_own_and_needs_not_predict_what_was
     ) as shared:
         shared.file.append([(2, "two")])
         assert shared.done == {1, 2}
+        assert shared.software == {"batch_size": 8}
     with open_predictions(path, IDENTITY, software={}) as file:
         merge_shards(file, IDENTITY)
         assert dict(file.done) == {1: "one", 2: "two"}
 
 
-def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
+def test_a_shard_of_another_run_is_refused_and_kept(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"), identity={"task": "u"})
     with (
         pytest.raises(
@@ -85,11 +86,11 @@ def test_a_part_of_another_run_is_refused_and_kept(tmp_path):
     assert (tmp_path / "p.jsonl.part-1").exists()
 
 
-def test_processes_that_do_not_share_the_output_folder_are_told_so(tmp_path):
+def test_processes_that_do_not_share_the_output_folder_are_refused(tmp_path):
     with (
         pytest.raises(
             UsageError,
-            match="process 1 does not see this file of the first one; --out has to be a folder that all share",
+            match="process 1 does not see this file of process 0; --out has to be a folder",
         ),
         open_sharded(
             tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, group=Second()

@@ -1,4 +1,4 @@
-"""Metrics that are no means, made again from images that count several times: the same as from as many copies of them."""
+"""Metrics that are no means: resampled images give the same value as copies of the images."""
 
 import numpy as np
 import pytest
@@ -91,8 +91,7 @@ def test_attributes_have_an_interval_around_their_value():
 
 
 def test_the_interval_of_a_ranking_is_not_shifted_by_boxes_drawn_twice():
-    """In a resample, a box that was drawn twice is found beside itself: of few boxes that have an attribute, the mean of the resamples is
-    points too high."""
+    """A box drawn twice ranks next to itself, so resamples of few positives are biased upward."""
     draws = np.random.Generator(np.random.PCG64(9))
     labels = (draws.random((2000, 4)) < 0.01).astype(np.int8)
     scores = draws.random((2000, 4)).astype(np.float32)
@@ -107,6 +106,6 @@ def test_attributes_of_two_runs_are_compared_by_swapping_images():
     same = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
     assert compare(same, same, draws=200)[2:] == (1.0, (0, 0))
     worse = attribute_statistics(-SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
-    found = compare(same, worse, draws=200)
-    assert found.difference == pytest.approx(worse.each().mean() - same.each().mean())
-    assert found.flips.worse + found.flips.better == 3
+    change = compare(same, worse, draws=200)
+    assert change.difference == pytest.approx(worse.each().mean() - same.each().mean())
+    assert change.flips.worse + change.flips.better == 3

@@ -11,12 +11,10 @@ DRAWS = 4_000
 @pytest.mark.parametrize(
     ("worse", "better", "p"),
     [
-        (
-            7,
-            1,
-            0.0703125,
-        ),  # Bentur et al. 2009, as tested by Fagerland, Lydersen & Laake 2013 (exact conditional: 0.070)
-        (12, 2, 0.0129395),  # Armitage & Berry 1994, p. 127 (StatsDirect prints 0.0129)
+        # Bentur et al. 2009, in Fagerland, Lydersen & Laake 2013 (exact conditional: 0.070).
+        (7, 1, 0.0703125),
+        # Armitage & Berry 1994, p. 127 (StatsDirect prints 0.0129).
+        (12, 2, 0.0129395),
         (5, 0, 0.0625),
         (0, 0, 1.0),
         (3, 3, 1.0),
@@ -63,9 +61,11 @@ def test_units_that_change_together_count_as_one_change():
 
 
 def test_a_difference_is_told_with_its_direction():
-    found = compare(mean_of([100.0, 100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0, 100.0]), draws=DRAWS)
-    assert found.difference == -25.0
-    assert found.flips == (2, 1)
+    change = compare(
+        mean_of([100.0, 100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0, 100.0]), draws=DRAWS
+    )
+    assert change.difference == -25.0
+    assert change.flips == (2, 1)
 
 
 def test_graded_outcomes_flip_by_getting_less_or_more():
@@ -80,13 +80,11 @@ def test_the_mean_of_two_means_is_swapped_by_the_clusters_of_both():
         both([100.0, 100.0], [100.0] * 4),
         both([0.0, 100.0], [100.0, 0.0, 100.0, 100.0]),
     )
-    found = compare(before, after, draws=DRAWS)
-    assert found.difference == pytest.approx(
-        75.0 - 100.0 + (50.0 - 100.0 + 25.0) / 2
-    )  # (50 + 75) / 2 instead of 100
-    assert found.p == pytest.approx(
-        1.0, abs=0.02
-    )  # one cluster changed: swapping it makes as large a difference, always
+    change = compare(before, after, draws=DRAWS)
+    # (50 + 75) / 2 instead of 100.
+    assert change.difference == pytest.approx(75.0 - 100.0 + (50.0 - 100.0 + 25.0) / 2)
+    # One cluster changed: swapping it always makes as large a difference.
+    assert change.p == pytest.approx(1.0, abs=0.02)
 
 
 def test_no_change_at_all_is_no_evidence_of_any():

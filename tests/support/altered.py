@@ -1,4 +1,4 @@
-"""Results that are a little different from others: made by changing what a run left, and scoring it again."""
+"""Altered results: edit the files of a run, and score them again."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ CHECKPOINT = "xvlm-shapes"
 
 
 def copied(results: Path, folder: Path, *stems: str) -> Path:
-    """Copy what a run left of some results, `refcoco+.testB` for one (all of them for none)."""
+    """Copy the files of results by stem, such as `refcoco+.testB`; all results for no stem."""
     for path in sorted((results / CHECKPOINT).iterdir()):
         if not stems or path.name.startswith(tuple(f"{stem}." for stem in stems)):
             (folder / CHECKPOINT).mkdir(parents=True, exist_ok=True)
@@ -21,7 +21,7 @@ def copied(results: Path, folder: Path, *stems: str) -> Path:
 
 
 def edit_record(results: Path, stem: str, **changes: Any) -> None:
-    """Change fields of a record; a dictionary changes some of a field's keys."""
+    """Change fields of a record; a dictionary is merged into the field."""
     path = results / CHECKPOINT / f"{stem}.json"
     record = json.loads(path.read_text())
     for name, value in changes.items():
@@ -32,14 +32,14 @@ def edit_record(results: Path, stem: str, **changes: Any) -> None:
 def predict_otherwise(
     results: Path, stem: str, change: Callable[[dict[Any, Any]], dict[Any, Any]]
 ) -> None:
-    """Replace some predictions of a run, as `change` has it (predictions by id in, those to replace out), and score them."""
+    """Replace the predictions that `change` returns, given all of them by id, and score the run."""
     path = results / CHECKPOINT / f"{stem}.predictions.jsonl"
     head, *lines = path.read_text().splitlines()
     predictions = {entry["id"]: entry["prediction"] for entry in map(json.loads, lines)}
     predictions |= change(predictions)
     entries = [
-        json.dumps({"id": id, "prediction": said}, separators=(",", ":"), ensure_ascii=False)
-        for id, said in predictions.items()
+        json.dumps({"id": id, "prediction": prediction}, separators=(",", ":"), ensure_ascii=False)
+        for id, prediction in predictions.items()
     ]
     path.write_text("\n".join([head, *entries]) + "\n")
     task, split = stem.split(".")
@@ -47,7 +47,7 @@ def predict_otherwise(
 
 
 def truths(task: str, split: str) -> dict[Any, Any]:
-    """The right predictions of a split of the embedded benchmark, for tasks whose predictions are right or wrong."""
+    """The correct predictions of a split of the embedded benchmark (NLVR2 only)."""
     from harness.registry import find_task
     from harness.shapes.benchmark import embedded_data
 

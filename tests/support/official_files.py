@@ -1,4 +1,4 @@
-"""The smallest sound files of every benchmark, in the formats that it is published in, and in those that X-VLM made of them."""
+"""The smallest valid files of every benchmark: as published, and as X-VLM's flat lists."""
 
 import json
 import pickle
@@ -10,7 +10,7 @@ import yaml
 
 from tests.support import refcoco_files
 
-SAID = [{"raw": "a red cup"}, {"raw": "one cup"}]
+CAPTIONS = [{"raw": "a red cup"}, {"raw": "one cup"}]
 COCO = {
     "images": [
         {
@@ -18,7 +18,7 @@ COCO = {
             "filename": f"COCO_val2014_{n:012d}.jpg",
             "split": "test",
             "cocoid": n,
-            "sentences": SAID,
+            "sentences": CAPTIONS,
         }
         for n in (1, 2)
     ]
@@ -74,7 +74,7 @@ def as_yaml(content: Any) -> bytes:
 
 @dataclass(frozen=True)
 class File:
-    """A file of a benchmark: who reads it, where it lies, what it holds, and how that is written."""
+    """A file of a benchmark: its task and split, its path, its content, and its format."""
 
     task: str
     split: str
@@ -136,7 +136,8 @@ FILES: Mapping[str, File] = {
         [{"image": "train2014/one.jpg", "text": "red cup", "ref_id": 0}],
     ),
 }
-FLAT_INSTEAD = {  # flat list -> the original, which is read first where there is one
+# Flat list -> the official file, which is read instead if both exist.
+FLAT_INSTEAD = {
     "coco_test.json": "coco/dataset_coco.json",
     "vqa_test.json": "vqa/v2_OpenEnded_mscoco_test2015_questions.json",
     "nlvr_dev.json": "nlvr2/dev.json",

@@ -1,4 +1,4 @@
-"""A web server in a thread that misbehaves as it is told, and counts what it was asked for."""
+"""A web server in a thread that misbehaves on demand and records the requests."""
 
 import threading
 from collections.abc import Callable
@@ -11,13 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Site:
     """Files by path, and how they are served.
 
-    `breaks` says after how many bytes of a body the n-th request is cut off (None: never); `status` what it answers instead of the file.
+    `breaks` returns after how many bytes of a body the n-th request (from 1) is cut off, None for
+    never; `stalls` whether it then falls silent instead of closing; `status` the answer in place of
+    the file; `redirects` maps a path to another. `asked` records the Range of each request.
     """
 
     files: dict[str, bytes]
     ranges: bool = True
     tag: str | None = '"one"'
+    modified: str | None = None
     heeds_if_range: bool = True
+    parts_have_tag: bool = True
+    redirects: dict[str, str] = field(default_factory=dict)
     length: Callable[[int], int | None] = lambda size: size
     breaks: Callable[[int], int | None] = lambda request: None
     status: Callable[[int], int | None] = lambda request: None
@@ -39,42 +44,55 @@ def served(site: Site):
         def log_message(self, *_):
             pass
 
+        def without_body(self, status, **headers):
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def do_GET(self):
+            if self.path in site.redirects:
+                self.without_body(302, Location=f"{site.url}{site.redirects[self.path]}")
+                return
             with site.lock:
                 site.asked.append(self.headers.get("Range", "all"))
                 number = len(site.asked)
             content = site.files.get(self.path)
             status = site.status(number) or (200 if content is not None else 404)
             if status >= 400 or content is None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.without_body(status)
                 return
             start, end = 0, len(content)
             wanted = self.headers.get("Range")
-            same = self.headers.get("If-Range") in (None, site.tag) or not site.heeds_if_range
+            condition = self.headers.get("If-Range")
+            same = condition in (None, site.tag, site.modified) or not site.heeds_if_range
             if site.ranges and wanted and same:
                 first, last = wanted.removeprefix("bytes=").split("-")
                 start, end = int(first), min(int(last or len(content)) + 1, len(content))
+                if start >= len(content):
+                    self.without_body(416, Content_Range=f"bytes */{len(content)}")
+                    return
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
-                said = end - start
             else:
                 self.send_response(200)
-                said = site.length(len(content))
-            if site.tag:
+            announced = site.length(end - start)
+            if site.tag and (start == 0 or site.parts_have_tag):
                 self.send_header("ETag", site.tag)
-            if said is not None:
-                self.send_header("Content-Length", str(said))
+            if site.modified:
+                self.send_header("Last-Modified", site.modified)
+            if announced is not None:
+                self.send_header("Content-Length", str(announced))
             self.send_header("Connection", "close")
             self.end_headers()
-            if site.stalls(number):
-                site.released.wait(20)
-                return
-            body = content[start:end][: site.breaks(number)]
+            stalls, cut = site.stalls(number), site.breaks(number)
+            body = content[start:end][: 0 if stalls and cut is None else cut]
             with site.lock:
                 site.sent += len(body)
             self.wfile.write(body)
+            if stalls:
+                site.released.wait(20)
             self.close_connection = True
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

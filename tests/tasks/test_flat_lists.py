@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,7 @@ from harness.formats.folder import DataFolder
 from harness.metrics.nlvr2 import consistency
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-
-REAL = (
-    Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
-)  # other people's data: not ours to commit
+from tests.support.real_files import REAL
 
 
 @pytest.fixture
@@ -53,22 +49,22 @@ def test_captions(data, task, original, flat):
 def test_questions(data):
     task = find_task("vqav2")
     before = task.load(data, "val")
-    answers = [[answer["answer"] for answer in s.said] for s in before]
+    answers = [[answer["answer"] for answer in s.answers] for s in before]
     flat = [
         {
             "question_id": s.id,
             "question": s.text,
-            "answer": said,
+            "answer": texts,
             "image": f"val2014/{s.images[0].name}",
             "dataset": "vqa",
         }
-        for s, said in zip(before, answers, strict=True)
+        for s, texts in zip(before, answers, strict=True)
     ]
     write(data, "vqa_val.json", flat)
     (data.root / "vqa" / "v2_OpenEnded_mscoco_val2014_questions.json").unlink()
     after = task.load(data, "val")
     assert [(s.id, s.text, s.images) for s in after] == [(s.id, s.text, s.images) for s in before]
-    predictions = {s.id: said[0] for s, said in zip(before, answers, strict=True)}
+    predictions = {s.id: texts[0] for s, texts in zip(before, answers, strict=True)}
     assert (
         task.score(after, predictions).metrics["accuracy"]
         == task.score(before, predictions).metrics["accuracy"]

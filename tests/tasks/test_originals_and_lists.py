@@ -1,4 +1,4 @@
-"""Every task runs from the original files alone, and from X-VLM's lists made of them, and both hold the same samples."""
+"""The original files and X-VLM's lists made of them hold the same samples, for every task."""
 
 import json
 import shutil
@@ -25,12 +25,13 @@ ORIGINALS = {
 }
 ANSWERS = "vqa/answer_list.json"  # X-VLM's own, from no original
 LISTS = {
-    "vqa_val.json", "vqa_test.json", "nlvr_dev.json", "nlvr_test.json", "coco_karpathy_val.json", "coco_karpathy_test.json",
-    "coco_karpathy_val_gt.json", "coco_karpathy_test_gt.json", "coco_val.json", "coco_test.json", "flickr30k_val.json",
-    "flickr30k_test.json", "refcoco+_val.json", "refcoco+_test.json",
+    "vqa_val.json", "vqa_test.json", "nlvr_dev.json", "nlvr_test.json", "coco_karpathy_val.json",
+    "coco_karpathy_test.json", "coco_karpathy_val_gt.json", "coco_karpathy_test_gt.json",
+    "coco_val.json", "coco_test.json", "flickr30k_val.json", "flickr30k_test.json",
+    "refcoco+_val.json", "refcoco+_test.json",
 }  # fmt: skip
-NOT_IN_LISTS = {  # what the lists leave out of the originals, so that readers take it from elsewhere or leave it empty
-    "vqav2": ("said", "answer_type", "question_type"),
+NOT_IN_LISTS = {  # fields that the lists leave out
+    "vqav2": ("answers", "answer_type", "question_type"),
     "nlvr2": ("id", "group"),
 }
 SPLITS = [(name, split) for name in task_names() for split in find_task(name).splits]
@@ -53,7 +54,7 @@ def originals(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lists(tmp_path_factory, originals):
-    """X-VLM's lists, and the originals that it reads itself: boxes of references, and OVAD, which has no list."""
+    """X-VLM's lists, the originals that its code reads too, and OVAD's, which has no list."""
     root = tmp_path_factory.mktemp("lists")
     (root / "data" / "finetune").mkdir(parents=True)
     assert (
@@ -78,9 +79,9 @@ def test_the_originals_are_enough(originals, name, split):
     task = find_task(name)
     assert originals.missing(task.files(split)) == []
     embedded = embedded_data()
-    expected, found = task.load(embedded, split), task.load(originals, split)
-    assert [content(one, originals.root) for one in found] == [
-        content(one, embedded.root) for one in expected
+    expected, samples = task.load(embedded, split), task.load(originals, split)
+    assert [content(sample, originals.root) for sample in samples] == [
+        content(sample, embedded.root) for sample in expected
     ]
 
 
@@ -88,34 +89,43 @@ def test_the_originals_are_enough(originals, name, split):
 def test_the_lists_hold_the_same_samples(originals, lists, name, split):
     task = find_task(name)
     assert lists.missing(task.files(split)) == []
-    expected, found = task.load(originals, split), task.load(lists, split)
+    expected, samples = task.load(originals, split), task.load(lists, split)
     without = NOT_IN_LISTS.get(name, ())
-    assert [content(one, lists.root, without) for one in found] == [
-        content(one, originals.root, without) for one in expected
+    assert [content(sample, lists.root, without) for sample in samples] == [
+        content(sample, originals.root, without) for sample in expected
     ]
 
 
-def test_what_people_answered_is_in_the_lists(originals, lists):
+def test_the_answers_of_people_are_in_the_lists(originals, lists):
     task = find_task("vqav2")
-    expected, found = task.load(originals, "val"), task.load(lists, "val")
-    assert [[said["answer"] for said in one.said] for one in found] == [
-        [said["answer"] for said in one.said] for one in expected
+    expected, samples = task.load(originals, "val"), task.load(lists, "val")
+    assert [[answer["answer"] for answer in question.answers] for question in samples] == [
+        [answer["answer"] for answer in question.answers] for question in expected
     ]
-    predictions = {one.id: one.said[0]["answer"] for one in expected}
+    predictions = {question.id: question.answers[0]["answer"] for question in expected}
     assert (
-        task.score(found, predictions).metrics["accuracy"]
+        task.score(samples, predictions).metrics["accuracy"]
         == task.score(expected, predictions).metrics["accuracy"]
     )
-    assert all(one.said == () for one in task.load(lists, "test"))
+    assert all(question.answers == () for question in task.load(lists, "test"))
 
 
 def test_statements_keep_their_groups(originals, lists):
     task = find_task("nlvr2")
-    expected, found = task.load(originals, "test"), task.load(lists, "test")
+    expected, samples = task.load(originals, "test"), task.load(lists, "test")
     judged = [number % 5 != 0 for number in range(len(expected))]
-    assert consistency(judged, [one.group for one in found]) == consistency(
-        judged, [one.group for one in expected]
+    assert consistency(judged, [sample.group for sample in samples]) == consistency(
+        judged, [sample.group for sample in expected]
     )
+
+
+def test_the_test_list_of_expressions_holds_testA_then_testB(originals, lists):
+    task = find_task("refcoco+")
+    path = lists.root / "data" / "finetune" / "refcoco+" / "refcoco+_test.json"
+    expressions = [*task.load(originals, "testA"), *task.load(originals, "testB")]
+    assert [(entry["text"], entry["ref_id"]) for entry in json.loads(path.read_text())] == [
+        (expression.text, expression.ref_id) for expression in expressions
+    ]
 
 
 def test_lists_of_lists_are_the_same_bytes(lists, tmp_path):
@@ -137,7 +147,7 @@ def test_the_truths_of_captions_are_in_cocos_layout(lists):
     assert [annotation["id"] for annotation in truths["annotations"]] == list(range(500))
 
 
-def test_what_could_not_be_written_is_told(tmp_path, capsys):
+def test_lists_that_could_not_be_written_are_reported(tmp_path, capsys):
     data = folder(tmp_path / "data", {"nlvr2/dev.json"})
     assert (
         main(

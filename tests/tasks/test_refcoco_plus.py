@@ -20,20 +20,20 @@ def data(tmp_path):
     return DataFolder(refcoco_files.write(tmp_path), "files")
 
 
-def said(samples):
+def texts(samples):
     return [(sample.id, sample.text) for sample in samples]
 
 
 def test_every_sentence_of_a_reference_is_a_sample(data):
     samples = TASK.load(data, "val")
-    assert said(samples) == [(100, "red cup"), (101, "the cup"), (102, "blue plate")]
+    assert texts(samples) == [(100, "red cup"), (101, "the cup"), (102, "blue plate")]
     assert samples[0].box == (10, 20, 30, 40)
     assert (samples[0].width, samples[0].height) == (100, 80)
     assert samples[0].images == (data.root / "images/coco/train2014/one.jpg",)
 
 
 def test_a_split_holds_its_own_references_only(data):
-    assert said(TASK.load(data, "testA")) == [(103, "man"), (104, "tall man")]
+    assert texts(TASK.load(data, "testA")) == [(103, "man"), (104, "tall man")]
 
 
 def test_an_empty_split_is_an_error(data):
@@ -47,7 +47,7 @@ def test_the_flat_list_decides_order_and_text_where_there_is_one(data):
         {"image": "train2014/one.jpg", "text": text, "ref_id": ref_id} for ref_id, text in entries
     ]
     (data.root / "refcoco+_val.json").write_text(json.dumps(flat))
-    assert said(TASK.load(data, "val")) == [
+    assert texts(TASK.load(data, "val")) == [
         (102, "blue plate"),
         (101, "the cup"),
         (100, "a red cup"),
@@ -61,7 +61,7 @@ def test_the_flat_test_list_is_cut_into_testA_and_testB_by_reference(data):
         {"image": "x", "text": "red cup", "ref_id": 0},
     ]
     (data.root / "finetune" / "refcoco+_test.json").write_text(json.dumps(flat))
-    assert said(TASK.load(data, "testA")) == [(104, "tall man")]
+    assert texts(TASK.load(data, "testA")) == [(104, "tall man")]
 
 
 def test_accuracy_counts_expressions_and_not_references(data):
@@ -79,7 +79,7 @@ def test_the_interval_of_one_image_that_is_all_right_is_a_point(data):
 
 
 def test_the_interval_is_over_images_and_not_over_expressions(data):
-    """Two images, all right on one and all wrong on the other: half of the resamples hold one of them twice."""
+    """All right on one image, all wrong on the other: half of the resamples hold one twice."""
     samples = [*TASK.load(data, "val"), *TASK.load(data, "testA")]
     right = {
         100: [0.25, 0.5, 0.3, 0.5],

@@ -1,5 +1,5 @@
-"""Get what can be had without asking: over HTTP, resumable, checked, and never half there.
+"""Fetch the published files that need no form: resumable, verified, and placed only when whole.
 
-`server` speaks to a server, `partial` keeps what came so far, `download` gets one file, `unpack` opens archives, `plan` says what is to be
-fetched and what has to be asked for, `work` does it, `alone` keeps a second process out, and `drive` gets weights from Google Drive.
+`plan` lists what to fetch and what to get by hand, `execute` carries the plan out; `download` gets
+one file over HTTP, `unzip` opens archives, `drive` gets weights from Google Drive.
 """

@@ -1,171 +1,203 @@
-"""Get one file over HTTP: over several connections, through interruptions, and into its place only when it is whole and right."""
+"""Download one file over HTTP: resumable, verified, and placed only when it is whole.
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+The bytes received lie in `<target>.partial`; `<target>.partial.json` notes the version of the file
+that they belong to. A later call resumes if the server still has that version (`Range` with
+`If-Range`, RFC 9110), and starts over if it does not.
+"""
+
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
-from typing import TypeVar
+from typing import Any
+
+import requests
 
 from harness.callbacks import Report
-from harness.data.fetch.http import Announced, Changed, Interrupted, announce, read_all, read_range
-from harness.data.fetch.partial import Partial, discard
-from harness.errors import DataError, HarnessError
-from harness.formats.folder import sha256_of
+from harness.data.published import digest_of
+from harness.errors import DataError, HarnessError, MissingError, UsageError
+from harness.files.atomic import write_json
+from harness.files.parsing import read_json
 
+BLOCK = 2**14  # bytes written at a time; a broken connection costs at most one block
 LONGEST_PAUSE = 30.0  # seconds
-T = TypeVar("T")
+TEMPORARY = frozenset({408, 425, 429})  # refusals worth a retry, as are all from 500 up
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How to get a file: `piece` bytes a request, so long a silence (`timeout`, seconds), so many tries in a row that bring nothing.
+class RetryPolicy:
+    """When an attempt ends, and how many there are.
 
-    The first pause between two tries is of `pause` seconds, each further one twice as long.
+    `timeout` is the longest silence of the server, `pause` the wait after the first failure; both
+    are in seconds, and the wait doubles with each further failure. `attempts` bounds the failures
+    in a row that bring no new bytes.
     """
 
-    connections: int = 4
-    piece: int = 16 * 2**20
     timeout: float = 60.0
     attempts: int = 6
     pause: float = 1.0
 
 
 def download(
-    url: str, target: Path, *, size: int | None, sha256: str | None, pace: Pace, report: Report
-) -> None:
-    """Write what is at `url` to `target`, going on with what an earlier sitting left in `<target>.partial`.
-
-    `size` and `sha256` are those published, None where they are not. Raises MissingError for a refusal, DataError for a file that is not
-    the published one (nothing of it is kept), HarnessError where the connection cannot be kept up (what came so far is).
-    """
-    partial = target.with_name(f"{target.name}.partial")
-    for _ in range(pace.attempts):
-        announced = _persist(lambda: announce(url, timeout=pace.timeout), url, pace, Event())
-        if size is not None and announced.total not in (None, size):
-            raise DataError(
-                f"{url}: the server has {announced.total:,} bytes, the published file {size:,}; nothing was fetched"
-            )
-        try:
-            if announced.ranges:
-                _in_pieces(url, partial, announced, pace, report)
-            else:
-                _as_a_whole(
-                    url,
-                    partial,
-                    announced,
-                    pace,
-                    report,
-                    verifiable=sha256 is not None or size is not None,
-                )
-            break
-        except Changed:
-            discard(partial)
-    else:
-        raise HarnessError(
-            f"{url}: the file changes on the server while it is fetched; try again later"
-        )
-    _check(url, partial, size=size, sha256=sha256)
-    try:
-        partial.replace(target)
-    except OSError as error:
-        raise HarnessError(
-            f"{target}: cannot be written ({error.strerror}); the whole file is in {partial}"
-        ) from error
-    discard(partial)
-
-
-def _in_pieces(url: str, path: Path, announced: Announced, pace: Pace, report: Report) -> None:
-    """Get what is missing, several pieces at a time."""
-    stop, lock, total = Event(), Lock(), announced.total or 0
-    with Partial(path, url=url, total=total, tag=announced.tag, piece=pace.piece) as partial:
-        report(partial.there, total)
-
-        def get(start: int, end: int) -> None:
-            def once() -> None:
-                begin = start + partial.written(start)
-                if begin == end:
-                    return
-                for block in read_range(url, begin, end, of=announced, timeout=pace.timeout):
-                    if stop.is_set():
-                        return
-                    partial.write(start, block)
-                    with lock:
-                        report(partial.there, total)
-
-            _persist(once, url, pace, stop, progress=lambda: partial.written(start))
-            partial.save()
-
-        with ThreadPoolExecutor(pace.connections) as pool:
-            try:
-                for piece in as_completed(
-                    [pool.submit(get, start, end) for start, end in partial.pieces()]
-                ):
-                    piece.result()
-            except (
-                BaseException
-            ):  # also when interrupted: the other connections have to end for the pool to
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-
-
-def _as_a_whole(
-    url: str, path: Path, announced: Announced, pace: Pace, report: Report, *, verifiable: bool
-) -> None:
-    """Get a file from a server that sends no parts: after an interruption, from the beginning."""
-    if announced.total is None and not verifiable:
-        raise DataError(
-            f"{url}: the server does not say how long the file is, and nothing is published to check it by"
-        )
-    discard(path)
-
-    def once() -> None:
-        came = 0
-        with path.open("wb") as file:
-            for block in read_all(url, timeout=pace.timeout):
-                file.write(block)
-                came += len(block)
-                report(came, announced.total or came)
-
-    try:
-        _persist(once, url, pace, Event())
-    except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def _persist(
-    action: Callable[[], T],
     url: str,
-    pace: Pace,
-    stop: Event,
+    target: Path,
     *,
-    progress: Callable[[], int] = lambda: 0,
-) -> T:
-    """Try until an action succeeds; tries that bring something forward do not count."""
-    failures, reached = 0, progress()
-    while True:
+    size: int | None,
+    sha256: str | None,
+    retry: RetryPolicy,
+    report: Report,
+) -> None:
+    """Write the file at `url` to `target`, resuming an earlier call that was interrupted.
+
+    `size` in bytes and `sha256` are the published values, None where there are none. Raises
+    MissingError if the server refuses, DataError for another file than the published one (nothing
+    of it is kept), HarnessError if the connection cannot be kept up (the bytes received are).
+    """
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url}: only http and https are fetched")
+    partial = _Partial(url, target.with_name(f"{target.name}.partial"), size, sha256)
+    failures, furthest = 0, partial.received
+    try:
+        while True:
+            try:
+                partial.transfer(timeout=retry.timeout, report=report)
+                break
+            except requests.RequestException as error:
+                failures = 1 if partial.received > furthest else failures + 1
+                furthest = max(furthest, partial.received)
+                if failures >= retry.attempts:
+                    raise HarnessError(
+                        f"{url}: {_root_cause(error)}; the bytes received are kept, "
+                        "run the same command to resume"
+                    ) from error
+                time.sleep(min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE))
+        partial.verify()
+        partial.path.replace(target)
+        partial.note.unlink(missing_ok=True)
+    except OSError as error:
+        raise HarnessError(
+            f"{target}: cannot be written ({error.strerror}); the bytes received are kept"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """A file that is being received at `path`; `size` and `sha256` are the published values."""
+
+    url: str
+    path: Path
+    size: int | None
+    sha256: str | None
+
+    @property
+    def note(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    @property
+    def received(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def transfer(self, *, timeout: float, report: Report) -> None:
+        """Request the missing bytes and append them. Raises RequestException if a retry may help.
+
+        A server that still has the noted version sends the rest (206), any other the whole file.
+        """
+        version = self._noted_version()
+        received = self.received if version else 0
+        if version and received == version["bytes"]:
+            return
+        headers = {"User-Agent": "xvlm-eval", "Accept-Encoding": "identity"}
+        if received:
+            headers |= {"Range": f"bytes={received}-", "If-Range": version["tag"]}
+        with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
+            self._refuse(response)
+            if response.status_code == 200:
+                received, total = 0, self._begin(response)
+            else:
+                total = self._resume(response, received, version)
+            with self.path.open("ab" if received else "wb") as file:
+                for block in response.iter_content(BLOCK):
+                    file.write(block)
+                    received += len(block)
+                    report(received, total or received)
+                    if self.size is not None and received > self.size:
+                        break
+                file.flush()
+                os.fsync(file.fileno())
+        if total not in (None, received):
+            raise requests.ConnectionError(f"{received:,} of {total:,} bytes arrived")
+
+    def verify(self) -> None:
+        """Delete the file and raise DataError if it is not the published one."""
+        problem = None
+        if self.size not in (None, self.received):
+            problem = f"{self.received:,} bytes, the published file has {self.size:,}"
+        elif self.sha256 not in (None, digest := digest_of(self.path, "sha256")):
+            problem = f"a file with sha256 {digest}, published is {self.sha256}"
+        if problem:
+            self.path.unlink()
+            self.note.unlink(missing_ok=True)
+            raise DataError(f"{self.url}: sent {problem}; the bytes received were deleted")
+
+    def _noted_version(self) -> dict[str, Any]:
+        """Return the version that the bytes received belong to; empty if the note proves none."""
         try:
-            return action()
-        except Interrupted as error:
-            failures = 1 if progress() > reached else failures + 1
-            reached = progress()
-            if failures >= pace.attempts or stop.is_set():
-                raise HarnessError(
-                    f"{url}: {error}; what came so far is kept, run the same command to go on"
-                ) from error
-            stop.wait(min(pace.pause * 2 ** (failures - 1), LONGEST_PAUSE))
+            note: dict[str, Any] = read_json(self.note)
+            sound = note["url"] == self.url and note["tag"] and self.received <= note["bytes"]
+        except (DataError, KeyError, TypeError):
+            return {}
+        return note if sound else {}
+
+    def _refuse(self, response: requests.Response) -> None:
+        """Raise an error unless the response has the file, its rest, or another version (416)."""
+        code, status = response.status_code, f"{response.status_code} {response.reason}"
+        if code in TEMPORARY or code >= 500:
+            raise requests.ConnectionError(f"the server answers {status}")
+        if code not in (200, 206, 416):
+            raise MissingError(f"{self.url}: the server answers {status}")
+
+    def _begin(self, response: requests.Response) -> int | None:
+        """Note the version that the server sends; returns its size, None if it is not announced."""
+        length, tag = response.headers.get("Content-Length", ""), _validator(response)
+        total = int(length) if length.isdecimal() else None
+        if total is None and self.size is None and self.sha256 is None:
+            raise DataError(
+                f"{self.url}: the server does not announce the length of the file, "
+                "and nothing is published to verify it by"
+            )
+        if total is not None and self.size not in (None, total):
+            raise DataError(
+                f"{self.url}: the server has {total:,} bytes, the published file {self.size:,}; "
+                "nothing was fetched"
+            )
+        self.note.unlink(missing_ok=True)
+        if total is not None and tag is not None:
+            write_json(self.note, {"url": self.url, "bytes": total, "tag": tag})
+        return total
+
+    def _resume(self, response: requests.Response, start: int, version: dict[str, Any]) -> int:
+        """Return the size of the file if the response has the rest of the noted version."""
+        total, tag = version.get("bytes", 0), _validator(response)
+        rest = f"bytes {start}-{total - 1}/{total}"
+        # Not every server heeds If-Range, and one that does may leave out the validator.
+        if response.headers.get("Content-Range") != rest or tag not in (None, version["tag"]):
+            self.note.unlink(missing_ok=True)
+            raise requests.ConnectionError("the file changes while it is fetched")
+        return int(total)
 
 
-def _check(url: str, path: Path, *, size: int | None, sha256: str | None) -> None:
-    found = path.stat().st_size
-    if size is not None and found != size:
-        discard(path)
-        raise DataError(
-            f"{url}: sent {found:,} bytes, the published file has {size:,}; what came was deleted"
-        )
-    if sha256 is not None and (hashed := sha256_of(path)) != sha256:
-        discard(path)
-        raise DataError(
-            f"{url}: sent a file with sha256 {hashed}, published is {sha256}; what came was deleted"
-        )
+def _validator(response: requests.Response) -> str | None:
+    """Return what identifies a version byte for byte: a strong ETag, else the last change."""
+    tag = response.headers.get("ETag")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the cause of a failed request in words; `requests` wraps it several times."""
+    while error.__context__ is not None:
+        error = error.__context__
+    if isinstance(error, TimeoutError):
+        return "the server does not answer"
+    if isinstance(expected := getattr(error, "expected", None), int):  # of IncompleteRead
+        return f"the connection ended {expected:,} bytes early"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Get released weights from Google Drive, which hands out large files only to clients like `gdown`; without one, say how."""
+"""Fetch released weights from Google Drive, which serves large files to clients like `gdown`."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -7,19 +7,20 @@ from harness.checkpoints import Release
 from harness.errors import DataError, HarnessError, MissingError
 
 ADDRESS = "https://drive.google.com/drive/folders/"
-HEADS = (
-    b"PK\x03\x04",
-    b"\x80\x02",
-)  # how files of `torch.save` begin: a zip archive, or a pickle as older versions wrote
+# How files of `torch.save` begin: a zip archive, or a pickle of older versions.
+HEADS = (b"PK\x03\x04", b"\x80\x02")
 
 
 def fetch_weights(release: Release, path: Path, *, title: str) -> str:
-    """Get a weight file to `path` and return a sentence on it.
+    """Fetch a weight file to `path`; returns a sentence about it.
 
-    Raises MissingError where there is no `gdown`, saying what to get by hand; HarnessError where Google Drive does not hand it out, as it
-    does when many asked before; DataError where something else came than weights.
+    Raises MissingError without `gdown`, naming what to get by hand; HarnessError if Google Drive
+    refuses, as it does after many requests; DataError if the file received holds no weights.
     """
-    by_hand = f"{path}: missing a checkpoint of {title}; get {release.path} from Google Drive ({ADDRESS}{release.drive}) and put it there"
+    by_hand = (
+        f"{path}: missing a checkpoint of {title}; get {release.path} from Google Drive "
+        f"({ADDRESS}{release.drive}) and put it there"
+    )
     try:
         import gdown  # type: ignore[import-not-found]
     except ImportError:
@@ -30,14 +31,13 @@ def fetch_weights(release: Release, path: Path, *, title: str) -> str:
         gdown.download(id=_file_id(gdown, release), output=str(partial), quiet=True, resume=True)
     except HarnessError:
         raise
-    except Exception as error:  # gdown raises what its libraries raise
-        raise HarnessError(
-            f"{by_hand}; gdown could not: {' '.join(str(error).split())[:200]}"
-        ) from error
+    except Exception as error:  # gdown raises whatever its libraries raise
+        reason = " ".join(str(error).split())[:200]
+        raise HarnessError(f"{by_hand}; gdown failed: {reason}") from error
     if not partial.is_file() or not _head(partial).startswith(HEADS):
         partial.unlink(missing_ok=True)
         raise DataError(
-            f"{by_hand}; Google Drive sent no weights, perhaps a page that says that too many asked"
+            f"{by_hand}; Google Drive sent no weights, perhaps a page about too many requests"
         )
     partial.replace(path)
     return f"{path}: fetched"
@@ -49,13 +49,13 @@ def _head(path: Path) -> bytes:
 
 
 def _file_id(gdown: Any, release: Release) -> str:
-    """Return the id of a file: `drive` is its own, or that of the folder which holds it."""
+    """Return the id of a file; `release.drive` is this id, or that of the file's folder."""
     try:
-        listed = gdown.download_folder(id=release.drive, skip_download=True, quiet=True)
-    except Exception:  # an id that is no folder's; whether it is a file's shows when it is fetched
+        files = gdown.download_folder(id=release.drive, skip_download=True, quiet=True)
+    except Exception:  # not a folder's id; whether it is a file's, the download shows
         return str(release.drive)
     name = PurePosixPath(release.path).name
-    for file in listed or ():
+    for file in files or ():
         if PurePosixPath(file.path).name == name:
             return str(file.id)
     raise MissingError(f"Google Drive, folder {release.drive}: holds no {name}")

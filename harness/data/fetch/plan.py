@@ -1,17 +1,24 @@
-"""What is to be fetched for tasks, how much it is, and what has to be asked for by hand."""
+"""Plan a fetch: what to download for the tasks, how much it is, and what to get by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.callbacks import Progress
-from harness.checkpoints import BERT, PAPER, Entry, Release, bert_vocabulary, entries, release_path
-from harness.data.hub.copies import is_hub
-from harness.data.inventory import INCOMPLETE, MISSING, WRONG, File, Inspection, inspect
-from harness.data.origins import Origin, origin_of
+from harness.checkpoints import (
+    PAPER,
+    VOCABULARY,
+    Entry,
+    Release,
+    bert_vocabulary,
+    entries,
+    release_path,
+)
+from harness.data.inventory import INCOMPLETE, MISSING, WRONG, FileEntry, Inventory, take_inventory
 from harness.data.report import remedy, size_in_words
+from harness.data.resolve import resolve_data
+from harness.dataset import Digest, Origin
 from harness.errors import MissingError, UsageError
-from harness.files.paths import setting
 from harness.formats.folder import EMBEDDED, OWN, DataFolder, open_folder
 from harness.registry import find_splits, find_tasks
 from harness.task import Task
@@ -19,20 +26,24 @@ from harness.task import Task
 
 @dataclass(frozen=True)
 class Step:
-    """A published file to fetch, and which of its members go where below the data folder."""
+    """A published file to fetch; `members` maps its members to paths below the data folder.
+
+    `digests` holds the published digests of members, by file name.
+    """
 
     origin: Origin
     members: Mapping[str, str]
+    digests: Mapping[str, Digest] = field(default_factory=dict)
 
     @property
     def room(self) -> int:
-        """How many bytes it takes on disk in the end, at most; 0 where nobody knows."""
-        return self.origin.unpacked or self.origin.size or 0
+        """The most bytes that it takes on disk in the end; 0 where nothing is published."""
+        return self.origin.unpacked_limit or self.origin.size or 0
 
 
 @dataclass(frozen=True)
 class WeightStep:
-    """A released weight file to get from Google Drive, and its path."""
+    """A released weight file to fetch from Google Drive to `path`."""
 
     entry: Entry
     release: Release
@@ -41,7 +52,7 @@ class WeightStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a data folder lacks: what can be fetched, and in sentences what cannot."""
+    """The files to fetch into a data folder, and sentences on those to get by hand."""
 
     root: Path
     steps: Sequence[Step]
@@ -50,10 +61,9 @@ class Plan:
 
     @property
     def room(self) -> int:
-        """How many bytes of disk it takes at most: everything unpacked, and the largest archive beside it."""
-        return sum(step.room for step in self.steps) + max(
-            (step.origin.size or 0 for step in self.steps), default=0
-        )
+        """The most bytes of disk in use at a time: all files unpacked, and the largest archive."""
+        largest = max((step.origin.size or 0 for step in self.steps), default=0)
+        return sum(step.room for step in self.steps) + largest
 
 
 def plan_for(
@@ -64,83 +74,102 @@ def plan_for(
     weights: bool,
     progress: Progress,
 ) -> Plan:
-    """Return the plan for the words of a command line. Raises UsageError for unknown names, and where no folder is named."""
+    """Return the plan for names from a command line (all tasks and splits where none is named).
+
+    Raises UsageError for an unknown name, and where no folder is named.
+    """
     chosen = find_tasks(tasks or ["all"])
     wanted = [(task, find_splits(task, splits)) for task in chosen]
-    words = setting("data", flag=data)
-    if words is None or is_hub(words):
+    root = resolve_data(data).folder
+    if root is None:
         raise UsageError(
-            "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, or `data: DIR` in the configuration file"
+            "fetch needs a folder: --data DIR, XVLM_EVAL_DATA, "
+            "or `data: DIR` in the configuration file"
         )
-    root = Path(words).expanduser()
     folder = open_folder(root) if root.exists() else DataFolder(root, OWN)
     if folder.name == EMBEDDED:
         raise UsageError(
             f"{root}: holds the embedded benchmark, which needs nothing; name another folder"
         )
     with progress("files") as report:
-        return make_plan(inspect(folder, wanted, report=report), chosen, weights=weights)
+        inventory = take_inventory(folder, wanted, report=report)
+    return make_plan(inventory, chosen, weights=weights)
 
 
-def make_plan(inspection: Inspection, tasks: Sequence[Task], *, weights: bool) -> Plan:
-    """Return what to fetch of what was found missing, the small files first; weights from Google Drive only where they are asked for."""
-    root = inspection.data.root
+def make_plan(inventory: Inventory, tasks: Sequence[Task], *, weights: bool) -> Plan:
+    """Return what to fetch of what an inventory misses, small files first.
+
+    `weights` includes the paper's checkpoints, which come from Google Drive.
+    """
+    root = inventory.data.root
     members: dict[str, tuple[Origin, dict[str, str]]] = {}
     by_hand: list[str] = []
-    for file in inspection.files:
+    for file in inventory.files:
         if file.state == WRONG:
-            by_hand.append(f"{remedy(file)}; move the one that is there away first")
+            by_hand.append(f"{remedy(file)}; move the present one away first")
         elif file.state in (MISSING, INCOMPLETE):
             origin = file.origin
             if origin is None or origin.url is None:
                 by_hand.append(remedy(file))
             else:
                 members.setdefault(origin.name, (origin, {}))[1].update(_members(origin, file))
-    steps = [Step(origin, found) for origin, found in members.values()]
-    steps += _vocabulary(root)
+    steps = [
+        Step(origin, paths, _digests(origin, tasks)) for origin, paths in members.values()
+    ] + _vocabulary(root)
     missing = [step for task in tasks for step in _missing_weights(task, root)]
     if not weights:
         by_hand += [
-            f"{step.path}: the {step.release.head} checkpoint of {step.entry.title}; `--weights` gets it"
+            f"{step.path}: the {step.release.head} checkpoint of {step.entry.title}; "
+            "`--weights` gets it"
             for step in missing
         ]
-    return Plan(
-        root,
-        sorted(steps, key=lambda step: step.origin.size or 0),
-        missing if weights else (),
-        by_hand,
-    )
+    steps.sort(key=lambda step: step.origin.size or 0)
+    return Plan(root, steps, missing if weights else (), by_hand)
 
 
 def in_words(plan: Plan) -> str:
-    """Return the plan for people: what, from where, how large, under which licence, and where it goes."""
+    """Return the plan as text: each file, its address, size, licence and place."""
     lines = [
-        f"{step.origin.name}: {size_in_words(step.origin.size) if step.origin.size else 'size not published'}, {step.origin.licence}\n"
-        f"  from {step.origin.url}\n  to   {', '.join(str(plan.root / place) for place in step.members.values())}"
+        f"{step.origin.name}: {_size(step.origin)}, {step.origin.licence}\n"
+        f"  from {step.origin.url}\n"
+        f"  to   {', '.join(str(plan.root / path) for path in step.members.values())}"
         for step in plan.steps
     ]
     lines += [
-        f"{step.release.path}: {step.entry.title}, {step.entry.licence}\n  from Google Drive, id {step.release.drive}\n  to   {step.path}"
+        f"{step.release.path}: {step.entry.title}, {step.entry.licence}\n"
+        f"  from Google Drive, id {step.release.drive}\n"
+        f"  to   {step.path}"
         for step in plan.weights
     ]
-    if not lines:
-        lines = [f"nothing to fetch into {plan.root}"]
-    else:
+    if lines:
         lines.append(f"room on disk, at most: {size_in_words(plan.room)}")
+    else:
+        lines.append(f"nothing to fetch into {plan.root}")
     if plan.by_hand:
-        lines += [
-            "not to be had without asking, or not asked for:",
-            *(f"  {line.strip()}" for line in plan.by_hand),
-        ]
+        lines.append("needs a form or a login, or was not requested:")
+        lines += [f"  {line.strip()}" for line in plan.by_hand]
     return "\n".join(lines)
 
 
-def _members(origin: Origin, file: File) -> dict[str, str]:
-    """Return the member of its origin that a file is, and its place: the one where it is incomplete, or the best one."""
+def _size(origin: Origin) -> str:
+    return size_in_words(origin.size) if origin.size else "size not published"
+
+
+def _members(origin: Origin, file: FileEntry) -> dict[str, str]:
+    """Return the member that a file is, with its path: of an incomplete folder, where it lies."""
     return {
-        member: file.place
-        for member, place in origin.members.items()
-        if place in file.needed.places
+        member: file.path
+        for member, path in origin.members.items()
+        if path in file.needed.candidates
+    }
+
+
+def _digests(origin: Origin, tasks: Sequence[Task]) -> Mapping[str, Digest]:
+    return {
+        name: digest
+        for task in tasks
+        if origin in task.dataset.origins
+        for name, digest in task.dataset.digests.items()
     }
 
 
@@ -149,8 +178,7 @@ def _vocabulary(root: Path) -> list[Step]:
         bert_vocabulary(root)
         return []
     except MissingError:
-        origin = origin_of((f"{BERT}/vocab.txt",))
-        return [Step(origin, origin.members)] if origin else []
+        return [Step(VOCABULARY, VOCABULARY.members)]
 
 
 def _missing_weights(task: Task, root: Path) -> list[WeightStep]:

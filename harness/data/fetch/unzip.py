@@ -1,139 +1,97 @@
-"""Take the wanted members out of a zip archive that may be broken or hostile."""
+"""Take the wanted members out of a zip archive that may be damaged or hostile."""
 
+import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 
 from harness.callbacks import Report
 from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
+from harness.formats.folder import relative_path_within
 
-BLOCK = 2**20
-BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)  # what zipfile makes of one
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A member of an archive and where it goes."""
-
-    member: zipfile.ZipInfo
-    path: Path
+# What zipfile raises for a damaged archive. It checks each member's CRC, and reads no more of a
+# member than its declared size.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError
+)  # fmt: skip
 
 
 def unpacked_size(archive: Path, members: Mapping[str, str]) -> int:
-    """Return how many bytes the wanted members say they have. Raises DataError for an archive that cannot be read."""
-    with _opened(archive) as file:
-        return sum(piece.member.file_size for piece in _pieces(archive, file, members, Path()))
+    """Return the declared size of the wanted members, in bytes. Raises what `unpack` raises."""
+    with _open(archive) as file:
+        return sum(info.file_size for info in _select(archive, file, members).values())
 
 
 def unpack(
     archive: Path, folder: Path, members: Mapping[str, str], *, limit: int | None, report: Report
 ) -> None:
-    """Write the wanted members (path in the archive, a folder ending in `/` -> place) below `folder`; what is there whole is left alone.
+    """Write the wanted members below `folder`; files of the right size are not written again.
 
-    Raises DataError for an archive that is broken, lacks a member, names a path outside of its folder, or says that it holds more than
-    `limit` bytes: nothing is written then.
+    `members` maps a path in the archive (a folder ends in `/`) to a path below `folder`. Raises
+    DataError for an archive that is damaged, lacks a member, holds a link or a path out of its
+    folder, or declares more than `limit` bytes; of the last four, nothing is written.
     """
-    with _opened(archive) as file:
-        pieces = list(_pieces(archive, file, members, folder))
-        total = sum(piece.member.file_size for piece in pieces)
+    with _open(archive) as file:
+        selected = _select(archive, file, members)
+        total, done = sum(info.file_size for info in selected.values()), 0
         if limit is not None and total > limit:
             raise DataError(
-                f"{archive}: says that it holds {total:,} bytes, more than the {limit:,} of the published archive"
+                f"{archive}: declares {total:,} bytes, more than the {limit:,} "
+                "of the published archive"
             )
-        done = 0
-        for piece in pieces:
-            _write(archive, file, piece)
-            done += piece.member.file_size
+        for place, info in selected.items():
+            path = folder / place
+            if not path.is_file() or path.stat().st_size != info.file_size:
+                _extract(archive, file, info, path)
+            done += info.file_size
             report(done, total)
 
 
-def _pieces(
-    archive: Path, file: zipfile.ZipFile, members: Mapping[str, str], folder: Path
-) -> Iterator[Piece]:
-    found: dict[Path, str] = {}
-    lacking = set(members)
+def _select(
+    archive: Path, file: zipfile.ZipFile, members: Mapping[str, str]
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the wanted members by their paths below the folder to write."""
+    selected: dict[str, zipfile.ZipInfo] = {}
+    missing = set(members)
     for info in file.infolist():
-        for name, place in members.items():
-            below = _below(info.filename, name)
-            if below is None or info.is_dir():
+        for member, place in members.items():
+            below = info.filename.removeprefix(member)
+            if info.is_dir():
                 continue
-            path = folder / place / below
-            _refuse_unsafe(archive, info, below)
-            if path in found:
+            if member.endswith("/") and below != info.filename:
+                path = f"{place}/{relative_path_within(below, where=str(archive), folder=place)}"
+            elif f"/{info.filename}".endswith(f"/{member}"):  # a file, in any folder
+                path = place
+            else:
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise DataError(f"{archive}: {info.filename!r} is a link; do not trust the archive")
+            if path in selected:
                 raise DataError(f"{archive}: holds {info.filename!r} twice")
-            found[path] = info.filename
-            lacking.discard(name)
-            yield Piece(info, path)
-    if lacking:
-        raise DataError(f"{archive}: holds no {', '.join(sorted(lacking))}")
+            selected[path] = info
+            missing.discard(member)
+    if missing:
+        raise DataError(f"{archive}: holds no {', '.join(sorted(missing))}")
+    return selected
 
 
-def _below(path: str, member: str) -> str | None:
-    """Return where a path lies below a member: "" for the member itself, wherever it is in the archive; None for any other."""
-    if member.endswith("/"):
-        return path.removeprefix(member) if path.startswith(member) else None
-    return "" if path == member or path.endswith(f"/{member}") else None
-
-
-def _refuse_unsafe(archive: Path, info: zipfile.ZipInfo, below: str) -> None:
-    parts = PurePosixPath(below).parts
-    if below.startswith("/") or ".." in parts or "\\" in below or "\0" in below:
-        raise DataError(
-            f"{archive}: names the file {info.filename!r}, which leads out of its folder; do not trust this archive"
-        )
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise DataError(f"{archive}: {info.filename!r} is a link; do not trust this archive")
-
-
-def _write(archive: Path, file: zipfile.ZipFile, piece: Piece) -> None:
-    """Write one member, under another name until it is whole; its checksum is compared as it is read."""
-    size = piece.member.file_size
-    if piece.path.is_file() and piece.path.stat().st_size == size:
-        return
-    temporary = piece.path.with_name(f".{piece.path.name}.part")
+def _extract(archive: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
     try:
-        piece.path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as out:
-            came = 0
-            for block in _read(archive, file, piece):
-                came += len(block)
-                if came > size:
-                    raise DataError(f"{archive}: {piece.member.filename} is larger than it says")
-                out.write(block)
-        if came != size:
-            raise DataError(
-                f"{archive}: {piece.member.filename} has {came:,} bytes, not the {size:,} that it says"
-            )
-        temporary.replace(piece.path)
+        with replacing(path) as temporary, file.open(info) as source, temporary.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    except DAMAGED as error:
+        raise DataError(f"{archive}: {info.filename} cannot be unpacked ({error})") from error
     except OSError as error:
         raise HarnessError(
-            f"{piece.path}: cannot be written ({error.strerror}); run the same command to go on"
+            f"{path}: cannot be written ({error.strerror}); run the same command to resume"
         ) from error
 
 
-def _read(archive: Path, file: zipfile.ZipFile, piece: Piece) -> Iterator[bytes]:
-    try:
-        with file.open(piece.member) as member:
-            while block := member.read(BLOCK):
-                yield block
-    except BROKEN as error:
-        raise DataError(
-            f"{archive}: {piece.member.filename} cannot be unpacked ({error})"
-        ) from error
-
-
-def _opened(archive: Path) -> zipfile.ZipFile:
+def _open(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
-    except (*BROKEN, OSError) as error:
-        raise DataError(f"{archive}: is no zip archive that can be read ({error})") from error
+    except (*DAMAGED, OSError) as error:
+        raise DataError(f"{archive}: is not a readable zip archive ({error})") from error

@@ -1,5 +1,6 @@
-"""Data from Hugging Face's hub, written once into the cache as a data folder in the official formats; from there on it is like any other.
+"""Data from Hugging Face's hub, written once into the cache as a data folder of official files.
 
-`copies` says which copies are usable and pins them, `rows` reads them, `conversion` writes the official files, `materialise` puts them in
-their place.
+The copies that hold the official splits are stated beside each task (`HubCopy`), and converted by
+`harness.formats.hub_rows`. `copies` finds the copy for a task, `rows` reads one through the package
+`datasets`, `materialise` writes the data folder.
 """

@@ -1,4 +1,4 @@
-"""Write what a run needs from the hub into the cache, once, as a data folder in the official formats."""
+"""Write what a run needs from the hub into the cache, once, as a data folder of official files."""
 
 import hashlib
 import shutil
@@ -8,165 +8,172 @@ from pathlib import Path
 from typing import Any
 
 from harness.callbacks import Progress
-from harness.data.hub.conversion import CONVERTERS, Counts, Job
-from harness.data.hub.copies import PREFIX, Copy, Part, copy_of
-from harness.data.hub.rows import Row, Source, commit_of, read_rows
-from harness.data.published import deviations
+from harness.data.hub.copies import PREFIX, copy_of
+from harness.data.hub.rows import Source, commit_of, read_rows
+from harness.data.published import count_deviations
+from harness.dataset import HubCopy, HubPart, HubRows, Row, SplitCounts
 from harness.errors import DataError, HarnessError, MissingError
 from harness.files.atomic import write_json
 from harness.files.lock import locked
 from harness.files.parsing import read_json
-from harness.files.paths import cache
+from harness.files.paths import cache_folder
 from harness.formats.folder import HUB, HUB_NOTES, DataFolder
+from harness.registry import find_task
+from harness.task import Task
 
-STEP = 500  # rows between two reports
+ROWS_PER_REPORT = 500
 
 
 @dataclass(frozen=True)
-class Order:
-    """A part of a copy for a task, where to read it, and whether its sizes have to be the official ones (they are of the pinned copies)."""
+class Conversion:
+    """A part of a copy to write for a task; `official`: its sizes must be the published ones."""
 
-    task: str
-    copy: Copy
-    part: Part
+    task: Task
+    copy: HubCopy
+    part: HubPart
     source: Source
     official: bool
 
     @property
     def note(self) -> str:
-        """The name of the note on this part."""
+        """The file name of the note that this part was written."""
         return f"{self.copy.format}-{self.part.hub_splits[0]}.json"
 
 
-def hub_data(words: str, wanted: Mapping[str, Sequence[str]], *, progress: Progress) -> DataFolder:
-    """Return the data folder that holds the `wanted` splits by task, writing what is not in it yet.
+def hub_data(name: str, wanted: Mapping[str, Sequence[str]], *, progress: Progress) -> DataFolder:
+    """Return the data folder with the `wanted` splits by task, writing what it lacks.
 
-    `words` are `hf` for the pinned copies, `hf:REPOSITORY@REVISION` or `hf:FOLDER` for another copy with the same columns. Raises
-    MissingError for a task that has no usable copy, and where the hub is needed and HF_HUB_OFFLINE is set; DataError for a pinned copy that
-    does not hold the official splits.
+    `name` is `hf` for the pinned copies, `hf:REPOSITORY@REVISION` or `hf:FOLDER` for another copy
+    with the same columns. Raises MissingError for a task without a usable copy, and where the hub
+    is needed and HF_HUB_OFFLINE is set; DataError for a pinned copy without the official splits.
     """
-    orders = list(_orders(words, wanted))
-    root = cache() / PREFIX / _slug(words, orders[0].source)
-    for order in orders:
-        if not _written(root, order):
+    conversions = list(_conversions(name, wanted))
+    root = cache_folder() / PREFIX / _folder_name(name, conversions[0].source)
+    for conversion in conversions:
+        if not _is_written(root, conversion):
             busy = HarnessError(f"{root}: another run is writing this data; wait for it")
             with locked(root / HUB_NOTES / "lock", busy=busy):
-                _materialise(root, order, progress=progress)
+                _materialise(root, conversion, progress=progress)
     return DataFolder(root, HUB)
 
 
-def _orders(words: str, wanted: Mapping[str, Sequence[str]]) -> Iterator[Order]:
-    problems = []
-    for task, splits in wanted.items():
+def _conversions(name: str, wanted: Mapping[str, Sequence[str]]) -> Iterator[Conversion]:
+    problems: list[str] = []
+    for task, splits in ((find_task(task), splits) for task, splits in wanted.items()):
         try:
             copy = copy_of(task)
         except MissingError as error:
-            problems.append(str(error))
+            problems += error.items
             continue
-        source = _source(words, copy)
+        source = _source(name, copy)
         for part in copy.parts:
             if set(part.splits) & set(splits):
-                yield Order(task, copy, part, source, official=words == PREFIX)
+                yield Conversion(task, copy, part, source, official=name == PREFIX)
     if problems:
-        raise MissingError("\n".join(problems))
+        raise MissingError(*problems)
 
 
-def _source(words: str, copy: Copy) -> Source:
-    chosen = words.removeprefix(PREFIX).removeprefix(":")
-    if not chosen:
+def _source(name: str, copy: HubCopy) -> Source:
+    location = name.removeprefix(PREFIX).removeprefix(":")
+    if not location:
         return Source(copy.repository, copy.revision)
-    if Path(chosen).expanduser().is_dir():
-        return Source(str(Path(chosen).expanduser().resolve()), None)
-    repository, _, revision = chosen.partition("@")
+    folder = Path(location).expanduser()
+    if folder.is_dir():
+        return Source(str(folder.resolve()), None)
+    repository, _, revision = location.partition("@")
     return Source(repository, revision or "main")
 
 
-def _slug(words: str, source: Source) -> str:
-    """Return the name of a copy's folder in the cache; of a copy on disk, one that changes with its files."""
-    if words == PREFIX:
+def _folder_name(name: str, source: Source) -> str:
+    """Return the name of a copy's folder in the cache; a local copy's changes with its files."""
+    if name == PREFIX:
         return "pinned"
     if not source.local:
         return f"{source.repository}@{source.revision}".replace("/", "--")
     root = Path(source.repository)
-    states = [
+    files = [
         (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(root.rglob("*"))
     ]
-    return (
-        f"{root.name}-{hashlib.sha256(repr((source.repository, states)).encode()).hexdigest()[:16]}"
-    )
+    digest = hashlib.sha256(repr((source.repository, files)).encode()).hexdigest()
+    return f"{root.name}-{digest[:16]}"
 
 
-def _written(root: Path, order: Order) -> bool:
-    """Whether this part was written from this version of this copy."""
+def _is_written(root: Path, conversion: Conversion) -> bool:
+    """Return whether the note names this version of this copy."""
     try:
-        note = read_json(root / HUB_NOTES / order.note)
+        note = read_json(root / HUB_NOTES / conversion.note)
     except DataError:
         return False
-    return isinstance(note, dict) and (note.get("repository"), note.get("revision")) == (
-        order.source.repository,
-        order.source.revision,
-    )
+    source = (conversion.source.repository, conversion.source.revision)
+    return isinstance(note, dict) and (note.get("repository"), note.get("revision")) == source
 
 
-def _materialise(root: Path, order: Order, *, progress: Progress) -> None:
-    """Write a part beside its place, compare its sizes with the official ones, and move it there; the note comes last."""
-    commit = commit_of(order.source)
-    source = Source(order.source.repository, commit)
-    temporary = root / f".{order.note}.new"
-    with progress(f"{order.source.repository} {order.part.hub_splits[0]}, rows") as report:
+def _materialise(root: Path, conversion: Conversion, *, progress: Progress) -> None:
+    """Write a part aside, compare its sizes with the official ones, and move it; note it last."""
+    repository = conversion.source.repository
+    commit = commit_of(conversion.source)
+    source = Source(repository, commit)
+    temporary = root / f".{conversion.note}.new"
+    with progress(f"{repository} {conversion.part.hub_splits[0]}, rows") as report:
 
         def read(split: str, columns: Sequence[str]) -> Iterator[Row]:
             number = 0
             for number, row in enumerate(read_rows(source, split, columns), start=1):
-                if number % STEP == 0:
+                if number % ROWS_PER_REPORT == 0:
                     report(number, number)
                 yield row
             report(number, number)
 
         try:
-            shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+            shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was killed
             temporary.mkdir()
-            counts = CONVERTERS[order.copy.format](Job(order.part.hub_splits, read, temporary))
-            if order.official:
-                refuse_unofficial(order.source, order.task, counts)
+            rows = HubRows(conversion.part.hub_splits, read)
+            counts = conversion.copy.convert(rows, temporary)
+            if conversion.official:
+                refuse_unofficial(conversion.source, conversion.task, counts)
             _move(temporary, root)
-            _note(root, order, {"commit": commit, "counts": counts})
+            _write_note(root, conversion, {"commit": commit, "counts": counts})
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{order.source.repository}: has a row that is not as it should be ({type(error).__name__}: {error})"
+                f"{repository}: has a malformed row ({type(error).__name__}: {error})"
             ) from error
         except OSError as error:
             raise HarnessError(
-                f"{root}: cannot be written ({error.strerror}); set XVLM_EVAL_CACHE to a folder that can"
+                f"{root}: cannot be written ({error.strerror}); "
+                "set XVLM_EVAL_CACHE to a folder that can"
             ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def refuse_unofficial(source: Source, task: str, counts: Counts) -> None:
-    """Raise DataError where what was read of a copy is not as much as the official splits hold."""
-    differ = [
-        f"{split}: {words}"
-        for split, found in counts.items()
-        for words in deviations(task, split, found)
+def refuse_unofficial(source: Source, task: Task, counts: SplitCounts) -> None:
+    """Raise DataError if a copy does not hold as much as the official splits."""
+    deviations = [
+        f"{split}: {deviation}"
+        for split, split_counts in counts.items()
+        for deviation in count_deviations(split_counts, task.dataset.counts.get(split, {}))
     ]
-    if differ or not counts:
+    if deviations or not counts:
         raise DataError(
-            f"{source.repository}: does not hold the official splits of {task} ({'; '.join(differ) or 'it is empty'}); "
-            f"to use it all the same, name it: --data {PREFIX}:{source.repository}@{source.revision}"
+            f"{source.repository}: does not hold the official splits of {task.name} "
+            f"({'; '.join(deviations) or 'it is empty'}); "
+            "to use it all the same, name it: "
+            f"--data {PREFIX}:{source.repository}@{source.revision}"
         )
 
 
 def _move(source: Path, root: Path) -> None:
     for path in source.rglob("*"):
         if path.is_file():
-            place = root / path.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
+            target = root / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
 
 
-def _note(root: Path, order: Order, found: Mapping[str, Any]) -> None:
-    path = root / HUB_NOTES / order.note
-    content = {"repository": order.source.repository, "revision": order.source.revision, **found}
-    write_json(path, content)
+def _write_note(root: Path, conversion: Conversion, details: Mapping[str, Any]) -> None:
+    source = {
+        "repository": conversion.source.repository,
+        "revision": conversion.source.revision,
+    }
+    write_json(root / HUB_NOTES / conversion.note, {**source, **details})

@@ -1,49 +1,55 @@
-"""Read the rows of a dataset on the hub, or of a copy of it on disk, through the package `datasets`."""
+"""Read the rows of a dataset on the hub, or of a local copy, through the package `datasets`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.dataset import Row
 from harness.errors import DataError, HarnessError, MissingError
 from harness.files.paths import hub_is_offline
 
-Row = Mapping[str, Any]
 IMAGE = "image"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: a repository in one version, or a folder of parquet files (`revision` None)."""
+    """A repository at one revision, or a local folder of parquet files (`revision` None)."""
 
     repository: str
     revision: str | None
 
     @property
     def local(self) -> bool:
-        """Whether the rows lie on this machine."""
+        """Whether the source is a folder on this machine."""
         return self.revision is None
 
 
 def commit_of(source: Source) -> str | None:
-    """Ask the hub which commit a version is; None for a folder. Raises MissingError where the hub is to be left alone."""
+    """Ask the hub for the commit of a revision; None for a folder.
+
+    Raises MissingError if HF_HUB_OFFLINE is set, HarnessError if the hub cannot be reached.
+    """
     if source.local:
         return None
     if hub_is_offline():
         raise MissingError(
-            f"{source.repository}: is not in the cache yet, and HF_HUB_OFFLINE is set; run once with the network, "
-            "or name a folder with --data DIR"
+            f"{source.repository}: is not in the cache yet, and HF_HUB_OFFLINE is set; "
+            "run once with the network, or name a folder with --data DIR"
         )
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().dataset_info(source.repository, revision=source.revision).sha)
-    except Exception as error:  # what the hub's client and the network raise
+    except Exception as error:  # whatever the hub's client and the network raise
         raise _unreachable(source, error) from error
 
 
 def read_rows(source: Source, split: str, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of a split; an image is the bytes of its file. Raises DataError where the copy has not these columns."""
+    """Yield the rows of a split; an image is the bytes of its file.
+
+    Raises DataError if the copy lacks one of the columns or cannot be read.
+    """
     try:
         from datasets import Image, load_dataset
     except ImportError as error:
@@ -59,9 +65,10 @@ def read_rows(source: Source, split: str, columns: Sequence[str]) -> Iterator[Ro
             dataset = dataset.cast_column(IMAGE, Image(decode=False))
     except Exception as error:
         raise _unreachable(source, error) from error
-    if lacking := [column for column in columns if column not in names]:
+    if missing := [column for column in columns if column not in names]:
         raise DataError(
-            f"{source.repository}, split {split}: has no column {', '.join(lacking)}; it has {', '.join(names) or 'none'}"
+            f"{source.repository}, split {split}: has no column {', '.join(missing)}; "
+            f"it has {', '.join(names) or 'none'}"
         )
     try:
         for row in dataset.select_columns(list(columns)):
@@ -73,22 +80,20 @@ def read_rows(source: Source, split: str, columns: Sequence[str]) -> Iterator[Ro
 
 
 def _bytes(source: Source, image: Any) -> bytes:
-    if isinstance(image, dict) and isinstance(image.get("bytes"), bytes) and image["bytes"]:
-        return bytes(image["bytes"])
-    if (
-        isinstance(image, dict)
-        and image.get("path")
-        and source.local
-        and Path(image["path"]).is_file()
-    ):
-        return Path(image["path"]).read_bytes()
+    values = image if isinstance(image, dict) else {}
+    content, path = values.get("bytes"), values.get("path")
+    if isinstance(content, bytes) and content:
+        return content
+    if path and source.local and Path(path).is_file():
+        return Path(path).read_bytes()
     raise DataError(f"{source.repository}: has a row without the bytes of its image")
 
 
 def _unreachable(source: Source, error: Exception) -> HarnessError:
-    words = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
     if source.local:
-        return DataError(f"{source.repository}: cannot be read as a copy of a dataset ({words})")
+        return DataError(f"{source.repository}: cannot be read as a copy of a dataset ({reason})")
     return HarnessError(
-        f"{source.repository}: cannot be read from the hub ({words}); try again, or name a folder with --data DIR"
+        f"{source.repository}: cannot be read from the hub ({reason}); "
+        "try again, or name a folder with --data DIR"
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError, DataError
-from harness.files.parsing import Item, read_json
+from harness.files.parsing import read_json
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
 
@@ -114,13 +114,15 @@ def _some(names: list[str]) -> str:
 def _hints(path: Path) -> Hints:
     """Return what a configuration says of the text encoder's heads and the image side; nothing if it is some other tool's."""
     try:
-        config = Item(read_json(path), str(path))
-        config = config.item("config") if "config" in config.value else config
+        config = read_json(path)
     except DataError:
         return Hints()
-    text = config.value.get("text_config")
+    config = config.get("config", config) if isinstance(config, dict) else None
+    if not isinstance(config, dict):
+        return Hints()
+    text = config.get("text_config")
     given = {
-        "image_res": config.value.get("image_res"),
+        "image_res": config.get("image_res"),
         "num_attention_heads": (text if isinstance(text, dict) else {}).get("num_attention_heads"),
     }
     for name, value in given.items():

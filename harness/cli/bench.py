@@ -1,0 +1,72 @@
+"""`xvlm-eval bench`: time the engine beside the literal algorithm of the paper's code."""
+
+import argparse
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "time the engine beside the literal algorithm of the paper's code"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    flags.add_task(parser, help="the stages of a task; default: all")
+    parser.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="rerank, text, image, vqa, grounding, ...; default: all",
+    )
+    parser.add_argument(
+        "--size",
+        choices=("base", "tiny"),
+        default="base",
+        help="X-VLM (base), or a small model for a quick look; default: base",
+    )
+    parser.add_argument(
+        "--repeat",
+        type=flags.positive,
+        default=3,
+        metavar="N",
+        help="turns of both sides; the median counts; default: 3",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="cpu, cuda or cuda:N (with the projection); default: cpu",
+    )
+    flags.add_dtype(parser, help="precision of the engine; the literal side stays in float32")
+    parser.add_argument(
+        "--threads",
+        type=flags.positive,
+        metavar="N",
+        help="threads that compute; default: torch's own number",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print everything that was measured, for machines"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print how the engine compares with the literal algorithm."""
+    from harness import rendering
+    from harness.bench import measure
+    from harness.bench.report import as_json, tables
+
+    request = measure.Request(
+        tasks=options.task,
+        stages=options.stage,
+        size=options.size,
+        repeat=options.repeat,
+        device=options.device,
+        dtype=options.dtype,
+        threads=options.threads,
+    )
+    findings = measure.measure(request, say=say)
+    if options.json:
+        print(rendering.render_json(as_json(findings)))
+    else:
+        print(rendering.render(tables(findings), "terminal"))
+    return 0 if findings.agree else 1

@@ -1,0 +1,62 @@
+"""`xvlm-eval data`: show which benchmark files are there, and where to get the rest."""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "show which benchmark files are there, and where to get the rest"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    flags.add_task(parser)
+    flags.add_split(parser)
+    flags.add_data(parser)
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode every image and compare it with its annotations (minutes on real data)",
+    )
+    parser.add_argument(
+        "--build-flat",
+        metavar="DIR",
+        help="write X-VLM's own lists (its data/finetune) from the original files",
+    )
+    parser.add_argument(
+        "--layout",
+        action="store_true",
+        help="print the folder tree that the tasks read, and do nothing else",
+    )
+    flags.add_format(parser, "md", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a data folder holds of what the tasks need."""
+    from harness.cli.progress import Progress
+    from harness.data.flat import build_flat
+    from harness.data.layout import layout
+    from harness.data.report import make_report, render_report
+    from harness.errors import DataError
+    from harness.registry import find_tasks
+
+    if options.layout:
+        print(layout(find_tasks(options.task or ["all"])))
+        return 0
+    report = make_report(
+        options.task,
+        options.split,
+        data=options.data,
+        decode=options.verify,
+        keep=bool(options.build_flat),
+        progress=partial(Progress, stream=sys.stderr, say=say),
+    )
+    if options.build_flat:
+        for sentence in build_flat(report.inventory, Path(options.build_flat)):
+            print(sentence)
+        return 0
+    print(render_report(report, format=options.format))
+    return 0 if report.sound else DataError.exit_code

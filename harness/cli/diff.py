@@ -1,0 +1,35 @@
+"""`xvlm-eval diff`: show which samples changed between two results, and what else did."""
+
+import argparse
+from pathlib import Path
+
+from harness.cli import flags
+
+HELP = "show which samples changed between two results, and what else did"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    parser.add_argument(
+        "before",
+        metavar="A",
+        help="a record (<task>.<split>.json), or a folder that `run --out` wrote",
+    )
+    parser.add_argument("after", metavar="B", help="another one")
+    parser.add_argument(
+        "--limit",
+        type=flags.positive,
+        default=20,
+        metavar="N",
+        help="samples to show of each result; default: 20",
+    )
+    flags.add_format(parser, "md", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the differences between two results."""
+    from harness.drift.diff import diff_results, render_diffs
+
+    differences = diff_results(Path(options.before), Path(options.after))
+    print(render_diffs(differences, options.format, limit=options.limit))
+    return 0

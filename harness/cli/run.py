@@ -1,0 +1,180 @@
+"""`xvlm-eval run`: evaluate a checkpoint on tasks."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli import flags
+from harness.cli.console import say, say_nothing
+
+if TYPE_CHECKING:
+    from harness.records.record import ResultRecord
+    from harness.running.forecast import Forecast
+    from harness.running.run import Outcome
+
+HELP = "evaluate a checkpoint on tasks"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    flags.add_task(parser, help=flags.TASKS)
+    flags.add_split(parser)
+    parser.add_argument(
+        "--checkpoint",
+        metavar="NAME|PATH",
+        help="an entry of checkpoints.yaml, or a weight file; default: the paper's, on shapes "
+        "xvlm-shapes",
+    )
+    flags.add_data(
+        parser,
+        help=f"{flags.FOLDER}, or hf (hf:REPOSITORY@REVISION) for copies on Hugging Face's hub; "
+        "default: XVLM_EVAL_DATA, the configuration file, else the embedded benchmark",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default=flags.OUT,
+        help=f"folder for predictions and records; default: {flags.OUT}",
+    )
+    parser.add_argument(
+        "--limit",
+        type=flags.positive,
+        metavar="N",
+        help="evaluate only N samples, drawn by a stable hash: a subset, never a result",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        default="auto",
+        metavar="N|auto",
+        help="samples computed together: the metrics stay, the last digits of a predicted float "
+        "may not; default: auto, by free memory",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N; default: auto"
+    )
+    flags.add_dtype(
+        parser,
+        help="precision of matrix products, kept in the record; the paper's rows take float32 "
+        "and tf32; default: float32",
+    )
+    parser.add_argument(
+        "--workers",
+        type=flags.positive,
+        metavar="N",
+        help="threads that decode images; default: the number of cores, at most 16",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("fail", "skip"),
+        default="fail",
+        help="for an unreadable image: end the run, or count its samples as wrong, listed in the "
+        "record; default: fail",
+    )
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="predict nothing: print the work of each run, its memory and its time",
+    )
+    flags.add_format(parser, "md", "json")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="discard an earlier run's predictions instead of continuing from them",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate tasks, and print the results."""
+    from harness.cli.progress import Progress
+    from harness.data.resolve import resolve_data
+    from harness.running import launch
+    from harness.running.run import Speed
+
+    request = launch.Request(
+        tasks=options.task,
+        splits=options.split,
+        checkpoint=options.checkpoint,
+        data=resolve_data(options.data),
+        out=Path(options.out),
+        speed=Speed(options.batch_size, options.workers or launch.default_workers()),
+        device=options.device,
+        dtype=options.dtype,
+        limit=options.limit,
+        skip=options.on_error == "skip",
+        fresh=options.fresh,
+    )
+    with launch.process_group() as group:
+        first = group.rank == 0
+        say_once = say if first else say_nothing
+        progress = partial(Progress, stream=sys.stderr if first else None, say=say_once)
+        say_once(launch.banner(request))
+        plan = launch.agree_on_plan(request, group, progress=progress)
+        if plan.left_out:
+            names = ", ".join(plan.left_out)
+            say_once(f"left out, as this checkpoint was not released for them: {names}")
+        if options.plan:
+            return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
+        outcomes = launch.run_all(plan, group, progress=progress, warn=say)
+        return _print_outcomes(outcomes, options.format)
+
+
+def _print_forecasts(forecasts: "Iterable[Forecast]", format: str) -> int:
+    """Print what runs will take."""
+    from harness import rendering
+    from harness.running.forecast import table
+
+    if rows := list(forecasts):
+        forecast = table(rows)
+        if format == "json":
+            print(rendering.render_json({"plan": forecast.rows}))
+        else:
+            print(rendering.render([forecast], format))
+    return 0
+
+
+def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
+    """Announce each outcome as it comes, and print all results at the end."""
+    from harness import rendering
+    from harness.records.record import read_record
+    from harness.tables import layouts
+
+    rows: list[rendering.Row] = []
+    try:
+        for outcome in outcomes:
+            record = read_record(outcome.record)
+            rows += layouts.record_rows(record, outcome.record)
+            _announce(outcome, record, format)
+    finally:  # an error leaves the results before it valid
+        if rows and format == "json":
+            print(rendering.render_json({"results": rows}))
+        elif rows:
+            table = rendering.Table("Results", rows, layouts.RECORD_COLUMNS)
+            print(rendering.render([table], format))
+    return 0
+
+
+def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
+    """Say what a result is not: comparable with the paper, or complete."""
+    from harness.tables.paper import read_paper
+
+    title = f"{record.task} {record.split}"
+    if not record.embedded and record.subset is None and (reason := read_paper().objection(record)):
+        say(f"{title}: {reason}; such a result fills no row of the table")
+    for name, reason in record.not_run.items():
+        if outcome.submission:
+            show = say if format == "json" else partial(print, flush=True)
+            show(
+                f"{outcome.submission}: {reason}; then record its {name} with "
+                "`xvlm-eval import-score`"
+            )
+        else:
+            say(f"{title}: {name} was not computed: {reason}")
+
+
+def _batch_size(text: str) -> int | None:
+    """Return a number, None for `auto`."""
+    return None if text == "auto" else flags.positive(text)

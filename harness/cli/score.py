@@ -1,0 +1,46 @@
+"""`xvlm-eval score`: score stored predictions, without a model."""
+
+import argparse
+from pathlib import Path
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "score stored predictions, of `run` or in a benchmark's own format"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    flags.add_one_split(parser)
+    parser.add_argument(
+        "--predictions",
+        required=True,
+        metavar="FILE",
+        help="a prediction file of `run`, or official results",
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER}; images are not needed; default: as for `run`")
+    flags.add_format(parser, "md", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the scores of stored predictions."""
+    from harness import rendering
+    from harness.data.resolve import resolve_data
+    from harness.running.rescore import score_file, to_json
+    from harness.tables import layouts
+
+    source = resolve_data(options.data)
+    scored = score_file(options.task, options.split, Path(options.predictions), source=source)
+    if options.format == "json":
+        print(to_json(scored))
+        return 0
+    intervals = scored.scores.intervals
+    rows: list[rendering.Row] = [
+        {"metric": name, "measured": value, "interval": intervals.get(name), "n": scored.n}
+        for name, value in scored.scores.metrics.items()
+    ]
+    title = f"{options.predictions}: {scored.task} {scored.split} on {scored.data}"
+    print(rendering.render([rendering.Table(title, rows, layouts.SCORE_COLUMNS)], options.format))
+    for name, reason in scored.scores.not_run.items():
+        say(f"{name}: not run, {reason}")
+    return 0

@@ -1,0 +1,72 @@
+"""`xvlm-eval table`: show results beside the published numbers."""
+
+import argparse
+from pathlib import Path
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "show results beside the published numbers"
+LAYOUTS = ("paper", "leaderboard", "shapes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    parser.add_argument(
+        "results",
+        nargs="?",
+        metavar="DIR",
+        help=f"folder that `run --out` wrote; default: {flags.OUT}",
+    )
+    parser.add_argument("--out", metavar="DIR", help="the same, by the name it has in `run`")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="paper",
+        help="the paper's 53 rows, checkpoints by tasks, or the embedded benchmark alone; "
+        "default: paper",
+    )
+    parser.add_argument(
+        "--suite", choices=("shapes",), dest="layout", help="the same as --layout shapes"
+    )
+    flags.add_format(parser, "md", "csv", "latex", "html", "json")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        help="fill the paper's rows from this checkpoint instead of the paper's own",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print results beside the published numbers."""
+    from harness import rendering
+    from harness.errors import DataError, MissingError
+    from harness.records.record import find_records
+    from harness.tables.layouts import lay_out
+    from harness.tables.paper import read_paper
+
+    folder = Path(options.results or options.out or flags.OUT)
+    if not folder.is_dir() and (options.results or options.out):
+        raise MissingError(
+            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` "
+            "makes one"
+        )
+    found = find_records(folder)
+    if not found.records:
+        say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
+    layout = lay_out(found.records, read_paper(), options.layout, checkpoint=options.checkpoint)
+    for reason in (*found.damaged, *found.misplaced, *layout.left_out):
+        say(f"left out: {reason}")
+    if options.format == "json":
+        rows = {"layout": options.layout, "rows": layout.listing.rows, "shapes": layout.shapes.rows}
+        print(rendering.render_json(rows))
+    elif options.format == "csv":
+        if layout.shapes.rows and options.layout != "shapes":
+            say(
+                "a CSV file is one table: the results on the embedded benchmark are in "
+                "--layout shapes"
+            )
+        print(rendering.render_csv(layout.listing))
+    else:
+        print(rendering.render(layout.tables, options.format))
+    return DataError.exit_code if found.damaged else 0

@@ -1,0 +1,116 @@
+"""The published facts about the files of a benchmark, stated once, beside its task.
+
+A `Dataset` holds where the files come from, their digests, the official size of each split and the
+copy on Hugging Face's hub. `harness.data` compares a data folder with these facts, draws it and
+fetches what is missing; it names no benchmark. This module imports nothing of the project, so that
+tasks, formats and checkpoints can all state such facts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+FLICKR_TERMS = "images under Flickr's terms of use, research"
+CC_BY = "CC BY 4.0"
+NOT_STATED = "no licence stated"
+
+Count = int | tuple[int, int]  # an official number, or a range where no more is published
+SplitCounts = Mapping[str, Mapping[str, int]]  # split -> name of a count -> number
+Row = Mapping[str, Any]  # one row of a dataset on the hub: column -> value
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The published hash of a file: sha256, md5, or git-blob (as `git hash-object` prints it)."""
+
+    algorithm: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A published file: a single file, or an archive or folder that holds several.
+
+    `members` maps a path inside the archive (a folder ends in `/`) to its path below the data
+    folder; of a single file, its own name. `url` is None where a form or a login guards the file:
+    `instructions` says where people get it. `size` is in bytes; `unpacked_limit` is the most that
+    an archive may hold unpacked. Both are None where nothing is published.
+    """
+
+    name: str
+    url: str | None
+    instructions: str
+    format: Literal["file", "zip", "tar", "folder"]
+    licence: str
+    members: Mapping[str, str]
+    size: int | None = None
+    sha256: str | None = None
+    unpacked_limit: int | None = None
+    mirror: str = ""
+    drive: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The URL; without one, the instructions."""
+        return self.url or self.instructions
+
+
+@dataclass(frozen=True)
+class HubPart:
+    """The unit in which a copy is converted: splits of the task, and the hub's splits with them."""
+
+    splits: tuple[str, ...]
+    hub_splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HubRows:
+    """The rows of one part of a copy; `read` takes a split of the hub and the columns to read."""
+
+    splits: Sequence[str]
+    read: Callable[[str, Sequence[str]], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class HubCopy:
+    """A copy of the official splits on Hugging Face's hub, whole and with the splits told apart.
+
+    `revision` is a commit; where no full commit name is known it is a branch, whose commit is
+    looked up and noted at first use. `convert` writes the rows as official files below a data
+    folder and returns the counts of each split; `format` names the set of columns it reads.
+    """
+
+    repository: str
+    revision: str
+    format: str
+    parts: tuple[HubPart, ...]
+    licence: str
+    convert: Callable[[HubRows, Path], SplitCounts]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is published about the files of a benchmark; nothing, unless its task states it.
+
+    `digests` are by file name, wherever the file lies. `counts` gives the official size of each
+    split, by the names that `Task.counts` uses: `samples`, `images` and what the task adds.
+    `hub` is None where no copy on the hub is usable, for the reason in `no_hub`. `image_note` goes
+    beside the image folders in `xvlm-eval data --layout`.
+    """
+
+    citation: str = ""
+    origins: tuple[Origin, ...] = ()
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, Count]] = field(default_factory=dict)
+    hub: HubCopy | None = None
+    no_hub: str = "no copy on the hub is known"
+    image_note: str = ""
+
+    def origin_of(self, paths: Iterable[str]) -> Origin | None:
+        """Return the published file that belongs at one of these paths below the data folder."""
+        candidates = set(paths)
+        return next(
+            (origin for origin in self.origins if candidates & set(origin.members.values())), None
+        )

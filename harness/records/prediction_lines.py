@@ -1,0 +1,89 @@
+"""The lines of a prediction file: its head, then one sample each, as JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from harness.errors import DataError, HarnessError
+from harness.files.parsing import convert
+
+FORMAT = "xvlm-eval predictions 1"
+HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
+
+
+def to_line(value: Any) -> str:
+    """Return a value as a line of JSON. Raises ValueError for NaN and infinity."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def sample_line(path: Path, id: Any, prediction: Any) -> str:
+    """Return the line of a sample. Raises HarnessError for a number that is not finite."""
+    try:
+        return to_line({"id": id, "prediction": prediction})
+    except ValueError as error:
+        raise HarnessError(
+            f"{path}: the prediction of sample {id!r} holds a number that is not finite; "
+            "is --dtype precise enough for this model?"
+        ) from error
+
+
+class WholeLines(NamedTuple):
+    """The lines that end in a line break, and the offset at which the last of them ends."""
+
+    lines: list[bytes]
+    end: int
+
+
+def whole_lines(content: bytes, path: Path) -> WholeLines:
+    """Return the whole lines of a file: a kill may have torn the last one.
+
+    Raises DataError for a file that does not begin like a prediction file.
+    """
+    end = content.rfind(b"\n") + 1
+    if not end and not content.startswith(HEAD[: len(content)]):
+        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
+    return WholeLines(content[:end].split(b"\n")[:-1], end)
+
+
+class _Head(msgspec.Struct):
+    """The first line of a prediction file."""
+
+    format: str
+    identity: dict[str, Any]
+    software: dict[str, Any]
+    inputs: dict[str, Any] = {}
+
+
+def parse_head(line: bytes, path: Path) -> dict[str, Any]:
+    """Return the first line of a file. Raises DataError, naming the key, for any other line."""
+    try:
+        head = json.loads(line)
+        if convert(head, _Head, where="head").format != FORMAT:
+            raise DataError(f"head: is of the format {head['format']!r}")
+    except (ValueError, RecursionError, DataError) as error:
+        raise DataError(
+            f"{path}: line 1 is not the head of a prediction file ({error}); "
+            "move the file away or replace it with --fresh"
+        ) from error
+    return dict(head)
+
+
+def parse_predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
+    """Return the predictions of all lines after the head. Raises DataError naming the line."""
+    predictions: dict[Any, Any] = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            entry = json.loads(line)
+            id, prediction = entry["id"], entry["prediction"]
+            if type(id) not in (int, str) or id in predictions:
+                raise ValueError("no id, or a repeated one")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(
+                f"{path}: line {number} is no prediction; "
+                "the file was damaged: replace it with --fresh"
+            ) from error
+        predictions[id] = prediction
+    return predictions

@@ -1,0 +1,170 @@
+"""From complete predictions to a record: the last stage of a run, in process 0."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.capabilities import Model
+from harness.errors import DataError
+from harness.formats.folder import sha256_of
+from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.records.predictions import PredictionFile
+from harness.records.provenance import computing
+from harness.records.record import (
+    SCHEMA,
+    ResultRecord,
+    Subset,
+    read_record,
+    write_record,
+    write_result,
+)
+from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
+from harness.records.sample_scores import SampleScores, digest, write_sample_scores
+from harness.running.run import Outcome, Run
+from harness.running.skipped import KEY, reasons, with_fallbacks
+from harness.task import Prediction, Sample, SampleId, Scores
+
+SUBMISSION = ".submission.json"
+HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
+
+
+def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -> dict[str, Any]:
+    """Return the identity of a run: runs with the same identity make the same predictions.
+
+    It holds hashes, but no names or paths. `total` is the size of the whole split.
+    """
+    files = run.data.fingerprint(run.task.files(run.split))
+    return {
+        "task": run.task.name,
+        "task_version": run.task.version,
+        "split": run.split,
+        "n": len(samples),
+        "subset": None if run.limit is None else {"limit": run.limit, "total": total},
+        "protocol": f"{run.task.protocol}|{model.protocol}",
+        "checkpoint": {"sha256": run.sha256, **model.provenance},
+        "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
+        "settings": {"dtype": run.dtype, "device": model.device},
+        "software": computing(),
+    }
+
+
+def finish(
+    run: Run,
+    samples: Sequence[Sample],
+    file: PredictionFile,
+    *,
+    identity: Mapping[str, Any],
+    halved_to: int | None,
+) -> Outcome:
+    """Score complete predictions, and write the record and, for a hidden split, the submission.
+
+    `halved_to` is the smallest batch size if memory ran out; the record notes it.
+    """
+    record, path = make_record(run, samples, file, identity=identity), run.path()
+    earlier = _record_of(record.predictions["sha256"], path)
+    if halved_to is None and earlier is not None:  # nothing was predicted: keep its note
+        halved_to = earlier.predictions.get(HALVED_TO)
+    if halved_to is not None:
+        record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
+    if run.split not in run.task.hidden:
+        write_record(path, record)
+        return Outcome(path)
+    submission = run.path(SUBMISSION)
+    predictions = with_fallbacks(run.task, samples, file.done)
+    write_result(submission, run.task.submission(samples, predictions))
+    if earlier is None or "receipt" not in earlier.predictions:  # a server's number stays
+        write_record(path, record)
+    return Outcome(path, submission)
+
+
+def make_record(
+    run: Run,
+    samples: Sequence[Sample],
+    file: PredictionFile,
+    *,
+    identity: Mapping[str, Any],
+) -> ResultRecord:
+    """Return the record of complete predictions, and write the sample scores beside them.
+
+    Puts the predictions into the order of the samples. Raises DataError where a sample has none.
+    """
+    check_complete(run, samples, file)
+    file.arrange([sample.id for sample in samples])
+    if run.split in run.task.hidden:
+        scores = run.task.pending_scores()
+    else:
+        scores = run.task.score(samples, with_fallbacks(run.task, samples, file.done))
+    skipped = reasons(file.done)
+    sample_scores_path = file.path.with_name(file.path.name.replace(PREDICTIONS, SAMPLE_SCORES))
+    write_sample_scores(sample_scores_path, sample_scores(scores, samples, file.done))
+    return ResultRecord(
+        schema=SCHEMA,
+        task=run.task.name,
+        task_version=run.task.version,
+        split=run.split,
+        n=len(samples),
+        subset=None if identity["subset"] is None else Subset(**identity["subset"]),
+        protocol=identity["protocol"],
+        metrics=dict(scores.metrics),
+        intervals=dict(scores.intervals),
+        breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
+        not_run=dict(scores.not_run),
+        checkpoint={**run.checkpoint, **identity["checkpoint"]},
+        data=identity["data"],
+        settings=identity["settings"],
+        predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
+        software=file.software,
+        inputs=file.inputs,
+        contributions=_file(sample_scores_path),
+    )
+
+
+def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) -> None:
+    """Raise DataError where a sample has no prediction, or a prediction has no sample."""
+    ids = [sample.id for sample in samples]
+    if missing := [id for id in ids if id not in file.done]:
+        raise DataError(
+            f"{file.path}: {len(missing)} of {len(ids)} samples have no prediction, e.g. "
+            f"{missing[0]!r}; a partial run is not scored"
+        )
+    if extra := file.done.keys() - set(ids):
+        raise DataError(
+            f"{file.path}: predicts {len(extra)} samples that {run.task.name} {run.split} does "
+            f"not have, e.g. {min(extra, key=str)!r}"
+        )
+
+
+def sample_scores(
+    scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> SampleScores:
+    """Return the contribution of each sample to its scores, and the digest of its prediction."""
+    return SampleScores(
+        ids=[sample.id for sample in samples],
+        digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
+        by_sample={
+            name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()
+        },
+        statistics=scores.statistics,
+    )
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": sha256_of(path)}
+
+
+def _record_of(predictions_sha256: str, path: Path) -> ResultRecord | None:
+    """Return the record at a path if it was made of these very predictions."""
+    try:
+        record = read_record(path)
+    except DataError:
+        return None
+    return record if record.predictions.get("sha256") == predictions_sha256 else None
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
