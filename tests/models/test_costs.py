@@ -3,17 +3,17 @@
 import pytest
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import costs
 from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Workload
 
 GF, PF = 1e9, 1e15
-GRAIN = GRAINS["cpu"]
+GRAIN = CHUNK_SIZES["cpu"]
 
 
-def bert(layers: int, fusion_layer: int, memory_width: int) -> TextArchitecture:
+def bert(layers: int, fusion_layer: int, encoder_width: int) -> TextArchitecture:
     return TextArchitecture(
         vocabulary=30522,
         positions=512,
@@ -22,7 +22,7 @@ def bert(layers: int, fusion_layer: int, memory_width: int) -> TextArchitecture:
         layers=layers,
         fusion_layer=fusion_layer,
         inner_width=3072,
-        memory_width=memory_width,
+        encoder_width=encoder_width,
     )
 
 
@@ -56,24 +56,24 @@ def workload(samples, images, *, pairs=None, texts=0):
 def test_an_image_costs_its_encoding_and_its_keys_and_values(
     resolution, tokens, encoded, remembered
 ):
-    assert costs.looked_at(swin(resolution)) == tokens  # (R / 32)^2 and their mean
-    assert costs.encoding(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
-    assert costs.remembering(TEXT, tokens) / GF == pytest.approx(
+    assert costs.num_image_tokens(swin(resolution)) == tokens  # (R / 32)^2 and their mean
+    assert costs.image_encoder_flops(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
+    assert costs.project_kv_flops(TEXT, tokens) / GF == pytest.approx(
         remembered, abs=0.005
     )  # 6 layers x 2 x 1024 x 768 x 2 a token
 
 
 def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_vocabulary():
     d2 = 2 * 768**2  # operations of a matrix of d x d on one token
-    assert costs.reading(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
-    assert costs.looking(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
-    assert costs.beginning(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
-    assert costs.wording(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
+    assert costs.text_encoder_flops(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
+    assert costs.fusion_flops(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
+    assert costs.fusion_input_flops(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
+    assert costs.lm_head_flops(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
 
 
 def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer():
     # 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values in the last: for each of 12 tokens; 12 d2 more for the first.
-    assert costs.concluding(TEXT, 12, 0) == pytest.approx(
+    assert costs.fuse_cls_flops(TEXT, 12, 0) == pytest.approx(
         (12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02
     )
 
@@ -84,8 +84,8 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
 )
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
     asked = workload(images, images, pairs=pairs, texts=texts)
-    found = costs.retrieving(
-        swin(384), TEXT, asked, length=length, features=256, kept=4, chunk_sizes=GRAIN
+    found = costs.retrieval(
+        swin(384), TEXT, asked, length=length, features=256, item_bytes=4, chunk_sizes=GRAIN
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
@@ -93,11 +93,17 @@ def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operation
 def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
     asked = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
-        costs.retrieving(
-            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, chunk_sizes=GRAIN
-        ).kept
+        costs.retrieval(
+            swin(384),
+            TEXT,
+            asked,
+            length=12.8,
+            features=256,
+            item_bytes=item_bytes,
+            chunk_sizes=GRAIN,
+        ).resident_bytes
         / 1e9
-        for kept in (4, 2)
+        for item_bytes in (4, 2)
     )
     assert whole - short == pytest.approx(
         (2.97 + 0.98) / 2, rel=0.01
@@ -121,7 +127,7 @@ def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
 
 @pytest.mark.parametrize(("statements", "images"), [(6982, 8102), (6967, 8082)])
 def test_nlvr2_costs_its_images(statements, images):
-    found = costs.judging(
+    found = costs.pair_reasoning(
         swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=GRAIN
     )
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
@@ -143,7 +149,7 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
         swin(384),
         TEXT,
         workload(5000, 5000),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
         chunk_sizes=GRAIN,
     )
@@ -156,7 +162,7 @@ def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_b
         swin(384),
         TEXT,
         workload(1, 1),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
         chunk_sizes=GRAIN,
     )
@@ -164,7 +170,7 @@ def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_b
 
 
 def test_the_boxes_of_ovad_cost_their_encoding():
-    found = costs.comparing(
+    found = costs.attribute_matching(
         swin(384),
         TEXT,
         workload(14_300, 14_300, pairs=0, texts=500),
@@ -178,7 +184,9 @@ def test_the_boxes_of_ovad_cost_their_encoding():
 def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).working
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cpu"]
+        ).peak_batch_bytes
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -191,7 +199,9 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     )
     many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]).working
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cuda"]
+        ).peak_batch_bytes
         for some in many
     )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

@@ -10,9 +10,8 @@ import torch
 from harness.bench.literal import answering, bert, captioning, looking, retrieval, swin
 from harness.engine.beam_search import Beams
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.networks import (
     answering_network,
     captioning_network,
@@ -22,6 +21,7 @@ from harness.models.xvlm.networks import (
 )
 from harness.models.xvlm.swin import VisionEncoder
 from tests.support.golden import Case, device_under_test, golden_cases
+from tests.support.official_architecture import architecture_from_config
 
 
 def on(kind: str):
@@ -168,14 +168,14 @@ def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
     for name, arguments in searches.items():
         beams = Beams(
             width=arguments["num_beams"],
-            longest=arguments["max_length"],
-            shortest=arguments["min_length"],
+            max_length=arguments["max_length"],
+            min_length=arguments["min_length"],
         )
         found = captioning.caption(
             network, golden.inputs["image"], prompt=expected["prompt_ids"], end=end, beams=beams
         )
         for row, hypothesis in enumerate(found):
-            ended = [*hypothesis.tokens, end][: beams.longest]
+            ended = [*hypothesis.tokens, end][: beams.max_length]
             official = golden.outputs[f"{name}_ids"][row].tolist()
             assert ended + [0] * (len(official) - len(ended)) == official, (name, row)
         close(

@@ -244,7 +244,7 @@ def test_a_gallery_is_not_restarted_after_its_features_were_gathered(tmp_path, c
         "all_gather",
         lambda group, value: gathered.append(value) or gather(group, value),
     )
-    monkeypatch.setattr(XVLMRetriever, "match", full)
+    monkeypatch.setattr(XVLMRetriever, "rerank", full)
     assert (
         main(
             [

@@ -85,30 +85,6 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -
     return architecture
 
 
-def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
-    """Return the sizes written in an official configuration (its `vision_config` and `text_config`)."""
-    vision, text = config["vision_config"], config["text_config"]
-    return Architecture(
-        vision=VisionArchitecture(
-            resolution=vision["image_res"],
-            window=vision["window_size"],
-            width=vision["embed_dim"],
-            depths=tuple(vision["depths"]),
-            heads=tuple(vision["num_heads"]),
-        ),
-        text=TextArchitecture(
-            vocabulary=text["vocab_size"],
-            positions=text["max_position_embeddings"],
-            width=text["hidden_size"],
-            heads=text["num_attention_heads"],
-            layers=text["num_hidden_layers"],
-            fusion_layer=text["fusion_layer"],
-            inner_width=text["intermediate_size"],
-            memory_width=text["encoder_width"],
-        ),
-    )
-
-
 def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArchitecture | None:
     prefix = "vision_encoder."
     if f"{prefix}patch_embed.proj.weight" not in tensors:
@@ -180,7 +156,7 @@ def _text(
         layers=max(layers) + 1,
         fusion_layer=min(looking, default=max(layers) + 1),
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        memory_width=tensors[
+        encoder_width=tensors[
             f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"
         ].shape[1]
         if looking

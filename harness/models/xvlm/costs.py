@@ -18,7 +18,7 @@ COMPARED = 16  # bytes for each image and text while shortlists are made: simila
 PAIR = 32  # bytes for each pair on the shortlists: two indices, and the same while they are united
 
 
-def encoding(vision: VisionArchitecture) -> float:
+def image_encoder_flops(vision: VisionArchitecture) -> float:
     """Return the operations of one image through the vision encoder (Swin, section 3.3, with its MLPs and mergings)."""
     products = vision.stage_side(0) ** 2 * 3 * PATCH**2 * vision.width
     for stage, depth in enumerate(vision.depths):
@@ -32,35 +32,35 @@ def encoding(vision: VisionArchitecture) -> float:
     return 2.0 * products
 
 
-def remembering(text: TextArchitecture, seen: int, *, sets: int | None = None) -> float:
+def project_kv_flops(text: TextArchitecture, seen: int, *, sets: int | None = None) -> float:
     """Return the operations of making a memory: keys and values for every fusion layer, or so many `sets`."""
     return (
         4.0
         * (_looking_layers(text) if sets is None else sets)
         * seen
-        * text.memory_width
+        * text.encoder_width
         * text.width
     )
 
 
-def reading(text: TextArchitecture, length: float) -> float:
+def text_encoder_flops(text: TextArchitecture, length: float) -> float:
     """Return the operations of a text through the layers that look at nothing."""
     return (
         2.0 * text.fusion_layer * length * (_own(text, length) + 2 * text.width * text.inner_width)
     )
 
 
-def looking(text: TextArchitecture, length: float, seen: float) -> float:
+def fusion_flops(text: TextArchitecture, length: float, seen: float) -> float:
     """Return the operations of a text that was read through the layers that look at a memory."""
     return 2.0 * _looking_layers(text) * length * (_own(text, length) + _look(text, seen))
 
 
-def beginning(text: TextArchitecture, length: float) -> float:
+def fusion_input_flops(text: TextArchitecture, length: float) -> float:
     """Return the operations of a text attending to itself before it first looks: done once, whatever it looks at."""
     return 2.0 * length * _own(text, length)
 
 
-def concluding(text: TextArchitecture, length: float, seen: float) -> float:
+def fuse_cls_flops(text: TextArchitecture, length: float, seen: float) -> float:
     """Return the operations of a text that has begun, through the layers that look; in the last one its first token asks alone."""
     layers, keys = _looking_layers(text), 2 * text.width**2
     if layers == 1:
@@ -71,12 +71,12 @@ def concluding(text: TextArchitecture, length: float, seen: float) -> float:
     return 2.0 * (whole + length * keys + _own(text, length) - keys + _look(text, seen))
 
 
-def wording(text: TextArchitecture) -> float:
+def lm_head_flops(text: TextArchitecture) -> float:
     """Return the operations of the distribution over all words at one place."""
     return 2.0 * text.width * (text.width + text.vocabulary)
 
 
-def looked_at(vision: VisionArchitecture) -> int:
+def num_image_tokens(vision: VisionArchitecture) -> int:
     """Return how many tokens of an image are looked at: the mean and the patches."""
     return 1 + vision.tokens_per_side**2
 
@@ -95,7 +95,7 @@ def grounding(
     )
 
 
-def judging(
+def pair_reasoning(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -114,37 +114,38 @@ def judging(
     )
 
 
-def retrieving(
+def retrieval(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
     *,
     length: float,
     features: int,
-    kept: int,
+    item_bytes: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
-    seen, texts = looked_at(vision), len(workload.texts)
+    """All images are encoded, all texts read, both kept in numbers of `item_bytes` bytes; then pairs are looked at, image by image."""
+    seen, texts = num_image_tokens(vision), len(workload.texts)
     flops = workload.images * (
-        encoding(vision) + remembering(text, seen)
-    ) + workload.pairs * concluding(text, length, seen)
-    flops += texts * (reading(text, length) + beginning(text, length))
+        image_encoder_flops(vision) + project_kv_flops(text, seen)
+    ) + workload.pairs * fuse_cls_flops(text, length, seen)
+    flops += texts * (text_encoder_flops(text, length) + fusion_input_flops(text, length))
     gallery = (
-        workload.images * seen * vision.output_width * kept + texts * length * text.width * kept
+        workload.images * seen * vision.output_width * item_bytes
+        + texts * length * text.width * item_bytes
     )
     compared = (
         FLOAT * features * (workload.images + texts)
         + COMPARED * ROWS * max(texts, workload.images)
         + PAIR * workload.pairs_at_most
     )
-    passing = _reader_bytes(text) * chunk_sizes.tokens + _memory_bytes(text, seen)
+    passing = _reader_bytes(text) * chunk_sizes.text_tokens + _memory_bytes(text, seen)
     return Cost(
         flops, gallery + compared + passing, _encoder_bytes(vision, workload.images, chunk_sizes)
     )
 
 
-def comparing(
+def attribute_matching(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -156,14 +157,16 @@ def comparing(
     """Images are encoded, texts read once; their features are compared."""
     texts = len(workload.texts)
     flops = (
-        workload.images * encoding(vision)
-        + texts * reading(text, length)
+        workload.images * image_encoder_flops(vision)
+        + texts * text_encoder_flops(text, length)
         + 2.0 * workload.images * texts * features
     )
-    kept = FLOAT * features * texts + _reader_bytes(text) * min(chunk_sizes.tokens, texts * length)
+    resident = FLOAT * features * texts + _reader_bytes(text) * min(
+        chunk_sizes.text_tokens, texts * length
+    )
     return Cost(
         flops,
-        kept,
+        resident,
         _encoder_bytes(vision, workload.images, chunk_sizes) + FLOAT * workload.images * texts,
     )
 
@@ -178,15 +181,17 @@ def captioning(
     chunk_sizes: ChunkSizes,
 ) -> Cost:
     """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
-    seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
-    token = (reading(text, beams.longest) + looking(text, beams.longest, seen)) / beams.longest
+    seen, written = num_image_tokens(vision), beams.width * (beams.max_length - prompt - 1)
+    token = (
+        text_encoder_flops(text, beams.max_length) + fusion_flops(text, beams.max_length, seen)
+    ) / beams.max_length
     flops = (
-        encoding(vision)
-        + remembering(text, seen)
+        image_encoder_flops(vision)
+        + project_kv_flops(text, seen)
         + (prompt + written) * token
-        + (1 + written) * wording(text)
+        + (1 + written) * lm_head_flops(text)
     )
-    recalled = beams.width * beams.longest * text.layers * 2 * text.width * FLOAT
+    recalled = beams.width * beams.max_length * text.layers * 2 * text.width * FLOAT
     words = 3 * beams.width * text.vocabulary * FLOAT
     memories = 2 * _memory_bytes(
         text, seen
@@ -208,23 +213,23 @@ def answering(
     chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Every question looks at its image and is looked at by `prefixes` of answers: at most this, as most answers need not be read."""
-    seen = looked_at(vision)
-    question = reading(text, length) + looking(text, length, seen)
+    seen = num_image_tokens(vision)
+    question = text_encoder_flops(text, length) + fusion_flops(text, length, seen)
     answers = (
-        remembering(decoder, round(length))
-        + looking(decoder, prefixes + 1, length)
-        + (prefixes + 1) * wording(decoder)
+        project_kv_flops(decoder, round(length))
+        + fusion_flops(decoder, prefixes + 1, length)
+        + (prefixes + 1) * lm_head_flops(decoder)
     )
-    flops = workload.images * (encoding(vision) + remembering(text, seen)) + workload.pairs * (
-        question + answers
-    )
+    flops = workload.images * (
+        image_encoder_flops(vision) + project_kv_flops(text, seen)
+    ) + workload.pairs * (question + answers)
     recalled = prefixes * decoder.layers * 2 * decoder.width * FLOAT
     each = (
         recalled
         + prefixes * _reader_bytes(decoder)
         + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
     )
-    words = FLOAT * decoder.vocabulary * chunk_sizes.rows
+    words = FLOAT * decoder.vocabulary * chunk_sizes.lm_head_rows
     return Cost(
         flops,
         0.0,
@@ -243,10 +248,14 @@ def _one_look(
     sets: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    seen = looked_at(vision)
-    reader = reading(text, length) + beginning(text, length) + concluding(text, length, seen)
+    seen = num_image_tokens(vision)
+    reader = (
+        text_encoder_flops(text, length)
+        + fusion_input_flops(text, length)
+        + fuse_cls_flops(text, length, seen)
+    )
     flops = (
-        workload.images * (encoding(vision) + remembering(text, seen, sets=sets))
+        workload.images * (image_encoder_flops(vision) + project_kv_flops(text, seen, sets=sets))
         + workload.pairs * reader
     )
     return Cost(
@@ -271,9 +280,9 @@ def _look(text: TextArchitecture, seen: float) -> float:
 def _encoder_bytes(vision: VisionArchitecture, images: int, chunk_sizes: ChunkSizes) -> float:
     """Return what images take in the encoder, where only some are at a time, and before and after it."""
     patches = vision.stage_side(0) ** 2
-    encoded = min(images, max(1, chunk_sizes.patches // patches))
+    encoded = min(images, max(1, chunk_sizes.image_patches // patches))
     each = (
-        3 * vision.resolution**2 + looked_at(vision) * vision.output_width
+        3 * vision.resolution**2 + num_image_tokens(vision) * vision.output_width
     )  # its pixels, and its tokens
     return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * each))
 
@@ -297,8 +306,8 @@ def _look_bytes(
 ) -> float:
     """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
     tokens, memory = (
-        min(workload.pairs * length, chunk_sizes.tokens),
-        _memory_bytes(text, looked_at(vision)),
+        min(workload.pairs * length, chunk_sizes.text_tokens),
+        _memory_bytes(text, num_image_tokens(vision)),
     )
     memories = workload.images + min(workload.pairs, workload.images)
     return (
