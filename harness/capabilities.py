@@ -4,11 +4,14 @@
     Answerer          a question, its image and a list of answers -> one of the answers
     PairReasoner      a statement and two images -> true or false
     Captioner         an image -> a caption
-    Retriever         a gallery of images and a list of texts -> scores of their likely pairs
+    DualEncoder       images, texts -> features, compared by their cosine
+    PairScorer        images, texts -> features, and a score for any pair of them
     AttributeMatcher  images and sentences -> a matrix of similarities
 
-Texts go in raw, images as the model itself prepared them, and NumPy arrays or Python values come
-out. A model family implements the Protocols that it can; each task names the one that it `needs`.
+Texts go in raw, images as the model itself prepared them, and arrays or Python values come out. A
+model family implements the Protocols that it can; each task names those that it can work with.
+What is common to many models, such as two-stage retrieval, is the engine's: a model offers the
+small steps.
 A grounder of another package, for example, is any object like this one:
 
     class CentreGrounder:
@@ -24,12 +27,15 @@ A model may offer more: `Tokenizing` below, and `harness.workload.CostModel`. Wh
 not fit into memory, it raises `harness.errors.MemoryFull` and is called again with smaller ones.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+# Candidates are ranked by the matching score, its sum with the cosine, or the cosine alone.
+Ranking = Literal["itm", "itm+itc", "itc"]
 
 
 @runtime_checkable
@@ -133,47 +139,110 @@ class Captioner(Model, Protocol):
         ...
 
 
-class Matches(NamedTuple):
-    """The texts [n] that one image of a gallery was compared with, and their scores [n].
+class Array(Protocol):
+    """A NumPy array, or a torch tensor on any device."""
 
-    image  index of the image in the whole gallery
-    texts  indices of the texts: the image's own shortlist, and every text whose shortlist
-           contains the image
-    itc    image-text contrast: the similarity of the features
-    itm    image-text matching: the logit that the text describes the image
+    @property
+    def shape(self) -> Sequence[int]:
+        """The length of each axis."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+@runtime_checkable
+class DualEncoder(Model, Protocol):
+    """A model that compares images and texts by the cosine of one feature vector of each.
+
+    Retrieval ranks by it, and OVAD compares crops with sentences.
+    """
+
+    def encode_images(self, images: NDArray[np.uint8]) -> Array:
+        """Return the unit vectors [M, f] of images [M, R, R, 3]."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Array:
+        """Return the unit vectors [T, f] of texts."""
+        ...
+
+
+class EncodedImages(NamedTuple):
+    """Images, encoded: a unit vector [M, f] for the shortlist, and a state to score pairs with.
+
+    The states are whatever the model's `score_pairs` takes: its image tokens on a GPU, for example.
+    """
+
+    features: Array
+    states: Array | Sequence[Any]
+
+
+class EncodedTexts(Protocol):
+    """Texts, encoded: `features` [T, f] for the shortlist, and what else `score_pairs` wants."""
+
+    @property
+    def features(self) -> Array: ...
+
+
+@runtime_checkable
+class PairScorer(Model, Protocol):
+    """A model that scores an image-text pair by both together, too slowly to score every pair.
+
+    The engine shortlists by the cosine of features, and each process scores the pairs of the images
+    that it read.
+    """
+
+    @property
+    def ranking(self) -> Ranking:
+        """The protocol by which shortlisted candidates are ranked: `itm`, or `itm+itc`."""
+        ...
+
+    def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
+        """Encode images [M, R, R, 3]."""
+        ...
+
+    def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode all texts of a gallery."""
+        ...
+
+    def score_pairs(self, image: Any, texts: Any, candidates: NDArray[np.int64]) -> Array:
+        """Return the matching scores [n] of one image, by its state, and the texts `candidates`.
+
+        `candidates` [n] are indices into `texts`, which `read_texts` returned.
+        """
+        ...
+
+
+class Matches(NamedTuple):
+    """The texts [n] that one image of a gallery was compared with, and their scores.
+
+    image    index of the image in the whole gallery
+    texts    indices [n] of the texts: the image's own shortlist, and every text whose shortlist
+             contains the image
+    itc      image-text contrast: the similarity [n] of the features
+    itm      image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
+    ranking  the protocol that ranks them
     """
 
     image: int
     texts: NDArray[np.int64]
     itc: NDArray[np.float32]
-    itm: NDArray[np.float32]
+    itm: NDArray[np.float32] | None
+    ranking: Ranking
 
 
 class Gallery(NamedTuple):
     """The images that this process encodes, of a gallery shared by all processes of a run.
 
-    `images` yields batches: indices in the whole gallery, and the images [M, R, R, 3].
-    `all_gather` exchanges a value with the other processes: it returns the value of each, in
-    order of rank. After the first call the gallery cannot be streamed again.
+    `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
+    and which of them each index stands for [n]. `all_gather` exchanges a value with the other
+    processes: it returns the value of each, in order of rank. After the first call the gallery
+    cannot be streamed again.
     """
 
-    images: Iterable[tuple[Sequence[int], NDArray[np.uint8]]]
+    batches: Iterable[tuple[Sequence[int], NDArray[np.uint8], NDArray[np.int64]]]
     all_gather: Callable[[Any], list[Any]]
-
-
-@runtime_checkable
-class Retriever(Model, Protocol):
-    """A model that compares the images of a gallery with texts."""
-
-    def retrieve(
-        self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
-    ) -> Iterator[Matches]:
-        """Yield the matches of each image of this process's shard whose index is in `wanted`.
-
-        The `shortlist` most similar texts of each image, and images of each text, are re-ranked by
-        the matching head. Both shortlists are drawn from the whole gallery and from all texts.
-        """
-        ...
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from harness.checkpoints import Weights, normalise_name
 from harness.dataset import Count
-from harness.errors import MissingError, UsageError, nearest
+from harness.errors import CapabilityError, MissingError, UsageError, nearest
 from harness.task import Task
 
 FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
@@ -120,10 +120,11 @@ def official_counts() -> dict[str, dict[str, Count]]:
     return counts
 
 
-def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
-    """Load weights as a model with the capability `needs`.
+def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: str) -> Any:
+    """Load weights as a model with the first of the capabilities `needs` that they have.
 
-    Raises UsageError for an unknown family, CheckpointError for weights that cannot be used.
+    Raises UsageError for an unknown family, CapabilityError where the weights have none of them,
+    CheckpointError for weights that cannot be used.
     """
     load: Loader
     if weights.family in FAMILIES:
@@ -135,7 +136,13 @@ def load_model(weights: Weights, *, needs: type, device: str, dtype: str) -> Any
                 f"{weights.name}: no package registers the model family {weights.family!r}"
             )
         load = next(iter(points)).load()
-    return load(weights, needs=needs, device=device, dtype=dtype)
+    reasons: list[str] = []
+    for capability in needs:
+        try:
+            return load(weights, needs=capability, device=device, dtype=dtype)
+        except CapabilityError as error:
+            reasons.append(str(error))
+    raise CapabilityError("; ".join(reasons))
 
 
 def describe(path: Path, *, family: str = "xvlm") -> Description:

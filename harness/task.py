@@ -12,7 +12,7 @@ never sees a file name of its output, a pixel, or torch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import Gallery
+from harness.capabilities import Matches, Model
 from harness.dataset import Dataset
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
@@ -98,7 +98,7 @@ class Task(ABC):
     version   raised with every change that can move a number
     splits    in the order of the publication
     primary   the metric that the benchmark is known for
-    needs     the capability that predicts: a Protocol of `capabilities.py`
+    needs     the capabilities that can predict, preferred first: Protocols of `capabilities.py`
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
@@ -109,7 +109,7 @@ class Task(ABC):
 
         class Colours(Task):
             name, version, splits, primary = "colours", 1, ("test",), "accuracy"
-            needs, protocol = Captioner, "exact-match"
+            needs, protocol = (Captioner,), "exact-match"
 
             def files(self, split):
                 return (LIST, IMAGES)
@@ -135,7 +135,7 @@ class Task(ABC):
     version: ClassVar[int]
     splits: ClassVar[tuple[str, ...]]
     primary: ClassVar[str]
-    needs: ClassVar[type]
+    needs: ClassVar[tuple[type, ...]]
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
@@ -206,6 +206,10 @@ class Task(ABC):
 
     # Prediction
 
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: the task's part, then the model's."""
+        return f"{self.protocol}|{model.protocol}"
+
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Return the prediction for each sample of a batch, by one call of the model.
 
@@ -247,17 +251,17 @@ class Task(ABC):
 
 
 class GalleryTask(Task):
-    """A benchmark that compares its samples with one another: every image with every text.
+    """A benchmark that compares every image with every text; one sample is an image.
 
-    Such samples cannot be predicted batch by batch. The runner streams the images of the whole
-    gallery to the model, and the task turns what the model returns into predictions.
+    Such samples cannot be predicted batch by batch. The engine encodes the whole gallery, finds
+    the likely pairs and scores them; the task turns the matches of an image into its prediction.
     """
 
+    @property
     @abstractmethod
-    def predict_gallery(
-        self, model: Any, samples: Sequence[Any], gallery: Gallery, wanted: Container[int]
-    ) -> Iterator[tuple[SampleId, Prediction]]:
-        """Yield (id, prediction) for the samples whose index is in `wanted`.
+    def shortlist(self) -> int:
+        """How many candidates of each image, and of each text, are ranked."""
 
-        `samples` are all samples of the run; `gallery` holds the images of this process's shard.
-        """
+    @abstractmethod
+    def as_prediction(self, matches: Matches) -> Prediction:
+        """Return the prediction for an image: the texts it was compared with, and their scores."""

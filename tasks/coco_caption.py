@@ -61,7 +61,7 @@ class COCOCaption(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("test", "val")
     primary: ClassVar[str] = "cider"
-    needs: ClassVar[type] = Captioner
+    needs: ClassVar[tuple[type, ...]] = (Captioner,)
     protocol: ClassVar[str] = "pycocoevalcap|karpathy"
     dataset: ClassVar[Dataset] = DATASET
 

@@ -116,7 +116,7 @@ class NLVR2(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("dev", "test")
     primary: ClassVar[str] = "accuracy"
-    needs: ClassVar[type] = PairReasoner
+    needs: ClassVar[tuple[type, ...]] = (PairReasoner,)
     protocol: ClassVar[str] = "accuracy+consistency"
     dataset: ClassVar[Dataset] = DATASET
 

@@ -84,7 +84,7 @@ class OVAD(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("box",)
     primary: ClassVar[str] = "map"
-    needs: ClassVar[type] = AttributeMatcher
+    needs: ClassVar[tuple[type, ...]] = (AttributeMatcher,)
     protocol: ClassVar[str] = "box-oracle|prompt-all|mean-of-sentences"
     dataset: ClassVar[Dataset] = DATASET
 

@@ -109,7 +109,7 @@ class RefCOCOPlus(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = SPLITS
     primary: ClassVar[str] = "accuracy"
-    needs: ClassVar[type] = Grounder
+    needs: ClassVar[tuple[type, ...]] = (Grounder,)
     protocol: ClassVar[str] = "iou>=0.5|per-expression"
     dataset: ClassVar[Dataset] = DATASET
 

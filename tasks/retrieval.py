@@ -5,7 +5,7 @@ Protocol: X-VLM's `Retrieval.py`: the `k_test` candidates with the highest cosin
 scored by the matching head, whose logit alone ranks them (`itm_eval`).
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import Gallery, Retriever
+from harness.capabilities import DualEncoder, Matches, Model, PairScorer, Ranking
 from harness.dataset import FLICKR_TERMS, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, KARPATHY_CITATION, coco_images
 from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.karpathy import read_flat_captions, read_karpathy
-from harness.formats.matches import as_prediction, parse_pairs
+from harness.formats.matches import as_prediction, parse_pairs, ranking_of
 from harness.formats.matrices import read_matrices
 from harness.images import image_file
 from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
@@ -69,6 +69,10 @@ def _captions(collection: str, split: str) -> Needed:
     )
 
 
+# How records have named the protocols by which candidates are ranked.
+RULES: Mapping[Ranking, str] = {"itm": "itm-only", "itm+itc": "itm+itc", "itc": "itc-only"}
+
+
 @dataclass(frozen=True)
 class Picture(Sample):
     """An image of the gallery and its captions; its id is its file's name."""
@@ -84,7 +88,7 @@ class Retrieval(GalleryTask):
 
     splits: ClassVar[tuple[str, ...]] = ("test", "val")
     primary: ClassVar[str] = "i2t_r1"
-    needs: ClassVar[type] = Retriever
+    needs: ClassVar[tuple[type, ...]] = (PairScorer, DualEncoder)
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
     image_folder: ClassVar[str]  # as ALBEF's lists have it
@@ -149,13 +153,14 @@ class Retrieval(GalleryTask):
         """Return the captions of an image."""
         return sample.captions
 
-    def predict_gallery(
-        self, model: Retriever, samples: Sequence[Picture], gallery: Gallery, wanted: Container[int]
-    ) -> Iterator[tuple[SampleId, Prediction]]:
-        """Yield the texts that each wanted image was compared with, and their scores."""
-        texts = [caption for sample in samples for caption in sample.captions]
-        for matches in model.retrieve(gallery, texts, shortlist=self.shortlist, wanted=wanted):
-            yield samples[matches.image].id, as_prediction(matches)
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: how the model ranks, how many, on which split."""
+        rule = model.ranking if isinstance(model, PairScorer) else "itc"
+        return f"{RULES[rule]}|k={self.shortlist}|karpathy|{model.protocol}"
+
+    def as_prediction(self, matches: Matches) -> Prediction:
+        """Return the texts that an image was compared with, and their scores."""
+        return as_prediction(matches)
 
     def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return no compared text, so that image and texts do not retrieve one another."""
@@ -164,33 +169,28 @@ class Retrieval(GalleryTask):
     def score(
         self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return the recalls of both directions by the matching score, which is X-VLM's protocol.
+        """Return the recalls of both directions, ranked as the model's protocol wants it.
 
-        `breakdown` holds them by the family's two other protocols.
+        `breakdown` holds them by the other protocols that the model's scores allow.
         """
         counts = [len(sample.captions) for sample in samples]
-        pairs = parse_pairs(
-            [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
-        )
+        of_images = [(sample.id, predictions[sample.id]) for sample in samples]
+        ranking = ranking_of(of_images)
+        pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
         by_protocol = {
             name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
-            for name in PROTOCOLS
+            for name in (PROTOCOLS if ranking != "itc" else ["itc"])
         }
-        by_name = {
-            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
-            for name, (i2t, t2i) in by_protocol.items()
-        }
-        i2t, t2i = by_protocol["itm"]
+        i2t, t2i = by_protocol.pop(ranking)
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),
             "t2i_outside": 100 * float(t2i.outside.mean()),
         }
-        breakdown = {
-            "outside_of_shortlist": outside,
-            "itm+itc": by_name["itm+itc"],
-            "itc": by_name["itc"],
+        others = {
+            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
+            for name, (i2t, t2i) in by_protocol.items()
         }
-        return _scores(i2t.rank, t2i.rank, counts, breakdown)
+        return _scores(i2t.rank, t2i.rank, counts, {"outside_of_shortlist": outside, **others})
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score X-VLM's matrices in an .npz file.

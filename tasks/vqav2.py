@@ -141,7 +141,7 @@ class VQAv2(Task):
         "(VQA Challenge 2021; the phase of the split)"
     )
     primary: ClassVar[str] = "accuracy"
-    needs: ClassVar[type] = Answerer
+    needs: ClassVar[tuple[type, ...]] = (Answerer,)
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
     dataset: ClassVar[Dataset] = DATASET
 

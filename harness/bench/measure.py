@@ -75,7 +75,7 @@ def chosen_stages(request: Request) -> list[Stage]:
     for name in request.stages:
         if name not in known:
             raise UsageError(f"there is no stage {name!r}{nearest(name, known)}")
-    needed = {find_task(name).needs for name in request.tasks if name != ALL}
+    needed = {need for name in request.tasks if name != ALL for need in find_task(name).needs}
     anything = ALL in request.tasks or not request.tasks
     found = [
         stage

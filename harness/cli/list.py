@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
             "task": task.name,
             "splits": " ".join(task.splits),
             "metric": task.primary,
-            "needs": task.needs.__name__,
+            "needs": " ".join(capability.__name__ for capability in task.needs),
             "version": task.version,
         }
         for task in map(find_task, task_names())

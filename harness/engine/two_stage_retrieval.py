@@ -1,57 +1,50 @@
 """Two-stage retrieval: shortlist by the cosine of features, then re-rank the candidates.
 
-The loop behind any model that has both a dual encoder (one feature per image and per text) and a
-scorer of pairs. Every pair is scored once, whichever direction shortlisted it. The features of all
-processes are gathered; image states stay where they were computed, and so does the re-ranking.
+The loop behind every model that retrieves: a dual encoder ranks its shortlist by the cosine
+itself, a pair scorer scores each shortlisted pair once, whichever direction shortlisted it. The
+features of all processes are gathered; image states stay where they were computed, and so does the
+re-ranking.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.capabilities import Gallery, Matches
+from harness.capabilities import (
+    Array,
+    DualEncoder,
+    EncodedImages,
+    Gallery,
+    Matches,
+    PairScorer,
+    Ranking,
+)
 from harness.engine.device import AsyncCopy, Device
 from harness.engine.shortlist import shortlist_pairs
 
-
-class EncodedImages(NamedTuple):
-    """A batch of images: `states` [M, S, C] to score pairs with, and `features` [M, f]."""
-
-    states: Tensor
-    features: Tensor
-
-
-class WithFeatures(Protocol):
-    """Encoded texts of any kind, with their `features` [T, f] on the device."""
-
-    @property
-    def features(self) -> Tensor: ...
-
-
-I = TypeVar("I")  # a batch of images, as the model takes it  # noqa: E741
-T = TypeVar("T", bound=WithFeatures)
-Rerank = Callable[[Tensor, T, Tensor], Tensor]
-"""Return the scores [n] of one image, states [S, C], and the texts [n], by index on the host."""
+Batches = Iterable[tuple[Sequence[int], Any, NDArray[np.int64]]]
 
 
 class EncodedGallery(NamedTuple):
     """This process's share of a gallery, and the features of a larger part of it, or all.
 
-    Image `numbers[i]` has the states `states[i]` [S, C]; `features` [I, f] belong to the images
-    numbered `with_features` [I].
+    Image `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
+    `with_features` [I].
     """
 
     numbers: list[int]
-    states: list[Tensor]
+    states: list[Any]
     with_features: list[int]
     features: Tensor
 
-    def gather(self, gallery: Gallery) -> "EncodedGallery":
+    def gather(self, all_gather: Callable[[Any], list[Any]]) -> "EncodedGallery":
         """Return the same with the features of the whole gallery, ordered by number."""
-        shares = gallery.all_gather((self.numbers, self.features.cpu()))
+        shares = all_gather((self.numbers, self.features.cpu()))
         numbers = [number for share, _ in shares for number in share]
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         parts = [part.to(self.features.device) for _, part in shares if len(part)]
@@ -59,55 +52,87 @@ class EncodedGallery(NamedTuple):
         return self._replace(with_features=[numbers[index] for index in order], features=features)
 
 
-def encode_gallery(
-    batches: Iterable[tuple[Sequence[int], I]],
-    encode_images: Callable[[I], EncodedImages],
-    device: Device,
-) -> EncodedGallery:
+def retrieve(
+    model: DualEncoder | PairScorer,
+    gallery: Gallery,
+    texts: Sequence[str],
+    *,
+    shortlist: int,
+    wanted: Container[int],
+) -> Iterator[Matches]:
+    """Yield the matches of each image of this process's share whose index is in `wanted`.
+
+    The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
+    shortlists are drawn from the whole gallery and from all texts: each process encodes its own
+    images, and all texts.
+    """
+    if isinstance(model, PairScorer):
+        images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
+        encoded = model.read_texts(texts)
+        score = _scorer(model.score_pairs, encoded)
+        features, ranking = _tensor(encoded.features), model.ranking
+    else:
+        images = encode_gallery(gallery.batches, _without_states(model)).gather(gallery.all_gather)
+        features, ranking, score = _tensor(model.encode_texts(texts)), "itc", None
+    yield from rerank_gallery(
+        images,
+        features.to(images.features.device),
+        score,
+        ranking=ranking,
+        shortlist=shortlist,
+        wanted=wanted,
+    )
+
+
+def encode_gallery(batches: Batches, read_images: Callable[[Any], EncodedImages]) -> EncodedGallery:
     """Encode images, given in batches with their numbers in the gallery."""
     numbers: list[int] = []
-    states: list[Tensor] = []
+    states: list[Any] = []
     features: list[Tensor] = []
-    for some, batch in batches:
-        encoded = encode_images(batch)
+    for some, batch, image_of in batches:
+        encoded = read_images(batch)
         numbers += some
-        states += encoded.states.to(device.storage_dtype)
-        features.append(encoded.features)
+        states += [encoded.states[index] for index in image_of]
+        features.append(_tensor(encoded.features)[torch.from_numpy(image_of)])
         del batch, encoded  # before the next batch is loaded
-    together = torch.cat(features) if features else torch.empty(0, 0, device=device.torch)
+    together = torch.cat(features) if features else torch.empty(0, 0)
     return EncodedGallery(numbers, states, numbers, together)
 
 
 def rerank_gallery(
     images: EncodedGallery,
-    texts: T,
-    rerank: Rerank[T],
-    device: Device,
+    texts: Tensor,
+    score: "Score | None",
     *,
+    ranking: Ranking,
     shortlist: int,
     wanted: Container[int],
 ) -> Iterator[Matches]:
     """Yield the scores of each image in `wanted` and its candidate texts, in order of number.
 
-    `shortlist` texts of every image and images of every text are candidates. While the host takes
-    the scores of one image, the device computes those of the next.
+    `texts` [T, f] are features, beside those of the images. `score` returns the scores [n] of an
+    image, by its state, and the texts of these indices; None leaves the similarity alone. While the
+    host takes the scores of one image, the device computes those of the next.
     """
+    device = Device(images.features.device, "float32")
     with device.computing():
-        pairs = shortlist_pairs(images.features, texts.features, shortlist)
+        pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
     in_flight: _InFlight | None = None
-    for number, states in sorted(
-        zip(images.numbers, images.states, strict=True), key=itemgetter(0)
-    ):
+    for number, state in sorted(zip(images.numbers, images.states, strict=True), key=itemgetter(0)):
         if number not in wanted:
             continue
         row = row_of[number]
         candidates = pairs.texts_of_image(row)
         with device.computing():
-            features = texts.features[device.send(candidates)]
-            similarity = (features * images.features[row]).sum(-1)
-            scores = rerank(states, texts, candidates)
-            launched = _InFlight(number, candidates, AsyncCopy(similarity), AsyncCopy(scores))
+            similarity = (texts[device.send(candidates)] * images.features[row]).sum(-1)
+        launched = _InFlight(
+            number,
+            candidates.numpy(),
+            AsyncCopy(similarity),
+            None if score is None else AsyncCopy(_tensor(score(state, candidates.numpy()))),
+            ranking,
+        )
         if in_flight is not None:
             yield in_flight.wait()
         in_flight = launched
@@ -115,13 +140,36 @@ def rerank_gallery(
         yield in_flight.wait()
 
 
+Score = Callable[[Any, NDArray[np.int64]], Array]
+
+
 class _InFlight(NamedTuple):
     """The scores of an image, being copied from the device."""
 
     image: int
-    texts: Tensor
+    texts: NDArray[np.int64]
     itc: AsyncCopy
-    itm: AsyncCopy
+    itm: AsyncCopy | None
+    ranking: Ranking
 
     def wait(self) -> Matches:
-        return Matches(self.image, self.texts.numpy(), self.itc.wait(), self.itm.wait())
+        itm = None if self.itm is None else self.itm.wait()
+        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking)
+
+
+def _scorer(score_pairs: Callable[[Any, Any, NDArray[np.int64]], Array], texts: Any) -> Score:
+    return lambda image, candidates: score_pairs(image, texts, candidates)
+
+
+def _without_states(model: DualEncoder) -> Callable[[Any], EncodedImages]:
+    def read(images: Any) -> EncodedImages:
+        features = model.encode_images(images)
+        return EncodedImages(features, [None] * len(features))
+
+    return read
+
+
+def _tensor(array: Array) -> Tensor:
+    """Return a NumPy array or a tensor as a tensor, in float32, where it is."""
+    tensor: Tensor = torch.as_tensor(array)
+    return tensor.float()

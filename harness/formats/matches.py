@@ -1,38 +1,74 @@
 """Store the scored texts of one image as a prediction, and read them back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from harness.capabilities import Matches
+from harness.capabilities import Matches, Ranking
 from harness.errors import DataError
-from harness.metrics.pairs import ScoredPairs
+from harness.metrics.pairs import PROTOCOLS, ScoredPairs
+
+DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
 
 
-def as_prediction(matches: Matches) -> dict[str, list[Any]]:
-    """Return matches in JSON's types; `str` writes a float32 with no more digits than it has."""
-    return {
+def as_prediction(matches: Matches) -> dict[str, Any]:
+    """Return matches in JSON's types; `str` writes a float32 with no more digits than it has.
+
+    They name their `ranking` unless it is X-VLM's, and hold no `itm` if the model has none.
+    """
+    prediction: dict[str, Any] = {
         "texts": matches.texts.tolist(),
         "itc": [float(str(score)) for score in matches.itc],
-        "itm": [float(str(score)) for score in matches.itm],
     }
+    if matches.itm is not None:
+        prediction["itm"] = [float(str(score)) for score in matches.itm]
+    if matches.ranking != DEFAULT:
+        prediction["ranking"] = matches.ranking
+    return prediction
 
 
-def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> ScoredPairs:
+def ranking_of(predictions: Iterable[tuple[Any, Any]]) -> Ranking:
+    """Return the ranking that all predictions, given with the ids of their images, agree on.
+
+    Predictions of no text do not count. Raises DataError where they disagree, or name another.
+    """
+    found: dict[Any, Any] = {}
+    for id, prediction in predictions:
+        if isinstance(prediction, Mapping) and prediction.get("texts"):
+            found.setdefault(prediction.get("ranking", DEFAULT), id)
+    for ranking, id in found.items():
+        if ranking not in PROTOCOLS:
+            raise DataError(
+                f"the prediction for image {id} is ranked by {ranking!r}, "
+                f"not by one of {', '.join(PROTOCOLS)}"
+            )
+    if len(found) > 1:
+        (first, one), (second, other), *_ = found.items()
+        raise DataError(
+            f"the prediction for image {one} is ranked by {first}, that for image {other} by "
+            f"{second}; predictions of several models cannot be scored together"
+        )
+    return next(iter(found), DEFAULT)
+
+
+def parse_pairs(
+    predictions: Sequence[tuple[Any, Any]], *, texts: int, ranking: Ranking
+) -> ScoredPairs:
     """Return the pairs of all images from their (id, prediction), in order.
 
     `texts` is the number of texts in the gallery. Raises DataError for a malformed prediction,
     naming its image.
     """
     image, text, itc, itm = [], [], [], []
+    names = ("itc",) if ranking == "itc" else ("itc", "itm")
     for number, (id, prediction) in enumerate(predictions):
         try:
             row = np.array(prediction["texts"], dtype=np.int64)
-            scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
+            scores = [np.array(prediction[name], dtype=np.float32) for name in names]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
-                f"the prediction for image {id} should hold texts, itc and itm"
+                f"the prediction for image {id} should hold texts, {' and '.join(names)}"
             ) from error
         same_shape = row.ndim == 1 and all(part.shape == row.shape for part in scores)
         if not same_shape or len(set(row.tolist())) != len(row):
@@ -48,5 +84,5 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
         image.append(np.full(len(row), number))
         text.append(row)
         itc.append(scores[0])
-        itm.append(scores[1])
+        itm.append(scores[-1])
     return ScoredPairs(*map(np.concatenate, (image, text, itc, itm)))

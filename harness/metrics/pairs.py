@@ -23,7 +23,10 @@ PROTOCOLS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Distinct pairs [N]: the indices of image and text, their similarity and matching logit."""
+    """Distinct pairs [N]: the indices of image and text, their similarity and matching logit.
+
+    `itm` repeats `itc` where a model has no matching score.
+    """
 
     image: NDArray[np.int64]
     text: NDArray[np.int64]

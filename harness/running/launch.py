@@ -202,6 +202,5 @@ def _load(run: Run) -> Any:
     try:
         return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
     except CapabilityError as error:
-        raise CapabilityError(
-            f"{run.task.name} needs a {run.task.needs.__name__}: {error}"
-        ) from error
+        names = " or ".join(capability.__name__ for capability in run.task.needs)
+        raise CapabilityError(f"{run.task.name} needs a {names}: {error}") from error

@@ -26,7 +26,7 @@ def predict_batches(task: Task, model: Model, batches: Iterable[Batch], append: 
 
 def predict_gallery(
     task: GalleryTask,
-    model: Model,
+    model: Any,
     samples: Sequence[Sample],
     batches: Iterable[Batch],
     append: Append,
@@ -34,19 +34,23 @@ def predict_gallery(
     wanted: Container[SampleId],
     all_gather: AllGather,
 ) -> None:
-    """Stream the images of a gallery to the model, then predict the `wanted` samples one by one.
+    """Stream the images of a gallery to the engine, then predict the `wanted` samples one by one.
 
     `batches` are all batches of this process: even the image of a sample with a prediction is a
     candidate for the texts of other samples. Raises HarnessError if memory runs out after the
     features were gathered: the gallery cannot be restarted then, as the other processes would
     block in a gather that they have completed.
     """
+    # Imported here: it imports torch, which finding files and names never needs.
+    from harness.engine.two_stage_retrieval import retrieve
+
     index = {sample.id: number for number, sample in enumerate(samples)}
+    texts = [text for sample in samples for text in task.texts(sample)]
     gathered = False
 
-    def images() -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
+    def shard() -> Iterator[tuple[list[int], NDArray[np.uint8], NDArray[np.int64]]]:
         for batch in batches:
-            yield [index[sample.id] for sample in batch.samples], batch.images[batch.image_of[:, 0]]
+            yield [index[sample.id] for sample in batch.samples], batch.images, batch.image_of[:, 0]
 
     def gather(value: Any) -> list[Any]:
         nonlocal gathered
@@ -55,8 +59,9 @@ def predict_gallery(
 
     indices = {number for id, number in index.items() if id in wanted}
     try:
-        for prediction in task.predict_gallery(model, samples, Gallery(images(), gather), indices):
-            append([prediction])
+        gallery = Gallery(shard(), gather)
+        for matches in retrieve(model, gallery, texts, shortlist=task.shortlist, wanted=indices):
+            append([(samples[matches.image].id, task.as_prediction(matches))])
     except (MemoryFull, MemoryError) as error:
         if not gathered:
             raise

@@ -45,7 +45,7 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "split": run.split,
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
-        "protocol": f"{run.task.protocol}|{model.protocol}",
+        "protocol": run.task.protocol_of(model),
         "checkpoint": {"sha256": run.sha256, **model.provenance},
         "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
         "settings": {"dtype": run.dtype, "device": model.device},

@@ -35,15 +35,15 @@ def texts(case):
 
 def matches(case, retriever, texts, *, shortlist=None, wanted=None):
     """The matches of the wanted images, by default of all, with all texts or a shortlist."""
-    images, device = case.inputs["image"], retriever.runtime.device
+    images, encoded = case.inputs["image"], retriever.encode_texts(texts)
     numbers = range(len(images))
-    gallery = encode_gallery([(numbers, images)], retriever.encode_images, device)
+    gallery = encode_gallery([(numbers, images, np.arange(len(images)))], retriever.encode_images)
     return list(
         rerank_gallery(
             gallery,
-            retriever.encode_texts(texts),
-            retriever.rerank,
-            device,
+            encoded.features,
+            lambda image, candidates: retriever.score_pairs(image, encoded, candidates),
+            ranking="itm",
             shortlist=shortlist or len(texts),
             wanted=numbers if wanted is None else wanted,
         )

@@ -8,7 +8,7 @@ from harness.capabilities import (
     Captioner,
     Grounder,
     PairReasoner,
-    Retriever,
+    PairScorer,
 )
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
@@ -27,7 +27,7 @@ ADAPTERS: dict[type, Any] = {
     Captioner: XVLMCaptioner,
     Grounder: XVLMGrounder,
     PairReasoner: XVLMPairReasoner,
-    Retriever: XVLMRetriever,
+    PairScorer: XVLMRetriever,
 }
 
 

@@ -1,6 +1,6 @@
 """X-VLM as a retriever: contrastive features shortlist pairs, image-text matching re-ranks them."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.capabilities import Gallery, Matches
+from harness.capabilities import EncodedImages, Ranking
 from harness.engine.device import Device
-from harness.engine.two_stage_retrieval import EncodedImages, encode_gallery, rerank_gallery
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
@@ -23,7 +22,9 @@ MAX_TOKENS = 40  # `max_tokens` of the reference's retrieval configurations, [CL
 
 
 class XVLMRetriever:
-    """Implements `harness.capabilities.Retriever` for checkpoints with an `itm_head`."""
+    """Implements `harness.capabilities.PairScorer` for checkpoints with an `itm_head`."""
+
+    ranking: Ranking = "itm"
 
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
         """Load the weights strictly.
@@ -41,21 +42,25 @@ class XVLMRetriever:
         """Return the tokens of captions, cut after MAX_TOKENS."""
         return self.runtime.token_ids(texts, pre_caption, max_tokens=MAX_TOKENS)
 
-    def retrieve(
-        self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
-    ) -> Iterator[Matches]:
-        """Yield the matches of each image in `wanted`.
-
-        Each process encodes its own images, and all texts.
-        """
+    def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
+        """Encode prepared images [M, R, R, 3]; a state is an image's tokens [S, C]."""
         device = self.runtime.device
         with device.computing():
-            share = encode_gallery(gallery.images, self.encode_prepared, device)
-            images = share.gather(gallery)
-            encoded = self.encode_texts(self.token_ids(texts))
-        yield from rerank_gallery(
-            images, encoded, self.rerank, device, shortlist=shortlist, wanted=wanted
-        )
+            tokens = self.runtime.encode_images(self.runtime.normalise(images))
+            features = self.network.image_features(tokens)
+            return EncodedImages(features, tokens.to(device.storage_dtype))
+
+    def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode captions."""
+        with self.runtime.device.computing():
+            return self.encode_texts(self.token_ids(texts))
+
+    def score_pairs(
+        self, image: Tensor, texts: EncodedTexts, candidates: NDArray[np.int64]
+    ) -> Tensor:
+        """Return the matching logits [n] of an image, by its tokens, and the texts `candidates`."""
+        with self.runtime.device.computing():
+            return self.rerank(image, texts, torch.from_numpy(candidates))
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and texts."""
@@ -70,14 +75,10 @@ class XVLMRetriever:
             chunk_sizes=device.chunk_sizes,
         )
 
-    def encode_prepared(self, images: NDArray[np.uint8]) -> EncodedImages:
-        """Encode prepared images [M, R, R, 3]."""
-        return self.encode_images(self.runtime.normalise(images))
-
     def encode_images(self, images: Tensor) -> EncodedImages:
-        """Encode normalised images [M, 3, R, R]."""
+        """Encode normalised images [M, 3, R, R]: features [M, f] and tokens [M, S, C]."""
         tokens = self.runtime.encode_images(images)
-        return EncodedImages(tokens, self.network.image_features(tokens))
+        return EncodedImages(self.network.image_features(tokens), tokens)
 
     def encode_texts(self, texts: Sequence[Sequence[int]]) -> EncodedTexts:
         """Encode texts given as token ids."""
