@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.capabilities import AttributeMatcher
+from harness.capabilities import AttributeMatcher, DualEncoder
 from harness.dataset import Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
@@ -84,7 +84,7 @@ class OVAD(Task):
     version: ClassVar[int] = 1
     splits: ClassVar[tuple[str, ...]] = ("box",)
     primary: ClassVar[str] = "map"
-    needs: ClassVar[tuple[type, ...]] = (AttributeMatcher,)
+    needs: ClassVar[tuple[type, ...]] = (AttributeMatcher, DualEncoder)
     protocol: ClassVar[str] = "box-oracle|prompt-all|mean-of-sentences"
     dataset: ClassVar[Dataset] = DATASET
 
@@ -130,10 +130,13 @@ class OVAD(Task):
         """Return the sentences, the same for every box."""
         return sample.prompts.sentences
 
-    def predict(self, model: AttributeMatcher, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: AttributeMatcher | DualEncoder, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""
+        # Imported here: it imports torch, which reading annotations never needs.
+        from harness.engine.similarity import similarity_of
+
         prompts = batch.samples[0].prompts
-        similarity = model.similarity(batch.images, prompts.sentences)[batch.image_of[:, 0]]
+        similarity = similarity_of(model, batch.images, prompts.sentences)[batch.image_of[:, 0]]
         by_attribute = np.split(similarity, prompts.ends[:-1], axis=1)
         scores = np.stack([group.mean(axis=1) for group in by_attribute], axis=1)
         # `str` writes the shortest decimal that is the same float32.

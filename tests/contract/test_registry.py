@@ -44,7 +44,7 @@ def test_a_task_of_another_package_is_found_and_listed(plugin, capsys):
 
 def test_a_model_family_of_another_package_is_loaded(plugin, tmp_path):
     weights = Weights("w", "other", tmp_path, tmp_path)
-    assert load_model(weights, needs=int, device="cpu", dtype="float32") == (
+    assert load_model(weights, needs=[int], device="cpu", dtype="float32") == (
         "w",
         int,
         "cpu",
@@ -55,5 +55,5 @@ def test_a_model_family_of_another_package_is_loaded(plugin, tmp_path):
 def test_a_model_family_that_nobody_registers_is_said(tmp_path):
     with pytest.raises(UsageError, match="no package registers the model family 'other'"):
         load_model(
-            Weights("w", "other", tmp_path, tmp_path), needs=int, device="cpu", dtype="float32"
+            Weights("w", "other", tmp_path, tmp_path), needs=[int], device="cpu", dtype="float32"
         )

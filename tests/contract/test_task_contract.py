@@ -17,7 +17,9 @@ def test_it_says_what_it_is(task):
     assert isinstance(task, Task)
     assert task.version >= 1
     assert task.splits and len(set(task.splits)) == len(task.splits)
-    assert getattr(capabilities, task.needs.__name__) is task.needs
+    assert task.needs
+    for capability in task.needs:
+        assert getattr(capabilities, capability.__name__) is capability
 
 
 def test_what_the_table_expects_of_it_is_what_it_says(task):

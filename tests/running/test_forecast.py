@@ -100,7 +100,7 @@ def test_what_is_missing_is_reported_as_by_a_run(coco, tmp_path, capsys):
 class Mirror(Task):
     """A task of another package, whose model has no cost model."""
 
-    name, version, splits, primary, needs, protocol = "mirror", 1, ("all",), "m", object, "p"
+    name, version, splits, primary, needs, protocol = "mirror", 1, ("all",), "m", (object,), "p"
     files = load = score = score_official = None
 
     def predict(self, model, batch):
