@@ -1,8 +1,9 @@
 """Find weights: the entries of `checkpoints.yaml`, and weight files given by path."""
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from msgspec import Struct, structs
 from harness.dataset import Origin
 from harness.errors import MissingError, UsageError, nearest
 from harness.files.parsing import Finite, Int64, decode_yaml
-from harness.files.paths import hub_cache_folder, resolve_folder, shipped_path
+from harness.files.paths import config_file, hub_cache_folder, resolve_folder, shipped_path
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
 SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
+INCLUDE = "XVLM_EVAL_CHECKPOINTS_FILE"  # more files like checkpoints.yaml
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # of a repository: no pickles
 BERT = "bert-base-uncased"
 # Folders of the vocabulary in the cache of Hugging Face's tools.
 HUB_NAMES = ("models--google-bert--bert-base-uncased", "models--bert-base-uncased")
@@ -67,8 +71,8 @@ class _Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     family: str
     licence: str
-    vocabulary: str
     files: dict[str, Release]
+    vocabulary: str | None = None
     paper: str | None = None
     code: str | None = None
     embedded: bool = False
@@ -76,37 +80,95 @@ class _Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Entry(_Content, frozen=True, kw_only=True):
-    """A released model: `files` has the weights by task."""
+    """A released model: `files` has the weights by task, `source` the file that describes them."""
 
     name: str
+    source: Path
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weight file to run, and its name in records.
+    """A weight file, or a folder of files, to run, and its name in records.
 
-    `release` is None for a file given by path. `configuration` is a `config.json` beside such a
-    file; released files need none.
+    `vocabulary` is that of BERT, for a family that wants it. `release` is None for weights given by
+    path. `configuration` is a `config.json` beside such a file; released files need none.
+    `arguments` are the family's own settings, as `--model-args` gave them.
     """
 
     name: str
     family: str
     path: Path
-    vocabulary: Path
+    vocabulary: Path | None = None
     release: Release | None = None
     configuration: Path | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a user says of weights that no entry describes.
+
+    family      `--model`: the family they belong to
+    vocabulary  whether that family wants the vocabulary of BERT
+    name        `--name`: their name in records; by default that of the file or folder
+    arguments   `--model-args`
+    download    whether a hub id that is not in the hub's cache may be downloaded
+    """
+
+    family: str = "xvlm"
+    vocabulary: bool = True
+    name: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    download: bool = False
+
+
+def entries() -> Mapping[str, Entry]:
+    """Return the entries that can be named: the shipped ones, and the user's own.
+
+    Raises DataError for a file of the user's that is no `checkpoints.yaml`, UsageError where two
+    files describe one name.
+    """
+    found: dict[str, Entry] = {}
+    for path in (shipped_path("checkpoints.yaml"), *own_files()):
+        for name, entry in read_entries(path).items():
+            if name in found:
+                raise UsageError(f"{path}: {name} is an entry of {found[name].source} already")
+            found[name] = entry
+    return found
+
+
+def own_files() -> list[Path]:
+    """Return the user's own `checkpoints.yaml` files.
+
+    Those of `--include` and `XVLM_EVAL_CHECKPOINTS_FILE` (several, separated as in PATH), and the
+    one in the configuration folder. Raises MissingError for a file that is named, but absent.
+    """
+    named = [
+        Path(name).expanduser()
+        for name in os.environ.get(INCLUDE, "").split(os.pathsep)
+        if name.strip()
+    ]
+    for path in named:
+        if not path.is_file():
+            raise MissingError(f"{path}: no such file of checkpoints (--include, or {INCLUDE})")
+    configured = config_file().with_name("checkpoints.yaml")
+    return [*named, *([configured] if configured.is_file() else [])]
+
+
+def include(paths: Sequence[str]) -> None:
+    """Add files to those of `own_files`, for this process and those that it starts."""
+    before = [name for name in os.environ.get(INCLUDE, "").split(os.pathsep) if name]
+    os.environ[INCLUDE] = os.pathsep.join([*before, *paths])
 
 
 @cache
-def entries() -> Mapping[str, Entry]:
-    """Return the entries of the shipped `checkpoints.yaml` by name."""
-    return read_entries(shipped_path("checkpoints.yaml"))
-
-
 def read_entries(path: Path) -> Mapping[str, Entry]:
     """Read a `checkpoints.yaml`. Raises DataError for missing and unknown keys and wrong types."""
     contents = decode_yaml(path, dict[str, _Content])
-    return {name: Entry(name=name, **structs.asdict(entry)) for name, entry in contents.items()}
+    return {
+        name: Entry(name=name, source=path, **structs.asdict(entry))
+        for name, entry in contents.items()
+    }
 
 
 def find_entry(name: str) -> Entry | None:
@@ -121,32 +183,74 @@ def normalise_name(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def find_weights(checkpoint: str, *, task: str, data: Path | None) -> Weights:
-    """Return the weights of an entry for a task, or of a file given by path.
+def find_weights(
+    checkpoint: str, *, task: str, data: Path | None, given: Given | None = None, like: str = ""
+) -> Weights:
+    """Return the weights of an entry for a task, or those given by a path or by a hub's id.
 
-    Raises UsageError for an unknown name and for an entry without weights for the task.
-    MissingError names every missing file with its expected path and its source, one per line.
+    An entry without weights for the task has those of the task `like`. Raises UsageError for an
+    unknown name and for an entry that has neither. MissingError names every missing file with its
+    expected path and its source, one per line.
     """
     entry = find_entry(checkpoint)
     if entry is not None:
-        return _released_weights(entry, task, data)
+        arguments = given.arguments if given else {}
+        weights = _released_weights(entry, task if task in entry.files else like or task, data)
+        return replace(weights, arguments=arguments)
+    given = given or Given()
     path = Path(checkpoint).expanduser()
-    if path.is_file():
-        vocabulary, configuration = path.parent / "vocab.txt", path.parent / "config.json"
-        return Weights(
-            name=path.stem,
-            family="xvlm",
-            path=path,
-            vocabulary=vocabulary if vocabulary.is_file() else bert_vocabulary(data),
-            configuration=configuration if configuration.is_file() else None,
+    if path.is_dir() and given.family == "xvlm":
+        raise MissingError(f"--checkpoint {checkpoint}: is a folder, not a weight file of X-VLM")
+    if not path.exists() and HUB_ID.fullmatch(checkpoint) and path.suffix not in SUFFIXES:
+        path = _hub_snapshot(checkpoint, download=given.download)
+    elif not path.exists() and (path.suffix in SUFFIXES or os.sep in checkpoint):
+        raise MissingError(f"--checkpoint {checkpoint}: no such file")
+    elif not path.exists():
+        raise UsageError(
+            f"--checkpoint {checkpoint}: neither an entry of checkpoints.yaml nor a file"
+            f"{nearest(checkpoint, entries())}"
         )
-    if path.suffix in SUFFIXES or os.sep in checkpoint:
-        problem = "is a folder, not a weight file" if path.is_dir() else "no such file"
-        raise MissingError(f"--checkpoint {checkpoint}: {problem}")
-    raise UsageError(
-        f"--checkpoint {checkpoint}: neither an entry of checkpoints.yaml nor a file"
-        f"{nearest(checkpoint, entries())}"
+    folder = path if path.is_dir() else path.parent
+    vocabulary, configuration = folder / "vocab.txt", folder / "config.json"
+    if given.vocabulary and not vocabulary.is_file():
+        vocabulary = bert_vocabulary(data)
+    return Weights(
+        name=given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix),
+        family=given.family,
+        path=path,
+        vocabulary=vocabulary if given.vocabulary else None,
+        configuration=configuration if configuration.is_file() else None,
+        arguments=given.arguments,
     )
+
+
+def _hub_snapshot(name: str, *, download: bool) -> Path:
+    """Return the folder of a hub's repository in the cache of Hugging Face's tools.
+
+    Raises MissingError if it is not there and `download` is false, or it cannot be downloaded.
+    """
+    # Imported here: weights that lie in a file need no hub.
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                local_files_only=not download,
+                cache_dir=hub_cache_folder(),
+                allow_patterns=HUB_FILES,
+            )
+        )
+    except Exception as error:  # the hub's client raises dozens of kinds
+        remedy = (
+            f"could not be downloaded ({str(error).splitlines()[0][:200]})"
+            if download
+            else "is not in the hub's cache; --download gets it"
+        )
+        raise MissingError(
+            f"--checkpoint {name}: neither a file nor an entry of checkpoints.yaml, and as a "
+            f"repository of Hugging Face's hub {remedy}"
+        ) from error
 
 
 def _released_weights(entry: Entry, task: str, data: Path | None) -> Weights:
@@ -158,18 +262,21 @@ def _released_weights(entry: Entry, task: str, data: Path | None) -> Weights:
         )
     if entry.embedded:
         folder = Path(__file__).parent / "shapes" / "weights"
-        path, vocabulary = folder / release.path, folder / entry.vocabulary
-        return Weights(entry.name, entry.family, path, vocabulary, release)
+        vocabulary = folder / entry.vocabulary if entry.vocabulary else None
+        return Weights(entry.name, entry.family, folder / release.path, vocabulary, release)
     paths: list[Path] = []
     missing: list[str] = []
-    for find in (lambda: release_path(entry, release, data), lambda: bert_vocabulary(data)):
+    finders = [lambda: release_path(entry, release, data)]
+    if entry.vocabulary:
+        finders.append(lambda: bert_vocabulary(data))
+    for find in finders:
         try:
             paths.append(find())
         except MissingError as error:
             missing += error.items
     if missing:
         raise MissingError(*missing)
-    path, vocabulary = paths
+    path, vocabulary = paths[0], paths[1] if entry.vocabulary else None
     return Weights(entry.name, entry.family, path, vocabulary, release)
 
 
@@ -181,8 +288,10 @@ def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
     """
     roots = [resolve_folder("checkpoints"), data / "checkpoints" if data else None]
     folders = [folder for root in roots if root for folder in (root / entry.name, root)]
+    if entry.source != shipped_path("checkpoints.yaml"):  # a user's own: beside his file
+        folders.insert(0, entry.source.parent)
     paths = [folder / candidate for folder in folders for candidate in release.candidates]
-    if path := _first_file(paths):
+    if path := next((path for path in paths if path.exists()), None):
         return path
     home = folders[0] if folders else Path("DATA") / "checkpoints" / entry.name
     alternatives = f" (or {', '.join(release.alternatives)})" if release.alternatives else ""

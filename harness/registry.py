@@ -1,52 +1,30 @@
 """Find tasks and model families by name: those of this project, and those of other packages.
 
 A package registers a task by an entry point of the group `xvlm_eval.tasks` (name -> subclass of
-Task), and a model family by one of `xvlm_eval.models` (name -> a function like
-`harness.models.xvlm.load.load`):
+Task), and a model family by one of `xvlm_eval.models` (name -> a `harness.family.Family`, or a
+function like `harness.models.xvlm.load.load`):
 
     [project.entry-points."xvlm_eval.tasks"]
     chess = "somebodys:Chess"
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from harness.checkpoints import Weights, normalise_name
 from harness.dataset import Count
 from harness.errors import CapabilityError, MissingError, UsageError, nearest
+from harness.family import Description, Family, imported
+from harness.models.families import FAMILIES
 from harness.task import Task
 
-FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
-DESCRIPTIONS = {"xvlm": "harness.models.xvlm.audit:audit"}  # how a family describes a weight file
 ALL = "all"  # stands for every task
-
-
-class Description(Protocol):
-    """What a weight file holds, and whether it can be evaluated."""
-
-    @property
-    def fits(self) -> bool:
-        """Whether some task can be evaluated with it."""
-        ...
-
-    def as_json(self) -> Mapping[str, Any]:
-        """Return everything in JSON's types, for machines."""
-        ...
-
-    def sentences(self) -> Sequence[str]:
-        """Return everything in sentences, for people."""
-        ...
-
-
-# (weights: Weights, needs: type, device: str, dtype: str) -> a model with the capability `needs`
-Loader = Callable[..., Any]
 
 
 def task_names() -> list[str]:
@@ -62,7 +40,7 @@ def find_task(name: str) -> Task:
     wanted = normalise_name(name)
     for own_name, target in _own_tasks().items():
         if normalise_name(own_name) == wanted:
-            return _imported(target)()
+            return imported(target)()
     for point in entry_points(group="xvlm_eval.tasks"):
         if normalise_name(point.name) == wanted:
             return point.load()()
@@ -120,34 +98,64 @@ def official_counts() -> dict[str, dict[str, Count]]:
     return counts
 
 
+def family_names() -> list[str]:
+    """Return the names of all model families, those of this project first."""
+    return [*FAMILIES, *(point.name for point in entry_points(group="xvlm_eval.models"))]
+
+
+def find_family(name: str) -> Family:
+    """Return the model family of a name, in which `_`, `-` and case do not matter.
+
+    A function behind an entry point is a family that says nothing about itself but how to load.
+    Raises UsageError that offers the nearest names.
+    """
+    wanted = normalise_name(name)
+    for own_name, family in FAMILIES.items():
+        if normalise_name(own_name) == wanted:
+            return family
+    for point in entry_points(group="xvlm_eval.models"):
+        if normalise_name(point.name) == wanted:
+            loaded = point.load()
+            return loaded if isinstance(loaded, Family) else Family(point.name, (), loaded)
+    raise UsageError(
+        f"no package registers the model family {name!r}{nearest(name, family_names())}"
+    )
+
+
 def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: str) -> Any:
     """Load weights as a model with the first of the capabilities `needs` that they have.
 
     Raises UsageError for an unknown family, CapabilityError where the weights have none of them,
     CheckpointError for weights that cannot be used.
     """
-    load: Loader
-    if weights.family in FAMILIES:
-        load = _imported(FAMILIES[weights.family])
-    else:
-        points = entry_points(group="xvlm_eval.models", name=weights.family)
-        if not points:
-            raise UsageError(
-                f"{weights.name}: no package registers the model family {weights.family!r}"
-            )
-        load = next(iter(points)).load()
+    family = find_family(weights.family)
+    if family.offers and not set(needs) & set(family.offers):
+        offered = ", ".join(capability.__name__ for capability in family.offers)
+        wanted = " or ".join(capability.__name__ for capability in needs)
+        raise CapabilityError(
+            f"{weights.name}: {family.title} offers {offered}, but no {wanted}"
+        )
     reasons: list[str] = []
     for capability in needs:
+        if family.offers and capability not in family.offers:
+            continue
         try:
-            return load(weights, needs=capability, device=device, dtype=dtype)
+            return family.loader(weights, needs=capability, device=device, dtype=dtype)
         except CapabilityError as error:
             reasons.append(str(error))
     raise CapabilityError("; ".join(reasons))
 
 
 def describe(path: Path, *, family: str = "xvlm") -> Description:
-    """Describe a weight file. Raises CheckpointError for a file that is not a checkpoint at all."""
-    return _imported(DESCRIPTIONS[family])(path)
+    """Describe a weight file.
+
+    Raises CheckpointError for a file that is not a checkpoint at all, UsageError for a family that
+    describes none.
+    """
+    describer = find_family(family).describer
+    if describer is None:
+        raise UsageError(f"the model family {family!r} does not describe weights")
+    return describer(path)
 
 
 def _names(words: Sequence[str]) -> list[str]:
@@ -182,8 +190,3 @@ def own_package(name: str) -> ModuleType:
             "that Python is started in"
         )
     return module
-
-
-def _imported(target: str) -> Any:
-    module, name = target.split(":")
-    return getattr(import_module(module), name)

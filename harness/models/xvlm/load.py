@@ -12,7 +12,7 @@ from harness.capabilities import (
 )
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
-from harness.errors import CapabilityError, CheckpointError
+from harness.errors import CheckpointError
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
@@ -37,9 +37,6 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
     """
     chosen = choose_device(device, dtype)
-    if needs not in ADAPTERS:
-        offered = ", ".join(capability.__name__ for capability in ADAPTERS)
-        raise CapabilityError(f"{weights.name}: X-VLM offers {offered}, but no {needs.__name__}")
     checkpoint = read_checkpoint(weights.path, weights.configuration)
     vision = checkpoint.architecture.vision
     expected = weights.release.resolution if weights.release else None

@@ -1,0 +1,30 @@
+"""The model families of this project by name. Nothing is loaded before a family is used."""
+
+from collections.abc import Mapping
+
+from harness.capabilities import (
+    Answerer,
+    AttributeMatcher,
+    Captioner,
+    DualEncoder,
+    Grounder,
+    PairReasoner,
+    PairScorer,
+)
+from harness.family import Family
+
+FAMILIES: Mapping[str, Family] = {
+    "xvlm": Family(
+        title="X-VLM",
+        offers=(Answerer, AttributeMatcher, Captioner, Grounder, PairReasoner, PairScorer),
+        load="harness.models.xvlm.load:load",
+        describe="harness.models.xvlm.audit:audit",
+        vocabulary=True,
+    ),
+    "dual": Family(
+        title="CLIP, SigLIP and other dual encoders in the layout of transformers",
+        offers=(DualEncoder,),
+        load="harness.models.dual.load:load",
+        arguments={"prompt": "text before every caption and sentence, e.g. `a photo of `"},
+    ),
+}
