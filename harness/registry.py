@@ -132,9 +132,7 @@ def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: s
     if family.offers and not set(needs) & set(family.offers):
         offered = ", ".join(capability.__name__ for capability in family.offers)
         wanted = " or ".join(capability.__name__ for capability in needs)
-        raise CapabilityError(
-            f"{weights.name}: {family.title} offers {offered}, but no {wanted}"
-        )
+        raise CapabilityError(f"{weights.name}: {family.title} offers {offered}, but no {wanted}")
     reasons: list[str] = []
     for capability in needs:
         if family.offers and capability not in family.offers:

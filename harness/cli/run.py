@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say, say_nothing
+from harness.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from harness.checkpoints import Given
     from harness.records.record import ResultRecord
     from harness.running.forecast import Forecast
     from harness.running.run import Outcome
@@ -24,9 +26,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_split(parser)
     parser.add_argument(
         "--checkpoint",
-        metavar="NAME|PATH",
-        help="an entry of checkpoints.yaml, or a weight file; default: the paper's, on shapes "
-        "xvlm-shapes",
+        metavar="NAME|PATH|HUB-ID",
+        help="an entry of checkpoints.yaml, a weight file or folder, or a repository in the hub's "
+        "cache; default: the paper's, on shapes xvlm-shapes",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="FAMILY",
+        help="the family of a --checkpoint that is no entry: `xvlm-eval list` shows them; "
+        "default: xvlm",
+    )
+    parser.add_argument(
+        "--model-args",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the family, kept in the record; can be repeated",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of such weights in records; default: their own"
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoints.yaml of your own, beside the one that is shipped; can be repeated",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="let a repository of the hub be downloaded"
     )
     flags.add_data(
         parser,
@@ -89,11 +117,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
+    from harness.checkpoints import include
     from harness.cli.progress import Progress
     from harness.data.resolve import resolve_data
     from harness.running import launch
     from harness.running.run import Speed
 
+    include(options.include)
     request = launch.Request(
         tasks=options.task,
         splits=options.split,
@@ -106,6 +136,7 @@ def run(options: argparse.Namespace) -> int:
         limit=options.limit,
         skip=options.on_error == "skip",
         fresh=options.fresh,
+        given=_given(options),
     )
     with launch.process_group() as group:
         first = group.rank == 0
@@ -120,6 +151,29 @@ def run(options: argparse.Namespace) -> int:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)
         return _print_outcomes(outcomes, options.format)
+
+
+def _given(options: argparse.Namespace) -> "Given":
+    """Return what the flags say of weights that no entry describes."""
+    from harness.checkpoints import Given
+    from harness.registry import find_family
+
+    name = options.model or "xvlm"
+    family = find_family(name)
+    arguments: dict[str, str] = {}
+    for text in options.model_args:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--model-args {text!r}: should be KEY=VALUE")
+        if family.arguments is not None and key not in family.arguments:
+            known = ", ".join(family.arguments) or "none"
+            raise UsageError(
+                f"--model-args {key}: {name} knows {known}{nearest(key, family.arguments)}"
+            )
+        arguments[key] = value
+    return Given(
+        name, family.vocabulary, options.name, arguments=arguments, download=options.download
+    )
 
 
 def _print_forecasts(forecasts: "Iterable[Forecast]", format: str) -> int:

@@ -128,7 +128,18 @@ def relative_path_within(
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal. Raises DataError if it cannot be read."""
+    """Return the SHA-256 of a file in hexadecimal, of a folder that of its files and their names.
+
+    Hidden files of a folder do not count. Raises DataError if one cannot be read.
+    """
+    if path.is_dir():
+        names = sorted(
+            file.relative_to(path)
+            for file in path.rglob("*")
+            if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+        )
+        lines = [f"{sha256_of(path / name)}  {name.as_posix()}\n" for name in names]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import Progress, Warn, no_progress
-from harness.checkpoints import Weights, find_entry, find_weights
+from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
@@ -45,6 +45,7 @@ class Request:
     limit: int | None = None
     skip: bool = False
     fresh: bool = False
+    given: Given | None = None
 
     @property
     def chosen_checkpoint(self) -> str:
@@ -85,7 +86,11 @@ def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
             missing += error.items
         try:
             weights[task.name] = find_weights(
-                request.chosen_checkpoint, task=task.name, data=request.data.folder
+                request.chosen_checkpoint,
+                task=task.name,
+                data=request.data.folder,
+                given=request.given,
+                like=task.weights_of,
             )
         except MissingError as error:
             missing += error.items

@@ -46,11 +46,16 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": run.task.protocol_of(model),
-        "checkpoint": {"sha256": run.sha256, **model.provenance},
+        "checkpoint": {"sha256": run.sha256, **_arguments(run), **model.provenance},
         "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
         "settings": {"dtype": run.dtype, "device": model.device},
         "software": computing(),
     }
+
+
+def _arguments(run: Run) -> dict[str, Any]:
+    """Return the family's own settings, where the user gave any."""
+    return {"arguments": dict(run.weights.arguments)} if run.weights.arguments else {}
 
 
 def finish(

@@ -1,0 +1,122 @@
+"""Dual encoders against transformers' own classes, and their preprocessing against the originals'.
+
+The models are tiny and random; no weights of the hub are needed.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+from harness.capabilities import AttributeMatcher, DualEncoder, PairScorer
+from harness.checkpoints import Given, find_weights
+from harness.cli.main import main
+from harness.errors import CapabilityError, CheckpointError
+from harness.models.dual.preprocessing import ImageTransform, read_transform
+from harness.registry import load_model
+from tests.support.dual import WORDS, write_dual_encoder
+
+CLASSES = {"clip": transformers.CLIPModel, "siglip": transformers.SiglipModel}
+
+
+@pytest.fixture(scope="module", params=["clip", "siglip"])
+def folder(request, tmp_path_factory):
+    return write_dual_encoder(tmp_path_factory.mktemp("dual") / request.param, request.param)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def load(folder, needs=(DualEncoder,), **arguments):
+    given = Given("dual", vocabulary=False, arguments=arguments)
+    weights = find_weights(str(folder), task="ovad", data=None, given=given)
+    return load_model(weights, needs=needs, device="cpu", dtype="float32")
+
+
+def test_features_are_those_of_transformers(folder, rng):
+    model, reference = load(folder), CLASSES[folder.name].from_pretrained(folder).eval()
+    images = rng.integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    mean, std = (
+        torch.tensor(values)[:, None, None] for values in (model._images.mean, model._images.std)
+    )
+    pixels = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer(WORDS, padding="max_length", max_length=24, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        expected = reference(input_ids=ids, pixel_values=pixels)
+    assert torch.allclose(model.encode_images(images), expected.image_embeds, atol=1e-6)
+    assert torch.allclose(model.encode_texts(WORDS), expected.text_embeds, atol=1e-6)
+
+
+def test_a_prompt_is_read_before_every_text_and_belongs_to_the_protocol(folder):
+    plain, prompted = load(folder), load(folder, prompt="a ")
+    assert torch.equal(prompted.encode_texts(["red circle"]), plain.encode_texts(["a red circle"]))
+    assert "prompt 'a '" in prompted.protocol and "prompt" not in plain.protocol
+
+
+def test_it_offers_what_a_dual_encoder_can_do(folder):
+    assert isinstance(load(folder, (PairScorer, DualEncoder)), DualEncoder)
+    with pytest.raises(CapabilityError, match="offers DualEncoder, but no AttributeMatcher"):
+        load(folder, (AttributeMatcher,))
+
+
+@pytest.mark.parametrize(
+    "size, resized, left, top",
+    [
+        ((335, 224), (335, 224), 56, 0),  # 55.5: transformers' own processor cuts at 55
+        ((224, 333), (224, 333), 0, 54),  # 54.5: rounded half to even, to 54
+        ((448, 300), (334, 224), 55, 0),
+    ],
+)
+def test_the_centre_is_cropped_where_torchvision_crops_it(rng, size, resized, left, top):
+    image = Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    transform = ImageTransform(224, True, Image.Resampling.BICUBIC, (0.5,) * 3, (0.5,) * 3)
+    whole = np.asarray(image.resize(resized, Image.Resampling.BICUBIC))
+    assert np.array_equal(transform(image), whole[top : top + 224, left : left + 224])
+
+
+def test_a_square_is_squashed_and_modes_become_rgb():
+    transform = read_transform({}, side=8, siglip=True)
+    assert transform(Image.new("L", (20, 10), 7)).tolist() == [[[7, 7, 7]] * 8] * 8
+    assert (transform.mean, transform.crop) == ((0.5, 0.5, 0.5), False)
+
+
+def test_an_image_processor_of_another_size_is_refused():
+    with pytest.raises(CheckpointError, match="size is 384 px, but the model takes 224 px"):
+        read_transform({"size": {"height": 384, "width": 384}}, side=224, siglip=True)
+
+
+def test_a_folder_without_its_tokenizer_is_refused(folder, tmp_path):
+    """From nothing, transformers makes a tokenizer of a few pieces, and says nothing."""
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).symlink_to(folder / name)
+    with pytest.raises(CheckpointError, match=r"holds no tokenizer|word pieces, but the model"):
+        load(tmp_path)
+
+
+def test_incomplete_weights_are_refused(folder, tmp_path):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).symlink_to(folder / name)
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_hidden_layers"] = 3
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").symlink_to(folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="missing keys"):
+        load(tmp_path)
+
+
+def test_retrieval_and_attributes_end_to_end(folder, tmp_path):
+    command = ["run", "--model", "dual", "--checkpoint", str(folder), "--limit", "6"]
+    command += ["--task", "coco-retrieval,ovad", "--split", "", "--out", str(tmp_path)]
+    assert main(command) == 0
+    record = json.loads((tmp_path / folder.name / "coco-retrieval.test.limit-6.json").read_text())
+    assert record["protocol"].startswith(f"itc-only|k=256|karpathy|{folder.name}-cosine|48px|")
+    assert record["breakdown"].keys() == {"outside_of_shortlist"}
+    record = json.loads((tmp_path / folder.name / "ovad.box.limit-6.json").read_text())
+    assert record["metrics"]["map"] > 0
