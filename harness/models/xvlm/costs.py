@@ -95,6 +95,37 @@ def grounding(
     )
 
 
+def localization(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    workload: Workload,
+    *,
+    layer: int,
+    length: float,
+    chunk_sizes: ChunkSizes,
+) -> Cost:
+    """All tokens of a text go through the fusion layers, and gradients back through those from `layer` on.
+
+    A gradient of activations alone costs what a forward pass costs.
+    """
+    seen, layers = num_image_tokens(vision), text.layers - layer
+    fused = fusion_flops(text, length, seen)
+    flops = workload.images * (
+        image_encoder_flops(vision) + project_kv_flops(text, seen)
+    ) + workload.pairs * (
+        text_encoder_flops(text, length) + fused * (1 + layers / _looking_layers(text))
+    )
+    # Kept for the gradient: the states of each layer, its attention, and of `layer` its gradient.
+    tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
+    each = layers * _reader_bytes(text) + (layers + 2) * text.heads * seen * FLOAT
+    return Cost(
+        flops,
+        0.0,
+        _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + tokens * each,
+    )
+
+
 def pair_reasoning(
     vision: VisionArchitecture,
     text: TextArchitecture,
