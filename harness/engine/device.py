@@ -106,7 +106,8 @@ def float32_context(device: torch.device) -> Iterator[None]:
 @contextmanager
 def _fp32_precision(precision: str) -> Iterator[None]:
     """Set the precision in which GPUs multiply float32: `ieee` or `tf32`."""
-    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    matmul = torch.backends.cuda.matmul
+    conv = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
     matmul.fp32_precision = conv.fp32_precision = precision
     try:

@@ -1,4 +1,7 @@
-"""What an X-VLM costs, against numbers worked out by hand for the released base models: GF are 1e9 operations, PF 1e15."""
+"""The cost of X-VLM, against hand-computed numbers for the released base models.
+
+GF are 1e9 operations, PF 1e15.
+"""
 
 import pytest
 
@@ -10,7 +13,7 @@ from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Workload
 
 GF, PF = 1e9, 1e15
-GRAIN = CHUNK_SIZES["cpu"]
+CHUNKS = CHUNK_SIZES["cpu"]
 
 
 def bert(layers: int, fusion_layer: int, encoder_width: int) -> TextArchitecture:
@@ -63,7 +66,7 @@ def test_an_image_costs_its_encoding_and_its_keys_and_values(
     )  # 6 layers x 2 x 1024 x 768 x 2 a token
 
 
-def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_vocabulary():
+def test_a_token_costs_12_d2_in_a_text_layer_and_14_d2_in_a_fusion_layer():
     d2 = 2 * 768**2  # operations of a matrix of d x d on one token
     assert costs.text_encoder_flops(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
     assert costs.fusion_flops(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
@@ -71,8 +74,9 @@ def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_
     assert costs.lm_head_flops(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
 
 
-def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer():
-    # 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values in the last: for each of 12 tokens; 12 d2 more for the first.
+def test_cls_costs_alone_in_the_last_layer():
+    # For each of 12 tokens: 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values
+    # in the last; 12 d2 more for [CLS].
     assert costs.fuse_cls_flops(TEXT, 12, 0) == pytest.approx(
         (12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02
     )
@@ -83,24 +87,24 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
     [("COCO 5K", 5000, 25010, 6_430_000, 11.8, 6.8), ("Flickr 1K", 1000, 5000, 640_000, 14, 0.84)],
 )
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
-    asked = workload(images, images, pairs=pairs, texts=texts)
+    demand = workload(images, images, pairs=pairs, texts=texts)
     found = costs.retrieval(
-        swin(384), TEXT, asked, length=length, features=256, item_bytes=4, chunk_sizes=GRAIN
+        swin(384), TEXT, demand, length=length, features=256, item_bytes=4, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
 
-def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
-    asked = workload(5000, 5000, pairs=6_430_000, texts=25010)
+def test_the_gallery_of_coco_takes_three_gigabytes_and_its_texts_one():
+    demand = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
         costs.retrieval(
             swin(384),
             TEXT,
-            asked,
+            demand,
             length=12.8,
             features=256,
             item_bytes=item_bytes,
-            chunk_sizes=GRAIN,
+            chunk_sizes=CHUNKS,
         ).resident_bytes
         / 1e9
         for item_bytes in (4, 2)
@@ -111,8 +115,8 @@ def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
     assert whole < 5.0
 
 
-def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
-    # a question: 28 GF for its share of the images, 1.4 to look, 21 to be looked at by 142 prefixes
+def test_vqa_costs_its_answers_where_all_are_scored():
+    # A question: 28 GF for its share of the images, 1.4 for fusion, 21 for 142 prefixes.
     found = costs.answering(
         swin(480),
         TEXT,
@@ -120,7 +124,7 @@ def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
         workload(447_793, 81_434),
         length=7.4,
         prefixes=142,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(22.8, rel=0.03)
 
@@ -128,7 +132,7 @@ def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
 @pytest.mark.parametrize(("statements", "images"), [(6982, 8102), (6967, 8082)])
 def test_nlvr2_costs_its_images(statements, images):
     found = costs.pair_reasoning(
-        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=GRAIN
+        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
 
@@ -139,7 +143,7 @@ def test_nlvr2_costs_its_images(statements, images):
 )
 def test_refcoco_costs_its_images(expressions, images, operations):
     found = costs.grounding(
-        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=GRAIN
+        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
@@ -151,20 +155,21 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
         workload(5000, 5000),
         beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
 
-def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_beams():
-    # 3 beams of 15 words, 235 MF a word: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary; 4 words of a prompt.
+def test_a_caption_costs_its_image_its_prompt_and_every_token_of_its_beams():
+    # 3 beams of 15 tokens, 235 MF a token: 6 layers of 12 d2, 6 of 14 d2 with 145 image tokens, and
+    # the vocabulary; 4 tokens of a prompt.
     found = costs.captioning(
         swin(384),
         TEXT,
         workload(1, 1),
         beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
@@ -176,12 +181,12 @@ def test_the_boxes_of_ovad_cost_their_encoding():
         workload(14_300, 14_300, pairs=0, texts=500),
         length=8,
         features=256,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
 
 
-def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
+def test_the_memory_of_a_batch_grows_with_its_images_and_few_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
         costs.grounding(

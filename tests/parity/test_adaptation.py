@@ -1,4 +1,4 @@
-"""Loading a checkpoint at another resolution or for another head, against the official `load_pretrained`."""
+"""A checkpoint at another resolution or for another head, against `load_pretrained`."""
 
 import pytest
 import torch
