@@ -40,9 +40,10 @@ def test_the_embedded_weights_are_the_ones_it_names():
 
 
 def test_every_result_of_the_paper_has_a_released_file():
-    assert {row.measured_by.task for row in read_paper(official_counts()).rows} == entries()[
-        PAPER
-    ].files.keys()
+    rows = read_paper(official_counts()).rows
+    assert {row.measured_by.task for row in rows} == entries()[PAPER].files.keys() - {
+        "refcoco+-weak"
+    }
     assert read_paper(official_counts()).checkpoint == PAPER
 
 
@@ -150,7 +151,7 @@ def test_all_tasks_of_the_4m_model_name_their_missing_files(tmp_path, monkeypatc
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert entries()[SMALL].files.keys() == set(task_names())
+    assert entries()[SMALL].files.keys() == set(task_names()) - {"refcoco+-weak"}
     command = ["run", "--task", "all", "--checkpoint", SMALL, "--data", "data", "--out", "out"]
     assert main(command) == 3
     shown = capsys.readouterr().err

@@ -76,7 +76,10 @@ def _areas(true: Box, predicted: Box) -> tuple[Number, Number]:
     bottom = min(true.y + true.height - 1, predicted.y + predicted.height - 1)
     overlaps = left < right and top < bottom
     intersection = (right - left + 1) * (bottom - top + 1) if overlaps else 0
-    return intersection, true.width * true.height + predicted.width * predicted.height - intersection
+    return (
+        intersection,
+        true.width * true.height + predicted.width * predicted.height - intersection,
+    )
 
 
 def accuracy(ious: Sequence[float]) -> float:

@@ -29,7 +29,7 @@ def box_scores(
     [4.0, 1.0]
     """
     # Resampling is linear in rows and in columns: sum its weights, not the enlarged map.
-    rows, columns = (_resampling(side, pixels) for side, pixels in zip(attention.shape, (height, width)))
+    rows, columns = _resampling(attention.shape[0], height), _resampling(attention.shape[1], width)
     scores = []
     for x, y, w, h in detections:
         down, across = rows[int(y) : int(y + h)].sum(0), columns[int(x) : int(x + w)].sum(0)

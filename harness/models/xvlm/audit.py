@@ -28,7 +28,7 @@ NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
 }
 TASKS = {
     "pretrain": "coco-retrieval, flickr30k-retrieval, ovad (and refcoco+, if it has a bbox_head)",
-    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad",
+    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak",
     "bbox": "refcoco+",
     "vqa": "vqav2",
     "nlvr": "nlvr2",

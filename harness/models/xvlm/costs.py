@@ -97,25 +97,24 @@ def localization(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """All tokens of a text go through the fusion layers, and gradients back through those from `layer` on.
+    """Return the cost of texts fused with one image each, and of gradients back to `layer`.
 
-    A gradient of activations alone costs what a forward pass costs.
+    A gradient of activations alone costs as many operations as the forward pass.
     """
-    seen, layers = num_image_tokens(vision), text.layers - layer
-    fused = fusion_flops(text, length, seen)
-    flops = workload.images * (
-        image_encoder_flops(vision) + project_kv_flops(text, seen)
-    ) + workload.pairs * (
-        text_encoder_flops(text, length) + fused * (1 + layers / _looking_layers(text))
+    image_tokens, differentiated = num_image_tokens(vision), text.layers - layer
+    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    fused = fusion_flops(text, length, image_tokens)
+    per_pair = text_encoder_flops(text, length) + fused * (
+        1 + differentiated / _fusion_layers(text)
     )
-    # Kept for the gradient: the states of each layer, its attention, and of `layer` its gradient.
+    # Kept for the gradient: states and attention of each layer. And the gradient of one attention.
     tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
-    each = layers * _reader_bytes(text) + (layers + 2) * text.heads * seen * FLOAT
+    attention = (differentiated + 2) * text.heads * image_tokens * FLOAT
     return Cost(
-        flops,
+        workload.images * per_image + workload.pairs * per_pair,
         0.0,
-        _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + tokens * each,
+        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + tokens * (differentiated * _token_bytes(text) + attention),
     )
 
 
