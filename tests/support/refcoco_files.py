@@ -43,6 +43,11 @@ def instances() -> dict[str, Any]:
     }
 
 
+def detections() -> dict[str, Any]:
+    """The boxes of the objects, those of image 1 behind a detection that has a score."""
+    return {"1": [[40, 40, 20, 20, 0.9], BOXES[10], BOXES[11]], "2": [BOXES[12]]}
+
+
 def write(root: Path, *, refs_content: Any = None, instances_content: Any = None) -> Path:
     """Write a data folder and return it."""
     folder, images = root / "refcoco+", root / "images" / "coco" / "train2014"
@@ -54,6 +59,7 @@ def write(root: Path, *, refs_content: Any = None, instances_content: Any = None
     (folder / "instances.json").write_text(
         json.dumps(instances() if instances_content is None else instances_content)
     )
+    (folder / "dets.json").write_text(json.dumps(detections()))
     Image.new("RGB", (100, 80), "red").save(images / "one.jpg")
     Image.new("RGB", (90, 120), "blue").save(images / "two.jpg")
     return root
