@@ -27,7 +27,8 @@ NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
     "captioning": (captioning_network,),
 }
 TASKS = {
-    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad (and refcoco+, if it has a bbox_head)",
+    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak "
+    "(and refcoco+, if it has a bbox_head)",
     "retrieval": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak",
     "bbox": "refcoco+",
     "vqa": "vqav2",
