@@ -39,7 +39,7 @@ DATASET = replace(
     hub=None,
     no_hub="no copy on the hub holds the detections",
 )
-DETECTIONS = Needed(
+DETECTIONS = Needed(  # in X-VLM's tree below data/finetune/, in ALBEF's below data/
     tuple(f"{folder}/dets.json" for folder in (*FOLDERS, "data/refcoco+")),
     "the detections of MAttNet",
     f"{LISTS.instructions} (data.tar)",

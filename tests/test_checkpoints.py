@@ -112,8 +112,10 @@ def test_a_protocol_setting_is_refused_since_only_the_code_sets_the_protocol(tmp
         ("nlvr2", "nlvr_ft/checkpoint_best.pth"),
         ("nlvr2", "nlvr/nlvr_ft/checkpoint_best.pth"),
         ("coco-retrieval", "itr_coco/checkpoint_9.pth"),
+        ("coco-retrieval", "itr_coco/checkpoint_best.pth"),
         ("flickr30k-retrieval", "itr_flickr/checkpoint_best.pth"),
         ("refcoco+", "refcoco_bbox/checkpoint_best.pth"),
+        ("refcoco+-weak", "refcoco/checkpoint_best.pth"),
     ],
 )
 @pytest.mark.parametrize("folder", ["checkpoints/x-vlm-base-4m", "checkpoints"])
@@ -151,7 +153,7 @@ def test_all_tasks_of_the_4m_model_name_their_missing_files(tmp_path, monkeypatc
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert entries()[SMALL].files.keys() == set(task_names()) - {"refcoco+-weak"}
+    assert entries()[SMALL].files.keys() == set(task_names())
     command = ["run", "--task", "all", "--checkpoint", SMALL, "--data", "data", "--out", "out"]
     assert main(command) == 3
     shown = capsys.readouterr().err
