@@ -59,7 +59,6 @@ def write(root: Path, *, refs_content: Any = None, instances_content: Any = None
     (folder / "instances.json").write_text(
         json.dumps(instances() if instances_content is None else instances_content)
     )
-    (folder / "dets.json").write_text(json.dumps(detections()))
     Image.new("RGB", (100, 80), "red").save(images / "one.jpg")
     Image.new("RGB", (90, 120), "blue").save(images / "two.jpg")
     return root

@@ -21,7 +21,9 @@ CUP, PLATE, OTHER = refcoco_files.BOXES[10], refcoco_files.BOXES[11], [40, 40, 2
 
 @pytest.fixture
 def data(tmp_path):
-    return DataFolder(refcoco_files.write(tmp_path), "files")
+    root = refcoco_files.write(tmp_path)
+    (root / "refcoco+" / "dets.json").write_text(json.dumps(refcoco_files.detections()))
+    return DataFolder(root, "files")
 
 
 class Maps:
