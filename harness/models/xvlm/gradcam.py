@@ -17,7 +17,7 @@ from harness.models.fusion.layers import Layer
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.heads import RetrievalNetwork, apply_head
 
-# Counted from 0: `block_num` 9 of X-VLM's `Grounding.yaml`; the base model's fusion layers begin at 6.
+# Counted from 0: `block_num` 9 of X-VLM's `Grounding.yaml`, where fusion layers begin at 6.
 FUSION_LAYER = 3
 
 
