@@ -104,6 +104,7 @@ class Task(ABC):
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's number
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
+    extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
@@ -141,6 +142,7 @@ class Task(ABC):
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
     weights_of: ClassVar[str] = ""
+    extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
     # Before a run

@@ -8,6 +8,7 @@ from harness.capabilities import (
     Captioner,
     DualEncoder,
     Grounder,
+    Localizer,
     PairReasoner,
     PairScorer,
 )
@@ -16,7 +17,15 @@ from harness.family import Family
 FAMILIES: Mapping[str, Family] = {
     "xvlm": Family(
         title="X-VLM",
-        offers=(Answerer, AttributeMatcher, Captioner, Grounder, PairReasoner, PairScorer),
+        offers=(
+            Answerer,
+            AttributeMatcher,
+            Captioner,
+            Grounder,
+            Localizer,
+            PairReasoner,
+            PairScorer,
+        ),
         load="harness.models.xvlm.load:load",
         describe="harness.models.xvlm.audit:audit",
         vocabulary=True,
