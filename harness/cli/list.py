@@ -4,7 +4,7 @@ import argparse
 
 from harness.cli import flags
 
-HELP = "list the tasks and checkpoints"
+HELP = "list the tasks, checkpoints and model families"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tasks and the checkpoints."""
+    """Print the tasks, the checkpoints and the model families."""
     from harness import checkpoints, rendering
-    from harness.registry import find_task, task_names
+    from harness.registry import family_names, find_family, find_task, task_names
 
     tasks: list[rendering.Row] = [
         {
@@ -36,12 +36,23 @@ def run(options: argparse.Namespace) -> int:
         }
         for entry in checkpoints.entries().values()
     ]
+    families: list[rendering.Row] = [
+        {
+            "family": name,
+            "title": family.title,
+            "offers": " ".join(capability.__name__ for capability in family.offers),
+            "arguments": " ".join(family.arguments or ()),
+        }
+        for name in family_names()
+        for family in [find_family(name)]
+    ]
     if options.format == "json":
-        print(rendering.render_json({"tasks": tasks, "checkpoints": entries}))
+        listing = {"tasks": tasks, "checkpoints": entries, "families": families}
+        print(rendering.render_json(listing))
         return 0
     tables = [
         rendering.Table(title, rows, {key: key for key in rows[0]})
-        for title, rows in (("Tasks", tasks), ("Checkpoints", entries))
+        for title, rows in (("Tasks", tasks), ("Checkpoints", entries), ("Families", families))
     ]
     print(rendering.render(tables, options.format))
     return 0

@@ -17,7 +17,16 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("models", "records", "task"),
     ("formats", "checkpoints"),
     ("engine", "metrics", "files", "images"),
-    ("capabilities", "workload", "dataset", "statistics", "rendering", "callbacks", "errors"),
+    (
+        "capabilities",
+        "workload",
+        "dataset",
+        "family",
+        "statistics",
+        "rendering",
+        "callbacks",
+        "errors",
+    ),
 )
 WITH_TORCH = (
     "engine",
