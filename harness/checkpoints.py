@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -58,13 +59,18 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Published(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number published for a model, and its source."""
+    """A number published for a model, its source, and the protocol if it is not the paper's.
+
+    `kind` is `paper`, `authors' log` or `third party`.
+    """
 
     task: str
     split: str
     metric: str
     value: Finite
     source: str
+    protocol: str | None = None
+    kind: Literal["paper", "authors' log", "third party"] = "paper"
 
 
 class _Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
