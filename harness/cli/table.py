@@ -7,24 +7,24 @@ from harness.cli import flags
 from harness.cli.console import say
 
 HELP = "show results beside the published numbers"
-LAYOUTS = ("paper", "leaderboard", "shapes")
+LAYOUTS = ("paper", "leaderboard", "table2", "table3", "ovad", "all", "shapes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     parser.add_argument(
         "results",
-        nargs="?",
+        nargs="*",
         metavar="DIR",
-        help=f"folder that `run --out` wrote; default: {flags.OUT}",
+        help=f"folders that `run --out` wrote; default: {flags.OUT}",
     )
     parser.add_argument("--out", metavar="DIR", help="the same, by the name it has in `run`")
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         default="paper",
-        help="the paper's 53 rows, checkpoints by tasks, or the embedded benchmark alone; "
-        "default: paper",
+        help="the paper's 53 rows, checkpoints by tasks and protocols, a paper's table of all "
+        "models, every result there is, or the embedded benchmark alone; default: paper",
     )
     parser.add_argument(
         "--suite", choices=("shapes",), dest="layout", help="the same as --layout shapes"
@@ -46,19 +46,23 @@ def run(options: argparse.Namespace) -> int:
     from harness.tables.layouts import lay_out
     from harness.tables.paper import read_paper
 
-    folder = Path(options.results or options.out or flags.OUT)
-    if not folder.is_dir() and (options.results or options.out):
-        raise MissingError(
-            f"{folder}: no such folder of results; `xvlm-eval run --task refcoco+ --out {folder}` "
-            "makes one"
-        )
-    found = find_records(folder)
-    if not found.records:
-        say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
+    named = [*options.results, *([options.out] if options.out else [])]
+    folders = [Path(name) for name in named or [flags.OUT]]
+    for folder in folders:
+        if not folder.is_dir() and named:
+            raise MissingError(
+                f"{folder}: no such folder of results; "
+                f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
+            )
+    found = [find_records(folder) for folder in dict.fromkeys(folders)]
+    records = [record for results in found for record in results.records]
+    if not records:
+        say(f"{folders[0]}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     layout = lay_out(
-        found.records, read_paper(official_counts()), options.layout, checkpoint=options.checkpoint
+        records, read_paper(official_counts()), options.layout, checkpoint=options.checkpoint
     )
-    for reason in (*found.damaged, *found.misplaced, *layout.left_out):
+    problems = [reason for results in found for reason in (*results.damaged, *results.misplaced)]
+    for reason in (*problems, *layout.left_out):
         say(f"left out: {reason}")
     if options.format == "json":
         rows = {"layout": options.layout, "rows": layout.listing.rows, "shapes": layout.shapes.rows}
@@ -72,4 +76,4 @@ def run(options: argparse.Namespace) -> int:
         print(rendering.render_csv(layout.listing))
     else:
         print(rendering.render(layout.tables, options.format))
-    return DataError.exit_code if found.damaged else 0
+    return DataError.exit_code if any(results.damaged for results in found) else 0

@@ -5,13 +5,14 @@ The rows hold full precision; `layouts` turns them into tables.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
 from harness.records.record import ResultRecord
 from harness.rendering import Row
 from harness.tables.paper import MetricKey, Paper, PaperRow
+from harness.tables.published import PublishedNumber, published_numbers
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
@@ -19,13 +20,6 @@ MEASURED = (
     "measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings",
     "receipt",
 )  # fmt: skip
-
-
-class PublishedNumber(NamedTuple):
-    """A published number and its source."""
-
-    value: float
-    source: str
 
 
 def paper_rows(
@@ -58,28 +52,50 @@ def paper_rows(
 def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
     """Return a row per checkpoint, protocol, split and metric, measured or published.
 
-    Only records of official splits are shown.
+    Only records of official splits are shown. A published number stands beside the one that was
+    measured with the same model by the same protocol, and otherwise in a row of its own.
     """
-    unmeasured = _published_numbers(paper)
+    unmeasured = published_numbers(paper)
     rows = []
     for record in records:
         if paper.objection(record) is not None:
             continue
         for metric in [*record.metrics, *_pending_metrics(record, paper)]:
             key = MetricKey(record.task, record.split, metric)
-            # A published number belongs to the model that it was printed for, evaluated by an
-            # official protocol.
-            published = (
-                unmeasured.pop((record.checkpoint["name"], key), None)
-                if is_registered(record) and paper.is_comparable(record)
-                else None
-            )
+            published = next((p for p in unmeasured if _is_of(p, record, key)), None)
+            if published is not None:
+                unmeasured.remove(published)
             rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
-    rows += [
-        _leaderboard_row(name, key, None, published, paper)
-        for (name, key), published in unmeasured.items()
-    ]
+    rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in unmeasured]
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
+
+
+def all_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
+    """Return a row for every metric of every record, whatever its task, data and protocol.
+
+    Published numbers stand beside those that they can be compared with.
+    """
+    numbers = published_numbers(paper)
+    rows: list[Row] = []
+    for record in records:
+        comparable = paper.objection(record) is None
+        for metric in [*record.metrics, *_pending_metrics(record, paper)]:
+            key = MetricKey(record.task, record.split, metric)
+            matching = (p for p in numbers if comparable and _is_of(p, record, key))
+            row = _leaderboard_row(display_name(record), key, record, next(matching, None), paper)
+            subset = f"{record.n} of {record.subset.total}" if record.subset else record.n
+            rows.append({**row, "n": subset, "data": record.data["name"]})
+    return sorted(rows, key=lambda row: _sorting_key(row, paper))
+
+
+def _is_of(published: PublishedNumber, record: ResultRecord, key: MetricKey) -> bool:
+    """Return whether a published number is of a record's model, by the record's protocol."""
+    return (
+        published.key == key
+        and published.registered == is_registered(record)
+        and published.model == record.checkpoint["name"]
+        and record.protocol in published.protocols
+    )
 
 
 def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
@@ -150,15 +166,15 @@ def _leaderboard_row(
 ) -> Row:
     value = published.value if published else None
     measured = _measured(record, key.metric, value)
-    official = paper.official.get(key.task)
     return {
         **measured,
         **key._asdict(),
         "checkpoint": name,
         "published": value,
         "source": published.source if published else None,
+        "kind": published.kind if published else None,
         "verdict": _verdict(record, key, value, paper),
-        "protocol": measured["protocol"] or (official.protocols[0] if official else None),
+        "protocol": measured["protocol"] or (published.protocol if published else None),
     }
 
 
@@ -200,19 +216,6 @@ def _verdict(
         return REPRODUCED + by_server
     low, high = record.intervals.get(key.metric, (value, value))
     return (WITHIN if low <= published <= high else OFF) + by_server
-
-
-def _published_numbers(paper: Paper) -> dict[tuple[str, MetricKey], PublishedNumber]:
-    """Return the published numbers by model and metric: the paper's, then checkpoints.yaml's."""
-    numbers = {
-        (paper.checkpoint_of(row), row.measured_by): PublishedNumber(float(row.value), paper.source)
-        for row in paper.rows
-    }
-    for entry in entries().values():
-        for number in entry.published:
-            key = MetricKey(number.task, number.split, number.metric)
-            numbers.setdefault((entry.name, key), PublishedNumber(number.value, number.source))
-    return numbers
 
 
 def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:

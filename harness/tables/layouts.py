@@ -25,6 +25,23 @@ LEADERBOARD_COLUMNS = {
     "interval": "95 % interval", "n": "n", "protocol": "protocol", "source": "source",
     "verdict": "verdict",
 }  # fmt: skip
+ALL_COLUMNS = {
+    "checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split",
+    "metric": "metric", "measured": "measured", "published": "published",
+    "interval": "95 % interval", "n": "n", "protocol": "protocol", "verdict": "verdict",
+}  # fmt: skip
+# The tables of papers: a title, and the tasks in it.
+PAPER_TABLES = {
+    "table2": (
+        "Image-text retrieval, as X-VLM's Table 2",
+        ("coco-retrieval", "flickr30k-retrieval"),
+    ),
+    "table3": (
+        "Question answering, reasoning, grounding and captions, as X-VLM's Table 3",
+        ("vqav2", "nlvr2", "refcoco+", "refcoco+-weak", "coco-caption"),
+    ),
+    "ovad": ("Attributes of given boxes, as OVAD's table", ("ovad",)),
+}
 SCORE_COLUMNS = {"metric": "metric", "measured": "measured", "interval": "95 % interval", "n": "n"}
 RECORD_COLUMNS = {
     "checkpoint": "checkpoint", "data": "data", "task": "task", "split": "split",
@@ -49,10 +66,12 @@ class Layout(NamedTuple):
 def lay_out(
     records: Sequence[ResultRecord], paper: Paper, layout: str, *, checkpoint: str | None
 ) -> Layout:
-    """Arrange results as the `paper`'s rows, as a `leaderboard`, or as those on `shapes` alone.
+    """Arrange results in a layout.
 
-    The paper's rows are filled from `checkpoint`, by default each from its own. Raises UsageError
-    for an unknown checkpoint.
+    `paper`: the paper's rows. `leaderboard`: by task and protocol, beside published numbers.
+    `table2`, `table3`, `ovad`: a paper's table of all models. `all`: every metric of every record.
+    `shapes`: those on the embedded benchmark alone. The paper's rows are filled from `checkpoint`,
+    by default each from its own. Raises UsageError for an unknown checkpoint.
     """
     shapes = Table(SHAPES_TITLE, comparison.shapes_rows(records, paper), SHAPES_COLUMNS)
     reasons = left_out.objections(records, paper)
@@ -62,6 +81,15 @@ def lay_out(
         listing = Table(f"{paper.source}: published and measured ({within})", rows, PAPER_COLUMNS)
         tables = [listing]
         reasons += left_out.passed_over(records, paper, checkpoint=checkpoint)
+    elif layout == "all":
+        rows, reasons = comparison.all_rows(records, paper), []
+        listing = Table("All results", rows, ALL_COLUMNS)
+        return Layout(listing, shapes, [listing], [])
+    elif layout in PAPER_TABLES:
+        title, tasks = PAPER_TABLES[layout]
+        rows = [row for row in comparison.leaderboard_rows(records, paper) if row["task"] in tasks]
+        listing = Table(title, rows, LEADERBOARD_COLUMNS)
+        tables = leaderboard(rows, split_by_protocol=False)
     elif layout == "leaderboard":
         rows = comparison.leaderboard_rows(records, paper)
         listing = Table("Leaderboard", rows, LEADERBOARD_COLUMNS)
@@ -90,23 +118,29 @@ def record_rows(record: ResultRecord, path: Path) -> list[Row]:
     ]
 
 
-def leaderboard(rows: Sequence[Row]) -> list[Table]:
+def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[Table]:
     """Return a table per task and protocol: checkpoints by splits and metrics.
 
-    A cell is `measured (published, difference)`. Different protocols never share a table.
+    A cell is `measured (published, difference)`. Different protocols share a table only where that
+    names the protocol of each row.
     """
     tables = []
-    for task, protocol in dict.fromkeys((row["task"], row["protocol"]) for row in rows):
-        chosen = [row for row in rows if (row["task"], row["protocol"]) == (task, protocol)]
+    keys = [(row["task"], row["protocol"] if split_by_protocol else None) for row in rows]
+    for task, protocol in dict.fromkeys(keys):
+        chosen = [row for row, key in zip(rows, keys, strict=True) if key == (task, protocol)]
         columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in chosen)
-        by_checkpoint = {row["checkpoint"]: {"checkpoint": row["checkpoint"]} for row in chosen}
+        by_model: dict[tuple[str, ...], Row] = {}
         for row in chosen:
-            column = f"{row['split']} {row['metric']}"
-            by_checkpoint[row["checkpoint"]][column] = _leaderboard_cell(row)
-        headings = {"checkpoint": "checkpoint", **{column: column for column in columns}}
+            named = {name: row[name] or "" for name in ("checkpoint", "protocol", "source")}
+            if split_by_protocol:
+                named = {"checkpoint": row["checkpoint"]}
+            line = by_model.setdefault(tuple(named.values()), dict(named))
+            line[f"{row['split']} {row['metric']}"] = _leaderboard_cell(row)
+        names = ["checkpoint"] if split_by_protocol else ["checkpoint", "protocol", "source"]
+        headings = {column: column for column in [names[0], *columns, *names[1:]]}
         suffix = f", protocol {protocol}" if protocol else ""
         title = f"{task}: measured (published, difference){suffix}"
-        tables.append(Table(title, list(by_checkpoint.values()), headings))
+        tables.append(Table(title, list(by_model.values()), headings))
     return tables
 
 

@@ -1,0 +1,72 @@
+"""Published numbers: where they come from, and beside which results they stand."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.cli.main import main
+from harness.registry import official_counts, task_names
+from harness.tables.comparison import all_rows, leaderboard_rows
+from harness.tables.paper import read_paper
+from harness.tables.published import published_numbers
+from tests.support.records import RECORD
+
+PAPER = read_paper(official_counts())
+NUMBERS = published_numbers(PAPER)
+
+
+def test_every_published_number_has_its_protocol_and_source(tmp_path, capsys):
+    tmp_path.joinpath("runs").mkdir()
+    command = ["table", str(tmp_path / "runs"), "--layout", "leaderboard", "--format", "json"]
+    assert main(command) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    published = [row for row in rows if row["published"] is not None]
+    assert len(published) == len(NUMBERS) >= 250
+    assert all(row["protocol"] and row["source"] and row["kind"] for row in published)
+    assert {row["verdict"] for row in published} == {"not run"}
+
+
+def test_every_number_is_of_a_task_and_a_split_that_exist():
+    assert {number.key.task for number in NUMBERS} <= set(task_names())
+    counts = official_counts()
+    for number in NUMBERS:
+        assert number.key.task not in counts or number.key.split in counts[number.key.task]
+        assert 0 < number.value <= 150
+
+
+def test_three_numbers_of_one_model_stand_side_by_side():
+    of_clip = [
+        number
+        for number in NUMBERS
+        if number.model == "CLIP ViT-L/14@336 (OpenAI)"
+        and number.key == ("coco-retrieval", "test", "i2t_r1")
+    ]
+    assert sorted(number.value for number in of_clip) == [57.2, 57.94, 58.4]
+    assert len({(number.protocol, number.source) for number in of_clip}) == 3
+
+
+@pytest.mark.parametrize("layout", ["table2", "table3", "ovad"])
+def test_the_tables_of_papers_hold_the_models_of_both(layout, tmp_path, capsys):
+    tmp_path.joinpath("runs").mkdir()
+    assert main(["table", str(tmp_path / "runs"), "--layout", layout]) == 0
+    shown = capsys.readouterr().out
+    assert "ALBEF 14M" in shown and "x-vlm-base-4m" in shown
+
+
+def test_a_measured_number_stands_beside_the_published_one_of_its_protocol_only():
+
+    rows = leaderboard_rows([RECORD], PAPER)
+    measured = [row for row in rows if row["measured"] is not None]
+    assert measured and len(rows) == len(NUMBERS) + sum(
+        row["published"] is None for row in measured
+    )
+    other = replace(RECORD, protocol="another protocol")
+    apart = [row for row in leaderboard_rows([other], PAPER) if row["measured"] is not None]
+    assert [row["published"] for row in apart] == [None] * len(apart)
+
+
+def test_all_results_are_shown_whatever_their_task_and_size():
+
+    own = replace(RECORD, task="photos", protocol="mine")
+    assert [row["task"] for row in all_rows([own], PAPER)] == ["photos"] * len(own.metrics)
