@@ -19,18 +19,21 @@ EPSILON = 1e-12
 
 
 class Embeddings(nn.Module):
-    """Turn token ids [N] into states [N, d]; all tokens are of type 0."""
+    """Turn token ids [N] into states [N, d]; all tokens are of type 0, where there are types."""
 
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
         self.word_embeddings = nn.Embedding(text.vocabulary, text.width)
         self.position_embeddings = nn.Embedding(text.positions, text.width)
-        self.token_type_embeddings = nn.Embedding(2, text.width)
+        self.token_type_embeddings = nn.Embedding(2, text.width) if text.token_types else None
         self.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
 
     def forward(self, ids: Tensor, position_ids: Tensor) -> Tensor:
         words, positions = self.word_embeddings(ids), self.position_embeddings(position_ids)
-        return self.LayerNorm(words + positions + self.token_type_embeddings.weight[0])
+        states = words + positions
+        if self.token_type_embeddings is not None:
+            states = states + self.token_type_embeddings.weight[0]
+        return self.LayerNorm(states)
 
 
 class Projections(nn.Module):

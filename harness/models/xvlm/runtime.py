@@ -17,6 +17,7 @@ from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
 from harness.images import Prepare
 from harness.models.fusion.tokenizer import Tokenizer
+from harness.models.preprocessing import normalise, resize
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -24,7 +25,6 @@ from harness.models.xvlm.heads import (
     PairNetwork,
     RetrievalNetwork,
 )
-from harness.models.xvlm.preprocessing import MEAN, STD, resize
 from harness.workload import MemoryBudget
 
 ENCODERS = ("vision_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
@@ -136,13 +136,3 @@ class Runtime(Generic[N]):
             return self.tokenizer.ids(clean(text) if clean else text)
         except ValueError as error:
             raise DataError(f"the text {text!r} cannot be used: {error}") from error
-
-
-def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
-    """Return prepared images [M, R, R, 3] normalised for X-VLM, [M, 3, R, R].
-
-    Bytes are sent to the device and become float32 there, in place: a batch takes gigabytes.
-    """
-    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
-    return pixels.div_(255).sub_(mean).div_(std)
