@@ -1,0 +1,110 @@
+"""A network ready to run: prepacked on its device, with its tokenizer and image transform."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from harness.engine.device import Device
+from harness.engine.matmul import prepack
+from harness.engine.memory import release_freed_memory
+from harness.errors import CheckpointError, DataError
+from harness.formats.folder import sha256_of
+from harness.models.fusion.tokenizer import Tokenizer
+from harness.models.preprocessing import normalise, resize
+from harness.models.vit.networks import Network
+
+ENCODERS = ("visual_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
+SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
+N = TypeVar("N", bound=Network)
+
+
+class Runtime(Generic[N]):
+    """A network on its device; raw texts and prepared images in, tensors out."""
+
+    def __init__(self, network: N, tokenizer: Tokenizer, device: Device) -> None:
+        """Prepack the network. Raises CheckpointError for a vocabulary that is not the model's."""
+        self.tokenizer, self.device, self.network = tokenizer, device, network
+        self.side = network.vision.resolution
+        if len(tokenizer) != network.text.vocabulary:
+            raise CheckpointError(
+                f"{tokenizer.path}: has {len(tokenizer)} word pieces, "
+                f"but the checkpoint was trained with {network.text.vocabulary}"
+            )
+        network.eval().requires_grad_(False).to(device.torch)
+        for name, part in network.named_children():
+            if name in ENCODERS:
+                prepack(part, device.storage_dtype)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The vocabulary, and the numbers of heads, which no tensor of a file shows."""
+        return {
+            "vocabulary_sha256": sha256_of(self.tokenizer.path),
+            "text_heads": self.network.text.heads,
+            "vision_heads": self.network.vision.heads,
+        }
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return an image squashed to the side R that the model is used at, [R, R, 3]."""
+        return resize(image, self.side)
+
+    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return the same by another filter: only OVAD's scripts resize with it."""
+        return resize(image, self.side, Image.Resampling.BILINEAR)
+
+    def encode_prepared(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return the tokens [M, S, C] of prepared images [M, R, R, 3]."""
+        return self.encode_images(normalise(images, self.device))
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
+        vision = self.network.vision
+        pixels = self.device.chunk_sizes.image_patches * 16  # of patches of 4 x 4 pixels
+        step = max(1, pixels // vision.resolution**2)
+        tokens = torch.cat([self.network.visual_encoder(chunk) for chunk in images.split(step)])
+        if self.device.torch.type == "cpu":
+            # What follows allocates other sizes, beside the memory that the C library keeps.
+            release_freed_memory()
+        return tokens
+
+    def token_ids(
+        self,
+        texts: Sequence[str],
+        clean: Callable[[str], str] | None = None,
+        *,
+        max_tokens: int | None = None,
+    ) -> list[list[int]]:
+        """Return the tokens of each text, cleaned, and truncated to `max_tokens`.
+
+        Raises DataError for a text that is too long for the model.
+        """
+        positions = self.network.text.positions
+        ids = [self._ids(text, clean, max_tokens) for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            if len(tokens) > positions:
+                raise DataError(
+                    f"a text has {len(tokens)} tokens, the model reads {positions}: {text!r}"
+                )
+        return ids
+
+    def mean_length(
+        self,
+        texts: Sequence[str],
+        clean: Callable[[str], str] | None = None,
+        *,
+        max_tokens: int | None = None,
+    ) -> float:
+        """Return the mean number of tokens of texts, from at most SAMPLED_TEXTS, evenly spread."""
+        sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
+        lengths = [len(self._ids(text, clean, max_tokens)) for text in sample]
+        return sum(lengths) / len(lengths) if lengths else 0.0
+
+    def _ids(
+        self, text: str, clean: Callable[[str], str] | None, max_tokens: int | None
+    ) -> list[int]:
+        return self.tokenizer.ids(clean(text) if clean else text, max_tokens=max_tokens)
