@@ -44,6 +44,8 @@ class Tokenizer:
         self.pieces = _read_pieces(vocabulary)
         ids = {piece: number for number, piece in enumerate(self.pieces)}
         self.pad, self.cls, self.sep = ids["[PAD]"], ids["[CLS]"], ids["[SEP]"]
+        # The first token of a text that is fused with an image, and of one that is decoded.
+        self.begin_fused = self.begin_decoded = self.cls
         # A special token written in a text is that token, e.g. the [SEP] that ends an answer.
         self._bert = BertWordPieceTokenizer(ids, lowercase=True)
 

@@ -87,9 +87,7 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints) -> Architecture
     """
     architecture = Architecture(
         vision=_vision(tensors, hints),
-        text=text_architecture(
-            tensors, ("text_encoder.bert.", "text_encoder."), hints.text_heads
-        ),
+        text=text_architecture(tensors, ("text_encoder.bert.", "text_encoder."), hints.text_heads),
         decoder=text_architecture(tensors, ("text_decoder.bert.",), hints.text_heads),
     )
     parts = {

@@ -1,8 +1,9 @@
 """The networks of ALBEF and BLIP, one per kind of checkpoint: encoders and a task head."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,6 +17,7 @@ from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.vit.architecture import Architecture
+from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.encoder import VisionTransformer
 
 A = TypeVar("A")
@@ -46,6 +48,12 @@ class RetrievalNetwork(Network):
         self.text_proj = nn.Linear(text.width, feature_width)
         self.itm_head = BatchInvariantLinear(text.width, 2)
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Self:
+        """Return the unfilled network of a file."""
+        projection = checkpoint.tensors.get("vision_proj.weight", torch.empty(0))
+        return cls(checkpoint.architecture, feature_width=projection.shape[0])
+
     def image_features(self, tokens: Tensor) -> Tensor:
         """Return unit vectors [M, f] of image tokens [M, S, C]; the temperature is not applied."""
         return F.normalize(apply_head(self.vision_proj, tokens[:, 0]), dim=-1)
@@ -54,8 +62,13 @@ class RetrievalNetwork(Network):
         """Return unit vectors [n, f] of the [CLS] states [n, d] of encoded texts."""
         return F.normalize(apply_head(self.text_proj, cls), dim=-1)
 
-    def encode_texts(self, texts: Sequence[Sequence[int]], device: Device) -> EncodedTexts:
-        """Encode texts given as token ids. Raises ValueError where there is none."""
+    def encode_texts(
+        self, texts: Sequence[Sequence[int]], device: Device, *, begin_fused: int
+    ) -> EncodedTexts:
+        """Encode texts given as token ids. Raises ValueError where there is none.
+
+        `begin_fused` replaces their first token where a family fuses them with another one.
+        """
         width = self.text_proj.out_features
         return encode_texts(
             self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
@@ -63,7 +76,7 @@ class RetrievalNetwork(Network):
 
     def encode_features(self, texts: Sequence[Sequence[int]], device: Device) -> Tensor:
         """Return the features [T, f] of texts that no image is going to be fused with."""
-        return self.encode_texts(texts, device).features
+        return self.encode_texts(texts, device, begin_fused=texts[0][0]).features
 
     def match(self, fusion_input: Tensor, texts: PackedTexts, image: CrossKV) -> Tensor:
         """Return the image-text matching logits [n, 2] (no, yes) of texts, fusion input [N, d]."""

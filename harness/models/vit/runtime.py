@@ -1,6 +1,7 @@
 """A network ready to run: prepacked on its device, with its tokenizer and image transform."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -21,6 +22,24 @@ from harness.models.vit.networks import Network
 ENCODERS = ("visual_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
 SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
 N = TypeVar("N", bound=Network)
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """How a protocol reads texts: cleaned and cut after `words`, tokenised and cut again."""
+
+    clean_words: Callable[[str, int], str] | None = None
+    words: int = 0
+    max_tokens: int | None = None
+
+    def clean(self, text: str) -> str:
+        """Return the text that is tokenised."""
+        return text if self.clean_words is None else self.clean_words(text, self.words)
+
+    def __str__(self) -> str:
+        words = [f"{self.words}-words"] if self.clean_words else []
+        tokens = [f"{self.max_tokens}-tokens"] if self.max_tokens else []
+        return "|".join(words + tokens)
 
 
 class Runtime(Generic[N]):
@@ -72,19 +91,10 @@ class Runtime(Generic[N]):
             release_freed_memory()
         return tokens
 
-    def token_ids(
-        self,
-        texts: Sequence[str],
-        clean: Callable[[str], str] | None = None,
-        *,
-        max_tokens: int | None = None,
-    ) -> list[list[int]]:
-        """Return the tokens of each text, cleaned, and truncated to `max_tokens`.
-
-        Raises DataError for a text that is too long for the model.
-        """
+    def token_ids(self, texts: Sequence[str], rule: TextRule) -> list[list[int]]:
+        """Return the tokens of each text. Raises DataError for one too long for the model."""
         positions = self.network.text.positions
-        ids = [self._ids(text, clean, max_tokens) for text in texts]
+        ids = [self._ids(text, rule) for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             if len(tokens) > positions:
                 raise DataError(
@@ -92,19 +102,16 @@ class Runtime(Generic[N]):
                 )
         return ids
 
-    def mean_length(
-        self,
-        texts: Sequence[str],
-        clean: Callable[[str], str] | None = None,
-        *,
-        max_tokens: int | None = None,
-    ) -> float:
+    def fused_token_ids(self, texts: Sequence[str], rule: TextRule) -> list[list[int]]:
+        """Return the tokens of texts that are fused with images; the first one may differ."""
+        begin = self.tokenizer.begin_fused
+        return [[begin, *ids[1:]] for ids in self.token_ids(texts, rule)]
+
+    def mean_length(self, texts: Sequence[str], rule: TextRule) -> float:
         """Return the mean number of tokens of texts, from at most SAMPLED_TEXTS, evenly spread."""
         sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
-        lengths = [len(self._ids(text, clean, max_tokens)) for text in sample]
+        lengths = [len(self._ids(text, rule)) for text in sample]
         return sum(lengths) / len(lengths) if lengths else 0.0
 
-    def _ids(
-        self, text: str, clean: Callable[[str], str] | None, max_tokens: int | None
-    ) -> list[int]:
-        return self.tokenizer.ids(clean(text) if clean else text, max_tokens=max_tokens)
+    def _ids(self, text: str, rule: TextRule) -> list[int]:
+        return self.tokenizer.ids(rule.clean(text), max_tokens=rule.max_tokens)

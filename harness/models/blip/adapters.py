@@ -1,0 +1,159 @@
+"""BLIP's adapters, one per capability: its texts, its rule of ranking, its protocol.
+
+Texts are [CLS], word pieces and [SEP]; [ENC] replaces [CLS] where a text is fused with an image,
+[DEC] where it is decoded. The line numbers are those of salesforce/BLIP.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.engine.beam_search import Beams, Hypothesis
+from harness.models.blip.networks import BlipRetrievalNetwork
+from harness.models.blip.preprocessing import pre_caption, pre_question
+from harness.models.blip.tokenizer import BlipTokenizer
+from harness.models.blip.twin_attention import BlipPairNetwork
+from harness.models.fusion.answer_ranking import AnswerScoring
+from harness.models.fusion.captioning import generate_captions
+from harness.models.preprocessing import normalise
+from harness.models.vit.adapters import (
+    Adapter,
+    FusionAnswerer,
+    FusionAttributeMatcher,
+    FusionPairReasoner,
+    FusionRetriever,
+)
+from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.networks import CaptioningNetwork
+from harness.models.vit.runtime import TextRule
+
+PROMPT = "a picture of "  # every caption begins with it, and is cut after its 13 characters
+CAPTION_BEAMS = Beams(width=3, max_length=20, min_length=5)  # configs/caption_coco.yaml
+ANSWER_BEAMS = Beams(width=3, max_length=10, min_length=1)  # models/blip_vqa.py 91-112
+LABEL_SMOOTHING = 0.1  # models/med.py 914: also of the loss that ranks answers
+
+
+class BlipRetriever(FusionRetriever):
+    """Implements `harness.capabilities.Retriever` (train_retrieval.py 69-168)."""
+
+    family, tokenizer = "blip", BlipTokenizer
+    rule = TextRule(pre_caption, 30, max_tokens=35)
+    ranking = "itm+itc"
+
+    def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
+        return BlipRetrievalNetwork.of(checkpoint)
+
+
+class BlipAttributeMatcher(FusionAttributeMatcher):
+    """Implements `harness.capabilities.AttributeMatcher` (ova_blip.py of OVAD's benchmark)."""
+
+    family, tokenizer = "blip", BlipTokenizer
+    rule = TextRule(max_tokens=30)
+
+    def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
+        return BlipRetrievalNetwork.of(checkpoint)
+
+
+class BlipPairReasoner(FusionPairReasoner):
+    """Implements `harness.capabilities.PairReasoner` (models/blip_nlvr.py).
+
+    The official data set swaps the images of a pair at random, also at test time; this does not.
+    """
+
+    family, tokenizer = "blip", BlipTokenizer
+    rule = TextRule(pre_caption, 40)
+
+    def build(self, checkpoint: Checkpoint) -> BlipPairNetwork:
+        return BlipPairNetwork(checkpoint.architecture)
+
+
+class BlipAnswerer(FusionAnswerer):
+    """Implements `harness.capabilities.Answerer` (models/blip_vqa.py); it ranks, as released."""
+
+    family, tokenizer = "blip", BlipTokenizer
+    rule = TextRule(pre_question, 50, max_tokens=35)
+    scoring = AnswerScoring(first=1.0, smoothing=LABEL_SMOOTHING)
+
+    @property
+    def method(self) -> str:
+        return f"vqa, ranked, label smoothing {LABEL_SMOOTHING}"
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Return [DEC], the word pieces of an answer, and [SEP]."""
+        tokenizer = self.runtime.tokenizer
+        return [tokenizer.begin_decoded, *tokenizer.ids(answer)[1:]]
+
+    def generate_answers(
+        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> list[str]:
+        """Return an answer in free words to each question: `inference: generate`."""
+        with self.runtime.device.computing():
+            pixels = normalise(images, self.runtime.device)
+            hypotheses = self.generate(pixels, questions, image_of)
+            return [self.runtime.tokenizer.text(answer.tokens) for answer in hypotheses]
+
+    def generate(
+        self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> list[Hypothesis]:
+        """Generate answers about normalised images [M, 3, R, R], as to one question at a time.
+
+        In a batch the official code attends to the padding of shorter questions too, so its answers
+        depend on the batch; these are the ones to a question that is asked alone.
+        """
+        encoded, tokenizer = (
+            self.encode_questions(images, questions, image_of),
+            self.runtime.tokenizer,
+        )
+        return generate_captions(
+            self.network.text_decoder,
+            encoded.states,
+            mask=encoded.present,
+            prompt=[tokenizer.begin_decoded],
+            end=tokenizer.sep,
+            beams=ANSWER_BEAMS,
+        )
+
+
+class BlipCaptioner(Adapter[CaptioningNetwork]):
+    """Implements `harness.capabilities.Captioner` (models/blip.py 77-169)."""
+
+    family, tokenizer = "blip", BlipTokenizer
+    kind, purpose = "captioning", "captioning"
+    rule = TextRule()
+
+    @property
+    def method(self) -> str:
+        return f"captioning|{CAPTION_BEAMS}|prompt '{PROMPT.strip()}'"
+
+    def build(self, checkpoint: Checkpoint) -> CaptioningNetwork:
+        return CaptioningNetwork(checkpoint.architecture)
+
+    def caption(self, images: NDArray[np.uint8]) -> list[str]:
+        """Return a caption for each image."""
+        with self.runtime.device.computing():
+            hypotheses = self.generate(normalise(images, self.runtime.device), CAPTION_BEAMS)
+            return [self.spell(hypothesis.tokens) for hypothesis in hypotheses]
+
+    def prompt_ids(self) -> list[int]:
+        """Return [DEC] and the word pieces of the prompt."""
+        tokenizer = self.runtime.tokenizer
+        return [tokenizer.begin_decoded, *tokenizer.piece_ids(PROMPT)]
+
+    def generate(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
+        """Return the best text, prompt included, for each normalised image [M, 3, R, R]."""
+        return generate_captions(
+            self.network.text_decoder,
+            self.runtime.encode_images(images),
+            prompt=self.prompt_ids(),
+            end=self.runtime.tokenizer.sep,
+            beams=beams,
+        )
+
+    def spell(self, tokens: list[int]) -> str:
+        """Return the caption in tokens: the text without its first 13 characters.
+
+        The reference cuts them whatever they are.
+        """
+        return self.runtime.tokenizer.text(tokens)[len(PROMPT) :]
