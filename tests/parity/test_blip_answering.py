@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from harness.models.blip.adapters import ANSWER_BEAMS, LABEL_SMOOTHING, BlipAnswerer
+from harness.models.blip.key_names import official_names
 from harness.models.fusion.answer_ranking import AnswerScoring, best_answers, start_decoder
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.parity.test_albef_answering import (  # noqa: F401
@@ -24,7 +25,7 @@ KIND = "blip_vqa"
 @pytest.fixture
 def answerer(case):
     checkpoint = read_checkpoint(
-        case.path / "checkpoint.th", case.path / "config.json", rename=dict
+        case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
     return BlipAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
 

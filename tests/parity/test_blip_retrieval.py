@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from harness.models.blip.adapters import BlipRetriever
+from harness.models.blip.key_names import official_names
 from harness.models.blip.networks import encode_alone as encode_without_images
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.parity.test_albef_retrieval import (  # noqa: F401
@@ -26,7 +27,7 @@ KIND = "blip_retrieval"
 @pytest.fixture
 def retriever(case):
     checkpoint = read_checkpoint(
-        case.path / "checkpoint.th", case.path / "config.json", rename=dict
+        case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
     return BlipRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
 
