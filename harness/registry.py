@@ -23,7 +23,11 @@ from harness.dataset import Count
 from harness.errors import MissingError, UsageError, nearest
 from harness.task import Task
 
-FAMILIES = {"xvlm": "harness.models.xvlm.load:load"}
+FAMILIES = {
+    "xvlm": "harness.models.xvlm.load:load",
+    "albef": "harness.models.albef.load:load",
+    "blip": "harness.models.blip.load:load",
+}
 DESCRIPTIONS = {"xvlm": "harness.models.xvlm.audit:audit"}  # how a family describes a weight file
 ALL = "all"  # stands for every task
 

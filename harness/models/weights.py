@@ -1,4 +1,4 @@
-"""Read weight files of any family without running anything that they hold, and fill networks."""
+"""Read weight files of any family without running anything that they hold."""
 
 import argparse
 import pickle
@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.errors import CheckpointError
 
-SHOWN = 5  # names listed in a message; further ones are counted
 DTYPES = (
     torch.float32, torch.float16, torch.bfloat16, torch.float64,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
@@ -47,48 +46,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
     return state
-
-
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
-    """Copy tensors into the parameters of the same names.
-
-    Raises CheckpointError for tensors that are missing, left over, of another shape or not finite.
-    """
-    wanted = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    complaints = []
-    if missing := sorted(wanted.keys() - given.keys()):
-        complaints.append(f"lacks {list_names(missing)}, so the model would be partly random")
-    if unexpected := sorted(given.keys() - wanted.keys()):
-        complaints.append(f"holds {list_names(unexpected)}, which this model has no place for")
-    if shapes := [
-        f"{name} is {given[name]} instead of {wanted[name]}"
-        for name in sorted(wanted.keys() & given.keys())
-        if given[name] != wanted[name]
-    ]:
-        complaints.append(
-            "has tensors whose shapes contradict the architecture inferred from its first layers: "
-            f"{list_names(shapes)}"
-        )
-    if complaints:
-        raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
-    broken = sorted(
-        name
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
-    )
-    if broken:
-        raise CheckpointError(
-            f"{path}: {list_names(broken)} hold numbers that are not finite; "
-            "the file is damaged or the training diverged"
-        )
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
-
-
-def list_names(names: list[str]) -> str:
-    """Return the first SHOWN names, and how many more there are."""
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
 
 
 def _fault(tensor: Tensor) -> str | None:

@@ -4,22 +4,22 @@
 another file are doubled, as by `load_checkpoint` of models/blip_nlvr.py.
 """
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
 HUB_VISION = "vision_model."
-_HUB = (  # the names of transformers' Blip* classes, in order
-    (r"^vision_model\.embeddings\.class_embedding$", "visual_encoder.cls_token"),
-    (r"^vision_model\.embeddings\.position_embedding$", "visual_encoder.pos_embed"),
-    (r"^vision_model\.embeddings\.patch_embedding\.", "visual_encoder.patch_embed.proj."),
-    (r"^vision_model\.post_layernorm\.", "visual_encoder.norm."),
-    (r"^vision_model\.encoder\.layers\.(\d+)\.self_attn\.qkv\.", r"visual_encoder.blocks.\1.attn.qkv."),
-    (r"^vision_model\.encoder\.layers\.(\d+)\.self_attn\.projection\.", r"visual_encoder.blocks.\1.attn.proj."),
-    (r"^vision_model\.encoder\.layers\.(\d+)\.layer_norm(\d)\.", r"visual_encoder.blocks.\1.norm\2."),
-    (r"^vision_model\.encoder\.layers\.(\d+)\.mlp\.", r"visual_encoder.blocks.\1.mlp."),
-)  # fmt: skip
+_HUB = (  # parts of names of transformers' Blip* classes, replaced in this order
+    (HUB_VISION, "visual_encoder."),
+    ("embeddings.class_embedding", "cls_token"),
+    ("embeddings.position_embedding", "pos_embed"),
+    ("embeddings.patch_embedding.", "patch_embed.proj."),
+    ("encoder.layers.", "blocks."),
+    (".self_attn.projection.", ".attn.proj."),
+    (".self_attn.", ".attn."),
+    (".layer_norm", ".norm"),
+    ("post_layernorm.", "norm."),
+)
 _WORDS = "text_decoder.bert.embeddings.word_embeddings.weight"
 _HEAD = "text_decoder.cls.predictions."
 _BIASES = (f"{_HEAD}bias", f"{_HEAD}decoder.bias")
@@ -45,10 +45,9 @@ def _from_hub(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _from_hub_name(name: str) -> str:
-    for pattern, official in _HUB:
-        name, count = re.subn(pattern, official, name)
-        if count:
-            break
+    if name.startswith(HUB_VISION):
+        for part, official in _HUB:
+            name = name.replace(part, official)
     return name
 
 

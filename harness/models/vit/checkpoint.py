@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from harness.errors import CapabilityError, CheckpointError, DataError
 from harness.files.parsing import read_json
+from harness.models.filling import fill, list_names
 from harness.models.vit.architecture import VISION, Architecture, Hints, architecture_of
 from harness.models.vit.encoder import interpolate_positions
-from harness.models.weights import fill, list_names, read_tensors
+from harness.models.weights import read_tensors
 
 N = TypeVar("N", bound=nn.Module)
 Rename = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
-from harness.models.weights import list_names, read_tensors
+from harness.models.filling import list_names
+from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
 
 
