@@ -15,6 +15,7 @@ from tests.support.random_weights import network, write_vocabulary, write_weight
 RUNS = [
     ("albef-14m", "coco-retrieval", "albef|itc, ranked by itm|384px|bicubic|30-words|30-tokens"),
     ("albef-14m", "vqav2", "albef|vqa|384px|bicubic|50-words"),
+    ("albef-14m", "refcoco+-weak", "albef|itm-gradcam|layer 4|384px|bicubic|30-words"),
     ("albef-4m", "ovad", "albef|itc|256px|bilinear|25-tokens"),
     ("blip-base", "coco-retrieval", "blip|itc, ranked by itm+itc|384px|bicubic|30-words|35-tokens"),
     (
@@ -56,7 +57,7 @@ def test_a_family_runs_a_task_to_a_record(entry, task, protocol, weights, tmp_pa
 
 
 def find_split(task):
-    return {"vqav2": "val", "ovad": "box", "nlvr2": "dev"}.get(task, "test")
+    return {"vqav2": "val", "ovad": "box", "nlvr2": "dev", "refcoco+-weak": "val"}.get(task, "test")
 
 
 def test_weights_of_another_head_are_refused(weights):

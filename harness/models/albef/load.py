@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from harness.capabilities import Answerer, AttributeMatcher, PairReasoner, Retriever
+from harness.capabilities import Answerer, AttributeMatcher, Localizer, PairReasoner, Retriever
 from harness.checkpoints import Weights
 from harness.models.albef.adapters import (
     AlbefAnswerer,
     AlbefAttributeMatcher,
+    AlbefLocalizer,
     AlbefPairReasoner,
     AlbefRetriever,
 )
@@ -16,6 +17,7 @@ from harness.models.vit.loading import load_as
 ADAPTERS: dict[type, Any] = {
     Answerer: AlbefAnswerer,
     AttributeMatcher: AlbefAttributeMatcher,
+    Localizer: AlbefLocalizer,
     PairReasoner: AlbefPairReasoner,
     Retriever: AlbefRetriever,
 }

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.capabilities import Gallery, Matches
 from harness.engine.device import Device
@@ -49,7 +49,12 @@ class Adapter(Generic[N]):
         """
         checkpoint.require(self.kind, self.purpose)
         network = checkpoint.fill(self.build(checkpoint))
-        self.runtime = Runtime(network, self.tokenizer(vocabulary), device)
+        self.runtime = Runtime(
+            network,
+            self.tokenizer(vocabulary),
+            device,
+            differentiable=self.differentiable(network),
+        )
         self.network: N = self.runtime.network
         self.device, self.provenance = device.name, self.runtime.provenance
         self.prepare, self.memory_budget = self.runtime.prepare, device.memory_budget
@@ -64,6 +69,10 @@ class Adapter(Generic[N]):
     def build(self, checkpoint: Checkpoint) -> N:
         """Return the network that the checkpoint fills."""
         raise NotImplementedError
+
+    def differentiable(self, network: N) -> Sequence[nn.Module]:
+        """Return the modules that gradients pass through."""
+        return ()
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of texts as the model reads them."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.engine.device import Device
 from harness.engine.matmul import prepack
@@ -45,8 +45,18 @@ class TextRule:
 class Runtime(Generic[N]):
     """A network on its device; raw texts and prepared images in, tensors out."""
 
-    def __init__(self, network: N, tokenizer: Tokenizer, device: Device) -> None:
-        """Prepack the network. Raises CheckpointError for a vocabulary that is not the model's."""
+    def __init__(
+        self,
+        network: N,
+        tokenizer: Tokenizer,
+        device: Device,
+        *,
+        differentiable: Sequence[nn.Module] = (),
+    ) -> None:
+        """Prepack the network, except its `differentiable` modules.
+
+        Raises CheckpointError for a vocabulary that is not the model's.
+        """
         self.tokenizer, self.device, self.network = tokenizer, device, network
         self.side = network.vision.resolution
         if len(tokenizer) != network.text.vocabulary:
@@ -57,7 +67,7 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype)
+                prepack(part, device.storage_dtype, keep=differentiable)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
