@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.models.albef.networks import AlbefPairNetwork, pair_network
+from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import FIRST_TWICE
 from harness.models.fusion.gradcam import gradcam_maps, released_layer
 from harness.models.preprocessing import clean_caption, clean_question
@@ -23,6 +24,7 @@ from harness.models.vit.adapters import (
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import RetrievalNetwork
 from harness.models.vit.runtime import TextRule
+from harness.workload import Cost, Workload
 
 CAPTION_WORDS = 30  # `max_words` of all tasks but VQA
 QUESTION_WORDS = 50  # at test time (dataset/vqa_dataset.py 22)
@@ -104,3 +106,14 @@ class AlbefLocalizer(Adapter[RetrievalNetwork]):
             )
             result: NDArray[np.float32] = maps.cpu().numpy()
             return result
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of localizing expressions."""
+        return costs.localization(
+            self.network.vision,
+            self.network.text,
+            workload,
+            layer=self.layer,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )

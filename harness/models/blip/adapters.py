@@ -5,6 +5,7 @@ Texts are [CLS], word pieces and [SEP]; [ENC] replaces [CLS] where a text is fus
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from harness.models.blip.networks import BlipRetrievalNetwork
 from harness.models.blip.preprocessing import pre_caption, pre_question
 from harness.models.blip.tokenizer import BlipTokenizer
 from harness.models.blip.twin_attention import BlipPairNetwork
+from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import AnswerScoring
 from harness.models.fusion.captioning import generate_captions
+from harness.models.fusion.sizes import TextArchitecture
 from harness.models.preprocessing import normalise
 from harness.models.vit.adapters import (
     Adapter,
@@ -28,6 +31,7 @@ from harness.models.vit.adapters import (
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import CaptioningNetwork
 from harness.models.vit.runtime import TextRule
+from harness.workload import Cost, Workload
 
 PROMPT = "a picture of "  # every caption begins with it, and is cut after its 13 characters
 CAPTION_BEAMS = Beams(width=3, max_length=20, min_length=5)  # configs/caption_coco.yaml
@@ -45,6 +49,13 @@ class BlipRetriever(FusionRetriever):
     def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
         return BlipRetrievalNetwork.of(checkpoint)
 
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and texts, whose features are another pass."""
+        length = self.runtime.mean_length(workload.texts, self.rule)
+        features = len(workload.texts) * text_features_flops(self.network.text, length)
+        cost = super().cost(workload)
+        return cost._replace(flops=cost.flops + features)
+
 
 class BlipAttributeMatcher(FusionAttributeMatcher):
     """Implements `harness.capabilities.AttributeMatcher` (ova_blip.py of OVAD's benchmark)."""
@@ -54,6 +65,13 @@ class BlipAttributeMatcher(FusionAttributeMatcher):
 
     def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
         return BlipRetrievalNetwork.of(checkpoint)
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and sentences."""
+        length = self.runtime.mean_length(workload.texts, self.rule)
+        features = len(workload.texts) * text_features_flops(self.network.text, length)
+        cost = super().cost(workload)
+        return cost._replace(flops=cost.flops + features)
 
 
 class BlipPairReasoner(FusionPairReasoner):
@@ -67,6 +85,17 @@ class BlipPairReasoner(FusionPairReasoner):
 
     def build(self, checkpoint: Checkpoint) -> BlipPairNetwork:
         return BlipPairNetwork(checkpoint.architecture)
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of judging statements by twice the cross-attention."""
+        length = self.runtime.mean_length(workload.texts, self.rule)
+        return costs.twin_pair_reasoning(
+            self.network.vision,
+            self.network.text,
+            workload,
+            length=length,
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
 
 
 class BlipAnswerer(FusionAnswerer):
@@ -136,6 +165,17 @@ class BlipCaptioner(Adapter[CaptioningNetwork]):
             hypotheses = self.generate(normalise(images, self.runtime.device), CAPTION_BEAMS)
             return [self.spell(hypothesis.tokens) for hypothesis in hypotheses]
 
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of captions that all reach the maximum length."""
+        return costs.captioning(
+            self.network.vision,
+            self.network.text,
+            workload,
+            beams=CAPTION_BEAMS,
+            prompt=len(self.prompt_ids()),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
+
     def prompt_ids(self) -> list[int]:
         """Return [DEC] and the word pieces of the prompt."""
         tokenizer = self.runtime.tokenizer
@@ -157,3 +197,8 @@ class BlipCaptioner(Adapter[CaptioningNetwork]):
         The reference cuts them whatever they are.
         """
         return self.runtime.tokenizer.text(tokens)[len(PROMPT) :]
+
+
+def text_features_flops(text: TextArchitecture, length: float) -> float:
+    """Return the operations of a text in all layers without their cross-attention."""
+    return costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)

@@ -19,6 +19,7 @@ from harness.engine.prefix_tree import AnswerTree
 from harness.engine.shortlist import cosine_similarity
 from harness.engine.two_stage_retrieval import EncodedImages, encode_gallery, rerank_gallery
 from harness.metrics.pairs import PROTOCOLS
+from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import AnswerScoring, best_answers
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.fused_texts import FusedTexts, fused_cls, fused_tokens
@@ -27,6 +28,7 @@ from harness.models.preprocessing import normalise
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import AnsweringNetwork, Network, PairNetwork, RetrievalNetwork
 from harness.models.vit.runtime import Runtime, TextRule
+from harness.workload import Cost, Workload
 
 N = TypeVar("N", bound=Network)
 
@@ -110,6 +112,19 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         ):
             yield matches._replace(itm=rank(matches.itc, matches.itm))
 
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and texts."""
+        network, device = self.network, self.runtime.device
+        return costs.retrieval(
+            network.vision,
+            network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            features=network.vision_proj.out_features,
+            item_bytes=device.storage_dtype.itemsize,
+            chunk_sizes=device.chunk_sizes,
+        )
+
     def encode_prepared(self, images: NDArray[np.uint8]) -> EncodedImages:
         """Encode prepared images [M, R, R, 3]."""
         return self.encode_images(normalise(images, self.runtime.device))
@@ -175,6 +190,23 @@ class FusionAnswerer(Adapter[AnsweringNetwork]):
         """Return the tokens of questions."""
         return self.runtime.fused_token_ids(texts, self.rule)
 
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of answering where the whole shortlist is scored.
+
+        The shortlist is taken to have as many prefixes as that many answers have on average.
+        """
+        tree = self._tree(tuple(workload.choices))
+        share = min(1.0, workload.shortlist / len(workload.choices))
+        return costs.answering(
+            self.network.vision,
+            self.network.text,
+            self.network.decoder_text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            prefixes=share * (len(tree.token) - 1),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
+
     def answer_ids(self, answer: str) -> list[int]:
         """Return the tokens of an answer, from the decoder's first one to [SEP]."""
         raise NotImplementedError
@@ -214,6 +246,16 @@ class FusionPairReasoner(Adapter[PairNetwork]):
             pixels = normalise(images, self.runtime.device)
             logits = self.logits(pixels, statements, images_of)
             return [bool(true > false) for false, true in logits.tolist()]
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of judging statements."""
+        return costs.pair_reasoning(
+            self.network.vision,
+            self.network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
 
     def logits(
         self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]
@@ -255,6 +297,17 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
             cosines = cosine_similarity(features, self._features(tuple(sentences))).cpu()
             result: NDArray[Any] = cosines.numpy()
             return result
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and sentences."""
+        return costs.attribute_matching(
+            self.network.vision,
+            self.network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            features=self.network.vision_proj.out_features,
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""

@@ -42,6 +42,24 @@ class VisionArchitecture:
         """The tokens of an image: [CLS] and the patches."""
         return 1 + self.patches_per_side**2
 
+    @property
+    def output_width(self) -> int:
+        """The width of the tokens."""
+        return self.width
+
+    @property
+    def first_layer_numbers(self) -> int:
+        """The numbers in the first layer's input for one image."""
+        return self.tokens * self.width
+
+    @property
+    def flops(self) -> float:
+        """The operations of one image."""
+        per_token = 4 * self.width**2 + 2 * self.tokens * self.width
+        per_token += 2 * self.width * self.inner_width
+        embedding = self.patches_per_side**2 * 3 * self.patch**2 * self.width
+        return 2.0 * (embedding + self.depth * self.tokens * per_token)
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -92,9 +92,7 @@ class Runtime(Generic[N]):
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
-        vision = self.network.vision
-        pixels = self.device.chunk_sizes.image_patches * 16  # of patches of 4 x 4 pixels
-        step = max(1, pixels // vision.resolution**2)
+        step = self.device.chunk_sizes.images_of(self.side)
         tokens = torch.cat([self.network.visual_encoder(chunk) for chunk in images.split(step)])
         if self.device.torch.type == "cpu":
             # What follows allocates other sizes, beside the memory that the C library keeps.

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from harness.engine.device import Device
 from harness.engine.prefix_tree import AnswerTree
+from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import best_answers
 from harness.models.fusion.fused_texts import FusedTexts, fused_tokens
-from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question

@@ -35,6 +35,27 @@ class VisionArchitecture:
     def output_width(self) -> int:
         return self.width * 2 ** (len(self.depths) - 1)
 
+    @property
+    def tokens(self) -> int:
+        """The tokens of an image: the patches of the last stage and their mean."""
+        return 1 + self.tokens_per_side**2
+
+    @property
+    def first_layer_numbers(self) -> int:
+        """The numbers in the first layer's input for one image."""
+        return self.stage_side(0) ** 2 * self.width
+
+    @property
+    def flops(self) -> float:
+        """The operations of one image (Swin, section 3.3)."""
+        products = self.stage_side(0) ** 2 * 3 * PATCH**2 * self.width
+        for stage, depth in enumerate(self.depths):
+            tokens, width = self.stage_side(stage) ** 2, self.width * 2**stage
+            window = self.stage_window(stage)
+            products += depth * tokens * (12 * width**2 + 2 * window**2 * width)
+            products += 2 * tokens * width**2 if stage + 1 < len(self.depths) else 0
+        return 2.0 * products
+
     def stage_side(self, stage: int) -> int:
         """Return the tokens per side of `stage` (from 0)."""
         return self.resolution // (PATCH * 2**stage)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from harness.engine.beam_search import Beams, Hypothesis
 from harness.engine.device import Device
+from harness.models.fusion import costs
 from harness.models.fusion.captioning import generate_captions
-from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import captioning_network
 from harness.models.xvlm.runtime import Runtime

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.engine.device import Device
 from harness.engine.shortlist import cosine_similarity
-from harness.models.xvlm import costs
+from harness.models.fusion import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.runtime import Runtime

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.device import Device
+from harness.models.fusion import costs
 from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.kv import CrossKV
-from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import pair_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption

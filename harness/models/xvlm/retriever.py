@@ -11,8 +11,8 @@ from torch import Tensor
 from harness.capabilities import Gallery, Matches
 from harness.engine.device import Device
 from harness.engine.two_stage_retrieval import EncodedImages, encode_gallery, rerank_gallery
+from harness.models.fusion import costs
 from harness.models.fusion.encoded_texts import EncodedTexts
-from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
