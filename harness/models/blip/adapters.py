@@ -43,11 +43,9 @@ class BlipRetriever(FusionRetriever):
     """Implements `harness.capabilities.Retriever` (train_retrieval.py 69-168)."""
 
     family, tokenizer = "blip", BlipTokenizer
+    network_class = BlipRetrievalNetwork
     rule = TextRule(pre_caption, 30, max_tokens=35)
     ranking = "itm+itc"
-
-    def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
-        return BlipRetrievalNetwork.of(checkpoint)
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and texts, whose features are another pass."""
@@ -61,10 +59,8 @@ class BlipAttributeMatcher(FusionAttributeMatcher):
     """Implements `harness.capabilities.AttributeMatcher` (ova_blip.py of OVAD's benchmark)."""
 
     family, tokenizer = "blip", BlipTokenizer
+    network_class = BlipRetrievalNetwork
     rule = TextRule(max_tokens=30)
-
-    def build(self, checkpoint: Checkpoint) -> BlipRetrievalNetwork:
-        return BlipRetrievalNetwork.of(checkpoint)
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and sentences."""

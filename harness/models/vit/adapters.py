@@ -85,6 +85,7 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
     """Shortlist pairs by the cosine of features, and rank them by image-text matching."""
 
     kind, purpose = "retrieval", "comparing images and texts"
+    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
     ranking: ClassVar[str]
     """The score that a shortlist is ranked by, out of `harness.metrics.pairs.PROTOCOLS`."""
 
@@ -93,7 +94,7 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         return f"itc, ranked by {self.ranking}"
 
     def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
-        return RetrievalNetwork.of(checkpoint)
+        return self.network_class.of(checkpoint)
 
     def retrieve(
         self, gallery: Gallery, texts: Sequence[str], *, shortlist: int, wanted: Container[int]
@@ -273,6 +274,7 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     """Compare the features of images and sentences, as OVAD's scripts do; texts are not cleaned."""
 
     kind, purpose = "retrieval", "comparing images and sentences"
+    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
     resampling = "bilinear"
 
     def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
@@ -286,7 +288,7 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
         return "itc"
 
     def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
-        return RetrievalNetwork.of(checkpoint)
+        return self.network_class.of(checkpoint)
 
     def similarity(
         self, images: NDArray[np.uint8], sentences: Sequence[str]
