@@ -13,6 +13,7 @@ from tests.parity.test_attributes import (  # noqa: F401
     test_scores_are_the_official_ones,
 )
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "albef_ovad"
 
@@ -22,5 +23,6 @@ def matcher(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
-    assert case.config["config"]["max_tokens"] == AlbefAttributeMatcher.rule.max_tokens
-    return AlbefAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test())
+    matcher = AlbefAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test())
+    matcher.rule = rule_of(case, matcher.rule)
+    return matcher

@@ -17,6 +17,7 @@ from tests.parity.test_weak_grounding import (  # noqa: F401
     test_maps_are_the_official_ones,
 )
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "albef_grounding"
 
@@ -29,7 +30,9 @@ def localizer(case, monkeypatch, layer):  # noqa: F811
     )
     fusion_layer = checkpoint.architecture.text.fusion_layer
     monkeypatch.setattr("harness.models.albef.adapters.GRADCAM_FUSION_LAYER", layer - fusion_layer)
-    return AlbefLocalizer(checkpoint, case.path / "vocab.txt", device_under_test())
+    localizer = AlbefLocalizer(checkpoint, case.path / "vocab.txt", device_under_test())
+    localizer.rule = rule_of(case, localizer.rule)
+    return localizer
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from harness.models.albef.adapters import AlbefRetriever
 from harness.models.albef.networks import official_names
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "albef_retrieval"
 NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked
@@ -22,7 +23,9 @@ def retriever(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
-    return AlbefRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
+    retriever = AlbefRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
+    retriever.rule = rule_of(case, retriever.rule)
+    return retriever
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.models.vit.architecture import VISION, Hints, VisionArchitecture, architecture_of
-from harness.models.vit.encoder import VisionTransformer, interpolate_positions
+from harness.models.vit.encoder import EPSILON, VisionTransformer, interpolate_positions
 from harness.models.weights import read_tensors
 from tests.support.golden import device_under_test
 
@@ -42,6 +42,7 @@ def test_sizes_are_read_from_tensors_and_configuration(case, tensors):
         config["depth"],
         config["num_heads"],
     )
+    assert config["layer_norm_eps"] == EPSILON  # 1e-5 differs by less than the goldens' tolerance
     assert vision.tokens == case.outputs["tokens"].shape[1]
 
 

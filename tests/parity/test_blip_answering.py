@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from harness.models.blip.adapters import ANSWER_BEAMS, LABEL_SMOOTHING, BlipAnswerer
+from harness.engine.beam_search import Beams
+from harness.models.blip.adapters import ANSWER_BEAMS, BlipAnswerer
 from harness.models.blip.key_names import official_names
 from harness.models.fusion.answer_ranking import AnswerScoring, best_answers, start_decoder
 from harness.models.vit.checkpoint import read_checkpoint
@@ -18,6 +19,7 @@ from tests.parity.test_albef_answering import (  # noqa: F401
     tree,
 )
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "blip_vqa"
 
@@ -27,17 +29,15 @@ def answerer(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
-    return BlipAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
+    answerer = BlipAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
+    answerer.rule = rule_of(case, answerer.rule)
+    answerer.scoring = AnswerScoring(first=1.0, smoothing=case.config["config"]["label_smoothing"])
+    return answerer
 
 
-def test_the_rules_are_those_of_the_configuration(case):
-    config = case.config["config"]
-    assert config["label_smoothing"] == LABEL_SMOOTHING
-    assert config["generate"] == {
-        "num_beams": ANSWER_BEAMS.width,
-        "max_length": ANSWER_BEAMS.max_length,
-        "min_length": ANSWER_BEAMS.min_length,
-    }
+def test_the_rules_are_those_of_the_released_configuration():
+    assert BlipAnswerer.scoring == AnswerScoring(first=1.0, smoothing=0.1)
+    assert Beams(width=3, max_length=10, min_length=1) == ANSWER_BEAMS
 
 
 def test_every_answer_has_the_official_smoothed_loss(case, answerer, start, tree, close):  # noqa: F811
@@ -73,7 +73,9 @@ def test_the_best_answers_are_the_official_ones(case, answerer, questions, tree)
 
 def test_generated_answers_are_those_of_questions_asked_alone(case, answerer, close):
     texts = raw_questions(case)
-    found = answerer.generate(case.inputs["image"], texts, case.arrays["image_index"])
+    config = case.config["config"]["generate"]
+    beams = Beams(config["num_beams"], config["max_length"], config["min_length"])
+    found = answerer.generate(case.inputs["image"], texts, case.arrays["image_index"], beams)
     close(torch.tensor([answer.score for answer in found]), case.outputs["generated_scores_alone"])
     spelled = [answerer.runtime.tokenizer.text(answer.tokens) for answer in found]
     official = case.json("expected.json")["generate_one_by_one"]

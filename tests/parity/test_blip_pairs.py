@@ -15,9 +15,9 @@ from tests.parity.test_albef_pairs import (  # noqa: F401
     test_statements_about_the_same_pair_share_it,
     test_statements_are_fused_with_both_images_as_officially,
     test_statements_become_the_official_tokens,
-    test_swapped_images_are_two_other_images,
 )
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "blip_nlvr"
 
@@ -31,7 +31,9 @@ def checkpoint(case):
 
 @pytest.fixture
 def reasoner(case, checkpoint):
-    return BlipPairReasoner(checkpoint, case.path / "vocab.txt", device_under_test())
+    reasoner = BlipPairReasoner(checkpoint, case.path / "vocab.txt", device_under_test())
+    reasoner.rule = rule_of(case, reasoner.rule)
+    return reasoner
 
 
 def test_a_file_without_twins_gives_both_the_same_weights(case, checkpoint, close):

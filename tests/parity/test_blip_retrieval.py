@@ -20,6 +20,7 @@ from tests.parity.test_albef_retrieval import (  # noqa: F401
     texts,
 )
 from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
 
 KIND = "blip_retrieval"
 
@@ -29,7 +30,9 @@ def retriever(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
-    return BlipRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
+    retriever = BlipRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
+    retriever.rule = rule_of(case, retriever.rule)
+    return retriever
 
 
 @pytest.fixture

@@ -120,7 +120,11 @@ class BlipAnswerer(FusionAnswerer):
             return [self.runtime.tokenizer.text(answer.tokens) for answer in hypotheses]
 
     def generate(
-        self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]
+        self,
+        images: Tensor,
+        questions: Sequence[str],
+        image_of: NDArray[np.int64],
+        beams: Beams = ANSWER_BEAMS,
     ) -> list[Hypothesis]:
         """Generate answers about normalised images [M, 3, R, R], as to one question at a time.
 
@@ -137,7 +141,7 @@ class BlipAnswerer(FusionAnswerer):
             mask=encoded.present,
             prompt=[tokenizer.begin_decoded],
             end=tokenizer.sep,
-            beams=ANSWER_BEAMS,
+            beams=beams,
         )
 
 

@@ -14,7 +14,6 @@ from harness.engine.matmul import scaled_dot_product_attention
 from harness.models.vit.architecture import VisionArchitecture
 
 EPSILON = 1e-6
-IN_CACHE = 2304 * 128  # numbers; a CPU computes a block on as many images as fit into its caches
 
 
 class PatchEmbed(nn.Module):
