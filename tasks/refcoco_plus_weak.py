@@ -61,6 +61,7 @@ class WeakRefCOCOPlus(RefCOCOPlus):
 
     name: ClassVar[str] = "refcoco+-weak"
     needs: ClassVar[type] = Localizer
+    extra: ClassVar[bool] = True  # X-VLM published no number
     protocol: ClassVar[str] = "iou>=0.5|per-expression|best-detection"
     dataset: ClassVar[Dataset] = DATASET
 
