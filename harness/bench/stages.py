@@ -117,14 +117,14 @@ STAGES = (
         "rerank-albef",
         "re-ranking by ALBEF, 128 captions of one image",
         (Retriever,),
-        6.0,
+        8.0,
         prepare_albef_reranking,
     ),
     Stage(
         "rerank-blip",
         "re-ranking by BLIP, 128 captions of one image",
         (Retriever,),
-        6.0,
+        6.5,
         prepare_blip_reranking,
     ),
 )
