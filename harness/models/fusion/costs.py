@@ -160,7 +160,12 @@ def twin_pair_reasoning(
     )
     second_image = 2 * text.width**2 + 2 * vision.tokens * text.width
     per_pair = 2.0 * text.layers * length * (second_image + 2 * text.width**2)
-    return cost._replace(flops=cost.flops + workload.pairs * per_pair)
+    # Those selected for a pack are of both images.
+    selected = min(workload.pairs, workload.images) * _kv_bytes(text, vision.tokens)
+    return cost._replace(
+        flops=cost.flops + workload.pairs * per_pair,
+        peak_batch_bytes=cost.peak_batch_bytes + selected,
+    )
 
 
 def retrieval(
