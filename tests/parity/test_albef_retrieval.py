@@ -45,7 +45,7 @@ def captions(case):
 def retrieved(case, retriever, captions, *, shortlist):
     """Run the adapter on normalised images: what `prepare` and its inverse would only round."""
     images = case.inputs["image"]
-    retriever.encode_prepared = retriever.encode_images
+    retriever.read_images = retriever.encode_images
     batches = (range(first, min(first + 5, len(images))) for first in range(0, len(images), 5))
     gallery = Gallery(((some, images[some]) for some in batches), lambda value: [value])
     return retriever.retrieve(gallery, captions, shortlist=shortlist, wanted=range(len(images)))

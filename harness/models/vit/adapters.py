@@ -105,9 +105,8 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         """
         device, rank = self.runtime.device, PROTOCOLS[self.ranking]
         with device.computing():
-            share = encode_gallery(gallery.images, self.encode_prepared, device)
-            images = share.gather(gallery)
-            encoded = self.encode_texts(self.token_ids(texts))
+            share = encode_gallery(gallery.images, self.read_images, device)
+            images, encoded = share.gather(gallery), self.read_texts(texts)
         for matches in rerank_gallery(
             images, encoded, self.rerank, device, shortlist=shortlist, wanted=wanted
         ):
@@ -126,14 +125,18 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
             chunk_sizes=device.chunk_sizes,
         )
 
-    def encode_prepared(self, images: NDArray[np.uint8]) -> EncodedImages:
+    def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
         """Encode prepared images [M, R, R, 3]."""
         return self.encode_images(normalise(images, self.runtime.device))
+
+    def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode all texts of a gallery."""
+        return self.encode_texts(self.token_ids(texts))
 
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Encode normalised images [M, 3, R, R]."""
         tokens = self.runtime.encode_images(images)
-        return EncodedImages(tokens, self.network.image_features(tokens))
+        return EncodedImages(states=tokens, features=self.network.image_features(tokens))
 
     def encode_texts(self, texts: Sequence[Sequence[int]]) -> EncodedTexts:
         """Encode texts given as token ids."""
