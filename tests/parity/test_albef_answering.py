@@ -81,7 +81,6 @@ def losses(answerer, start, tree):
         start,
         tree,
         all_answers.to(start.first.device),
-        smoothing=answerer.scoring.smoothing,
     )
     return -(start.first_score + later)
 

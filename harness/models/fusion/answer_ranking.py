@@ -45,18 +45,23 @@ class DecoderStart(NamedTuple):
 
     Its cross-attention keys and values of Q questions, its own ones of the first token, and of each
     answer's first token the log-probability `first` [Q, A] and the score `first_score` [Q, A].
+    `smoothing` is that of the later tokens.
     """
 
     questions: CrossKV
     past: list[KV]
     first: Tensor
     first_score: Tensor
+    smoothing: float = 0.0
 
     def select(self, rows: Tensor) -> "DecoderStart":
         """Return some of the questions."""
         past = [layer.select(rows) for layer in self.past]
-        return DecoderStart(
-            self.questions.select(rows), past, self.first[rows], self.first_score[rows]
+        return self._replace(
+            questions=self.questions.select(rows),
+            past=past,
+            first=self.first[rows],
+            first_score=self.first_score[rows],
         )
 
 
@@ -77,7 +82,7 @@ def start_decoder(
     if scoring.smoothing:
         mean = all_tokens.mean(1, keepdim=True)
         score = (1 - scoring.smoothing) * first + scoring.smoothing * mean
-    return DecoderStart(kv, state.past, first, scoring.first * score)
+    return DecoderStart(kv, state.past, first, scoring.first * score, scoring.smoothing)
 
 
 def rank_answers(
@@ -95,7 +100,7 @@ def rank_answers(
     """
     start = start_decoder(decoder, questions, answers, scoring)
     chosen = _likeliest(start.first, shortlist).sort(dim=1).values
-    later = score_later_tokens(decoder, start, answers, chosen, smoothing=scoring.smoothing)
+    later = score_later_tokens(decoder, start, answers, chosen)
     ranked = (start.first_score.gather(1, chosen) + later).sort(dim=1, descending=True, stable=True)
     return Ranking(chosen.gather(1, ranked.indices), ranked.values.softmax(-1))
 
@@ -122,9 +127,7 @@ def best_answers(
     low, count = 0, FIRST_SCORED
     while low < chosen.shape[1] and len(undecided):
         some = slice(low, low + count)
-        later = score_later_tokens(
-            decoder, start, answers, chosen[undecided, some], smoothing=scoring.smoothing
-        )
+        later = score_later_tokens(decoder, start, answers, chosen[undecided, some])
         score[undecided, some] = bound[undecided, some] + later
         low, count = low + count, 2 * count
         if low < chosen.shape[1]:
@@ -135,12 +138,7 @@ def best_answers(
 
 
 def score_later_tokens(
-    decoder: LanguageModel,
-    start: DecoderStart,
-    answers: AnswerTree,
-    chosen: Tensor,
-    *,
-    smoothing: float = 0.0,
+    decoder: LanguageModel, start: DecoderStart, answers: AnswerTree, chosen: Tensor
 ) -> Tensor:
     """Return the summed log-probability of all tokens but the first of answers `chosen` [Q, c].
 
@@ -159,7 +157,7 @@ def score_later_tokens(
     )
     scores = torch.zeros(tree.scored.shape, device=attended.device)
     scores[tree.scored] = decoder.log_likelihood(
-        state.states[:, 0][tree.present], tree.row, tree.token, smoothing=smoothing
+        state.states[:, 0][tree.present], tree.row, tree.token, smoothing=start.smoothing
     )
     return scores.sum(-1)
 
