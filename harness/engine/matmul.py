@@ -23,6 +23,7 @@ NO_POST_OP: PostOp = ("none", [], "")
 GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
 ALIGNMENT = 8  # row lengths of other multiples halve the speed of tensor cores
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
+INNER = 64  # the kernel of a linear map and its GELU takes inputs of multiples of it
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
 
@@ -33,12 +34,13 @@ class Prepackable(Protocol):
     def prepack(self, dtype: torch.dtype) -> None: ...
 
 
-def prepack(network: nn.Module, dtype: torch.dtype) -> None:
+def prepack(network: nn.Module, dtype: torch.dtype, *, fused: bool = False) -> None:
     """Replace the linear maps of a network by the fastest ones for its device and `dtype`.
 
     In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
     same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
-    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards.
+    call. On a GPU: rows padded to ALIGNMENT and, where kernels are `fused`, maps that a GELU
+    follows computed together with it. The network cannot be trained afterwards.
     """
     packed: dict[nn.Module, nn.Module] = {}
     for module in list(network.modules()):
@@ -50,13 +52,15 @@ def prepack(network: nn.Module, dtype: torch.dtype) -> None:
                 continue
             gelu = isinstance(next_layer, nn.GELU) and next_layer.approximate == "none"
             if layer not in packed:
-                packed[layer] = _packed(layer, dtype, gelu=gelu)
+                packed[layer] = _packed(layer, dtype, gelu=gelu, fused=fused)
             setattr(module, name, packed[layer])
-            if gelu and isinstance(packed[layer], PrepackedLinear):
+            if gelu and isinstance(packed[layer], PrepackedLinear | GeluLinear):
                 setattr(module, next_name, nn.Identity())
 
 
-def _packed(linear: nn.Linear, dtype: torch.dtype, *, gelu: bool) -> nn.Module:
+def _packed(linear: nn.Linear, dtype: torch.dtype, *, gelu: bool, fused: bool) -> nn.Module:
+    if fused and gelu and linear.in_features % INNER == 0:
+        return GeluLinear(linear if dtype is torch.float32 else _rounded(linear, dtype))
     if linear.weight.device.type == "cuda" and linear.out_features % ALIGNMENT:
         linear = PaddedLinear(linear)
     if dtype is not torch.float32:
@@ -96,6 +100,28 @@ class PaddedLinear(nn.Linear):
 
     def forward(self, states: Tensor) -> Tensor:
         return super().forward(states)[..., : self._outputs]
+
+
+class GeluLinear(nn.Module):
+    """A linear map and the exact GELU of its outputs, in one Triton kernel."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, states: Tensor) -> Tensor:
+        from harness.engine import triton_kernels
+
+        states = states.to(self.weight.dtype)
+        result: Tensor = triton_kernels.linear_gelu(
+            states, self.weight, self.bias, fp32_precision()
+        )
+        return result
+
+
+def fp32_precision() -> str:
+    """Return how GPUs multiply float32 at present: `ieee` or `tf32`."""
+    return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "ieee"
 
 
 def _rounded(linear: nn.Linear, dtype: torch.dtype) -> nn.Linear:

@@ -64,7 +64,9 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype)
+                prepack(
+                    part, device.storage_dtype, fused=device.fused and device.dtype != "float32"
+                )
 
     @property
     def provenance(self) -> Mapping[str, Any]:
