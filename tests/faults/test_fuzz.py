@@ -3,8 +3,8 @@
 What is certainly invalid (null, NaN, an object or a list in place of a value) is refused, or the
 file reads as if it were untouched.
 
-`make test` tries a few inputs, the same ones every time. `XVLM_EVAL_FUZZ_EXAMPLES=N` (nightly) tries
-N random ones per test, others every time; a failure shows how to repeat it.
+`make test` tries a few inputs, the same ones every time. `XVLM_EVAL_FUZZ_EXAMPLES=N` (nightly)
+tries N random ones per test, others every time; a failure shows how to repeat it.
 """
 
 import copy
@@ -243,7 +243,8 @@ def test_records(tmp_path, content):
 
 def test_bytes_of_records_and_prediction_files(tmp_path):
     record = json.dumps(RECORD.__dict__).encode()
-    lines = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}\n{"id":1,"prediction":[1]}\n'
+    header = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}'
+    lines = header + b'\n{"id":1,"prediction":[1]}\n'
     for seed in seeds():
         (tmp_path / "record.json").write_bytes(damaged(record, seed))
         read_or_refused(read_record, tmp_path / "record.json")

@@ -1,4 +1,4 @@
-"""Scenes of the embedded benchmark: deterministic, truly described, training and evaluation apart."""
+"""Scenes of the embedded benchmark: deterministic, described truly, disjoint from training."""
 
 import hashlib
 import json

@@ -45,7 +45,7 @@ def values(prediction):
 
 
 def alike(found, expected, *, within):
-    """The share of what was predicted that is the same: numbers within a distance, everything else equal."""
+    """The share of equal values in the predictions; numbers are equal within a distance."""
     assert found.keys() == expected.keys()
     pairs = [
         pair
@@ -62,5 +62,8 @@ def alike(found, expected, *, within):
 
 
 def least(name, dtype):
-    """The share of predictions that may not change at least. A caption is all or nothing, and words as likely as others change easily."""
+    """The least share of predictions that must not change.
+
+    A caption is compared whole, and near-ties between tokens change it easily.
+    """
     return CAPTIONS[dtype] if name == "coco-caption" else 0.9

@@ -14,14 +14,20 @@ def refs() -> list[dict[str, Any]]:
     def ref(
         ref_id: int, ann_id: int, image_id: int, split: str, sentences: dict[int, str]
     ) -> dict[str, Any]:
-        said = [
+        rows = [
             {"sent_id": i, "sent": text, "raw": text.upper(), "tokens": text.split()}
             for i, text in sentences.items()
         ]
         return {
-            "ref_id": ref_id, "ann_id": ann_id, "image_id": image_id, "category_id": 1, "split": split,
-            "file_name": "ignored_0.jpg", "sent_ids": list(sentences), "sentences": said,
-        }  # fmt: skip
+            "ref_id": ref_id,
+            "ann_id": ann_id,
+            "image_id": image_id,
+            "category_id": 1,
+            "split": split,
+            "file_name": "ignored_0.jpg",
+            "sent_ids": list(sentences),
+            "sentences": rows,
+        }
 
     return [
         ref(0, 10, 1, "val", {100: "red cup", 101: "the cup"}),
