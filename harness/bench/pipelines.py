@@ -17,6 +17,7 @@ from harness.bench.engine_calls import (
 from harness.bench.fixtures import Fixtures
 from harness.bench.projection import PHOTO
 from harness.images import Region
+from harness.metrics.grounding import Box
 from harness.registry import find_task
 from harness.task import Sample, Task
 from tasks import coco_caption, nlvr2, ovad, refcoco_plus, retrieval, vqav2
@@ -79,7 +80,7 @@ def _expressions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     image_of = _spread(len(files), EXPRESSIONS_PER_IMAGE)
     texts = fixtures.texts(len(image_of), inputs.REFCOCO)
     return [
-        refcoco_plus.Expression(number, (files[image],), text, number, (0, 0, 1, 1), *PHOTO)
+        refcoco_plus.Expression(number, (files[image],), text, number, Box(0, 0, 1, 1), *PHOTO)
         for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
     ]
 
