@@ -1,7 +1,7 @@
 """A network ready to run: prepacked on its device, with its tokenizer and image transform."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -83,13 +83,15 @@ class Runtime(Generic[N]):
         """The attributes that all adapters have in common, for images resized by BICUBIC."""
         return Interface(self.device.name, self.provenance, self.prepare, self.device.memory_budget)
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image squashed to the side R that the model was trained at, [R, R, 3]."""
-        return resize(image, self.side)
+    @property
+    def prepare(self) -> Prepare:
+        """Squash an image to the side R that the model was trained at, [R, R, 3]."""
+        return partial(resize, side=self.side)
 
-    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the same by another filter: only OVAD's script resizes with it."""
-        return resize(image, self.side, Image.Resampling.BILINEAR)
+    @property
+    def prepare_bilinear(self) -> Prepare:
+        """Do the same by another filter: only OVAD's script resizes with it."""
+        return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
     def normalise(self, images: NDArray[np.uint8]) -> Tensor:
         """Return prepared images [M, R, R, 3] as the vision encoder takes them, on the device."""
