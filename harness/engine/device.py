@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
-from harness.engine.fused import fused_kernels, kernels_are_usable
+from harness.engine.kernels import fused_kernels, kernels_are_usable
 from harness.engine.memory import free_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget

@@ -5,32 +5,11 @@ one Triton kernel computes the same: on a GPU, most of a Swin transformer's time
 reading and writing what plain operations leave behind for one another.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from harness.engine.matmul import fp32_precision, scaled_dot_product_attention
-
-HEAD_WIDTHS = (16, 32, 64, 128)  # that tensor cores multiply
-TOLERANCE = 1e-4  # of the kernels against torch, where they are tried
-
-_in_use = False
-
-
-@contextmanager
-def fused_kernels(enabled: bool) -> Iterator[None]:
-    """Compute by Triton kernels, or by torch's operations."""
-    global _in_use
-    before, _in_use = _in_use, enabled
-    try:
-        yield
-    finally:
-        _in_use = before
+from harness.engine.kernels import fp32_precision, in_use, kernels
+from harness.engine.matmul import HEAD_WIDTHS, scaled_dot_product_attention
 
 
 def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
@@ -39,8 +18,8 @@ def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
     `bias` [W, heads, N, N], or [1, heads, N, N] where all windows have the same, is added to the
     scores.
     """
-    if _in_use and qkv.shape[-1] // (3 * heads) in HEAD_WIDTHS:
-        return _kernels().window_attention(qkv, bias, heads, fp32_precision())
+    if in_use() and qkv.shape[-1] // (3 * heads) in HEAD_WIDTHS:
+        return kernels().window_attention(qkv, bias, heads, fp32_precision())
     parts = qkv.unflatten(-1, (3, heads, -1)).permute(3, 0, 1, 4, 2, 5)
     if len(bias) == 1:  # all windows have one bias: they are like images
         query, key, value = parts.flatten(1, 2)
@@ -53,12 +32,12 @@ def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
 
 def gather_norm(tokens: Tensor, index: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
     """Return the tokens `index` [n] of all tokens [B, T, C], and the same normalised."""
-    if not _in_use:
+    if not in_use():
         gathered = tokens.index_select(1, index)
         return gathered, norm(gathered)
     gathered = tokens.new_empty(len(tokens), len(index), tokens.shape[-1])
     normed = torch.empty_like(gathered, dtype=_input_dtype(tokens))
-    _kernels().rows(
+    kernels().rows(
         tokens.contiguous(), index=index, norm=norm, total=gathered, normed=normed, gather=True
     )
     return gathered, normed
@@ -66,55 +45,33 @@ def gather_norm(tokens: Tensor, index: Tensor, norm: nn.LayerNorm) -> tuple[Tens
 
 def add_norm(residual: Tensor, update: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
     """Return the sum of two tensors [.., C], and the sum normalised."""
-    if not _in_use:
+    if not in_use():
         total = residual + update
         return total, norm(total)
     total = torch.empty_like(residual)
     normed = torch.empty_like(residual, dtype=_input_dtype(residual))
-    _kernels().rows(residual, update=update.contiguous(), norm=norm, total=total, normed=normed)
+    kernels().rows(residual, update=update.contiguous(), norm=norm, total=total, normed=normed)
     return total, normed
 
 
 def norm_of_sum(update: Tensor, residual: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Return the normalised sum of two tensors [.., C], in float32."""
-    if not _in_use:
+    if not in_use():
         return norm(update + residual)
     normed = torch.empty_like(residual, dtype=torch.float32)
-    _kernels().rows(residual.contiguous(), update=update.contiguous(), norm=norm, normed=normed)
+    kernels().rows(residual.contiguous(), update=update.contiguous(), norm=norm, normed=normed)
     return normed
 
 
 def scatter_sum(output: Tensor, index: Tensor, residual: Tensor, update: Tensor) -> None:
     """Store the sums of two tensors [B, n, C] as the tokens `index` [n] of `output` [B, T, C]."""
-    if not _in_use:
+    if not in_use():
         output.index_copy_(1, index, residual + update)
         return
-    _kernels().rows(residual, update=update.contiguous(), index=index, total=output, scatter=True)
-
-
-@cache
-def kernels_are_usable(device: torch.device) -> bool:
-    """Whether Triton's kernels compile for a device, and are right; warns where they are not."""
-    try:
-        states, norm = torch.randn(64, 96, device=device), nn.LayerNorm(96, device=device)
-        update = states.roll(1, 0)
-        with torch.inference_mode(), fused_kernels(True):
-            difference = (norm_of_sum(update, states, norm) - norm(update + states)).abs().max()
-        usable, reason = bool(difference < TOLERANCE), f"a result differs by {difference:.1e}"
-    except Exception as error:  # a compiler fails in many ways
-        usable, reason = False, f"{type(error).__name__}: {error}".splitlines()[0]
-    if not usable:
-        warnings.warn(f"no fused kernels, torch's operations instead: {reason}", stacklevel=2)
-    return usable
+    kernels().rows(residual, update=update.contiguous(), index=index, total=output, scatter=True)
 
 
 def _input_dtype(tokens: Tensor) -> torch.dtype:
     """Return the type in which a linear map takes its input."""
     device = tokens.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
-
-
-def _kernels() -> Any:
-    from harness.engine import triton_kernels
-
-    return triton_kernels

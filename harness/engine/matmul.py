@@ -18,11 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.engine.kernels import fp32_precision, in_use, kernels
+
 PostOp = tuple[str, list[float], str]  # what oneDNN applies to a product before it is stored
 NO_POST_OP: PostOp = ("none", [], "")
 GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
 ALIGNMENT = 8  # row lengths of other multiples halve the speed of tensor cores
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
+HEAD_WIDTHS = (16, 32, 64, 128)  # that the kernels of attention take
 INNER = 64  # the kernel of a linear map and its GELU takes inputs of multiples of it
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
@@ -110,18 +113,8 @@ class GeluLinear(nn.Module):
         self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, states: Tensor) -> Tensor:
-        from harness.engine import triton_kernels
-
         states = states.to(self.weight.dtype)
-        result: Tensor = triton_kernels.linear_gelu(
-            states, self.weight, self.bias, fp32_precision()
-        )
-        return result
-
-
-def fp32_precision() -> str:
-    """Return how GPUs multiply float32 at present: `ieee` or `tf32`."""
-    return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "ieee"
+        return kernels().linear_gelu(states, self.weight, self.bias, fp32_precision())
 
 
 def _rounded(linear: nn.Linear, dtype: torch.dtype) -> nn.Linear:
@@ -176,10 +169,17 @@ def scaled_dot_product_attention(
 
     `attn_mask` broadcasts to [.., L, S] and is added to the scores.
     """
+    if in_use() and query.shape[-1] in HEAD_WIDTHS and uses_tensor_cores(query):
+        return kernels().attention(query, key, value, attn_mask, fp32_precision())
     mask = None if attn_mask is None else attn_mask.to(query.dtype)
     if uses_plain_matmul(query, keys=key.shape[-2]):
         return plain_attention(query, key, value, mask)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+def uses_tensor_cores(query: Tensor) -> bool:
+    """Whether a GPU multiplies these numbers on its tensor cores: by far the faster ones."""
+    return query.dtype is not torch.float32 or fp32_precision() == "tf32"
 
 
 def uses_plain_matmul(query: Tensor, *, keys: int) -> bool:

@@ -12,18 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.engine import fused
+from harness.engine import kernels, matmul
 from harness.engine.device import FUSED, choose_device
 from harness.engine.fused import (
     add_norm,
-    fused_kernels,
     gather_norm,
-    kernels_are_usable,
     norm_of_sum,
     scatter_sum,
     window_attention,
 )
-from harness.engine.matmul import GeluLinear, prepack
+from harness.engine.kernels import fused_kernels, kernels_are_usable
+from harness.engine.matmul import GeluLinear, prepack, scaled_dot_product_attention
 
 CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
@@ -67,6 +66,34 @@ def test_window_attention(random, tokens, biases):
     qkv, bias = random(2, 3, tokens, 3 * 2 * 16), random(biases, 2, tokens, tokens)
     bias[..., 0, -1] = -100
     assert_close(both(lambda: window_attention(qkv, bias, heads=2)))
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", [(3, 5, 5), (2, 20, 40), (1, 70, 33)], ids=str)
+def test_attention_to_strided_keys_with_any_mask(random, shape):
+    images, queries, tokens = shape
+    query = random(images, queries, 2, 16).transpose(1, 2)
+    key, value = (random(images, 2, tokens + 3, 16)[:, :, :tokens] for _ in range(2))
+    of_tokens, of_pairs = random(images, 1, 1, tokens), random(queries, tokens)
+    of_tokens[..., 1:3], of_pairs[:, : tokens // 2] = -torch.inf, -torch.inf
+    for mask in (None, of_tokens, of_pairs):
+        expected = scaled_dot_product_attention(query, key, value, mask)
+        result = kernels.kernels().attention(query, key, value, mask, "ieee")
+        assert_close((expected, result))
+        assert result.transpose(1, 2).is_contiguous()
+
+
+def test_float32_attends_by_plain_operations_in_full_precision(monkeypatch):
+    class Kernels:
+        attention = staticmethod(lambda query, key, value, mask, precision: precision)
+
+    monkeypatch.setattr(matmul, "kernels", Kernels)
+    query = torch.randn(1, 2, 3, 16)
+    with fused_kernels(True), torch.inference_mode():
+        assert scaled_dot_product_attention(query, query, query).shape == query.shape
+        monkeypatch.setattr(matmul, "fp32_precision", lambda: "tf32")
+        assert scaled_dot_product_attention(query, query, query) == "tf32"
+    assert scaled_dot_product_attention(query, query, query).shape == query.shape
 
 
 @needs_kernels
@@ -128,7 +155,7 @@ def test_without_a_compiler_torch_computes_and_one_line_says_so(monkeypatch):
     def missing():
         raise ImportError("no compiler\nand more lines")
 
-    monkeypatch.setattr(fused, "_kernels", missing)
+    monkeypatch.setattr(kernels, "kernels", missing)
     kernels_are_usable.cache_clear()
     with pytest.warns(UserWarning, match=r"^no fused kernels.*ImportError: no compiler$"):
         assert not kernels_are_usable(torch.device("cpu"))
@@ -141,7 +168,7 @@ def test_kernels_that_are_wrong_are_not_used(monkeypatch):
         def rows(states, *, update, norm, normed):
             normed.copy_(norm(states))
 
-    monkeypatch.setattr(fused, "_kernels", Wrong)
+    monkeypatch.setattr(kernels, "kernels", Wrong)
     kernels_are_usable.cache_clear()
     with pytest.warns(UserWarning, match="a result differs"):
         assert not kernels_are_usable(torch.device("cpu"))
@@ -159,7 +186,7 @@ def test_plain_operations_are_the_default(monkeypatch):
     def fail():
         raise AssertionError
 
-    monkeypatch.setattr(fused, "_kernels", fail)
+    monkeypatch.setattr(kernels, "kernels", fail)
     states, norm = torch.randn(3, 8), nn.LayerNorm(8)
     assert torch.equal(norm_of_sum(states, states, norm), F.layer_norm(2 * states, (8,)))
     with choose_device("cpu", "float32").computing():

@@ -2,7 +2,7 @@
 
 import torch
 
-from harness.engine.fused import fused_kernels
+from harness.engine.kernels import fused_kernels
 from harness.engine.matmul import prepack
 from harness.models.weights import read_tensors
 from harness.models.xvlm import swin
