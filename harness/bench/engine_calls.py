@@ -39,10 +39,10 @@ class BatchSizes:
 
 
 class EngineCall(NamedTuple):
-    """A call of the engine that computes `count` units, such as images or questions."""
+    """A call of the engine that computes `unit_count` units, such as images or questions."""
 
     unit: str
-    count: int
+    unit_count: int
     call: Callable[[], object]
 
 

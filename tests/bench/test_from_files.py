@@ -54,8 +54,8 @@ def test_a_run_is_compared_with_the_longer_of_its_halves():
     assert (time.overhead, time.real_seconds) == (1.2, 24.0)
 
 
-def test_every_benchmark_has_a_pipeline():
-    assert {pipeline.benchmark for pipeline in PIPELINES} == set(TASKS)
+def test_every_benchmark_of_the_paper_table_has_a_pipeline():
+    assert {pipeline.benchmark for pipeline in PIPELINES} == TASKS.keys() - {"refcoco+-weak"}
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.benchmark)

@@ -49,6 +49,11 @@ def instances() -> dict[str, Any]:
     }
 
 
+def detections() -> dict[str, Any]:
+    """The boxes of the objects, those of image 1 behind a detection that has a score."""
+    return {"1": [[40, 40, 20, 20, 0.9], BOXES[10], BOXES[11]], "2": [BOXES[12]]}
+
+
 def write(root: Path, *, refs_content: Any = None, instances_content: Any = None) -> Path:
     """Write a data folder and return it."""
     folder, images = root / "refcoco+", root / "images" / "coco" / "train2014"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.engine.device import Device
 from harness.engine.matmul import prepack
@@ -51,8 +51,15 @@ class Interface(NamedTuple):
 class Runtime(Generic[N]):
     """A network on its device; raw texts and prepared images in, tensors out."""
 
-    def __init__(self, network: N, vocabulary: Path, device: Device) -> None:
-        """Read the vocabulary and prepack the network.
+    def __init__(
+        self,
+        network: N,
+        vocabulary: Path,
+        device: Device,
+        *,
+        differentiable: Sequence[nn.Module] = (),
+    ) -> None:
+        """Read the vocabulary and prepack the network, except its `differentiable` modules.
 
         Raises CheckpointError for a file that is no vocabulary, or not the model's.
         """
@@ -70,7 +77,10 @@ class Runtime(Generic[N]):
         for name, part in network.named_children():
             if name in ENCODERS:
                 prepack(
-                    part, device.storage_dtype, fused=device.fused and device.dtype != "float32"
+                    part,
+                    device.storage_dtype,
+                    keep=differentiable,
+                    fused=device.fused and device.dtype != "float32",
                 )
 
     @property
