@@ -80,7 +80,9 @@ def _expressions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     image_of = _spread(len(files), EXPRESSIONS_PER_IMAGE)
     texts = fixtures.texts(len(image_of), inputs.REFCOCO)
     return [
-        refcoco_plus.Expression(number, (files[image],), text, number, Box(0, 0, 1, 1), *PHOTO)
+        refcoco_plus.Expression(
+            number, (files[image],), text, number, image, Box(0, 0, 1, 1), *PHOTO
+        )
         for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
     ]
 
