@@ -4,6 +4,7 @@ Those of `dataset/utils.py` and `dataset/__init__.py` of ALBEF, from which X-VLM
 """
 
 import re
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from harness.engine.device import Device
+
+Images = Tensor | NDArray[np.uint8]
+"""Images [M, 3, R, R] normalised on the device, or [M, R, R, 3] as prepared, on the host."""
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -61,11 +65,19 @@ def resize(
 def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
     """Return prepared images [M, R, R, 3] as the vision encoders take them, [M, 3, R, R].
 
-    Bytes are sent to the device and become float32 there, in place: a batch takes gigabytes.
+    Bytes are sent to the device, which goes on meanwhile, and become float32 there, in place.
     """
-    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
+    pixels = device.send(torch.from_numpy(images)).permute(0, 3, 1, 2).float()
+    mean, std = _mean_and_std(device.torch)
     return pixels.div_(255).sub_(mean).div_(std)
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Keep them on the device: to send them, it would have to finish its work first."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+        return mean, std
 
 
 def _without_marks(text: str) -> str:

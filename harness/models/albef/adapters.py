@@ -98,7 +98,7 @@ class AlbefLocalizer(Adapter[RetrievalNetwork]):
         with device.computing(gradients=True):
             maps = gradcam_maps(
                 self.network,
-                self.runtime.encode_prepared(images),
+                self.runtime.encode_images(images),
                 self.token_ids(expressions),
                 image_of=image_of,
                 layer=self.layer,

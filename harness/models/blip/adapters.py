@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from harness.engine.beam_search import Beams, Hypothesis
 from harness.models.blip.networks import BlipRetrievalNetwork
@@ -20,7 +19,7 @@ from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import AnswerScoring
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.preprocessing import normalise
+from harness.models.preprocessing import Images
 from harness.models.vit.adapters import (
     Adapter,
     FusionAnswerer,
@@ -115,18 +114,17 @@ class BlipAnswerer(FusionAnswerer):
     ) -> list[str]:
         """Return an answer in free words to each question: `inference: generate`."""
         with self.runtime.device.computing():
-            pixels = normalise(images, self.runtime.device)
-            hypotheses = self.generate(pixels, questions, image_of)
+            hypotheses = self.generate(images, questions, image_of)
             return [self.runtime.tokenizer.text(answer.tokens) for answer in hypotheses]
 
     def generate(
         self,
-        images: Tensor,
+        images: Images,
         questions: Sequence[str],
         image_of: NDArray[np.int64],
         beams: Beams = ANSWER_BEAMS,
     ) -> list[Hypothesis]:
-        """Generate answers about normalised images [M, 3, R, R], as to one question at a time.
+        """Generate answers about prepared or normalised images, as to one question at a time.
 
         In a batch the official code attends to the padding of shorter questions too, so its answers
         depend on the batch; these are the ones to a question that is asked alone.
@@ -162,7 +160,7 @@ class BlipCaptioner(Adapter[CaptioningNetwork]):
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
         """Return a caption for each image."""
         with self.runtime.device.computing():
-            hypotheses = self.generate(normalise(images, self.runtime.device), CAPTION_BEAMS)
+            hypotheses = self.generate(images, CAPTION_BEAMS)
             return [self.spell(hypothesis.tokens) for hypothesis in hypotheses]
 
     def cost(self, workload: Workload) -> Cost:
@@ -181,8 +179,8 @@ class BlipCaptioner(Adapter[CaptioningNetwork]):
         tokenizer = self.runtime.tokenizer
         return [tokenizer.begin_decoded, *tokenizer.piece_ids(PROMPT)]
 
-    def generate(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
-        """Return the best text, prompt included, for each normalised image [M, 3, R, R]."""
+    def generate(self, images: Images, beams: Beams) -> list[Hypothesis]:
+        """Return the best text, prompt included, for each prepared or normalised image."""
         return generate_captions(
             self.network.text_decoder,
             self.runtime.encode_images(images),

@@ -24,7 +24,7 @@ from harness.models.fusion.answer_ranking import AnswerScoring, best_answers
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.fused_texts import FusedTexts, fused_cls, fused_tokens
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import normalise
+from harness.models.preprocessing import Images
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import AnsweringNetwork, Network, PairNetwork, RetrievalNetwork
 from harness.models.vit.runtime import Runtime, TextRule
@@ -127,14 +127,14 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
 
     def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
         """Encode prepared images [M, R, R, 3]."""
-        return self.encode_images(normalise(images, self.runtime.device))
+        return self.encode_images(images)
 
     def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode all texts of a gallery."""
         return self.encode_texts(self.token_ids(texts))
 
-    def encode_images(self, images: Tensor) -> EncodedImages:
-        """Encode normalised images [M, 3, R, R]."""
+    def encode_images(self, images: Images) -> EncodedImages:
+        """Encode prepared or normalised images."""
         tokens = self.runtime.encode_images(images)
         return EncodedImages(states=tokens, features=self.network.image_features(tokens))
 
@@ -180,10 +180,9 @@ class FusionAnswerer(Adapter[AnsweringNetwork]):
         Only the `shortlist` answers with the likeliest first tokens are scored.
         """
         with self.runtime.device.computing():
-            pixels = normalise(images, self.runtime.device)
             best = best_answers(
                 self.network.text_decoder,
-                self.encode_questions(pixels, questions, image_of),
+                self.encode_questions(images, questions, image_of),
                 self._tree(tuple(answers)),
                 shortlist=shortlist,
                 scoring=self.scoring,
@@ -221,9 +220,9 @@ class FusionAnswerer(Adapter[AnsweringNetwork]):
         return tree.to(self.runtime.device.torch)
 
     def encode_questions(
-        self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, questions: Sequence[str], image_of: NDArray[np.int64]
     ) -> FusedTexts:
-        """Fuse questions with normalised images [M, 3, R, R]; n is about image `image_of[n]`."""
+        """Fuse questions with prepared or normalised images; n is about image `image_of[n]`."""
         encoder, device = self.network.text_encoder, self.runtime.device
         kv = encoder.project_kv(self.runtime.encode_images(images))
         tokens = self.token_ids(questions)  # while a GPU encodes
@@ -247,8 +246,7 @@ class FusionPairReasoner(Adapter[PairNetwork]):
         A tie of the logits counts as false, as in the references' argmax.
         """
         with self.runtime.device.computing():
-            pixels = normalise(images, self.runtime.device)
-            logits = self.logits(pixels, statements, images_of)
+            logits = self.logits(images, statements, images_of)
             return [bool(true > false) for false, true in logits.tolist()]
 
     def cost(self, workload: Workload) -> Cost:
@@ -262,9 +260,9 @@ class FusionPairReasoner(Adapter[PairNetwork]):
         )
 
     def logits(
-        self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]
+        self, images: Images, statements: Sequence[str], images_of: NDArray[np.int64]
     ) -> Tensor:
-        """Return logits (false, true) [N, 2] for normalised images [M, 3, R, R]."""
+        """Return logits (false, true) [N, 2] for prepared or normalised images."""
         network, device = self.network, self.runtime.device
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)
         kv = network.project_kv(self.runtime.encode_images(images), torch.from_numpy(pairs))
@@ -298,7 +296,7 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     ) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.runtime.device.computing():
-            features = self.image_features(normalise(images, self.runtime.device))
+            features = self.image_features(images)
             cosines = cosine_similarity(features, self._features(tuple(sentences))).cpu()
             result: NDArray[Any] = cosines.numpy()
             return result
@@ -314,8 +312,8 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
             chunk_sizes=self.runtime.device.chunk_sizes,
         )
 
-    def image_features(self, images: Tensor) -> Tensor:
-        """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""
+    def image_features(self, images: Images) -> Tensor:
+        """Return unit vectors [M, f] of prepared or normalised images."""
         return self.network.image_features(self.runtime.encode_images(images))
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -15,8 +14,9 @@ from harness.engine.matmul import prepack
 from harness.engine.memory import release_freed_memory
 from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
+from harness.images import Prepare
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import normalise, resize
+from harness.models.preprocessing import Images, normalise, resize
 from harness.models.vit.networks import Network
 
 ENCODERS = ("visual_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
@@ -67,7 +67,12 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype, keep=differentiable)
+                prepack(
+                    part,
+                    device.storage_dtype,
+                    keep=differentiable,
+                    fused=device.fused and device.dtype != "float32",
+                )
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -78,22 +83,31 @@ class Runtime(Generic[N]):
             "vision_heads": self.network.vision.heads,
         }
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image squashed to the side R that the model is used at, [R, R, 3]."""
-        return resize(image, self.side)
+    @property
+    def prepare(self) -> Prepare:
+        """Squash an image to the side R that the model is used at, [R, R, 3]."""
+        return partial(resize, side=self.side)
 
-    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the same by another filter: only OVAD's scripts resize with it."""
-        return resize(image, self.side, Image.Resampling.BILINEAR)
+    @property
+    def prepare_bilinear(self) -> Prepare:
+        """Do the same by another filter: only OVAD's scripts resize with it."""
+        return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
-    def encode_prepared(self, images: NDArray[np.uint8]) -> Tensor:
-        """Return the tokens [M, S, C] of prepared images [M, R, R, 3]."""
-        return self.encode_images(normalise(images, self.device))
+    def encode_images(self, images: Images) -> Tensor:
+        """Return the tokens [M, S, C] of images, a chunk at a time.
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
+        While a GPU encodes a chunk, the bytes of the next are sent.
+        """
         step = self.device.chunk_sizes.images_of(self.side)
-        tokens = torch.cat([self.network.visual_encoder(chunk) for chunk in images.split(step)])
+        chunks = (images[first : first + step] for first in range(0, len(images), step))
+        tokens = torch.cat(
+            [
+                self.network.visual_encoder(
+                    chunk if isinstance(chunk, Tensor) else normalise(chunk, self.device)
+                )
+                for chunk in chunks
+            ]
+        )
         if self.device.torch.type == "cpu":
             # What follows allocates other sizes, beside the memory that the C library keeps.
             release_freed_memory()

@@ -13,6 +13,7 @@ from harness.engine.device import Device
 from harness.engine.two_stage_retrieval import EncodedImages, encode_gallery, rerank_gallery
 from harness.models.fusion import costs
 from harness.models.fusion.encoded_texts import EncodedTexts
+from harness.models.preprocessing import Images
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
@@ -72,10 +73,10 @@ class XVLMRetriever:
 
     def encode_prepared(self, images: NDArray[np.uint8]) -> EncodedImages:
         """Encode prepared images [M, R, R, 3]."""
-        return self.encode_images(self.runtime.normalise(images))
+        return self.encode_images(images)
 
-    def encode_images(self, images: Tensor) -> EncodedImages:
-        """Encode normalised images [M, 3, R, R]."""
+    def encode_images(self, images: Images) -> EncodedImages:
+        """Encode prepared or normalised images."""
         tokens = self.runtime.encode_images(images)
         return EncodedImages(tokens, self.network.image_features(tokens))
 
