@@ -59,7 +59,7 @@ CALLS = {
 def model(request, tmp_path, monkeypatch):
     """A model in plain operations: torch counts neither prepacked products nor fused attention."""
     family, head, needs = request.param
-    monkeypatch.setattr(runtime, "prepack", lambda part, dtype, keep=(): None)
+    monkeypatch.setattr(runtime, "prepack", lambda part, dtype, **options: None)
     for module in (layers, encoder):
         monkeypatch.setattr(
             module,
