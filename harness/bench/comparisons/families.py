@@ -20,9 +20,9 @@ from harness.engine.device import Device
 from harness.models.albef.adapters import AlbefRetriever
 from harness.models.blip.adapters import BlipRetriever
 from harness.models.blip.tokenizer import ADDED
-from harness.models.vit.adapters import FusionRetriever
 from harness.models.vit.architecture import Architecture, VisionArchitecture
 from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.comparing import FusionRetriever
 from harness.models.vit.networks import RetrievalNetwork
 
 PATCH = 16

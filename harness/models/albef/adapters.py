@@ -14,15 +14,11 @@ from harness.models.fusion import costs
 from harness.models.fusion.answer_ranking import FIRST_TWICE
 from harness.models.fusion.gradcam import gradcam_maps, released_layer
 from harness.models.preprocessing import clean_caption, clean_question
-from harness.models.vit.adapters import (
-    Adapter,
-    FusionAnswerer,
-    FusionAttributeMatcher,
-    FusionPairReasoner,
-    FusionRetriever,
-)
+from harness.models.vit.adapter import Adapter
 from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.comparing import FusionAttributeMatcher, FusionRetriever
 from harness.models.vit.networks import RetrievalNetwork
+from harness.models.vit.reasoning import FusionAnswerer, FusionPairReasoner
 from harness.models.vit.runtime import TextRule
 from harness.workload import Cost, Workload
 

@@ -20,15 +20,11 @@ from harness.models.fusion.answer_ranking import AnswerScoring
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.preprocessing import Images
-from harness.models.vit.adapters import (
-    Adapter,
-    FusionAnswerer,
-    FusionAttributeMatcher,
-    FusionPairReasoner,
-    FusionRetriever,
-)
+from harness.models.vit.adapter import Adapter
 from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.comparing import FusionAttributeMatcher, FusionRetriever
 from harness.models.vit.networks import CaptioningNetwork
+from harness.models.vit.reasoning import FusionAnswerer, FusionPairReasoner
 from harness.models.vit.runtime import TextRule
 from harness.workload import Cost, Workload
 
