@@ -40,7 +40,13 @@ def test_the_rules_are_those_of_the_released_configuration():
     assert Beams(width=3, max_length=10, min_length=1) == ANSWER_BEAMS
 
 
-def test_every_answer_has_the_official_smoothed_loss(case, answerer, start, tree, close):  # noqa: F811
+def test_every_answer_has_the_official_smoothed_loss(
+    case,
+    answerer,
+    start,  # noqa: F811
+    tree,  # noqa: F811
+    close,
+):
     close(losses(answerer, start, tree), case.outputs["answer_loss"])
 
 
