@@ -41,7 +41,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     """A file of a released model; checkpoints.yaml describes the keys.
 
     `resolution` None: read it from the tensors. `sha256` None: unknown. `archive`: the archive
-    with the Google Drive id `drive` that contains the file.
+    with the Google Drive id `drive` that contains the file. `url`: the address of another file.
     """
 
     path: str
@@ -50,6 +50,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     resolution: Int64 | None = None
     drive: str | None = None
     archive: str | None = None
+    url: str | None = None
     sha256: str | None = None
 
     @property
@@ -301,7 +302,7 @@ def release_path(entry: Entry, release: Release, data: Path | None) -> Path:
         return path
     home = folders[0] if folders else Path("DATA") / "checkpoints" / entry.name
     alternatives = f" (or {', '.join(release.alternatives)})" if release.alternatives else ""
-    source = f"from Google Drive, id {release.drive}"
+    source = f"from {release.url or f'Google Drive, id {release.drive}'}"
     remedy = (
         f"get {release.archive} {source} and unpack it in {home}"
         if release.archive

@@ -52,7 +52,7 @@ def test_a_released_file_says_where_to_get_it_and_every_published_number_its_sou
         assert entry.licence == "BSD-3-Clause"
         for release in entry.files.values():
             assert release.head in HEADS
-            assert entry.embedded or release.drive
+            assert entry.embedded or release.drive or release.url
         assert all(number.source for number in entry.published)
 
 

@@ -29,15 +29,15 @@ class Fixtures:
 
     def __init__(self, size: ModelSize, device: Device, folder: Path) -> None:
         """Write a vocabulary into `folder`."""
-        self.size, self.device, self._vocabulary = size, device, folder / "vocab.txt"
-        self.words = inputs.write_vocabulary(self._vocabulary, size.text.vocabulary)
+        self.size, self.device, self.vocabulary = size, device, folder / "vocab.txt"
+        self.words = inputs.write_vocabulary(self.vocabulary, size.text.vocabulary)
         self._kind, self._model, self._network = "", None, None
 
     def model(self, kind: str) -> Any:
         """Return the engine's model with random weights."""
         self._select(kind)
         if self._model is None:
-            self._model = random_model(kind, self.size, self._vocabulary, self.device)
+            self._model = random_model(kind, self.size, self.vocabulary, self.device)
         return self._model
 
     def network(self, kind: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from harness.bench.comparison import Comparison
 from harness.bench.comparisons.answering import prepare_answer_ranking, prepare_early_stop
 from harness.bench.comparisons.captioning import prepare_captioning, prepare_decoding
+from harness.bench.comparisons.families import prepare_albef_reranking, prepare_blip_reranking
 from harness.bench.comparisons.fusion_heads import prepare_grounding, prepare_pairs
 from harness.bench.comparisons.retrieval import (
     prepare_image_encoding,
@@ -111,5 +112,19 @@ STAGES = (
         (Captioner,),
         3.8,
         prepare_decoding,
+    ),
+    Stage(
+        "rerank-albef",
+        "re-ranking by ALBEF, 128 captions of one image",
+        (PairScorer,),
+        8.0,
+        prepare_albef_reranking,
+    ),
+    Stage(
+        "rerank-blip",
+        "re-ranking by BLIP, 128 captions of one image",
+        (PairScorer,),
+        6.5,
+        prepare_blip_reranking,
     ),
 )

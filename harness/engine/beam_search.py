@@ -16,14 +16,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Beams:
-    """The number of beams, and the lengths of texts in tokens, the prompt included."""
+    """The number of beams, and the lengths of texts in tokens, the prompt included.
+
+    The log-probability of a token that a beam holds already, prompt included, is multiplied by
+    `repetition_penalty`. One beam is greedy search.
+    """
 
     width: int
     max_length: int
     min_length: int
+    repetition_penalty: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.width} beams|{self.min_length} to {self.max_length} tokens"
+        penalty = self.repetition_penalty
+        rest = "" if penalty == 1 else f"|repetition penalty {penalty}"
+        return f"{self.width} beams|{self.min_length} to {self.max_length} tokens{rest}"
 
 
 class Hypothesis(NamedTuple):
@@ -82,6 +89,9 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
     open_images = list(range(images))
     while True:
         length = texts.shape[2]
+        if beams.repetition_penalty != 1:
+            repeated = log_probabilities.gather(-1, texts) * beams.repetition_penalty
+            log_probabilities.scatter_(-1, texts, repeated)
         if length < beams.min_length:
             log_probabilities[..., end] = -torch.inf
         best = _continuations(log_probabilities + total[..., None], count=2 * beams.width)

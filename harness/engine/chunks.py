@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+PATCH = 4  # pixels per side of a patch
+
 
 @dataclass(frozen=True)
 class ChunkSizes:
@@ -13,7 +15,7 @@ class ChunkSizes:
     """Samples in a batch."""
 
     image_patches: int
-    """Patches of the images that are encoded together."""
+    """Patches of PATCH x PATCH pixels, of the images that are encoded together."""
 
     text_tokens: int
     """Tokens of the texts that are packed together."""
@@ -23,6 +25,10 @@ class ChunkSizes:
 
     lm_head_rows: int
     """Distributions over the vocabulary in memory at a time."""
+
+    def images_of(self, resolution: int) -> int:
+        """Return the number of images, of this side in pixels, to encode together."""
+        return max(1, self.image_patches // (resolution // PATCH) ** 2)
 
 
 IMAGE_PATCHES = 96 * 96  # of an image of 384 px

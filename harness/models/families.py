@@ -30,6 +30,18 @@ FAMILIES: Mapping[str, Family] = {
         describe="harness.models.xvlm.audit:audit",
         vocabulary=True,
     ),
+    "albef": Family(
+        title="ALBEF",
+        offers=(Answerer, AttributeMatcher, Localizer, PairReasoner, PairScorer),
+        load="harness.models.albef.load:load",
+        vocabulary=True,
+    ),
+    "blip": Family(
+        title="BLIP",
+        offers=(Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer),
+        load="harness.models.blip.load:load",
+        vocabulary=True,
+    ),
     "dual": Family(
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",
         offers=(DualEncoder,),

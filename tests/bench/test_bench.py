@@ -31,6 +31,8 @@ NAMES = [
     "nlvr2",
     "caption",
     "caption-decode",
+    "rerank-albef",
+    "rerank-blip",
 ]
 KEYS = {
     "stage",

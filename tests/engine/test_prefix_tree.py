@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion import answer_ranking
-from harness.models.fusion.answer_ranking import DecoderStart, best_answers, rank_answers
+from harness.models.fusion.answer_ranking import (
+    AnswerScoring,
+    DecoderStart,
+    best_answers,
+    rank_answers,
+)
 from harness.models.fusion.fused_texts import FusedTexts
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
@@ -139,7 +144,8 @@ def test_few_answers_are_scored_where_later_ones_cannot_win_and_all_where_they_c
 )
 def test_scoring_stops_only_where_no_remaining_answer_can_win(first, later, winner, monkeypatch):
     """Eight answers are scored first; a score is twice the first token plus the later tokens."""
-    start = DecoderStart(CrossKV(()), [], torch.tensor([first]))
+    probabilities = torch.tensor([first])
+    start = DecoderStart(CrossKV(()), [], probabilities, 2 * probabilities)
     monkeypatch.setattr(answer_ranking, "start_decoder", lambda *_: start)
     monkeypatch.setattr(
         answer_ranking,
@@ -148,3 +154,30 @@ def test_scoring_stops_only_where_no_remaining_answer_can_win(first, later, winn
     )
     tree = AnswerTree.of(tokens(*([word] for word in range(3, 12))))
     assert best_answers(None, None, tree, shortlist=9).tolist() == [winner]
+
+
+def test_with_label_smoothing_the_best_answer_is_the_first_of_the_ranking():
+    """The loss is torch's; the first token counts once."""
+    torch.manual_seed(5)
+    decoder = LanguageModel(SIZES).eval().requires_grad_(False)
+    questions, scoring = random_questions(3), AnswerScoring(first=1.0, smoothing=0.1)
+    answers = tokens(*([first, *more] for first in range(3, 20) for more in ([], [3], [4, 5])))
+    tree = AnswerTree.of(answers)
+    ranking = rank_answers(decoder, questions, tree, shortlist=len(answers), scoring=scoring)
+    losses = torch.stack(
+        [smoothed_loss(decoder, questions, answer) for answer in answers], dim=1
+    ).gather(1, ranking.answers)
+    assert torch.allclose((-losses).softmax(1), ranking.probabilities, atol=1e-6)
+    best = best_answers(decoder, questions, tree, shortlist=len(answers), scoring=scoring)
+    assert best.tolist() == ranking.answers[:, 0].tolist()
+
+
+def smoothed_loss(decoder, questions, answer):
+    """Return torch's loss of one answer to each question, with a label smoothing of 0.1."""
+    kv = decoder.bert.project_kv(questions.states, questions.present)
+    ids = torch.tensor(answer).expand(len(questions.states), 1, -1)
+    logits = decoder.cls.predictions(decoder.bert.decode(ids, kv).states[:, 0])[:, :-1]
+    losses = torch.nn.functional.cross_entropy(
+        logits.transpose(1, 2), ids[:, 0, 1:], label_smoothing=0.1, reduction="none"
+    )
+    return losses.sum(1)

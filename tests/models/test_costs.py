@@ -7,8 +7,9 @@ import pytest
 
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import CHUNK_SIZES
+from harness.models.fusion import costs
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.xvlm import costs
+from harness.models.vit.architecture import VisionArchitecture as ViTArchitecture
 from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Workload
 
@@ -42,6 +43,15 @@ def swin(resolution: int) -> VisionArchitecture:
     )
 
 
+def test_an_image_of_albef_and_blip_costs_what_is_published_for_its_vision_transformer():
+    """ViT-B/16 at 384 px: 55.5 GMACs in timm's table, and 86 M parameters."""
+    vision = ViTArchitecture(
+        resolution=384, patch=16, width=768, depth=12, heads=12, inner_width=3072
+    )
+    assert vision.tokens == 577
+    assert vision.flops / GF == pytest.approx(2 * 55.5, abs=0.1)
+
+
 def workload(samples, images, *, pairs=None, texts=0):
     return Workload(
         samples=samples,
@@ -59,8 +69,8 @@ def workload(samples, images, *, pairs=None, texts=0):
 def test_an_image_costs_its_encoding_and_its_keys_and_values(
     resolution, tokens, encoded, remembered
 ):
-    assert costs.num_image_tokens(swin(resolution)) == tokens  # (R / 32)^2 and their mean
-    assert costs.image_encoder_flops(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
+    assert swin(resolution).tokens == tokens  # (R / 32)^2 and their mean
+    assert swin(resolution).flops / GF == pytest.approx(encoded, abs=0.05)
     assert costs.project_kv_flops(TEXT, tokens) / GF == pytest.approx(
         remembered, abs=0.005
     )  # 6 layers x 2 x 1024 x 768 x 2 a token

@@ -6,8 +6,8 @@ from PIL import Image
 
 from harness.engine.device import choose_device
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.xvlm.preprocessing import pre_caption, pre_question, resize
-from harness.models.xvlm.runtime import normalise
+from harness.models.preprocessing import normalise, resize
+from harness.models.xvlm.preprocessing import pre_caption, pre_question
 
 KIND = "k_preprocess"
 

@@ -10,8 +10,9 @@ from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.packing import pack
 from harness.metrics.grounding import THRESHOLD, Box, iou_of_detection
 from harness.metrics.weak_grounding import best_detection, box_scores, carried_forward
+from harness.models.fusion.gradcam import attention_weights, gradcam_maps, released_layer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.gradcam import attention_weights, gradcam_maps, released_layer
+from harness.models.xvlm.localizer import FUSION_LAYER
 from harness.models.xvlm.networks import retrieval_network
 from tests.support.golden import device_under_test
 
@@ -38,10 +39,15 @@ def batches(case):
 
 
 @pytest.fixture
-def maps(case, network, layer):
+def tokens(case, network):
+    with torch.no_grad():
+        return network.vision_encoder(case.inputs["image"])
+
+
+@pytest.fixture
+def maps(case, network, tokens, layer):
     """The maps, averaged over the longest text of each official batch as the reference does."""
     with torch.no_grad():
-        tokens = network.vision_encoder(case.inputs["image"])
         parts = []
         for rows, texts in batches(case):
             found = gradcam_maps(
@@ -108,7 +114,8 @@ def test_a_layer_without_cross_attention_is_refused(case, network, offset):
 def test_the_layer_of_the_released_model_is_the_fourth_with_cross_attention(layer, network):
     text = network.architecture.text
     base = replace(text, layers=12, fusion_layer=6)
-    assert (released_layer(base), released_layer(text)) == (9, layer) == (9, 3)
+    released = [released_layer(sizes, fusion_layer=FUSION_LAYER) for sizes in (base, text)]
+    assert released == [9, layer] == [9, 3]
 
 
 def samples(case):
@@ -131,8 +138,9 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
         )
         for attention, (_, _, dets, image) in zip(maps, all_samples, strict=True)
     ]
+    largest = max(map(max, expected["det_scores"]))
     for mine, official in zip(scores, expected["det_scores"], strict=True):
-        assert mine == pytest.approx(official, abs=1e-4)
+        assert mine == pytest.approx(official, abs=1e-4 * min(1, largest))
     chosen = carried_forward(
         best_detection(mine, [Box(*det) for det in dets])
         for mine, (_, _, dets, _) in zip(scores, all_samples, strict=True)
@@ -143,8 +151,9 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
         correct.setdefault(ref["split"], []).append(hit)
     for name, value in expected["grounding_eval"].items():
         assert np.mean(correct[name.removesuffix("_d")]) == pytest.approx(value)
-    total = expected["grounding_eval_vlue"]["score"]
-    assert np.mean([hit for split in correct.values() for hit in split]) == pytest.approx(total)
+    if "grounding_eval_vlue" in expected:
+        total = expected["grounding_eval_vlue"]["score"]
+        assert np.mean([hit for split in correct.values() for hit in split]) == pytest.approx(total)
 
 
 def test_where_nothing_scores_above_zero_the_box_before_is_taken():

@@ -4,4 +4,5 @@ retrieval.py      text and image encoding, re-ranking, retrieval end to end
 answering.py      VQA, with the whole shortlist scored and with early stop
 fusion_heads.py   grounding and NLVR2
 captioning.py     captions, from images and from encoded images
+families.py       re-ranking by ALBEF and BLIP
 """

@@ -3,14 +3,15 @@
 Both directions re-rank their own shortlists, so a pair that is on both is scored twice.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.bench.literal.bert import encode_text, fuse
 from harness.bench.literal.swin import encode
+from harness.models.fusion.bert import Bert
 from harness.models.xvlm.heads import RetrievalNetwork
 
 IMAGE_BATCH = 32  # `batch_size_test` of the reference's retrieval configurations
@@ -41,7 +42,20 @@ class Scores(NamedTuple):
     similarity: Tensor
 
 
-def encode_texts(network: RetrievalNetwork, ids: Tensor, mask: Tensor) -> Texts:
+class TextNetwork(Protocol):
+    """The text side of a network that compares images and texts, X-VLM's or another family's."""
+
+    @property
+    def text_encoder(self) -> Bert: ...
+
+    @property
+    def text_proj(self) -> nn.Module: ...
+
+    @property
+    def itm_head(self) -> nn.Module: ...
+
+
+def encode_texts(network: TextNetwork, ids: Tensor, mask: Tensor) -> Texts:
     """Encode texts `ids` [T, 40], all padded to the same length."""
     states, features = [], []
     for batch, batch_mask in zip(ids.split(TEXT_BATCH), mask.split(TEXT_BATCH), strict=True):
@@ -59,12 +73,13 @@ def encode_images(network: RetrievalNetwork, images: Tensor) -> Images:
     return Images(torch.cat(tokens), torch.cat(features))
 
 
-def match(network: RetrievalNetwork, tokens: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+def match(network: TextNetwork, tokens: Tensor, states: Tensor, mask: Tensor) -> Tensor:
     """Return the logits [n, 2] of n pairs: image tokens [n, S, C] and text states [n, 40, d]."""
-    return network.itm_head(fuse(network.text_encoder, states, mask, [tokens])[:, 0])
+    logits: Tensor = network.itm_head(fuse(network.text_encoder, states, mask, [tokens])[:, 0])
+    return logits
 
 
-def rerank(network: RetrievalNetwork, tokens: Tensor, texts: Texts, candidates: Tensor) -> Tensor:
+def rerank(network: TextNetwork, tokens: Tensor, texts: Texts, candidates: Tensor) -> Tensor:
     """Return the logits [n, 2] of one image, tokens [S, C], and the texts `candidates` [n].
 
     The image is repeated for each of them.

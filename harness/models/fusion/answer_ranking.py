@@ -19,6 +19,20 @@ from harness.models.fusion.language_model import LanguageModel
 FIRST_SCORED = 8  # answers scored before most of the others can be ruled out
 
 
+class AnswerScoring(NamedTuple):
+    """How the log-probabilities of an answer's tokens are summed to its score.
+
+    The first token counts `first` times. With `smoothing` s (label smoothing: BLIP), a token counts
+    (1 - s) times its log-probability plus s times the mean one of the whole vocabulary.
+    """
+
+    first: float
+    smoothing: float = 0.0
+
+
+FIRST_TWICE = AnswerScoring(first=2.0)  # X-VLM and ALBEF
+
+
 class Ranking(NamedTuple):
     """Answers [Q, k] by index, best first, and the probability of each among the k."""
 
@@ -27,59 +41,87 @@ class Ranking(NamedTuple):
 
 
 class DecoderStart(NamedTuple):
-    """The decoder after [CLS]: its cross-attention keys and values of Q questions, its own ones of
-    [CLS], and the log-probability [Q, A] of each answer's first token.
+    """The decoder after its first token, [CLS] or [DEC].
+
+    Its cross-attention keys and values of Q questions, its own ones of the first token, and of each
+    answer's first token the log-probability `first` [Q, A] and the score `first_score` [Q, A].
+    `smoothing` is that of the later tokens.
     """
 
     questions: CrossKV
     past: list[KV]
     first: Tensor
+    first_score: Tensor
+    smoothing: float = 0.0
 
     def select(self, rows: Tensor) -> "DecoderStart":
         """Return some of the questions."""
         past = [layer.select(rows) for layer in self.past]
-        return DecoderStart(self.questions.select(rows), past, self.first[rows])
+        return self._replace(
+            questions=self.questions.select(rows),
+            past=past,
+            first=self.first[rows],
+            first_score=self.first_score[rows],
+        )
 
 
 def start_decoder(
-    decoder: LanguageModel, questions: FusedTexts, answers: AnswerTree
+    decoder: LanguageModel,
+    questions: FusedTexts,
+    answers: AnswerTree,
+    scoring: AnswerScoring = FIRST_TWICE,
 ) -> DecoderStart:
-    """Decode [CLS] for every question."""
+    """Decode the first token, [CLS] or [DEC], for every question."""
     kv = decoder.bert.project_kv(questions.states, questions.present)
     count, device = len(questions.states), questions.states.device
     cls = torch.full((count, 1, 1), answers.start, device=device)
     state = decoder.bert.decode(cls, kv)
-    first = decoder.log_probabilities(state.states[:, 0, 0])[:, answers.first]
-    return DecoderStart(kv, state.past, first)
+    all_tokens = decoder.log_probabilities(state.states[:, 0, 0])
+    first = all_tokens[:, answers.first]
+    score = first
+    if scoring.smoothing:
+        mean = all_tokens.mean(1, keepdim=True)
+        score = (1 - scoring.smoothing) * first + scoring.smoothing * mean
+    return DecoderStart(kv, state.past, first, scoring.first * score, scoring.smoothing)
 
 
 def rank_answers(
-    decoder: LanguageModel, questions: FusedTexts, answers: AnswerTree, *, shortlist: int
+    decoder: LanguageModel,
+    questions: FusedTexts,
+    answers: AnswerTree,
+    *,
+    shortlist: int,
+    scoring: AnswerScoring = FIRST_TWICE,
 ) -> Ranking:
     """Rank the `shortlist` answers with the likeliest first tokens.
 
-    The score of an answer is the log-probability of its first token plus that of all its tokens up
-    to [SEP]: the first token counts twice, as in the reference. Ties go to the lower index.
+    The score of an answer is the weighted log-probability of its first token plus that of its later
+    tokens up to [SEP]. Ties go to the lower index.
     """
-    start = start_decoder(decoder, questions, answers)
+    start = start_decoder(decoder, questions, answers, scoring)
     chosen = _likeliest(start.first, shortlist).sort(dim=1).values
-    score = 2 * start.first.gather(1, chosen) + score_later_tokens(decoder, start, answers, chosen)
-    ranked = score.sort(dim=1, descending=True, stable=True)
+    later = score_later_tokens(decoder, start, answers, chosen)
+    ranked = (start.first_score.gather(1, chosen) + later).sort(dim=1, descending=True, stable=True)
     return Ranking(chosen.gather(1, ranked.indices), ranked.values.softmax(-1))
 
 
 def best_answers(
-    decoder: LanguageModel, questions: FusedTexts, answers: AnswerTree, *, shortlist: int
+    decoder: LanguageModel,
+    questions: FusedTexts,
+    answers: AnswerTree,
+    *,
+    shortlist: int,
+    scoring: AnswerScoring = FIRST_TWICE,
 ) -> Tensor:
     """Return the first answer of the ranking, [Q], scoring no more answers than necessary.
 
     Answers are scored from the likeliest first token on, ever more at a time. Later tokens only
-    lower a score: once twice the log-probability of the next first token is below the best score,
-    no remaining answer can win.
+    lower a score: once the score of the next first token is below the best score, no remaining
+    answer can win.
     """
-    start = start_decoder(decoder, questions, answers)
+    start = start_decoder(decoder, questions, answers, scoring)
     chosen = _likeliest(start.first, shortlist)
-    bound = 2 * start.first.gather(1, chosen)
+    bound = start.first_score.gather(1, chosen)
     score = torch.full_like(bound, -torch.inf)
     undecided = torch.arange(len(bound), device=bound.device)
     low, count = 0, FIRST_SCORED
@@ -101,7 +143,7 @@ def score_later_tokens(
     """Return the summed log-probability of all tokens but the first of answers `chosen` [Q, c].
 
     One decoder step scores them all: the prefixes of a question's answers form a tree, whose nodes
-    attend to their ancestors and to [CLS].
+    attend to their ancestors and to the decoder's first token.
     """
     tree = answers.prefixes(chosen)
     attended = F.pad(tree.attention_mask, (1, 0), value=True)
@@ -115,7 +157,7 @@ def score_later_tokens(
     )
     scores = torch.zeros(tree.scored.shape, device=attended.device)
     scores[tree.scored] = decoder.log_likelihood(
-        state.states[:, 0][tree.present], tree.row, tree.token
+        state.states[:, 0][tree.present], tree.row, tree.token, smoothing=start.smoothing
     )
     return scores.sum(-1)
 

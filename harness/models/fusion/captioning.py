@@ -9,13 +9,19 @@ from harness.models.fusion.language_model import LanguageModel
 
 
 def generate_captions(
-    decoder: LanguageModel, image_tokens: Tensor, *, prompt: list[int], end: int, beams: Beams
+    decoder: LanguageModel,
+    image_tokens: Tensor,
+    *,
+    prompt: list[int],
+    end: int,
+    beams: Beams,
+    mask: Tensor | None = None,
 ) -> list[Hypothesis]:
     """Return the best continuation of `prompt`, up to the token `end`, for each of M images.
 
-    `image_tokens` are [M, S, C].
+    `image_tokens` are [M, S, C]; `mask` [M, S] is 0 for tokens that nothing may attend to.
     """
-    images = decoder.bert.project_kv(image_tokens)
+    images = decoder.bert.project_kv(image_tokens, mask)
     ids = torch.tensor(prompt, device=image_tokens.device).expand(len(image_tokens), 1, -1)
     state = CachedDecoder(decoder, images, ids, max_length=beams.max_length)
     return search(state, prompt=prompt, end=end, beams=beams)

@@ -62,11 +62,14 @@ class LanguageModel(nn.Module):
         logits: Tensor = self.cls.predictions(states)
         return logits.float().log_softmax(-1)
 
-    def log_likelihood(self, states: Tensor, row: Tensor, token: Tensor) -> Tensor:
+    def log_likelihood(
+        self, states: Tensor, row: Tensor, token: Tensor, *, smoothing: float = 0.0
+    ) -> Tensor:
         """Return the log-probabilities [E] of tokens [E], each after the states of its row, [R, d].
 
         In float32, over `lm_head_rows` rows at a time: of a row's distribution over the whole
-        vocabulary, only few tokens are needed.
+        vocabulary, only few tokens are needed. With `smoothing` s, a token counts (1 - s) times its
+        log-probability plus s times the mean one of the vocabulary.
         """
         order, rows = row.argsort(stable=True), chunk_sizes_of(states.device).lm_head_rows
         begins = torch.arange(0, len(states) + rows, rows, device=row.device)
@@ -76,5 +79,9 @@ class LanguageModel(nn.Module):
             entries, first = order[low:high], number * rows
             logits = self.cls.predictions(states[first : first + rows]).float()
             of_chunk = row[entries] - first
-            likelihood[entries] = logits[of_chunk, token[entries]] - logits.logsumexp(-1)[of_chunk]
+            scores = logits[of_chunk, token[entries]]
+            if smoothing:
+                mean = logits.mean(-1)[of_chunk]
+                scores = (1 - smoothing) * scores + smoothing * mean
+            likelihood[entries] = scores - logits.logsumexp(-1)[of_chunk]
         return likelihood

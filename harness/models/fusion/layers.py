@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.engine.fused import norm_of_sum
 from harness.engine.matmul import scaled_dot_product_attention
 from harness.engine.packing import PackedTexts, Segments
 from harness.models.fusion.kv import KV
@@ -19,18 +20,21 @@ EPSILON = 1e-12
 
 
 class Embeddings(nn.Module):
-    """Turn token ids [N] into states [N, d]; all tokens are of type 0."""
+    """Turn token ids [N] into states [N, d]; all tokens are of type 0, where there are types."""
 
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
         self.word_embeddings = nn.Embedding(text.vocabulary, text.width)
         self.position_embeddings = nn.Embedding(text.positions, text.width)
-        self.token_type_embeddings = nn.Embedding(2, text.width)
+        self.token_type_embeddings = nn.Embedding(2, text.width) if text.token_types else None
         self.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
 
     def forward(self, ids: Tensor, position_ids: Tensor) -> Tensor:
         words, positions = self.word_embeddings(ids), self.position_embeddings(position_ids)
-        return self.LayerNorm(words + positions + self.token_type_embeddings.weight[0])
+        states = words + positions
+        if self.token_type_embeddings is not None:
+            states = states + self.token_type_embeddings.weight[0]
+        return self.LayerNorm(states)
 
 
 class Projections(nn.Module):
@@ -52,7 +56,7 @@ class Output(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, states: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dense(states) + residual)
+        return norm_of_sum(self.dense(states), residual, self.LayerNorm)
 
 
 class Attention(nn.Module):
@@ -66,37 +70,53 @@ class Attention(nn.Module):
 
     def project_kv(self, states: Tensor, segments: Segments) -> list[KV]:
         """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments."""
-        keys, values = self.self.key(states), self.self.value(states)
-        return [
-            KV(self._heads(bucket.pad(keys)), self._heads(bucket.pad(values)), bucket.mask)
-            for bucket in segments.buckets
-        ]
+        return project_kv(self.self, states, segments, heads=self.heads)
 
     def forward(self, states: Tensor, segments: Segments, kv: Sequence[KV]) -> Tensor:
         """Let tokens [N, d] attend to the keys and values of their segment."""
-        query = segments.arrange(self.self.query(states))
-        context = [
-            bucket.unpad(self._attend(bucket.pad(query), bucket_kv))
-            for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
-        ]
-        together = context[0] if len(context) == 1 else torch.cat(context)
-        return self.output(segments.restore(together), states)
+        return self.output(attend(self.self.query(states), segments, kv, heads=self.heads), states)
 
     def weights(self, query: Tensor, kv: KV) -> Tensor:
         """Return the attention weights [B, heads, L, S] of projected queries [B, L, d]."""
-        query = self._heads(query)
+        query = split_heads(query, self.heads)
         scores = query @ kv.keys.transpose(2, 3) / query.shape[-1] ** 0.5
         return (scores if kv.mask is None else scores + kv.mask).softmax(-1)
 
-    def _attend(self, query: Tensor, kv: KV) -> Tensor:
-        attended = scaled_dot_product_attention(
-            self._heads(query), kv.keys, kv.values, attn_mask=kv.mask
-        )
-        return attended.transpose(1, 2).flatten(2)
 
-    def _heads(self, states: Tensor) -> Tensor:
-        """Split states [B, L, d] into heads [B, heads, L, w]."""
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+def project_kv(
+    projections: Projections, states: Tensor, segments: Segments, *, heads: int
+) -> list[KV]:
+    """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments."""
+    keys, values = projections.key(states), projections.value(states)
+    return [
+        KV(
+            split_heads(bucket.pad(keys), heads),
+            split_heads(bucket.pad(values), heads),
+            bucket.mask,
+        )
+        for bucket in segments.buckets
+    ]
+
+
+def attend(query: Tensor, segments: Segments, kv: Sequence[KV], *, heads: int) -> Tensor:
+    """Return the context [N, d] of projected queries [N, d], given each bucket's `kv`."""
+    query = segments.arrange(query)
+    context = [
+        bucket.unpad(_attend(split_heads(bucket.pad(query), heads), bucket_kv))
+        for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
+    ]
+    together = context[0] if len(context) == 1 else torch.cat(context)
+    return segments.restore(together)
+
+
+def split_heads(states: Tensor, heads: int) -> Tensor:
+    """Split states [B, L, d] into heads [B, heads, L, w]."""
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, kv: KV) -> Tensor:
+    attended = scaled_dot_product_attention(query, kv.keys, kv.values, attn_mask=kv.mask)
+    return attended.transpose(1, 2).flatten(2)
 
 
 class Intermediate(nn.Module):

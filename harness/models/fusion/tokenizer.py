@@ -44,15 +44,25 @@ class Tokenizer:
         self.pieces = _read_pieces(vocabulary)
         ids = {piece: number for number, piece in enumerate(self.pieces)}
         self.pad, self.cls, self.sep = ids["[PAD]"], ids["[CLS]"], ids["[SEP]"]
+        # The first token of a text that is fused with an image, and of one that is decoded.
+        self.begin_fused = self.begin_decoded = self.cls
         # A special token written in a text is that token, e.g. the [SEP] that ends an answer.
         self._bert = BertWordPieceTokenizer(ids, lowercase=True)
 
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def ids(self, text: str) -> list[int]:
-        """Return [CLS] and the word pieces of a text (the reference's `tokenization_bert.py`)."""
-        return [self.cls, *self._bert.encode(text, add_special_tokens=False).ids]
+    def ids(self, text: str, *, max_tokens: int | None = None) -> list[int]:
+        """Return [CLS] and the word pieces of a text (the reference's `tokenization_bert.py`).
+
+        What exceeds `max_tokens` is cut.
+        """
+        return [self.cls, *self.piece_ids(text)][:max_tokens]
+
+    def piece_ids(self, text: str) -> list[int]:
+        """Return the word pieces of a text, and the special tokens written in it."""
+        ids: list[int] = self._bert.encode(text, add_special_tokens=False).ids
+        return ids
 
     def text(self, ids: Sequence[int]) -> str:
         """Return the text of tokens without the special ones, cleaned up as in transformers 4."""
@@ -63,7 +73,7 @@ class Tokenizer:
 
     def batch(self, texts: Sequence[str], *, max_tokens: int | None = None) -> Tokens:
         """Return texts padded to the longest of them, each cut after `max_tokens`."""
-        rows = [self.ids(text)[:max_tokens] for text in texts]
+        rows = [self.ids(text, max_tokens=max_tokens) for text in texts]
         longest = max(map(len, rows), default=0)
         ids = [row + [self.pad] * (longest - len(row)) for row in rows]
         present = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]

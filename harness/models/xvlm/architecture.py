@@ -7,15 +7,13 @@ otherwise. The image side follows from the shift masks in every released file; w
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import CheckpointError
-from harness.models.fusion.sizes import TextArchitecture
+from harness.models.fusion.sizes import Shaped, TextArchitecture, numbered, text_architecture
 
-BERT_HEAD_WIDTH = 64  # BERT, table 1: 12 heads of 64 at width 768, 16 heads of 64 at width 1024
 PATCH = 4  # pixels per side of a patch
 
 
@@ -36,6 +34,27 @@ class VisionArchitecture:
     @property
     def output_width(self) -> int:
         return self.width * 2 ** (len(self.depths) - 1)
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of an image: the patches of the last stage and their mean."""
+        return 1 + self.tokens_per_side**2
+
+    @property
+    def first_layer_numbers(self) -> int:
+        """The numbers in the first layer's input for one image."""
+        return self.stage_side(0) ** 2 * self.width
+
+    @property
+    def flops(self) -> float:
+        """The operations of one image (Swin, section 3.3)."""
+        products = self.stage_side(0) ** 2 * 3 * PATCH**2 * self.width
+        for stage, depth in enumerate(self.depths):
+            tokens, width = self.stage_side(stage) ** 2, self.width * 2**stage
+            window = self.stage_window(stage)
+            products += depth * tokens * (12 * width**2 + 2 * window**2 * width)
+            products += 2 * tokens * width**2 if stage + 1 < len(self.depths) else 0
+        return 2.0 * products
 
     def stage_side(self, stage: int) -> int:
         """Return the tokens per side of `stage` (from 0)."""
@@ -63,13 +82,6 @@ class Hints:
     text_heads: int | None = None
 
 
-class Shaped(Protocol):
-    """Anything with a shape: a tensor, or an entry of a safetensors header."""
-
-    @property
-    def shape(self) -> Any: ...
-
-
 def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -> Architecture:
     """Return the sizes that the tensors of an official checkpoint imply.
 
@@ -78,8 +90,8 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -
     hints = hints or Hints()
     architecture = Architecture(
         vision=_vision(tensors, hints.resolution),
-        text=_text(tensors, ("text_encoder.bert.", "text_encoder."), hints.text_heads),
-        decoder=_text(tensors, ("text_decoder.bert.",), hints.text_heads),
+        text=text_architecture(tensors, ("text_encoder.bert.", "text_encoder."), hints.text_heads),
+        decoder=text_architecture(tensors, ("text_decoder.bert.",), hints.text_heads),
     )
     _check(architecture)
     return architecture
@@ -90,7 +102,7 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
     if f"{prefix}patch_embed.proj.weight" not in tensors:
         return None
     tables: dict[int, list[Any]] = {}
-    for (stage, _block), shape in _numbered(
+    for (stage, _block), shape in numbered(
         tensors, rf"{prefix}layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table"
     ):
         tables.setdefault(stage, []).append(shape)
@@ -119,52 +131,11 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
 
 def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
     """Return the image side in pixels: from a shift mask [W, N, N], else from the window."""
-    for (stage, _block), shape in _numbered(
+    for (stage, _block), shape in numbered(
         tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"
     ):
         return math.isqrt(shape[0]) * math.isqrt(shape[1]) * PATCH * 2**stage
     return windows[-1] * PATCH * 2 ** (len(windows) - 1)
-
-
-def _text(
-    tensors: Mapping[str, Shaped], prefixes: Sequence[str], text_heads: int | None
-) -> TextArchitecture | None:
-    prefix = next(
-        (prefix for prefix in prefixes if f"{prefix}embeddings.word_embeddings.weight" in tensors),
-        None,
-    )
-    if prefix is None:
-        return None
-    vocabulary, width = tensors[f"{prefix}embeddings.word_embeddings.weight"].shape
-    layer = re.escape(prefix) + r"encoder\.layer\.(\d+)\."
-    layers = [
-        number for (number,), _ in _numbered(tensors, layer + r"attention\.self\.query\.weight")
-    ]
-    fusion = [
-        number for (number,), _ in _numbered(tensors, layer + r"crossattention\.self\.key\.weight")
-    ]
-    if not layers:
-        raise CheckpointError(f"the text encoder ({prefix}*) has word embeddings but no layers")
-    if text_heads is None and width % BERT_HEAD_WIDTH:
-        raise CheckpointError(
-            f"the text encoder is {width} wide, which heads of {BERT_HEAD_WIDTH} do not divide, "
-            "and no tensor shows their number; put a config.json with "
-            '{"config": {"text_config": {"num_attention_heads": N}}} beside the checkpoint'
-        )
-    return TextArchitecture(
-        vocabulary=vocabulary,
-        positions=tensors[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
-        width=width,
-        heads=text_heads or width // BERT_HEAD_WIDTH,
-        layers=max(layers) + 1,
-        fusion_layer=min(fusion, default=max(layers) + 1),
-        inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        encoder_width=tensors[
-            f"{prefix}encoder.layer.{min(fusion)}.crossattention.self.key.weight"
-        ].shape[1]
-        if fusion
-        else 0,
-    )
 
 
 def _check(architecture: Architecture) -> None:
@@ -194,13 +165,3 @@ def _check(architecture: Architecture) -> None:
             raise CheckpointError(
                 f"the text {name} is {bert.width} wide, which {bert.heads} heads do not divide"
             )
-
-
-def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """Yield the numbers in each name that matches `pattern`, and the shape, in numeric order."""
-    matches = [
-        (tuple(map(int, match.groups())), tensor.shape)
-        for name, tensor in tensors.items()
-        if (match := re.fullmatch(pattern, name))
-    ]
-    yield from sorted(matches, key=lambda pair: pair[0])

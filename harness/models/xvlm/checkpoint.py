@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
+from harness.models.filling import list_names
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
-
-SHOWN = 5  # names listed in a message; further ones are counted
 
 
 @dataclass(frozen=True)
@@ -57,42 +55,6 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
-    """Copy tensors into the parameters of the same names.
-
-    Raises CheckpointError for tensors that are missing, left over, of another shape or not finite.
-    """
-    wanted = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    complaints = []
-    if missing := sorted(wanted.keys() - given.keys()):
-        complaints.append(f"lacks {_some(missing)}, so the model would be partly random")
-    if unexpected := sorted(given.keys() - wanted.keys()):
-        complaints.append(f"holds {_some(unexpected)}, which this model has no place for")
-    if shapes := [
-        f"{name} is {given[name]} instead of {wanted[name]}"
-        for name in sorted(wanted.keys() & given.keys())
-        if given[name] != wanted[name]
-    ]:
-        complaints.append(
-            "has tensors whose shapes contradict the architecture inferred from its first layers: "
-            f"{_some(shapes)}"
-        )
-    if complaints:
-        raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
-    broken = sorted(
-        name
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
-    )
-    if broken:
-        raise CheckpointError(
-            f"{path}: {_some(broken)} hold numbers that are not finite; "
-            "the file is damaged or the training diverged"
-        )
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
-
-
 def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
     def holds(*prefixes: str) -> bool:
         return any(name.startswith(prefixes) for name in tensors)
@@ -110,13 +72,8 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
     prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
         f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head "
-        f"(their names begin with {_some(prefixes)})"
+        f"(their names begin with {list_names(prefixes)})"
     )
-
-
-def _some(names: list[str]) -> str:
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
 
 
 def _hints(path: Path) -> Hints:

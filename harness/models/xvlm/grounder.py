@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.device import Device
+from harness.models.fusion import costs
 from harness.models.fusion.fused_texts import fused_cls
-from harness.models.xvlm import costs
+from harness.models.preprocessing import Images
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import grounding_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
@@ -39,7 +40,7 @@ class XVLMGrounder:
     ) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; an image is encoded once."""
         with self.runtime.device.computing():
-            return self.locate(self.runtime.normalise(images), expressions, image_of).numpy()
+            return self.locate(images, expressions, image_of).numpy()
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of grounding expressions."""
@@ -53,9 +54,9 @@ class XVLMGrounder:
         )
 
     def locate(
-        self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, expressions: Sequence[str], image_of: NDArray[np.int64]
     ) -> Tensor:
-        """Return the boxes of `ground` for normalised images [M, 3, R, R]."""
+        """Return the boxes of `ground` for prepared or normalised images."""
         encoder, device = self.network.text_encoder, self.runtime.device
         kv = encoder.project_kv(self.runtime.encode_images(images))
         tokens = self.token_ids(expressions)  # while a GPU encodes

@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.engine.device import Device, float32_context
+from harness.engine.device import Device
 from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
 from harness.models.fusion.bert import Bert, project_kv
 from harness.models.fusion.encoded_texts import EncodedTexts, encode_texts
+from harness.models.fusion.heads import BatchInvariantLinear
+from harness.models.fusion.heads import apply_head as apply_head
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.sizes import TextArchitecture
@@ -58,16 +60,6 @@ def _checked(
     return FusedArchitecture(vision, text)
 
 
-class BatchInvariantLinear(nn.Linear):
-    """A linear map to a few outputs whose bits depend neither on the batch nor on the threads.
-
-    Matrix products with few outputs are split differently from case to case.
-    """
-
-    def forward(self, states: Tensor) -> Tensor:
-        return (states[..., None, :] * self.weight).sum(-1) + self.bias
-
-
 def mlp(width: int, outputs: int) -> nn.Sequential:
     """Return the head of all tasks: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
     return nn.Sequential(
@@ -76,13 +68,6 @@ def mlp(width: int, outputs: int) -> nn.Sequential:
         nn.GELU(),
         BatchInvariantLinear(2 * width, outputs),
     )
-
-
-def apply_head(head: nn.Module, states: Tensor) -> Tensor:
-    """Apply a head in float32 in every run: it costs little, and fewer bits would show."""
-    with float32_context(states.device):
-        result: Tensor = head(states.float())
-        return result
 
 
 class GroundingNetwork(nn.Module):

@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.engine.device import Device
-from harness.models.xvlm import costs
+from harness.models.fusion import costs
+from harness.models.fusion.gradcam import gradcam_maps, released_layer
 from harness.models.xvlm.checkpoint import Checkpoint
-from harness.models.xvlm.gradcam import gradcam_maps, released_layer
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
 from harness.models.xvlm.runtime import Runtime
 from harness.workload import Cost, Workload
+
+# Counted from 0: `block_num` 9 of X-VLM's `Grounding.yaml`, where fusion layers begin at 6.
+FUSION_LAYER = 3
 
 
 class XVLMLocalizer:
@@ -28,7 +31,7 @@ class XVLMLocalizer:
         """
         network = retrieval_network(checkpoint)
         text = network.architecture.text
-        self.layer = released_layer(text) if layer is None else layer
+        self.layer = released_layer(text, fusion_layer=FUSION_LAYER) if layer is None else layer
         self.runtime = Runtime(
             network, vocabulary, device, differentiable=network.text_encoder.layers[self.layer :]
         )

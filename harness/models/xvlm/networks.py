@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CapabilityError, CheckpointError
-from harness.models.xvlm.checkpoint import HEADS, Checkpoint, fill
+from harness.models.filling import fill
+from harness.models.xvlm.checkpoint import HEADS, Checkpoint
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from harness.capabilities import EncodedImages, Ranking
 from harness.engine.device import Device
+from harness.models.fusion import costs
 from harness.models.fusion.encoded_texts import EncodedTexts
-from harness.models.xvlm import costs
+from harness.models.preprocessing import Images
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
@@ -46,7 +47,7 @@ class XVLMRetriever:
         """Encode prepared images [M, R, R, 3]; a state is an image's tokens [S, C]."""
         device = self.runtime.device
         with device.computing():
-            tokens = self.runtime.encode_images(self.runtime.normalise(images))
+            tokens = self.runtime.encode_images(images)
             features = self.network.image_features(tokens)
             return EncodedImages(features, tokens.to(device.storage_dtype))
 
@@ -75,8 +76,8 @@ class XVLMRetriever:
             chunk_sizes=device.chunk_sizes,
         )
 
-    def encode_images(self, images: Tensor) -> EncodedImages:
-        """Encode normalised images [M, 3, R, R]: features [M, f] and tokens [M, S, C]."""
+    def encode_images(self, images: Images) -> EncodedImages:
+        """Encode prepared or normalised images: features [M, f] and tokens [M, S, C]."""
         tokens = self.runtime.encode_images(images)
         return EncodedImages(self.network.image_features(tokens), tokens)
 

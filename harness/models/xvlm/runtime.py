@@ -1,6 +1,7 @@
 """A network ready to run: prepacked on its device, with its tokenizer and image transform."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -17,6 +18,7 @@ from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
 from harness.images import Prepare
 from harness.models.fusion.tokenizer import Tokenizer
+from harness.models.preprocessing import Images, normalise, resize
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -24,7 +26,6 @@ from harness.models.xvlm.heads import (
     PairNetwork,
     RetrievalNetwork,
 )
-from harness.models.xvlm.preprocessing import MEAN, STD, resize
 from harness.workload import MemoryBudget
 
 ENCODERS = ("vision_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
@@ -71,7 +72,12 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype, keep=differentiable)
+                prepack(
+                    part,
+                    device.storage_dtype,
+                    keep=differentiable,
+                    fused=device.fused and device.dtype != "float32",
+                )
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -83,24 +89,35 @@ class Runtime(Generic[N]):
         """The attributes that all adapters have in common, for images resized by BICUBIC."""
         return Interface(self.device.name, self.provenance, self.prepare, self.device.memory_budget)
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image squashed to the side R that the model was trained at, [R, R, 3]."""
-        return resize(image, self.side)
+    @property
+    def prepare(self) -> Prepare:
+        """Squash an image to the side R that the model was trained at, [R, R, 3]."""
+        return partial(resize, side=self.side)
 
-    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the same by another filter: only OVAD's script resizes with it."""
-        return resize(image, self.side, Image.Resampling.BILINEAR)
+    @property
+    def prepare_bilinear(self) -> Prepare:
+        """Do the same by another filter: only OVAD's script resizes with it."""
+        return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
     def normalise(self, images: NDArray[np.uint8]) -> Tensor:
         """Return prepared images [M, R, R, 3] as the vision encoder takes them, on the device."""
         return normalise(images, self.device)
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
+    def encode_images(self, images: Images) -> Tensor:
+        """Return the tokens [M, S, C] of images, a chunk at a time.
+
+        While a GPU encodes a chunk, the bytes of the next are sent.
+        """
         encoder = self.network.vision_encoder
         patches = self.network.architecture.vision.stage_side(0) ** 2
         step = max(1, self.device.chunk_sizes.image_patches // patches)
-        tokens = torch.cat([encoder(chunk) for chunk in images.split(step)])
+        chunks = (images[first : first + step] for first in range(0, len(images), step))
+        tokens = torch.cat(
+            [
+                encoder(chunk if isinstance(chunk, Tensor) else self.normalise(chunk))
+                for chunk in chunks
+            ]
+        )
         if self.device.torch.type == "cpu":
             # What follows allocates other sizes, beside the memory that the C library keeps.
             release_freed_memory()
@@ -143,13 +160,3 @@ class Runtime(Generic[N]):
             return self.tokenizer.ids(clean(text) if clean else text)
         except ValueError as error:
             raise DataError(f"the text {text!r} cannot be used: {error}") from error
-
-
-def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
-    """Return prepared images [M, R, R, 3] normalised for X-VLM, [M, 3, R, R].
-
-    Bytes are sent to the device and become float32 there, in place: a batch takes gigabytes.
-    """
-    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
-    return pixels.div_(255).sub_(mean).div_(std)

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.xvlm.preprocessing import pre_caption, resize
+from harness.models.preprocessing import resize
+from harness.models.xvlm.preprocessing import pre_caption
 from harness.shapes.storage import encode
 from harness.shapes.world.expressions import expressions
 from harness.shapes.world.scenes import (

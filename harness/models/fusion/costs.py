@@ -1,16 +1,18 @@
-"""The cost of X-VLM, from its sizes alone: floating-point operations and bytes.
+"""The cost of a vision encoder below a BERT with cross-attention: operations and bytes.
 
-Operations are the multiplications and additions of matrix products, attention included; everything
-else is below one percent. Bytes assume float32, an upper bound where a run stores fewer bits; the
-bytes of an image in the encoder were measured, not derived. A `length` is the mean number of tokens
-of the texts, `image_tokens` the number of tokens that they cross-attend to.
+They follow from the sizes alone. Operations are the floating-point multiplications and additions of
+matrix products, attention included; everything else is below one percent. Bytes assume float32, an
+upper bound where a run stores fewer bits; the bytes of an image in the encoder were measured, not
+derived. A `length` is the mean number of tokens of the texts, `image_tokens` the number of tokens
+that they cross-attend to.
 """
+
+from typing import Protocol
 
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import ChunkSizes
 from harness.engine.shortlist import ROWS
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 from harness.workload import Cost, Workload
 
 FLOAT = 4  # bytes
@@ -19,15 +21,33 @@ COMPARISON = 16  # bytes per image and text for shortlists: similarity, two mask
 PAIR = 32  # bytes per shortlisted pair: two indices, and the same again for the union
 
 
-def image_encoder_flops(vision: VisionArchitecture) -> float:
-    """Return the operations of one image in the vision encoder (Swin, section 3.3)."""
-    products = vision.stage_side(0) ** 2 * 3 * PATCH**2 * vision.width
-    for stage, depth in enumerate(vision.depths):
-        tokens, width = vision.stage_side(stage) ** 2, vision.width * 2**stage
-        window = vision.stage_window(stage)
-        products += depth * tokens * (12 * width**2 + 2 * window**2 * width)
-        products += 2 * tokens * width**2 if stage + 1 < len(vision.depths) else 0
-    return 2.0 * products
+class VisionSizes(Protocol):
+    """The sizes of a vision encoder."""
+
+    @property
+    def resolution(self) -> int:
+        """The side of an image in pixels."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of an image that texts cross-attend to."""
+        ...
+
+    @property
+    def output_width(self) -> int:
+        """The width of these tokens."""
+        ...
+
+    @property
+    def first_layer_numbers(self) -> int:
+        """The numbers in the first layer's input for one image."""
+        ...
+
+    @property
+    def flops(self) -> float:
+        """The operations of one image in the encoder."""
+        ...
 
 
 def project_kv_flops(
@@ -70,13 +90,8 @@ def lm_head_flops(text: TextArchitecture) -> float:
     return 2.0 * text.width * (text.width + text.vocabulary)
 
 
-def num_image_tokens(vision: VisionArchitecture) -> int:
-    """Return the number of tokens of an image: the patches and their mean."""
-    return 1 + vision.tokens_per_side**2
-
-
 def grounding(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -89,7 +104,7 @@ def grounding(
 
 
 def localization(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -101,8 +116,8 @@ def localization(
 
     A gradient of activations alone costs as many operations as the forward pass.
     """
-    image_tokens, differentiated = num_image_tokens(vision), text.layers - layer
-    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    image_tokens, differentiated = vision.tokens, text.layers - layer
+    per_image = vision.flops + project_kv_flops(text, image_tokens)
     fused = fusion_flops(text, length, image_tokens)
     per_pair = text_encoder_flops(text, length) + fused * (
         1 + differentiated / _fusion_layers(text)
@@ -119,7 +134,7 @@ def localization(
 
 
 def pair_reasoning(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -131,8 +146,30 @@ def pair_reasoning(
     return _fused_cls(vision, text, workload, length=length, sets=sets, chunk_sizes=chunk_sizes)
 
 
+def twin_pair_reasoning(
+    vision: VisionSizes,
+    text: TextArchitecture,
+    workload: Workload,
+    *,
+    length: float,
+    chunk_sizes: ChunkSizes,
+) -> Cost:
+    """Return the same where every layer attends to both images, each with weights of its own."""
+    cost = _fused_cls(
+        vision, text, workload, length=length, sets=text.layers, chunk_sizes=chunk_sizes
+    )
+    second_image = 2 * text.width**2 + 2 * vision.tokens * text.width
+    per_pair = 2.0 * text.layers * length * (second_image + 2 * text.width**2)
+    # Those selected for a pack are of both images.
+    selected = min(workload.pairs, workload.images) * _kv_bytes(text, vision.tokens)
+    return cost._replace(
+        flops=cost.flops + workload.pairs * per_pair,
+        peak_batch_bytes=cost.peak_batch_bytes + selected,
+    )
+
+
 def retrieval(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -145,8 +182,8 @@ def retrieval(
 
     Image tokens and texts stay in memory, `item_bytes` bytes a number.
     """
-    image_tokens, texts = num_image_tokens(vision), len(workload.texts)
-    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    image_tokens, texts = vision.tokens, len(workload.texts)
+    per_image = vision.flops + project_kv_flops(text, image_tokens)
     per_text = text_encoder_flops(text, length) + fusion_input_flops(text, length)
     per_pair = fuse_cls_flops(text, length, image_tokens)
     numbers = workload.images * image_tokens * vision.output_width + texts * length * text.width
@@ -164,7 +201,7 @@ def retrieval(
 
 
 def attribute_matching(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -176,7 +213,7 @@ def attribute_matching(
     images, texts = workload.images, len(workload.texts)
     pack = _token_bytes(text) * min(chunk_sizes.text_tokens, texts * length)
     return Cost(
-        images * image_encoder_flops(vision)
+        images * vision.flops
         + texts * text_encoder_flops(text, length)
         + 2.0 * images * texts * features,
         FLOAT * features * texts + pack,
@@ -185,7 +222,7 @@ def attribute_matching(
 
 
 def captioning(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -197,11 +234,11 @@ def captioning(
 
     An upper bound: some end before.
     """
-    image_tokens, longest = num_image_tokens(vision), beams.max_length
+    image_tokens, longest = vision.tokens, beams.max_length
     decoded = beams.width * (longest - prompt - 1)
     per_token = text_encoder_flops(text, longest) + fusion_flops(text, longest, image_tokens)
     per_image = (
-        image_encoder_flops(vision)
+        vision.flops
         + project_kv_flops(text, image_tokens)
         + (prompt + decoded) * per_token / longest
         + (1 + decoded) * lm_head_flops(text)
@@ -218,7 +255,7 @@ def captioning(
 
 
 def answering(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     decoder: TextArchitecture,
     workload: Workload,
@@ -231,8 +268,8 @@ def answering(
 
     An upper bound: most answers need no scoring.
     """
-    image_tokens = num_image_tokens(vision)
-    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    image_tokens = vision.tokens
+    per_image = vision.flops + project_kv_flops(text, image_tokens)
     per_question = (
         text_encoder_flops(text, length)
         + fusion_flops(text, length, image_tokens)
@@ -254,7 +291,7 @@ def answering(
 
 
 def _fused_cls(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -262,8 +299,8 @@ def _fused_cls(
     sets: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    image_tokens = num_image_tokens(vision)
-    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens, sets=sets)
+    image_tokens = vision.tokens
+    per_image = vision.flops + project_kv_flops(text, image_tokens, sets=sets)
     per_pair = (
         text_encoder_flops(text, length)
         + fusion_input_flops(text, length)
@@ -291,12 +328,11 @@ def _cross_attention_and_mlp(text: TextArchitecture, image_tokens: float) -> flo
     return attention + 2 * text.width * text.inner_width
 
 
-def _encoder_bytes(vision: VisionArchitecture, images: int, chunk_sizes: ChunkSizes) -> float:
+def _encoder_bytes(vision: VisionSizes, images: int, chunk_sizes: ChunkSizes) -> float:
     """Return the bytes of images: all of their pixels and tokens, and few in the encoder."""
-    patches = vision.stage_side(0) ** 2
-    at_a_time = min(images, max(1, chunk_sizes.image_patches // patches))
-    numbers = 3 * vision.resolution**2 + num_image_tokens(vision) * vision.output_width
-    inside = ENCODER_FACTOR * patches * vision.width
+    at_a_time = min(images, chunk_sizes.images_of(vision.resolution))
+    numbers = 3 * vision.resolution**2 + vision.tokens * vision.output_width
+    inside = ENCODER_FACTOR * vision.first_layer_numbers
     return float(FLOAT * (at_a_time * inside + images * numbers))
 
 
@@ -310,7 +346,7 @@ def _token_bytes(text: TextArchitecture) -> float:
 
 
 def _fusion_bytes(
-    vision: VisionArchitecture,
+    vision: VisionSizes,
     text: TextArchitecture,
     workload: Workload,
     *,
@@ -325,6 +361,6 @@ def _fusion_bytes(
     selected = min(workload.pairs, workload.images)
     return (
         _encoder_bytes(vision, workload.images, chunk_sizes)
-        + (workload.images + selected) * _kv_bytes(text, num_image_tokens(vision))
+        + (workload.images + selected) * _kv_bytes(text, vision.tokens)
         + tokens * _token_bytes(text)
     )

@@ -1,33 +1,46 @@
 """Grad-CAM (arXiv 1610.02391) of the image-text matching logit: what in an image a text is about.
 
-Source: X-VLM's `Grounding.py` (`gradcam_mode` itm), after ALBEF's. Golden `d_weak_grounding`.
+Source: ALBEF's and X-VLM's `Grounding.py` (`gradcam_mode` itm). Goldens `d_weak_grounding` and
+`albef_grounding`.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.engine.device import Device, float32_context
 from harness.engine.packing import PackedTexts, Segments
+from harness.models.fusion.bert import Bert
 from harness.models.fusion.fused_texts import ImageOf, packs
+from harness.models.fusion.heads import apply_head
 from harness.models.fusion.kv import KV, CrossKV
 from harness.models.fusion.layers import Layer
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.xvlm.heads import RetrievalNetwork, apply_head
-
-# Counted from 0: `block_num` 9 of X-VLM's `Grounding.yaml`, where fusion layers begin at 6.
-FUSION_LAYER = 3
 
 
-def released_layer(text: TextArchitecture) -> int:
-    """Return the layer of the released configuration; the last one of a model with fewer."""
-    return min(text.fusion_layer + FUSION_LAYER, text.layers - 1)
+class MatchingNetwork(Protocol):
+    """A network that matches images and texts by a head on the fused [CLS] states."""
+
+    @property
+    def text_encoder(self) -> Bert: ...
+
+    @property
+    def itm_head(self) -> nn.Module: ...
+
+
+def released_layer(text: TextArchitecture, *, fusion_layer: int) -> int:
+    """Return the layer of a released configuration: that fusion layer, counted from 0.
+
+    The last one of a model with fewer.
+    """
+    return min(text.fusion_layer + fusion_layer, text.layers - 1)
 
 
 def gradcam_maps(
-    network: RetrievalNetwork,
+    network: MatchingNetwork,
     tokens: Tensor,
     texts: Sequence[Sequence[int]],
     *,
@@ -72,7 +85,7 @@ def attention_weights(layer: Layer, states: Tensor, by_image: Segments, images: 
 
 
 def _token_relevance(
-    network: RetrievalNetwork, states: Tensor, texts: PackedTexts, images: CrossKV, *, layer: int
+    network: MatchingNetwork, states: Tensor, texts: PackedTexts, images: CrossKV, *, layer: int
 ) -> Tensor:
     """Return attention times positive gradient, averaged over heads: [N, P * P] of N tokens."""
     encoder, by_image = network.text_encoder, texts.tokens.by_image

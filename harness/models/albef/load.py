@@ -1,0 +1,39 @@
+"""Load ALBEF weights as the capability that a task needs."""
+
+from typing import Any
+
+from harness.capabilities import Answerer, AttributeMatcher, Localizer, PairReasoner, PairScorer
+from harness.checkpoints import Weights
+from harness.models.albef.adapters import (
+    AlbefAnswerer,
+    AlbefAttributeMatcher,
+    AlbefLocalizer,
+    AlbefPairReasoner,
+    AlbefRetriever,
+)
+from harness.models.albef.networks import official_names
+from harness.models.vit.loading import load_as
+
+ADAPTERS: dict[type, Any] = {
+    Answerer: AlbefAnswerer,
+    AttributeMatcher: AlbefAttributeMatcher,
+    Localizer: AlbefLocalizer,
+    PairReasoner: AlbefPairReasoner,
+    PairScorer: AlbefRetriever,
+}
+
+
+def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
+    """Return the weights as a model with the capability `needs`.
+
+    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
+    """
+    return load_as(
+        "ALBEF",
+        ADAPTERS,
+        official_names,
+        weights,
+        needs=needs,
+        device=device,
+        dtype=dtype,
+    )

@@ -1,0 +1,77 @@
+"""ALBEF's NLVR2 model, and the names of tensors in its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.engine.device import send
+from harness.errors import CheckpointError
+from harness.models.fusion.bert import project_kv
+from harness.models.fusion.kv import CrossKV
+from harness.models.fusion.layers import Layer
+from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.networks import PairKV, PairNetwork
+
+
+def official_names(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return a file's tensors by the names of fine-tuned files.
+
+    Pre-training files name the text encoder `text_encoder.bert.*`, its language model
+    `text_encoder.cls.*`. (`Retrieval.py` 269-273.)
+    """
+    return {
+        name.replace("bert.", "") if name.startswith("text_encoder.") else name: tensor
+        for name, tensor in tensors.items()
+    }
+
+
+@dataclass(frozen=True)
+class AlternatingKV(PairKV):
+    """Even fusion layers attend to the first image of a pair, odd ones to the second.
+
+    The two layers of a pair share their keys and values, so `images` has half as many layers.
+    """
+
+    images: CrossKV
+    pairs: Tensor
+
+    def of_pairs(self, pairs: Tensor) -> CrossKV:
+        """Return the keys and values of some pairs, by index on the host."""
+        first, second = send(self.pairs[pairs].T, self.images.layers[0].keys.device)
+        sides = (first, second)
+        return CrossKV(tuple(layer.select(side) for layer in self.images.layers for side in sides))
+
+
+class AlbefPairNetwork(PairNetwork):
+    """ALBEF's NLVR2 model: 12 fusion layers, in turn for the first and the second image."""
+
+    def project_kv(self, tokens: Tensor, pairs: Tensor) -> PairKV:
+        """Project each image once, whichever side it is on."""
+        layers = self.text_encoder.fusion_layers[::2]
+        return AlternatingKV(project_kv(layers, tokens), pairs)
+
+
+def pair_network(checkpoint: Checkpoint) -> AlbefPairNetwork:
+    """Return the unfilled network.
+
+    Raises CheckpointError where the layers of a pair differ in keys or values.
+    """
+    network = AlbefPairNetwork(checkpoint.architecture)
+    layers: list[Layer] = network.text_encoder.fusion_layers
+    if len(layers) % 2:
+        raise CheckpointError(f"{checkpoint.path}: its {len(layers)} fusion layers form no pairs")
+    first = network.text_encoder.fusion_layer
+    for number in range(first, first + len(layers), 2):
+        for part in ("key.weight", "key.bias", "value.weight", "value.bias"):
+            names = [
+                f"text_encoder.encoder.layer.{layer}.crossattention.self.{part}"
+                for layer in (number, number + 1)
+            ]
+            even, odd = (checkpoint.tensors.get(name) for name in names)
+            if even is None or odd is None or not even.equal(odd):
+                raise CheckpointError(
+                    f"{checkpoint.path}: {names[0]} differs from that of the next layer; in "
+                    "ALBEF the layers of a pair share it"
+                )
+    return network

@@ -1,0 +1,33 @@
+"""Load BLIP weights as the capability that a task needs."""
+
+from typing import Any
+
+from harness.capabilities import Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer
+from harness.checkpoints import Weights
+from harness.models.blip.adapters import (
+    BlipAnswerer,
+    BlipAttributeMatcher,
+    BlipCaptioner,
+    BlipPairReasoner,
+    BlipRetriever,
+)
+from harness.models.blip.key_names import official_names
+from harness.models.vit.loading import load_as
+
+ADAPTERS: dict[type, Any] = {
+    Answerer: BlipAnswerer,
+    AttributeMatcher: BlipAttributeMatcher,
+    Captioner: BlipCaptioner,
+    PairReasoner: BlipPairReasoner,
+    PairScorer: BlipRetriever,
+}
+
+
+def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
+    """Return the weights as a model with the capability `needs`.
+
+    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
+    """
+    return load_as(
+        "BLIP", ADAPTERS, official_names, weights, needs=needs, device=device, dtype=dtype
+    )

@@ -1,0 +1,84 @@
+"""Text cleaning and image transform that the ALBEF-like families share, bit for bit.
+
+Those of `dataset/utils.py` and `dataset/__init__.py` of ALBEF, from which X-VLM and BLIP took them.
+"""
+
+import re
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from harness.engine.device import Device
+
+Images = Tensor | NDArray[np.uint8]
+"""Images [M, 3, R, R] normalised on the device, or [M, R, R, 3] as prepared, on the host."""
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+_DELETED = re.compile(r"[,.'!?\"()*#:;~]")
+
+
+def clean_caption(text: str, max_words: int) -> str:
+    """Clean a caption, statement or expression as ALBEF does; it may become empty.
+
+    A single tab or line break inside stays.
+    """
+    text = _without_marks(text).replace("<person>", "person")
+    return first_words(collapse_blanks(text), max_words)
+
+
+def clean_question(text: str, max_words: int) -> str:
+    """Clean a question as ALBEF does: double blanks remain and count as words."""
+    return first_words(_without_marks(text).rstrip(" "), max_words)
+
+
+def collapse_blanks(text: str) -> str:
+    """Replace runs of two or more white-space characters by a blank, and strip the text."""
+    # The references strip line breaks first: "a \n" keeps neither, "a\n " keeps the line break.
+    return re.sub(r"\s{2,}", " ", text).rstrip("\n").strip(" ")
+
+
+def first_words(text: str, max_words: int) -> str:
+    """Return the words up to `max_words`, where a blank ends a word."""
+    words = text.split(" ")
+    return text if len(words) <= max_words else " ".join(words[:max_words])
+
+
+def resize(
+    image: Image.Image, side: int, filter: Image.Resampling = Image.Resampling.BICUBIC
+) -> NDArray[np.uint8]:
+    """Return the image squashed to `side` x `side` pixels, RGB, [side, side, 3].
+
+    Alpha is dropped and the EXIF orientation ignored, as in the references. The two steps, width
+    first, are those inside Pillow up to 12; Pillow 13 begins with the height of portrait images,
+    which changes 11 % of the values by up to 6.
+    """
+    rgb = image.convert("RGB")
+    return np.array(rgb.resize((side, rgb.height), filter).resize((side, side), filter))
+
+
+def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
+    """Return prepared images [M, R, R, 3] as the vision encoders take them, [M, 3, R, R].
+
+    Bytes are sent to the device, which goes on meanwhile, and become float32 there, in place.
+    """
+    pixels = device.send(torch.from_numpy(images)).permute(0, 3, 1, 2).float()
+    mean, std = _mean_and_std(device.torch)
+    return pixels.div_(255).sub_(mean).div_(std)
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Keep them on the device: to send them, it would have to finish its work first."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+        return mean, std
+
+
+def _without_marks(text: str) -> str:
+    return _DELETED.sub("", text.lower()).replace("-", " ").replace("/", " ")

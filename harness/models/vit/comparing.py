@@ -1,0 +1,138 @@
+"""Compare images and texts, as ALBEF and BLIP do: retrieval, and attributes."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.capabilities import EncodedImages, Ranking
+from harness.engine.device import Device
+from harness.engine.shortlist import cosine_similarity
+from harness.models.fusion import costs
+from harness.models.fusion.encoded_texts import EncodedTexts
+from harness.models.preprocessing import Images
+from harness.models.vit.adapter import Adapter
+from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.networks import RetrievalNetwork
+from harness.workload import Cost, Workload
+
+
+class FusionRetriever(Adapter[RetrievalNetwork]):
+    """Encode images and texts to features, and score pairs by image-text matching."""
+
+    kind, purpose = "retrieval", "comparing images and texts"
+    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
+    ranking: Ranking
+
+    @property
+    def method(self) -> str:
+        return "itc+itm"
+
+    def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
+        return self.network_class.of(checkpoint)
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and texts."""
+        network, device = self.network, self.runtime.device
+        return costs.retrieval(
+            network.vision,
+            network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            features=network.vision_proj.out_features,
+            item_bytes=device.storage_dtype.itemsize,
+            chunk_sizes=device.chunk_sizes,
+        )
+
+    def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
+        """Encode prepared images [M, R, R, 3]; a state is an image's tokens [S, C]."""
+        device = self.runtime.device
+        with device.computing():
+            tokens = self.runtime.encode_images(images)
+            features = self.network.image_features(tokens)
+            return EncodedImages(features, tokens.to(device.storage_dtype))
+
+    def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode all texts of a gallery."""
+        with self.runtime.device.computing():
+            return self.encode_texts(self.token_ids(texts))
+
+    def score_pairs(
+        self, image: Tensor, texts: EncodedTexts, candidates: NDArray[np.int64]
+    ) -> Tensor:
+        """Return the matching logits [n] of an image, by its tokens, and the texts `candidates`."""
+        with self.runtime.device.computing():
+            return self.rerank(image, texts, torch.from_numpy(candidates))
+
+    def encode_images(self, images: Images) -> EncodedImages:
+        """Encode prepared or normalised images."""
+        tokens = self.runtime.encode_images(images)
+        return EncodedImages(self.network.image_features(tokens), tokens)
+
+    def encode_texts(self, texts: Sequence[Sequence[int]]) -> EncodedTexts:
+        """Encode texts given as token ids."""
+        begin_fused = self.runtime.tokenizer.begin_fused
+        return self.network.encode_texts(texts, self.runtime.device, begin_fused=begin_fused)
+
+    def rerank(self, image: Tensor, texts: EncodedTexts, candidates: Tensor) -> Tensor:
+        """Return the matching logits [n] of an image, tokens [S, C], and `candidates` [n]."""
+        kv = self.network.text_encoder.project_kv(image[None])
+        logits = torch.empty(len(candidates), 2, device=image.device)
+        for pack in texts.packs(candidates):
+            logits[pack.texts.texts] = self.network.match(pack.fusion_input, pack.texts, kv)
+        return logits[:, 1]
+
+
+class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
+    """Compare the features of images and sentences, as OVAD's scripts do; texts are not cleaned."""
+
+    kind, purpose = "retrieval", "comparing images and sentences"
+    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
+    resampling = "bilinear"
+
+    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
+        super().__init__(checkpoint, vocabulary, device)
+        self.prepare = self.runtime.prepare_bilinear
+        # All images of a benchmark are compared with the same sentences.
+        self._features = lru_cache(maxsize=4)(self.sentence_features)
+
+    @property
+    def method(self) -> str:
+        return "itc"
+
+    def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
+        return self.network_class.of(checkpoint)
+
+    def similarity(
+        self, images: NDArray[np.uint8], sentences: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Return the cosine of each image and sentence, [M, S]."""
+        with self.runtime.device.computing():
+            features = self.image_features(images)
+            cosines = cosine_similarity(features, self._features(tuple(sentences))).cpu()
+            result: NDArray[Any] = cosines.numpy()
+            return result
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of comparing images and sentences."""
+        return costs.attribute_matching(
+            self.network.vision,
+            self.network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            features=self.network.vision_proj.out_features,
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
+
+    def image_features(self, images: Images) -> Tensor:
+        """Return unit vectors [M, f] of prepared or normalised images."""
+        return self.network.image_features(self.runtime.encode_images(images))
+
+    def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
+        """Return unit vectors [S, f] of sentences."""
+        return self.network.encode_features(self.token_ids(sentences), self.runtime.device)

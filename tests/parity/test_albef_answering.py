@@ -1,0 +1,124 @@
+"""ALBEF's ranking of answers to questions, against the official model."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.models.albef.adapters import AlbefAnswerer
+from harness.models.albef.networks import official_names
+from harness.models.fusion.answer_ranking import (
+    best_answers,
+    rank_answers,
+    score_later_tokens,
+    start_decoder,
+)
+from harness.models.vit.checkpoint import read_checkpoint
+from tests.support.golden import device_under_test
+from tests.support.text_rules import rule_of
+
+KIND = "albef_vqa"
+
+
+@pytest.fixture
+def answerer(case):
+    checkpoint = read_checkpoint(
+        case.path / "checkpoint.th", case.path / "config.json", rename=official_names
+    )
+    answerer = AlbefAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
+    answerer.rule = rule_of(case, answerer.rule)
+    return answerer
+
+
+@pytest.fixture
+def questions(case, answerer):
+    return answerer.encode_questions(
+        case.inputs["image"], raw_questions(case), case.arrays["image_index"]
+    )
+
+
+@pytest.fixture
+def tree(case, answerer):
+    return answerer.answer_tree(tuple(case.json("texts.json")["answers"]))
+
+
+@pytest.fixture
+def start(answerer, questions, tree):
+    return start_decoder(answerer.network.text_decoder, questions, tree, answerer.scoring)
+
+
+def raw_questions(case):
+    return case.json("texts.json")["questions_raw"]
+
+
+def without_padding(ids, present):
+    return [row[part > 0].tolist() for row, part in zip(ids, present, strict=True)]
+
+
+def test_questions_and_answers_become_the_official_tokens(case, answerer):
+    inputs = case.inputs
+    official = without_padding(inputs["question_ids"], inputs["question_atts"])
+    assert answerer.token_ids(raw_questions(case)) == official
+    answers = case.json("texts.json")["answers"]
+    assert [answerer.answer_ids(answer) for answer in answers] == without_padding(
+        inputs["answer_ids"], inputs["answer_atts"]
+    )
+
+
+def test_questions_are_fused_with_their_images_as_officially(case, questions, close):
+    present = case.arrays["question_atts"].astype(bool)
+    close(questions.states[torch.from_numpy(present)], case.outputs["question_states"][present])
+
+
+def test_first_tokens_have_the_official_probabilities(case, start, close):
+    close(start.first.exp(), case.outputs["prob_first_token"])
+
+
+def losses(answerer, start, tree):
+    """Return minus the score of every answer, with its first token counted as the scoring does."""
+    all_answers = torch.arange(len(tree.first)).expand(len(start.first), -1)
+    later = score_later_tokens(
+        answerer.network.text_decoder,
+        start,
+        tree,
+        all_answers.to(start.first.device),
+    )
+    return -(start.first_score + later)
+
+
+def test_every_answer_has_the_official_loss(case, answerer, start, tree, close):
+    """The official loss holds the first token once, the score twice."""
+    close(losses(answerer, start, tree) + start.first, case.outputs["answer_loss"])
+
+
+def certain_rows(case, k):
+    """Return the questions whose shortlist of k does not cut a group of equally likely answers.
+
+    Where it does, torch takes any of them.
+    """
+    first = np.sort(case.outputs["prob_first_token"], axis=1)[:, ::-1]
+    if k == first.shape[1]:
+        return range(len(first))
+    rows = np.flatnonzero(first[:, k - 1] > first[:, k] * (1 + 1e-5)).tolist()
+    assert rows
+    return rows
+
+
+def test_answers_are_ranked_as_officially(case, answerer, questions, tree, close):
+    for name, k in {"": int(case.inputs["k_test"]), "_all": len(tree.first)}.items():
+        ranking = rank_answers(
+            answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
+        )
+        for row in certain_rows(case, k):
+            official = case.outputs[f"topk_ids{name}"][row]
+            assert np.array_equal(ranking.answers[row].cpu().numpy(), official)
+            close(ranking.probabilities[row], case.outputs[f"topk_probs{name}"][row])
+
+
+def test_the_best_answers_are_the_official_ones(case, answerer, questions, tree):
+    k = int(case.inputs["k_test"])
+    best = best_answers(
+        answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
+    )
+    answers = case.json("texts.json")["answers"]
+    official = [row["answer"] for row in case.json("expected.json")["result"]]
+    assert [answers[answer] for answer in best.tolist()] == official
