@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="decode every image and compare it with its annotations (minutes on real data)",
     )
+    flags.add_images(parser)
     parser.add_argument(
         "--build-flat",
         metavar="DIR",
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         options.split,
         data=options.data,
         decode=options.verify,
+        images=options.images,
         keep=bool(options.build_flat),
         progress=partial(Progress, stream=sys.stderr, say=say),
     )

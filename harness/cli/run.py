@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for an unreadable image: end the run, or count its samples as wrong, listed in the "
         "record; default: fail",
     )
+    flags.add_images(parser)
     parser.add_argument(
         "--plan",
         action="store_true",
@@ -105,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         limit=options.limit,
         skip=options.on_error == "skip",
+        images=options.images,
         fresh=options.fresh,
     )
     with launch.process_group() as group:

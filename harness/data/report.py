@@ -17,6 +17,7 @@ from harness.data.inventory import (
 from harness.data.resolve import resolve_data
 from harness.data.verify import ImageProblem, verify
 from harness.dataset import Origin
+from harness.images import STRICT
 from harness.registry import find_splits, find_tasks
 from harness.rendering import Table, render, render_json
 
@@ -54,10 +55,11 @@ def make_report(
     decode: bool,
     keep: bool,
     progress: Progress,
+    images: str = STRICT,
 ) -> DataReport:
     """Examine what the tasks (all where none is named) need of the data folder.
 
-    `decode` verifies every image, `keep` retains the samples. Raises UsageError for an unknown
+    `decode` verifies every image by the policy `images`, `keep` retains the samples. Raises UsageError for an unknown
     name, MissingError if the folder does not exist.
     """
     wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
@@ -68,7 +70,8 @@ def make_report(
     if not decode:
         return DataReport(inventory, None)
     with progress("images") as report:
-        return DataReport(inventory, verify(inventory.loaded, workers=WORKERS, report=report))
+        problems = verify(inventory.loaded, workers=WORKERS, report=report, images=images)
+        return DataReport(inventory, problems)
 
 
 def render_report(report: DataReport, *, format: str) -> str:

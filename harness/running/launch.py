@@ -21,6 +21,7 @@ from harness.checkpoints import Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
+from harness.images import STRICT, decoding
 from harness.registry import find_splits, find_tasks, load_model, task_names, wants_all
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
@@ -44,6 +45,7 @@ class Request:
     dtype: str
     limit: int | None = None
     skip: bool = False
+    images: str = STRICT
     fresh: bool = False
 
     @property
@@ -112,6 +114,7 @@ def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
             dtype=request.dtype,
             limit=request.limit,
             skip=request.skip,
+            images=request.images,
             fresh=request.fresh,
         )
         for task in tasks
@@ -155,7 +158,7 @@ def run_all(
     for run, model in _with_models(plan.runs):
         if group.rank == 0:
             pin_on_first_use(run.weights, run.sha256)
-        with progress(run.title) as report:
+        with progress(run.title) as report, decoding(run.images):
             outcome = evaluate(run, model, group, report=report, warn=warn)
         if outcome is not None:
             yield outcome
@@ -166,7 +169,8 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
     for run, model in _with_models(plan.runs):
         samples = run.task.load(run.data, run.split)
         samples = samples if run.limit is None else subset(samples, run.limit)
-        yield forecast(run.task, run.split, model, samples, speed=run.speed)
+        with decoding(run.images):
+            yield forecast(run.task, run.split, model, samples, speed=run.speed)
 
 
 def default_workers() -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.formats.folder import sha256_of
+from harness.images import STRICT
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import computing
@@ -48,9 +49,15 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "protocol": f"{run.task.protocol}|{model.protocol}",
         "checkpoint": {"sha256": run.sha256, **model.provenance},
         "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
-        "settings": {"dtype": run.dtype, "device": model.device},
+        "settings": _settings(run, model),
         "software": computing(),
     }
+
+
+def _settings(run: Run, model: Model) -> dict[str, str]:
+    """Return the flags that can move a number; `images` only where it is not the default."""
+    settings = {"dtype": run.dtype, "device": model.device}
+    return settings if run.images == STRICT else {**settings, "images": run.images}
 
 
 def finish(
