@@ -115,7 +115,7 @@ BROKEN = {
     "a pickle that calls os.system": (lambda: REFS.write_bytes(pickle.dumps([Attack()])), ["refs(unc).p", "system", "could run code"]),
     "a pickle of a class": (lambda: REFS.write_bytes(pickle.dumps([Path("x")])), ["refs(unc).p", "pathlib"]),
     "half a pickle": (lambda: REFS.write_bytes(REFS.read_bytes()[:200]), ["refs(unc).p", "not a readable pickle"]),
-    "an empty pickle": (lambda: REFS.write_bytes(b""), ["refs(unc).p", "not a readable pickle"]),
+    "an empty pickle": (lambda: REFS.write_bytes(b""), ["refs(unc).p", "is empty"]),
     "a pickle of a number": (lambda: REFS.write_bytes(pickle.dumps(3)), ["refs(unc).p", "should be a list"]),
     "a split without references": (lambda: change([REFS, 0], split="train") or change([REFS, 1], split="train"), ["no expression of the split val"]),
     "a flat list of unknown references": (lambda: FLAT.write_text('[{"image": "a", "text": "cup", "ref_id": 9}]'), ["item 0", "ref_id 9"]),
