@@ -18,8 +18,7 @@ from harness.formats.folder import DataFolder, Needed, path_within
 from harness.formats.karpathy import coco_id, read_flat_captions, read_karpathy
 from harness.formats.submissions import match_predictions, read_captions
 from harness.images import image_file
-from harness.metrics.captions import score
-from harness.metrics.java import java_environment
+from harness.metrics.captions import score, try_scorers
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco/defaults_cap.yaml"
@@ -70,8 +69,8 @@ class COCOCaption(Task):
         return (CAPTIONS[split], IMAGES)
 
     def check_environment(self) -> None:
-        """Raise MissingError without Java, which the scorers run on."""
-        java_environment()
+        """Score one caption. Raises MissingError where Java or the scorers do not work."""
+        try_scorers()
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""

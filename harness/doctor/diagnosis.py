@@ -67,7 +67,7 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")
     try:
         task.check_environment()
-    except MissingError:
+    except MissingError:  # the check of the machine says more
         lacking.append("Java")
     try:
         find_weights(checkpoint, task=task.name, data=folder.root if folder else None)

@@ -71,10 +71,10 @@ def banner(request: Request) -> str:
     )
 
 
-def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
+def make_plan(request: Request, *, progress: Progress = no_progress, scores: bool = True) -> Plan:
     """Resolve a request into runs.
 
-    Raises UsageError for an unknown name, and one MissingError for everything that is missing.
+    A process that `scores` checks what scoring needs, which may take seconds. Raises UsageError for an unknown name, and one MissingError for everything that is missing.
     """
     tasks = _find_tasks(request)
     splits = {task.name: find_splits(task, request.splits) for task in tasks}
@@ -82,7 +82,8 @@ def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
     missing: list[str] = []
     for task in tasks:
         try:
-            task.check_environment()
+            if scores:
+                task.check_environment()
         except MissingError as error:
             missing += error.items
         try:
@@ -145,7 +146,7 @@ def agree_on_plan(request: Request, group: ProcessGroup, *, progress: Progress) 
         group.all_gather(None)
         return plan
     group.all_gather(None)
-    return make_plan(request)
+    return make_plan(request, scores=False)
 
 
 def run_all(

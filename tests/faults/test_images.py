@@ -17,10 +17,11 @@ from harness.formats.folder import open_folder
 from harness.images import AS_REFERENCE, POLICIES, STRICT, Region, decoding, image_file, read_views
 from harness.models.xvlm.preprocessing import resize
 from harness.registry import find_task
+from harness.running.evaluate import subset
 from harness.shapes.benchmark import embedded_data
 
 SIDE = 16
-RUN = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "12", "--batch-size", "4"]
+RUN = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "4", "--batch-size", "2"]
 
 
 def photo(side=64):
@@ -184,7 +185,7 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "shapes"
     shutil.copytree(embedded_data().root, root)
     samples = find_task("refcoco+").load(open_folder(root), "testB")
-    path = image_file(samples[len(samples) // 2].images[0])
+    path = image_file(subset(samples, 4)[-1].images[0])
     with Image.open(path) as image:
         image.convert("RGB").save(path, "JPEG")
     path.write_bytes(path.read_bytes()[:-2])
@@ -192,13 +193,13 @@ def data(tmp_path_factory):
 
 
 def test_the_policy_is_in_the_record_and_part_of_the_identity(data, tmp_path, capsys):
-    command = [*RUN[:5], "--checkpoint", "xvlm-shapes", "--data", str(data), "--out", str(tmp_path)]
+    command = [*RUN, "--checkpoint", "xvlm-shapes", "--data", str(data), "--out", str(tmp_path)]
     assert main(command) == 3
     assert "--images as-reference" in capsys.readouterr().err
     assert main([*command, "--images", "as-reference"]) == 4, "the predictions have another policy"
     assert "settings.images: none / as-reference" in capsys.readouterr().err
     assert main([*command, "--images", "as-reference", "--fresh"]) == 0
-    record = json.loads((tmp_path / "xvlm-shapes" / "refcoco+.testB.json").read_text())
+    record = json.loads((tmp_path / "xvlm-shapes" / "refcoco+.testB.limit-4.json").read_text())
     assert record["settings"] == {"dtype": "float32", "device": "cpu", "images": "as-reference"}
 
 
