@@ -177,13 +177,14 @@ def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
             process.meteor_p.stdin.write(" ||| ".join(["EVAL", *lines]).encode() + b"\n")
             process.meteor_p.stdin.flush()
             *_, overall = (float(process.meteor_p.stdout.readline()) for _ in range(len(lines) + 1))
+        counts = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int32)
+        counts = counts.reshape(len(lines), METEOR_COUNTS)
     except (OSError, ValueError) as error:
         _meteor_process.cache_clear()
         process.meteor_p.kill()
         output = process.meteor_p.stderr.read().decode(errors="replace").strip()[-300:]
         raise HarnessError(f"METEOR failed ({error}): {output or 'it said nothing'}") from error
-    counts = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int32)
-    return 100 * overall, Meteor(counts.reshape(len(lines), METEOR_COUNTS))
+    return 100 * overall, Meteor(counts)
 
 
 @cache

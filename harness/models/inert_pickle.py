@@ -122,7 +122,9 @@ class Unpickler(pickle._Unpickler):
     part of the pickle, so that it takes no longer.
     """
 
-    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    append: Callable[[Any], None]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         """Return a Global. Raises UnpicklingError for a name that serves only to run something."""

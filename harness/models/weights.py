@@ -138,10 +138,14 @@ def _read_torch(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of other tools' pickles; we refuse them
-            _refuse_program(path)
-            # `weights_only=False` lets the unpickler be replaced, by one that calls less.
+            # `weights_only=False` lets the unpickler be replaced, by one that calls less. A mapped
+            # file costs no memory for what is not needed, such as the state of an optimizer.
             return torch.load(
-                path, map_location="cpu", weights_only=False, pickle_module=inert_pickle
+                path,
+                map_location="cpu",
+                weights_only=False,
+                pickle_module=inert_pickle,
+                mmap=_can_be_mapped(path),
             )
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
@@ -155,22 +159,26 @@ def _read_torch(path: Path) -> Any:
         ) from error
 
 
-def _refuse_program(path: Path) -> None:
-    """Raise CheckpointError for archives that torch would not read by the unpickler it is given.
+def _can_be_mapped(path: Path) -> bool:
+    """Whether a file is an archive that holds every tensor as it is in memory, not compressed.
 
+    Raises CheckpointError for archives that torch would not read by the unpickler it is given:
     TorchScript's hold a network's code; tar archives, of torch before 0.1.10, are extracted.
     """
     with path.open("rb") as file:
         is_zip = file.read(4) == ZIP_SIGNATURE
-    if is_zip:
-        with zipfile.ZipFile(path) as archive:
-            if any(name.lower().endswith("constants.pkl") for name in archive.namelist()):
-                raise CheckpointError(
-                    f"{path}: is a program of TorchScript, whose code would have to be run; "
-                    "save the state_dict() of its network instead"
-                )
-    elif tarfile.is_tarfile(path):
-        raise CheckpointError(f"{path}: is a tar archive: unpack it")
+    if not is_zip:
+        if tarfile.is_tarfile(path):
+            raise CheckpointError(f"{path}: is a tar archive: unpack it")
+        return False
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.filename.lower().endswith("constants.pkl") for entry in entries):
+        raise CheckpointError(
+            f"{path}: is a program of TorchScript, whose code would have to be run; "
+            "save the state_dict() of its network instead"
+        )
+    return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
 
 
 def _unsafe(error: pickle.UnpicklingError) -> str:

@@ -53,6 +53,12 @@ def system_java(folder, monkeypatch, script):
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
+# A METEOR that answers every caption and every set of captions alike.
+COUNTS = " ".join(map(str, range(23)))
+ANSWERS = (
+    f"while read -r line; do case $line in SCORE*) echo {COUNTS};; "
+    "EVAL*) echo VALUE; echo VALUE; END;; esac; done"
+)
 TOKENIZES = 'case "$*" in *PTBTokenizer*) exec "$JAVA" "$@";; esac; '
 
 
@@ -62,7 +68,11 @@ TOKENIZES = 'case "$*" in *PTBTokenizer*) exec "$JAVA" "$@";; esac; '
         ("echo 'Error: no memory' >&2; exit 1", "tokenizer of the caption scorers failed: Error"),
         (f"{TOKENIZES} echo 'heap too small' >&2; exit 1", "METEOR failed .*heap too small"),
         (f"{TOKENIZES} while read -r line; do echo 0,37; done", "METEOR failed .*0,37"),
-        (f"{TOKENIZES} while read -r line; do echo 0.5; done", "METEOR is 50.0 where"),
+        (f"{TOKENIZES} while read -r line; do echo 1; echo 1; done", "METEOR failed .*reshape"),
+        (
+            f"{TOKENIZES} {ANSWERS}".replace("VALUE", "0.5").replace("END", ":"),
+            "METEOR is 50.0 where",
+        ),
     ],
 )
 def test_a_java_that_does_not_work_is_found_before_predicting(
@@ -87,10 +97,12 @@ def test_doctor_and_run_say_so_before_anything_is_predicted(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_meteor_that_dies_while_scoring_is_reported_and_started_again(fresh_scorers):
+def test_a_meteor_that_dies_while_scoring_is_reported_and_started_again(
+    tmp_path, monkeypatch, fresh_scorers
+):
+    answers = ANSWERS.replace("VALUE", str(TRIAL[2] / 100)).replace("END", "exit 3")
+    system_java(tmp_path, monkeypatch, f"{TOKENIZES} {answers}")
     try_scorers()
-    captions._meteor_process().meteor_p.kill()
-    captions._meteor_process().meteor_p.wait()
     with pytest.raises(HarnessError, match="METEOR failed"):
         score(["a cup"], [["a cup"]])
     assert captions._meteor_process.cache_info().currsize == 0

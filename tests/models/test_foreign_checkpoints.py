@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -261,6 +262,17 @@ def test_a_program_of_torchscript_is_refused_with_the_remedy(tmp_path):
     torch.jit.save(traced, tmp_path / "c.pt")
     with pytest.raises(CheckpointError, match=r"program of TorchScript.*state_dict\(\)"):
         read_checkpoint(tmp_path / "c.pt")
+
+
+def test_an_archive_that_was_compressed_again_is_read_too(tmp_path):
+    torch.save({"model": grounding_state()}, tmp_path / "c.th")
+    with (
+        zipfile.ZipFile(tmp_path / "c.th") as stored,
+        zipfile.ZipFile(tmp_path / "d.th", "w", zipfile.ZIP_DEFLATED) as deflated,
+    ):
+        for name in stored.namelist():
+            deflated.writestr(name, stored.read(name))
+    assert is_same(load(tmp_path / "d.th"), grounding_state())
 
 
 def renamed(change):
