@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -183,6 +184,9 @@ def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
         _meteor_process.cache_clear()
         process.meteor_p.kill()
         output = process.meteor_p.stderr.read().decode(errors="replace").strip()[-300:]
+        with suppress(OSError):  # what was still to be written; the wrapper's `__del__` would raise
+            process.meteor_p.stdin.close()
+        _end(process.meteor_p)
         raise HarnessError(f"METEOR failed ({error}): {output or 'it said nothing'}") from error
     return 100 * overall, Meteor(counts)
 
