@@ -126,7 +126,7 @@ def _crop(image: Image.Image, view: View) -> Image.Image:
     if not isinstance(view, Region):
         return image
     box = view.box
-    upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
     x, y, width, height = box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, upright.width), min(y + height, upright.height)
@@ -135,3 +135,16 @@ def _crop(image: Image.Image, view: View) -> Image.Image:
             f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels"
         )
     return upright.crop((left, top, right, bottom))
+
+
+def _rgb_by_opencv(image: Image.Image) -> Image.Image:
+    """Return an image in RGB as OpenCV decodes it; Pillow's colours of CMYK differ by up to 2.
+
+    OVAD's script crops what `cv2.imread` returns: of a CMYK JPEG, whose values are stored inverted,
+    `k - ((255 - c) * k >> 8)` for each colour c (OpenCV, `icvCvt_CMYK2BGR_8u_C4C3R`).
+    """
+    if image.mode != "CMYK":
+        return image.convert("RGB")
+    stored = 255 - np.asarray(image).astype(np.int32)  # Pillow inverts them when it decodes
+    colours, black = stored[..., :3], stored[..., 3:]
+    return Image.fromarray((black - ((255 - colours) * black >> 8)).astype(np.uint8))

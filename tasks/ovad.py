@@ -81,7 +81,7 @@ class OVAD(Task):
     """Attributes of given boxes, one sample per box."""
 
     name: ClassVar[str] = "ovad"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: CMYK images are decoded as by OpenCV
     splits: ClassVar[tuple[str, ...]] = ("box",)
     primary: ClassVar[str] = "map"
     needs: ClassVar[type] = AttributeMatcher

@@ -20,7 +20,7 @@ from tasks.refcoco_plus import RefCOCOPlus
 SEEDS = [str(number) for number in range(300)]
 # SHA-256 of the annotation files. Change them only together with VERSION.
 ANNOTATIONS = {
-    2: """
+    3: """
 a15fd5cf356ed946f924d5cf183ff338823f07cb76f7bb544d0f1cbea2473684  coco/dataset_coco.json
 cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/dataset_flickr30k.json
 44de88f55727613785bb38014d9c4a9878d8b1c00f671ff7273634c0a5398d69  nlvr2/dev.json
@@ -29,16 +29,16 @@ cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/data
 151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcoco+/instances.json
 66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297  refcoco+/refs(unc).p
 4835b6c88914459df2f429565682b1ef1aedd4454bc8370b768d42ac47c3b2c8  vqa/answer_list.json
-941033bf460ff3d1f5cb9ef172889b2c5f79d1a5567e75d0631715521489e3af  \
+bfcf32d8ca07c03d654e3f700b113e957ee30f3dc03befd9c546c6b22caa61f0  \
 vqa/v2_OpenEnded_mscoco_test2015_questions.json
-51b7ee2ec24b60794f8f6115c81ad59e270f37a03516088a396dccf92a618299  \
+8493428b79ebc55796699052409d70925746d9fa663e073c5fe126d4abf3274a  \
 vqa/v2_OpenEnded_mscoco_val2014_questions.json
-7e57273e929403a0e238fee6fc21e17d4e72c639369a06d4b392d075cc4ea552  \
+abf578adfe0230958c152369421113e32973f4b2e4a88186983831f9512118b3  \
 vqa/v2_mscoco_val2014_annotations.json
 """
 }
 # SHA-256 of the pixels of 60 evaluation scenes; JPEG files depend on the version of the encoder.
-PIXELS = {2: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
+PIXELS = {3: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
 
 
 def test_a_scene_follows_from_its_seed():
