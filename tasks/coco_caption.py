@@ -14,10 +14,10 @@ from harness.capabilities import Captioner
 from harness.dataset import Dataset, Digest
 from harness.errors import DataError
 from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
-from harness.formats.karpathy import coco_id, read_flat_captions, read_karpathy
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
+from harness.formats.karpathy import caption_id, read_flat_captions, read_karpathy
 from harness.formats.submissions import match_predictions, read_captions
-from harness.images import image_file
 from harness.metrics.captions import score
 from harness.metrics.java import java_environment
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -49,9 +49,13 @@ IMAGES = coco_images("val2014")
 
 @dataclass(frozen=True)
 class Picture(Sample):
-    """An image and its reference captions, in the order of the file; its id is COCO's number."""
+    """An image and its reference captions, in the order of the file; its id is COCO's number.
+
+    `name` is its path below COCO's folder of images, as in lists: `val2014/....jpg`.
+    """
 
     captions: tuple[str, ...]
+    name: str
 
 
 class COCOCaption(Task):
@@ -75,7 +79,7 @@ class COCOCaption(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
-        path, images = data.path(CAPTIONS[split]), data.expected_path(IMAGES)
+        path, images = data.path(CAPTIONS[split]), image_folder(data, IMAGES)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -85,9 +89,10 @@ class COCOCaption(Task):
             raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
-                id=coco_id(picture, where=path),
-                images=(path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
+                id=caption_id(picture),
+                images=(images.image(picture.image, where=str(path)),),
                 captions=picture.captions,
+                name=images.full_name(picture.image),
             )
             for picture in pictures
         ]
@@ -102,11 +107,7 @@ class COCOCaption(Task):
         lists: dict[str, Any] = {}
         for split, pictures in samples.items():
             lists[f"coco_karpathy_{split}.json"] = [
-                {
-                    "image": f"val2014/{image_file(picture.images[0]).name}",
-                    "caption": list(picture.captions),
-                }
-                for picture in pictures
+                {"image": picture.name, "caption": list(picture.captions)} for picture in pictures
             ]
             captions = [(picture.id, text) for picture in pictures for text in picture.captions]
             lists[f"coco_karpathy_{split}_gt.json"] = {

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from harness.capabilities import PairReasoner
 from harness.dataset import CC_BY, Dataset, Digest, Origin
 from harness.errors import DataError
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
 from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.formats.submissions import match_predictions, read_labels
-from harness.images import image_file
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -102,11 +102,13 @@ class Statement(Sample):
     """A statement about the left and the right image; its id is the dataset's identifier.
 
     `group` names the consistency group: all image pairs that the statement was written about.
+    `names` are those of the images, with their folder, as in lists: `dev/dev-850-0-img0.png`.
     """
 
     text: str
     label: bool
     group: str
+    names: tuple[str, str]
 
 
 class NLVR2(Task):
@@ -129,17 +131,18 @@ class NLVR2(Task):
         path = data.path(STATEMENTS[split])
         flat = path.name.startswith("nlvr_")
         examples = read_flat_statements(path) if flat else read_lines(path, folder=ORIGINAL[split])
-        images = data.expected_path(IMAGES[split]).parent  # annotations name dev/... and test1/...
+        images = image_folder(data, IMAGES[split])
         return [
             Statement(
                 id=example.identifier,
                 images=tuple(
-                    path_within(images, name, where=f"{path}, example {example.identifier}")
+                    images.image(name, where=f"{path}, example {example.identifier}")
                     for name in (example.left, example.right)
                 ),
                 text=example.sentence,
                 label=example.label,
                 group=example.group,
+                names=(images.full_name(example.left), images.full_name(example.right)),
             )
             for example in examples
         ]
@@ -160,7 +163,7 @@ class NLVR2(Task):
                 {
                     "sentence": statement.text,
                     "label": str(statement.label),
-                    "images": ["/".join(image_file(view).parts[-2:]) for view in statement.images],
+                    "images": list(statement.names),
                 }
                 for statement in statements
             ]

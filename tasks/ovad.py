@@ -18,7 +18,8 @@ from harness.dataset import Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
 from harness.formats.matrices import read_array
 from harness.formats.ovad import Attribute, read_ovad
 from harness.formats.prompts import sentences
@@ -94,7 +95,7 @@ class OVAD(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Object]:
         """Read the boxes that count."""
-        path, images = data.path(ANNOTATIONS), data.expected_path(IMAGES)
+        path, images = data.path(ANNOTATIONS), image_folder(data, IMAGES)
         annotations = read_ovad(path)
         by_attribute = [sentences(a.name, a.is_has_att) for a in annotations.attributes]
         prompts = Prompts(
@@ -107,7 +108,7 @@ class OVAD(Task):
                 id=box.id,
                 images=(
                     Region(
-                        path_within(images, box.file_name, where=f"{path}, annotation {box.id}"),
+                        images.image(box.file_name, where=f"{path}, annotation {box.id}"),
                         box.pixels,
                     ),
                 ),

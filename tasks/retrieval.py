@@ -17,12 +17,12 @@ from harness.capabilities import Gallery, Retriever
 from harness.dataset import FLICKR_TERMS, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, KARPATHY_CITATION, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
+from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
-from harness.images import image_file
 from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
@@ -71,9 +71,14 @@ def _captions(collection: str, split: str) -> Needed:
 
 @dataclass(frozen=True)
 class Picture(Sample):
-    """An image of the gallery and its captions; its id is its file's name."""
+    """An image of the gallery and its captions.
+
+    Its id is its path below the collection's own folder of images: the name of its file, unless
+    the annotation names another folder. `name` has the folder, as in lists: `val2014/....jpg`.
+    """
 
     captions: tuple[str, ...]
+    name: str
 
 
 class Retrieval(GalleryTask):
@@ -87,7 +92,6 @@ class Retrieval(GalleryTask):
     needs: ClassVar[type] = Retriever
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
-    image_folder: ClassVar[str]  # as ALBEF's lists have it
     images: ClassVar[Needed]
 
     def files(self, split: str) -> Sequence[Needed]:
@@ -97,7 +101,7 @@ class Retrieval(GalleryTask):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
         path = data.path(_captions(self.collection, split))
-        images = data.expected_path(self.images)
+        images = image_folder(data, self.images)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -107,9 +111,10 @@ class Retrieval(GalleryTask):
             raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
-                picture.name,
-                (path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
+                images.relative(picture.image),
+                (images.image(picture.image, where=str(path)),),
                 picture.captions,
+                images.full_name(picture.image),
             )
             for picture in pictures
         ]
@@ -136,11 +141,7 @@ class Retrieval(GalleryTask):
         """Return ALBEF's lists of images with their captions."""
         return {
             f"{self.collection}_{split}.json": [
-                {
-                    "image": f"{self.image_folder}/{image_file(picture.images[0]).name}",
-                    "caption": list(picture.captions),
-                }
-                for picture in pictures
+                {"image": picture.name, "caption": list(picture.captions)} for picture in pictures
             ]
             for split, pictures in samples.items()
         }
@@ -213,7 +214,6 @@ class COCORetrieval(Retrieval):
     collection: ClassVar[str] = "coco"
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256|karpathy"
-    image_folder: ClassVar[str] = "val2014"
     images: ClassVar[Needed] = coco_images("val2014")
     dataset: ClassVar[Dataset] = COCO_CAPTIONS
 
@@ -226,7 +226,6 @@ class Flickr30KRetrieval(Retrieval):
     collection: ClassVar[str] = "flickr30k"
     shortlist: ClassVar[int] = 128
     protocol: ClassVar[str] = "itm-only|k=128|karpathy"
-    image_folder: ClassVar[str] = "flickr30k-images"
     images: ClassVar[Needed] = Needed(
         ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
         "the folder of Flickr30K's images (4.4 GB)",

@@ -14,11 +14,11 @@ from harness.capabilities import Answerer
 from harness.dataset import CC_BY, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_vqa
+from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
-from harness.images import image_file
 from harness.metrics.vqa import SCORERS
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -119,10 +119,11 @@ class Question(Sample):
     """A question; its id is the dataset's `question_id`.
 
     `answers` are those of ten people (none where they are hidden), `choices` the answers to choose
-    from, one list for all questions.
+    from, one list for all questions. `image` is the name of its image in X-VLM's lists.
     """
 
     text: str
+    image: str
     answers: Answers
     answer_type: str
     question_type: str
@@ -160,21 +161,15 @@ class VQAv2(Task):
                 for question in read_questions(path, annotations)
             ]
         else:
-            questions = [
-                (image.rsplit("/", 1)[-1], question)
-                for image, question in read_flat_questions(path)
-            ]
-        choices, images = (
-            read_answer_list(data.path(ANSWERS)),
-            data.expected_path(coco_images(folder)),
-        )
+            questions = read_flat_questions(path)
+        choices = read_answer_list(data.path(ANSWERS))
+        images = image_folder(data, coco_images(folder))
         return [
             Question(
                 id=question.question_id,
-                images=(
-                    path_within(images, image, where=f"{path}, question {question.question_id}"),
-                ),
+                images=(images.image(image, where=f"{path}, question {question.question_id}"),),
                 text=question.text,
+                image=images.full_name(image),
                 answers=question.answers,
                 answer_type=question.answer_type,
                 question_type=question.question_type,
@@ -277,7 +272,7 @@ def _flat(question: Question) -> Mapping[str, Any]:
         "question_id": question.id,
         "question": question.text,
         **({"answer": answers} if answers else {}),
-        "image": "/".join(image_file(question.images[0]).parts[-2:]),
+        "image": question.image,
         "dataset": "vqa",
     }
 

@@ -13,7 +13,7 @@ from harness.records.prediction_lines import HEAD
 from harness.records.predictions import read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
-from harness.task import Prediction, Sample, SampleId, Scores, Task
+from harness.task import Prediction, Sample, SampleId, Scores, Task, load_samples
 
 
 class Scored(NamedTuple):
@@ -54,7 +54,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, source: Da
             f"{task.server}"
         )
     data = source.open({task.name: [split]}, progress=no_progress)
-    samples = task.load(data, split)
+    samples = load_samples(task, data, split)
     if _is_ours(predictions):
         stored = _read_ours(task, split, predictions, samples)
         scores = task.score(samples, with_fallbacks(task, samples, stored))
