@@ -171,6 +171,13 @@ class Task(ABC):
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
 
+    def annotation(self, sample: Any) -> Sequence[str]:
+        """Return the texts by which a sample is recognised as one of the official split.
+
+        By default those that the model reads.
+        """
+        return self.texts(sample)
+
     def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Return how a sample contradicts its images, of these (width, height) in pixels.
 

@@ -6,14 +6,14 @@ over all images of the split at once, since CIDEr weighs words by the images tha
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Captioner
-from harness.dataset import Dataset, Digest
+from harness.dataset import Dataset
 from harness.errors import DataError
-from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, coco_images
+from harness.formats.coco import COCO_CAPTIONS, caption_lists, coco_images
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import caption_id, read_flat_captions, read_karpathy
@@ -22,28 +22,7 @@ from harness.metrics.captions import score
 from harness.metrics.java import java_environment
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
-LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco/defaults_cap.yaml"
-DATASET = replace(
-    COCO_CAPTIONS,
-    digests={
-        "coco_karpathy_val.json": Digest("md5", "b273847456ef5580e33713b1f7de52a0", LAVIS),
-        "coco_karpathy_test.json": Digest("md5", "3ff34b0ef2db02d01c37399f6a2a6cd1", LAVIS),
-    },
-)
-
-FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")
-CAPTIONS = {
-    split: Needed(
-        tuple(
-            f"{folder}{name}"
-            for name in ("dataset_coco.json", f"coco_karpathy_{split}.json")
-            for folder in FOLDERS
-        ),
-        "the captions by the Karpathy split: its own file, or ALBEF's list",
-        KARPATHY_ARCHIVE.address,
-    )
-    for split in ("test", "val")
-}
+CAPTIONS = {split: caption_lists("coco", split) for split in ("test", "val")}
 IMAGES = coco_images("val2014")
 
 
@@ -67,7 +46,7 @@ class COCOCaption(Task):
     primary: ClassVar[str] = "cider"
     needs: ClassVar[type] = Captioner
     protocol: ClassVar[str] = "pycocoevalcap|karpathy"
-    dataset: ClassVar[Dataset] = DATASET
+    dataset: ClassVar[Dataset] = COCO_CAPTIONS
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -101,6 +80,10 @@ class COCOCaption(Task):
         """Add the number of reference captions."""
         captions = sum(len(sample.captions) for sample in samples)
         return {**super().counts(samples), "captions": captions}
+
+    def annotation(self, sample: Picture) -> Sequence[str]:
+        """Return the reference captions."""
+        return sample.captions
 
     def flat_lists(self, samples: Mapping[str, Sequence[Picture]]) -> Mapping[str, Any]:
         """Return ALBEF's lists, and the references in COCO's format, which X-VLM's scorer reads."""

@@ -26,6 +26,7 @@ from harness.formats.prompts import sentences
 from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
+from harness.metrics.rounding import ranked_alike
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
@@ -152,9 +153,8 @@ class OVAD(Task):
         Intervals are over images: boxes of one image show the same scene.
         """
         attributes = samples[0].prompts.attributes
-        scores = np.array(
-            [_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32
-        )
+        rows = [_scores(predictions[s.id], s.id, len(attributes)) for s in samples]
+        scores = ranked_alike(np.array(rows, dtype=np.float64))
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
         by_attribute = {

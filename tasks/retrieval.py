@@ -14,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Retriever
-from harness.dataset import FLICKR_TERMS, Dataset, HubCopy, HubPart, Origin
+from harness.dataset import FLICKR_TERMS, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
-from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, KARPATHY_CITATION, coco_images
+from harness.formats.coco import (
+    COCO_CAPTIONS,
+    KARPATHY_ARCHIVE,
+    KARPATHY_CITATION,
+    caption_lists,
+    coco_images,
+)
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
@@ -41,6 +47,14 @@ FLICKR30K = Dataset(
     citation="Young et al. 2014, From Image Descriptions to Visual Denotations, TACL 2; "
     + KARPATHY_CITATION,
     origins=(KARPATHY_ARCHIVE, FLICKR30K_IMAGES),
+    digests={
+        "flickr30k_test.json": Digest(
+            "md5",
+            "a1a112b1d04d838dc026a9d2435e2ef9",
+            "salesforce/LAVIS, lavis/configs/datasets/flickr30k",
+            content="a1a112b1d04d838dc026a9d2435e2ef9",
+        )
+    },
     # Counted in the copies on the hub, which agree.
     counts={
         "test": {"samples": 1_000, "captions": 5_000},
@@ -55,18 +69,6 @@ FLICKR30K = Dataset(
         convert=write_flickr30k,
     ),
 )
-
-
-def _captions(collection: str, split: str) -> Needed:
-    return Needed(
-        tuple(
-            f"{folder}{name}"
-            for name in (f"dataset_{collection}.json", f"{collection}_{split}.json")
-            for folder in (f"{collection}/", "karpathy/", "data/finetune/", "finetune/", "")
-        ),
-        "the captions by the Karpathy split: its own file, or ALBEF's list",
-        KARPATHY_ARCHIVE.address,
-    )
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ class Retrieval(GalleryTask):
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
-        return (_captions(self.collection, split), self.images)
+        return (caption_lists(self.collection, split), self.images)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path = data.path(_captions(self.collection, split))
+        path = data.path(caption_lists(self.collection, split))
         images = image_folder(data, self.images)
         pictures = (
             read_karpathy(path, split)
@@ -227,7 +229,12 @@ class Flickr30KRetrieval(Retrieval):
     shortlist: ClassVar[int] = 128
     protocol: ClassVar[str] = "itm-only|k=128|karpathy"
     images: ClassVar[Needed] = Needed(
-        ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
+        (
+            "images/flickr30k-images",
+            "flickr30k-images",
+            "flickr30k/images/flickr30k-images",
+            "flickr30k/images",
+        ),
         "the folder of Flickr30K's images (4.4 GB)",
         FLICKR30K_IMAGES.instructions,
         folder=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Answerer
-from harness.dataset import CC_BY, Dataset, HubCopy, HubPart, Origin
+from harness.dataset import CC_BY, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
 from harness.formats.folder import DataFolder, Needed
@@ -26,7 +26,11 @@ from harness.workload import Workload
 
 SHORTLIST = 128  # `k_test`: the answers with the likeliest first tokens are ranked in full
 IMAGE_FOLDER = {"val": "val2014", "test-dev": "test2015", "test": "test2015"}
-FOLDERS = ("vqa/", "VQAv2/", "data/finetune/", "finetune/", "")
+# Ours and the original's, those of X-VLM, ALBEF, BLIP and LAVIS, and the data folder itself.
+FOLDERS = (
+    *("vqa/", "VQAv2/", "data/finetune/", "finetune/", "data/", "annotation/"),
+    *("coco/annotations/", "vqav2/annotations/", ""),
+)
 PAGE = "https://visualqa.org/download.html"
 
 
@@ -67,6 +71,16 @@ DATASET = Dataset(
         _archive("v2_Questions_Test_mscoco.zip", "v2_OpenEnded_mscoco_test2015_questions.json"),
         ANSWER_LIST,
     ),
+    digests={
+        "answer_list.json": Digest(
+            "md5",
+            "b4f1d8e29ea45491210885ba930f8a7b",
+            "X-VLM's and ALBEF's lists",
+            content="b4f1d8e29ea45491210885ba930f8a7b",
+        )
+    },
+    # All images of COCO's captions of val2014.
+    images={"val": "6851f8455d66e5479befa0245ef3732e8ff2d9b4103641269708c37d54386bba"},
     # Sources: README of GT-Vision-Lab/VQA, visualqa.org.
     counts={
         "val": {"samples": 214_354, "images": 40_504, "answers": 2_143_540, "choices": CHOICES},

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import Report
-from harness.data.published import count_deviations, digest_deviation
+from harness.data.published import content_deviations, digest_deviation
 from harness.dataset import Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import EMBEDDED, DataFolder, Needed
@@ -139,8 +139,7 @@ def _read_split(
         counts = task.counts(samples)
     except DataError as error:
         return SplitEntry(task.name, split, {}, WRONG, (str(error),)), ()
-    official = task.dataset.counts.get(split, {}) if published else {}
-    deviations = count_deviations(counts, official)
+    deviations = content_deviations(task, split, samples) if published else []
     state = WRONG if deviations else PRESENT
     return SplitEntry(task.name, split, counts, state, tuple(deviations)), samples
 
