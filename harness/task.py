@@ -7,7 +7,7 @@ three steps, each of them one method:
     predictions = task.predict(model, batch)         # a batch of samples -> one call of the model
     scores = task.score(samples, predictions)        # predictions by id -> the official metrics
 
-In between, the runner decodes images, forms batches, and stores every prediction on disk. A task
+`load_samples` calls `task.load`, and refuses samples that share an id. In between, the runner decodes images, forms batches, and stores every prediction on disk. A task
 never sees a file name of its output, a pixel, or torch.
 """
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from harness.capabilities import Gallery
 from harness.dataset import Dataset
+from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.statistics.bootstrap import interval
@@ -170,6 +171,13 @@ class Task(ABC):
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
 
+    def annotation(self, sample: Any) -> Sequence[str]:
+        """Return the texts by which a sample is recognised as one of the official split.
+
+        By default those that the model reads.
+        """
+        return self.texts(sample)
+
     def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Return how a sample contradicts its images, of these (width, height) in pixels.
 
@@ -244,6 +252,45 @@ class Task(ABC):
         """Return the scores of a `hidden` split: no metric yet, and where to upload."""
         reason = f"the truths are hidden; upload the submission to {self.server}"
         return Scores({}, not_run={self.primary: reason})
+
+
+def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
+    """Return the samples of a split, each with an id of its own: every command loads them here.
+
+    Predictions are stored and scored by id, so two samples with one id would share a prediction.
+    Raises DataError for such samples, naming their images, for an id that is neither a whole number
+    nor a string, and for a split without samples; and what `task.load` raises.
+    """
+    samples = task.load(data, split)
+    if not samples:
+        raise DataError(f"{data.root}: {task.name} {split} has no sample")
+    by_id: dict[str, Any] = {}  # as text: a record lists skipped samples by it
+    for sample in samples:
+        if type(sample.id) not in (int, str):
+            raise DataError(
+                f"{data.root}: {task.name} {split} has a sample with the id {sample.id!r}, "
+                "which is neither a whole number nor a string"
+            )
+        if (key := str(sample.id)) in by_id:
+            raise DataError(
+                f"{data.root}: two samples of {task.name} {split} have the id {sample.id!r}, "
+                f"{_images_of(by_id[key], data)} and {_images_of(sample, data)}; "
+                "predictions are stored by id: give each sample one of its own"
+            )
+        by_id[key] = sample
+    return samples
+
+
+def _images_of(sample: Sample, data: DataFolder) -> str:
+    """Return the image files of a sample by their paths below the data folder, for messages."""
+    paths = map(image_file, sample.images)
+    return (
+        " with ".join(
+            str(path.relative_to(data.root) if path.is_relative_to(data.root) else path)
+            for path in paths
+        )
+        or "without an image"
+    )
 
 
 class GalleryTask(Task):

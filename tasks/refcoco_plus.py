@@ -16,11 +16,11 @@ from harness.dataset import NOT_STATED, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_refcoco
+from harness.formats.image_folder import image_folder
 from harness.formats.refer import read_flat, read_references
 from harness.formats.submissions import match_predictions, read_boxes
-from harness.images import image_file
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -92,10 +92,11 @@ class Expression(Sample):
     """A referring expression; its id is the dataset's `sent_id`.
 
     `box` is the true box (x, y, w, h) of the object, `width` and `height` the size of the image,
-    all in pixels.
+    all in pixels. `image` is the name of the image in X-VLM's lists.
     """
 
     text: str
+    image: str
     ref_id: int
     box: Box
     width: int
@@ -122,27 +123,30 @@ class RefCOCOPlus(Task):
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
         sentences = (
-            read_flat(flat, references)
+            read_flat(flat, references, split)
             if flat
-            else [(ref, sentence) for ref in references for sentence in ref.sentences]
+            else [
+                (ref, sentence)
+                for ref in references
+                if ref.split == split
+                for sentence in ref.sentences
+            ]
         )
-        instances, images = data.path(INSTANCES), data.expected_path(IMAGES)
+        instances, images = data.path(INSTANCES), image_folder(data, IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
                 images=(
-                    path_within(
-                        images, ref.file_name, where=f"{instances}, image of ref_id {ref.ref_id}"
-                    ),
+                    images.image(ref.file_name, where=f"{instances}, image of ref_id {ref.ref_id}"),
                 ),
                 text=sentence.text,
+                image=images.full_name(ref.file_name),
                 ref_id=ref.ref_id,
                 box=ref.box,
                 width=ref.width,
                 height=ref.height,
             )
             for ref, sentence in sentences
-            if ref.split == split
         ]
         if not expressions:
             raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
@@ -158,7 +162,7 @@ class RefCOCOPlus(Task):
         for split, expressions in samples.items():
             lists.setdefault(f"refcoco+/{FLAT_NAMES[split]}", []).extend(
                 {
-                    "image": "/".join(image_file(expression.images[0]).parts[-2:]),
+                    "image": expression.image,
                     "text": expression.text,
                     "ref_id": expression.ref_id,
                 }

@@ -145,17 +145,18 @@ def read_bytes(path: Path, *expected: str) -> bytes:
 
 
 def read_text(path: Path, *, empty: bool = False) -> str:
-    """Return the text of a UTF-8 file, without a byte order mark; blank only if `empty` is allowed.
+    r"""Return the text of a UTF-8 file, without a byte order mark; blank only if `empty` is allowed.
 
-    Raises DataError as `read_bytes`, and for a file that is not UTF-8.
+    Lines end in "\n", whatever ended them in the file, as in Python's text files. Raises DataError as `read_bytes`, and for a file that is not UTF-8.
     """
     content = read_bytes(path, *([EMPTY.name] if empty else []))
     try:
-        return content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
+        text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?"
         ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _too_large(path: Path) -> str:

@@ -108,11 +108,6 @@ def open_folder(root: Path) -> DataFolder:
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
 
 
-def path_within(folder: Path, name: str, *, where: str) -> Path:
-    """Return `folder / name`. Raises as `relative_path_within`."""
-    return folder / relative_path_within(name, where=where, folder=folder)
-
-
 def relative_path_within(
     name: str, *, where: str, folder: Path | str = "the folder of its images"
 ) -> str:

@@ -5,7 +5,7 @@ The same numbers as in `attributes`, where a box counts as often as its image wa
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class MeanAveragePrecision:
     """
 
     kind: ClassVar[str] = "mean average precision"
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     labels: NDArray[np.int8]
     image: NDArray[np.int32]
     columns: NDArray[np.int32]
@@ -75,7 +75,7 @@ class RankedBoxes:
     `scores` and `labels` [boxes, attributes], `image` [boxes].
     """
 
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     labels: NDArray[np.int8]
     image: NDArray[np.int32]
     clusters: int
@@ -142,7 +142,7 @@ class RankedBoxes:
 
 
 def attribute_statistics(
-    scores: NDArray[np.float32],
+    scores: NDArray[np.floating[Any]],
     labels: NDArray[np.int8],
     image: Sequence[int],
     attributes: Sequence[Named],

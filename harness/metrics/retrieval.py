@@ -6,6 +6,7 @@ later index comes first, as in its reversed sort where that is stable.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,10 @@ KS = (1, 5, 10)
 Truths = Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
 
 
-def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
+def ranks(scores: NDArray[Any], truths: Truths) -> NDArray[np.int64]:
     """Return the rank, from 0, of the best true candidate of each query.
 
-    `scores` [queries, candidates]. The rank of a query without true candidates is the number of
+    `scores` [queries, candidates], of any numeric type. The rank of a query without true candidates is the number of
     candidates: it never finds one. Raises ValueError for NaN, which would come first.
 
     >>> ranks(np.array([[0.1, 0.9, 0.5], [0.3, 0.1, 0.7]], dtype=np.float32), [[0, 2], [2]])

@@ -1,6 +1,7 @@
 """The lines of a prediction file: its head, then one sample each, as JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from harness.files.parsing import convert
 
 FORMAT = "xvlm-eval predictions 1"
 HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
+ANY_HEAD = re.compile(rb'\s*\{\s*"format"\s*:\s*"xvlm-eval predictions')  # written by others too
 
 
 def to_line(value: Any) -> str:

@@ -5,19 +5,20 @@ continues from there. The format is JSON lines: people can read them, and a line
 break is known to be torn.
 """
 
-import gzip
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError, IdentityError
 from harness.files.atomic import replacing
+from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
+from harness.files.parsing import SURROGATE
+from harness.files.validation_errors import describe_non_json
 from harness.records.prediction_lines import (
     FORMAT,
     parse_head,
@@ -121,7 +122,7 @@ class StoredPredictions(NamedTuple):
 
 
 def read_predictions(path: Path) -> StoredPredictions:
-    """Read a prediction file of any run, finished or not, compressed by gzip (`.gz`) or not.
+    """Read a prediction file of any run, finished or not, compressed by gzip or not.
 
     Raises DataError for a damaged file and for any other file.
     """
@@ -135,16 +136,17 @@ def read_predictions(path: Path) -> StoredPredictions:
 
 
 def read_prediction_bytes(path: Path) -> bytes:
-    """Return the content of a prediction file, decompressed if its name ends in `.gz`.
+    """Return the content of a prediction file, decompressed if it is gzip.
 
-    Raises DataError where it cannot be read.
+    Raises DataError where it cannot be read, and for half a surrogate pair, which is no text.
     """
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is damaged ({error})") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_bytes(path, EMPTY.name)
+    if SURROGATE.search(content):
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            with suppress(ValueError, RecursionError):
+                if problem := describe_non_json(json.loads(line), f"{path}, line {number}"):
+                    raise DataError(problem)
+    return content
 
 
 def describe_difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:

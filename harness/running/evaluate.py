@@ -27,6 +27,7 @@ from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
+from harness.task import load_samples
 
 
 def evaluate(
@@ -39,7 +40,7 @@ def evaluate(
     """
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
-    whole_split = run.task.load(run.data, run.split)
+    whole_split = load_samples(run.task, run.data, run.split)
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)

@@ -28,7 +28,7 @@ from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.run import Outcome, Run, Speed
-from harness.task import Task
+from harness.task import Task, load_samples
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def run_all(
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
     for run, model in _with_models(plan.runs):
-        samples = run.task.load(run.data, run.split)
+        samples = load_samples(run.task, run.data, run.split)
         samples = samples if run.limit is None else subset(samples, run.limit)
         with decoding(run.images):
             yield forecast(run.task, run.split, model, samples, speed=run.speed)

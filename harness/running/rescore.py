@@ -1,19 +1,23 @@
 """Score stored predictions, ours or in a benchmark's own format, without a model or torch."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
+from harness.files.kinds import HEAD_BYTES, read_head
 from harness.formats.submissions import match_predictions
-from harness.records.prediction_lines import HEAD
+from harness.records.prediction_lines import ANY_HEAD
 from harness.records.predictions import read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
-from harness.task import Prediction, Sample, SampleId, Scores, Task
+from harness.task import Prediction, Sample, SampleId, Scores, Task, load_samples
 
 
 class Scored(NamedTuple):
@@ -54,7 +58,7 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, source: Da
             f"{task.server}"
         )
     data = source.open({task.name: [split]}, progress=no_progress)
-    samples = task.load(data, split)
+    samples = load_samples(task, data, split)
     if _is_ours(predictions):
         stored = _read_ours(task, split, predictions, samples)
         scores = task.score(samples, with_fallbacks(task, samples, stored))
@@ -69,12 +73,18 @@ def to_json(scored: Scored) -> str:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether a file is a prediction file of `run`. Raises DataError for no file at all."""
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "no such file of predictions"
-        raise DataError(f"{path}: {problem}")
-    with path.open("rb") as file:
-        return file.read(len(HEAD)) == HEAD
+    """Return whether a file, decompressed if it is gzip, is a prediction file of `run`.
+
+    Raises DataError for no file at all.
+    """
+    if not path.is_file() and not path.exists() and not path.is_symlink():
+        raise DataError(f"{path}: no such file of predictions")
+    head = read_head(path)
+    with suppress(OSError, EOFError, zlib.error):  # a damaged one: its reader says so
+        if head.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as file:
+                head = file.read(HEAD_BYTES)
+    return ANY_HEAD.match(head) is not None
 
 
 def _read_ours(

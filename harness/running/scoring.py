@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.capabilities import Model
+from harness.data.published import split_deviations
 from harness.errors import DataError
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
@@ -17,6 +18,7 @@ from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import computing
 from harness.records.record import (
+    DEVIATIONS,
     SCHEMA,
     ResultRecord,
     Subset,
@@ -106,6 +108,7 @@ def make_record(
         scores = run.task.pending_scores()
     else:
         scores = run.task.score(samples, with_fallbacks(run.task, samples, file.done))
+    deviations = [] if run.limit else split_deviations(run.task, run.data, run.split, samples)
     skipped = reasons(file.done)
     sample_scores_path = file.path.with_name(file.path.name.replace(PREDICTIONS, SAMPLE_SCORES))
     write_sample_scores(sample_scores_path, sample_scores(scores, samples, file.done))
@@ -122,7 +125,7 @@ def make_record(
         breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
         not_run=dict(scores.not_run),
         checkpoint={**run.checkpoint, **identity["checkpoint"]},
-        data=identity["data"],
+        data=identity["data"] | ({DEVIATIONS: deviations} if deviations else {}),
         settings=identity["settings"],
         predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
         software=file.software,

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, structs
 
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import shipped_path
-from harness.records.record import ResultRecord
+from harness.records.record import DEVIATIONS, ResultRecord
 
 Counts = Mapping[str, Mapping[str, int | tuple[int, int]]]
 
@@ -93,6 +93,8 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
         if not low <= record.n <= high:
             expected = low if low == high else f"{low} to {high}"
             return f"{record.n} samples, the official split has {expected}"
+        if deviations := record.data.get(DEVIATIONS):
+            return f"not the official split: {'; '.join(map(str, deviations))}"
         if skipped := record.predictions.get("skipped"):
             return (
                 f"{len(skipped)} samples were skipped, as their images cannot be read; "
