@@ -441,3 +441,5 @@ def test_an_x_vlm_with_another_encoder_is_unsupported_in_every_verb(
         assert main(command) == 3
         answer = capsys.readouterr()
         assert sentence in answer.err and "can be evaluated" not in answer.out
+    assert main(["doctor", "--data", data, "--checkpoint", weights]) == 1
+    assert sentence in " ".join(capsys.readouterr().out.split())

@@ -52,6 +52,7 @@ class Tokenizer:
         self.pad, self.cls, self.sep = ids["[PAD]"], ids["[CLS]"], ids["[SEP]"]
         # A special token written in a text is that token, e.g. the [SEP] that ends an answer.
         self._bert = BertWordPieceTokenizer(ids, lowercase=True)
+        self._special = {token: ids[token] for token in SPECIAL}
         # The same pieces of words that are split already.
         self._word_pieces = tokenizers.Tokenizer(
             WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=MAX_WORD)
@@ -67,7 +68,7 @@ class Tokenizer:
         ids = [self.cls]
         for part in SPECIAL_IN_TEXT.split(text):
             if part in SPECIAL:
-                ids.append(self._word_pieces.token_to_id(part))
+                ids.append(self._special[part])
             elif words := split_words(part):
                 ids += self._word_pieces.encode(words, is_pretokenized=True).ids
         return ids
