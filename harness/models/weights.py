@@ -71,13 +71,11 @@ def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
         other = kinds.describe_other_kind(path, *expected)
     except DataError as error:
         raise CheckpointError(str(error)) from error
+    if other and "is a safetensors file" in other:
+        raise CheckpointError(f"{other}: rename it to {path.stem}.safetensors")
     if other:
-        actual = "safetensors" if "safetensors" in other else None
-        remedy = f"; rename it to {path.stem}.{actual}" if actual else ""
-        raise CheckpointError(f"{other}{remedy}, no file of {_WRITERS[expected[0]]}")
-
-
-_WRITERS = {"safetensors": "safetensors, as its name says", "zip": "torch.save"}
+        by_name = "; its name says that it is a safetensors file" if "zip" not in expected else ""
+        raise CheckpointError(f"{other}{by_name}")
 
 
 def _unwrapped(content: Any) -> tuple[str, Any]:
