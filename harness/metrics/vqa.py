@@ -7,6 +7,7 @@ SCORERS, too, as named protocols.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 NUMBERS = {"none": "0"} | {word: str(number) for number, word in enumerate(WORDS)}
@@ -38,6 +39,8 @@ def _without_one_apostrophe(word: str) -> list[str]:
 CONTRACTIONS = {
     typed: word for word in CONTRACTED.split() for typed in _without_one_apostrophe(word)
 } | {"somebody'd": "somebodyd"}
+
+REMEMBERED = 2**16  # cleaned answers: a benchmark repeats a few thousand of them
 
 Answer = Mapping[str, object]  # one annotator's: `answer`, `answer_confidence`, `answer_id`
 
@@ -102,13 +105,15 @@ def agreement(prediction: str, answers: Sequence[Answer]) -> float:
     >>> round(agreement("red", answers), 6)
     0.6
     """
-    accuracies = []
-    for answer in answers:
-        agreeing = sum(other["answer"] == prediction for other in answers if other != answer)
-        accuracies.append(min(1.0, agreeing / ENOUGH))
+    same = [answer for answer in answers if answer["answer"] == prediction]
+    accuracies = [
+        min(1.0, sum(other != answer for other in same) / ENOUGH) if same else 0.0
+        for answer in answers
+    ]
     return sum(accuracies) / len(accuracies)
 
 
+@lru_cache(REMEMBERED)
 def clean(text: str) -> str:
     """Return an answer with punctuation, number words, articles and contractions made uniform.
 
@@ -118,6 +123,7 @@ def clean(text: str) -> str:
     return with_digits_and_without_articles(without_punctuation(text))
 
 
+@lru_cache(REMEMBERED)
 def without_punctuation(text: str) -> str:
     """Return a text with each mark of MARKS deleted or replaced by a space, and without periods.
 
@@ -127,10 +133,10 @@ def without_punctuation(text: str) -> str:
     >>> [without_punctuation(text) for text in ("x/y", "x/y 1,000", "5. or .5")]
     ['x y', 'xy 1000', '5 or .5']
     """
-    cleaned = text
-    for mark in MARKS:
+    cleaned, has_comma_in_number = text, COMMA_IN_NUMBER.search(text)
+    for mark in filter(text.__contains__, MARKS):
         beside_space = f"{mark} " in text or f" {mark}" in text
-        cleaned = cleaned.replace(mark, "" if beside_space or COMMA_IN_NUMBER.search(text) else " ")
+        cleaned = cleaned.replace(mark, "" if beside_space or has_comma_in_number else " ")
     return PERIOD.sub("", cleaned, count=PERIODS_REMOVED)
 
 
