@@ -123,17 +123,15 @@ def _measure(title: str, command: list[str], until: Callable[[], bool] | None = 
     arguments = [sys.executable, "-m", "harness.cli.main", *command]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         peak = 0.0
-        if until is not None:
-            while process.poll() is None and not until():
-                peak = max(peak, _resident(process.pid))
-                time.sleep(POLL)
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+        while process.poll() is None and not (until and until()):
+            peak = max(peak, _resident(process.pid))
+            time.sleep(POLL)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
         output = process.communicate()[0].decode()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = time.perf_counter() - begin
     processors = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = peak or after.ru_maxrss / 2**20
     print(f"{title:38} {seconds:7.1f} s {processors:7.1f} s CPU {peak:6.2f} GiB", flush=True)
     if process.returncode not in (0, -signal.SIGKILL):
         raise SystemExit(output[-2000:])
