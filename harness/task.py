@@ -74,6 +74,7 @@ class Scores:
                 samples are ranked by the first entry, ties by the next
     breakdown   kind -> name -> value: parts of the split, and other scoring protocols
     not_run     name -> reason, for a metric that could not be computed
+    caveats     sentences on what makes the metrics doubtful; `run` and `score` print them
     """
 
     metrics: Mapping[str, float]
@@ -81,6 +82,7 @@ class Scores:
     by_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+    caveats: Sequence[str] = ()
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:

@@ -36,6 +36,7 @@ VERBS: dict[str, ModuleType] = {
     "doctor": doctor,
     "list": list,
 }
+MAX_LINES, MAX_LINE = 200, 1000  # of an error message
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 EXIT_CODES = """exit codes:
   0  ok
@@ -109,8 +110,17 @@ def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:
         import traceback
 
         say(traceback.format_exc().rstrip())
-    say(f"xvlm-eval: {message}")
+    lines = message.split("\n")
+    if len(lines) > MAX_LINES:
+        lines = [*lines[:MAX_LINES], f"  ... and {len(lines) - MAX_LINES} more"]
+    say("xvlm-eval: " + "\n".join(map(_shortened, lines)))
     return code
+
+
+def _shortened(line: str) -> str:
+    """Return a line that no content of a file makes endless: its beginning and its end."""
+    half = MAX_LINE // 2
+    return line if len(line) <= MAX_LINE else f"{line[:half]} ... {line[-half:]}"
 
 
 class _Version(argparse.Action):
