@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -49,9 +48,9 @@ def corners(s):
 @pytest.mark.parametrize(
     ("box_of", "problem"),
     [
-        (lambda s: list(s.box), "far outside of its image: [14, 63, 56, 52]"),  # pixels
-        (lambda s: [1000 * value for value in centred(s)], "far outside of its image"),
-        (lambda s: [100 * value for value in corners(s)], "far outside of its image"),
+        (lambda s: list(s.box), "lies far outside of its image: [14, 63, 56, 52]"),  # pixels
+        (lambda s: [1000 * value for value in centred(s)], "lies far outside of its image"),
+        (lambda s: [100 * value for value in corners(s)], "lies far outside of its image"),
         (lambda s: [*centred(s)[:2], -0.1, 0.1], "has a negative size"),
         (lambda s: [*centred(s)[:3], -1e-9], "has a negative size"),
     ],
@@ -173,6 +172,8 @@ def test_score_says_what_a_file_is_instead(tmp_path, capsys, content, problem, t
     (tmp_path / "file").write_bytes(content)
     split = {"coco-retrieval": "test", "ovad": "box", "nlvr2": "dev"}.get(task, "val")
     code, _, shown = scored(capsys, task, split, tmp_path / "file")
+    if (content, task) == (b"", "nlvr2"):  # a file of no lines
+        problem = "160 ids are missing"
     assert code == 3 and f"file: {problem}" in shown
 
 
@@ -207,7 +208,7 @@ def test_a_vocabulary_may_begin_with_a_byte_order_mark(tmp_path):
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
     for mark in ("", "\ufeff"):
         (tmp_path / "vocab.txt").write_text(mark + "\n".join(pieces) + "\n", encoding="utf-8")
-        assert Tokenizer(tmp_path / "vocab.txt").ids("a") == [2, 5, 3]
+        assert Tokenizer(tmp_path / "vocab.txt").ids("a") == [2, 5]
 
 
 def test_all_tasks_of_a_split_are_those_that_have_it():
@@ -217,14 +218,14 @@ def test_all_tasks_of_a_split_are_those_that_have_it():
     assert splits_of(tasks, [], every=True) == {task.name: list(task.splits) for task in tasks}
     with pytest.raises(UsageError, match="no task has a split 'tset'; did you mean test"):
         splits_of(tasks, ["tset"], every=True)
-    with pytest.raises(UsageError, match="ovad has no split 'test'"):
+    with pytest.raises(UsageError, match=r"refcoco\+ has no split 'test'"):
         splits_of(tasks, ["test"], every=False)
 
 
 def shown_by_case(name, task, split, tmp_path, capsys):
     root = tmp_path / name
     shutil.copytree(CASES / name, root, copy_function=shutil.copy)
-    os.chmod(root, 0o755)
+    root.chmod(0o755)
     if not (root / "images").exists():
         (root / "images").symlink_to(embedded_data().root / "images")
     flags = ["--task", task, "--split", split, "--data", str(root), "--out", str(tmp_path / "o")]
