@@ -105,7 +105,7 @@ class Task(ABC):
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
-              its record waits for the server's number
+              its record waits for the server's numbers: `primary` and any of `server_metrics`
     dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
@@ -142,6 +142,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    server_metrics: ClassVar[tuple[str, ...]] = ()
     dataset: ClassVar[Dataset] = Dataset()
 
     # Before a run

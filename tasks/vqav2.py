@@ -156,6 +156,11 @@ class VQAv2(Task):
         "(VQA Challenge 2021; the phase of the split)"
     )
     primary: ClassVar[str] = "accuracy"
+    server_metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy_number",
+        "accuracy_other",
+        "accuracy_yes_no",
+    )
     needs: ClassVar[type] = Answerer
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
     dataset: ClassVar[Dataset] = DATASET

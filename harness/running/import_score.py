@@ -55,7 +55,8 @@ def import_score(
             f"{date!r} and {url!r}"
         )
     record = _record_beside(submission, task, split)
-    values = _values(metrics, known=dict.fromkeys([task.primary, *record.not_run, *record.metrics]))
+    known = dict.fromkeys([task.primary, *task.server_metrics, *record.not_run, *record.metrics])
+    values = _values(metrics, known=known)
     _check_submission(submission, task, record)
     receipt = {"submission_sha256": sha256_of(submission), "date": date, "url": url}
     path = _beside(submission, ".json")
