@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import ModuleType
 
 from harness.cli import (
@@ -86,7 +88,8 @@ def _run(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
-        code = VERBS[options.verb].run(options)
+        with _links(options):
+            code = VERBS[options.verb].run(options)
         sys.stdout.flush()
         return int(code)
     except HarnessError as error:
@@ -102,6 +105,19 @@ def _run(options: argparse.Namespace) -> int:
         if not options.debug:
             message += "; run it again with --debug and report what it prints"
         return _fail(options, message, code=HarnessError.exit_code)
+
+
+def _links(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Allow the links of `--allow-links`, where a verb has it and it is given."""
+    folders = [Path(folder) for folder in getattr(options, "allow_links", ())]
+    if not folders:
+        return nullcontext()
+    from harness.errors import UsageError
+    from harness.images import allowing_links
+
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise UsageError(f"--allow-links {missing[0]}: no such folder")
+    return allowing_links(folders)
 
 
 def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:

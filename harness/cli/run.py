@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser, help=flags.TASKS)
     flags.add_split(parser)
+    flags.add_links(parser)
     parser.add_argument(
         "--checkpoint",
         metavar="NAME|PATH",

@@ -14,6 +14,7 @@ from harness.formats.folder import DataFolder
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.formats.submissions import read_labels
+from harness.images import allowing_links
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.registry import find_task, find_tasks, splits_of
 from harness.running.distributed import started_by_torchrun
@@ -274,3 +275,31 @@ def test_a_folder_of_another_layout_is_found(tmp_path):
         for task in ("coco-retrieval", "coco-caption"):
             (sample,) = find_task(task).load(DataFolder(root, "files"), "test")
             assert sample.images[0].parent == root / "coco" / "images" / "val2014"
+
+
+def test_links_and_absolute_names_are_followed_into_declared_folders_only(tmp_path, capsys):
+    refcoco_files.write(tmp_path / "data")
+    store, image = tmp_path / "store", tmp_path / "data" / "images/coco/train2014/one.jpg"
+    store.mkdir()
+    image.rename(store / "blob")
+    image.symlink_to(store / "blob")
+    flags = ["--task", "refcoco+", "--split", "val", "--data", str(tmp_path / "data"), "--verify"]
+    assert main(["data", *flags]) == 3
+    assert "a link that leads out of its folder" in capsys.readouterr().out
+    main(["data", *flags, "--allow-links", str(store)])
+    assert "Images that do not fit" not in capsys.readouterr().out
+    main(["data", *flags, "--allow-links", str(tmp_path / "data" / "refcoco+")])
+    assert "a link that leads out of its folder" in capsys.readouterr().out
+    assert main(["data", *flags, "--allow-links", str(tmp_path / "absent")]) == 2
+
+    entry = {"sentence": "two", "label": True, "images": [str(store / "blob"), "/etc/passwd"]}
+    (tmp_path / "nlvr_dev.json").write_text(json.dumps([entry]))
+    data, task = DataFolder(tmp_path, "files"), find_task("nlvr2")
+    with allowing_links([store]), pytest.raises(DataError, match="'/etc/passwd', which lies outs"):
+        task.load(data, "dev")
+    entry["images"][1] = str(store / "blob")
+    (tmp_path / "nlvr_dev.json").write_text(json.dumps([entry]))
+    with allowing_links([store]):
+        assert task.load(data, "dev")[0].images == (store / "blob", store / "blob")
+    with pytest.raises(DataError, match="which lies outside"):
+        task.load(data, "dev")
