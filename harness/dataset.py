@@ -128,8 +128,8 @@ class Dataset:
         """
         entries = list(entries)
         images = images_digest(name for names, _ in entries for name in names)
-        if images != self.images.get(split, images):
-            other = next((name for name, digest in self.images.items() if digest == images), None)
+        other = next((name for name, digest in self.images.items() if digest == images), None)
+        if images != self.images.get(split, images) or other not in (None, split):
             belonging = f"but those of {other}" if other else "but others"
             return [f"its images are not those of the official {split}, {belonging}"]
         contents = self.contents.get(split)

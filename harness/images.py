@@ -6,7 +6,7 @@ its datasets set `LOAD_TRUNCATED_IMAGES = True` and `MAX_IMAGE_PIXELS = None`, a
 picture to RGB by Pillow.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,35 @@ def decoding(policy: str) -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
 
 
+_link_roots: tuple[Path, ...] = ()  # folders that links and absolute names may lead into
+
+
+@contextmanager
+def allowing_links(roots: Sequence[Path]) -> Iterator[None]:
+    """Let links of single images, and absolute names in annotations, lead into these folders.
+
+    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. For one
+    command at a time, as other threads see it too.
+    """
+    global _link_roots
+    earlier, _link_roots = _link_roots, tuple(roots)
+    try:
+        yield
+    finally:
+        _link_roots = earlier
+
+
+def may_name(path: Path) -> bool:
+    """Return whether an annotation may name an absolute path: it lies in a folder of links."""
+    return path.is_absolute() and is_within(path, _link_roots)
+
+
+def is_within(path: Path, roots: Iterable[Path]) -> bool:
+    """Return whether a path lies in one of the folders, once all links are followed."""
+    target = path.resolve()
+    return any(target.is_relative_to(root.resolve()) for root in roots)
+
+
 def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Prepared:
     """Decode the image file that `views` share, once, and prepare every view of it.
 
@@ -70,10 +99,11 @@ def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Pr
     if path.exists() and not path.is_file():  # opening a pipe would block for ever
         raise DataError(f"{path}: is not a file (needed by {needed_by}); get the image again")
     # An annotation must not reach files elsewhere by a link beside the images.
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+    if path.is_symlink() and not is_within(path, (path.parent, *_link_roots)):
         raise DataError(
             f"{path}: is a link that leads out of its folder (needed by {needed_by}); "
-            "link the whole folder instead"
+            "link the whole folder instead, or name the folder that holds the files: "
+            "--allow-links DIR"
         )
     images = _decode(path, views, needed_by)
     try:

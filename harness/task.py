@@ -74,6 +74,7 @@ class Scores:
                 samples are ranked by the first entry, ties by the next
     breakdown   kind -> name -> value: parts of the split, and other scoring protocols
     not_run     name -> reason, for a metric that could not be computed
+    caveats     sentences on what makes the metrics doubtful; `run` and `score` print them
     """
 
     metrics: Mapping[str, float]
@@ -81,6 +82,7 @@ class Scores:
     by_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+    caveats: Sequence[str] = ()
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
@@ -103,7 +105,7 @@ class Task(ABC):
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
-              its record waits for the server's number
+              its record waits for the server's numbers: `primary` and any of `server_metrics`
     dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
@@ -140,6 +142,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    server_metrics: ClassVar[tuple[str, ...]] = ()
     dataset: ClassVar[Dataset] = Dataset()
 
     # Before a run

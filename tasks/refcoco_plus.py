@@ -57,6 +57,10 @@ DATASET = Dataset(
     ),
 )
 
+FAR = 1.5  # image sizes between the centre of an image and that of a box
+MARGIN = 0.1  # of an image, that a predicted box may reach out of it
+SUSPICIOUS = 0.2  # share of boxes that reach out farther: a model that finds objects has few
+
 SOURCE = f"{ARCHIVE.instructions}, file {ARCHIVE.name}"
 FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's
 REFS = Needed(
@@ -185,7 +189,11 @@ class RefCOCOPlus(Task):
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         texts = [expression.text for expression in batch.samples]
         boxes = model.ground(batch.images, texts, batch.image_of[:, 0])
-        return [[float(number) for number in box] for box in boxes]
+        predictions = [[float(number) for number in box] for box in boxes]
+        for sample, box in zip(batch.samples, predictions, strict=True):
+            if len(box) == 4 and all(map(is_number, box)):
+                _refuse_other_unit(box, sample.id)
+        return predictions
 
     def fallback_prediction(self, sample: Expression) -> Prediction:
         """Return an empty box."""
@@ -208,6 +216,7 @@ class RefCOCOPlus(Task):
             {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
             {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
             breakdown={"iou": distribution(overlaps)},
+            caveats=_caveats([predictions[s.id] for s in samples]),
         )
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
@@ -227,8 +236,41 @@ class RefCOCOPlus(Task):
 def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
     """Return a predicted box. Raises DataError for anything but four finite numbers."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
+        _refuse_other_unit(prediction, sent_id)
         return prediction
     raise DataError(
         f"the prediction for sent_id {sent_id} should be a box of four numbers, "
         f"but is {reprlib.repr(prediction)}"
     )
+
+
+def _refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
+    """Raise DataError for a negative size, and a coordinate that no box in 0..1 has.
+
+    A box may reach over the border of its image, as the official evaluation does not clip.
+    """
+    cx, cy, width, height = box
+    if min(width, height) < 0:
+        problem = "has a negative size"
+    elif max(map(abs, (cx - 0.5, cy - 0.5))) > FAR or max(width, height) > 2 * FAR:
+        problem = "lies far outside of its image"
+    else:
+        return
+    raise DataError(
+        f"the box for sent_id {sent_id} {problem}: {reprlib.repr(list(box))}; a box is "
+        "(cx, cy, w, h), its centre and its size in 0..1 of the image, neither pixels nor corners"
+    )
+
+
+def _caveats(boxes: Sequence[Sequence[float]]) -> list[str]:
+    """Return whether so many boxes reach out of their images that they may be corners."""
+    outside = sum(
+        min(cx - w / 2, cy - h / 2) < -MARGIN or max(cx + w / 2, cy + h / 2) > 1 + MARGIN
+        for cx, cy, w, h in boxes
+    )
+    if outside <= SUSPICIOUS * len(boxes):
+        return []
+    return [
+        f"{outside:,} of {len(boxes):,} boxes reach out of their images by more than "
+        f"{100 * MARGIN:.0f} % of its size; are they (cx, cy, w, h), centre and size, or corners?"
+    ]

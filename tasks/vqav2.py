@@ -19,7 +19,7 @@ from harness.formats.hub_rows import write_vqa
 from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
-from harness.metrics.vqa import SCORERS
+from harness.metrics.vqa import ENOUGH, SCORERS
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
@@ -156,6 +156,11 @@ class VQAv2(Task):
         "(VQA Challenge 2021; the phase of the split)"
     )
     primary: ClassVar[str] = "accuracy"
+    server_metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy_number",
+        "accuracy_other",
+        "accuracy_yes_no",
+    )
     needs: ClassVar[type] = Answerer
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
     dataset: ClassVar[Dataset] = DATASET
@@ -270,6 +275,7 @@ class VQAv2(Task):
                 "question_type": _by_type(official, [sample.question_type for sample in samples]),
                 "scorer": {name: _mean(values) for name, values in accuracies.items()},
             },
+            caveats=_caveats(samples),
         )
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
@@ -297,6 +303,22 @@ def _answer(prediction: Prediction, question_id: SampleId) -> str:
             f"the prediction for question {question_id} should be a text, but is {prediction!r}"
         )
     return prediction
+
+
+def _caveats(samples: Sequence[Question]) -> list[str]:
+    """Return what the official accuracy does to questions with few answers.
+
+    It compares each answer with the others: full accuracy takes three others that agree.
+    """
+    few = [sample for sample in samples if len(sample.answers) <= ENOUGH]
+    if not few:
+        return []
+    return [
+        f"{len(few):,} of {len(samples):,} questions have {ENOUGH} answers or fewer (question "
+        f"{few[0].id} has {len(few[0].answers)}): the official accuracy compares every answer "
+        "with the others, so the right answer of one person counts 0, of two a third, of three "
+        "two thirds; repeat an answer ten times to count it fully"
+    ]
 
 
 def _subsets(samples: Sequence[Question]) -> dict[str, list[int]]:

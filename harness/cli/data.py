@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser)
     flags.add_split(parser)
+    flags.add_links(parser)
     flags.add_data(parser)
     parser.add_argument(
         "--verify",

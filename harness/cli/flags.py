@@ -38,6 +38,18 @@ def add_data(
     parser.add_argument("--data", metavar="DIR", help=help)
 
 
+def add_links(parser: argparse.ArgumentParser) -> None:
+    """Add `--allow-links DIR`."""
+    parser.add_argument(
+        "--allow-links",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="follow links of single images, and absolute names in lists, that lead into DIR "
+        "(Hugging Face's cache, DVC, git-annex); repeat",
+    )
+
+
 def add_dtype(parser: argparse.ArgumentParser, *, help: str) -> None:
     """Add `--dtype`."""
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help=help)

@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
 
     source = resolve_data(options.data)
     scored = score_file(options.task, options.split, Path(options.predictions), source=source)
+    for caveat in scored.scores.caveats:
+        say(f"{scored.task} {scored.split}: {caveat}")
     if options.format == "json":
         print(to_json(scored))
         return 0

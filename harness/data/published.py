@@ -54,7 +54,7 @@ def content_deviations(task: Task, split: str, samples: Sequence[Any]) -> list[s
     """Return how the counts of a split, its images and its texts differ from the published ones."""
     dataset = task.dataset
     counted = count_deviations(task.counts(samples), dataset.counts.get(split, {}))
-    if counted or (split not in dataset.images and split not in dataset.contents):
+    if counted or not (dataset.images or dataset.contents):
         return counted
     entries = (
         ([image_file(view).name for view in sample.images], task.annotation(sample))

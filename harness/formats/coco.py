@@ -91,7 +91,9 @@ def caption_lists(collection: str, split: str) -> Needed:
     The list of COCO is known by two names, `coco_test.json` and `coco_karpathy_test.json`, which
     are the same file.
     """
-    names = [f"{collection}_{split}.json", f"{collection}_karpathy_{split}.json"]
+    names = [f"{collection}_{split}.json"]
+    if collection == "coco":
+        names.append(f"coco_karpathy_{split}.json")
     folders = (f"{collection}/", f"{collection}/annotations/", *CAPTION_FOLDERS)
     return Needed(
         tuple(

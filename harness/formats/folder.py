@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError, MissingError
+from harness.images import may_name
 
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
 EMBEDDED = "shapes"
@@ -113,10 +114,12 @@ def relative_path_within(
 ) -> str:
     """Return the file name of an annotation if it is relative and stays inside its folder.
 
-    Raises DataError for an absolute name, `..`, backslashes and null bytes; `where` names the
+    An absolute name is returned if it lies in a folder of `--allow-links`. Raises DataError for an absolute name, `..`, backslashes and null bytes; `where` names the
     annotation, and `folder` appears in the message only.
     """
     outside = name.startswith("/") or ".." in name.split("/")
+    if name.startswith("/") and "\0" not in name and may_name(Path(name)):
+        return name
     if not name or outside or "\\" in name or "\0" in name:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
     return name

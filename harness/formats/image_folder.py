@@ -26,6 +26,8 @@ class ImageFolder:
 
     def relative(self, name: str) -> str:
         """Return the name of an image without the collection's own folder: its id in the data."""
+        if name.startswith("/"):
+            return name
         parts = PurePosixPath(name).parts
         return "/".join(parts[1:] if len(parts) > 1 and parts[0] == self.name else parts)
 
@@ -40,6 +42,8 @@ class ImageFolder:
         Raises DataError for a name that leaves the folder; `where` names the annotation.
         """
         relative = self.relative(relative_path_within(name, where=where, folder=self.path))
+        if relative.startswith("/"):  # allowed by --allow-links
+            return Path(relative)
         folder, _, file = relative.rpartition("/")
         if folder not in self._resolved:
             bases = (base for base in self.bases if (base / folder).is_dir())

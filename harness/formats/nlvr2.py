@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import DataError
-from harness.files.parsing import decode_json_list, decode_json_text, read_text
+from harness.files.kinds import read_text
+from harness.files.parsing import decode_json_list, decode_json_text
 from harness.metrics.nlvr2 import group_of
 
 LABELS = {"True": True, "False": False}
@@ -36,12 +37,12 @@ class Example:
 class _Line(Struct, gc=False):
     identifier: str
     sentence: str
-    label: str
+    label: str | bool
 
 
 class _FlatExample(Struct, gc=False):
     sentence: str
-    label: str
+    label: str | bool
     images: tuple[str, str]
 
 
@@ -51,7 +52,8 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
     Their images are `folder/split-set-pair-img0.png` and `folder/split-set-pair-img1.png`.
     """
     examples: dict[str, Example] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    # Only line breaks end a line, not U+2028 or U+0085 inside a sentence; the last may be blank.
+    for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
         where = f"{path}, line {number}"
         entry = decode_json_text(line, _Line, where=where)
         identifier = entry.identifier
@@ -70,8 +72,6 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
             _label(entry.label, where),
             group_of(identifier),
         )
-    if not examples:
-        raise DataError(f"{path}: is empty; the download or copy broke off: get it again")
     return list(examples.values())
 
 
@@ -99,7 +99,10 @@ def read_flat_statements(path: Path) -> list[Example]:
     return examples
 
 
-def _label(label: str, where: str) -> bool:
+def _label(label: str | bool, where: str) -> bool:
+    """Return a label: a string in the official files, true or false in X2-VLM's lists."""
+    if isinstance(label, bool):
+        return label
     if label not in LABELS:
         raise DataError(f"{where}: label should be 'True' or 'False', but is {label!r}")
     return LABELS[label]

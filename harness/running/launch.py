@@ -22,7 +22,7 @@ from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
 from harness.images import STRICT, decoding
-from harness.registry import find_splits, find_tasks, load_model, task_names, wants_all
+from harness.registry import find_tasks, load_model, splits_of, task_names, wants_all
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
@@ -74,10 +74,12 @@ def banner(request: Request) -> str:
 def make_plan(request: Request, *, progress: Progress = no_progress, scores: bool = True) -> Plan:
     """Resolve a request into runs.
 
-    A process that `scores` checks what scoring needs, which may take seconds. Raises UsageError for an unknown name, and one MissingError for everything that is missing.
+    A process that `scores` checks what scoring needs, which may take seconds. Raises UsageError for
+    an unknown name, and one MissingError for everything that is missing.
     """
     tasks = _find_tasks(request)
-    splits = {task.name: find_splits(task, request.splits) for task in tasks}
+    splits = splits_of(tasks, request.splits, every=wants_all(request.tasks))
+    tasks = [task for task in tasks if task.name in splits]
     weights: dict[str, Weights] = {}
     missing: list[str] = []
     for task in tasks:

@@ -41,6 +41,7 @@ class Scored(NamedTuple):
             "intervals": {name: list(interval) for name, interval in scores.intervals.items()},
             "breakdown": {kind: dict(values) for kind, values in scores.breakdown.items()},
             "not_run": dict(scores.not_run),
+            **({"caveats": list(scores.caveats)} if scores.caveats else {}),
         }
 
 

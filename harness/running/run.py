@@ -1,6 +1,6 @@
 """One run as a value: a task on one split, its data and weights, and where the results go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +76,11 @@ class Run:
 
 
 class Outcome(NamedTuple):
-    """The record that a run ends in and, for a hidden split, the file to upload to its server."""
+    """The record that a run ends in and, for a hidden split, the file to upload to its server.
+
+    `caveats` say what makes its metrics doubtful.
+    """
 
     record: Path
     submission: Path | None = None
+    caveats: Sequence[str] = ()

@@ -74,7 +74,7 @@ def finish(
 
     `halved_to` is the smallest batch size if memory ran out; the record notes it.
     """
-    record, path = make_record(run, samples, file, identity=identity), run.path()
+    (record, scores), path = make_record(run, samples, file, identity=identity), run.path()
     earlier = _record_of(record.predictions["sha256"], path)
     if halved_to is None and earlier is not None:  # nothing was predicted: keep its note
         halved_to = earlier.predictions.get(HALVED_TO)
@@ -82,7 +82,7 @@ def finish(
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
-        return Outcome(path)
+        return Outcome(path, caveats=scores.caveats)
     submission = run.path(SUBMISSION)
     predictions = with_fallbacks(run.task, samples, file.done)
     write_result(submission, run.task.submission(samples, predictions))
@@ -97,8 +97,8 @@ def make_record(
     file: PredictionFile,
     *,
     identity: Mapping[str, Any],
-) -> ResultRecord:
-    """Return the record of complete predictions, and write the sample scores beside them.
+) -> tuple[ResultRecord, Scores]:
+    """Return the record of complete predictions and its scores; write the sample scores beside it.
 
     Puts the predictions into the order of the samples. Raises DataError where a sample has none.
     """
@@ -112,7 +112,7 @@ def make_record(
     skipped = reasons(file.done)
     sample_scores_path = file.path.with_name(file.path.name.replace(PREDICTIONS, SAMPLE_SCORES))
     write_sample_scores(sample_scores_path, sample_scores(scores, samples, file.done))
-    return ResultRecord(
+    record = ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
         task_version=run.task.version,
@@ -132,6 +132,7 @@ def make_record(
         inputs=file.inputs,
         contributions=_file(sample_scores_path),
     )
+    return record, scores
 
 
 def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) -> None:

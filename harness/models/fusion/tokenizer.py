@@ -11,7 +11,8 @@ from tokenizers import BertWordPieceTokenizer
 from tokenizers.models import WordPiece
 from torch import Tensor
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, DataError
+from harness.files.kinds import read_text
 from harness.models.fusion.basic_tokens import split_words
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -91,9 +92,9 @@ class Tokenizer:
 
 def _read_pieces(vocabulary: Path) -> list[str]:
     try:
-        pieces = vocabulary.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{vocabulary}: cannot be read as a vocabulary ({error})") from error
+        pieces = read_text(vocabulary).split("\n")
+    except DataError as error:
+        raise CheckpointError(f"{error} (as a vocabulary)") from error
     pieces = pieces[:-1] if pieces[-1] == "" else pieces
     missing = [token for token in SPECIAL if token not in pieces]
     if missing:
