@@ -42,7 +42,8 @@ def verify(
 ) -> list[ImageProblem]:
     """Return the problems of all images, in the order of the annotations; decodes each file once.
 
-    `images` is the policy that decodes them, as for a run (`harness.images.decoding`). Leaves out absent folders: the inventory reports one as a single file to get.
+    `images` is the policy that decodes them, as for a run (`harness.images.decoding`). Leaves out
+    absent folders: the inventory reports one as a single file to get.
     """
     uses = _uses(splits)
     folders = {folder: folder.is_dir() for folder in {path.parent for path in uses}}

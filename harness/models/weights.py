@@ -24,7 +24,7 @@ DTYPES = (
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in a dictionary
-# What DistributedDataParallel and torch.compile put before or into the names of a network's tensors.
+# What DistributedDataParallel and torch.compile put before or into the names of tensors.
 PARALLEL, COMPILED = "module.", "_orig_mod."
 
 

@@ -1,4 +1,4 @@
-"""The scorers' Java: free of the user's options, and tried before hours are spent on predictions."""
+"""The scorers' Java: free of the user's options, and tried before hours of predicting."""
 
 import json
 import sys
