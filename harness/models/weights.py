@@ -183,7 +183,7 @@ def _unsafe(error: pickle.UnpicklingError) -> str:
     """Return a sentence about a pickle that names what only serves to run something."""
     if str(error).startswith("calls "):
         return (
-            f"{error} when opened, which no checkpoint needs; it was not run. "
+            f"would run code when opened ({error}), which no checkpoint needs; nothing was run. "
             "Do not trust this file"
         )
     return f"is not a readable checkpoint ({_first_line(error)})"
