@@ -11,8 +11,10 @@ three steps, each of them one method:
 never sees a file name of its output, a pixel, or torch.
 """
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -264,7 +266,8 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
     Raises DataError for such samples, naming their images, for an id that is neither a whole number
     nor a string, and for a split without samples; and what `task.load` raises.
     """
-    samples = task.load(data, split)
+    with _without_collection():
+        samples = task.load(data, split)
     if not samples:
         raise DataError(f"{data.root}: {task.name} {split} has no sample")
     by_id: dict[str, Any] = {}  # as text: a record lists skipped samples by it
@@ -282,6 +285,18 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
             )
         by_id[key] = sample
     return samples
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector: millions of answers make it search again and again in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _images_of(sample: Sample, data: DataFolder) -> str:

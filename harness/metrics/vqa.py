@@ -16,6 +16,7 @@ MARKS = ';/[]"{}()=+\\_-><@`,?!'  # in the scorer's order; it keeps ' : % $ # & 
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
 PERIOD = re.compile(r"\.(?!\d)")  # the scorer's look-behind is mistyped and without effect
 PERIODS_REMOVED = 32  # the scorer passes the flag re.UNICODE, which is 32, as the count
+CACHED = 2**17  # cleaned texts: people give the same answers to many questions
 ENOUGH = 3  # other annotators with the same answer make it fully right
 
 CONTRACTED = (
@@ -39,8 +40,6 @@ def _without_one_apostrophe(word: str) -> list[str]:
 CONTRACTIONS = {
     typed: word for word in CONTRACTED.split() for typed in _without_one_apostrophe(word)
 } | {"somebody'd": "somebodyd"}
-
-REMEMBERED = 2**16  # cleaned answers: a benchmark repeats a few thousand of them
 
 Answer = Mapping[str, object]  # one annotator's: `answer`, `answer_confidence`, `answer_id`
 
@@ -105,15 +104,17 @@ def agreement(prediction: str, answers: Sequence[Answer]) -> float:
     >>> round(agreement("red", answers), 6)
     0.6
     """
-    same = [answer for answer in answers if answer["answer"] == prediction]
-    accuracies = [
-        min(1.0, sum(other != answer for other in same) / ENOUGH) if same else 0.0
-        for answer in answers
-    ]
+    matching = [answer for answer in answers if answer["answer"] == prediction]
+    accuracies = []
+    for answer in answers:
+        agreeing = len(matching)
+        if answer["answer"] == prediction:
+            agreeing -= matching.count(answer)
+        accuracies.append(min(1.0, agreeing / ENOUGH))
     return sum(accuracies) / len(accuracies)
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED)
 def clean(text: str) -> str:
     """Return an answer with punctuation, number words, articles and contractions made uniform.
 
@@ -123,7 +124,7 @@ def clean(text: str) -> str:
     return with_digits_and_without_articles(without_punctuation(text))
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED)
 def without_punctuation(text: str) -> str:
     """Return a text with each mark of MARKS deleted or replaced by a space, and without periods.
 
@@ -133,10 +134,10 @@ def without_punctuation(text: str) -> str:
     >>> [without_punctuation(text) for text in ("x/y", "x/y 1,000", "5. or .5")]
     ['x y', 'xy 1000', '5 or .5']
     """
-    cleaned, has_comma_in_number = text, COMMA_IN_NUMBER.search(text)
-    for mark in filter(text.__contains__, MARKS):
+    cleaned = text
+    for mark in MARKS:
         beside_space = f"{mark} " in text or f" {mark}" in text
-        cleaned = cleaned.replace(mark, "" if beside_space or has_comma_in_number else " ")
+        cleaned = cleaned.replace(mark, "" if beside_space or COMMA_IN_NUMBER.search(text) else " ")
     return PERIOD.sub("", cleaned, count=PERIODS_REMOVED)
 
 
@@ -151,7 +152,10 @@ def with_digits_and_without_articles(text: str) -> str:
 
 
 def _with_texts(answers: Sequence[Answer], texts: Sequence[str]) -> list[Answer]:
-    return [{**answer, "answer": text} for answer, text in zip(answers, texts, strict=True)]
+    return [
+        answer if answer["answer"] == text else {**answer, "answer": text}
+        for answer, text in zip(answers, texts, strict=True)
+    ]
 
 
 def _stripped(text: str) -> str:

@@ -168,7 +168,7 @@ def test_a_box_of_no_expression_is_refused(write, entry, problem):
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_labels_are_read_whatever_ends_a_line(tmp_path, newline):
-    lines = ["dev-0-0-0,True,0.9", "dev-0-1-0, false"]
+    lines = ["dev-0-0-0,True,0.9", "dev-0-1-0,false"]
     (tmp_path / "labels.csv").write_bytes(newline.join(lines).encode())
     assert read_labels(tmp_path / "labels.csv") == [("dev-0-0-0", True), ("dev-0-1-0", False)]
 

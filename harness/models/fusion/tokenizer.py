@@ -94,7 +94,7 @@ def _read_pieces(vocabulary: Path) -> list[str]:
     try:
         pieces = read_text(vocabulary).split("\n")
     except DataError as error:
-        raise CheckpointError(f"{error} (as a vocabulary)") from error
+        raise CheckpointError(f"{vocabulary}: cannot be read as a vocabulary ({error})") from error
     pieces = pieces[:-1] if pieces[-1] == "" else pieces
     missing = [token for token in SPECIAL if token not in pieces]
     if missing:
