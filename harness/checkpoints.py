@@ -134,7 +134,8 @@ def find_weights(checkpoint: str, *, task: str, data: Path | None) -> Weights:
     if path.is_file():
         if path.stem.strip(".") == "":  # results lie in a folder of this name
             raise UsageError(
-                f"--checkpoint {checkpoint}: has no name that results can be stored under; rename it"
+                f"--checkpoint {checkpoint}: has no name that results can be stored under; "
+                "rename it"
             )
         vocabulary, configuration = path.parent / "vocab.txt", path.parent / "config.json"
         return Weights(

@@ -7,8 +7,9 @@ three steps, each of them one method:
     predictions = task.predict(model, batch)         # a batch of samples -> one call of the model
     scores = task.score(samples, predictions)        # predictions by id -> the official metrics
 
-`load_samples` calls `task.load`, and refuses samples that share an id. In between, the runner decodes images, forms batches, and stores every prediction on disk. A task
-never sees a file name of its output, a pixel, or torch.
+`load_samples` calls `task.load`, and refuses samples that share an id. In between, the runner
+decodes images, forms batches, and stores every prediction on disk. A task never sees a file name of
+its output, a pixel, or torch.
 """
 
 import gc

@@ -233,9 +233,13 @@ class NLVR2(Task):
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions, lines of `identifier,True`."""
-        return self.score(
-            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
-        )
+        labels, ids = list(read_labels(path)), [sample.id for sample in samples]
+        if all(str(id).isdecimal() for id in ids) and any("-" in str(id) for id, _ in labels):
+            raise DataError(
+                f"{path}: names statements by NLVR2's identifiers, which X-VLM's flat list lacks; "
+                "score it with the original dev.json or test1.json in the data folder"
+            )
+        return self.score(samples, match_predictions(path, labels, ids))
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:

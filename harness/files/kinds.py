@@ -145,9 +145,10 @@ def read_bytes(path: Path, *expected: str) -> bytes:
 
 
 def read_text(path: Path, *, empty: bool = False) -> str:
-    r"""Return the text of a UTF-8 file, without a byte order mark; blank only if `empty` is allowed.
+    r"""Return the text of a UTF-8 file, without a byte order mark; blank only if `empty`.
 
-    Lines end in "\n", whatever ended them in the file, as in Python's text files. Raises DataError as `read_bytes`, and for a file that is not UTF-8.
+    Lines end in "\n", whatever ended them in the file, as in Python's text files. Raises DataError
+    as `read_bytes`, and for a file that is not UTF-8.
     """
     content = read_bytes(path, *([EMPTY.name] if empty else []))
     try:

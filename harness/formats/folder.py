@@ -114,8 +114,9 @@ def relative_path_within(
 ) -> str:
     """Return the file name of an annotation if it is relative and stays inside its folder.
 
-    An absolute name is returned if it lies in a folder of `--allow-links`. Raises DataError for an absolute name, `..`, backslashes and null bytes; `where` names the
-    annotation, and `folder` appears in the message only.
+    An absolute name is returned if it lies in a folder of `--allow-links`. Raises DataError for an
+    absolute name, `..`, backslashes and null bytes; `where` names the annotation, and `folder`
+    appears in the message only.
     """
     outside = name.startswith("/") or ".." in name.split("/")
     if name.startswith("/") and "\0" not in name and may_name(Path(name)):

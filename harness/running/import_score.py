@@ -40,8 +40,8 @@ def import_score(
 
     `metrics` are texts like `accuracy=78.22`. Raises UsageError for a malformed, unknown or doubled
     metric, a malformed date or address, and a record that has another receipt already, unless
-    `replace_receipt`; MissingError where the record or the predictions are absent, and IdentityError where
-    record, predictions and submission do not belong together.
+    `replace_receipt`; MissingError where the record or the predictions are absent, and
+    IdentityError where record, predictions and submission do not belong together.
     """
     task = find_task(task_name)
     split = find_split(task, split_name)

@@ -303,3 +303,14 @@ def test_links_and_absolute_names_are_followed_into_declared_folders_only(tmp_pa
         assert task.load(data, "dev")[0].images == (store / "blob", store / "blob")
     with pytest.raises(DataError, match="which lies outside"):
         task.load(data, "dev")
+
+
+def test_official_labels_beside_a_flat_list_are_said_to_need_the_original(tmp_path, capsys):
+    entry = {"sentence": "two", "label": "True", "images": ["a.png", "b.png"]}
+    (tmp_path / "nlvr_dev.json").write_text(json.dumps([entry]))
+    (tmp_path / "p.csv").write_text("dev-0-0-0,True\n")
+    more = ("--data", str(tmp_path))
+    code, _, shown = scored(capsys, "nlvr2", "dev", tmp_path / "p.csv", *more)
+    assert code == 3 and "which X-VLM's flat list lacks" in shown
+    (tmp_path / "p.csv").write_text("0,True\n")
+    assert scored(capsys, "nlvr2", "dev", tmp_path / "p.csv", *more)[0] == 0
