@@ -7,7 +7,7 @@ its IoU with the true one is at least one half.
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -96,12 +96,13 @@ class Expression(Sample):
     """A referring expression; its id is the dataset's `sent_id`.
 
     `box` is the true box (x, y, w, h) of the object, `width` and `height` the size of the image,
-    all in pixels. `image` is the name of the image in X-VLM's lists.
+    all in pixels. `image` is the name of the image in X-VLM's lists, `image_id` COCO's.
     """
 
     text: str
     image: str
     ref_id: int
+    image_id: int
     box: Box
     width: int
     height: int
@@ -146,6 +147,7 @@ class RefCOCOPlus(Task):
                 text=sentence.text,
                 image=images.full_name(ref.file_name),
                 ref_id=ref.ref_id,
+                image_id=ref.image_id,
                 box=ref.box,
                 width=ref.width,
                 height=ref.height,
@@ -175,7 +177,7 @@ class RefCOCOPlus(Task):
         return lists
 
     def check_annotation(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """Report an image whose size differs from the one that its boxes are measured in."""
+        """Report an image whose size differs from the annotated size."""
         expected = (sample.width, sample.height)
         if sizes[0] == expected:
             return None
@@ -206,18 +208,13 @@ class RefCOCOPlus(Task):
 
         The interval is over images: the expressions about one image are not independent.
         """
+        boxes = [box_of_prediction(predictions[s.id], s.id) for s in samples]
         overlaps = [
-            iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height))
-            for s in samples
+            iou(s.box, in_pixels(box, width=s.width, height=s.height))
+            for s, box in zip(samples, boxes, strict=True)
         ]
-        correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
-        return Scores(
-            {"accuracy": accuracy(overlaps)},
-            {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
-            {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
-            breakdown={"iou": distribution(overlaps)},
-            caveats=_caveats([predictions[s.id] for s in samples]),
-        )
+        scores = score_overlaps(samples, overlaps)
+        return replace(scores, caveats=_caveats([predictions[s.id] for s in samples]))
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.
@@ -233,7 +230,18 @@ class RefCOCOPlus(Task):
         )
 
 
-def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
+def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:
+    """Return the scores of samples from the IoU of each, clustered by image."""
+    correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
+    return Scores(
+        {"accuracy": accuracy(overlaps)},
+        {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
+        {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
+        breakdown={"iou": distribution(overlaps)},
+    )
+
+
+def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
     """Return a predicted box. Raises DataError for anything but four finite numbers."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
         _refuse_other_unit(prediction, sent_id)
