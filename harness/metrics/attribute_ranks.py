@@ -89,6 +89,12 @@ class RankedBoxes:
             self.clusters + other.clusters,
         )
 
+    def changed_in(self, other: "RankedBoxes") -> NDArray[np.bool_]:
+        """Return which images have a box with another score in another run, [C]."""
+        changed = np.zeros(self.clusters, dtype=np.bool_)
+        changed[self.image[(self.scores != other.scores).any(axis=1)]] = True
+        return changed
+
     def of(self, weights: Floats) -> Floats:
         """Return the mean average precision [R], in percent; image c counts `weights[r, c]` times.
 

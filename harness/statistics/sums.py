@@ -35,6 +35,10 @@ class Resampled(Protocol):
         """Return the clusters of both, those of `other` last."""
         ...
 
+    def changed_in(self, other: Self) -> NDArray[np.bool_]:
+        """Return which clusters contribute something else in another run, [C]."""
+        ...
+
 
 @runtime_checkable
 class Statistic(Protocol):
@@ -78,6 +82,10 @@ class Sums:
     def concatenated(self, other: "Sums") -> "Sums":
         """Return the clusters of both, those of `other` last."""
         return Sums(np.vstack([self.rows, other.rows]), self.formula)
+
+    def changed_in(self, other: "Sums") -> NDArray[np.bool_]:
+        """Return which clusters have other summands in another run, [C]."""
+        return (self.rows != other.rows).any(axis=1)
 
 
 class Merged(NamedTuple):
