@@ -2,18 +2,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# CONSTRAINTS=tests/lowest.txt installs the oldest versions that are allowed.
+CONSTRAINTS ?=
 
-# A batch size of its own: predictions are compared one by one where it is the same.
+# A fixed batch size: where it is the same, predictions are compared one by one.
 EMBEDDED := $(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --batch-size 32 --fresh
 BASELINES := results/xvlm-shapes
 
-.PHONY: setup demo test check shapes-checkpoint baselines check-style
+.PHONY: setup demo test check lint nightly shapes-checkpoint baselines
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -qq -e '.[test,java]'
+	$(BIN)/pip install -qq -e '.[test,java,dev]' $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 	@touch $@
 
 demo: setup
@@ -27,6 +29,16 @@ check: setup
 	$(EMBEDDED) --out runs/check
 	$(BIN)/xvlm-eval check runs/check --require-all
 
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# What takes too long for every change: random input, other input every time, and many more kills.
+nightly: setup
+	XVLM_EVAL_FUZZ_EXAMPLES=1000 XVLM_EVAL_KILLS=10 \
+		$(BIN)/python -m pytest tests/faults/test_fuzz.py tests/faults/test_kills.py
+
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.training.train
 	$(BIN)/python -m harness.shapes.training.heads
@@ -38,9 +50,3 @@ baselines: setup
 	rm $(BASELINES)/*.timings.json $(BASELINES)/*.submission.json
 	cp runs/baselines/xvlm-shapes/*.predictions.jsonl $(BASELINES)
 	gzip -9n $(BASELINES)/*.predictions.jsonl
-
-check-style: setup
-	$(BIN)/pip install -qq -e '.[dev]'
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy

@@ -1,5 +1,7 @@
 """Read score matrices in NumPy's formats, never with pickled objects."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ def read_array(path: Path, *, rows: int, columns: int) -> NDArray[np.float32]:
 
     Raises DataError for another format or shape, and for NaN.
     """
-    return _checked(path, _load(path), rows, columns)
+    with _loaded(path) as content:
+        return _checked(path, content, rows, columns)
 
 
 def read_matrices(
@@ -28,10 +31,10 @@ def read_matrices(
 
     Raises DataError as `read_array`, and for a missing array.
     """
-    content = _load(path)
-    if not isinstance(content, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: should be an .npz file with {I2T[0]} and {T2I[0]}")
-    return _named(path, content, I2T, images, texts), _named(path, content, T2I, texts, images)
+    with _loaded(path) as content:
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: should be an .npz file with {I2T[0]} and {T2I[0]}")
+        return _named(path, content, I2T, images, texts), _named(path, content, T2I, texts, images)
 
 
 def _named(
@@ -53,13 +56,18 @@ def _named(
         ) from error
 
 
-def _load(path: Path) -> Any:
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """Open a file of NumPy arrays; np.load leaves a damaged one open if it opens it itself."""
     if not path.is_file():
         raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
-    try:
-        return np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header can raise almost anything
-        raise DataError(f"{path}: is no file of NumPy arrays ({_first_line(error)})") from error
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            content = np.load(file, allow_pickle=False)
+        except Exception as error:  # a damaged header can raise almost anything
+            raise DataError(f"{path}: is no file of NumPy arrays ({_first_line(error)})") from error
+        yield content
 
 
 def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.float32]:

@@ -84,7 +84,7 @@ def write_sample_scores(path: Path, scores: SampleScores) -> None:
 def read_sample_scores(path: Path) -> SampleScores:
     """Read sample scores. Raises DataError for any other file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         ids, measures = json.loads(str(content["ids"])), json.loads(str(content["by_sample"]))
         packed = json.loads(str(content["statistics"]))

@@ -1,6 +1,8 @@
 """The embedded benchmark and its model.
 
-`scenes` the world, `render` its pixels; `expressions`, `sentences`, `questions`, `statements` and `attributes` what is said of it;
-`formats` and `storage` write it as the benchmarks publish theirs, `benchmark` puts it into the cache. `train` (with `examples`, `losses`,
-`vocabulary`) makes the grounding weights, `heads` (with `scenery`, `courses`) the others.
+- `world/`: scenes as data, their pixels, and sentences about them.
+- `formats`: scenes in the file formats of the seven benchmarks; `storage`: images and JSON files.
+- `benchmark`: the embedded benchmark in the cache folder.
+- `training/`: the training recipe of xvlm-shapes. The only part that imports torch.
+- `weights/`: the trained weights.
 """

@@ -1,4 +1,4 @@
-"""Files of the embedded benchmark: images and JSON, the same bytes everywhere."""
+"""Write images and JSON files of the embedded benchmark, the same bytes on every machine."""
 
 import json
 from io import BytesIO
@@ -14,14 +14,14 @@ QUALITY = 95  # of the JPEG files
 
 
 def encode(scene: Scene) -> bytes:
-    """Return a scene as a JPEG file, colours at full resolution."""
+    """Return a scene as a JPEG file without chroma subsampling."""
     buffer = BytesIO()
     Image.fromarray(render(scene)).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
     return buffer.getvalue()
 
 
 def write_image(path: Path, scene: Scene) -> None:
-    """Write a scene as a JPEG file, whatever its name ends in: NLVR2's files are called PNG and are not all."""
+    """Write a scene as a JPEG file, whatever the suffix: some of NLVR2's `.png` files are JPEG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode(scene))
 
@@ -33,5 +33,5 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def coco_name(folder: str, image_id: int) -> str:
-    """Return the name of an image as COCO names those of a folder: of 2014 and 2015 with the folder's name, of 2017 without."""
+    """Return the file name of a COCO image; until 2015 it contains the name of its folder."""
     return f"{image_id:012d}.jpg" if folder == "val2017" else f"COCO_{folder}_{image_id:012d}.jpg"

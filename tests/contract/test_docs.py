@@ -144,7 +144,7 @@ def test_the_commands_without_make_are_those_of_the_makefile_that_ci_calls():
     for command in (*recipe("demo"), *recipe("test")):
         assert f"\n{command.removesuffix(' --fresh')}\n" in README
     called = re.findall(r"^make .*$", (ROOT / ".ci" / "run").read_text(), flags=re.M)
-    assert called == ["make test", "make check"]
+    assert called == ["make lint", "make test", "make check"]
     assert all(f"\n{command} " in README for command in called)
 
 

@@ -1,25 +1,13 @@
 """Who may import whom (see CONTRIBUTING.md), and what a command may load."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.loaded import HEAVY, loaded_by
+
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = {
-    "torch",
-    "transformers",
-    "datasets",
-    "pandas",
-    "numpy",
-    "PIL",
-    "yaml",
-    "rich",
-    "tabulate",
-    "safetensors",
-}
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
     ("running", "doctor"),
@@ -140,21 +128,6 @@ def test_only_the_command_line_and_the_training_print():
     }
     training = {f"harness/shapes/training/{name}.py" for name in ("train", "heads")}
     assert all(module.startswith("harness/cli/") for module in printing - training)
-
-
-def loaded_by(*arguments: str) -> set[str]:
-    """The modules that a command has loaded when it ends."""
-    program = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('\\n'.join(sys.modules), file=sys.stderr))\n"
-        "from harness.cli.main import main\n"
-        f"sys.exit(main({list(arguments)!r}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return set(done.stderr.splitlines())
 
 
 def test_help_loads_nothing_heavy_and_few_modules_at_all():

@@ -1,10 +1,14 @@
 """The verbs of the command: one file each, and help without anything heavy."""
 
+from pathlib import Path
+
 import pytest
 
 import harness.cli
 from harness.cli.main import VERBS, main
-from tests.contract.test_imports import HEAVY, ROOT, loaded_by
+from tests.support.loaded import HEAVY, loaded_by
+
+ROOT = Path(__file__).parents[2]
 
 SHARED = {"__init__", "__main__", "main", "flags", "console", "progress"}
 

@@ -15,7 +15,7 @@ from harness.registry import find_task, official_counts, task_names
 from harness.shapes.benchmark import embedded_data
 from harness.tables.paper import read_paper
 from tests.support import refcoco_files
-from tests.tasks.test_flat_lists import REAL
+from tests.support.real_files import REAL
 
 
 @pytest.fixture

@@ -386,7 +386,7 @@ def test_a_killed_process_loses_at_most_a_block(site, tmp_path):
         assert any(line.strip() == "65536" for line in running.stdout)  # then the server stalls
     finally:
         running.kill()
-        running.wait()
+        running.communicate()
     assert not (tmp_path / "file").exists()
     site.released.set()
     site.breaks, site.stalls, site.sent = lambda request: None, lambda request: False, 0

@@ -13,8 +13,8 @@ from harness.models.xvlm.inputs import Inputs
 from harness.registry import find_task
 from harness.running import launch
 from harness.shapes.benchmark import embedded_data
-from tests.contract.test_imports import loaded_by
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+from tests.support.loaded import loaded_by
 
 # As the baseline was run.
 RUN_TEST_B = [

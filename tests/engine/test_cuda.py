@@ -13,8 +13,9 @@ from harness.engine.device import choose_device
 from harness.errors import MemoryFull
 from harness.running.batch_size import fitting_batch_size
 from tasks import TASKS
-from tests.engine.test_precision import alike, least, model_of, predicted, samples_of
-from tests.running.test_torchrun import contents, finish
+from tests.support.predicting import alike, least, model_of, predicted, samples_of
+from tests.support.results import contents
+from tests.support.torchrun import finish
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 RUN = ["run", "--task", "refcoco+", "--limit", "12", "--batch-size", "5", "--device", "cuda"]

@@ -1,16 +1,19 @@
-"""Every file that is read, with anything at all in it: read, or refused as what it is, in a sentence.
+"""Files with arbitrary content: each is read, or refused with a message that a user can act on.
 
-Of what is certainly bad (a null, a number that is none, an object or a list where something else belongs) nothing may come through: it is
-refused, or the file is read as if it had not been touched. More than 10,000 bad inputs, the same ones every time.
+What is certainly invalid (null, NaN, an object or a list in place of a value) is refused, or the
+file reads as if it were untouched.
+
+`make test` tries a few inputs, the same ones every time. `XVLM_EVAL_FUZZ_EXAMPLES=N` (nightly) tries
+N random ones per test, others every time; a failure shows how to repeat it.
 """
 
 import copy
 import json
 import math
+import os
 import random
 import struct
 import zlib
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -29,15 +32,18 @@ from harness.records.record import read_record
 from harness.registry import find_task
 from harness.running.loader import load_batches
 from harness.task import Sample
-from tests.records.test_record import RECORD
 from tests.support.models_on_disk import grounding_state, write_checkpoint
 from tests.support.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
+from tests.support.records import RECORD
 
+NIGHTLY = "XVLM_EVAL_FUZZ_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("XVLM_EVAL_FUZZ_EXAMPLES", "25"))
 SETTINGS = settings(
-    max_examples=250,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
+    max_examples=EXAMPLES,
+    deadline=None,  # no test measures time
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize=not NIGHTLY,
+    print_blob=True,
 )
 NUMBERS = st.one_of(
     st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), 2**63, 1e308, -0.0])
@@ -51,19 +57,18 @@ VALUES = st.recursive(
 )
 ALIEN = [None, {}, {"": None}, [[]], [None], math.nan, math.inf, -(10**400)]
 BEYOND = ["../../../etc/passwd", "/etc/passwd", "a/../../b.jpg", "..", "\0", "c:\\secret"]
-tried: Counter[str] = Counter()  # bad inputs, by test
 
 
-def places(value, path=()):
-    """Every place in nested lists and objects."""
+def paths(value, path=()):
+    """The path to every value in nested lists and objects."""
     yield path
     if isinstance(value, dict | list):
         for key in value if isinstance(value, dict) else range(len(value)):
-            yield from places(value[key], (*path, key))
+            yield from paths(value[key], (*path, key))
 
 
 def with_change(content, path, value):
-    """A copy of nested content with something else at one place."""
+    """A copy of nested content with another value at one path."""
     if not path:
         return value
     content = copy.deepcopy(content)
@@ -75,25 +80,31 @@ def with_change(content, path, value):
 
 
 def changed(content):
-    return st.builds(with_change, st.just(content), st.sampled_from(list(places(content))), VALUES)
+    return st.builds(with_change, st.just(content), st.sampled_from(list(paths(content))), VALUES)
+
+
+def seeds(count=EXAMPLES):
+    """Seeds of damage: the same every time, or at night, others every time."""
+    first = random.randrange(2**32) if NIGHTLY else 0
+    print("first seed", first)  # shown where a test fails
+    return range(first, first + count)
 
 
 def damaged(sound, seed):
-    """Random bytes, or sound ones cut short, or with some of them changed, doubled or left out."""
-    draws = random.Random(seed)
-    start, length = draws.randrange(len(sound) + 1), draws.randrange(1, 9)
-    return draws.choice([
-        draws.randbytes(draws.randrange(200)),
+    """Random bytes, or sound bytes cut short or with some of them changed, doubled or left out."""
+    rng = random.Random(seed)
+    start, length = rng.randrange(len(sound) + 1), rng.randrange(1, 9)
+    return rng.choice([
+        rng.randbytes(rng.randrange(200)),
         sound[:start],
-        sound[:start] + draws.randbytes(length) + sound[start + length :],
+        sound[:start] + rng.randbytes(length) + sound[start + length :],
         sound[:start] + sound[start : start + length] * 2 + sound[start + length :],
         sound[:start] + sound[start + length :],
     ])  # fmt: skip
 
 
 def read_or_refused(read, *arguments):
-    """What was read, or None where it was refused; anything but a HarnessError fails the test, and its message stays readable."""
-    tried[read.__qualname__] += 1
+    """What was read, or None where it was refused with a readable HarnessError."""
     try:
         return read(*arguments)
     except HarnessError as error:
@@ -103,7 +114,7 @@ def read_or_refused(read, *arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    """All sound files, flat lists apart; without images, which nobody opens here."""
+    """All sound annotation files except flat lists, and no images."""
     for file in FILES.values():
         if file.path not in FLAT_INSTEAD:
             put(tmp_path, file.path, file.written(file.content))
@@ -144,24 +155,24 @@ def test_annotations_with_anything_anywhere(folder, name, data):
 def test_nothing_certainly_bad_comes_through(folder, name):
     file = FILES[name]
     sound = load(folder, file, file.written(file.content))
-    for path in places(file.content):
+    for path in paths(file.content):
         for value in [*ALIEN, *BEYOND]:
             if value in BEYOND and not (
                 path and path[-1] in ("image", "filename", "file_name", "identifier")
             ):
-                continue  # elsewhere it is a text like any other
+                continue  # a text like any other
             if path and path[-1] in ("answer_confidence", "answer_id"):
-                continue  # the official scorer compares answers as wholes, whatever else they hold
-            found = read_or_refused(
+                continue  # the official scorer compares whole answers, whatever else they hold
+            samples = read_or_refused(
                 load, folder, file, file.written(with_change(file.content, path, value))
             )
-            assert found is None or found == sound or len(found) < len(sound), (path, value)
+            assert samples is None or samples == sound or len(samples) < len(sound), (path, value)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_bytes_of_annotations(folder, name):
     file = FILES[name]
-    for seed in range(150):
+    for seed in seeds():
         read_or_refused(load, folder, file, damaged(file.written(file.content), seed))
 
 
@@ -187,16 +198,20 @@ OFFICIAL = {
 }
 
 
+# Numbers beyond float32 become infinite, which is refused.
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 @pytest.mark.parametrize("task", PREDICTIONS)
 @SETTINGS
 @given(data=st.data())
 def test_predictions_of_every_task(folder, task, data):
-    found, samples = PREDICTIONS[task], find_task(task).load(folder, SPLITS[task])
-    find_task(task).score(samples, found)
-    id = data.draw(st.sampled_from(list(found)))
-    read_or_refused(find_task(task).score, samples, {**found, id: data.draw(changed(found[id]))})
+    sound, samples = PREDICTIONS[task], find_task(task).load(folder, SPLITS[task])
+    find_task(task).score(samples, sound)
+    id = data.draw(st.sampled_from(list(sound)))
+    read_or_refused(find_task(task).score, samples, {**sound, id: data.draw(changed(sound[id]))})
 
 
+# Numbers beyond float32 become infinite, which is refused.
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 @pytest.mark.parametrize("task", PREDICTIONS)
 @SETTINGS
 @given(data=st.data(), seed=st.integers(0, 2**32))
@@ -229,7 +244,7 @@ def test_records(tmp_path, content):
 def test_bytes_of_records_and_prediction_files(tmp_path):
     record = json.dumps(RECORD.__dict__).encode()
     lines = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}\n{"id":1,"prediction":[1]}\n'
-    for seed in range(400):
+    for seed in seeds():
         (tmp_path / "record.json").write_bytes(damaged(record, seed))
         read_or_refused(read_record, tmp_path / "record.json")
         (tmp_path / "p.jsonl").write_bytes(damaged(lines, seed))
@@ -246,11 +261,11 @@ def test_bytes_of_records_and_prediction_files(tmp_path):
 def test_prediction_files(tmp_path, content, entry):
     (tmp_path / "p.jsonl").write_text(f"{json.dumps(content)}\n{json.dumps(entry)}\n")
 
-    def going_on():
+    def resume():
         with open_predictions(tmp_path / "p.jsonl", {"task": "t"}, software={}):
             pass
 
-    read_or_refused(going_on)
+    read_or_refused(resume)
 
 
 ENTRY = {
@@ -276,7 +291,7 @@ def test_lists_of_checkpoints_and_configuration_files(tmp_path, content, seed, m
         read_or_refused(resolve_folder, "data")
 
 
-def test_a_yaml_file_that_unfolds_without_end_is_refused(tmp_path):
+def test_a_yaml_file_that_expands_exponentially_is_refused(tmp_path):
     bomb = "a0: &a0 [x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
     )
@@ -292,12 +307,12 @@ def test_bytes_of_checkpoints(tmp_path, name):
     if path.suffix == ".safetensors":
         save_file(grounding_state(), path)
     sound = path.read_bytes()
-    draws = random.Random(1)
-    for seed in range(150):
+    for seed in seeds():
         bad = damaged(sound, seed)
-        if seed % 2:  # what is in the head of a file decides more than what is in its numbers
-            place = draws.randrange(2000)
-            bad = sound[:place] + draws.randbytes(2) + sound[place + 2 :]
+        if seed % 2:  # most of the file is numbers: damage its header as often
+            rng = random.Random(seed)
+            start = rng.randrange(2000)
+            bad = sound[:start] + rng.randbytes(2) + sound[start + 2 :]
         path.write_bytes(bad)
         read_or_refused(read_checkpoint, path)
 
@@ -343,12 +358,14 @@ def decoded(path):
     return batch
 
 
+# Pillow warns of damage in the metadata of an image that it can decode.
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP"])
 def test_bytes_of_images(tmp_path, kind):
     path = tmp_path / "image"
     Image.effect_noise((24, 24), 60).save(path, kind)
     sound = path.read_bytes()
-    for seed in range(200):
+    for seed in seeds():
         path.write_bytes(damaged(sound, seed))
         read_or_refused(decoded, path)
 
@@ -366,8 +383,8 @@ def test_an_image_that_is_a_link_out_of_its_folder_is_refused_and_a_link_to_the_
     assert read_or_refused(decoded, tmp_path / "linked" / "c.png") is None
 
 
-def test_an_image_that_unfolds_to_gigabytes_is_refused(tmp_path):
-    """A PNG of some bytes that says it has 400 million pixels."""
+def test_an_image_that_decompresses_to_gigabytes_is_refused(tmp_path):
+    """A tiny PNG whose header claims 400 million pixels."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(b"\0" * 99)),
@@ -379,9 +396,3 @@ def test_an_image_that_unfolds_to_gigabytes_is_refused(tmp_path):
     )
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + whole)
     assert read_or_refused(decoded, tmp_path / "bomb.png") is None
-
-
-def test_these_were_more_than_ten_thousand_bad_inputs(request):
-    if len(request.session.items) < 60:
-        pytest.skip("only some of these tests were run")
-    assert sum(tried.values()) > 10_000, tried

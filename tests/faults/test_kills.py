@@ -1,58 +1,68 @@
-"""Runs that are struck from outside: killed at random moments (more than fifty of them), out of disk, beside one another, by a wrong clock.
+"""Runs killed at any byte and any file operation, out of disk, beside one another, by a wrong clock.
 
-Started again, each ends in the bytes of a run that nobody disturbed.
+Started again, each ends in the bytes of a run that nothing disturbed. `XVLM_EVAL_KILLS=N` (nightly)
+kills runs of every task 2 N times, at other moments each time.
 """
 
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import time
-from collections import Counter
+from functools import partial
 
 import pytest
 
 from harness.cli.main import main
+from harness.shapes.benchmark import embedded_data
+from tests.support import struck
+from tests.support.altered import copied
+from tests.support.results import LIMITED, contents
 
-KILLS = 9  # of each task (of captions, which take long to score, two); the last test adds them up
-TASKS = {  # split, and samples: as many as take about a second
-    "vqav2": ("val", 30),
-    "nlvr2": ("dev", 30),
-    "coco-caption": ("val", 4),
-    "flickr30k-retrieval": ("val", 12),
-    "coco-retrieval": ("val", 12),
-    "refcoco+": ("testB", 60),
-    "ovad": ("box", 30),
+NIGHTLY = "XVLM_EVAL_KILLS" in os.environ
+KILLS = int(os.environ.get("XVLM_EVAL_KILLS", "3"))  # of each kind
+SPLITS = {
+    "vqav2": "val",
+    "nlvr2": "dev",
+    "coco-caption": "val",
+    "flickr30k-retrieval": "val",
+    "coco-retrieval": "val",
+    "refcoco+": "testB",
+    "ovad": "box",
 }
-GROUND = [
-    "run",
-    "--task",
-    "refcoco+",
-    "--split",
-    "testB",
-    "--limit",
-    "60",
-    "--batch-size",
-    "2",
-    "--out",
-]
-# Every run is a process of its own, forked from one that has imported what takes long and computed nothing yet.
+LIMITS = {"refcoco+": 60, "coco-caption": 4}  # samples; 12 of every other task
+# A task that is predicted batch by batch, and one that compares its samples with one another.
+KILLED = tuple(SPLITS) if NIGHTLY else ("refcoco+", "coco-retrieval")
+# Every run is a process, forked from one that has imported what takes long and computed nothing.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
     ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
 )
-killed: Counter[str] = Counter()
+
+
+def command(task, out):
+    arguments = ["run", "--task", task, "--split", SPLITS[task], "--batch-size", "2"]
+    return [*arguments, "--limit", str(LIMITS.get(task, 12)), "--workers", "1", "--out", str(out)]
+
+
+def predictions(task, out):
+    name = f"{task}.{SPLITS[task]}.limit-{LIMITS.get(task, 12)}.predictions.jsonl"
+    return out / "xvlm-shapes" / name
 
 
 def run(arguments, trouble, log):
+    """What a process does."""
     import torch
 
     torch.set_num_threads(1)  # the cores are shared by many runs
-    with open(log, "w") as said:  # noqa: PTH123
-        sys.stdout = sys.stderr = said
-        trouble()
+    with open(log, "w") as output:  # noqa: PTH123
+        sys.stdout = sys.stderr = output
+        after = trouble()
         code = main(arguments)
-        said.flush()
+        if after is not None:
+            after()
+        output.flush()
     os._exit(code)
 
 
@@ -60,13 +70,10 @@ def no_trouble():
     pass
 
 
-def full_disk():
-    """No file may grow beyond some bytes: as if the disk were full then."""
-    import resource
-    import signal
-
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+def counted(path, *below):
+    """Write down how many file operations a run did."""
+    done = struck.operations(*below)
+    return lambda: path.write_text(str(done()))
 
 
 def clock_going_backwards():
@@ -81,108 +88,126 @@ def started(arguments, trouble=no_trouble, log=os.devnull):
 
 
 def finish(arguments, trouble=no_trouble, log=os.devnull):
-    """Run to the end; returns the exit code, and the seconds it took."""
-    began = time.monotonic()
+    """Run to the end and return the exit code; of a run that was killed, less than zero."""
     process = started(arguments, trouble, log)
     process.join(300)
-    return process.exitcode, time.monotonic() - began
+    return process.exitcode
 
 
-def contents(folder):
-    """The bytes of everything that a run leaves, but for how long it took, and for what a kill left half made (hidden files)."""
-    found = sorted((folder / "xvlm-shapes").iterdir())
-    return {
-        path.name: path.read_bytes()
-        for path in found
-        if "timings" not in path.name and not path.name.startswith(".")
-    }
+def draws(task):
+    """Random numbers: the same every time, or at night, others every time."""
+    seed = random.randrange(2**32) if NIGHTLY else task
+    print("seed", seed)  # shown where a test fails
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data():
+    """The embedded benchmark, written before a run counts its file operations."""
+    return embedded_data()
 
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
+    """What a run of RefCOCO+ leaves that nothing disturbs."""
     out = tmp_path_factory.mktemp("calm")
-    assert finish([*GROUND, str(out)])[0] == 0
+    assert finish(command("refcoco+", out)) == 0
     return contents(out)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", KILLED)
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(task, tmp_path):
-    split, limit = TASKS[task]
-    command = [
-        "run",
-        "--task",
-        task,
-        "--split",
-        split,
-        "--limit",
-        str(limit),
-        "--batch-size",
-        "2",
-        "--workers",
-        "1",
-        "--out",
-    ]
-    assert (
-        finish([*command, str(tmp_path / "first")])[0] == 0
-    )  # the first run of all waits for imports, and for the data to be drawn
-    code, seconds = finish([*command, str(tmp_path / "calm")])
-    assert code == 0
-    expected = contents(tmp_path / "calm")
-    assert contents(tmp_path / "first") == expected
-    draws, attempt = random.Random(task), 0
-    kills = 2 if task == "coco-caption" else KILLS
-    while killed[task] < kills:
-        out, attempt = tmp_path / f"killed-{attempt}", attempt + 1
-        for _ in range(kills):
-            process = started([*command, str(out)])
-            process.join(draws.uniform(0.2, 0.9) * seconds)
-            killed[task] += process.is_alive()
-            process.kill()
-            process.join()
-        assert finish([*command, str(out)])[0] == 0
-        assert contents(out) == expected
-        assert attempt < 3 * kills, "the runs ended before they were killed"
+    """Killed before it opens, renames or removes a file, then in the midst of writing one."""
+    rng, count, out = draws(task), tmp_path / "count", tmp_path / "killed"
+    # The operations of a run: on the annotations, on each image, on each file of its results.
+    below = ("/cache/shapes/", str(tmp_path))
+    calm = tmp_path / "calm"
+    assert finish(command(task, calm), partial(counted, count, *below)) == 0
+    expected, operations = contents(calm), int(count.read_text())
+    for _ in range(KILLS):
+        number = rng.randint(1, operations // KILLS)  # all together, not enough to end the run
+        trouble = partial(struck.at_operation, number, struck.kill, *below)
+        assert finish(command(task, out), trouble) == -signal.SIGKILL
+    path = predictions(task, out)
+    written = path.stat().st_size if path.exists() else 0
+    final = len(expected[path.relative_to(out).as_posix()])
+    for size in sorted(rng.sample(range(written + 1, final), KILLS)):
+        assert finish(command(task, out), partial(struck.at_byte, size)) == -signal.SIGXFSZ
+        assert path.stat().st_size == size
+    assert finish(command(task, out)) == 0
+    assert contents(out) == expected
 
 
-def test_more_than_fifty_runs_were_killed():
-    if len(killed) < len(TASKS):
-        pytest.skip("only some of these tests were run")
-    assert sum(killed.values()) > 50, killed
-
-
-def test_a_full_disk_is_said_and_what_was_predicted_is_kept(calm, tmp_path):
-    log = tmp_path / "log"
-    assert finish([*GROUND, str(tmp_path)], full_disk, str(log))[0] == 4
-    assert "what was predicted before is kept, run the same command to go on" in log.read_text()
-    (path,) = (tmp_path / "xvlm-shapes").glob("*.jsonl")
-    kept = path.read_text().count("\n")
-    assert kept > 2
-    assert finish([*GROUND, str(tmp_path)], log=str(log))[0] == 0
-    assert "were predicted before" in log.read_text()
+def test_a_run_killed_at_any_step_of_its_end_ends_in_the_same_bytes(calm, tmp_path):
+    """With all predictions made: as they are put in order, as the scores and the record are written."""
+    path = predictions("refcoco+", tmp_path)
+    for name, content in calm.items():
+        if name.endswith(".predictions.jsonl"):
+            head, *lines = content.splitlines(keepends=True)
+            path.parent.mkdir()
+            path.write_bytes(head + b"".join(reversed(lines)))
+    size = random.Random(1).randrange(1, path.stat().st_size)
+    arguments = command("refcoco+", tmp_path)
+    assert finish(arguments, partial(struck.at_byte, size)) == -signal.SIGXFSZ
+    ends = []
+    while 0 not in ends:
+        at = partial(struck.at_operation, len(ends) + 1, struck.kill, str(path.parent))
+        ends.append(finish(arguments, at))
+    # Locked, read, put in order, scores written, record written, lock removed: each before and after.
+    assert ends[:-1] == [-signal.SIGKILL] * len(ends[:-1]) and len(ends) > 8
     assert contents(tmp_path) == calm
 
 
-def test_of_two_runs_into_one_folder_one_goes_on_and_the_other_is_told(calm, tmp_path):
-    logs = [tmp_path / "first", tmp_path / "second"]
-    runs = [started([*GROUND, str(tmp_path / "out")], log=str(log)) for log in logs]
-    for process in runs:
-        process.join(120)
-    assert 0 in [process.exitcode for process in runs]
-    for process, log in zip(runs, logs, strict=True):
-        if process.exitcode:
-            assert (
-                process.exitcode == 4 and "another process is writing this run" in log.read_text()
-            )
-    assert contents(tmp_path / "out") == calm
+@pytest.mark.parametrize("task", SPLITS)
+def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(task, limited, tmp_path):
+    """What a power failure leaves: a file that ends within a batch, a line or a letter."""
+    stem = f"{task}.{SPLITS[task]}.limit-12"
+    copied(limited, tmp_path, stem)
+    expected = contents(tmp_path)
+    (path,) = tmp_path.rglob("*.predictions.jsonl")
+    whole, rng = path.read_bytes(), draws(task)
+    arguments = ["run", "--task", task, "--split", SPLITS[task], *LIMITED, "--out", str(tmp_path)]
+    head = whole.index(b"\n")
+    for cut in [rng.randrange(head), *rng.sample(range(head, len(whole)), KILLS - 1)]:
+        path.write_bytes(whole[:cut])
+        assert main(arguments) == 0
+        assert contents(tmp_path) == expected, cut
+
+
+def test_a_full_disk_is_told_and_what_was_predicted_is_kept(calm, tmp_path):
+    log, out = tmp_path / "log", tmp_path / "out"
+    trouble = partial(struck.full_disk, 3000)
+    assert finish(command("refcoco+", out), trouble, str(log)) == 4
+    shown = "earlier predictions are kept, run the same command to go on"
+    assert shown in log.read_text()
+    assert predictions("refcoco+", out).read_text().count("\n") > 2
+    assert finish(command("refcoco+", out), log=str(log)) == 0
+    assert "were predicted before" in log.read_text()
+    assert contents(out) == calm
+
+
+def test_of_two_runs_into_one_folder_one_goes_on_and_the_other_is_refused(calm, tmp_path, capsys):
+    reached, until, out = tmp_path / "reached", tmp_path / "until", tmp_path / "out"
+    # The first one stops at an image, in the midst of its predictions.
+    stop = partial(struck.wait, reached, until)
+    first = started(command("refcoco+", out), partial(struck.at_operation, 30, stop, struck.IMAGES))
+    while first.is_alive() and not reached.exists():
+        time.sleep(0.01)
+    assert main(command("refcoco+", out)) == 4
+    assert "another process is writing this run" in capsys.readouterr().err
+    until.touch()
+    first.join(300)
+    assert first.exitcode == 0
+    assert contents(out) == calm
 
 
 def test_a_clock_that_goes_backwards_changes_nothing(calm, tmp_path):
-    assert finish([*GROUND, str(tmp_path)], clock_going_backwards)[0] == 0
+    assert finish(command("refcoco+", tmp_path), clock_going_backwards) == 0
     assert contents(tmp_path) == calm
 
 
 def test_a_cache_that_cannot_be_written_says_where_to_put_another(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "file" / "cache"))
-    assert main([*GROUND, str(tmp_path / "out")]) == 3
+    assert main(command("refcoco+", tmp_path / "out")) == 3
     assert "set XVLM_EVAL_CACHE to a folder that can" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""An image in the middle that cannot be read: the run ends, or goes on without it, as the user chose."""
+"""An image that cannot be read: the run ends, or with `--on-error skip` goes on without it."""
 
 import json
 import shutil
@@ -25,14 +25,14 @@ LIMIT = 24
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A copy of the embedded benchmark, to break images of."""
+    """A copy of the embedded benchmark, whose images may be broken."""
     root = tmp_path_factory.mktemp("data") / "shapes"
     shutil.copytree(embedded_data().root, root)
     return root
 
 
 def breaking(data, task, out):
-    """Break the image of a sample in the middle of a task's subset; returns the ids of all samples that show it."""
+    """Break the image of a sample in the middle of a subset; return the ids of its samples."""
     ids = [json.loads(line)["id"] for line in predictions(out, task).read_text().splitlines()[1:]]
     samples = {
         sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])
@@ -56,20 +56,8 @@ def record(out, task):
 
 @pytest.mark.parametrize("task", SPLITS)
 def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp_path, capsys):
-    command = [
-        "run",
-        "--task",
-        task,
-        "--split",
-        SPLITS[task],
-        "--limit",
-        str(LIMIT),
-        "--batch-size",
-        "4",
-        "--checkpoint",
-        "xvlm-shapes",
-    ]
-    command += ["--data", str(data), "--out"]
+    command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT)]
+    command += ["--batch-size", "4", "--checkpoint", "xvlm-shapes", "--data", str(data), "--out"]
     assert main([*command, str(tmp_path / "sound")]) == 0
     broken = breaking(data, task, tmp_path / "sound")
     capsys.readouterr()
@@ -80,13 +68,11 @@ def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp
 
     assert main([*command, str(tmp_path / "struck"), "--on-error", "skip"]) == 0
     shown = capsys.readouterr().err
-    found, sound = record(tmp_path / "struck", task), record(tmp_path / "sound", task)
-    assert (
-        set(found["predictions"]["skipped"]) == {str(id) for id in broken}
-        and found["n"] == sound["n"]
-    )
+    struck, sound = record(tmp_path / "struck", task), record(tmp_path / "sound", task)
+    assert set(struck["predictions"]["skipped"]) == {str(id) for id in broken}
+    assert struck["n"] == sound["n"]
     assert all(f"sample {id} is skipped and counts as wrong: " in shown for id in broken)
-    assert found["metrics"][find_task(task).primary] < sound["metrics"][find_task(task).primary]
+    assert struck["metrics"][find_task(task).primary] < sound["metrics"][find_task(task).primary]
 
     finished = predictions(tmp_path / "struck", task).read_bytes()
     assert main([*command, str(tmp_path / "struck")]) == 0

@@ -16,7 +16,7 @@ from harness.models.xvlm.adaptation import (
 )
 from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "i_adapt"
 COMPUTED_BY_THE_MODEL = ("relative_position_index", "attn_mask")

@@ -8,7 +8,7 @@ from harness.engine.prefix_tree import AnswerTree
 from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_question
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "e_vqa"
 

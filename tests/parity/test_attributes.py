@@ -6,7 +6,7 @@ from PIL import Image
 
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.matcher import XVLMAttributeMatcher
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "j_ovad"
 

@@ -25,7 +25,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "l_base"
 

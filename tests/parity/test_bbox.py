@@ -7,7 +7,7 @@ from harness.metrics.grounding import Box, accuracy, in_pixels, iou
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.preprocessing import pre_caption
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "c_bbox"
 

@@ -7,7 +7,7 @@ from harness.engine.beam_search import Beams
 from harness.models.fusion.bert import causal_mask
 from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "g_caption"
 

@@ -21,7 +21,7 @@ from harness.models.xvlm.networks import (
     retrieval_network,
 )
 from harness.models.xvlm.swin import VisionEncoder
-from tests.conftest import Case, device_under_test, golden_cases
+from tests.support.golden import Case, device_under_test, golden_cases
 
 
 def on(kind: str):

@@ -7,7 +7,7 @@ from harness.engine.batching import padded
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.reasoner import XVLMPairReasoner
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "f_nlvr"
 ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of float64

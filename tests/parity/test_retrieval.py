@@ -10,7 +10,7 @@ from harness.engine.chunks import GRAINS
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "b_"
 OUTSIDE = -100.0  # what the official matrices hold for a pair that was not looked at

@@ -8,7 +8,7 @@ from harness.models.xvlm import swin
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import architecture_from_config, architecture_of
 from harness.models.xvlm.swin import VisionEncoder, region_tokens
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "a_swin"
 PREFIX = "vision_encoder."

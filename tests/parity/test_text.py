@@ -8,7 +8,7 @@ from harness.models.fusion.language_model import LanguageModel
 from harness.models.weights import read_tensors
 from harness.models.xvlm.adaptation import without_buffers
 from harness.models.xvlm.architecture import Hints, architecture_from_config, architecture_of
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "h_text"
 PREFIX = "text_encoder."

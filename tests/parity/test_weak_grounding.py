@@ -9,7 +9,7 @@ from harness.models.fusion.bert import padding_mask
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.gradcam import attention_weights, looked_at
 from harness.models.xvlm.networks import retrieval_network
-from tests.conftest import device_under_test
+from tests.support.golden import device_under_test
 
 KIND = "d_weak_grounding"
 BLOCK = 3  # `block_num` of the golden

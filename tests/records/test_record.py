@@ -7,32 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from harness.errors import DataError
-from harness.records.record import ResultRecord, Subset, find_records, read_record, write_record
-from harness.statistics.interval import Interval
-
-RECORD = ResultRecord(
-    schema=3,
-    task="refcoco+",
-    task_version=1,
-    split="val",
-    n=10758,
-    subset=None,
-    protocol="iou>=0.5|per-expression|bbox|384px|bicubic|30-words",
-    metrics={"accuracy": 84.5},
-    intervals={"accuracy": Interval(83.5, 85.5)},
-    breakdown={"size": {"small": 80.5}},
-    not_run={"spice": "no models"},
-    checkpoint={
-        "name": "x-vlm-base-16m",
-        "registered": True,
-        "file": "checkpoint_best.pth",
-        "sha256": "ab",
-    },
-    data={"name": "files", "sha256": "cd", "files": {}},
-    settings={"dtype": "float32", "device": "cpu"},
-    predictions={"file": "refcoco+.val.predictions.jsonl", "sha256": "ef"},
-    software={"torch": "2.13.0"},
-)
+from harness.records.record import Subset, find_records, read_record, write_record
+from tests.support.records import RECORD
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):

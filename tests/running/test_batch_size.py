@@ -17,11 +17,10 @@ from harness.running.batch_size import fitting_batch_size
 from harness.running.distributed import SingleProcess, shard
 from harness.running.loader import cut, plan_batches
 from harness.task import Sample
-from harness.workload import Cost, MemoryBudget, Workload
-from tests.running.test_torchrun import started
+from harness.workload import Workload
+from tests.support.costs import MEGA, WithCosts
 from tests.support.scarce_memory import CUDA_WORDS, limit_images
-
-MEGA = 10**6
+from tests.support.torchrun import started
 
 
 class HundredImages:
@@ -29,19 +28,6 @@ class HundredImages:
 
     def workload(self, samples):
         return Workload(samples=100, images=100, pairs=100, pairs_at_most=100)
-
-
-class WithCosts:
-    """A model that keeps 100 MB and takes 10 MB an image."""
-
-    def __init__(self, free, largest=32):
-        self._room = MemoryBudget(free, 0, largest)
-
-    def memory_budget(self):
-        return self._room
-
-    def cost(self, workload):
-        return Cost(0.0, 100 * MEGA, workload.images * 10 * MEGA)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
-"""The command line on the embedded benchmark: from nothing to a table, and through kills to the same bytes."""
+"""The command line on the embedded benchmark: from nothing to a table."""
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,10 +16,13 @@ from harness.formats.folder import sha256_of
 from harness.records.record import SIDECARS
 from harness.records.stored import find_results
 from harness.shapes.benchmark import embedded_data
+from tests.support.altered import copied
+from tests.support.results import contents
 
 ROOT = Path(__file__).parents[2]
 RUN = ["run", "--task", "refcoco+"]
-FLOORS = {  # what the embedded model must reach on unseen scenes
+EIGHT = [*RUN, "--split", "val", "--limit", "8"]
+FLOORS = {  # metrics that the embedded model must reach on unseen scenes, in percent
     "vqav2.val": {"accuracy": 65.0},
     "nlvr2.dev": {"accuracy": 65.0},
     "nlvr2.test": {"accuracy": 65.0},
@@ -34,26 +35,15 @@ FLOORS = {  # what the embedded model must reach on unseen scenes
 }
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A whole run of all tasks and splits: its output folder."""
-    out = tmp_path_factory.mktemp("runs")
-    assert main(["run", "--task", "all", "--out", str(out)]) == 0
-    return out
-
-
 def records(out, task="refcoco+"):
     paths = [path for path in out.glob(f"*/{task}.*.json") if not path.name.endswith(SIDECARS)]
     return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
-def contents(folder):
-    """The bytes of everything that a run leaves, but for how long it took."""
-    return {
-        path.name: path.read_bytes()
-        for path in sorted(folder.glob("refcoco+.*"))
-        if "timings" not in path.name
-    }
+@pytest.fixture
+def own(finished, tmp_path):
+    """A copy of the finished results of RefCOCO+ val, to run into."""
+    return copied(finished, tmp_path / "own", "refcoco+.val")
 
 
 def test_the_embedded_model_has_learnt_every_task(finished):
@@ -181,41 +171,31 @@ def test_a_subset_predicts_what_the_whole_run_predicts(finished, tmp_path):
         assert box == pytest.approx(whole[id], abs=1e-5)
 
 
+@pytest.fixture(scope="module")
+def at_default_speed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("default")
+    assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(out)]) == 0
+    return records(out)["refcoco+.testB.limit-150"]
+
+
 @pytest.mark.parametrize(
     "speed",
     [["--batch-size", "1"], ["--batch-size", "500"], ["--workers", "1"], ["--workers", "7"]],
 )
-def test_speed_does_not_change_results(finished, tmp_path, speed):
-    assert main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "a")]) == 0
-    assert (
-        main([*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path / "b"), *speed])
-        == 0
-    )
-    first, second = (records(tmp_path / name)["refcoco+.testB.limit-150"] for name in "ab")
-    assert first["metrics"] == second["metrics"]
-    assert first["protocol"] == second["protocol"]
+def test_speed_does_not_change_results(at_default_speed, tmp_path, speed):
+    limited = [*RUN, "--split", "testB", "--limit", "150", "--out", str(tmp_path)]
+    assert main([*limited, *speed]) == 0
+    record = records(tmp_path)["refcoco+.testB.limit-150"]
+    assert record["metrics"] == at_default_speed["metrics"]
+    assert record["protocol"] == at_default_speed["protocol"]
 
 
 def test_sixteen_bits_change_the_predictions_a_little_and_are_a_run_of_their_own(
     finished, tmp_path
 ):
     exact = predictions(finished / "xvlm-shapes" / "refcoco+.testB.predictions.jsonl")
-    assert (
-        main(
-            [
-                *RUN,
-                "--split",
-                "testB",
-                "--limit",
-                "64",
-                "--dtype",
-                "bfloat16",
-                "--out",
-                str(tmp_path),
-            ]
-        )
-        == 0
-    )
+    limited = [*RUN, "--split", "testB", "--limit", "64", "--out", str(tmp_path)]
+    assert main([*limited, "--dtype", "bfloat16"]) == 0
     rounded = predictions(tmp_path / "xvlm-shapes" / "refcoco+.testB.limit-64.predictions.jsonl")
     off = [abs(a - b) for id, box in rounded.items() for a, b in zip(box, exact[id], strict=True)]
     assert 1e-4 < max(off) < 0.1
@@ -252,18 +232,8 @@ def test_csv_is_one_table_and_says_where_the_other_is(finished, capsys, layout, 
 
 
 def test_a_copy_of_the_embedded_benchmark_stays_what_it_is(tmp_path, capsys):
-    run = [
-        *RUN,
-        "--split",
-        "val",
-        "--limit",
-        "4",
-        "--data",
-        str(embedded_data().root),
-        "--checkpoint",
-        "xvlm_shapes",
-    ]
-    assert main([*run, "--out", str(tmp_path)]) == 0
+    run = [*RUN, "--split", "val", "--limit", "4", "--data", str(embedded_data().root)]
+    assert main([*run, "--checkpoint", "xvlm_shapes", "--out", str(tmp_path)]) == 0
     assert records(tmp_path)["refcoco+.val.limit-4"]["data"]["name"] == "shapes"
 
 
@@ -273,40 +243,35 @@ def test_the_suite_of_shapes_is_a_layout_of_its_own(finished, capsys):
     assert shown["layout"] == "shapes" and shown["rows"] == shown["shapes"] != []
 
 
-def test_going_on_with_a_finished_run_predicts_nothing_and_changes_nothing(finished, capsys):
-    before = contents(finished / "xvlm-shapes")
-    assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
+def test_going_on_with_a_finished_run_predicts_nothing_and_changes_nothing(own, capsys):
+    before = contents(own)
+    assert main([*RUN, "--split", "val", "--out", str(own)]) == 0
     assert "1056 of 1056 (1056 were predicted before)" in capsys.readouterr().err
-    assert contents(finished / "xvlm-shapes") == before
+    assert contents(own) == before
 
 
 def timings(out, split):
-    return json.loads((out / "xvlm-shapes" / f"refcoco+.{split}.timings.json").read_text())[
-        "sittings"
-    ]
+    path = out / "xvlm-shapes" / f"refcoco+.{split}.timings.json"
+    return json.loads(path.read_text())["sittings"]
 
 
-def test_how_long_a_run_took_is_kept_by_stage_and_not_overwritten_by_a_run_that_had_nothing_to_do(
-    finished,
-):
-    before = timings(finished, "val")
+def test_timings_by_stage_are_kept_and_a_run_that_predicts_nothing_leaves_them(own):
+    before = timings(own, "val")
     assert [sitting["predicted"] for sitting in before] == [1056]
-    assert (
-        before[0]["seconds"].keys() == {"load", "predict", "score"}
-        and before[0]["batch_size"] == 32
-    )
-    assert main([*RUN, "--split", "val", "--out", str(finished)]) == 0
-    assert timings(finished, "val") == before
+    assert before[0]["seconds"].keys() == {"load", "predict", "score"}
+    assert before[0]["batch_size"] == 32
+    assert main([*RUN, "--split", "val", "--out", str(own)]) == 0
+    assert timings(own, "val") == before
 
 
 def test_fresh_begins_anew(tmp_path, capsys):
     arguments = [*RUN, "--split", "val", "--limit", "20", "--out", str(tmp_path)]
     assert main(arguments) == 0
-    before = contents(tmp_path / "xvlm-shapes")
+    before = contents(tmp_path)
     capsys.readouterr()
     assert main([*arguments, "--fresh"]) == 0
     assert "predicted before" not in capsys.readouterr().err
-    assert contents(tmp_path / "xvlm-shapes") == before
+    assert contents(tmp_path) == before
     assert len(timings(tmp_path, "val.limit-20")) == 1
 
 
@@ -314,19 +279,8 @@ def test_a_record_does_not_outlive_its_predictions(tmp_path):
     """A run that replaces another and fails leaves no record of the one that it replaced."""
     data = tmp_path / "data"
     shutil.copytree(embedded_data().root, data)
-    arguments = [
-        *RUN,
-        "--split",
-        "val",
-        "--limit",
-        "4",
-        "--data",
-        str(data),
-        "--checkpoint",
-        "xvlm-shapes",
-        "--out",
-        str(tmp_path / "runs"),
-    ]
+    arguments = [*RUN, "--split", "val", "--limit", "4", "--checkpoint", "xvlm-shapes"]
+    arguments += ["--data", str(data), "--out", str(tmp_path / "runs")]
     assert main(arguments) == 0
     assert len(records(tmp_path / "runs")) == 1
     shutil.rmtree(data / "images" / "coco" / "train2014")
@@ -335,17 +289,17 @@ def test_a_record_does_not_outlive_its_predictions(tmp_path):
     assert records(tmp_path / "runs") == {}
 
 
-def test_another_precision_is_another_run(finished, capsys):
-    assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(finished)]) == 4
+def test_another_precision_is_another_run(own, capsys):
+    assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(own)]) == 4
     assert "settings.dtype: float32 / bfloat16" in capsys.readouterr().err
 
 
 @contextmanager
-def running(arguments, **options):
-    """A run as a process of its own, which takes signals as a command of a shell does; killed if it is still there at the end."""
+def running(arguments, module="harness.cli.main", **options):
+    """A run as a process that takes signals as a command of a shell does; killed at the end."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli.main", *arguments],
+        [sys.executable, "-m", module, *arguments],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
@@ -356,75 +310,21 @@ def running(arguments, **options):
         process.communicate()
 
 
-def wait_for(path, *, beyond, process, seconds=120):
-    """Wait until a file has grown beyond so many bytes, or the process has ended."""
-    deadline = time.monotonic() + seconds
-    while process.poll() is None and (not path.exists() or path.stat().st_size <= beyond):
-        assert time.monotonic() < deadline, f"{path} did not grow beyond {beyond} bytes"
-        time.sleep(0.001)
-
-
 def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
-    with running(
-        [*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]
-    ) as process:
-        wait_for(path, beyond=2000, process=process)
-        process.send_signal(signal.SIGINT)
-        _, shown = process.communicate(timeout=60)
+    arguments = [*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]
+    interrupt = {**os.environ, "STRIKE": "0:40:interrupt:train2014"}  # at the fortieth image
+    with running(arguments, "tests.support.struck", env=interrupt) as process:
+        _, shown = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "what was predicted is kept, run the same command without --fresh to go on" in shown
     assert "Traceback" not in shown
     assert len(path.read_text().splitlines()) > 1
 
 
-def test_a_run_killed_at_any_moment_and_started_again_ends_in_the_same_bytes(tmp_path):
-    arguments = [*RUN, "--split", "val", "--limit", "300", "--batch-size", "8", "--out"]
-    assert main([*arguments, str(tmp_path / "calm")]) == 0
-    expected = contents(tmp_path / "calm" / "xvlm-shapes")
-    name = "refcoco+.val.limit-300.predictions.jsonl"
-    path, final = tmp_path / "killed" / "xvlm-shapes" / name, len(expected[name])
-    draws, size, kills = random.Random(7), 0, 0
-    while size < final * 0.8:
-        target = min(size + draws.randrange(1, final // 4), int(final * 0.85))
-        with running([*arguments, str(tmp_path / "killed")]) as process:
-            wait_for(path, beyond=target, process=process)
-            process.send_signal(signal.SIGKILL)
-        size, kills = path.stat().st_size, kills + 1
-        assert size < final, "the run ended before it was killed"
-    assert kills >= 3
-    assert main([*arguments, str(tmp_path / "killed")]) == 0
-    assert contents(tmp_path / "killed" / "xvlm-shapes") == expected
-
-
-def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(tmp_path):
-    """What a power failure leaves: a file that ends anywhere, in the middle of a batch, a line or a letter."""
-    arguments = [
-        *RUN,
-        "--split",
-        "val",
-        "--limit",
-        "24",
-        "--batch-size",
-        "8",
-        "--out",
-        str(tmp_path),
-    ]
-    assert main(arguments) == 0
-    expected = contents(tmp_path / "xvlm-shapes")
-    path = tmp_path / "xvlm-shapes" / "refcoco+.val.limit-24.predictions.jsonl"
-    whole = path.read_bytes()
-    for cut in [0, *random.Random(3).sample(range(1, len(whole)), 6)]:
-        path.write_bytes(whole[:cut])
-        assert main(arguments) == 0
-        assert contents(tmp_path / "xvlm-shapes") == expected, cut
-
-
 def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
     reader, writer = os.openpty()
-    with running(
-        [*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer
-    ) as process:
+    with running([*EIGHT, "--out", str(tmp_path)], stderr=writer) as process:
         out, _ = process.communicate(timeout=120)
     os.close(writer)
     shown = b""
@@ -440,9 +340,7 @@ def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
 def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
-    with running(
-        [*RUN, "--split", "val", "--limit", "8", "--out", str(tmp_path)], stderr=writer
-    ) as process:
+    with running([*EIGHT, "--out", str(tmp_path)], stderr=writer) as process:
         out, _ = process.communicate(timeout=120)
     os.close(writer)
     assert process.returncode == 0

@@ -14,7 +14,7 @@ from harness.running.forecast import _duration, _in_units, forecast
 from harness.running.run import Speed
 from harness.task import Sample, Task
 from harness.workload import Cost
-from tests.running.test_batch_size import WithCosts
+from tests.support.costs import WithCosts
 from tests.support.models_on_disk import random_state, sizes, write_checkpoint
 
 IMAGES, THERE = (

@@ -13,7 +13,7 @@ from harness.records.record import Subset, find_records, write_record
 from harness.tables import comparison as table
 from harness.tables.paper import read_paper
 from tasks.vqav2 import VQAv2
-from tests.records.test_record import RECORD
+from tests.support.records import RECORD
 
 URL = "https://eval.ai/submission/1"
 

@@ -8,7 +8,7 @@ import pytest
 from harness.cli.main import main
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from tests.contract.test_imports import loaded_by
+from tests.support.loaded import loaded_by
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The embedded benchmark in the official files of all seven benchmarks: read by the real loaders, true of its scenes."""
+"""The embedded benchmark in official files: read by the tasks' loaders, true of its scenes."""
 
 import json
 from collections import Counter
@@ -14,11 +14,12 @@ from harness.shapes.benchmark import embedded_data
 from harness.shapes.training.vocabulary import vocabulary
 from harness.shapes.world.attributes import attributes, labels
 from harness.shapes.world.questions import ANSWERS, questions
-from harness.shapes.world.scenes import Dice, evaluation_scene
+from harness.shapes.world.scenes import Rng, evaluation_scene
 from harness.shapes.world.sentences import captions
 from harness.shapes.world.statements import statement
 
-FEWEST = {  # samples of each split: enough that a point is visible
+# Minimum number of samples per split: enough to see a difference of one percent.
+FEWEST = {
     "vqav2": {"val": 500, "test-dev": 90, "test": 90},
     "nlvr2": {"dev": 150, "test": 300},
     "coco-caption": {"test": 100, "val": 40},
@@ -63,9 +64,10 @@ def test_ten_people_answer_every_question_and_mostly_agree(data):
 
 def test_half_of_the_statements_are_true_and_every_set_has_both(data):
     statements = find_task("nlvr2").load(data, "test")
-    assert sum(one.label for one in statements) == len(statements) / 2
-    for group in {one.group for one in statements}:
-        assert {one.label for one in statements if one.group == group} == {True, False}
+    assert sum(sample.label for sample in statements) == len(statements) / 2
+    for group in {sample.group for sample in statements}:
+        labels = {sample.label for sample in statements if sample.group == group}
+        assert labels == {True, False}
 
 
 def test_boxes_have_twenty_attributes_some_of_them_unknown(data):
@@ -79,12 +81,10 @@ def test_labels_are_true_of_the_object():
     names = [attribute.name for attribute in attributes()]
     for seed in SEEDS:
         scene = evaluation_scene(seed)
-        for thing in scene.objects:
-            found = dict(zip(names, labels(scene, thing), strict=True))
-            assert found[f"color:{thing.colour}"] == 1
-            assert (
-                sum(value == 1 for name, value in found.items() if name.startswith("color:")) == 1
-            )
+        for obj in scene.objects:
+            label_of = dict(zip(names, labels(scene, obj), strict=True))
+            colours = [name for name in names if name.startswith("color:") and label_of[name] == 1]
+            assert colours == [f"color:{obj.colour}"]
 
 
 def test_the_right_answer_is_among_those_to_choose_from():
@@ -99,27 +99,21 @@ def test_a_question_about_one_object_fits_one_object():
         for question in questions(scene, seed=seed):
             if question.text.startswith("What shape is the"):
                 colour = question.text.split()[4]
-                assert [thing.shape for thing in scene.objects if thing.colour == colour] == [
-                    question.answer
-                ]
+                shapes = [obj.shape for obj in scene.objects if obj.colour == colour]
+                assert shapes == [question.answer]
 
 
-def test_everything_that_is_said_is_in_the_vocabulary():
-    known, dice = set(vocabulary()), Dice("words")
-    said = [statement(dice).text for _ in range(300)]
+def test_every_word_of_every_text_is_in_the_vocabulary():
+    rng = Rng("words")
+    texts = [pre_caption(statement(rng).text) for _ in range(300)]
     for seed in SEEDS:
         scene = evaluation_scene(seed)
-        said += captions(scene, seed=seed)
-        assert {
-            word
-            for question in questions(scene, seed=seed)
-            for word in pre_question(question.text).split()
-        } <= known
-    assert {word for text in said for word in pre_caption(text).split()} <= known
-    assert {
-        w for a in attributes() for text in sentences(a.name, a.is_has_att) for w in text.split()
-    } <= known
-    assert set(ANSWERS) <= known
+        texts += map(pre_caption, captions(scene, seed=seed))
+        texts += [pre_question(question.text) for question in questions(scene, seed=seed)]
+    for attribute in attributes():
+        texts += sentences(attribute.name, attribute.is_has_att)
+    words = {word for text in texts for word in text.split()}
+    assert words | set(ANSWERS) <= set(vocabulary())
 
 
 def test_the_hidden_answers_are_not_written(data):

@@ -1,13 +1,16 @@
-"""The world of the embedded benchmark: deterministic, described truly, and never shown in training what is asked in evaluation."""
+"""Scenes of the embedded benchmark: deterministic, truly described, training and evaluation apart."""
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from harness.shapes.benchmark import SPLITS, VERSION, embedded_data, write_benchmark
+from harness.formats.folder import MARKER
+from harness.shapes.benchmark import VERSION, embedded_data
+from harness.shapes.refcoco_plus import SPLITS
 from harness.shapes.training.vocabulary import vocabulary
 from harness.shapes.world.expressions import AFTER_NOUN, BEFORE_NOUN, NOUNS, expressions
 from harness.shapes.world.render import render
@@ -15,13 +18,27 @@ from harness.shapes.world.scenes import COLOURS, evaluation_scene, training_scen
 from tasks.refcoco_plus import RefCOCOPlus
 
 SEEDS = [str(number) for number in range(300)]
-# SHA-256 of RefCOCO+'s annotations in the embedded benchmark. Change them only together with VERSION.
+# SHA-256 of the annotation files. Change them only together with VERSION.
 ANNOTATIONS = {
-    2: {
-        "instances.json": "151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784",
-        "refs(unc).p": "66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297",
-    }
+    2: """
+a15fd5cf356ed946f924d5cf183ff338823f07cb76f7bb544d0f1cbea2473684  coco/dataset_coco.json
+cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/dataset_flickr30k.json
+44de88f55727613785bb38014d9c4a9878d8b1c00f671ff7273634c0a5398d69  nlvr2/dev.json
+7133d44cafe0a4b06d04f27779310d10d53798271410337445932c3ef6740d7d  nlvr2/test1.json
+36dedf5b396c029768e750f62d5272b2d0f5e935b38c054bd6f5d1e6c32943a1  ovad/ovad2000.json
+151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcoco+/instances.json
+66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297  refcoco+/refs(unc).p
+4835b6c88914459df2f429565682b1ef1aedd4454bc8370b768d42ac47c3b2c8  vqa/answer_list.json
+941033bf460ff3d1f5cb9ef172889b2c5f79d1a5567e75d0631715521489e3af  \
+vqa/v2_OpenEnded_mscoco_test2015_questions.json
+51b7ee2ec24b60794f8f6115c81ad59e270f37a03516088a396dccf92a618299  \
+vqa/v2_OpenEnded_mscoco_val2014_questions.json
+7e57273e929403a0e238fee6fc21e17d4e72c639369a06d4b392d075cc4ea552  \
+vqa/v2_mscoco_val2014_annotations.json
+"""
 }
+# SHA-256 of the pixels of 60 evaluation scenes; JPEG files depend on the version of the encoder.
+PIXELS = {2: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
 
 
 def test_a_scene_follows_from_its_seed():
@@ -30,12 +47,12 @@ def test_a_scene_follows_from_its_seed():
 
 
 def test_what_is_evaluated_is_never_trained_on():
-    def looks(scene):
-        return tuple(sorted(thing.look for thing in scene.objects))
+    def appearances(scene):
+        return tuple(sorted(obj.appearance for obj in scene.objects))
 
-    evaluated = {looks(evaluation_scene(seed)) for seed in SEEDS}
+    evaluated = {appearances(evaluation_scene(seed)) for seed in SEEDS}
     assert all(evaluation_scene(seed).held_out for seed in SEEDS)
-    assert not evaluated & {looks(training_scene(seed)) for seed in SEEDS}
+    assert not evaluated & {appearances(training_scene(seed)) for seed in SEEDS}
     assert not any(training_scene(seed).held_out for seed in SEEDS)
 
 
@@ -43,10 +60,10 @@ def test_objects_are_unlike_one_another_apart_and_inside_the_image():
     for seed in SEEDS:
         scene = evaluation_scene(seed)
         assert 2 <= len(scene.objects) <= 4
-        assert len({thing.look for thing in scene.objects}) == len(scene.objects)
+        assert len({obj.appearance for obj in scene.objects}) == len(scene.objects)
         covered = np.zeros((scene.height, scene.width), int)
-        for thing in scene.objects:
-            x, y, w, h = thing.box
+        for obj in scene.objects:
+            x, y, w, h = obj.box
             assert x >= 0 and y >= 0 and x + w <= scene.width and y + h <= scene.height
             covered[y : y + h, x : x + w] += 1
         assert covered.max() == 1
@@ -59,7 +76,7 @@ def test_an_object_is_drawn_in_its_box_and_reaches_its_four_sides():
         empty = render(type(scene)(**{**scene.__dict__, "objects": ()})).astype(int)
         rows, columns = np.nonzero(np.abs(drawn - empty).max(-1) > 8)
         boxes = np.array(
-            [[x, y, x + w, y + h] for x, y, w, h in (thing.box for thing in scene.objects)]
+            [[x, y, x + w, y + h] for x, y, w, h in (obj.box for obj in scene.objects)]
         )
         inside = (
             (columns[:, None] >= boxes[:, 0])
@@ -69,14 +86,14 @@ def test_an_object_is_drawn_in_its_box_and_reaches_its_four_sides():
         )
         assert inside.any(1).all()
         for number, (left, top, right, bottom) in enumerate(boxes):
-            mine = inside[:, number]
-            reached = [
-                columns[mine].min() - left,
-                right - 1 - columns[mine].max(),
-                rows[mine].min() - top,
-                bottom - 1 - rows[mine].max(),
+            own = inside[:, number]
+            margins = [
+                columns[own].min() - left,
+                right - 1 - columns[own].max(),
+                rows[own].min() - top,
+                bottom - 1 - rows[own].max(),
             ]
-            assert max(reached) <= 2, scene.objects[number]
+            assert max(margins) <= 2, scene.objects[number]
 
 
 WORDS = {word: ("shape", name) for name, words in NOUNS.items() for word in words}
@@ -89,38 +106,38 @@ WORDS |= {colour: ("colour", colour) for colour in COLOURS}
 PHRASES = {phrase: ("fill", name) for name, phrases in AFTER_NOUN.items() for phrase in phrases}
 
 
-def meant(text):
-    """What an expression says of an object, read back from its words."""
-    said = dict(meaning for phrase, meaning in PHRASES.items() if text.endswith(phrase))
-    return said | dict(WORDS[word] for word in text.split() if word in WORDS)
+def attributes_in(text):
+    """The attributes that an expression names, parsed from its words."""
+    after_noun = dict(meaning for phrase, meaning in PHRASES.items() if text.endswith(phrase))
+    return after_noun | dict(WORDS[word] for word in text.split() if word in WORDS)
 
 
 def test_an_expression_fits_its_object_and_no_other():
     for seed in SEEDS:
         scene = evaluation_scene(seed)
         for number, target in enumerate(scene.objects):
-            said = expressions(scene, target, seed=f"{seed}:{number}")
-            assert 2 <= len(said) == len(set(said)) <= 3
-            for text in said:
-                meaning = meant(text)
-                assert meaning, text
-                fitting = [
-                    thing
-                    for thing in scene.objects
-                    if all(getattr(thing, name) == value for name, value in meaning.items())
+            texts = expressions(scene, target, seed=f"{seed}:{number}")
+            assert 2 <= len(texts) == len(set(texts)) <= 3
+            for text in texts:
+                named = attributes_in(text)
+                assert named, text
+                matching = [
+                    obj
+                    for obj in scene.objects
+                    if all(getattr(obj, name) == value for name, value in named.items())
                 ]
-                assert fitting == [target], text
+                assert matching == [target], text
 
 
-def test_every_word_is_in_the_vocabulary():
+def test_every_word_of_an_expression_is_in_the_vocabulary():
     scenes = [training_scene(seed) for seed in SEEDS]
-    said = [
+    texts = [
         text
         for scene in scenes
-        for thing in scene.objects
-        for text in expressions(scene, thing, seed=repr(thing))
+        for obj in scene.objects
+        for text in expressions(scene, obj, seed=repr(obj))
     ]
-    words = {word for text in said for word in text.split()}
+    words = {word for text in texts for word in text.split()}
     assert words <= set(vocabulary())
     assert len(set(vocabulary())) == len(vocabulary())
 
@@ -138,13 +155,23 @@ def data():
 
 def test_the_benchmark_is_the_same_everywhere_or_has_another_version(data):
     written = {
-        name: hashlib.sha256((data.root / "refcoco+" / name).read_bytes()).hexdigest()
-        for name in ANNOTATIONS[VERSION]
+        path.relative_to(data.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in data.root.rglob("*")
+        if path.is_file() and path.suffix != ".jpg" and path.parent.parent.name != "nlvr2"
     }
-    assert written == ANNOTATIONS[VERSION]
+    del written[MARKER]
+    expected = [line.split("  ") for line in ANNOTATIONS[VERSION].split("\n") if line]
+    assert written == {name: digest for digest, name in expected}
 
 
-def test_it_is_read_by_the_real_loader_and_large_enough_to_see_a_point(data):
+def test_the_pixels_are_the_same_everywhere_or_have_another_version():
+    pixels = hashlib.sha256()
+    for seed in SEEDS[:60]:
+        pixels.update(render(evaluation_scene(seed)).tobytes())
+    assert pixels.hexdigest() == PIXELS[VERSION]
+
+
+def test_it_is_read_by_the_real_loader_and_has_enough_samples_to_see_one_percent(data):
     samples = {split: RefCOCOPlus().load(data, split) for split in RefCOCOPlus.splits}
     assert {split: len(rows) for split, rows in samples.items()} == {
         "val": 1056,
@@ -174,13 +201,15 @@ def test_images_are_not_all_square(data):
     assert len({(row.width, row.height) for row in RefCOCOPlus().load(data, "val")}) == 5
 
 
-def test_it_is_written_anew_byte_for_byte(data, tmp_path):
-    write_benchmark(tmp_path / "again")
+def test_a_folder_that_lacks_a_file_is_written_anew_byte_for_byte(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path))
+    root = tmp_path / "shapes" / f"v{VERSION}"
+    shutil.copytree(data.root, root)
+    (root / "vqa" / "answer_list.json").unlink()
+    assert embedded_data().root == root
     for path in data.root.rglob("*"):
         if path.is_file():
-            assert (
-                tmp_path / "again" / path.relative_to(data.root)
-            ).read_bytes() == path.read_bytes()
+            assert (root / path.relative_to(data.root)).read_bytes() == path.read_bytes()
 
 
 def test_the_splits_share_no_scene():

@@ -1,4 +1,4 @@
-"""The recipe of the embedded model: its losses by hand, and that a few steps end in weights that the harness runs."""
+"""Training of the embedded model: losses by hand, and a few steps to weights that a run accepts."""
 
 import json
 
@@ -7,32 +7,35 @@ import torch
 from safetensors import safe_open
 
 from harness.cli.main import main
-from harness.shapes.training.losses import box_loss, generalised_iou, overlap
-from harness.shapes.training.train import Recipe, train
+from harness.models.fusion.tokenizer import Tokenizer
+from harness.shapes.training.dataset import RenderedDataset
+from harness.shapes.training.heads import PLANS, head_architecture
+from harness.shapes.training.losses import box_loss, generalised_iou, iou
+from harness.shapes.training.train import VISION, WEIGHTS, Recipe, train
+from harness.shapes.world.scenes import Rng, training_scene
 
 SQUARE = torch.tensor([0.5, 0.5, 0.2, 0.2])  # (cx, cy, w, h)
 
 
 @pytest.mark.parametrize(
-    ("other", "iou", "giou"),
+    ("other", "expected_iou", "expected_giou"),
     [
         ([0.5, 0.5, 0.2, 0.2], 1.0, 1.0),
         ([0.5, 0.5, 0.2, 0.1], 0.5, 0.5),
-        (
-            [0.6, 0.5, 0.2, 0.2],
-            1 / 3,
-            1 / 3,
-        ),  # side by side, half over half: the box around them is covered
-        ([0.7, 0.7, 0.2, 0.2], 0.0, -0.5),  # corner to corner: half of the box around them is empty
+        # Side by side, overlapping by half: the enclosing box is covered.
+        ([0.6, 0.5, 0.2, 0.2], 1 / 3, 1 / 3),
+        # Corner to corner: half of the enclosing box is empty.
+        ([0.7, 0.7, 0.2, 0.2], 0.0, -0.5),
         ([0.9, 0.5, 0.2, 0.2], 0.0, -1 / 3),
     ],
 )
-def test_overlaps_of_boxes(other, iou, giou):
-    assert overlap(SQUARE, torch.tensor(other)).item() == pytest.approx(iou, abs=1e-6)
-    assert generalised_iou(SQUARE, torch.tensor(other)).item() == pytest.approx(giou, abs=1e-6)
+def test_overlaps_of_boxes(other, expected_iou, expected_giou):
+    box = torch.tensor(other)
+    assert iou(SQUARE, box).item() == pytest.approx(expected_iou, abs=1e-6)
+    assert generalised_iou(SQUARE, box).item() == pytest.approx(expected_giou, abs=1e-6)
 
 
-def test_the_loss_of_a_box_is_its_lack_of_overlap_and_five_times_its_distance():
+def test_the_box_loss_is_one_minus_giou_plus_five_times_l1():
     other = torch.tensor([0.7, 0.7, 0.2, 0.2])
     assert box_loss(SQUARE[None], SQUARE[None]).item() == pytest.approx(0, abs=1e-6)
     assert box_loss(other[None], SQUARE[None]).item() == pytest.approx(
@@ -40,30 +43,41 @@ def test_the_loss_of_a_box_is_its_lack_of_overlap_and_five_times_its_distance():
     )
 
 
-def test_a_few_steps_end_in_weights_that_the_harness_runs(tmp_path, capsys):
+def test_a_few_steps_end_in_weights_that_a_run_accepts(tmp_path, capsys):
+    # More images per step than the encoder computes at once.
     recipe = Recipe(
         scenes=20, steps=2, images_per_step=17, expressions_per_image=2, dtype="float32"
-    )  # more than are encoded together
+    )
     train(tmp_path / "weights", recipe, tuning_scenes=2)
     assert "step 2" in capsys.readouterr().out
     with safe_open(tmp_path / "weights" / "refcoco+.safetensors", "pt") as file:
         assert json.loads(file.metadata()["recipe"])["steps"] == 2
     weights = str(tmp_path / "weights" / "refcoco+.safetensors")
-    assert (
-        main(
-            [
-                "run",
-                "--task",
-                "refcoco+",
-                "--split",
-                "val",
-                "--limit",
-                "4",
-                "--checkpoint",
-                weights,
-                "--out",
-                str(tmp_path / "runs"),
-            ]
-        )
-        == 0
-    )
+    run = ["run", "--task", "refcoco+", "--split", "val", "--limit", "4", "--checkpoint", weights]
+    assert main([*run, "--out", str(tmp_path / "runs")]) == 0
+
+
+# Loss of the untrained network on eight scenes without pixels, and the random number drawn next.
+FIRST_LOSSES = {
+    "retrieval": (5.76564, 0.7962713033095149),
+    "vqa": (31.64078, 0.3450641323518704),
+    "nlvr": (0.72924, 0.3262765457620296),
+    "captioning": (26.54939, 0.3450641323518704),
+}
+
+
+@pytest.mark.parametrize("head", FIRST_LOSSES)
+@torch.no_grad()
+def test_an_objective_draws_the_same_sentences_and_has_the_same_loss(head):
+    scenes = tuple(training_scene(str(seed)) for seed in range(8))
+    pixels = torch.zeros(8, 3, VISION.resolution, VISION.resolution, dtype=torch.uint8)
+    dataset = RenderedDataset(scenes, pixels, pixels, tuple(scene.objects[0] for scene in scenes))
+    tokenizer, plan = Tokenizer(WEIGHTS / "vocab.txt"), PLANS[head]
+    torch.manual_seed(0)
+    objective = plan.objective(head_architecture(plan, len(tokenizer)), tokenizer)
+    objective.network.eval()
+    rng = Rng("0")
+    loss = objective.loss(dataset, torch.arange(8), rng).item()
+    expected_loss, next_number = FIRST_LOSSES[head]
+    assert loss == pytest.approx(expected_loss, rel=1e-3)
+    assert rng.random() == next_number

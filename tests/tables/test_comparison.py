@@ -16,7 +16,7 @@ from harness.files.paths import shipped_path
 from harness.records.record import Subset, find_records, write_record
 from harness.tables import comparison, layouts, left_out
 from harness.tables.paper import Official, read_paper
-from tests.records.test_record import RECORD
+from tests.support.records import RECORD
 
 LISTING = Path(__file__).parent / "paper_results.csv"  # as Papers With Code listed them
 PAPER = read_paper()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness.rendering import Table, render, render_csv
-from tests.contract.test_imports import loaded_by
+from tests.support.loaded import loaded_by
 
 COLUMNS = {"name": "name", "measured": "measured", "delta": "delta", "interval": "95 % interval"}
 ROWS = [

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,7 @@ from harness.formats.folder import DataFolder
 from harness.metrics.nlvr2 import consistency
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-
-REAL = (
-    Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
-)  # other people's data: not ours to commit
+from tests.support.real_files import REAL
 
 
 @pytest.fixture

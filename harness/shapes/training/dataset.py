@@ -1,4 +1,4 @@
-"""Training scenes for the heads: what they look like as tensors, and the scenes themselves to speak about."""
+"""Rendered scenes to train and to validate the heads on: pixels, and the scenes themselves."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,12 +14,16 @@ from torch import Tensor
 
 from harness.models.xvlm.preprocessing import MEAN, STD, resize
 from harness.shapes.storage import encode
-from harness.shapes.world.scenes import Dice, Object, Scene, evaluation_scene, training_scene
+from harness.shapes.world.scenes import Object, Rng, Scene, evaluation_scene, training_scene
 
 
 @dataclass(frozen=True)
-class Scenery:
-    """S scenes: their images [S, 3, R, R] bytes, and of each one object alone, its crop [S, 3, R, R] resized as OVAD's script does."""
+class RenderedDataset:
+    """S scenes and their pixels at resolution R.
+
+    `images` `[S, 3, R, R]` are bytes; `crops` `[S, 3, R, R]` show one object per scene, `cropped`,
+    resized as in OVAD's script.
+    """
 
     scenes: tuple[Scene, ...]
     images: Tensor
@@ -27,18 +31,18 @@ class Scenery:
     cropped: tuple[Object, ...]
 
 
-def training_scenery(count: int, *, side: int) -> Scenery:
-    """Return scenes to train on; none of them has the objects of a scene that is evaluated on."""
-    return _stacked(_drawn("heads", count, side, held_out=False))
+def training_dataset(count: int, *, side: int) -> RenderedDataset:
+    """Return `count` training scenes, with combinations of objects that evaluation never shows."""
+    return _stacked(_rendered("heads", count, side, held_out=False))
 
 
-def tuning_scenery(count: int, *, side: int) -> Scenery:
-    """Return unseen scenes to watch the training with; the benchmark's own are others."""
-    return _stacked(_drawn("heads-tuning", count, side, held_out=True))
+def tuning_dataset(count: int, *, side: int) -> RenderedDataset:
+    """Return `count` scenes to validate on; the scenes of the benchmark are others."""
+    return _stacked(_rendered("heads-tuning", count, side, held_out=True))
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Return images [B, 3, R, R] of bytes as the network wants them."""
+    """Return images `[B, 3, R, R]` of bytes as normalised floats, the input of the network."""
     mean, std = (
         torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD)
     )
@@ -46,38 +50,39 @@ def normalised(images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class _Rendered:
     scene: Scene
     image: NDArray[np.uint8]
     crop: NDArray[np.uint8]
     cropped: Object
 
 
-def _drawn(name: str, count: int, side: int, *, held_out: bool) -> Iterator[_Drawn]:
+def _rendered(name: str, count: int, side: int, *, held_out: bool) -> Iterator[_Rendered]:
+    # Spawned processes: a fork of a process with torch's threads can deadlock.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         seeds = [f"{name}:{number}" for number in range(count)]
-        yield from pool.map(_draw, seeds, [side] * count, [held_out] * count, chunksize=100)
+        yield from pool.map(_render, seeds, [side] * count, [held_out] * count, chunksize=100)
 
 
-def _draw(seed: str, side: int, held_out: bool) -> _Drawn:
+def _render(seed: str, side: int, held_out: bool) -> _Rendered:
     scene = evaluation_scene(seed) if held_out else training_scene(seed)
-    thing = Dice(f"crop:{seed}").pick(scene.objects)
-    x, y, w, h = thing.box
-    # Through the same file format and transform as at evaluation: what is trained on is what will be seen.
+    obj = Rng(f"crop:{seed}").choice(scene.objects)
+    x, y, w, h = obj.box
+    # The same file format and transform as in evaluation.
     with Image.open(BytesIO(encode(scene))) as image:
         crop = resize(image.crop((x, y, x + w, y + h)), side, Image.Resampling.BILINEAR)
-        return _Drawn(scene, resize(image, side), crop, thing)
+        return _Rendered(scene, resize(image, side), crop, obj)
 
 
-def _stacked(drawn: Iterator[_Drawn]) -> Scenery:
-    everything = list(drawn)
+def _stacked(rendered: Iterator[_Rendered]) -> RenderedDataset:
+    items = list(rendered)
 
     def stacked(arrays: list[NDArray[np.uint8]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
 
-    return Scenery(
-        scenes=tuple(item.scene for item in everything),
-        images=stacked([item.image for item in everything]),
-        crops=stacked([item.crop for item in everything]),
-        cropped=tuple(item.cropped for item in everything),
+    return RenderedDataset(
+        scenes=tuple(item.scene for item in items),
+        images=stacked([item.image for item in items]),
+        crops=stacked([item.crop for item in items]),
+        cropped=tuple(item.cropped for item in items),
     )

@@ -1,4 +1,4 @@
-"""Training examples of the embedded model: scenes as tensors, none of them with objects that evaluation shows."""
+"""Training examples of grounding: scenes and expressions as tensors."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -27,27 +27,27 @@ from harness.shapes.world.scenes import (
     training_scene,
 )
 
-LOOKS = (
-    SHAPES,
-    tuple(COLOURS),
-    FILLS,
-    tuple(SIZES),
-)  # what can be named of an object, in the order of `Object.look`
-MOST_OBJECTS = 4
+# Values of an object's properties, in the order of `Object.appearance`.
+PROPERTIES = (SHAPES, tuple(COLOURS), FILLS, tuple(SIZES))
+MOST_OBJECTS = 4  # per scene
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Scenes as tensors: S scenes of at most 4 objects, E expressions in all.
+    """S scenes of at most 4 objects and E expressions, as tensors.
 
-    `images` [S, 3, R, R] bytes; `boxes` [S, 4, 4] as (cx, cy, w, h) in 0..1 and `looks` [S, 4, 4] as indices into LOOKS, of the first
-    `objects` [S] objects; `ids` [E, T] are tokens, expression e refers to object `target[e]` of its scene; the expressions of scene s are
-    `first[s]` to `first[s + 1]`.
+    images: bytes, `[S, 3, R, R]`.
+    boxes: (cx, cy, w, h) in 0..1, `[S, 4, 4]`; the first `objects` per scene are valid.
+    properties: indices into `PROPERTIES`, `[S, 4, 4]`; as `boxes`.
+    objects: objects per scene, `[S]`.
+    ids: tokens of the expressions, `[E, T]`.
+    target: index of the object that an expression refers to, within its scene, `[E]`.
+    first: the expressions of scene s are `first[s]` to `first[s + 1]`, `[S + 1]`.
     """
 
     images: Tensor
     boxes: Tensor
-    looks: Tensor
+    properties: Tensor
     objects: Tensor
     ids: Tensor
     target: Tensor
@@ -58,25 +58,24 @@ class Examples:
 class _Example:
     image: NDArray[np.uint8]
     boxes: list[tuple[float, float, float, float]]
-    looks: list[tuple[int, ...]]
+    properties: list[tuple[int, ...]]
     texts: list[str]
     targets: list[int]
 
 
 def training_examples(count: int, *, side: int, tokenizer: Tokenizer) -> Examples:
-    """Return `count` scenes to train on."""
-    return _stack(_drawn(training_scene, "train", count, side), tokenizer)
+    """Return `count` training scenes, with combinations of objects that evaluation never shows."""
+    return _stacked(_examples(training_scene, "train", count, side), tokenizer)
 
 
 def tuning_examples(count: int, *, side: int, tokenizer: Tokenizer) -> Examples:
-    """Return `count` unseen scenes to watch the training with; the benchmark's own scenes are others."""
-    return _stack(_drawn(evaluation_scene, "tuning", count, side), tokenizer)
+    """Return `count` scenes to validate on; the scenes of the benchmark are others."""
+    return _stacked(_examples(evaluation_scene, "tuning", count, side), tokenizer)
 
 
-def _drawn(draw: Callable[[str], Scene], name: str, count: int, side: int) -> Iterator[_Example]:
-    with ProcessPoolExecutor(
-        mp_context=get_context("spawn")
-    ) as pool:  # a fork of a process in which torch has threads can hang
+def _examples(draw: Callable[[str], Scene], name: str, count: int, side: int) -> Iterator[_Example]:
+    # Spawned processes: a fork of a process with torch's threads can deadlock.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         seeds = (f"{name}:{number}" for number in range(count))
         yield from pool.map(_example, repeat(draw), seeds, repeat(side), chunksize=100)
 
@@ -84,44 +83,39 @@ def _drawn(draw: Callable[[str], Scene], name: str, count: int, side: int) -> It
 def _example(draw: Callable[[str], Scene], seed: str, side: int) -> _Example:
     scene = draw(seed)
     boxes, texts, targets = [], [], []
-    for number, thing in enumerate(scene.objects):
-        x, y, w, h = thing.box
-        boxes.append(
-            (
-                (x + w / 2) / scene.width,
-                (y + h / 2) / scene.height,
-                w / scene.width,
-                h / scene.height,
-            )
-        )
-        for text in expressions(scene, thing, seed=f"{seed}:{number}"):
+    for number, obj in enumerate(scene.objects):
+        x, y, w, h = obj.box
+        cx, cy = (x + w / 2) / scene.width, (y + h / 2) / scene.height
+        boxes.append((cx, cy, w / scene.width, h / scene.height))
+        for text in expressions(scene, obj, seed=f"{seed}:{number}"):
             texts.append(pre_caption(text))
             targets.append(number)
-    looks = [
-        tuple(names.index(name) for names, name in zip(LOOKS, thing.look, strict=True))
-        for thing in scene.objects
+    properties = [
+        tuple(values.index(value) for values, value in zip(PROPERTIES, obj.appearance, strict=True))
+        for obj in scene.objects
     ]
-    # Through the same file format and transform as at evaluation: what is trained on is what will be seen.
+    # The same file format and transform as in evaluation.
     with Image.open(BytesIO(encode(scene))) as image:
-        return _Example(resize(image, side), boxes, looks, texts, targets)
+        return _Example(resize(image, side), boxes, properties, texts, targets)
 
 
-def _stack(examples: Iterator[_Example], tokenizer: Tokenizer) -> Examples:
-    drawn = list(examples)
-    boxes = torch.zeros(len(drawn), MOST_OBJECTS, 4)
-    looks = torch.zeros(len(drawn), MOST_OBJECTS, len(LOOKS), dtype=torch.long)
-    for number, example in enumerate(drawn):
-        boxes[number, : len(example.boxes)] = torch.tensor(example.boxes)
-        looks[number, : len(example.looks)] = torch.tensor(example.looks)
-    said = torch.tensor([len(example.texts) for example in drawn])
+def _stacked(examples: Iterator[_Example], tokenizer: Tokenizer) -> Examples:
+    items = list(examples)
+    boxes = torch.zeros(len(items), MOST_OBJECTS, 4)
+    properties = torch.zeros(len(items), MOST_OBJECTS, len(PROPERTIES), dtype=torch.long)
+    for number, item in enumerate(items):
+        boxes[number, : len(item.boxes)] = torch.tensor(item.boxes)
+        properties[number, : len(item.properties)] = torch.tensor(item.properties)
+    images = torch.from_numpy(np.stack([item.image for item in items]))
+    texts = list(chain.from_iterable(item.texts for item in items))
+    targets = list(chain.from_iterable(item.targets for item in items))
+    text_counts = torch.tensor([len(item.texts) for item in items])
     return Examples(
-        images=torch.from_numpy(np.stack([example.image for example in drawn]))
-        .permute(0, 3, 1, 2)
-        .contiguous(),
+        images=images.permute(0, 3, 1, 2).contiguous(),
         boxes=boxes,
-        looks=looks,
-        objects=torch.tensor([len(example.boxes) for example in drawn]),
-        ids=tokenizer.batch(list(chain.from_iterable(example.texts for example in drawn))).ids,
-        target=torch.tensor(list(chain.from_iterable(example.targets for example in drawn))),
-        first=torch.cat([torch.zeros(1, dtype=torch.long), said.cumsum(0)]),
+        properties=properties,
+        objects=torch.tensor([len(item.boxes) for item in items]),
+        ids=tokenizer.batch(texts).ids,
+        target=torch.tensor(targets),
+        first=torch.cat([torch.zeros(1, dtype=torch.long), text_counts.cumsum(0)]),
     )

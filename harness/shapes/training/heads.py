@@ -1,6 +1,7 @@
-"""Train the other heads of xvlm-shapes from its grounding weights: the second half of the recipe.
+"""Train the other heads of xvlm-shapes, initialised with its grounding weights.
 
-The encoders have learnt to see and to read by then, so each head takes minutes on two cores. Seeded, as the first half is.
+The second half of the recipe: as the encoders are trained, each head takes minutes on two cores.
+Seeded, as the first half is.
 """
 
 import argparse
@@ -17,20 +18,29 @@ from torch import nn
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.weights import read_tensors
 from harness.models.xvlm.heads import FusedArchitecture
-from harness.shapes.training.dataset import Scenery, training_scenery, tuning_scenery
-from harness.shapes.training.objectives import Answering, Comparing, Course, Describing, Judging
+from harness.shapes.training.dataset import RenderedDataset, training_dataset, tuning_dataset
+from harness.shapes.training.objectives import (
+    CaptioningObjective,
+    NLVRObjective,
+    Objective,
+    RetrievalObjective,
+    VQAObjective,
+)
 from harness.shapes.training.train import VISION, WEIGHTS, architecture
-from harness.shapes.world.scenes import Dice
+from harness.shapes.world.scenes import Rng
 
 TUNING_SCENES = 256
-LOOK_EVERY = 250  # steps from one look at unseen scenes to the next
+EVALUATE_EVERY = 250  # steps
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one head is trained. `text_layers` and `fusion_layers` keep all weights of the project within their 16 MiB."""
+    """Objective and hyperparameters of one head.
 
-    course: Callable[[FusedArchitecture, Tokenizer], Course]
+    The numbers of layers are chosen to keep all weights of the project within 16 MiB.
+    """
+
+    objective: Callable[[FusedArchitecture, Tokenizer], Objective]
     text_layers: int
     fusion_layers: int
     steps: int
@@ -38,16 +48,16 @@ class Plan:
 
 
 PLANS = {
-    "retrieval": Plan(Comparing, text_layers=2, fusion_layers=2, steps=1800),
-    "vqa": Plan(Answering, text_layers=1, fusion_layers=1, steps=1500),
-    "nlvr": Plan(Judging, text_layers=1, fusion_layers=2, steps=5000),
-    "captioning": Plan(Describing, text_layers=1, fusion_layers=1, steps=1200),
+    "retrieval": Plan(RetrievalObjective, text_layers=2, fusion_layers=2, steps=1800),
+    "vqa": Plan(VQAObjective, text_layers=1, fusion_layers=1, steps=1500),
+    "nlvr": Plan(NLVRObjective, text_layers=1, fusion_layers=2, steps=5000),
+    "captioning": Plan(CaptioningObjective, text_layers=1, fusion_layers=1, steps=1200),
 }
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the weights depend on, besides the code and the grounding weights: kept in the file that holds them."""
+    """Hyperparameters that all heads share, stored in the metadata of their weights."""
 
     scenes: int = 12000
     images_per_step: int = 64
@@ -58,7 +68,7 @@ class Recipe:
 
 
 def main() -> None:
-    """Train the heads that the command line names, or all."""
+    """Train the heads named on the command line, by default all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -70,28 +80,35 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="instead of each head's own")
     options = parser.parse_args()
     recipe = Recipe(scenes=options.scenes)
-    scenery, tuning = (
-        training_scenery(recipe.scenes, side=VISION.resolution),
-        tuning_scenery(TUNING_SCENES, side=VISION.resolution),
-    )
+    dataset = training_dataset(recipe.scenes, side=VISION.resolution)
+    tuning = tuning_dataset(TUNING_SCENES, side=VISION.resolution)
     for head in options.heads:
         plan = PLANS[head] if options.steps is None else replace(PLANS[head], steps=options.steps)
-        train_head(head, plan, recipe, scenery, tuning, out=options.out)
+        train_head(head, plan, recipe, dataset, tuning, out=options.out)
 
 
 def train_head(
-    head: str, plan: Plan, recipe: Recipe, scenery: Scenery, tuning: Scenery, *, out: Path
+    head: str,
+    plan: Plan,
+    recipe: Recipe,
+    dataset: RenderedDataset,
+    tuning: RenderedDataset,
+    *,
+    out: Path,
 ) -> None:
-    """Train one head from the grounding weights in `out`, and write `<head>.safetensors` beside them."""
+    """Train one head from the grounding weights in `out` and write `<head>.safetensors` there."""
     torch.manual_seed(recipe.seed)
-    course = plan.course(_sizes(plan, out), Tokenizer(out / "vocab.txt"))
-    begun = _begin(course.network, out / "refcoco+.safetensors", plan)
+    tokenizer = Tokenizer(out / "vocab.txt")
+    objective = plan.objective(head_architecture(plan, len(tokenizer)), tokenizer)
+    network = objective.network
+    initialised = _initialise(network, out / "refcoco+.safetensors", plan)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     print(
-        f"{head}: {sum(p.numel() for p in course.network.parameters()) / 1e6:.2f} M parameters, {begun} tensors begun",
+        f"{head}: {parameters / 1e6:.2f} M parameters, {initialised} tensors initialised",
         flush=True,
     )
     optimizer = torch.optim.AdamW(
-        course.network.parameters(),
+        network.parameters(),
         plan.peak_rate,
         betas=(0.9, 0.98),
         weight_decay=recipe.weight_decay,
@@ -99,41 +116,31 @@ def train_head(
     rate = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.peak_rate, total_steps=plan.steps, pct_start=recipe.warm_up
     )
-    dtype, dice = getattr(torch, recipe.dtype), Dice(f"{head}:{recipe.seed}")
-    course.network.train()
+    dtype, rng = getattr(torch, recipe.dtype), Rng(f"{head}:{recipe.seed}")
+    network.train()
     began, running = time.monotonic(), 0.0
     for step in range(1, plan.steps + 1):
-        rows = torch.randint(len(scenery.scenes), (recipe.images_per_step,))
+        rows = torch.randint(len(dataset.scenes), (recipe.images_per_step,))
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            loss = course.loss(scenery, rows, dice)
+            loss = objective.loss(dataset, rows, rng)
         loss.backward()
-        nn.utils.clip_grad_norm_(course.network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         rate.step()
-        running += (loss.item() - running) / min(step, LOOK_EVERY)
-        if step % LOOK_EVERY == 0 or step == plan.steps:
-            unseen = _unseen(course, tuning)
+        running += (loss.item() - running) / min(step, EVALUATE_EVERY)
+        if step % EVALUATE_EVERY == 0 or step == plan.steps:
+            unseen = _tuning_loss(objective, tuning)
             print(
-                f"{head} step {step}  {time.monotonic() - began:.0f} s  loss {running:.3f}  unseen {unseen:.3f}",
+                f"{head} step {step}  {time.monotonic() - began:.0f} s  loss {running:.3f}  "
+                f"unseen {unseen:.3f}",
                 flush=True,
             )
-            _save(course.network, out / f"{head}.safetensors", head, plan, recipe)
+            _save(network, out / f"{head}.safetensors", head, plan, recipe)
 
 
-@torch.no_grad()
-def _unseen(course: Course, tuning: Scenery) -> float:
-    course.network.eval()
-    losses = [
-        course.loss(tuning, rows, Dice("tuning")).item()
-        for rows in torch.arange(len(tuning.scenes)).split(64)
-    ]
-    course.network.train()
-    return sum(losses) / len(losses)
-
-
-def _sizes(plan: Plan, out: Path) -> FusedArchitecture:
-    pieces = len((out / "vocab.txt").read_text(encoding="utf-8").splitlines())
+def head_architecture(plan: Plan, pieces: int) -> FusedArchitecture:
+    """Return the architecture of a head for a vocabulary of `pieces`."""
     text = architecture(pieces).text
     assert text is not None
     return FusedArchitecture(
@@ -142,12 +149,27 @@ def _sizes(plan: Plan, out: Path) -> FusedArchitecture:
     )
 
 
-def _begin(network: nn.Module, grounding: Path, plan: Plan) -> int:
-    """Copy what a network has in common with the grounding weights; fusion layers go on with the last ones of the grounding model."""
+@torch.no_grad()
+def _tuning_loss(objective: Objective, tuning: RenderedDataset) -> float:
+    """Return the mean loss on unseen scenes."""
+    objective.network.eval()
+    losses = [
+        objective.loss(tuning, rows, Rng("tuning")).item()
+        for rows in torch.arange(len(tuning.scenes)).split(64)
+    ]
+    objective.network.train()
+    return sum(losses) / len(losses)
+
+
+def _initialise(network: nn.Module, grounding: Path, plan: Plan) -> int:
+    """Copy the tensors that a network shares with the grounding weights; return their number.
+
+    Fusion layers are initialised with the grounding model's fusion layers.
+    """
     tensors = read_tensors(grounding)
     text = architecture(1).text
     assert text is not None
-    given = {}
+    shared = {}
     for name, parameter in network.state_dict().items():
         source = (
             name.replace("text_decoder.bert.", "text_encoder.")
@@ -160,25 +182,25 @@ def _begin(network: nn.Module, grounding: Path, plan: Plan) -> int:
                 source = source.replace(f".layer.{number}.", f".layer.{old}.")
                 break
         if source in tensors and tensors[source].shape == parameter.shape:
-            given[name] = tensors[source].float()
-    network.load_state_dict(given, strict=False)
-    return len(given)
+            shared[name] = tensors[source].float()
+    network.load_state_dict(shared, strict=False)
+    return len(shared)
 
 
 def _save(network: nn.Module, path: Path, head: str, plan: Plan, recipe: Recipe) -> None:
-    """Write the weights in half precision, as those of the grounding head."""
+    """Write the weights in half precision, as the grounding weights are."""
     tensors = {
         name: tensor.detach().half().contiguous().clone()
         for name, tensor in network.state_dict().items()
     }
-    kept = {**asdict(recipe), "steps": plan.steps, "peak_rate": plan.peak_rate}
+    hyperparameters = {**asdict(recipe), "steps": plan.steps, "peak_rate": plan.peak_rate}
     save_file(
         tensors,
         path,
         metadata={
             "model": "xvlm-shapes",
             "head": head,
-            "recipe": json.dumps(kept),
+            "recipe": json.dumps(hyperparameters),
             "torch": torch.__version__,
         },
     )

@@ -1,4 +1,4 @@
-"""What each head of the embedded model learns, and from what: one course per checkpoint, all of them begun with the grounding weights."""
+"""Training objectives of the embedded model's heads: one per checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,36 +19,40 @@ from harness.models.xvlm.heads import (
     RetrievalNetwork,
 )
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
-from harness.shapes.training.dataset import Scenery, normalised
+from harness.shapes.training.dataset import RenderedDataset, normalised
 from harness.shapes.world.attributes import attributes
-from harness.shapes.world.questions import Asked, questions
-from harness.shapes.world.scenes import Dice
+from harness.shapes.world.questions import Question, questions
+from harness.shapes.world.scenes import Rng
 from harness.shapes.world.sentences import captions
 from harness.shapes.world.statements import statement
 
 PROMPT = "a picture of "
-FEATURES = 64  # width of the features that retrieval compares
-TEMPERATURE = 0.07  # of the contrastive loss at the beginning (X-VLM's own)
+FEATURES = 64  # width of the projected features of retrieval
+TEMPERATURE = 0.07  # initial temperature of the contrastive loss, as in X-VLM
 
 
-class Course(Protocol):
-    """A network and what it is taught."""
+class Objective(Protocol):
+    """A network and the loss that it is trained to minimise."""
 
     @property
     def network(self) -> nn.Module: ...
 
-    def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        """Return the loss on the scenes `rows`; `dice` decides what is said of them."""
+    def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
+        """Return the loss on the scenes `rows`; `rng` chooses the sentences about them."""
         ...
 
 
 def rows_of(tokens: Tokens, groups: int) -> tuple[Tensor, Tensor]:
-    """Return ids and presence as tables [groups, n, T] of texts that come group by group."""
+    """Return ids and mask of texts in groups of n, `[groups * n, T]` to `[groups, n, T]`."""
     return tokens.ids.unflatten(0, (groups, -1)), tokens.present.unflatten(0, (groups, -1))
 
 
-class Comparing:
-    """Retrieval and attributes: scenes with captions and objects with sentences, told apart by contrast, then matched closely."""
+class RetrievalObjective:
+    """Retrieval and attributes.
+
+    A contrastive and a matching loss of scenes and captions, and a contrastive loss of objects and
+    their attributes.
+    """
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         self.network = RetrievalNetwork(sizes, feature_width=FEATURES)
@@ -56,43 +60,43 @@ class Comparing:
         self.network.register_parameter("temp", self._temperature)
         self._tokenizer = tokenizer
 
-    def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        scenes = [scenery.scenes[row] for row in rows.tolist()]
-        said = [dice.pick(captions(scene, seed=f"{dice.share()}")) for scene in scenes]
-        tokens = self._tokenizer.batch([pre_caption(text) for text in said])
-        seen = self.network.vision_encoder(normalised(scenery.images[rows]))
+    def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
+        scenes = [dataset.scenes[row] for row in rows.tolist()]
+        texts = [rng.choice(captions(scene, seed=f"{rng.random()}")) for scene in scenes]
+        tokens = self._tokenizer.batch([pre_caption(text) for text in texts])
+        seen = self.network.vision_encoder(normalised(dataset.images[rows]))
         mask = padding_mask(tokens.present[:, None])
         states = self.network.text_encoder.read(tokens.ids[:, None], mask)[:, 0]
         similarity = self.network.image_features(seen) @ self.network.text_features(states[:, 0]).T
-        same = torch.eye(len(rows), dtype=torch.bool)
+        pairs = torch.eye(len(rows), dtype=torch.bool)
         return (
-            self._contrast(similarity, same)
-            + self._matching(seen, states, tokens.present, similarity)
-            + self._attributes(scenery, rows, dice)
+            self._contrastive_loss(similarity, pairs)
+            + self._matching_loss(seen, states, tokens.present, similarity)
+            + self._attribute_loss(dataset, rows, rng)
         )
 
-    def _contrast(self, similarity: Tensor, right: Tensor) -> Tensor:
-        """Return how improbable the right partners are, both ways (X-VLM, equation 3; several may be right)."""
-        logits = similarity / self._temperature.clamp(0.01, 0.5)
-        ways = ((logits, right), (logits.T, right.T))
-        losses = [
-            torch.logsumexp(way, 1) - torch.logsumexp(way.masked_fill(~true, -1e4), 1)
-            for way, true in ways
-        ]
-        return torch.cat(
-            [loss[true.any(1)] for loss, (_, true) in zip(losses, ways, strict=True)]
-        ).mean()
+    def _contrastive_loss(self, similarity: Tensor, positive: Tensor) -> Tensor:
+        """Return the contrastive loss in both directions (X-VLM, equation 3).
 
-    def _matching(
+        `positive` `[N, M]` marks the matching pairs, of which a row may have several.
+        """
+        logits = similarity / self._temperature.clamp(0.01, 0.5)
+        losses = []
+        for scores, mask in ((logits, positive), (logits.T, positive.T)):
+            loss = torch.logsumexp(scores, 1) - torch.logsumexp(scores.masked_fill(~mask, -1e4), 1)
+            losses.append(loss[mask.any(1)])
+        return torch.cat(losses).mean()
+
+    def _matching_loss(
         self, seen: Tensor, states: Tensor, present: Tensor, similarity: Tensor
     ) -> Tensor:
-        """Return the loss of telling each pair from the likeliest wrong ones (X-VLM, equation 4)."""
+        """Return the matching loss of the pairs and of hard negatives (X-VLM, equation 4)."""
         others = (
             similarity.detach().float().masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e4)
             / TEMPERATURE
         )
         wrong_text, wrong_image = (
-            part.softmax(1).multinomial(1)[:, 0] for part in (others, others.T)
+            scores.softmax(1).multinomial(1)[:, 0] for scores in (others, others.T)
         )
         own = torch.arange(len(seen))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
@@ -104,41 +108,40 @@ class Comparing:
         ].float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
-    def _attributes(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        """Return the contrastive loss of single objects and OVAD's own sentences for their attributes."""
-        asked = attributes()
-        things = [scenery.cropped[row] for row in rows.tolist()]
-        has = torch.tensor(
-            [[getattr(thing, a.property) == a.value for a in asked] for thing in things]
+    def _attribute_loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
+        """Return the contrastive loss of cropped objects and OVAD's sentences about attributes."""
+        listed = attributes()
+        objects = [dataset.cropped[row] for row in rows.tolist()]
+        positive = torch.tensor(
+            [[getattr(obj, a.property) == a.value for a in listed] for obj in objects]
         )
-        said = [dice.pick(sentences(attribute.name, attribute.is_has_att)) for attribute in asked]
-        tokens = self._tokenizer.batch(said)
+        texts = [
+            rng.choice(sentences(attribute.name, attribute.is_has_att)) for attribute in listed
+        ]
+        tokens = self._tokenizer.batch(texts)
         states = self.network.text_encoder.read(
             tokens.ids[:, None], padding_mask(tokens.present[:, None])
         )[:, 0]
         features = self.network.image_features(
-            self.network.vision_encoder(normalised(scenery.crops[rows]))
+            self.network.vision_encoder(normalised(dataset.crops[rows]))
         )
         similarity = features @ self.network.text_features(states[:, 0]).T
-        # A property at a time: one colour, one shape, one pattern and one size are right.
+        # A classification per property: an object has one colour, shape, pattern and size.
         losses = []
-        for name in dict.fromkeys(attribute.property for attribute in asked):
+        for name in dict.fromkeys(attribute.property for attribute in listed):
             columns = [
-                number for number, attribute in enumerate(asked) if attribute.property == name
+                number for number, attribute in enumerate(listed) if attribute.property == name
             ]
-            losses.append(
-                F.cross_entropy(
-                    similarity[:, columns] / self._temperature.clamp(0.01, 0.5),
-                    has[:, columns].float().argmax(1),
-                )
-            )
-        return self._contrast(similarity.T, has.T) + torch.stack(losses).mean()
+            logits = similarity[:, columns] / self._temperature.clamp(0.01, 0.5)
+            classes = positive[:, columns].float().argmax(1)
+            losses.append(F.cross_entropy(logits, classes))
+        return self._contrastive_loss(similarity.T, positive.T) + torch.stack(losses).mean()
 
 
-class Answering:
-    """Questions and their answers, written word after word."""
+class VQAObjective:
+    """Answers to questions, as next-token prediction."""
 
-    EACH = 4  # questions per scene
+    PER_SCENE = 4  # questions
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         text = sizes.text
@@ -146,16 +149,12 @@ class Answering:
         self.network = AnsweringNetwork(sizes, decoder)
         self._tokenizer = tokenizer
 
-    def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        asked = [self._four(scenery, row, dice) for row in rows.tolist()]
-        tokens = self._tokenizer.batch(
-            [pre_question(question.text) for group in asked for question in group]
-        )
-        answers = self._tokenizer.batch(
-            [f"{question.answer}[SEP]" for group in asked for question in group]
-        )
+    def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
+        drawn = [question for row in rows.tolist() for question in self._draw(dataset, row, rng)]
+        tokens = self._tokenizer.batch([pre_question(question.text) for question in drawn])
+        answers = self._tokenizer.batch([f"{question.answer}[SEP]" for question in drawn])
         ids, present = rows_of(tokens, len(rows))
-        states = self.network.question(normalised(scenery.images[rows]), ids, present).flatten(0, 1)
+        states = self.network.question(normalised(dataset.images[rows]), ids, present).flatten(0, 1)
         decoder = self.network.text_decoder
         causal = causal_mask(answers.present[:, None, :-1])
         memory = decoder.bert.remember(states)
@@ -165,26 +164,27 @@ class Answering:
             causal,
             memory_mask=memory_mask(tokens.present),
         )
-        return _next_words(decoder.cls.predictions(written[:, 0]), answers)
+        return _next_token_loss(decoder.cls.predictions(written[:, 0]), answers)
 
-    def _four(self, scenery: Scenery, row: int, dice: Dice) -> Sequence[Asked]:
-        found = questions(scenery.scenes[row], seed=f"{dice.share()}")
-        return [found[number % len(found)] for number in range(self.EACH)]
+    def _draw(self, dataset: RenderedDataset, row: int, rng: Rng) -> Sequence[Question]:
+        """Return the questions about a scene, repeated where the scene has too few."""
+        distinct = questions(dataset.scenes[row], seed=f"{rng.random()}")
+        return [distinct[number % len(distinct)] for number in range(self.PER_SCENE)]
 
 
-class Judging:
-    """Statements on pairs of scenes."""
+class NLVRObjective:
+    """Truth of statements about pairs of scenes."""
 
-    EACH = 4  # statements per pair, as many true as false where that can be had
-    TRIES = 40
+    PER_PAIR = 4  # statements, half of them true if possible
+    ATTEMPTS = 40
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         self.network = PairNetwork(sizes)
-        self._share()
+        self._share_keys_and_values()
         self._tokenizer = tokenizer
 
-    def _share(self) -> None:
-        """Make the layers of a pair share their keys and values, as the released models do."""
+    def _share_keys_and_values(self) -> None:
+        """Share keys and values between the layers of a pair, as the released models do."""
         layers = self.network.text_encoder.fusion_layers
         for even, odd in zip(layers[::2], layers[1::2], strict=True):
             odd.crossattention.self.key, odd.crossattention.self.value = (
@@ -192,67 +192,70 @@ class Judging:
                 even.crossattention.self.value,
             )
 
-    def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
+    def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
         pairs = rows.unflatten(0, (-1, 2))
-        said = [self._balanced(scenery, left, right, dice) for left, right in pairs.tolist()]
-        tokens = self._tokenizer.batch([pre_caption(text) for group in said for text, _ in group])
+        drawn = [self._draw(dataset, left, right, rng) for left, right in pairs.tolist()]
+        tokens = self._tokenizer.batch([pre_caption(text) for group in drawn for text, _ in group])
         ids, present = rows_of(tokens, len(pairs))
         memory = self.network.remember(
-            self.network.vision_encoder(normalised(scenery.images[rows]))
+            self.network.vision_encoder(normalised(dataset.images[rows]))
         )
         logits = self.network(memory, torch.arange(len(rows)).unflatten(0, (-1, 2)), ids, present)
-        truths = torch.tensor([[int(true) for _, true in group] for group in said])
+        truths = torch.tensor([[int(truth) for _, truth in group] for group in drawn])
         return F.cross_entropy(logits.flatten(0, 1), truths.flatten())
 
-    def _balanced(
-        self, scenery: Scenery, left: int, right: int, dice: Dice
+    def _draw(
+        self, dataset: RenderedDataset, left: int, right: int, rng: Rng
     ) -> list[tuple[str, bool]]:
-        found: dict[bool, list[str]] = {True: [], False: []}
-        for _ in range(self.TRIES):
-            tried = statement(dice)
-            found[tried.holds(scenery.scenes[left], scenery.scenes[right])].append(tried.text)
-            if min(map(len, found.values())) >= self.EACH // 2:
+        """Return statements about a pair with their truth."""
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for _ in range(self.ATTEMPTS):
+            candidate = statement(rng)
+            truth = candidate.holds(dataset.scenes[left], dataset.scenes[right])
+            texts[truth].append(candidate.text)
+            if min(map(len, texts.values())) >= self.PER_PAIR // 2:
                 break
-        half = min(self.EACH // 2, len(found[True]))
-        return [(text, True) for text in found[True][:half]] + [
-            (text, False) for text in found[False][: self.EACH - half]
+        half = min(self.PER_PAIR // 2, len(texts[True]))
+        return [(text, True) for text in texts[True][:half]] + [
+            (text, False) for text in texts[False][: self.PER_PAIR - half]
         ]
 
 
-class Describing:
-    """Captions after the prompt, word after word."""
+class CaptioningObjective:
+    """Captions after a prompt, as next-token prediction."""
 
-    EACH = 2  # captions per scene
+    PER_SCENE = 2  # captions
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         self.network = CaptioningNetwork(sizes)
         self._tokenizer = tokenizer
 
-    def loss(self, scenery: Scenery, rows: Tensor, dice: Dice) -> Tensor:
-        said = [
-            captions(scenery.scenes[row], seed=f"{dice.share()}")[: self.EACH]
+    def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
+        texts = [
+            text
             for row in rows.tolist()
+            for text in captions(dataset.scenes[row], seed=f"{rng.random()}")[: self.PER_SCENE]
         ]
-        tokens = self._tokenizer.batch(
-            [f"{PROMPT}{pre_caption(text)}[SEP]" for group in said for text in group]
-        )
+        tokens = self._tokenizer.batch([f"{PROMPT}{pre_caption(text)}[SEP]" for text in texts])
         ids, present = rows_of(tokens, len(rows))
         decoder = self.network.text_decoder
         memory = decoder.bert.remember(
-            self.network.vision_encoder(normalised(scenery.images[rows]))
+            self.network.vision_encoder(normalised(dataset.images[rows]))
         )
         causal = causal_mask(present[:, :, :-1])
         states = decoder.bert.look(decoder.bert.read(ids[:, :, :-1], causal), memory, causal)
-        return _next_words(
+        return _next_token_loss(
             decoder.cls.predictions(states.flatten(0, 1)),
             tokens,
             skipped=len(self._tokenizer.ids(PROMPT)) - 1,
         )
 
 
-def _next_words(logits: Tensor, tokens: Tokens, *, skipped: int = 0) -> Tensor:
-    """Return the loss of the words after the first `skipped`, from logits [N, T - 1, V]."""
-    wanted = tokens.ids.masked_fill(tokens.present == 0, -100)[:, 1:]
+def _next_token_loss(logits: Tensor, tokens: Tokens, *, skipped: int = 0) -> Tensor:
+    """Return the loss of the tokens after the first `skipped`, from logits `[N, T - 1, V]`."""
+    targets = tokens.ids.masked_fill(tokens.present == 0, -100)[:, 1:]
     return F.cross_entropy(
-        logits[:, skipped:].flatten(0, 1).float(), wanted[:, skipped:].flatten(), ignore_index=-100
+        logits[:, skipped:].flatten(0, 1).float(),
+        targets[:, skipped:].flatten(),
+        ignore_index=-100,
     )

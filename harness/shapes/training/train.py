@@ -1,6 +1,8 @@
-"""Train xvlm-shapes, the model of the embedded benchmark: `python -m harness.shapes.training.train`, or `make shapes-checkpoint`.
+"""Train the grounding weights of xvlm-shapes, the model of the embedded benchmark.
 
-About half an hour on two cores, minutes on a GPU. Seeded: the same machine and library versions give the same weights.
+Run as `python -m harness.shapes.training.train`, or by `make shapes-checkpoint`. Training takes
+about half an hour on two cores, minutes on a GPU. It is seeded: the same machine and library
+versions give the same weights.
 """
 
 import argparse
@@ -22,21 +24,24 @@ from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.heads import GroundingNetwork, fused
 from harness.shapes.training.dataset import normalised
 from harness.shapes.training.examples import Examples, training_examples, tuning_examples
-from harness.shapes.training.losses import Lessons, box_loss, overlap
+from harness.shapes.training.losses import AuxiliaryLosses, box_loss, iou
 from harness.shapes.training.vocabulary import vocabulary
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 VISION = VisionArchitecture(
     resolution=96, window=6, width=24, depths=(1, 1, 2, 1), heads=(1, 2, 4, 8)
 )
-GRID_STAGE = 2  # the stage whose tokens learn to spot objects: a grid of 6 x 6
+GRID_STAGE = 2  # the stage whose tokens are trained to detect objects: a grid of 6 x 6
 TUNING_SCENES = 400
-LOOK_EVERY = 500  # steps from one look at unseen scenes to the next
+EVALUATE_EVERY = 500  # steps
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the weights depend on, besides the code: kept in the file that holds them."""
+    """The hyperparameters, stored in the metadata of the weights.
+
+    `naming` and `spotting` are the weights of the auxiliary losses.
+    """
 
     scenes: int = 30000
     steps: int = 6000
@@ -53,7 +58,7 @@ class Recipe:
 
 
 def main() -> None:
-    """Train by the recipe of the command line."""
+    """Train with the hyperparameters on the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -67,7 +72,10 @@ def main() -> None:
 
 
 def train(out: Path, recipe: Recipe, *, tuning_scenes: int = TUNING_SCENES) -> None:
-    """Train a grounding model and write `refcoco+.safetensors` and `vocab.txt` into `out`; the weights are also saved on the way."""
+    """Train a grounding model and write `refcoco+.safetensors` and `vocab.txt` into `out`.
+
+    The weights are also saved at every evaluation.
+    """
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
@@ -76,7 +84,8 @@ def train(out: Path, recipe: Recipe, *, tuning_scenes: int = TUNING_SCENES) -> N
     examples = training_examples(recipe.scenes, side=VISION.resolution, tokenizer=tokenizer)
     tuning = tuning_examples(tuning_scenes, side=VISION.resolution, tokenizer=tokenizer)
     print(
-        f"{recipe.scenes} scenes, {len(examples.ids)} expressions drawn in {time.monotonic() - began:.0f} s",
+        f"{recipe.scenes} scenes, {len(examples.ids)} expressions drawn "
+        f"in {time.monotonic() - began:.0f} s",
         flush=True,
     )
     network = initialised(architecture(len(tokenizer))).to(recipe.device)
@@ -86,26 +95,37 @@ def train(out: Path, recipe: Recipe, *, tuning_scenes: int = TUNING_SCENES) -> N
     )
     began = time.monotonic()
     for step, loss in _steps(network, examples, recipe):
-        if step % LOOK_EVERY == 0 or step == recipe.steps:
-            right = accuracy(network, tuning, device=recipe.device)
+        if step % EVALUATE_EVERY == 0 or step == recipe.steps:
+            percent = accuracy(network, tuning, device=recipe.device)
             print(
-                f"step {step}  {time.monotonic() - began:.0f} s  loss {loss:.3f}  unseen scenes {right:.1f} %",
+                f"step {step}  {time.monotonic() - began:.0f} s  loss {loss:.3f}  "
+                f"unseen scenes {percent:.1f} %",
                 flush=True,
             )
             save(network, out / "refcoco+.safetensors", recipe)
 
 
 def architecture(pieces: int) -> Architecture:
-    """Return the sizes of xvlm-shapes: those of X-VLM made small, heads of 64 included."""
+    """Return the architecture of xvlm-shapes: X-VLM made small, with the same heads of width 64."""
     text = TextArchitecture(
-        vocabulary=pieces, positions=40, width=128, heads=2, layers=4, fusion_layer=2, inner_width=512,
+        vocabulary=pieces,
+        positions=40,
+        width=128,
+        heads=2,
+        layers=4,
+        fusion_layer=2,
+        inner_width=512,
         memory_width=VISION.output_width,
-    )  # fmt: skip
+    )
     return Architecture(VISION, text)
 
 
 def initialised(sizes: Architecture) -> GroundingNetwork:
-    """Return a network to train. Linear layers keep torch's own start: BERT's (0.02) is too faint for layers this narrow."""
+    """Return an initialised network.
+
+    Linear layers keep torch's default: BERT's standard deviation, 0.02, is too small for layers
+    this narrow.
+    """
     network = GroundingNetwork(fused(sizes))
     for name, parameter in network.named_parameters():
         if "embeddings.weight" in name:
@@ -117,9 +137,9 @@ def initialised(sizes: Architecture) -> GroundingNetwork:
 
 @torch.no_grad()
 def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> float:
-    """Return the share of all expressions whose box overlaps the true one by half, in percent."""
+    """Return the percentage of expressions whose predicted box has an IoU of 0.5 or more."""
     network.eval()
-    right = []
+    hits = []
     for scenes in torch.arange(len(examples.images)).split(50):
         rows = torch.arange(int(examples.first[scenes[0]]), int(examples.first[scenes[-1] + 1]))
         scene = torch.searchsorted(examples.first, rows, right=True) - 1
@@ -129,13 +149,13 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
         mask = padding_mask(ids > 0)
         states = network.text_encoder.look(network.text_encoder.read(ids, mask), memory, mask)
         boxes = torch.sigmoid(network.bbox_head(states[:, 0, 0])).cpu()
-        right.append(overlap(boxes, examples.boxes[scene, examples.target[rows]]) >= 0.5)
+        hits.append(iou(boxes, examples.boxes[scene, examples.target[rows]]) >= 0.5)
     network.train()
-    return 100 * torch.cat(right).float().mean().item()
+    return 100 * torch.cat(hits).float().mean().item()
 
 
 def save(network: GroundingNetwork, path: Path, recipe: Recipe) -> None:
-    """Write the weights in half precision: half the bytes, and the differences lie far below what moves a box."""
+    """Write the weights in half precision, whose rounding errors are too small to move a box."""
     tensors = {
         name: tensor.detach().cpu().half().contiguous()
         for name, tensor in network.state_dict().items()
@@ -154,16 +174,16 @@ def save(network: GroundingNetwork, path: Path, recipe: Recipe) -> None:
 def _steps(
     network: GroundingNetwork, examples: Examples, recipe: Recipe
 ) -> Iterator[tuple[int, float]]:
-    """Train step by step; yields the step and its box loss."""
+    """Train step by step; yield the step and its box loss."""
+    # The encoder may run on chunks of a batch: the hook collects the tokens of every chunk.
     grid: list[Tensor] = []
-    spotted = network.vision_encoder.get_submodule(
+    last_block = network.vision_encoder.get_submodule(
         f"layers.{GRID_STAGE}.blocks.{VISION.depths[GRID_STAGE] - 1}"
     )
-    spotted.register_forward_hook(
-        lambda _module, _inputs, tokens: grid.append(tokens)
-    )  # of some images at a time
-    lessons = Lessons(fused_width=128, grid_width=VISION.width * 2**GRID_STAGE).to(recipe.device)
-    parameters = [*network.parameters(), *lessons.parameters()]
+    last_block.register_forward_hook(lambda _module, _inputs, tokens: grid.append(tokens))
+    auxiliary = AuxiliaryLosses(fused_width=128, grid_width=VISION.width * 2**GRID_STAGE)
+    auxiliary.to(recipe.device)
+    parameters = [*network.parameters(), *auxiliary.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, recipe.peak_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
     )
@@ -173,19 +193,21 @@ def _steps(
     kind, dtype = torch.device(recipe.device).type, getattr(torch, recipe.dtype)
     network.train()
     for step in range(1, recipe.steps + 1):
-        drawn = _Drawn(*(part.to(recipe.device) for part in _drawn(examples, recipe)))
+        batch = _Batch(*(tensor.to(recipe.device) for tensor in _batch(examples, recipe)))
         grid.clear()
         with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.remember(network.vision_encoder(normalised(drawn.images)))
-            mask = padding_mask(drawn.ids > 0)
+            memory = network.text_encoder.remember(network.vision_encoder(normalised(batch.images)))
+            mask = padding_mask(batch.ids > 0)
             fused = network.text_encoder.look(
-                network.text_encoder.read(drawn.ids, mask), memory, mask
+                network.text_encoder.read(batch.ids, mask), memory, mask
             )[:, :, 0]
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
-            scene = torch.arange(len(drawn.images), device=drawn.target.device)[:, None]
-            grounding = box_loss(predicted, drawn.boxes[scene, drawn.target])
-            naming = lessons.name(fused, drawn.looks[scene, drawn.target])
-            spotting = lessons.spot(torch.cat(grid), drawn.boxes, drawn.looks, drawn.objects)
+            scene = torch.arange(len(batch.images), device=batch.target.device)[:, None]
+            grounding = box_loss(predicted, batch.boxes[scene, batch.target])
+            naming = auxiliary.naming_loss(fused, batch.properties[scene, batch.target])
+            spotting = auxiliary.spotting_loss(
+                torch.cat(grid), batch.boxes, batch.properties, batch.objects
+            )
         loss = grounding + recipe.naming * naming + recipe.spotting * spotting
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -195,33 +217,42 @@ def _steps(
         yield step, grounding.item()
 
 
-class _Drawn(NamedTuple):
-    """One step's scenes, as in `Examples`, and n expressions for each: `ids` [B, n, T] about objects `target` [B, n]."""
+class _Batch(NamedTuple):
+    """B scenes as in `Examples`, each with n expressions.
+
+    `ids` `[B, n, T]` refer to the objects `target` `[B, n]`.
+    """
 
     images: Tensor
     boxes: Tensor
-    looks: Tensor
+    properties: Tensor
     objects: Tensor
     ids: Tensor
     target: Tensor
 
 
-def _drawn(examples: Examples, recipe: Recipe) -> _Drawn:
-    """Draw scenes and some of their expressions; half of the scenes are mirrored, which no expression of this benchmark can tell."""
+def _batch(examples: Examples, recipe: Recipe) -> _Batch:
+    """Draw scenes and some of their expressions.
+
+    Half of the scenes are mirrored: no expression of this benchmark depends on positions.
+    """
     scenes = torch.randint(len(examples.images), (recipe.images_per_step,))
-    first, said = (
-        examples.first[scenes, None],
-        examples.first[scenes + 1, None] - examples.first[scenes, None],
-    )
-    rows = first + (torch.rand(len(scenes), recipe.expressions_per_image) * said).long()
+    first = examples.first[scenes, None]
+    count = examples.first[scenes + 1, None] - first
+    rows = first + (torch.rand(len(scenes), recipe.expressions_per_image) * count).long()
     images, boxes = examples.images[scenes], examples.boxes[scenes].clone()
     mirrored = torch.rand(len(scenes)) < 0.5
     images[mirrored] = images[mirrored].flip(3)
     boxes[mirrored, :, 0] = 1 - boxes[mirrored, :, 0]
     ids = examples.ids[rows]
     ids = ids[:, :, : int((ids > 0).sum(-1).max())]
-    return _Drawn(
-        images, boxes, examples.looks[scenes], examples.objects[scenes], ids, examples.target[rows]
+    return _Batch(
+        images=images,
+        boxes=boxes,
+        properties=examples.properties[scenes],
+        objects=examples.objects[scenes],
+        ids=ids,
+        target=examples.target[rows],
     )
 
 

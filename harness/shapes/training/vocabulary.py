@@ -1,16 +1,18 @@
-"""The WordPiece vocabulary of the embedded model: every word that the benchmark says, and letters for every word that it does not."""
+"""The WordPiece vocabulary of the embedded model: the benchmark's words, and single characters."""
 
 import string
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.shapes.world.expressions import AFTER_NOUN, ANYTHING, BEFORE_NOUN, NOUNS
+from harness.shapes.world.expressions import AFTER_NOUN, BEFORE_NOUN, GENERIC_NOUNS, NOUNS
 from harness.shapes.world.scenes import BACKGROUNDS, COLOURS
 
+# Words of captions, questions, answers, statements and prompts; a test finds missing ones.
 FURTHER = (
-    "an and are background balls both boxes circles color contain contains crosses diamonds discs does exactly four front has have how "
-    "image images in is left many next no objects of on other pattern picture pluses right shape squares stars stripes there three to "
-    "triangles two wall what with yes"
-)  # of captions, questions, answers, statements and prompts; a test says that none is missing
+    "an and are background balls both boxes circles color contain contains crosses diamonds discs "
+    "does exactly four front has have how image images in is left many next no objects of on other "
+    "pattern picture pluses right shape squares stars stripes there three to triangles two wall "
+    "what with yes"
+)
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -30,7 +32,7 @@ def _words() -> set[str]:
         *_phrases(BEFORE_NOUN),
         *_phrases(AFTER_NOUN),
         *_phrases(NOUNS),
-        *ANYTHING,
+        *GENERIC_NOUNS,
         *COLOURS,
         *BACKGROUNDS,
         FURTHER,

@@ -1,1 +1,5 @@
-"""The scenes of the embedded benchmark and the texts about them."""
+"""Scenes, their pixels, and sentences about them.
+
+`scenes` draws scenes as data, `render` their pixels. `expressions`, `sentences`, `questions`,
+`statements` and `attributes` describe them in the forms of the seven benchmarks.
+"""

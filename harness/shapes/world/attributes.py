@@ -1,16 +1,16 @@
-"""Attributes of single objects, with unknowns, as OVAD has them."""
+"""Attributes of single objects, some of them unknown, as in OVAD."""
 
 from dataclasses import dataclass
 
 from harness.shapes.world.expressions import BEFORE_NOUN, NOUNS
 from harness.shapes.world.scenes import COLOURS, FILLS, SHAPES, SIZES, Object, Scene
 
-UNKNOWN = -1
+UNKNOWN = -1  # OVAD's label of an attribute that annotators could not decide
 
 
 @dataclass(frozen=True)
 class ShapesAttribute:
-    """An attribute in OVAD's words, and which value of which property of an object it is."""
+    """An attribute with OVAD's fields, and the value of an object's property that it stands for."""
 
     name: str
     is_has_att: str
@@ -21,34 +21,31 @@ class ShapesAttribute:
 
 def attributes() -> list[ShapesAttribute]:
     """Return all attributes: colours, shapes, patterns and sizes, each with its synonyms."""
+    colours = {colour: colour for colour in COLOURS}
+    shapes = {shape: "/".join(NOUNS[shape]) for shape in SHAPES}
+    patterns = {fill: "/".join(BEFORE_NOUN[fill]) for fill in FILLS}
+    sizes = {size: "/".join(BEFORE_NOUN[size]) for size in SIZES}
     return [
-        *(ShapesAttribute(f"color:{colour}", "is", "tail", "colour", colour) for colour in COLOURS),
-        *(
-            ShapesAttribute(f"shape:{'/'.join(NOUNS[shape])}", "is", "medium", "shape", shape)
-            for shape in SHAPES
-        ),
-        *(
-            ShapesAttribute(f"pattern:{'/'.join(BEFORE_NOUN[fill])}", "has", "medium", "fill", fill)
-            for fill in FILLS
-        ),
-        *(
-            ShapesAttribute(f"size:{'/'.join(BEFORE_NOUN[size])}", "is", "head", "size", size)
-            for size in SIZES
-        ),
+        ShapesAttribute(f"{type_name}:{synonyms}", is_has_att, freq_set, property_name, value)
+        for type_name, is_has_att, freq_set, property_name, names in (
+            ("color", "is", "tail", "colour", colours),
+            ("shape", "is", "medium", "shape", shapes),
+            ("pattern", "has", "medium", "fill", patterns),
+            ("size", "is", "head", "size", sizes),
+        )
+        for value, synonyms in names.items()
     ]
 
 
-def labels(scene: Scene, thing: Object) -> list[int]:
-    """Return 1 for each attribute that an object has, 0 for each that it has not, -1 where nobody can say.
+def labels(scene: Scene, obj: Object) -> list[int]:
+    """Return one label per attribute of an object: 1 positive, 0 negative, -1 unknown.
 
-    The pattern of a small object on a grainy ground is hard to warn, and whether an object between the sizes is small.
+    The pattern of a small object on a grainy background is unknown.
     """
-    found = []
-    for attribute in attributes():
-        unclear = (
-            attribute.property == "fill" and thing.size == "small" and scene.texture == "grainy"
-        )
-        found.append(
-            UNKNOWN if unclear else int(getattr(thing, attribute.property) == attribute.value)
-        )
-    return found
+    pattern_unclear = obj.size == "small" and scene.texture == "grainy"
+    return [
+        UNKNOWN
+        if attribute.property == "fill" and pattern_unclear
+        else int(getattr(obj, attribute.property) == attribute.value)
+        for attribute in attributes()
+    ]

@@ -1,5 +1,6 @@
-"""Questions about scenes with ten answers each, as VQA v2 has them."""
+"""Questions about scenes with ten answers each, as in VQA v2."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.shapes.world.expressions import NOUNS
@@ -9,15 +10,16 @@ from harness.shapes.world.scenes import (
     FILLS,
     SHAPES,
     SIZES,
-    Dice,
     Object,
+    Rng,
     Scene,
 )
 
-PEOPLE = 10
+ANNOTATORS = 10
 QUESTIONS = 5  # per image
-CARELESS = 0.08  # how often a person answers something near instead
+NOISE = 0.08  # probability that an annotator gives a wrong answer
 PLURALS = {"box": "boxes", "cross": "crosses", "plus": "pluses"}
+# The answer list of the embedded benchmark.
 ANSWERS = (
     "yes",
     "no",
@@ -27,129 +29,101 @@ ANSWERS = (
     *FILLS,
     *SIZES,
     *BACKGROUNDS,
-)  # what a model may answer
+)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question, its kinds in VQA's words, and what ten people answered."""
+class Question:
+    """A question, its types in VQA's terms, its correct answer, and the annotators' answers."""
 
     text: str
     question_type: str
     answer_type: str
     answer: str
-    said: tuple[str, ...]
+    answers: tuple[str, ...]
 
 
-def questions(scene: Scene, *, seed: str) -> list[Asked]:
-    """Return different questions about a scene, of all kinds that it allows."""
-    dice = Dice(f"questions:{seed}")
-    found: dict[str, Asked] = {}
+def questions(scene: Scene, *, seed: str) -> list[Question]:
+    """Return up to five different questions, of all types that the scene allows."""
+    rng = Rng(f"questions:{seed}")
+    by_text: dict[str, Question] = {}
     for _ in range(10 * QUESTIONS):
-        asked = dice.pick(
-            (_how_many, _is_there, _what_colour, _what_shape, _what_pattern, _which_background)
-        )(scene, dice)
-        if asked is not None:
-            found.setdefault(asked.text, asked)
-        if len(found) == QUESTIONS:
+        draw = rng.choice(
+            (_how_many, _is_there, _what_colour, _what_shape, _what_pattern, _what_background)
+        )
+        question = draw(scene, rng)
+        if question is not None:
+            by_text.setdefault(question.text, question)
+        if len(by_text) == QUESTIONS:
             break
-    return list(found.values())
+    return list(by_text.values())
 
 
-def _how_many(scene: Scene, dice: Dice) -> Asked:
-    shape = dice.pick(SHAPES) if dice.share() < 0.3 else dice.pick(scene.objects).shape
-    count = sum(thing.shape == shape for thing in scene.objects)
-    near = [str(number) for number in (count - 1, count + 1) if 0 <= number <= 4]
-    noun = dice.pick(NOUNS[shape])
-    return _asked(
-        f"How many {PLURALS.get(noun, f'{noun}s')} are there?",
-        "how many",
-        "number",
-        str(count),
-        near,
-        dice,
-    )
+def _how_many(scene: Scene, rng: Rng) -> Question:
+    shape = rng.choice(SHAPES) if rng.random() < 0.3 else rng.choice(scene.objects).shape
+    count = sum(obj.shape == shape for obj in scene.objects)
+    wrong = [str(number) for number in (count - 1, count + 1) if 0 <= number <= 4]
+    noun = rng.choice(NOUNS[shape])
+    text = f"How many {PLURALS.get(noun, f'{noun}s')} are there?"
+    return _answered(text, "how many", "number", str(count), wrong, rng)
 
 
-def _is_there(scene: Scene, dice: Dice) -> Asked:
-    thing = dice.pick(scene.objects)
-    colour = thing.colour if dice.share() < 0.5 else dice.pick(tuple(COLOURS))
-    there = any(other.shape == thing.shape and other.colour == colour for other in scene.objects)
-    answer, other = ("yes", "no") if there else ("no", "yes")
-    return _asked(
-        f"Is there a {colour} {dice.pick(NOUNS[thing.shape])}?",
-        "is there a",
-        "yes/no",
-        answer,
-        [other],
-        dice,
-    )
+def _is_there(scene: Scene, rng: Rng) -> Question:
+    obj = rng.choice(scene.objects)
+    colour = obj.colour if rng.random() < 0.5 else rng.choice(tuple(COLOURS))
+    exists = any(other.shape == obj.shape and other.colour == colour for other in scene.objects)
+    answer, wrong = ("yes", "no") if exists else ("no", "yes")
+    text = f"Is there a {colour} {rng.choice(NOUNS[obj.shape])}?"
+    return _answered(text, "is there a", "yes/no", answer, [wrong], rng)
 
 
-def _what_colour(scene: Scene, dice: Dice) -> Asked | None:
-    thing = _only_one(scene, "shape", dice)
-    if thing is None:
+def _what_colour(scene: Scene, rng: Rng) -> Question | None:
+    obj = _unique_object(scene, "shape", rng)
+    if obj is None:
         return None
-    return _asked(
-        f"What color is the {dice.pick(NOUNS[thing.shape])}?",
-        "what color is the",
-        "other",
-        thing.colour,
-        list(COLOURS),
-        dice,
-    )
+    text = f"What color is the {rng.choice(NOUNS[obj.shape])}?"
+    return _answered(text, "what color is the", "other", obj.colour, list(COLOURS), rng)
 
 
-def _what_shape(scene: Scene, dice: Dice) -> Asked | None:
-    thing = _only_one(scene, "colour", dice)
-    if thing is None:
+def _what_shape(scene: Scene, rng: Rng) -> Question | None:
+    obj = _unique_object(scene, "colour", rng)
+    if obj is None:
         return None
-    return _asked(
-        f"What shape is the {thing.colour} object?",
-        "what",
-        "other",
-        thing.shape,
-        list(SHAPES),
-        dice,
-    )
+    text = f"What shape is the {obj.colour} object?"
+    return _answered(text, "what", "other", obj.shape, SHAPES, rng)
 
 
-def _what_pattern(scene: Scene, dice: Dice) -> Asked | None:
-    thing = _only_one(scene, "shape", dice)
-    if thing is None:
+def _what_pattern(scene: Scene, rng: Rng) -> Question | None:
+    obj = _unique_object(scene, "shape", rng)
+    if obj is None:
         return None
-    return _asked(
-        f"What pattern does the {dice.pick(NOUNS[thing.shape])} have?",
-        "what",
-        "other",
-        thing.fill,
-        list(FILLS),
-        dice,
+    text = f"What pattern does the {rng.choice(NOUNS[obj.shape])} have?"
+    return _answered(text, "what", "other", obj.fill, FILLS, rng)
+
+
+def _what_background(scene: Scene, rng: Rng) -> Question:
+    text = "What color is the background?"
+    return _answered(text, "what color is the", "other", scene.background, list(BACKGROUNDS), rng)
+
+
+def _unique_object(scene: Scene, attribute: str, rng: Rng) -> Object | None:
+    """Return an object that alone has its value of `attribute`; None if there is none."""
+    values = [getattr(obj, attribute) for obj in scene.objects]
+    unique = [obj for obj in scene.objects if values.count(getattr(obj, attribute)) == 1]
+    return rng.choice(unique) if unique else None
+
+
+def _answered(
+    text: str,
+    question_type: str,
+    answer_type: str,
+    answer: str,
+    candidates: Sequence[str],
+    rng: Rng,
+) -> Question:
+    """Return a question with ten answers: `answer`, or sometimes another of the `candidates`."""
+    wrong = [candidate for candidate in candidates if candidate != answer]
+    answers = tuple(
+        rng.choice(wrong) if rng.random() < NOISE else answer for _ in range(ANNOTATORS)
     )
-
-
-def _which_background(scene: Scene, dice: Dice) -> Asked:
-    return _asked(
-        "What color is the background?",
-        "what color is the",
-        "other",
-        scene.background,
-        list(BACKGROUNDS),
-        dice,
-    )
-
-
-def _only_one(scene: Scene, name: str, dice: Dice) -> Object | None:
-    """Return an object whose shape (or colour) no other object has, if there is one."""
-    values = [getattr(thing, name) for thing in scene.objects]
-    single = [thing for thing in scene.objects if values.count(getattr(thing, name)) == 1]
-    return dice.pick(single) if single else None
-
-
-def _asked(
-    text: str, question_type: str, answer_type: str, answer: str, near: list[str], dice: Dice
-) -> Asked:
-    """Return a question that ten people answered: most rightly, some carelessly."""
-    others = [word for word in near if word != answer]
-    said = tuple(dice.pick(others) if dice.share() < CARELESS else answer for _ in range(PEOPLE))
-    return Asked(text, question_type, answer_type, answer, said)
+    return Question(text, question_type, answer_type, answer, answers)

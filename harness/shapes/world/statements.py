@@ -1,75 +1,81 @@
-"""Statements on pairs of scenes, true or false, as NLVR2 has them."""
+"""Statements about pairs of scenes, true or false, as in NLVR2."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.shapes.world.expressions import NOUNS
-from harness.shapes.world.scenes import COLOURS, SHAPES, Dice, Object, Scene
+from harness.shapes.world.scenes import COLOURS, SHAPES, Object, Rng, Scene
 
-Pair = tuple[Scene, Scene]
 NUMBERS = ("no", "one", "two", "three", "four")
+SIDES = (("left", 0), ("right", 1))  # names and their indices in a pair
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence, and what makes it true of a left and a right scene."""
+    """A sentence, and a predicate: whether it is true of a left and a right scene."""
 
     text: str
     holds: Callable[[Scene, Scene], bool]
 
 
-def statement(dice: Dice) -> Statement:
+def statement(rng: Rng) -> Statement:
     """Return a statement that counts or compares the objects of two scenes."""
-    return dice.pick((_one_side, _each_side, _only_one_side, _counted))(dice)
+    return rng.choice((_one_side, _each_side, _only_one_side, _number_of_objects))(rng)
 
 
-def _thing(dice: Dice) -> tuple[str, Callable[[Object], bool]]:
-    """Return a noun phrase without article, and which objects it names."""
-    shape, colour = dice.pick(SHAPES), dice.pick(tuple(COLOURS))
-    kind = dice.share()
+@dataclass(frozen=True)
+class _Noun:
+    """A noun phrase without an article, and the objects that it names."""
+
+    text: str
+    names: Callable[[Object], bool]
+
+    def count(self, scene: Scene) -> int:
+        return sum(map(self.names, scene.objects))
+
+
+def _noun(rng: Rng) -> _Noun:
+    shape, colour = rng.choice(SHAPES), rng.choice(tuple(COLOURS))
+    kind = rng.random()
     if kind < 0.4:
-        return dice.pick(NOUNS[shape]), lambda thing: thing.shape == shape
+        return _Noun(rng.choice(NOUNS[shape]), lambda obj: obj.shape == shape)
     if kind < 0.8:
-        return f"{colour} object", lambda thing: thing.colour == colour
-    return (
-        f"{colour} {dice.pick(NOUNS[shape])}",
-        lambda thing: thing.shape == shape and thing.colour == colour,
+        return _Noun(f"{colour} object", lambda obj: obj.colour == colour)
+    return _Noun(
+        f"{colour} {rng.choice(NOUNS[shape])}",
+        lambda obj: obj.shape == shape and obj.colour == colour,
     )
 
 
-def _one_side(dice: Dice) -> Statement:
-    name, named = _thing(dice)
-    side, place = dice.pick((("left", 0), ("right", 1)))
+def _one_side(rng: Rng) -> Statement:
+    noun = _noun(rng)
+    side, index = rng.choice(SIDES)
     return Statement(
-        f"The {side} image contains a {name}.",
-        lambda left, right: _count((left, right)[place], named) > 0,
+        f"The {side} image contains a {noun.text}.",
+        lambda left, right: noun.count((left, right)[index]) > 0,
     )
 
 
-def _each_side(dice: Dice) -> Statement:
-    name, named = _thing(dice)
+def _each_side(rng: Rng) -> Statement:
+    noun = _noun(rng)
     return Statement(
-        f"Both images contain a {name}.",
-        lambda left, right: _count(left, named) > 0 and _count(right, named) > 0,
+        f"Both images contain a {noun.text}.",
+        lambda left, right: noun.count(left) > 0 and noun.count(right) > 0,
     )
 
 
-def _only_one_side(dice: Dice) -> Statement:
-    name, named = _thing(dice)
+def _only_one_side(rng: Rng) -> Statement:
+    noun = _noun(rng)
     return Statement(
-        f"There is a {name} in exactly one image.",
-        lambda left, right: (_count(left, named) > 0) != (_count(right, named) > 0),
+        f"There is a {noun.text} in exactly one image.",
+        lambda left, right: (noun.count(left) > 0) != (noun.count(right) > 0),
     )
 
 
-def _counted(dice: Dice) -> Statement:
-    side, place = dice.pick((("left", 0), ("right", 1)))
-    number = dice.pick((2, 3, 4))
+def _number_of_objects(rng: Rng) -> Statement:
+    side, index = rng.choice(SIDES)
+    number = rng.choice((2, 3, 4))
     return Statement(
         f"The {side} image has {NUMBERS[number]} objects.",
-        lambda left, right: len((left, right)[place].objects) == number,
+        lambda left, right: len((left, right)[index].objects) == number,
     )
-
-
-def _count(scene: Scene, named: Callable[[Object], bool]) -> int:
-    return sum(map(named, scene.objects))

@@ -1,0 +1,66 @@
+"""Predict some samples of a task with the embedded model, on any device and in any type."""
+
+import math
+
+from harness.callbacks import no_progress
+from harness.checkpoints import SHAPES, find_weights
+from harness.data.resolve import resolve_data
+from harness.registry import find_task, load_model
+from harness.running.loader import load_batches, plan_batches
+from harness.running.runners import predict_samples
+
+SOME = 12  # samples of each task
+CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
+
+
+def model_of(name, device, dtype):
+    task = find_task(name)
+    return task, load_model(
+        find_weights(SHAPES, task=name, data=None), needs=task.needs, device=device, dtype=dtype
+    )
+
+
+def samples_of(task):
+    split = task.splits[0]
+    data = resolve_data(None).open({task.name: [split]}, progress=no_progress)
+    return task.load(data, split)[:SOME]
+
+
+def predicted(name, *, device, dtype="float32"):
+    """The predictions of some samples of a task, by id."""
+    task, model = model_of(name, device, dtype)
+    samples = samples_of(task)
+    batches = load_batches(plan_batches(samples, 10), model.prepare, workers=2)
+    return predict_samples(task, model, samples, batches)
+
+
+def values(prediction):
+    """The numbers, words and verdicts of a prediction, whatever they are packed in."""
+    parts = prediction.values() if isinstance(prediction, dict) else prediction
+    return (
+        [value for part in parts for value in values(part)]
+        if isinstance(prediction, dict | list | tuple)
+        else [prediction]
+    )
+
+
+def alike(found, expected, *, within):
+    """The share of what was predicted that is the same: numbers within a distance, everything else equal."""
+    assert found.keys() == expected.keys()
+    pairs = [
+        pair
+        for id in expected
+        for pair in zip(values(found[id]), values(expected[id]), strict=True)
+    ]
+    same = [
+        math.isclose(*pair, rel_tol=0, abs_tol=within)
+        if isinstance(pair[1], float)
+        else pair[0] == pair[1]
+        for pair in pairs
+    ]
+    return sum(same) / len(same)
+
+
+def least(name, dtype):
+    """The share of predictions that may not change at least. A caption is all or nothing, and words as likely as others change easily."""
+    return CAPTIONS[dtype] if name == "coco-caption" else 0.9
