@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli import flags
@@ -30,7 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with the baselines of this checkpoint, whatever the results are of",
     )
     parser.add_argument(
-        "--require-all", action="store_true", help="fail also where a baseline has no result"
+        "--allow-missing", action="store_true", default=None,
+        help="do not fail where a baseline has no result",
+    )  # fmt: skip
+    parser.add_argument("--require-all", action="store_true", help="the default; kept for scripts")
+    parser.add_argument(
+        "--require", choices=("no-drift", "no-worse"),
+        help="no-worse: fail unless the interval excludes a drop beyond the margin",
+    )  # fmt: skip
+    parser.add_argument(
+        "--level", type=float, metavar="P",
+        help="chance, at most, of calling anything drifted if nothing is worse; default: 0.05",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sides", type=int, choices=(1, 2), help="2: spend half of the level on gains; default: 1"
+    )
+    parser.add_argument(
+        "--margin", action="append", default=[], metavar="[METRIC=]POINTS",
+        help="largest drop that is let pass, of all metrics or of one (also bleu*=0.2); repeat",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-changed", type=float, metavar="PERCENT",
+        help="predictions that may change while weights, data and protocol do not; default: 10",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"
     )
     flags.add_format(parser, "md", "json", "junit")
 
@@ -39,15 +64,24 @@ def run(options: argparse.Namespace) -> int:
     """Print which metrics have drifted; in a GitHub workflow, also in the summary of the step."""
     from harness.drift.check import check
     from harness.drift.report import render_check, summary
+    from harness.drift.settings import override, read_gate
     from harness.files.paths import shipped_path
 
     baseline = Path(options.baseline) if options.baseline else shipped_path("results")
-    result = check(
-        Path(options.results),
-        baseline,
-        checkpoint=options.checkpoint,
-        require_all=options.require_all,
+    gate = read_gate(baseline)
+    margin, margins = _margins(options.margin)
+    gate = override(
+        gate,
+        level=options.level,
+        sides=options.sides,
+        margin=margin,
+        margins={**gate.margins, **margins} if margins else None,
+        max_changed=options.max_changed,
+        require=options.require,
+        allow_missing=options.allow_missing,
+        metrics=options.metrics,
     )
+    result = check(Path(options.results), baseline, gate=gate, checkpoint=options.checkpoint)
     print(render_check(result, options.format))
     if options.format in ("json", "junit"):
         say(summary(result))
@@ -55,3 +89,24 @@ def run(options: argparse.Namespace) -> int:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(render_check(result, "md") + "\n")
     return 1 if result.failed else 0
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _margins(words: Sequence[str]) -> tuple[float | None, dict[str, float]]:
+    """Return the margin of all metrics, None if it was not given, and those of single ones."""
+    from harness.errors import UsageError
+
+    general, single = None, {}
+    for word in words:
+        metric, _, points = word.rpartition("=")
+        try:
+            if metric:
+                single[metric] = float(points)
+            else:
+                general = float(points)
+        except ValueError as error:
+            raise UsageError(f"--margin {word}: should be like 0.1 or cider=0.5") from error
+    return general, single

@@ -47,6 +47,14 @@ def fingerprint_diff(before: ResultRecord, after: ResultRecord) -> list[Differen
     ]
 
 
+def same_model_and_data(before: ResultRecord, after: ResultRecord) -> bool:
+    """Whether weights, data, protocol and task version are the same, whatever computed them."""
+    return not any(
+        difference.name.startswith(("weights.", "data", "protocol", "task version"))
+        for difference in environment_diff(before, after)
+    )
+
+
 def describe_inputs(before: ResultRecord, after: ResultRecord) -> str:
     """Say whether the model was given other inputs, by the fingerprints of the first samples."""
     kinds = [kind for kind in INPUT_KINDS if before.inputs.get(kind) or after.inputs.get(kind)]

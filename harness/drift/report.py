@@ -5,16 +5,19 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
+from msgspec import structs
+
 from harness.drift.check import CheckOutcome, ComparedResult
 from harness.drift.samples import SampleChange, format_prediction
-from harness.drift.verdicts import Cell, Verdict, margin
+from harness.drift.verdicts import Cell, Verdict
 from harness.rendering import Row, Table, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
 CELL_COLUMNS = {
     "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric",
     "baseline": "baseline", "now": "now", "delta": "difference", "interval": "95 % interval",
-    "p": "p", "worse": "worse", "better": "better", "verdict": "verdict",
+    "p": "p", "worse": "worse", "better": "better", "detectable": "detectable",
+    "verdict": "verdict",
 }  # fmt: skip
 
 
@@ -27,7 +30,8 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
     parts = [
         _describe_result(result)
         for result in outcome.compared
-        if result.predictions is None
+        if result.differences
+        or result.predictions is None
         or result.predictions.any
         or any(cell.failing for cell in result.cells)
     ]
@@ -36,7 +40,6 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
     notes = [
         f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in outcome.cells if cell.reason
     ]
-    notes += [f"not run: {sentence}" for sentence in outcome.missing]
     if notes:
         parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
     return "\n\n".join([*parts, summary(outcome)])
@@ -52,10 +55,13 @@ def summary(outcome: CheckOutcome) -> str:
     sentence = f"{'FAILED' if outcome.failed else 'OK'}: of {len(cells)} cells, {count}"
     if failing := [_title(cell) for cell in cells if cell.failing]:
         sentence += f" ({'; '.join(failing)})"
-    if undecided := sum(cell.verdict == Verdict.SAME and not cell.no_worse for cell in cells):
+    open_cells = [
+        cell for cell in cells if cell.verdict == Verdict.SAME and cell.no_worse is False
+    ]
+    if open_cells:
         sentence += (
-            f". Of those called same, {undecided} have too few samples "
-            "to rule out a drop beyond their margin"
+            f". Of those called same, {len(open_cells)} do not exclude a drop beyond their margin: "
+            "the column `detectable` says which drop would have been proven"
         )
     if counts[Verdict.IMPROVED]:
         sentence += ". What improved has outgrown its baseline: renew it, with the reason"
@@ -121,6 +127,8 @@ def _cell_values(cell: Cell) -> dict[str, Any]:
         "worse": flips.worse if flips else None,
         "better": flips.better if flips else None,
         "no_worse": cell.no_worse,
+        "margin": cell.margin,
+        "detectable": cell.detectable,
         "verdict": cell.verdict,
         "reason": cell.reason,
     }
@@ -135,9 +143,10 @@ def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
     return {
         "failed": outcome.failed,
         "summary": summary(outcome),
-        "cells": [{**_cell_values(cell), "margin": margin(cell.metric)} for cell in outcome.cells],
+        "gate": structs.asdict(outcome.gate),
+        "cells": [_cell_values(cell) for cell in outcome.cells],
         "compared": [_result_as_json(result) for result in outcome.compared],
-        "missing": list(outcome.missing),
+        "missing": [_title(cell) for cell in outcome.cells if cell.verdict == Verdict.MISSING],
     }
 
 

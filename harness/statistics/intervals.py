@@ -15,10 +15,11 @@ import numpy as np
 from harness.statistics import bootstrap
 from harness.statistics.interval import LEVEL, Interval
 from harness.statistics.means import Mean, MeanOfMeans
-from harness.statistics.sums import Floats, Statistic, Sums
+from harness.statistics.sums import Floats, Formula, Statistic, Sums
 
 NORMAL = NormalDist()
 QUANTILE = NORMAL.inv_cdf((1 + LEVEL) / 2)  # 1.96
+NOTHING = 1e-9  # points: rounding
 WEIGHT_OF_WORST_CASE = 2.0  # clusters with an error that the worst case counts as
 LEAST_DESIGN_EFFECT = 0.25  # of scores that vary less than shares do
 
@@ -54,13 +55,28 @@ def change_interval(before: Statistic, after: Statistic) -> Interval:
     old, new = before.resampled(), after.resampled()
     if not isinstance(old, Sums) or not isinstance(new, Sums):
         return bootstrap.paired_interval(before, after)
-    changes = influences(new) - influences(old)
+    changes = cluster_changes(old, new)
     change = float(new.of(np.ones((1, new.clusters)))[0] - old.of(np.ones((1, old.clusters)))[0])
-    moved = changes[np.abs(changes) > 1e-12]
+    moved = changes[np.abs(changes) > NOTHING]
     if not len(moved):
         return Interval(change, change)
     spread = QUANTILE * float(np.sqrt((changes**2).sum() + 2 * (moved**2).mean()))
     return Interval(change - spread, change + spread)
+
+
+def cluster_changes(before: Sums, after: Sums) -> Floats:
+    """Return how much each cluster's change adds to that of a metric, [C], to first order.
+
+    The derivatives are those of the two runs together, so that a cluster which did not change adds
+    nothing.
+
+    >>> from harness.statistics.means import mean_of
+    >>> before, after = mean_of([100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0])
+    >>> cluster_changes(before.resampled(), after.resampled()).round(2)
+    array([-33.33,   0.  ,   0.  ])
+    """
+    middle = (before.rows.sum(axis=0) + after.rows.sum(axis=0)) / 2
+    return np.asarray((after.rows - before.rows) @ _gradient(before.formula, middle))
 
 
 def influences(clusters: Sums) -> Floats:
@@ -70,13 +86,16 @@ def influences(clusters: Sums) -> Floats:
     >>> influences(mean_of([100.0, 0.0]).resampled())
     array([ 25., -25.])
     """
-    totals = clusters.rows.sum(axis=0)
+    by_cluster = clusters.rows @ _gradient(clusters.formula, clusters.rows.sum(axis=0))
+    return np.asarray(by_cluster - by_cluster.mean())
+
+
+def _gradient(formula: Formula, totals: Floats) -> Floats:
+    """Return the derivatives of a metric by the sums that it is made of, by central differences."""
     step = np.maximum(np.abs(totals), 1.0) * 1e-6
     around = totals + np.concatenate([np.diag(step), -np.diag(step)])
-    values = clusters.formula(around)
-    gradient = (values[: len(totals)] - values[len(totals) :]) / (2 * step)
-    by_cluster = clusters.rows @ gradient
-    return np.asarray(by_cluster - by_cluster.mean())
+    values = formula(around)
+    return np.asarray((values[: len(totals)] - values[len(totals) :]) / (2 * step))
 
 
 def _is_bounded(statistic: Mean | MeanOfMeans) -> bool:
@@ -88,8 +107,9 @@ def _wilson(statistic: Mean | MeanOfMeans) -> Interval:
     """Return Wilson's interval on the effective sample size: units divided by the design effect.
 
     >>> from harness.statistics.means import mean_of
-    >>> _wilson(mean_of([100.0, 0.0] * 8, clusters="aabbccddeeffgghh"))  # 8 clusters, all alike
-    Interval(low=47.41907766421064, high=52.580922335789356)
+    >>> eight_alike = mean_of([100.0, 0.0] * 8, clusters="aabbccddeeffgghh")
+    >>> Interval(*(round(bound, 1) for bound in _wilson(eight_alike)))
+    Interval(low=32.3, high=67.7)
     """
     clusters = statistic.resampled()
     share = float(clusters.of(np.ones((1, clusters.clusters)))[0]) / 100
@@ -100,7 +120,7 @@ def _wilson(statistic: Mean | MeanOfMeans) -> Interval:
     half = QUANTILE * np.sqrt(share * (1 - share) / effective + QUANTILE**2 / (4 * effective**2))
     scale = 1 + QUANTILE**2 / effective
     low, high = float((centre - half) / scale), float((centre + half) / scale)
-    return Interval(100 * max(0.0, low), 100 * min(1.0, high))
+    return Interval(0.0 if share <= 0 else 100 * low, 100.0 if share >= 1 else 100 * high)
 
 
 def _design_effect(statistic: Mean | MeanOfMeans, share: float, sizes: Floats) -> float:

@@ -8,7 +8,7 @@ enumerated; otherwise swaps are drawn until p lies clearly on one side of the le
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple, Protocol
 
@@ -38,13 +38,14 @@ class SwapTest:
     """The test of one result.
 
     `alone`: the p of each metric by itself. `adjusted`: its p over all metrics of the result.
-    `overall`: the p of the mean over metrics, each in standard deviations under swapping; its
-    observed value is `score`, and `null` [FIRST_DRAWS] are its values in random swaps.
+    `together`: the same of the mean over metrics, each in standard deviations under swapping, which
+    is one more metric of the family; `score` is its observed value in standard deviations, and
+    `null` [FIRST_DRAWS] are its values in random swaps.
     """
 
     alone: Mapping[str, Tails]
     adjusted: Mapping[str, Tails]
-    overall: Tails
+    together: Tails
     score: float
     null: Floats
 
@@ -77,24 +78,52 @@ def swap_test(
     >>> swap_test(*runs, level=0.05, seed=0).adjusted["accuracy"].drop
     0.015625
     """
-    names, never = list(before), Tails(1.0, 1.0)
     parts = [
         _test(family, level=level, generator=np.random.Generator(np.random.PCG64([seed, number])))
         for number, family in enumerate(_families(before, after))
     ]
-    if not parts:
-        unmoved = dict.fromkeys(names, never)
-        return SwapTest(unmoved, unmoved, never, 0.0, np.zeros(FIRST_DRAWS))
-    alone, adjusted = dict.fromkeys(names, never), dict.fromkeys(names, never)
+    if len(parts) == 1:
+        (part,) = parts
+        never = dict.fromkeys(before, Tails(1.0, 1.0))
+        return replace(part, alone=never | dict(part.alone), adjusted=never | dict(part.adjusted))
+    alone, adjusted = dict.fromkeys(before, Tails(1.0, 1.0)), dict.fromkeys(before, Tails(1.0, 1.0))
     for part in parts:
         alone |= part.alone
-        adjusted |= {
-            name: Tails(min(1.0, len(parts) * drop), min(1.0, len(parts) * gain))
-            for name, (drop, gain) in part.adjusted.items()
-        }
-    score, null = sum(part.score for part in parts), sum(part.null for part in parts)
-    overall = parts[0].overall if len(parts) == 1 else _tails(np.asarray(null), float(score))
-    return SwapTest(alone, adjusted, overall, float(score), np.asarray(null))
+        adjusted |= {name: _times(len(parts), tails) for name, tails in part.adjusted.items()}
+    together = Tails(
+        min((part.together.drop for part in parts), default=1.0),
+        min((part.together.gain for part in parts), default=1.0),
+    )
+    score, null = combined(parts)
+    return SwapTest(alone, adjusted, _times(len(parts), together), score, null)
+
+
+def combined(tests: Sequence[SwapTest]) -> tuple[float, Floats]:
+    """Return the mean score of several tests in its standard deviations, and its null values."""
+    if not tests:
+        return 0.0, np.zeros(FIRST_DRAWS)
+    null = np.mean([test.null for test in tests], axis=0)
+    spread = float(null.std()) or 1.0
+    return float(np.mean([test.score for test in tests])) / spread, null / spread
+
+
+def p_of_all(tests: Sequence[SwapTest]) -> Tails:
+    """Return the p of all tests together, which swap independently: of their mean score.
+
+    Five results lost four of four changed samples each, which no one of them proves:
+
+    >>> from harness.statistics.means import mean_of
+    >>> runs = {"accuracy": mean_of([100.0] * 4)}, {"accuracy": mean_of([0.0] * 4)}
+    >>> tests = [swap_test(*runs, level=0.05, seed=seed) for seed in range(5)]
+    >>> p_of_all(tests).drop < 0.001
+    True
+    """
+    score, null = combined(tests)
+    return _tails(null, score)
+
+
+def _times(count: int, tails: Tails) -> Tails:
+    return Tails(min(1.0, count * tails.drop), min(1.0, count * tails.gain))
 
 
 def _tails(null: Floats, observed: float) -> Tails:
@@ -107,9 +136,20 @@ def _tails(null: Floats, observed: float) -> Tails:
 class _Family(Protocol):
     """Metrics with the same clusters: how they change if the runs of some clusters are swapped."""
 
-    names: Sequence[str]
-    counts: NDArray[np.int64]  # [K], changed clusters of each kind
-    most_draws: int
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the metrics [M]."""
+        ...
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The number of changed clusters of each kind [K]."""
+        ...
+
+    @property
+    def most_draws(self) -> int:
+        """The most swaps that are worth their time."""
+        ...
 
     def changes(self, swapped: Floats) -> Floats:
         """Return the change of each metric [R, M] if `swapped[r, k]` clusters of kind k are."""
@@ -117,78 +157,78 @@ class _Family(Protocol):
 
 
 def _test(family: _Family, *, level: float, generator: np.random.Generator) -> SwapTest:
-    observed = family.changes(np.zeros((1, len(family.counts))))[0]
+    observed = family.changes(np.zeros((1, len(family.counts))))
     if family.counts.sum() <= ENUMERATED:
-        null = family.changes(_all_swaps(family.counts))
-        tally = _Tally(observed, spread=null.std(axis=0))
-        tally.add(null)
-        picked = generator.integers(len(null), size=FIRST_DRAWS)
-        return tally.result(family.names, tally.overall(null)[picked], exact=True)
-    null = np.concatenate(list(_drawn(family, FIRST_DRAWS, generator)))
-    tally = _Tally(observed, spread=null.std(axis=0))
-    tally.add(null)
-    first = tally.overall(null)
+        changes = family.changes(_all_swaps(family.counts))
+        tally = _Tally(family.names, observed, null=changes)
+        null = tally.standardised(changes)[:, -1]
+        null = null[generator.integers(len(null), size=FIRST_DRAWS)]
+        return tally.result(null, exact=True)
+    changes = np.concatenate(list(_drawn(family, FIRST_DRAWS, generator)))
+    tally = _Tally(family.names, observed, null=changes)
     while tally.draws < family.most_draws and tally.is_close_to(level):
         for more in _drawn(family, min(tally.draws, family.most_draws - tally.draws), generator):
             tally.add(more)
-    return tally.result(family.names, first, exact=False)
+    return tally.result(tally.standardised(changes)[:, -1], exact=False)
 
 
 class _Tally:
-    """Counts the swaps with a change as large as the observed one, for metrics [M].
+    """Counts the swaps with a change as large as the observed one.
 
-    Metrics are compared in standard deviations under swapping. Step-down: the metric with the
-    largest observed change is compared with the largest of all, the next with that of the others.
+    Metrics are compared in standard deviations under swapping; their mean is one more. Step-down:
+    the largest observed change is compared with the largest of all, the next one with that of the
+    others.
     """
 
-    def __init__(self, observed: Floats, *, spread: Floats) -> None:
+    def __init__(self, names: Sequence[str], observed: Floats, *, null: Floats) -> None:
+        """Begin with the swaps that made the changes `null` [R, M]; `observed` is [1, M]."""
+        self._names = names
+        spread = null.std(axis=0)
         self._moving = spread > ROUNDING
-        self._spread = np.where(self._moving, spread, 1.0)
-        self._observed = np.where(self._moving, observed / self._spread, 0.0)
+        self._spread, self._spread_of_mean = np.where(self._moving, spread, 1.0), 1.0
+        self._spread_of_mean = float(self.standardised(null)[:, -1].std()) or 1.0
+        self._observed = self.standardised(observed)[0]
+        self._alone, self._adjusted = np.zeros((2, 2, len(self._observed)))
         self.draws = 0
-        self._alone = np.zeros((2, len(observed)))
-        self._adjusted = np.zeros((2, len(observed)))
-        self._overall = np.zeros(2)
+        self.add(null)
 
-    def overall(self, changes: Floats) -> Floats:
-        """Return the mean standardised change [R] of the metrics that can change."""
-        scores: Floats = (changes / self._spread)[:, self._moving].mean(axis=1)
-        return scores
+    def standardised(self, changes: Floats) -> Floats:
+        """Return changes [R, M] in standard deviations, and their mean, [R, M + 1]."""
+        scores = np.where(self._moving, changes / self._spread, 0.0)
+        mean = scores.sum(axis=1, keepdims=True) / max(1, self._moving.sum()) / self._spread_of_mean
+        return np.hstack([scores, mean])
 
     def add(self, changes: Floats) -> None:
         """Count the swaps that make these changes [R, M]."""
         self.draws += len(changes)
-        standardised, mean = changes / self._spread, self.overall(changes)
+        scores = self.standardised(changes)
         for side, sign in enumerate((-1.0, 1.0)):  # a drop, a gain
-            drawn, observed = sign * standardised, sign * self._observed
-            slack = ROUNDING * np.maximum(1.0, np.abs(observed))
-            self._alone[side] += (drawn >= observed - slack).sum(axis=0)
+            drawn, observed = sign * scores, sign * self._observed
+            reached = observed - ROUNDING * np.maximum(1.0, np.abs(observed))
+            self._alone[side] += (drawn >= reached).sum(axis=0)
             order = np.argsort(-observed, kind="stable")
             largest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
-            self._adjusted[side, order] += (largest >= (observed - slack)[order]).sum(axis=0)
-            target = sign * float(self._observed[self._moving].mean())
-            self._overall[side] += (sign * mean >= target - ROUNDING * max(1.0, abs(target))).sum()
+            self._adjusted[side, order] += (largest >= reached[order]).sum(axis=0)
 
     def is_close_to(self, level: float) -> bool:
         """Whether more draws could move the p of a drop to the other side of the level."""
-        p = np.append(self._adjusted[0, self._moving], self._overall[0]) / self.draws
         error = np.sqrt(level * (1 - level) / self.draws)
-        return bool((np.abs(p - level) < SURE * error).any())
+        return bool((np.abs(self._adjusted[0] / self.draws - level) < SURE * error).any())
 
-    def result(self, names: Sequence[str], null: Floats, *, exact: bool) -> SwapTest:
+    def result(self, null: Floats, *, exact: bool) -> SwapTest:
         """Return the test; of drawn swaps, the observed outcome counts as one more."""
         more = 0 if exact else 1
-        alone = (self._alone + more) / (self.draws + more)
-        adjusted = (self._adjusted + more) / (self.draws + more)
-        for side, sign in enumerate((-1.0, 1.0)):  # no later metric below an earlier one
+        alone, adjusted = (
+            (counts + more) / (self.draws + more) for counts in (self._alone, self._adjusted)
+        )
+        for side, sign in enumerate((-1.0, 1.0)):  # no later metric is surer than an earlier one
             order = np.argsort(-sign * self._observed, kind="stable")
             adjusted[side, order] = np.maximum.accumulate(adjusted[side, order])
-        overall = (self._overall + more) / (self.draws + more)
         return SwapTest(
-            {name: Tails(*map(float, alone[:, m])) for m, name in enumerate(names)},
-            {name: Tails(*map(float, adjusted[:, m])) for m, name in enumerate(names)},
-            Tails(*map(float, overall)),
-            float(self._observed[self._moving].mean()) if self._moving.any() else 0.0,
+            {name: Tails(*map(float, alone[:, m])) for m, name in enumerate(self._names)},
+            {name: Tails(*map(float, adjusted[:, m])) for m, name in enumerate(self._names)},
+            Tails(*map(float, adjusted[:, -1])),
+            float(self._observed[-1]),
             null,
         )
 
