@@ -25,8 +25,8 @@ from harness.capabilities import Gallery
 from harness.dataset import Dataset
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
-from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
+from harness.statistics.intervals import metric_interval
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
@@ -85,7 +85,7 @@ class Scores:
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
         return {
-            name: interval(self.statistics[name])
+            name: metric_interval(self.statistics[name])
             for name in self.metrics
             if name in self.statistics
         }

@@ -1,9 +1,9 @@
 """Compare every result of a folder with its baseline, metric by metric."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from harness.drift.baselines import find_baseline
@@ -13,6 +13,7 @@ from harness.drift.environment import (
     fingerprint_diff,
     same_model_and_data,
 )
+from harness.drift.judging import ALL_RESULTS, Finding, Findings, judge_results
 from harness.drift.samples import (
     PredictionChanges,
     SampleChange,
@@ -27,7 +28,6 @@ from harness.drift.verdicts import (
     Missing,
     Outcome,
     Refused,
-    Tested,
     Verdict,
     is_unchanged,
 )
@@ -35,16 +35,9 @@ from harness.errors import DataError, UsageError
 from harness.records.integrity import contradictions
 from harness.records.stored import StoredResult, find_results
 from harness.statistics.interval import Interval
-from harness.statistics.multiple import sharing
-from harness.statistics.paired import Comparison, Flips, compare
-from harness.statistics.sums import Statistic
-from harness.statistics.swaps import SwapTest, Tails, p_of_all, smallest_p, swap_test
+from harness.statistics.paired import Comparison, Flips, Pair, compare
 
 UNCHANGED = Comparison(0.0, Interval(0.0, 0.0), Flips(0, 0), churn=0.0, unit=0.0)
-ALL_METRICS = "all metrics together"
-ALL_RESULTS = "all results together"
-# Of the level of a check, the part for all results together; the rest is shared by the results.
-PART_FOR_ALL = 0.2
 
 
 @dataclass(frozen=True)
@@ -118,23 +111,20 @@ def check(
         if base.path not in used and gate.compares(checkpoint=base.record.checkpoint["name"])
     ]
     evidence = [_gather_evidence(base, result, gate) for base, result in pairs]
-    tests, share = _test_all(evidence, gate)
-    others += _together(list(tests.values()), gate)
+    judgement = judge_results(
+        [Findings(pair.result.title, pair.findings, pair.pairs) for pair in evidence], gate
+    )
+    if judgement.together is not None:
+        others.append(Cell("", "", "", ALL_RESULTS, None, None, judgement.together, gate))
     compared = [
-        _conclude(pair, tests.get(number), share, gate) for number, pair in enumerate(evidence)
+        _compared(pair, outcomes, gate)
+        for pair, outcomes in zip(evidence, judgement.results, strict=True)
     ]
     return CheckOutcome(gate, compared, others)
 
 
-Finding = Refused | Due | Comparison  # about one metric; a Comparison still has to be judged
-Statistics = Mapping[str, Statistic]
-
-
 class _Evidence(NamedTuple):
-    """A result beside its baseline, before it is known how many results share the level.
-
-    `statistics` are those of the metrics to be tested, before and after.
-    """
+    """A result beside its baseline, before it is known how many results share the level."""
 
     base: StoredResult
     result: StoredResult
@@ -142,7 +132,7 @@ class _Evidence(NamedTuple):
     predictions: PredictionChanges | None
     changes: Sequence[SampleChange]
     findings: Sequence[tuple[str, Finding]]
-    statistics: tuple[Statistics, Statistics] = ({}, {})
+    pairs: Mapping[str, Pair] = MappingProxyType({})
 
 
 def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _Evidence:
@@ -165,26 +155,30 @@ def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _E
         same_score_due = (
             not predictions.any and base.record.task_version == result.record.task_version
         )
-        compare_metric = _compare_scores if same_score_due else _compare_units
-        findings = [(metric, compare_metric(base, result, metric)) for metric in metrics]
+        found = {
+            metric: _compare_scores(base, result, metric)
+            if same_score_due
+            else _pair_units(base, result, metric)
+            for metric in metrics
+        }
         changes = changed_samples(base, result, predictions) if predictions.any else []
     except DataError as error:
         return _Evidence(base, result, differences, None, (), [("", Refused(str(error)))])
+    pairs = {metric: pair for metric, pair in found.items() if isinstance(pair, Pair)}
+    findings: list[tuple[str, Finding]] = [
+        (metric, compare(finding) if isinstance(finding, Pair) else finding)
+        for metric, finding in found.items()
+    ]
     if not differences:
         findings = _require_same_predictions(findings, predictions, result.record.n)
     elif too_many := _too_many_changes(base, result, predictions, gate):
         findings.append(("predictions", too_many))
-    tested = [metric for metric, finding in findings if isinstance(finding, Comparison)]
-    sides = [
-        {metric: side.sample_scores.statistics[metric] for metric in tested}
-        for side in (base, result)
-        if tested
-    ]
-    statistics = (sides[0], sides[1]) if tested else ({}, {})
-    return _Evidence(base, result, differences, predictions, changes, findings, statistics)
+    tested = {metric for metric, finding in findings if isinstance(finding, Comparison)}
+    pairs = {metric: pair for metric, pair in pairs.items() if metric in tested}
+    return _Evidence(base, result, differences, predictions, changes, findings, pairs)
 
 
-def _compare_scores(base: StoredResult, result: StoredResult, metric: str) -> Finding:
+def _compare_scores(base: StoredResult, result: StoredResult, metric: str) -> Refused | Due:
     """Compare a metric of the same predictions, which are due the same score."""
     before, after = base.record.metrics.get(metric), result.record.metrics.get(metric)
     if before is None or after is None:
@@ -194,8 +188,8 @@ def _compare_scores(base: StoredResult, result: StoredResult, metric: str) -> Fi
     return Due(Verdict.IDENTICAL, comparison=UNCHANGED)
 
 
-def _compare_units(base: StoredResult, result: StoredResult, metric: str) -> Finding:
-    """Compare a metric unit by unit. Raises DataError if a side kept no sample scores."""
+def _pair_units(base: StoredResult, result: StoredResult, metric: str) -> Refused | Pair:
+    """Pair the units of a metric. Raises DataError if a side kept no sample scores."""
     before, after = (side.sample_scores.statistics.get(metric) for side in (base, result))
     if metric not in base.record.metrics or metric not in result.record.metrics:
         return _lacking(base.record.metrics.get(metric))
@@ -207,7 +201,7 @@ def _compare_units(base: StoredResult, result: StoredResult, metric: str) -> Fin
             f"{len(after.each())} units in {new.clusters} clusters, "
             f"the baseline {len(before.each())} in {old.clusters}"
         )
-    return compare(before, after)
+    return Pair(before, after)
 
 
 def _lacking(before: float | None) -> Refused:
@@ -263,55 +257,10 @@ def _too_many_changes(
     )
 
 
-def _test_all(evidence: Sequence[_Evidence], gate: Gate) -> tuple[dict[int, SwapTest], float]:
-    """Test every result that changed, each at the level that all of them share."""
-    tested = {number: pair for number, pair in enumerate(evidence) if pair.statistics[0]}
-    level = (1 - PART_FOR_ALL) * gate.level / gate.sides
-    smallest = [smallest_p(*pair.statistics) for pair in tested.values()]
-    share = level / sharing(smallest, level=level)
-    tests = {
-        number: swap_test(*pair.statistics, level=share, seed=_seed(pair.result))
-        for number, pair in tested.items()
-    }
-    return tests, share
-
-
-def _seed(result: StoredResult) -> int:
-    """Return a seed of its own for each result: what is swapped in one says nothing of another."""
-    return zlib.crc32(result.title.encode())
-
-
-def _together(tests: Sequence[SwapTest], gate: Gate) -> list[Cell]:
-    """Return a drift of all results together, if no one of them but all show a drop."""
-    p = p_of_all(tests)
-    if len(tests) < 2 or p.drop >= PART_FOR_ALL * gate.level / gate.sides:
-        return []
-    reason = f"{len(tests)} results that changed dropped together (p {p.drop:.4f})"
-    return [Cell("", "", "", ALL_RESULTS, None, None, Due(Verdict.DRIFTED, reason), gate)]
-
-
-def _conclude(
-    evidence: _Evidence, test: SwapTest | None, share: float, gate: Gate
+def _compared(
+    evidence: _Evidence, outcomes: Sequence[tuple[str, Outcome]], gate: Gate
 ) -> ComparedResult:
-    """Judge all metrics of a result."""
     base, result = evidence.base, evidence.result
-    factor = gate.level / gate.sides / share
-    cells = []
-    for metric, finding in evidence.findings:
-        outcome: Outcome
-        if isinstance(finding, Comparison):
-            assert test is not None
-            outcome = Tested(finding, _scaled(test.adjusted[metric], factor), share)
-        else:
-            outcome = finding
-        cells.append(_cell(result, metric, outcome, gate, base))
-    if test is not None and test.together.drop * factor < gate.level / gate.sides:
-        drifting = any(cell.verdict == Verdict.DRIFTED for cell in cells)
-        moved = sum((cell.difference or 0) < -cell.margin for cell in cells)
-        if not drifting and moved > 1:
-            p = test.together.drop * factor
-            reason = f"{moved} metrics dropped beyond their margins together (p {p:.4f})"
-            cells.append(_cell(result, ALL_METRICS, Due(Verdict.DRIFTED, reason), gate))
     return ComparedResult(
         title=result.title,
         baseline=base.path,
@@ -321,12 +270,8 @@ def _conclude(
         predictions=evidence.predictions,
         samples=result.record.n,
         changes=evidence.changes,
-        cells=cells,
+        cells=[_cell(result, metric, outcome, gate, base) for metric, outcome in outcomes],
     )
-
-
-def _scaled(tails: Tails, factor: float) -> Tails:
-    return Tails(min(1.0, factor * tails.drop), min(1.0, factor * tails.gain))
 
 
 def _cell(

@@ -57,7 +57,9 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def check(self) -> "Gate":
         """Return the settings. Raises UsageError for a level or margin that makes no sense."""
         if not 0 < self.level < 1:
-            raise UsageError(f"the level of a check is between 0 and 1, e.g. 0.05, not {self.level}")
+            raise UsageError(
+                f"the level of a check is between 0 and 1, e.g. 0.05, not {self.level}"
+            )
         if negative := [name for name, value in self._limits() if value < 0]:
             raise UsageError(f"{negative[0]} cannot be negative")
         return self

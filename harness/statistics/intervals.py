@@ -11,15 +11,16 @@ four losses and no gain prove nothing.
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.statistics import bootstrap
 from harness.statistics.interval import LEVEL, Interval
 from harness.statistics.means import Mean, MeanOfMeans
-from harness.statistics.sums import Floats, Formula, Statistic, Sums
+from harness.statistics.sums import Floats, Statistic, Sums, gradient
 
 NORMAL = NormalDist()
 QUANTILE = NORMAL.inv_cdf((1 + LEVEL) / 2)  # 1.96
-NOTHING = 1e-9  # points: rounding
+IMAGINARY = 2  # clusters that changed in opposite directions (Agresti and Min 2005)
 WEIGHT_OF_WORST_CASE = 2.0  # clusters with an error that the worst case counts as
 LEAST_DESIGN_EFFECT = 0.25  # of scores that vary less than shares do
 
@@ -34,49 +35,31 @@ def metric_interval(statistic: Statistic) -> Interval:
     >>> round(low, 2), high
     (91.24, 100.0)
     """
-    clusters = statistic.resampled()
-    if isinstance(statistic, Mean | MeanOfMeans) and _is_bounded(statistic):
+    if isinstance(statistic, Mean | MeanOfMeans) and _is_share(statistic):
         return _wilson(statistic)
+    clusters = statistic.resampled()
     if isinstance(clusters, Sums):
         return bootstrap.bca_interval(clusters)
-    return bootstrap.interval(statistic)
+    return bootstrap.ranking_interval(clusters)
 
 
-def change_interval(before: Statistic, after: Statistic) -> Interval:
+def change_interval(difference: float, changes: Floats, changed: NDArray[np.bool_]) -> Interval:
     """Return the 95 % interval of a metric's change.
+
+    `changes` are what each cluster adds to it, [C]; `changed` says which ones have other outcomes.
 
     Four of a hundred samples are lost and none is gained (McNemar's p is 0.125):
 
-    >>> from harness.statistics.means import mean_of
-    >>> low, high = change_interval(mean_of([100.0] * 100), mean_of([0.0] * 4 + [100.0] * 96))
+    >>> lost = np.arange(100) < 4
+    >>> low, high = change_interval(-4.0, np.where(lost, -1.0, 0.0), lost)
     >>> round(low, 1), round(high, 1)
     (-8.8, 0.8)
     """
-    old, new = before.resampled(), after.resampled()
-    if not isinstance(old, Sums) or not isinstance(new, Sums):
-        return bootstrap.paired_interval(before, after)
-    changes = cluster_changes(old, new)
-    change = float(new.of(np.ones((1, new.clusters)))[0] - old.of(np.ones((1, old.clusters)))[0])
-    moved = changes[np.abs(changes) > NOTHING]
-    if not len(moved):
-        return Interval(change, change)
-    spread = QUANTILE * float(np.sqrt((changes**2).sum() + 2 * (moved**2).mean()))
-    return Interval(change - spread, change + spread)
-
-
-def cluster_changes(before: Sums, after: Sums) -> Floats:
-    """Return how much each cluster's change adds to that of a metric, [C], to first order.
-
-    The derivatives are those of the two runs together, so that a cluster which did not change adds
-    nothing.
-
-    >>> from harness.statistics.means import mean_of
-    >>> before, after = mean_of([100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0])
-    >>> cluster_changes(before.resampled(), after.resampled()).round(2)
-    array([-33.33,   0.  ,   0.  ])
-    """
-    middle = (before.rows.sum(axis=0) + after.rows.sum(axis=0)) / 2
-    return np.asarray((after.rows - before.rows) @ _gradient(before.formula, middle))
+    if not changed.any():
+        return Interval(difference, difference)
+    squares = changes**2
+    spread = QUANTILE * float(np.sqrt(squares.sum() + IMAGINARY * squares[changed].mean()))
+    return Interval(difference - spread, difference + spread)
 
 
 def influences(clusters: Sums) -> Floats:
@@ -86,21 +69,15 @@ def influences(clusters: Sums) -> Floats:
     >>> influences(mean_of([100.0, 0.0]).resampled())
     array([ 25., -25.])
     """
-    by_cluster = clusters.rows @ _gradient(clusters.formula, clusters.rows.sum(axis=0))
+    by_cluster = clusters.rows @ gradient(clusters.formula, clusters.rows.sum(axis=0))
     return np.asarray(by_cluster - by_cluster.mean())
 
 
-def _gradient(formula: Formula, totals: Floats) -> Floats:
-    """Return the derivatives of a metric by the sums that it is made of, by central differences."""
-    step = np.maximum(np.abs(totals), 1.0) * 1e-6
-    around = totals + np.concatenate([np.diag(step), -np.diag(step)])
-    values = formula(around)
-    return np.asarray((values[: len(totals)] - values[len(totals) :]) / (2 * step))
-
-
-def _is_bounded(statistic: Mean | MeanOfMeans) -> bool:
+def _is_share(statistic: Mean | MeanOfMeans) -> bool:
+    """Whether most units are right (100) or wrong (0), the others partly right."""
     values = statistic.each()
-    return bool(((values >= 0) & (values <= 100)).all())
+    bounded = bool(((values >= 0) & (values <= 100)).all())
+    return bounded and float(np.isin(values, (0.0, 100.0)).mean()) > 0.5
 
 
 def _wilson(statistic: Mean | MeanOfMeans) -> Interval:

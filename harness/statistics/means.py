@@ -45,7 +45,11 @@ class Mean:
     def clusters_with_errors(self) -> int:
         """Return how many clusters hold the rarer outcome: an error, or a hit if most are errors."""
         sums, counts = self.rows().T
-        return int((sums < 100 * counts - 1e-9).sum() if _is_mostly_right(sums, counts) else (sums > 1e-9).sum())
+        return int(
+            (sums < 100 * counts - 1e-9).sum()
+            if _is_mostly_right(sums, counts)
+            else (sums > 1e-9).sum()
+        )
 
 
 @dataclass(frozen=True)

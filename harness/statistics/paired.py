@@ -1,16 +1,56 @@
-"""A metric before and after on the same samples: its change, the interval of it, what flipped."""
+"""A metric of two runs on the same samples: its change, the interval of it, which units flipped."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, log2
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.statistics.interval import Interval
-from harness.statistics.intervals import change_interval, cluster_changes
-from harness.statistics.sums import Statistic, Sums
+from harness.statistics.intervals import change_interval
+from harness.statistics.sums import Floats, Resampled, Statistic, Sums, Swappable
 
 ROUNDING = 1e-9  # differences this close are equal: sums in another order
 POWER = 0.84  # standard errors: a drop this much beyond the bound is proven 4 times in 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A metric before and after, on the same units and clusters."""
+
+    before: Statistic
+    after: Statistic
+
+    @cached_property
+    def clusters(self) -> tuple[Resampled, Resampled]:
+        """The clusters of both runs."""
+        return self.before.resampled(), self.after.resampled()
+
+    @cached_property
+    def changed(self) -> NDArray[np.bool_]:
+        """Which clusters contribute something else, [C]."""
+        before, after = self.clusters
+        return before.changed_in(after)
+
+    @cached_property
+    def changes(self) -> Floats:
+        """How much each cluster adds to the change of the metric, in points, [C]."""
+        before, after = self.clusters
+        return before.changes_in(after)
+
+    @cached_property
+    def swappable(self) -> Swappable:
+        """Both runs as sums of clusters that may be swapped."""
+        before, after = self.clusters
+        return before.swappable_with(after)
+
+    @cached_property
+    def difference(self) -> float:
+        """The change of the metric, in points."""
+        before, after = (side.of(np.ones((1, side.clusters)))[0] for side in self.clusters)
+        return float(after - before)
 
 
 class Flips(NamedTuple):
@@ -34,26 +74,23 @@ class Comparison(NamedTuple):
     unit: float
 
 
-def compare(before: Statistic, after: Statistic) -> Comparison:
+def compare(pair: Pair) -> Comparison:
     """Compare two runs on the same units.
 
     >>> from harness.statistics.means import mean_of
-    >>> runs = mean_of([100.0, 100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0, 100.0])
-    >>> change = compare(*runs)
+    >>> pair = Pair(mean_of([100.0, 100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0, 100.0]))
+    >>> change = compare(pair)
     >>> change.difference, change.flips, change.unit
     (-25.0, Flips(worse=2, better=1), 25.0)
     """
-    old, new = before.resampled(), after.resampled()
-    everything = np.ones((1, old.clusters))
-    difference = float(new.of(everything)[0] - old.of(everything)[0])
-    churn = unit = 0.0
-    if isinstance(old, Sums) and isinstance(new, Sums):
-        changes = cluster_changes(old, new)
-        squares = ((changes[changes < 0] ** 2).sum(), (changes[changes > 0] ** 2).sum())
-        churn = float(np.sqrt(2 * min(squares)))
-        unit = _unit(before)
-    interval = change_interval(before, after)
-    return Comparison(difference, interval, flips(before, after), churn, unit)
+    squares = ((pair.changes[side] ** 2).sum() for side in (pair.changes < 0, pair.changes > 0))
+    return Comparison(
+        pair.difference,
+        change_interval(pair.difference, pair.changes, pair.changed),
+        flips(pair.before, pair.after),
+        churn=float(np.sqrt(2 * min(squares))),
+        unit=_unit(pair),
+    )
 
 
 def flips(before: Statistic, after: Statistic) -> Flips:
@@ -74,7 +111,7 @@ def detectable_drop(comparison: Comparison, *, level: float) -> float:
     of them; and where clusters changed in both directions, a drop has to stand out from that.
 
     >>> from harness.statistics.means import mean_of
-    >>> change = compare(mean_of([100.0] * 200), mean_of([100.0] * 200))
+    >>> change = compare(Pair(mean_of([100.0] * 200), mean_of([100.0] * 200)))
     >>> detectable_drop(change, level=0.05)
     2.5
     """
@@ -83,7 +120,9 @@ def detectable_drop(comparison: Comparison, *, level: float) -> float:
     return max(fewest * comparison.unit, (quantile + POWER) * comparison.churn)
 
 
-def _unit(statistic: Statistic) -> float:
+def _unit(pair: Pair) -> float:
     """Return what one unit, wrong instead of right, takes from a metric on average."""
-    values = statistic.each()
-    return float(values.max() / len(values)) if len(values) else 0.0
+    values = pair.before.each()
+    if not isinstance(pair.clusters[0], Sums) or not len(values):
+        return 0.0
+    return float(values.max() / len(values))

@@ -7,21 +7,21 @@ share of swaps with a drop as large as the observed one. All swaps of few change
 enumerated; otherwise swaps are drawn until p lies clearly on one side of the level.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.statistics.sums import Floats, Formula, Resampled, Statistic, Sums
+from harness.statistics.paired import Pair
+from harness.statistics.sums import Floats
+from harness.statistics.swap_draws import Family, Generator, families
 
 ENUMERATED = 14  # changed clusters: all 2^14 swaps are computed sooner than enough are drawn
 FIRST_DRAWS = 20_000
 MOST_DRAWS = 1_280_000  # a p of 0.005 is then known to 1.2 % of its size
-MOST_DRAWS_OF_RANKS = 20_000  # where each swap ranks all boxes anew
-AT_ONCE = 4_000_000  # numbers drawn at a time: memory stays below 100 MB
+MOST_DRAWS_OF_ALL = 160_000  # a p of 0.01 is then known to 2.5 % of its size
+MOST_TOSSES = 1_000_000_000  # of all clusters of a result: some ten seconds
 SURE = 4.0  # standard errors between p and the level, before drawing ends
 ROUNDING = 1e-9  # differences this close are equal: sums in another order
 
@@ -33,6 +33,24 @@ class Tails(NamedTuple):
     gain: float
 
 
+NEVER = Tails(1.0, 1.0)
+
+
+@dataclass
+class NullScores:
+    """Scores of random swaps, drawn as far as they are needed."""
+
+    draw: Callable[[int], Floats]
+    values: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def first(self, count: int) -> Floats:
+        """Return the first `count` scores; more of them begin with the same ones."""
+        if count > len(self.values):
+            more = self.draw(count - len(self.values))
+            self.values = np.concatenate([self.values, more])
+        return self.values[:count]
+
+
 @dataclass(frozen=True)
 class SwapTest:
     """The test of one result.
@@ -40,17 +58,17 @@ class SwapTest:
     `alone`: the p of each metric by itself. `adjusted`: its p over all metrics of the result.
     `together`: the same of the mean over metrics, each in standard deviations under swapping, which
     is one more metric of the family; `score` is its observed value in standard deviations, and
-    `null` [FIRST_DRAWS] are its values in random swaps.
+    `null` are its values in random swaps.
     """
 
     alone: Mapping[str, Tails]
     adjusted: Mapping[str, Tails]
     together: Tails
     score: float
-    null: Floats
+    null: NullScores
 
 
-def smallest_p(before: Mapping[str, Statistic], after: Mapping[str, Statistic]) -> float:
+def smallest_p(pairs: Mapping[str, Pair]) -> float:
     """Return the smallest p that a test of two runs can give, 1 if no outcome changed.
 
     With c changed clusters it is 2^-c, all changes being in one direction. It depends on which
@@ -58,68 +76,75 @@ def smallest_p(before: Mapping[str, Statistic], after: Mapping[str, Statistic]) 
     (Tarone 1990).
 
     >>> from harness.statistics.means import mean_of
-    >>> smallest_p({"accuracy": mean_of([100.0, 0.0])}, {"accuracy": mean_of([0.0, 100.0])})
+    >>> smallest_p({"accuracy": Pair(mean_of([100.0, 0.0]), mean_of([0.0, 100.0]))})
     0.25
     """
-    changed = (int(family.counts.sum()) for family in _families(before, after))
-    return 2.0 ** -max(changed, default=0)
+    return 2.0 ** -max((family.changed for family in families(pairs)), default=0)
 
 
-def swap_test(
-    before: Mapping[str, Statistic], after: Mapping[str, Statistic], *, level: float, seed: int
-) -> SwapTest:
+def swap_test(pairs: Mapping[str, Pair], *, level: float, seed: int) -> SwapTest:
     """Test all metrics of a result, drawing until no p of a drop is close to `level`.
 
     Metrics with the same clusters are swapped together. If a result has metrics with different
     clusters, each such group is tested by itself and its p multiplied by the number of groups.
 
     >>> from harness.statistics.means import mean_of
-    >>> runs = {"accuracy": mean_of([100.0] * 6)}, {"accuracy": mean_of([0.0] * 6)}
-    >>> swap_test(*runs, level=0.05, seed=0).adjusted["accuracy"].drop
+    >>> pairs = {"accuracy": Pair(mean_of([100.0] * 6), mean_of([0.0] * 6))}
+    >>> swap_test(pairs, level=0.05, seed=0).adjusted["accuracy"].drop
     0.015625
     """
+    groups = families(pairs)
     parts = [
-        _test(family, level=level, generator=np.random.Generator(np.random.PCG64([seed, number])))
-        for number, family in enumerate(_families(before, after))
+        _test(family, level / len(groups), np.random.Generator(np.random.PCG64([seed, number])))
+        for number, family in enumerate(groups)
     ]
-    if len(parts) == 1:
-        (part,) = parts
-        never = dict.fromkeys(before, Tails(1.0, 1.0))
-        return replace(part, alone=never | dict(part.alone), adjusted=never | dict(part.adjusted))
-    alone, adjusted = dict.fromkeys(before, Tails(1.0, 1.0)), dict.fromkeys(before, Tails(1.0, 1.0))
+    alone, adjusted = dict.fromkeys(pairs, NEVER), dict.fromkeys(pairs, NEVER)
     for part in parts:
         alone |= part.alone
         adjusted |= {name: _times(len(parts), tails) for name, tails in part.adjusted.items()}
-    together = Tails(
-        min((part.together.drop for part in parts), default=1.0),
-        min((part.together.gain for part in parts), default=1.0),
-    )
-    score, null = combined(parts)
-    return SwapTest(alone, adjusted, _times(len(parts), together), score, null)
+    together = [NEVER, *(_times(len(parts), part.together) for part in parts)]
+    drops, gains = zip(*together, strict=True)
+    return SwapTest(alone, adjusted, Tails(min(drops), min(gains)), *_combined(parts))
 
 
-def combined(tests: Sequence[SwapTest]) -> tuple[float, Floats]:
-    """Return the mean score of several tests in its standard deviations, and its null values."""
-    if not tests:
-        return 0.0, np.zeros(FIRST_DRAWS)
-    null = np.mean([test.null for test in tests], axis=0)
-    spread = float(null.std()) or 1.0
-    return float(np.mean([test.score for test in tests])) / spread, null / spread
-
-
-def p_of_all(tests: Sequence[SwapTest]) -> Tails:
+def p_of_all(tests: Sequence[SwapTest], *, level: float) -> Tails:
     """Return the p of all tests together, which swap independently: of their mean score.
 
-    Five results lost four of four changed samples each, which no one of them proves:
+    Swaps are drawn until the p of a drop is not close to `level`. Five results lost four of four
+    changed samples each, which no one of them proves:
 
     >>> from harness.statistics.means import mean_of
-    >>> runs = {"accuracy": mean_of([100.0] * 4)}, {"accuracy": mean_of([0.0] * 4)}
-    >>> tests = [swap_test(*runs, level=0.05, seed=seed) for seed in range(5)]
-    >>> p_of_all(tests).drop < 0.001
+    >>> pairs = {"accuracy": Pair(mean_of([100.0] * 4), mean_of([0.0] * 4))}
+    >>> tests = [swap_test(pairs, level=0.05, seed=seed) for seed in range(5)]
+    >>> p_of_all(tests, level=0.05).drop < 0.001
     True
     """
-    score, null = combined(tests)
-    return _tails(null, score)
+    score, null = _combined(tests)
+    draws = FIRST_DRAWS
+    while draws < MOST_DRAWS_OF_ALL and _is_close(
+        _tails(null.first(draws), score).drop, level, draws
+    ):
+        draws *= 2
+    return _tails(null.first(draws), score)
+
+
+def _combined(tests: Sequence[SwapTest]) -> tuple[float, NullScores]:
+    """Return the mean score of several tests in its standard deviations, and its null values."""
+    if len(tests) == 1:
+        return tests[0].score, tests[0].null
+    if not tests:
+        return 0.0, NullScores(np.zeros)
+    first = np.mean([test.null.first(FIRST_DRAWS) for test in tests], axis=0)
+    spread = float(first.std()) or 1.0
+    size = 0
+
+    def draw(count: int) -> Floats:
+        nonlocal size
+        size += count
+        scores = [test.null.first(size)[size - count :] for test in tests]
+        return np.asarray(np.mean(scores, axis=0) / spread)
+
+    return float(np.mean([test.score for test in tests])) / spread, NullScores(draw)
 
 
 def _times(count: int, tails: Tails) -> Tails:
@@ -133,43 +158,35 @@ def _tails(null: Floats, observed: float) -> Tails:
     return Tails(float(drops + 1) / (len(null) + 1), float(gains + 1) / (len(null) + 1))
 
 
-class _Family(Protocol):
-    """Metrics with the same clusters: how they change if the runs of some clusters are swapped."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of the metrics [M]."""
-        ...
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """The number of changed clusters of each kind [K]."""
-        ...
-
-    @property
-    def most_draws(self) -> int:
-        """The most swaps that are worth their time."""
-        ...
-
-    def changes(self, swapped: Floats) -> Floats:
-        """Return the change of each metric [R, M] if `swapped[r, k]` clusters of kind k are."""
-        ...
+def _is_close(p: Floats | float, level: float, draws: int) -> bool:
+    """Whether more draws could move a p to the other side of the level."""
+    error = np.sqrt(level * (1 - level) / draws)
+    return bool((np.abs(p - level) < SURE * error).any())
 
 
-def _test(family: _Family, *, level: float, generator: np.random.Generator) -> SwapTest:
-    observed = family.changes(np.zeros((1, len(family.counts))))
-    if family.counts.sum() <= ENUMERATED:
-        changes = family.changes(_all_swaps(family.counts))
-        tally = _Tally(family.names, observed, null=changes)
-        null = tally.standardised(changes)[:, -1]
-        null = null[generator.integers(len(null), size=FIRST_DRAWS)]
-        return tally.result(null, exact=True)
-    changes = np.concatenate(list(_drawn(family, FIRST_DRAWS, generator)))
-    tally = _Tally(family.names, observed, null=changes)
-    while tally.draws < family.most_draws and tally.is_close_to(level):
-        for more in _drawn(family, min(tally.draws, family.most_draws - tally.draws), generator):
+def _test(family: Family, level: float, generator: Generator) -> SwapTest:
+    """Test metrics over the same clusters."""
+    if family.changed <= ENUMERATED:
+        changes = family.enumerated()
+        tally = _Tally(family, null=changes)
+        scores = tally.standardised(changes)[:, -1]
+        return tally.result(
+            NullScores(lambda count: scores[generator.integers(len(scores), size=count)]),
+            exact=True,
+        )
+    changes = np.concatenate(list(family.drawn(FIRST_DRAWS, generator)))
+    tally = _Tally(family, null=changes)
+    most = min(MOST_DRAWS, MOST_TOSSES // len(family.counts))
+    while tally.draws < most and tally.is_close_to(level):
+        for more in family.drawn(min(tally.draws, most - tally.draws), generator):
             tally.add(more)
-    return tally.result(tally.standardised(changes)[:, -1], exact=False)
+
+    def draw(count: int) -> Floats:
+        parts = [tally.standardised(part)[:, -1] for part in family.drawn(count, generator)]
+        return np.concatenate(parts)
+
+    first = tally.standardised(changes)[:, -1]
+    return tally.result(NullScores(draw, first), exact=False)
 
 
 class _Tally:
@@ -180,14 +197,14 @@ class _Tally:
     others.
     """
 
-    def __init__(self, names: Sequence[str], observed: Floats, *, null: Floats) -> None:
-        """Begin with the swaps that made the changes `null` [R, M]; `observed` is [1, M]."""
-        self._names = names
+    def __init__(self, family: Family, *, null: Floats) -> None:
+        """Begin with the swaps that made the changes `null` [R, M]."""
+        self._names = family.names
         spread = null.std(axis=0)
         self._moving = spread > ROUNDING
         self._spread, self._spread_of_mean = np.where(self._moving, spread, 1.0), 1.0
         self._spread_of_mean = float(self.standardised(null)[:, -1].std()) or 1.0
-        self._observed = self.standardised(observed)[0]
+        self._observed = self.standardised(family.observed())[0]
         self._alone, self._adjusted = np.zeros((2, 2, len(self._observed)))
         self.draws = 0
         self.add(null)
@@ -212,10 +229,9 @@ class _Tally:
 
     def is_close_to(self, level: float) -> bool:
         """Whether more draws could move the p of a drop to the other side of the level."""
-        error = np.sqrt(level * (1 - level) / self.draws)
-        return bool((np.abs(self._adjusted[0] / self.draws - level) < SURE * error).any())
+        return _is_close(self._adjusted[0] / self.draws, level, self.draws)
 
-    def result(self, null: Floats, *, exact: bool) -> SwapTest:
+    def result(self, null: NullScores, *, exact: bool) -> SwapTest:
         """Return the test; of drawn swaps, the observed outcome counts as one more."""
         more = 0 if exact else 1
         alone, adjusted = (
@@ -231,105 +247,3 @@ class _Tally:
             float(self._observed[-1]),
             null,
         )
-
-
-def _drawn(family: _Family, draws: int, generator: np.random.Generator) -> Iterator[Floats]:
-    at_once = max(1, AT_ONCE // len(family.counts))
-    for start in range(0, draws, at_once):
-        size = (min(at_once, draws - start), len(family.counts))
-        yield family.changes(generator.binomial(family.counts, 0.5, size=size).astype(np.float64))
-
-
-def _all_swaps(counts: NDArray[np.int64]) -> Floats:
-    """Return how many clusters of each kind are swapped, [2^c, K], in every swap of c clusters."""
-    kind = np.repeat(np.arange(len(counts)), counts)
-    swaps = np.array(list(product((0.0, 1.0), repeat=len(kind))))
-    return np.asarray(swaps @ np.eye(len(counts))[kind])
-
-
-@dataclass(frozen=True)
-class _SumSwaps:
-    """Metrics made of sums: clusters with equal contributions to all metrics are of one kind."""
-
-    names: Sequence[str]
-    counts: NDArray[np.int64]
-    before: Floats  # [S], the sums of all metrics, side by side
-    after: Floats
-    moved: Floats  # [K, S], after - before of a cluster of each kind
-    columns: Sequence[slice]
-    formulas: Sequence[Formula]
-    most_draws: int = MOST_DRAWS
-
-    def changes(self, swapped: Floats) -> Floats:
-        moved = swapped @ self.moved
-        new, old = self.after - moved, self.before + moved
-        return np.stack(
-            [
-                formula(new[:, columns]) - formula(old[:, columns])
-                for columns, formula in zip(self.columns, self.formulas, strict=True)
-            ],
-            axis=1,
-        )
-
-
-@dataclass(frozen=True)
-class _RankSwaps:
-    """Metrics made by ranking: each changed cluster is of a kind of its own."""
-
-    names: Sequence[str]
-    counts: NDArray[np.int64]
-    changed: NDArray[np.int64]  # [K], their numbers
-    clusters: int
-    both: Sequence[Resampled]
-    most_draws: int = MOST_DRAWS_OF_RANKS
-
-    def changes(self, swapped: Floats) -> Floats:
-        from_before = np.zeros((len(swapped), self.clusters))
-        from_before[:, self.changed] = swapped
-        new = np.hstack([from_before, 1 - from_before])
-        old = np.hstack([1 - from_before, from_before])
-        return np.stack([both.of(new) - both.of(old) for both in self.both], axis=1)
-
-
-def _families(
-    before: Mapping[str, Statistic], after: Mapping[str, Statistic]
-) -> list[_Family]:
-    """Group the metrics that changed by their clusters."""
-    groups: dict[tuple[bool, int], list[tuple[str, Resampled, Resampled]]] = {}
-    for name, statistic in before.items():
-        old, new = statistic.resampled(), after[name].resampled()
-        if old.changed_in(new).any():
-            groups.setdefault((isinstance(old, Sums), old.clusters), []).append((name, old, new))
-    return [
-        _sum_swaps(metrics) if sums else _rank_swaps(metrics)
-        for (sums, _), metrics in groups.items()
-    ]
-
-
-def _sum_swaps(metrics: Sequence[tuple[str, Resampled, Resampled]]) -> _SumSwaps:
-    pairs = [(old, new) for _, old, new in metrics if isinstance(old, Sums) and isinstance(new, Sums)]
-    before = np.hstack([old.rows for old, _ in pairs])
-    after = np.hstack([new.rows for _, new in pairs])
-    moved = after - before
-    kinds, counts = np.unique(moved[moved.any(axis=1)], axis=0, return_counts=True)
-    ends = np.cumsum([old.rows.shape[1] for old, _ in pairs])
-    return _SumSwaps(
-        [name for name, *_ in metrics],
-        counts,
-        before.sum(axis=0),
-        after.sum(axis=0),
-        kinds,
-        [slice(end - old.rows.shape[1], end) for end, (old, _) in zip(ends, pairs, strict=True)],
-        [old.formula for old, _ in pairs],
-    )
-
-
-def _rank_swaps(metrics: Sequence[tuple[str, Resampled, Resampled]]) -> _RankSwaps:
-    changed = np.logical_or.reduce([old.changed_in(new) for _, old, new in metrics]).nonzero()[0]
-    return _RankSwaps(
-        [name for name, *_ in metrics],
-        np.ones(len(changed), dtype=np.int64),
-        changed,
-        metrics[0][1].clusters,
-        [old.concatenated(new) for _, old, new in metrics],
-    )
