@@ -1,6 +1,6 @@
-"""What a task asks of a model, and what that costs: from which follow the batch size, and what a run will take before it is begun.
+"""Workloads and their cost: they decide the batch size and forecast a run.
 
-A model need not know: one that does not offer `CostModel` gets batches of a fixed size.
+A model need not estimate its cost; one without `CostModel` gets batches of a fixed size.
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Workload(NamedTuple):
-    """How much a task asks of a model: `samples` about `images` distinct images (or regions of them).
+    """What a task asks of a model: `samples` about `images` distinct images (or regions).
 
-    `texts` are read, each once; `pairs` of a text and what it looks at (an image, a pair of images) are computed, `pairs_at_most` where it
-    depends on the model. Of the `choices`, answers that all texts have in common, the likeliest `shortlist` are read for each.
+    `texts` are encoded once each. `pairs` of a text and what it is about (an image, a pair of
+    images) are computed, `pairs_at_most` where the number depends on the model. For each sample,
+    the likeliest `shortlist` of the `choices`, answers that all samples have in common, are scored.
     """
 
     samples: int
@@ -23,7 +24,7 @@ class Workload(NamedTuple):
     shortlist: int = 0
 
     def part(self, samples: int) -> "Workload":
-        """Return the demand of a batch, of so many of the samples."""
+        """Return the workload of a batch with this number of samples."""
         shares = [
             -(-count * samples // max(self.samples, 1))
             for count in (self.images, self.pairs, self.pairs_at_most, len(self.texts))
@@ -39,21 +40,21 @@ class Workload(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a demand costs: floating-point operations, and bytes.
+    """The cost of a workload: floating-point operations, and bytes of memory.
 
-    `kept` stays until the end of the run, beside the weights: the features of a gallery. `working` comes and goes, if all of the demand is
-    computed as one batch.
+    `resident_bytes` stay allocated until the end of the run, beside the weights: the features of a
+    gallery. `peak_batch_bytes` are allocated while the workload is computed as one batch.
     """
 
     flops: float
-    kept: float
-    working: float
+    resident_bytes: float
+    peak_batch_bytes: float
 
 
 class MemoryBudget(NamedTuple):
-    """What there is to compute with: bytes that are `free` (None: nobody knows), bytes `taken` by this process, and what it fills best.
+    """The memory of a device: bytes `free` (None if unknown) and `taken` by this process.
 
-    Batches of more than `largest` samples get no faster.
+    Batches of more than `largest` samples are no faster.
     """
 
     free: int | None
@@ -63,15 +64,17 @@ class MemoryBudget(NamedTuple):
 
 @runtime_checkable
 class CostModel(Protocol):
-    """What a model may offer beside its capabilities: its batches are then as large as its memory, and `run --plan` tells what a run costs.
+    """What a model may offer beside its capabilities.
 
-    Whether a model offers this or not: where it raises `harness.errors.MemoryFull`, it is asked again in smaller batches.
+    Its batches are then as large as its memory allows, and `run --plan` forecasts the cost of a
+    run. In any case, a model that raises `harness.errors.MemoryFull` is called again with smaller
+    batches.
     """
 
     def cost(self, workload: Workload) -> Cost:
-        """Return what a demand costs."""
+        """Return the cost of a workload."""
         ...
 
     def memory_budget(self) -> MemoryBudget:
-        """Return what there is to compute with now."""
+        """Return the memory that is free now."""
         ...

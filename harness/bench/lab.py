@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.bench import inputs
 from harness.bench.models import Size, random_model, random_network
-from harness.engine.batching import padded
 from harness.engine.device import Device
 
 
@@ -58,5 +58,8 @@ class Lab:
 
     def padded(self, texts: Sequence[Sequence[int]], *, length: int = 0) -> tuple[Tensor, Tensor]:
         """Return texts padded to the longest, or to `length`, on the device: ids and presence [N, T]."""
-        ids, present = padded([*texts, [0] * length] if length else texts)
-        return ids[: len(texts)].to(self.device.torch), present[: len(texts)].to(self.device.torch)
+        longest = max(length, *map(len, texts))
+        rows = [[*text, *[0] * (longest - len(text))] for text in texts]
+        present = [[1] * len(text) + [0] * (longest - len(text)) for text in texts]
+        ids, there = torch.tensor(rows), torch.tensor(present)
+        return ids.to(self.device.torch), there.to(self.device.torch)

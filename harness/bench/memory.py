@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from harness.engine.device import Device
-from harness.engine.memory import give_back_freed
+from harness.engine.memory import release_freed_memory
 
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 HIGH_WATER = "5"  # what is written to `clear_refs` to begin a new high-water mark (Linux, proc(5))
@@ -22,7 +22,7 @@ def peak_of(call: Callable[[], object], device: Device) -> int | None:
         before = torch.cuda.memory_allocated(device.torch)
         call()
         return torch.cuda.max_memory_allocated(device.torch) - before
-    give_back_freed()  # it would hide what the call needs
+    release_freed_memory()  # it would hide what the call needs
     try:
         before = _pages("VmRSS")
         FORGET.write_text(HIGH_WATER)

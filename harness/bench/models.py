@@ -62,7 +62,7 @@ SIZES = {
     "base": Size(  # X-VLM (base), arXiv 2111.08276: Swin-B, BERT-base split in the middle
         vision=VisionArchitecture(resolution=384, window=12, width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)),
         text=TextArchitecture(
-            vocabulary=30522, positions=512, width=768, heads=12, layers=12, fusion_layer=6, inner_width=3072, memory_width=1024
+            vocabulary=30522, positions=512, width=768, heads=12, layers=12, fusion_layer=6, inner_width=3072, encoder_width=1024
         ),
         side_vqa=480,
         side_crops=224,
@@ -74,7 +74,7 @@ SIZES = {
     "tiny": Size(
         vision=VisionArchitecture(resolution=64, window=2, width=8, depths=(2, 1, 2, 1), heads=(1, 2, 4, 8)),
         text=TextArchitecture(
-            vocabulary=600, positions=64, width=64, heads=2, layers=4, fusion_layer=2, inner_width=128, memory_width=64
+            vocabulary=600, positions=64, width=64, heads=2, layers=4, fusion_layer=2, inner_width=128, encoder_width=64
         ),
         side_vqa=96,
         side_crops=32,
@@ -104,7 +104,7 @@ def _plain(size: Size) -> Architecture:
 def _answering(size: Size) -> Architecture:
     """VQA's decoder looks in every layer, at the states of the question."""
     decoder = replace(
-        size.text, layers=size.decoder_layers, fusion_layer=0, memory_width=size.text.width
+        size.text, layers=size.decoder_layers, fusion_layer=0, encoder_width=size.text.width
     )
     return Architecture(size.seeing(size.side_vqa), size.text, decoder)
 

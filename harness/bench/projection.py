@@ -66,7 +66,7 @@ class Projection:
 
 def project(lab: Lab, batch: Batch | None = None) -> Projection:
     """Measure the engine on batches as a run has them (or smaller ones, to try this out)."""
-    batch = batch or Batch(lab.device.chunk_sizes.samples)
+    batch = batch or Batch(lab.device.chunk_sizes.batch)
     best_case = limits(lab.device, batch.matrix)
     found = rates(lab, batch, best_case)
     decoded = _decoded_per_second(lab.model("captioning").prepare)

@@ -25,8 +25,10 @@ from harness.capabilities import (
 )
 from harness.engine.beam_search import Hypothesis
 from harness.engine.device import Device
-from harness.models.xvlm.answerer import XVLMAnswerer, best, rank
-from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner, describe
+from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.models.fusion.answer_ranking import best_answers, rank_answers
+from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner
 from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -53,10 +55,10 @@ def rerank(lab: Lab) -> Contest[Tensor]:
         tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(1))[0]
         states = retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS))
     with lab.device.computing():
-        read = model.read(ids)
+        read = model.encode_texts(ids)
     everything = torch.arange(len(ids))
     return Contest(
-        engine=lambda: model.match(tokens.to(lab.device.kept), read, everything)[None, :, 1],
+        engine=lambda: model.rerank(tokens.to(lab.device.storage_dtype), read, everything)[None],
         literal=lambda: retrieval.rerank(network, tokens, states, everything)[None, :, 1],
         compare=rankings,
     )
@@ -68,9 +70,14 @@ def retrieve(lab: Lab) -> Contest[Tensor]:
     ids, images, shortlist = model.token_ids(lab.texts(60, inputs.COCO)), lab.images(6), 6
 
     def engine() -> Tensor:
-        seen = model.see([(range(len(images)), images)])
-        matches = model.compare(
-            seen, model.read(ids), shortlist=shortlist, wanted=range(len(images))
+        seen = encode_gallery([(range(len(images)), images)], model.encode_images, lab.device)
+        matches = rerank_gallery(
+            seen,
+            model.encode_texts(ids),
+            model.rerank,
+            lab.device,
+            shortlist=shortlist,
+            wanted=range(len(images)),
         )
         return _by_query(matches, len(images), len(ids))
 
@@ -89,7 +96,7 @@ def text(lab: Lab) -> Contest[Tensor]:
     model, network = _retriever(lab)
     ids = model.token_ids(lab.texts(128, inputs.COCO))
     return Contest(
-        engine=lambda: model.read(ids).features,
+        engine=lambda: model.encode_texts(ids).features,
         literal=lambda: retrieval.read(network, *lab.padded(ids, length=MAX_TOKENS)).features,
         compare=numbers,
     )
@@ -100,7 +107,7 @@ def image(lab: Lab) -> Contest[Tensor]:
     model, network = _retriever(lab)
     images = lab.images(6)
     return Contest(
-        engine=lambda: model.image_tokens(images).float(),
+        engine=lambda: model.runtime.encode_images(images).float(),
         literal=lambda: encode(network.vision_encoder, network.architecture.vision, images),
         compare=numbers,
     )
@@ -128,7 +135,7 @@ def vqa(lab: Lab) -> Contest[Any]:
     """10 questions about 2 images: all answers of the shortlist are read."""
     return _answering(
         lab,
-        engine=lambda model, asked, tree: rank(
+        engine=lambda model, asked, tree: rank_answers(
             model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist
         ),
     )
@@ -139,11 +146,11 @@ def vqa_early_stop(lab: Lab) -> Contest[Any]:
     lab.forget()
     for network in (lab.model("vqa").network, lab.network("vqa")):
         network.text_decoder.cls.predictions.decoder.bias[
-            lab.model("vqa").inputs.tokenizer.sep
+            lab.model("vqa").runtime.tokenizer.sep
         ] += END_IS_LIKELY
     return _answering(
         lab,
-        engine=lambda model, asked, tree: best(
+        engine=lambda model, asked, tree: best_answers(
             model.network.text_decoder, asked, tree, shortlist=lab.size.shortlist
         ),
     )
@@ -152,7 +159,7 @@ def vqa_early_stop(lab: Lab) -> Contest[Any]:
 def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
     model: XVLMAnswerer = lab.model("vqa")
     network: AnsweringNetwork = lab.network("vqa")
-    tokenizer, listed = model.inputs.tokenizer, inputs.answers(lab.size.answers, lab.words)
+    tokenizer, listed = model.runtime.tokenizer, inputs.answers(lab.size.answers, lab.words)
     tree = model.answer_tree(listed)
     answers = answering.Answers(*lab.padded([tokenizer.ids(f"{answer}[SEP]") for answer in listed]))
     images, questions, image_of = (
@@ -169,7 +176,7 @@ def _answering(lab: Lab, *, engine: Callable[..., Any]) -> Contest[Any]:
         )
 
     return Contest(
-        lambda: engine(model, model.consider(images, questions, image_of), tree),
+        lambda: engine(model, model.encode_questions(images, questions, image_of), tree),
         literal,
         _same_answers,
     )
@@ -233,9 +240,9 @@ def caption(lab: Lab) -> Contest[list[Hypothesis]]:
     """6 images described, 3 beams, 20 tokens: with random weights, no caption ends before."""
     model: XVLMCaptioner = lab.model("captioning")
     network: CaptioningNetwork = lab.network("captioning")
-    images, tokenizer = lab.images(6), model.inputs.tokenizer
+    images, tokenizer = lab.images(6), model.runtime.tokenizer
     return Contest(
-        engine=lambda: model.search(images, BEAMS),
+        engine=lambda: model.generate(images, BEAMS),
         literal=lambda: captioning.caption(
             network, images, prompt=tokenizer.ids(PROMPT), end=tokenizer.sep, beams=BEAMS
         ),
@@ -247,12 +254,12 @@ def caption_decode(lab: Lab) -> Contest[list[Hypothesis]]:
     """The same with images that are encoded already."""
     model: XVLMCaptioner = lab.model("captioning")
     network: CaptioningNetwork = lab.network("captioning")
-    decoder, tokenizer = model.network.text_decoder, model.inputs.tokenizer
+    tokenizer = model.runtime.tokenizer
     prompt, end = tokenizer.ids(PROMPT), tokenizer.sep
     with Device(lab.device.torch, "float32").computing():
         tokens = encode(network.vision_encoder, network.architecture.vision, lab.images(6))
     return Contest(
-        engine=lambda: describe(decoder, tokens, prompt=prompt, end=end, beams=BEAMS),
+        engine=lambda: model.decode(tokens, BEAMS),
         literal=lambda: captioning.generate(
             network.text_decoder, tokens, prompt=prompt, end=end, beams=BEAMS
         ),

@@ -18,6 +18,7 @@ from harness.bench.contest import timed
 from harness.bench.lab import Lab
 from harness.bench.memory import peak_of
 from harness.engine.device import Device
+from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
 from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.grounder import XVLMGrounder
@@ -75,7 +76,7 @@ class Limits:
 
 def limits(device: Device, side: int) -> Limits:
     """Measure them on square matrices."""
-    dtype = device.kept
+    dtype = device.storage_dtype
     left, right = (torch.randn(side, side, device=device.torch).to(dtype) for _ in range(2))
     multiplied, copied = (
         _seconds(lambda: left @ right, device),
@@ -131,33 +132,39 @@ def _images(lab: Lab, batch: Batch) -> Work:
     return Work(
         "image",
         batch.samples,
-        lambda: model.see([(range(batch.samples), model.inputs.normalised(pixels))]),
+        lambda: encode_gallery([(range(batch.samples), pixels)], model.encode_prepared, lab.device),
     )
 
 
 def _texts(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
     captions = lab.texts(batch.captions, inputs.COCO)
-    return Work("text", batch.captions, lambda: model.read(model.token_ids(captions)))
+    return Work("text", batch.captions, lambda: model.encode_texts(model.token_ids(captions)))
 
 
 def _pairs(lab: Lab, batch: Batch) -> Work:
     model: XVLMRetriever = lab.model("retrieval")
     read, numbers = (
-        model.read(model.token_ids(lab.texts(batch.captions, inputs.COCO))),
+        model.encode_texts(model.token_ids(lab.texts(batch.captions, inputs.COCO))),
         range(batch.looked_at),
     )
-    seen = model.see([(numbers, model.inputs.normalised(lab.pixels(batch.looked_at)))])
+    seen = encode_gallery(
+        [(numbers, lab.pixels(batch.looked_at))], model.encode_prepared, lab.device
+    )
     return Work(
         "pair",
         batch.looked_at * batch.captions,
-        lambda: list(model.compare(seen, read, shortlist=batch.captions, wanted=numbers)),
+        lambda: list(
+            rerank_gallery(
+                seen, read, model.rerank, lab.device, shortlist=batch.captions, wanted=numbers
+            )
+        ),
     )
 
 
 def _crops(lab: Lab, batch: Batch) -> Work:
     model: XVLMAttributeMatcher = lab.model("crops")
-    pixels, prompts = lab.pixels(batch.samples, model.inputs.side), lab.texts(PROMPTS, inputs.COCO)
+    pixels, prompts = lab.pixels(batch.samples, model.runtime.side), lab.texts(PROMPTS, inputs.COCO)
     return Work("crop", batch.samples, lambda: model.similarity(pixels, prompts))
 
 

@@ -159,10 +159,15 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
 
 def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
     """Say what a result is not: comparable with the paper, or complete."""
+    from harness.registry import official_counts
     from harness.tables.paper import read_paper
 
     title = f"{record.task} {record.split}"
-    if not record.embedded and record.subset is None and (reason := read_paper().objection(record)):
+    if (
+        not record.embedded
+        and record.subset is None
+        and (reason := read_paper(official_counts()).objection(record))
+    ):
         say(f"{title}: {reason}; such a result fills no row of the table")
     for name, reason in record.not_run.items():
         if outcome.submission:

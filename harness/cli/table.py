@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from harness import rendering
     from harness.errors import DataError, MissingError
     from harness.records.record import find_records
+    from harness.registry import official_counts
     from harness.tables.layouts import lay_out
     from harness.tables.paper import read_paper
 
@@ -54,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
     found = find_records(folder)
     if not found.records:
         say(f"{folder}: no results yet; `xvlm-eval run --task refcoco+` makes some")
-    layout = lay_out(found.records, read_paper(), options.layout, checkpoint=options.checkpoint)
+    layout = lay_out(
+        found.records, read_paper(official_counts()), options.layout, checkpoint=options.checkpoint
+    )
     for reason in (*found.damaged, *found.misplaced, *layout.left_out):
         say(f"left out: {reason}")
     if options.format == "json":

@@ -1,6 +1,6 @@
-"""How models are run: one memory, many readers.
+"""What any model runs on, independent of its family.
 
-`readers` seats texts at what they look at, `strips` lays them end to end; `shortlist`, `answers` and `beams` search; `products` computes,
-as much at a time as `grain` says. `loader` groups samples by image and decodes ahead; `device` says where, and how precisely; `memory` how
-much room there is; `processes` how several share the work.
+`device` (where and how precisely), `memory` (how much is free), `chunks` (how much at a time);
+`packing` (texts without padding), `matmul` (faster linear maps and attention); `beam_search`,
+`prefix_tree` (a fixed list of answers); `shortlist` and `two_stage_retrieval`.
 """

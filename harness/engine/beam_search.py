@@ -1,9 +1,10 @@
-"""Beam search by the rules behind X-VLM's captions: those of transformers 4.12.5, which later versions changed.
+"""Beam search by the rules behind X-VLM's captions: transformers 4.12.5, which later ones changed.
 
-The rules, pinned down by golden `g_caption`: of the 2 n likeliest continuations of an image, an end of text counts only among the first n;
-a finished text scores the sum of its log-probabilities, its end included, divided by its length without the end; an image is done when it
-has n finished texts and the worst of them is no worse than the likeliest continuation divided by the length so far; at the longest length,
-the open beams count as finished.
+Golden `g_caption` pins the rules down. Of an image's 2 n likeliest continuations (n beams), an end
+token counts only among the first n. A finished text scores the sum of its log-probabilities, its
+end included, divided by its length without the end. An image is done when it has n finished texts
+and the worst of them scores no less than the likeliest continuation divided by the current length.
+At the maximum length, open beams count as finished.
 """
 
 from dataclasses import dataclass
@@ -15,32 +16,32 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Beams:
-    """How wide and how far to search; lengths count the prompt's tokens."""
+    """The number of beams, and the lengths of texts in tokens, the prompt included."""
 
     width: int
-    longest: int
-    shortest: int
+    max_length: int
+    min_length: int
 
     def __str__(self) -> str:
-        return f"{self.width} beams|{self.shortest} to {self.longest} tokens"
+        return f"{self.width} beams|{self.min_length} to {self.max_length} tokens"
 
 
 class Hypothesis(NamedTuple):
-    """A finished text, prompt included and end left out, with its score."""
+    """A finished text, with the prompt and without the end token, and its score."""
 
     score: float
     tokens: list[int]
 
 
-class Writer(Protocol):
-    """A decoder that stands before the next word of n texts for each of G images (one text each at the beginning)."""
+class Decoder(Protocol):
+    """The state of a decoder for n texts about each of G images; n is 1 at the beginning."""
 
-    def next_words(self) -> Tensor:
-        """Return the log-probability of every word to come next, [G, n, vocabulary]."""
+    def next_log_probabilities(self) -> Tensor:
+        """Return the log-probability of every next token, [G, n, vocabulary]."""
         ...
 
-    def go_on(self, images: Tensor, beams: Tensor, words: Tensor) -> None:
-        """Write `words` [G', n'] behind the texts `beams` [G', n'] of the images `images` [G']; all others are forgotten."""
+    def step(self, images: Tensor, beams: Tensor, tokens: Tensor) -> None:
+        """Append `tokens` [G', n'] to the `beams` [G', n'] of `images` [G']; drop all others."""
         ...
 
 
@@ -52,7 +53,7 @@ class Finished:
         self.texts: list[Hypothesis] = []
 
     def add(self, total: float, tokens: list[int]) -> None:
-        """Keep a text if it is among the best; of equally bad ones the oldest goes."""
+        """Keep a text if it is among the best; among equally bad ones, the oldest is dropped."""
         score = total / len(tokens)
         if len(self.texts) == self.width:
             worst = min(range(self.width), key=lambda number: self.texts[number].score)
@@ -61,73 +62,75 @@ class Finished:
             del self.texts[worst]
         self.texts.append(Hypothesis(score, tokens))
 
-    def beyond(self, likeliest: float) -> bool:
-        """Whether nothing that still comes, at most `likeliest` a token, is wanted any more."""
-        return len(self.texts) == self.width and min(text.score for text in self.texts) >= likeliest
+    def is_done(self, likeliest: float) -> bool:
+        """Whether no continuation, of at most `likeliest` a token, can replace a finished text."""
+        full = len(self.texts) == self.width
+        return full and min(text.score for text in self.texts) >= likeliest
 
     def best(self) -> Hypothesis:
-        """Return the best text; of equally good ones the newest."""
+        """Return the best text; among equally good ones, the newest."""
         return max(reversed(self.texts), key=lambda text: text.score)
 
 
-def search(writer: Writer, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
+def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
     """Return the best text for each image. An image that is done leaves the batch."""
-    words = writer.next_words()
-    texts = torch.tensor(prompt, device=words.device).expand(len(words), 1, -1)
-    total = torch.zeros(texts.shape[:2], device=words.device)
-    finished = [Finished(beams.width) for _ in words]
-    open_images = list(range(len(words)))
+    log_probabilities = decoder.next_log_probabilities()
+    device, images = log_probabilities.device, len(log_probabilities)
+    texts = torch.tensor(prompt, device=device).expand(images, 1, -1)
+    total = torch.zeros(texts.shape[:2], device=device)
+    finished = [Finished(beams.width) for _ in range(images)]
+    open_images = list(range(images))
     while True:
         length = texts.shape[2]
-        if length < beams.shortest:
-            words[..., end] = -torch.inf
-        found = _continuations(words + total[..., None], count=2 * beams.width)
-        staying: list[int] = []
-        chosen: list[list[int]] = []
-        written: list[list[list[int]]] = []  # told only where a text ends
-        told = zip(
-            open_images, found.sums.tolist(), found.beam.tolist(), found.word.tolist(), strict=True
-        )
-        for row, (image, sums, said_by, said) in enumerate(told):
+        if length < beams.min_length:
+            log_probabilities[..., end] = -torch.inf
+        best = _continuations(log_probabilities + total[..., None], count=2 * beams.width)
+        rows, ranks = [], []  # images that go on, and the ranks of their new beams
+        tokens_of_texts: list[list[list[int]]] = []  # copied to the host only where a text ends
+        on_host = zip(*(part.tolist() for part in best), strict=True)
+        for row, (image, entry) in enumerate(zip(open_images, on_host, strict=True)):
+            sums, parents, tokens = entry
             for rank in range(beams.width):
-                if said[rank] == end:
-                    written = written or texts.tolist()
-                    finished[image].add(sums[rank], written[row][said_by[rank]])
-            if not finished[image].beyond(sums[0] / length):
-                staying.append(row)
-                chosen.append(
-                    [rank for rank in range(2 * beams.width) if said[rank] != end][: beams.width]
-                )
-        open_images = [open_images[row] for row in staying]
+                if tokens[rank] == end:
+                    tokens_of_texts = tokens_of_texts or texts.tolist()
+                    finished[image].add(sums[rank], tokens_of_texts[row][parents[rank]])
+            if not finished[image].is_done(sums[0] / length):
+                going_on = [rank for rank, token in enumerate(tokens) if token != end]
+                rows.append(row)
+                ranks.append(going_on[: beams.width])
+        open_images = [open_images[row] for row in rows]
         if not open_images:
             break
-        rows, ranks = (
-            torch.tensor(staying, device=words.device),
-            torch.tensor(chosen, device=words.device),
+        row_index, rank_index = (
+            torch.tensor(rows, device=device),
+            torch.tensor(ranks, device=device),
         )
-        total, beam, word = (part[rows].gather(1, ranks) for part in found)
-        texts = torch.cat([texts[rows[:, None], beam], word[..., None]], dim=2)
-        if length + 1 == beams.longest:
-            for image, sums, ways in zip(open_images, total.tolist(), texts.tolist(), strict=True):
-                for one, tokens in zip(sums, ways, strict=True):
-                    finished[image].add(one, tokens)
+        total, parent, token = (part[row_index].gather(1, rank_index) for part in best)
+        texts = torch.cat([texts[row_index[:, None], parent], token[..., None]], dim=2)
+        if length + 1 == beams.max_length:
+            on_host = zip(total.tolist(), texts.tolist(), strict=True)
+            for image, (sums, beams_of_image) in zip(open_images, on_host, strict=True):
+                for text_sum, text in zip(sums, beams_of_image, strict=True):
+                    finished[image].add(text_sum, text)
             break
-        writer.go_on(rows, beam, word)
-        words = writer.next_words()
+        decoder.step(row_index, parent, token)
+        log_probabilities = decoder.next_log_probabilities()
     return [texts_of_image.best() for texts_of_image in finished]
 
 
 class _Continuations(NamedTuple):
-    """The likeliest continuations [G, count] of each image, best first: the sum so far, which beam goes on, with which word."""
+    """The best continuations [G, count] of each image, in order: sum, parent beam and token."""
 
     sums: Tensor
-    beam: Tensor
-    word: Tensor
+    parent: Tensor
+    token: Tensor
 
 
 def _continuations(sums: Tensor, *, count: int) -> _Continuations:
-    """Return the best of all beams and words, `sums` [G, n, vocabulary]. A single text stands for beams that are not open yet."""
+    """Return the best continuations of all beams, `sums` [G, n, vocabulary].
+
+    At the first step there is one text per image, n = 1: no copies of it compete.
+    """
     best = sums.flatten(1).topk(count, dim=1)
-    return _Continuations(
-        best.values, best.indices // sums.shape[-1], best.indices % sums.shape[-1]
-    )
+    vocabulary = sums.shape[-1]
+    return _Continuations(best.values, best.indices // vocabulary, best.indices % vocabulary)

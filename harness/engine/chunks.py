@@ -1,4 +1,4 @@
-"""How much is computed at a time. More fills a device no better, and takes more memory."""
+"""How much a device computes at a time: larger chunks are no faster and take more memory."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,43 @@ import torch
 
 @dataclass(frozen=True)
 class ChunkSizes:
-    """What fills a kind of device: on a CPU what its caches serve well, on a GPU what takes longer to compute than to ask for."""
+    """On a CPU, sizes that its caches serve well; on a GPU, sizes that outlast a kernel launch."""
 
-    samples: int  # in a batch
-    patches: int  # first tokens of the vision encoder, of images that are encoded together
-    tokens: int  # of texts that are read, or look, together
-    few: int  # texts: a group of fewer may have more padding than `readers.WASTE`
-    alike: int  # texts: so many, laid end to end, attend to themselves together, padded where they are not of one length
-    rows: int  # distributions over all words that are there at a time
+    batch: int
+    """Samples in a batch."""
+
+    image_patches: int
+    """Patches of the images that are encoded together."""
+
+    text_tokens: int
+    """Tokens of the texts that are packed together."""
+
+    min_bucket: int
+    """Texts that attend in one operation at least, padded where their lengths differ."""
+
+    lm_head_rows: int
+    """Distributions over the vocabulary in memory at a time."""
 
 
-IMAGE = 96 * 96  # patches of an image of 384 px
-GRAINS = {
-    "cpu": ChunkSizes(samples=32, patches=IMAGE, tokens=4096, few=16, alike=1, rows=128),
+IMAGE_PATCHES = 96 * 96  # of an image of 384 px
+CHUNK_SIZES = {
+    "cpu": ChunkSizes(
+        batch=32,
+        image_patches=IMAGE_PATCHES,
+        text_tokens=4096,
+        min_bucket=1,
+        lm_head_rows=128,
+    ),
     "cuda": ChunkSizes(
-        samples=512, patches=64 * IMAGE, tokens=16384, few=256, alike=512, rows=2048
+        batch=512,
+        image_patches=64 * IMAGE_PATCHES,
+        text_tokens=16384,
+        min_bucket=512,
+        lm_head_rows=2048,
     ),
 }
 
 
 def chunk_sizes_of(device: torch.device) -> ChunkSizes:
-    """Return what fills a device."""
-    return GRAINS[device.type]
+    """Return the chunk sizes for a device."""
+    return CHUNK_SIZES[device.type]

@@ -1,177 +1,180 @@
-"""What takes the time, as each device computes it fastest: linear maps, and attention.
+"""Faster matrix products for a loaded network. Without this file, only the speed would change.
 
-On a CPU, torch multiplies by MKL, which takes a matrix as it lies, and on other makers' processors leaves half of their width unused.
-oneDNN, which comes with torch as well, lays a matrix out for the processor at hand, once, and then multiplies at full width. In float32,
-torch offers this to its own compiler only, by operators that may change from version to version: they are tried before they are trusted.
+`prepack` replaces the linear maps of a network in place. On a CPU, torch multiplies by MKL, which
+reads a matrix as it is stored and, on processors of other makers, leaves half of their vector
+width unused. oneDNN, which comes with torch, rearranges ("prepacks") a matrix once for the
+processor at hand and then multiplies at full width. In float32, torch offers this to its own
+compiler only, by private operators: they are tried before they are used.
 
-On a GPU, torch's fused attention has no fast kernel for 32 bits: plain products are faster, and in TF32 they run on tensor cores.
+`scaled_dot_product_attention` has the signature of torch's. On a GPU, torch's fused attention has
+no fast kernel for 32 bits: plain matrix products are faster, and in TF32 they run on tensor cores.
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Then = tuple[str, list[float], str]  # what oneDNN does to a product before it writes it down
-AS_IT_IS: Then = ("none", [], "")
-GELU: Then = ("gelu", [], "none")  # the exact one, without the approximation by tanh
-ALIGNED = 8  # numbers that a row of a matrix has to be a multiple of: tensor cores take others at half the speed
-WORTHWHILE = 64  # keys: where fewer are seen, a GPU's fused attention is faster, as it is one call instead of many
-CLOSE = 1e-4  # to torch's own product, where oneDNN's is tried
+PostOp = tuple[str, list[float], str]  # what oneDNN applies to a product before it is stored
+NO_POST_OP: PostOp = ("none", [], "")
+GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
+ALIGNMENT = 8  # row lengths of other multiples halve the speed of tensor cores
+MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
+TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
 
 @runtime_checkable
-class Settling(Protocol):
-    """A part of a network that can be made ready to compute in one type for good: its weights will not change any more."""
+class Prepackable(Protocol):
+    """A module that can compute once what follows from its weights."""
 
-    def settle(self, dtype: torch.dtype) -> None: ...
-
-
-def settle(network: nn.Module, dtype: torch.dtype) -> None:
-    """Make a network ready to compute in `dtype`, on the device where it is. There are no gradients after that."""
-    for part in network.modules():
-        if isinstance(part, Settling):
-            part.settle(dtype)
+    def prepack(self, dtype: torch.dtype) -> None: ...
 
 
-class Linear(nn.Linear):
-    """A linear map; once settled, with its matrix as the device wants it, and in no other way."""
+def prepack(network: nn.Module, dtype: torch.dtype) -> None:
+    """Replace the linear maps of a network by the fastest ones for its device and `dtype`.
 
-    _laid_out: Tensor | None = None
+    In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
+    same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
+    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards.
+    """
+    packed: dict[nn.Module, nn.Module] = {}
+    for module in list(network.modules()):
+        if isinstance(module, Prepackable):
+            module.prepack(dtype)
+        children = [*module.named_children(), ("", nn.Identity())]
+        for (name, layer), (next_name, next_layer) in pairwise(children):
+            if type(layer) is not nn.Linear:
+                continue
+            gelu = isinstance(next_layer, nn.GELU) and next_layer.approximate == "none"
+            if layer not in packed:
+                packed[layer] = _packed(layer, dtype, gelu=gelu)
+            setattr(module, name, packed[layer])
+            if gelu and isinstance(packed[layer], PrepackedLinear):
+                setattr(module, next_name, nn.Identity())
 
-    def settle(self, dtype: torch.dtype) -> None:
-        """Round the weights once, where products are in 16 bits, instead of each time; in float32 on a CPU, lay the matrix out."""
-        if dtype is not torch.float32:
-            for name, weight in list(
-                self.named_parameters()
-            ):  # new ones: a matrix may have other uses
-                self.register_parameter(name, nn.Parameter(weight.to(dtype), requires_grad=False))
-        elif self.weight.device.type == "cpu" and lays_out():
-            self._laid_out = _layout(self.weight.detach())
-            self.register_parameter("weight", None)
+
+def _packed(linear: nn.Linear, dtype: torch.dtype, *, gelu: bool) -> nn.Module:
+    if linear.weight.device.type == "cuda" and linear.out_features % ALIGNMENT:
+        linear = PaddedLinear(linear)
+    if dtype is not torch.float32:
+        return _rounded(linear, dtype)
+    if linear.weight.device.type == "cpu" and onednn_is_usable():
+        return PrepackedLinear(linear, GELU if gelu else NO_POST_OP)
+    return linear
+
+
+class PrepackedLinear(nn.Module):
+    """A linear map whose weight oneDNN keeps in its own layout, and in no other.
+
+    A row of the result has the same bits whatever else is in the batch.
+    """
+
+    def __init__(self, linear: nn.Linear, post_op: PostOp) -> None:
+        super().__init__()
+        self.bias = linear.bias
+        self._weight = _prepack_weight(linear.weight.detach())
+        self._post_op = post_op
 
     def forward(self, states: Tensor) -> Tensor:
-        if self._laid_out is None:
-            return super().forward(states)
-        return _product(states, self._laid_out, self.bias)
+        return _onednn_linear(states, self._weight, self.bias, self._post_op)
 
-    def activated(self, states: Tensor) -> Tensor:
-        """Return the map's GELU."""
-        if self._laid_out is None:
-            return F.gelu(super().forward(states))
-        return _product(states, self._laid_out, self.bias, GELU)
 
-    def added(self, states: Tensor, before: Tensor) -> Tensor:
-        """Return the map plus what was there before, of the same shape."""
-        if self._laid_out is None:
-            return before + super().forward(
-                states
-            )  # not in place: under autocast, the sum is wider than what is added
-        return _sum(states, self._laid_out, self.bias, before)
+class PaddedLinear(nn.Linear):
+    """A linear map with outputs added to a multiple of ALIGNMENT, and dropped from the result."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        outputs, inputs = linear.weight.shape
+        padding = -outputs % ALIGNMENT
+        super().__init__(inputs, outputs + padding, bias=linear.bias is not None, device="meta")
+        self.weight = _constant(F.pad(linear.weight, (0, 0, 0, padding)))
+        if linear.bias is not None:
+            self.bias = _constant(F.pad(linear.bias, (0, padding)))
+        self._outputs = outputs
+
+    def forward(self, states: Tensor) -> Tensor:
+        return super().forward(states)[..., : self._outputs]
+
+
+def _rounded(linear: nn.Linear, dtype: torch.dtype) -> nn.Linear:
+    """Round a map's parameters. They become new ones: a weight may also be an embedding."""
+    for name, parameter in list(linear.named_parameters()):
+        linear.register_parameter(name, _constant(parameter.to(dtype)))
+    return linear
+
+
+def _constant(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach(), requires_grad=False)
 
 
 @cache
-def lays_out() -> bool:
-    """Whether this torch has oneDNN's products by the names that we know, and they come out right."""
-    draws = torch.Generator().manual_seed(0)
-    states, weight, bias, before = (
-        torch.randn(*shape, generator=draws) for shape in ((33, 64), (48, 64), (48,), (33, 48))
+def onednn_is_usable() -> bool:
+    """Whether this torch has oneDNN's linear operators by their known names, and they are right."""
+    rng = torch.Generator().manual_seed(0)
+    states, weight, bias = (
+        torch.randn(*shape, generator=rng) for shape in ((33, 64), (48, 64), (48,))
     )
     expected = F.linear(states, weight, bias)
     try:
-        matrix = _layout(weight)
-        tried = (
-            _product(states, matrix, bias),
-            _product(states, matrix, bias, GELU),
-            _sum(states, matrix, bias, before),
-        )
+        packed = _prepack_weight(weight)
+        plain = _onednn_linear(states, packed, bias, NO_POST_OP)
+        activated = _onednn_linear(states, packed, bias, GELU)
     except (AttributeError, RuntimeError):
         return False
-    official = (expected, F.gelu(expected), expected + before)
     return all(
-        torch.allclose(found, right, rtol=0, atol=CLOSE)
-        for found, right in zip(tried, official, strict=True)
+        torch.allclose(result, right, rtol=0, atol=TOLERANCE)
+        for result, right in ((plain, expected), (activated, F.gelu(expected)))
     )
 
 
-def _layout(weight: Tensor) -> Tensor:
-    laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-    return laid_out
+def _prepack_weight(weight: Tensor) -> Tensor:
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+    return packed
 
 
-def _product(states: Tensor, matrix: Tensor, bias: Tensor | None, then: Then = AS_IT_IS) -> Tensor:
-    if _is_one_row(states):
-        return _product(_twice(states), matrix, bias, then)[0].view(*states.shape[:-1], -1)
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(states, matrix, bias, *then)
-    return result
+def _onednn_linear(states: Tensor, weight: Tensor, bias: Tensor | None, post_op: PostOp) -> Tensor:
+    rows = states
+    if states.numel() == states.shape[-1]:
+        # oneDNN sums a single row in another order than the same row among others.
+        rows = states.reshape(1, -1).expand(2, -1)
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, *post_op)
+    return result if rows is states else result[0].view(*states.shape[:-1], -1)
 
 
-def _sum(states: Tensor, matrix: Tensor, bias: Tensor | None, before: Tensor) -> Tensor:
-    if _is_one_row(states):
-        return _sum(_twice(states), matrix, bias, _twice(before))[0].view_as(before)
-    result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(states, before, matrix, bias, "add")
-    return result
-
-
-def _is_one_row(states: Tensor) -> bool:
-    """Whether there is nothing to multiply but one vector: oneDNN would add it up in another order than the same one among others."""
-    return states.numel() == states.shape[-1]
-
-
-def _twice(row: Tensor) -> Tensor:
-    return row.reshape(1, -1).expand(2, -1)
-
-
-def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return what queries [.., L, w] find in values [.., S, w], weighted by their products with the keys, to which `mask` is added."""
-    mask = None if mask is None else mask.to(query.dtype)
-    if not by_products(query, seen=keys.shape[-2]):
-        return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
-    return attend_by_products(query, keys, values, mask)
-
-
-def attend_by_products(
-    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
 ) -> Tensor:
-    """Return the same by two plain products; the weights [.., L, S] are there all at once, S filled up so that rows are aligned.
+    """Attend with queries [.., L, w] to keys and values [.., S, w], as torch's function does.
 
-    A mask that is `aligned` already is added as it is.
+    `attn_mask` broadcasts to [.., L, S] and is added to the scores.
     """
-    seen = keys.shape[-2]
-    spare = -seen % ALIGNED
-    if spare:
-        keys, values = (F.pad(part, (0, 0, 0, spare)) for part in (keys, values))
-    scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    if mask is not None and mask.shape[-1] == seen + spare:
-        scores += mask
-    else:
-        if mask is not None:
-            scores[..., :seen] += mask
-        if spare:
-            scores[..., seen:] = -torch.inf
-    return scores.softmax(-1) @ values
+    mask = None if attn_mask is None else attn_mask.to(query.dtype)
+    if uses_plain_matmul(query, keys=key.shape[-2]):
+        return plain_attention(query, key, value, mask)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-def by_products(numbers: Tensor, *, seen: int) -> bool:
-    """Whether `attend` takes products for queries or masks like these, where so many keys are seen."""
-    return numbers.device.type == "cuda" and numbers.dtype is torch.float32 and seen >= WORTHWHILE
+def uses_plain_matmul(query: Tensor, *, keys: int) -> bool:
+    """Whether attention is computed by plain products for these queries and so many `keys`."""
+    return query.device.type == "cuda" and query.dtype is torch.float32 and keys >= MIN_KEYS
 
 
-def aligned(mask: Tensor) -> Tensor:
-    """Return a mask [.., S] as `attend` wants one that is used often: where it takes products, filled up with what is hidden."""
-    seen = mask.shape[-1]
-    spare = -seen % ALIGNED if by_products(mask, seen=seen) else 0
-    return F.pad(mask, (0, spare), value=-torch.inf).contiguous()
+def plain_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Attend by two plain matrix products.
 
-
-def widened(linear: Linear) -> Linear:
-    """Return a map whose first outputs are those of another one, with some more so that rows are aligned."""
-    outputs, inputs = linear.weight.shape
-    wide = Linear(inputs, outputs + -outputs % ALIGNED, device=linear.weight.device).requires_grad_(
-        False
-    )
-    wide.weight.zero_()[:outputs] = linear.weight
-    wide.bias.zero_()[:outputs] = linear.bias
-    return wide
+    All scores [.., L, S] are in memory at once, S padded to a multiple of ALIGNMENT.
+    """
+    keys = key.shape[-2]
+    padding = -keys % ALIGNMENT
+    if padding:
+        key, value = (F.pad(part, (0, 0, 0, padding)) for part in (key, value))
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores[..., :keys] += mask
+    if padding:
+        scores[..., keys:] = -torch.inf
+    return scores.softmax(-1) @ value

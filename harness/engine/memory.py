@@ -1,4 +1,4 @@
-"""How much memory this process may still take: the machine's, or less where a control group of Linux (Slurm, Docker) limits it."""
+"""How much memory a process may use: the machine's, or less in a control group (Slurm, Docker)."""
 
 import ctypes
 import os
@@ -10,31 +10,36 @@ PAGE = 4096
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
-    """Return the bytes that can be taken without swapping; None where the system does not tell. `root` is where /proc and /sys are."""
+    """Return the bytes that can be allocated without swapping; None if the system does not say.
+
+    `root` is the folder of /proc and /sys.
+    """
     available = _available(root)
     return None if available is None else max(0, min([available, *_left_in_groups(root)]))
 
 
 def taken_memory(root: Path = Path("/")) -> int:
-    """Return the bytes of memory that this process has now, 0 where the system does not tell."""
+    """Return the resident bytes of this process; 0 if the system does not say."""
+    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else PAGE
     try:
-        return int((root / "proc/self/statm").read_text().split()[1]) * (
-            os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else PAGE
-        )
+        return int((root / "proc/self/statm").read_text().split()[1]) * page
     except (OSError, ValueError, IndexError):
         return 0
 
 
-def give_back_freed() -> None:
-    """Give back what was freed of this process's memory: GNU's C library keeps it otherwise, and takes more for other sizes."""
+def release_freed_memory() -> None:
+    """Return freed memory to the system.
+
+    GNU's C library keeps it otherwise, and allocates more for other sizes.
+    """
     with suppress(OSError, TypeError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _available(root: Path) -> int | None:
-    found = _number(root / "proc/meminfo", "MemAvailable:")
-    if found is not None:
-        return found * 1024
+    kilobytes = _number(root / "proc/meminfo", "MemAvailable:")
+    if kilobytes is not None:
+        return kilobytes * 1024
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -42,19 +47,19 @@ def _available(root: Path) -> int | None:
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:
-    """Yield what each control group above this process has left; what it could drop from its file cache counts as left."""
+    """Yield what each control group above this process has left, droppable file cache included."""
     for group in _groups(root):
-        for limit, used, cache in (
+        for limit_file, use_file, cache in (
             ("memory.max", "memory.current", "inactive_file"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ):
-            most, now = _number(group / limit), _number(group / used)
-            if most is not None and now is not None:
-                yield most - now + (_number(group / "memory.stat", cache) or 0)
+            limit, use = _number(group / limit_file), _number(group / use_file)
+            if limit is not None and use is not None:
+                yield limit - use + (_number(group / "memory.stat", cache) or 0)
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders of the control groups of this process: versions 1 and 2, and each with those above it."""
+    """Yield the folders of this process's control groups, versions 1 and 2, with all parents."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -68,7 +73,10 @@ def _groups(root: Path) -> Iterator[Path]:
 
 
 def _number(path: Path, name: str = "") -> int | None:
-    """Return the number after `name` at the beginning of a line of a file (the first one for no name); None where there is none (`max`)."""
+    """Return the number after `name` at the beginning of a line, or the first without a name.
+
+    None where there is no number, such as `max`.
+    """
     try:
         lines = path.read_text().splitlines()
     except OSError:

@@ -1,7 +1,8 @@
-"""A fixed list of answers as one tree of prefixes: what answers have in common is read once.
+"""A fixed list of answers as a tree of prefixes, so that a shared prefix is decoded once.
 
-Of VQA's 3,128 answers most are one or two words long, and many begin alike. What a word is worth depends on the words before it alone, so
-that a question needs one distribution over words for each distinct prefix, not for each word of each answer.
+Most of VQA's 3,128 answers are one or two words long, and many begin alike. The distribution over
+the next token depends on the tokens before it alone: a question needs one distribution for each
+distinct prefix, not for each token of each answer.
 """
 
 from collections.abc import Sequence
@@ -13,65 +14,70 @@ from torch import Tensor
 
 
 class Prefixes(NamedTuple):
-    """The prefixes that some answers to Q questions need: `nodes` [Q, n], filled up with 0, and `there` where they are no filling.
+    """The prefixes needed to score some answers to Q questions.
 
-    `sees` [Q, n, n] is true where a prefix goes through another one, or is it. `asked` [Q, c, D] is true for the words of the answers
-    after the first; in their order, word `word[e]` comes after the prefix number `row[e]` of those that are there.
+    `nodes` [Q, n] are padded with 0; `present` [Q, n] is False at padding. `attention_mask`
+    [Q, n, n] is True where a node may attend to another: its ancestors and itself. `scored`
+    [Q, c, D] is True for every token of the answers after the first; in this order, `token` [E]
+    follows the prefix number `row` [E] of those present.
     """
 
     nodes: Tensor
-    there: Tensor
-    sees: Tensor
-    asked: Tensor
+    present: Tensor
+    attention_mask: Tensor
+    scored: Tensor
     row: Tensor
-    word: Tensor
+    token: Tensor
 
 
 @dataclass(frozen=True)
 class AnswerTree:
-    """Answers by what they have in common. Node 0 is the beginning of all; every other one is a prefix, known by its last token.
+    """A answers as a tree of N prefixes; node 0, the root, is the empty prefix.
 
-    `start` is the token that all begin with, `first` [A] the first word of each answer; its later words are `words` [A, D], each after the
-    node `path` [A, D], both 0 where the answer has ended. Of nodes, `token` and `depth` [N], and `through` [N, D] themselves and the nodes
-    on the way to them, -1 where there are no more. `twin` [A] is the lowest answer with the same tokens.
+    `start` is the token that all answers begin with, `first` [A] the first token of each after it.
+    The later tokens are `later` [A, D], each predicted at the node `path` [A, D]; both are padded
+    with 0. A node ends with `token` [N] at `depth` [N]; `ancestors` [N, D] are the nodes on its
+    path, itself included and the root excluded, padded with -1. `duplicate_of` [A] is the first
+    answer with the same tokens.
     """
 
     start: int
     first: Tensor
-    words: Tensor
+    later: Tensor
     path: Tensor
     token: Tensor
     depth: Tensor
-    through: Tensor
-    twin: Tensor
+    ancestors: Tensor
+    duplicate_of: Tensor
 
     @classmethod
     def of(cls, answers: Sequence[Sequence[int]]) -> "AnswerTree":
-        """Grow the tree of answers given as tokens, from the common first one to the one that ends them."""
-        number: dict[tuple[int, ...], int] = {(): 0}
+        """Build the tree of answers given as tokens, from the common first to the last one."""
+        node_of: dict[tuple[int, ...], int] = {(): 0}
         paths = [
             [
-                number.setdefault(tuple(answer[1 : length + 1]), len(number))
+                node_of.setdefault(tuple(answer[1 : length + 1]), len(node_of))
                 for length in range(1, len(answer) - 1)
             ]
             for answer in answers
         ]
-        deepest = max(map(len, paths))
-        twins: dict[tuple[int, ...], int] = {}
-        through = [
-            [number[prefix[:length]] for length in range(1, len(prefix) + 1)] for prefix in number
+        ancestors = [
+            [node_of[prefix[:length]] for length in range(1, len(prefix) + 1)] for prefix in node_of
         ]
+        original: dict[tuple[int, ...], int] = {}
+        duplicates = [
+            original.setdefault(tuple(answer), index) for index, answer in enumerate(answers)
+        ]
+        deepest = max(map(len, paths))
         return cls(
             start=answers[0][0],
             first=torch.tensor([answer[1] for answer in answers]),
-            words=_rows([answer[2:] for answer in answers], deepest, filler=0),
-            path=_rows(paths, deepest, filler=0),
-            token=torch.tensor([prefix[-1] if prefix else answers[0][0] for prefix in number]),
-            depth=torch.tensor([len(prefix) for prefix in number]),
-            through=_rows(through, deepest, filler=-1),
-            twin=torch.tensor(
-                [twins.setdefault(tuple(answer), index) for index, answer in enumerate(answers)]
-            ),
+            later=_padded([answer[2:] for answer in answers], deepest, filler=0),
+            path=_padded(paths, deepest, filler=0),
+            token=torch.tensor([prefix[-1] if prefix else answers[0][0] for prefix in node_of]),
+            depth=torch.tensor([len(prefix) for prefix in node_of]),
+            ancestors=_padded(ancestors, deepest, filler=-1),
+            duplicate_of=torch.tensor(duplicates),
         )
 
     def to(self, device: torch.device) -> "AnswerTree":
@@ -82,24 +88,22 @@ class AnswerTree:
         return AnswerTree(start=self.start, **parts)
 
     def prefixes(self, chosen: Tensor) -> Prefixes:
-        """Return what has to be read to know the words of the answers `chosen` [Q, c] after the first."""
+        """Return the prefixes that score the answers `chosen` [Q, c] after their first tokens."""
         path = self.path[chosen]
-        asked = path > 0
+        scored = path > 0
         needed = torch.zeros(len(chosen), len(self.token), dtype=torch.bool, device=chosen.device)
-        needed.scatter_(1, path.flatten(1), True)[:, 0] = False  # the beginning was read before
+        needed.scatter_(1, path.flatten(1), True)[:, 0] = False  # the root needs no decoding
         column = needed.long().cumsum(1) - 1
         count = needed.sum(1)
-        there = torch.arange(int(count.max()), device=chosen.device) < count[:, None]
+        present = torch.arange(int(count.max()), device=chosen.device) < count[:, None]
         question, node = needed.nonzero(as_tuple=True)
-        nodes = torch.zeros(there.shape, dtype=torch.long, device=chosen.device)
+        nodes = torch.zeros(present.shape, dtype=torch.long, device=chosen.device)
         nodes[question, column[question, node]] = node
-        sees = (self.through[nodes][:, :, None] == nodes[:, None, :, None]).any(-1)
-        before = (count.cumsum(0) - count)[
-            :, None, None
-        ]  # the nodes of the questions before this one
-        row = before + column.gather(1, path.flatten(1)).view_as(path)
-        return Prefixes(nodes, there, sees, asked, row[asked], self.words[chosen][asked])
+        attended = (self.ancestors[nodes][:, :, None] == nodes[:, None, :, None]).any(-1)
+        nodes_before = (count.cumsum(0) - count)[:, None, None]  # of the questions before
+        row = nodes_before + column.gather(1, path.flatten(1)).view_as(path)
+        return Prefixes(nodes, present, attended, scored, row[scored], self.later[chosen][scored])
 
 
-def _rows(rows: Sequence[Sequence[int]], length: int, *, filler: int) -> Tensor:
+def _padded(rows: Sequence[Sequence[int]], length: int, *, filler: int) -> Tensor:
     return torch.tensor([[*row, *[filler] * (length - len(row))] for row in rows], dtype=torch.long)

@@ -1,4 +1,4 @@
-"""Which pairs of images and texts are worth a closer look: the best of both directions, as one set of pairs."""
+"""The pairs of images and texts worth re-ranking: both directions' shortlists as one set."""
 
 from dataclasses import dataclass
 
@@ -7,56 +7,62 @@ from torch import Tensor
 
 from harness.engine.device import float32_context
 
-ROWS = 256  # compared at a time with everything on the other side: memory grows with the pairs, not with images times texts
+ROWS = 256  # queries compared at a time: memory then grows with the pairs, not with images x texts
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs to be scored, in order of image and then text: `image` and `text` [P] are indices."""
+    """Pairs ordered by image, then text: `image` and `text` [P] are indices."""
 
     image: Tensor
     text: Tensor
 
-    def of_image(self, image: int) -> Tensor:
-        """Return the texts to be compared with one image, in order of index."""
+    def texts_of_image(self, image: int) -> Tensor:
+        """Return the candidate texts of an image, ascending."""
         low, high = torch.searchsorted(self.image, torch.tensor([image, image + 1])).tolist()
         return self.text[low:high]
 
 
-def cosines(asking: Tensor, asked: Tensor) -> Tensor:
-    """Return the products [n, m] of unit vectors [n, f] and [m, f] in float32, whatever a run computes in.
+def cosine_similarity(queries: Tensor, candidates: Tensor) -> Tensor:
+    """Return the products [n, m] of unit vectors [n, f] and [m, f], in float32 in every run.
 
-    Fewer bits would make equal what is not, and this is where it is decided what is looked at at all.
+    Fewer bits would create ties, and these products decide which pairs are re-ranked at all.
     """
-    with float32_context(asking.device):
-        return asking.float() @ asked.float().T
+    with float32_context(queries.device):
+        return queries.float() @ candidates.float().T
 
 
-def shortlisted(images: Tensor, texts: Tensor, count: int) -> Pairs:
-    """Return the `count` likeliest texts of every image and the `count` likeliest images of every text, each pair once.
+def shortlist_pairs(images: Tensor, texts: Tensor, count: int) -> Pairs:
+    """Return the `count` best texts of every image and best images of every text, each pair once.
 
-    `images` [I, f] and `texts` [T, f] are features, whose products say how likely. Of equal ones the lower index is taken, on every device.
+    `images` [I, f] and `texts` [T, f] are features, compared by cosine. Ties go to the lower
+    index, on every device.
     """
     image, text = _best(images, texts, count)
-    wanted, by = _best(texts, images, count)
-    pairs = torch.cat([image * len(texts) + text, by * len(texts) + wanted]).unique()
+    text_as_query, image_as_candidate = _best(texts, images, count)
+    pairs = torch.cat(
+        [image * len(texts) + text, image_as_candidate * len(texts) + text_as_query]
+    ).unique()
     return Pairs(pairs // len(texts), pairs % len(texts))
 
 
-def _best(asking: Tensor, asked: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return (asking, asked) indices of the best of `asked` for each of `asking`, in no order."""
-    found = []
-    for first in range(0, len(asking), ROWS):
-        similarity = cosines(asking[first : first + ROWS], asked)
-        row, column = _largest(similarity, min(count, len(asked))).nonzero(as_tuple=True)
-        found.append(torch.stack([row + first, column]).cpu())
-    row, column = torch.cat(found, dim=1)
+def _best(queries: Tensor, candidates: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return (query, candidate) indices of the best candidates of each query, unordered."""
+    pairs = []
+    for first in range(0, len(queries), ROWS):
+        similarity = cosine_similarity(queries[first : first + ROWS], candidates)
+        row, column = _largest(similarity, min(count, len(candidates))).nonzero(as_tuple=True)
+        pairs.append(torch.stack([row + first, column]).cpu())
+    row, column = torch.cat(pairs, dim=1)
     return row, column
 
 
 def _largest(rows: Tensor, count: int) -> Tensor:
-    """Return where the `count` largest of each row [n, m] are; of those equal to the last of them, the first ones. (topk takes any.)"""
-    least = rows.topk(count, dim=1).values[:, -1:]
-    above, level = rows > least, rows == least
-    room = count - above.sum(1, keepdim=True)
-    return above | (level & (level.cumsum(1) <= room))
+    """Return a mask of the `count` largest entries of each row [n, m]; ties go to the lower index.
+
+    (`topk` breaks ties arbitrarily.)
+    """
+    smallest = rows.topk(count, dim=1).values[:, -1:]
+    above, tied = rows > smallest, rows == smallest
+    open_places = count - above.sum(1, keepdim=True)
+    return above | (tied & (tied.cumsum(1) <= open_places))

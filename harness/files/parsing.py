@@ -8,7 +8,6 @@ import json
 import pickle
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -165,96 +164,3 @@ def _loads(text: str, where: str) -> Any:
         raise DataError(
             f"{where}: is not JSON that can be read ({reprlib.repr(str(error))})"
         ) from error
-
-
-_NAMES = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-}
-
-
-class Item:
-    """One object of a file. Deprecated: read files with `decode_json`, `decode_yaml`, `convert`."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        """Raise DataError unless the value is an object (a dictionary)."""
-        if not isinstance(value, dict):
-            raise DataError(f"{where}: should be an object, but is {reprlib.repr(value)}")
-        self.value: Mapping[str, Any] = value
-        self.where = where
-
-    def get(self, key: str, kind: type[T]) -> T:
-        """Return the value of a key."""
-        if key not in self.value:
-            raise DataError(f"{self.where}: has no {key!r}")
-        value = self.value[key]
-        if not _is(value, kind):
-            raise DataError(
-                f"{self.where}: {key!r} should be {_NAMES.get(kind, kind.__name__)}, "
-                f"but is {reprlib.repr(value)}"
-            )
-        return kind(value)  # type: ignore[call-arg]
-
-    def optional(self, key: str, kind: type[T]) -> T | None:
-        """Return the value of a key, None where it is absent or null."""
-        return None if self.value.get(key) is None else self.get(key, kind)
-
-    def item(self, key: str) -> "Item":
-        """Return the object under a key."""
-        return Item(self.get(key, dict), f"{self.where}: {key!r}")
-
-    def items(self, key: str) -> Iterator["Item"]:
-        """Yield the objects in the list under a key. Raises DataError for an empty list."""
-        yield from items(self.get(key, list), f"{self.where}: {key!r}")
-
-    def numbers(self, key: str, count: int) -> tuple[float, ...]:
-        """Return the list of `count` finite numbers under a key."""
-        values = self.get(key, list)
-        if len(values) != count or not all(map(is_number, values)):
-            raise DataError(
-                f"{self.where}: {key!r} should be {count} numbers, but is {reprlib.repr(values)}"
-            )
-        return tuple(values)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return the texts under a key: a list of strings, or a single one."""
-        return (self.get(key, str),) if isinstance(self.value.get(key), str) else self.words(key)
-
-    def words(self, key: str, count: int | None = None) -> tuple[str, ...]:
-        """Return the list of strings under a key; `count` of them, if that is given."""
-        values = self.get(key, list)
-        if count not in (None, len(values)) or not all(isinstance(value, str) for value in values):
-            raise DataError(
-                f"{self.where}: {key!r} should be {count or 'some'} strings, "
-                f"but is {reprlib.repr(values)}"
-            )
-        return tuple(values)
-
-    def only(self, *keys: str) -> None:
-        """Raise DataError where the object has keys beyond these."""
-        if unknown := [key for key in self.value if key not in keys]:
-            raise DataError(
-                f"{self.where}: has {reprlib.repr(unknown[0])}, which does not belong there"
-            )
-
-
-def _is(value: Any, kind: type) -> bool:
-    if kind is float:
-        return is_number(value)
-    if kind is int:
-        return type(value) is int and -(2**63) <= value < 2**63
-    return type(value) is kind
-
-
-def items(value: Any, where: str) -> Iterator[Item]:
-    """Yield the objects of a list. Raises DataError where it is none or is empty."""
-    if not isinstance(value, list):
-        raise DataError(f"{where}: should be a list, but is {reprlib.repr(value)}")
-    if not value:
-        raise DataError(f"{where}: is an empty list")
-    for number, item in enumerate(value):
-        yield Item(item, f"{where}, item {number}")

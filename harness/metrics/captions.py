@@ -5,6 +5,7 @@ which downloads models, before it computes any metric, so the scorers are called
 `caption_eval`.
 """
 
+import atexit
 import re
 import subprocess
 import tempfile
@@ -142,7 +143,15 @@ def _meteor_process() -> Any:
     """Return METEOR's process, started once: it takes ten seconds to load its paraphrases."""
     from pycocoevalcap.meteor.meteor import Meteor as MeteorProcess
 
-    return MeteorProcess()
+    process = MeteorProcess()
+    atexit.register(_end, process.meteor_p)
+    return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and close its pipes; the wrapper leaves two of them open."""
+    with process:
+        process.kill()
 
 
 def _mean_scorers() -> Iterator[tuple[str, Any]]:

@@ -1,1 +1,4 @@
-"""Model families: `xvlm`; and `weights`, which reads the weight files of any of them safely."""
+"""Model families: weights to capabilities.
+
+`fusion` (the text side of any ALBEF-like model) and `xvlm`; `weights` reads weight files safely.
+"""

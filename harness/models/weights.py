@@ -1,4 +1,4 @@
-"""Read weight files of any family without running anything they hold."""
+"""Read weight files of any family without running anything that they hold."""
 
 import argparse
 import pickle
@@ -13,17 +13,17 @@ from torch import Tensor
 
 from harness.errors import CheckpointError
 
-NUMBERS = (
+DTYPES = (
     torch.float32, torch.float16, torch.bfloat16, torch.float64,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
 )  # fmt: skip
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by name: those under `model`, or the file itself.
+    """Return the tensors of a file by name: those under the key `model`, or of the file itself.
 
-    Reads `.safetensors`, and everything else as a file of `torch.save`. Raises CheckpointError for a file that is missing, broken, unsafe,
-    or holds no tensors.
+    Reads `.safetensors`, and any other file as one of `torch.save`. Raises CheckpointError for a
+    file that is missing, broken or unsafe, or holds no tensors.
     """
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{path}: is not a file")
@@ -31,9 +31,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
-        raise CheckpointError(
-            f"{path}: holds a {type(content).__name__}, not a dictionary of tensors"
-        )
+        kind = type(content).__name__
+        raise CheckpointError(f"{path}: holds a {kind}, not a dictionary of tensors")
     state = {
         name: tensor
         for name, tensor in content.items()
@@ -42,19 +41,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not state:
         raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
     for name, tensor in state.items():
-        if complaint := _complaint(tensor):
+        if fault := _fault(tensor):
             raise CheckpointError(
-                f"{path}: the tensor {name} {complaint}; the file is damaged, or no checkpoint of a model"
+                f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
     return state
 
 
-def _complaint(tensor: Tensor) -> str | None:
-    """Say what is strange about a tensor: a file of a kilobyte can describe one of a terabyte."""
-    if tensor.dtype not in NUMBERS:
-        return f"holds numbers of the kind {tensor.dtype}"
+def _fault(tensor: Tensor) -> str | None:
+    """Return what is wrong with a tensor: a file of a kilobyte can describe one of a terabyte."""
+    if tensor.dtype not in DTYPES:
+        return f"has the unexpected type {tensor.dtype}"
     if tensor.layout is not torch.strided or tensor.device.type != "cpu":
-        return f"is not stored as numbers in a row ({tensor.layout}, {tensor.device.type})"
+        return f"is not stored as plain numbers ({tensor.layout}, {tensor.device.type})"
     if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
         return f"of shape {tuple(tensor.shape)} stores fewer numbers than that"
     return None
@@ -73,12 +72,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> Any:
-    """Read a file of `torch.save` with the unpickler that can only build tensors and the plain types named here."""
+    """Read a file of `torch.save`; only tensors and the plain types named here are built."""
     try:
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # about pickles of other tools, which are refused in our own words
+            warnings.simplefilter("ignore")  # torch warns of other tools' pickles; we refuse them
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
@@ -91,17 +88,23 @@ def _read_torch(path: Path) -> Any:
 
 
 def _harmless() -> list[Any]:
-    """What authors' checkpoints hold besides tensors: command lines (argparse) and NumPy numbers. Building them runs no code."""
+    """Return the types in authors' checkpoints beside tensors: command lines and NumPy numbers.
+
+    Building them runs no code.
+    """
     scalar = np.float64(0).__reduce__()[0]
     dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
     return [argparse.Namespace, scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
 
 
 def _unsafe(error: pickle.UnpicklingError) -> str:
-    """Say in one sentence what torch says in ten: which name the file wanted to call."""
+    """Return torch's ten sentences in one: the name that the file would call."""
     for line in str(error).splitlines():
         if "global" in line.lower() or "unsupported" in line.lower():
-            return f"would run code when opened, and was not opened ({line.strip()[:200]}). Do not trust this file"
+            return (
+                "would run code when opened, and was not opened "
+                f"({line.strip()[:200]}). Do not trust this file"
+            )
     return f"is not a readable checkpoint ({_first_line(error)})"
 
 

@@ -42,8 +42,8 @@ def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> i
     budget, workload = model.memory_budget(), task.workload(samples)
     if budget.free is None:
         return min(DEFAULT, budget.largest)
-    available = MEMORY_FRACTION * budget.free - model.cost(workload).kept
+    available = MEMORY_FRACTION * budget.free - model.cost(workload).resident_bytes
     size = budget.largest
-    while size > 1 and model.cost(workload.part(size)).working > available:
+    while size > 1 and model.cost(workload.part(size)).peak_batch_bytes > available:
         size //= 2
     return size

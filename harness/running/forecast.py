@@ -91,7 +91,9 @@ def forecast(
     if isinstance(model, CostModel):
         cost, batch = model.cost(workload), workload.part(min(batch_size, len(samples)))
         flops = cost.flops
-        peak_bytes = model.memory_budget().taken + cost.kept + model.cost(batch).working
+        peak_bytes = (
+            model.memory_budget().taken + cost.resident_bytes + model.cost(batch).peak_batch_bytes
+        )
     probes = _probes(task, model, samples, batch_size=batch_size, workers=speed.workers)
     return Forecast(
         task=task.name,

@@ -218,7 +218,7 @@ def _published_numbers(paper: Paper) -> dict[tuple[str, MetricKey], PublishedNum
 def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:
     """Return a key that sorts as the paper, unknown names last, and R@5 before R@10."""
     task, split = row["task"], row["split"]
-    splits = list(paper.official[task].n) if task in paper.official else []
+    splits = list(paper.counts.get(task, ()))
     return (
         _position(task, paper.tasks),
         task,

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import shipped_path
 from harness.records.record import ResultRecord
+
+Counts = Mapping[str, Mapping[str, int | tuple[int, int]]]
 
 
 class MetricKey(NamedTuple):
@@ -36,21 +38,10 @@ class PaperRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Official(Struct, frozen=True, forbid_unknown_fields=True):
-    """The conditions for records of a task: its version, one of the protocols, the sample counts.
-
-    `n` maps each split, in order, to its number of samples, or to the smallest and the largest
-    number where only an approximate one is published.
-    """
+    """The conditions for records of a task: its version, and one of the protocols."""
 
     version: Int64
     protocols: tuple[str, ...]
-    # Not Int64: msgspec 0.22 crashes on a union of a bounded number and a fixed-length tuple.
-    n: Mapping[str, int | tuple[Int64, Int64]]
-
-    def sample_range(self, split: str) -> tuple[int, int]:
-        """Return the smallest and the largest number of samples of a split."""
-        count = self.n[split]
-        return (count, count) if isinstance(count, int) else count
 
 
 class Paper(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +53,8 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
     dtypes        precisions of comparable records
     needs_server  splits by task whose truths only a server knows
     official      conditions by task; records of other tasks fill no row
+    counts        samples by task and split, in order; (smallest, largest) where only an approximate
+                  number is published. Not in the file: the tasks state them
     """
 
     source: str
@@ -71,6 +64,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
     needs_server: Mapping[str, tuple[str, ...]]
     official: Mapping[str, Official]
     rows: Annotated[tuple[PaperRow, ...], Meta(min_length=1)]
+    counts: Counts = {}
 
     @property
     def tasks(self) -> list[str]:
@@ -92,9 +86,10 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
             return f"a subset of {record.subset.limit} of {record.subset.total}, not a result"
         if record.embedded:
             return "measured on the embedded benchmark"
-        if official is None or record.split not in official.n:
+        count = self.counts.get(record.task, {}).get(record.split)
+        if official is None or count is None:
             return "no published number is known for this task and split"
-        low, high = official.sample_range(record.split)
+        low, high = (count, count) if isinstance(count, int) else count
         if not low <= record.n <= high:
             expected = low if low == high else f"{low} to {high}"
             return f"{record.n} samples, the official split has {expected}"
@@ -120,9 +115,11 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def read_paper(path: Path | None = None) -> Paper:
+def read_paper(counts: Counts, path: Path | None = None) -> Paper:
     """Read a paper's table, by default the one of X-VLM that comes with this project.
 
-    Raises DataError, naming file and key, for any other file.
+    `counts` are the official numbers of samples, `harness.registry.official_counts()`. Raises
+    DataError, naming file and key, for any other file.
     """
-    return decode_yaml(path or shipped_path("results/paper.yaml"), Paper)
+    paper = decode_yaml(path or shipped_path("results/paper.yaml"), Paper)
+    return structs.replace(paper, counts=counts)

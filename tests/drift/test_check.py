@@ -9,7 +9,7 @@ import pytest
 from harness.cli.main import main
 from harness.drift.check import check
 from harness.metrics.nlvr2 import group_of
-from harness.models.xvlm.inputs import Inputs
+from harness.models.xvlm.runtime import Runtime
 from harness.registry import find_task
 from harness.running import launch
 from harness.shapes.benchmark import embedded_data
@@ -84,7 +84,7 @@ def test_one_tensor_off_by_five_percent_is_drift_and_the_cells_are_named(
 
 
 def test_another_filter_is_reported_as_changed_inputs(baseline, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Inputs, "prepare", Inputs.prepare_bilinear)
+    monkeypatch.setattr(Runtime, "prepare", Runtime.prepare_bilinear)
     assert main([*RUN_TEST_B, str(tmp_path)]) == 0
     capsys.readouterr()
     assert main(["check", str(tmp_path), "--baseline", str(baseline)]) == 1

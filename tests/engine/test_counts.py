@@ -1,4 +1,4 @@
-"""How often things are done in a whole run: what costs is done once. Counted, not timed."""
+"""What costs much is done once in a whole run. Counted, not timed."""
 
 import json
 from collections import Counter
@@ -7,105 +7,72 @@ import pytest
 
 from harness.cli.main import main
 from harness.models.fusion.bert import Bert
-from harness.models.fusion.layers import AddAndNorm
+from harness.models.fusion.layers import Output
 from harness.models.xvlm.heads import PairNetwork, RetrievalNetwork
+from harness.models.xvlm.runtime import Runtime
 from harness.models.xvlm.swin import VisionEncoder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 
 
 def count(monkeypatch, owner, name, counter, tally):
-    """Let every call of a method add to a counter: `tally` returns under which name, and how much, of object, result and arguments."""
+    """Count the calls of a method: `tally` maps object, result and arguments to (key, number)."""
     original = getattr(owner, name)
 
-    def counting(self, *given):
-        made = original(self, *given)
-        key, number = tally(self, made, *given)
+    def counting(self, *args):
+        result = original(self, *args)
+        key, number = tally(self, result, *args)
         counter[key] += number
-        return made
+        return result
 
     monkeypatch.setattr(owner, name, counting)
 
 
 @pytest.fixture
 def counts(monkeypatch):
-    """How many images were encoded and remembered, and pairs scored."""
-    found, encoded = Counter(), []
+    """The number of images encoded and projected to keys and values, and of pairs scored."""
+    counter, encoded = Counter(), []
 
-    def encoding(network, tokens, images):
+    def encode(runtime, tokens, images):
         encoded.append(tokens)
-        return "encoded", len(images)
+        return "batches", 1
 
-    def remembering(network, memory, seen):
-        return "remembered", len(seen) if any(seen is tokens for tokens in encoded) else 0
+    def project(owner, kv, tokens, *_):
+        return "projected", len(tokens) if any(tokens is images for images in encoded) else 0
 
-    count(monkeypatch, VisionEncoder, "forward", found, encoding)
-    count(monkeypatch, Bert, "remember", found, remembering)
-    count(monkeypatch, PairNetwork, "remember", found, remembering)
-    count(
-        monkeypatch,
-        RetrievalNetwork,
-        "match",
-        found,
-        lambda network, logits, *_: ("scored", len(logits)),
-    )
-    return found
+    count(monkeypatch, VisionEncoder, "forward", counter, lambda *call: ("encoded", len(call[2])))
+    count(monkeypatch, RetrievalNetwork, "match", counter, lambda *call: ("scored", len(call[1])))
+    count(monkeypatch, Runtime, "encode_images", counter, encode)
+    count(monkeypatch, Bert, "project_kv", counter, project)
+    count(monkeypatch, PairNetwork, "project_kv", counter, project)
+    return counter
 
 
-def predicted(out, name):
-    return [
-        json.loads(line)
-        for line in (out / "xvlm-shapes" / f"{name}.predictions.jsonl").read_text().splitlines()[1:]
-    ]
+def run(task, split, limit, out, *options):
+    named = ["--task", task, "--split", split, "--limit", str(limit), "--out", str(out)]
+    assert main(["run", *named, *options]) == 0
+
+
+def predictions(out, name):
+    lines = (out / "xvlm-shapes" / f"{name}.predictions.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines[1:]]
 
 
 @pytest.mark.parametrize(
     ("task", "split"),
     [("vqav2", "val"), ("refcoco+", "testB"), ("coco-caption", "test"), ("nlvr2", "dev")],
 )
-def test_each_distinct_image_is_encoded_once_and_remembered_once(task, split, counts, tmp_path):
-    assert (
-        main(
-            [
-                "run",
-                "--task",
-                task,
-                "--split",
-                split,
-                "--limit",
-                "90",
-                "--out",
-                str(tmp_path),
-                "--batch-size",
-                "16",
-            ]
-        )
-        == 0
-    )
+def test_each_distinct_image_is_encoded_once_and_projected_once(task, split, counts, tmp_path):
+    run(task, split, 90, tmp_path, "--batch-size", "16")
     samples = find_task(task).load(embedded_data(), split)
-    done = {entry["id"] for entry in predicted(tmp_path, f"{task}.{split}.limit-90")}
+    done = {entry["id"] for entry in predictions(tmp_path, f"{task}.{split}.limit-90")}
     images = {image for sample in samples if sample.id in done for image in sample.images}
-    assert counts["encoded"] == counts["remembered"] == len(images)
+    assert counts["encoded"] == counts["projected"] == len(images)
 
 
 def test_retrieval_encodes_each_image_once_and_scores_each_pair_once(counts, tmp_path):
-    assert (
-        main(
-            [
-                "run",
-                "--task",
-                "flickr30k-retrieval",
-                "--split",
-                "val",
-                "--limit",
-                "30",
-                "--out",
-                str(tmp_path),
-            ]
-        )
-        == 0
-    )
-    entries = predicted(tmp_path, "flickr30k-retrieval.val.limit-30")
+    run("flickr30k-retrieval", "val", 30, tmp_path)
+    entries = predictions(tmp_path, "flickr30k-retrieval.val.limit-30")
     assert counts["encoded"] == len(entries) == 30
     assert counts["scored"] == sum(len(set(entry["prediction"]["texts"])) for entry in entries)
 
@@ -113,23 +80,15 @@ def test_retrieval_encodes_each_image_once_and_scores_each_pair_once(counts, tmp
 @pytest.mark.parametrize(
     ("task", "split"), [("flickr30k-retrieval", "val"), ("refcoco+", "testB"), ("nlvr2", "dev")]
 )
-def test_of_each_reader_only_the_first_token_goes_through_the_last_layer(
+def test_only_the_cls_token_of_a_text_goes_through_the_last_layer(
     task, split, monkeypatch, tmp_path
 ):
-    tokens, readers = Counter(), Counter()
-
-    def of_each(part, states, *_):
-        return part, states.shape[:-1].numel()
-
-    count(monkeypatch, AddAndNorm, "forward", tokens, of_each)
-    count(monkeypatch, Bert, "conclude", readers, of_each)
-    count(monkeypatch, Bert, "conclude_along", readers, of_each)
-    assert (
-        main(["run", "--task", task, "--split", split, "--limit", "30", "--out", str(tmp_path)])
-        == 0
-    )
-    (bert,) = readers
+    tokens, texts = Counter(), Counter()
+    count(monkeypatch, Output, "forward", tokens, lambda part, states, *_: (part, len(states)))
+    count(monkeypatch, Bert, "fuse_cls", texts, lambda bert, states, *_: (bert, len(states)))
+    run(task, split, 30, tmp_path)
+    (bert,) = texts
     before, last = bert.fusion_layers[-2:]
     for part in (last.attention.output, last.crossattention.output, last.output):
-        assert tokens[part] == readers[bert] > 0
-    assert tokens[before.output] > 3 * readers[bert]
+        assert tokens[part] == texts[bert] > 0
+    assert tokens[before.output] > 3 * texts[bert]

@@ -1,6 +1,6 @@
-"""What only a CUDA device can show: the predictions of a processor, in shorter types nearly so, and its own memory running full.
+"""On a CUDA device: the predictions of a CPU, nearly so in shorter types, and a full memory.
 
-Skipped where there is none. The goldens are compared on one by `XVLM_EVAL_TEST_DEVICE=cuda pytest tests/parity`.
+Skipped without one. `XVLM_EVAL_TEST_DEVICE=cuda pytest tests/parity` compares goldens on it.
 """
 
 import json
@@ -22,33 +22,32 @@ RUN = ["run", "--task", "refcoco+", "--limit", "12", "--batch-size", "5", "--dev
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_is_predicted_as_on_a_processor(name):
+def test_every_task_is_predicted_as_on_a_cpu(name):
     assert alike(predicted(name, device="cuda"), predicted(name, device="cpu"), within=1e-4) == 1
 
 
 @pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_is_predicted_in_shorter_types(name, dtype):
-    """How far the numbers move is the benchmark's business (`xvlm-eval bench`)."""
-    assert alike(
-        predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu"), within=0.05
-    ) >= least(name, dtype)
+    """How far the numbers move is measured by `xvlm-eval bench`."""
+    found, expected = predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu")
+    assert alike(found, expected, within=0.05) >= least(name, dtype)
 
 
-def test_a_full_device_is_told_as_memory_full():
+def test_a_full_device_raises_memory_full():
     device = choose_device("cuda", "float32")
     free, _ = torch.cuda.mem_get_info()
     with pytest.raises(MemoryFull, match=r"cuda \(.*\): out of memory"), device.computing():
         torch.empty(2 * free, dtype=torch.uint8, device="cuda")
 
 
-def test_batches_are_chosen_by_the_memory_of_the_device():
+def test_the_batch_size_follows_the_memory_of_the_device():
     task, model = model_of("refcoco+", "cuda", "float32")
     assert model.memory_budget().free > 10**9
     assert fitting_batch_size(task, model, samples_of(task)) == model.memory_budget().largest == 512
 
 
-def test_the_bench_tells_what_the_benchmarks_take_at_their_real_sizes(capsys):
+def test_the_bench_projects_the_benchmarks_at_their_real_sizes(capsys):
     assert main(["bench", "--size", "tiny", "--device", "cuda", "--repeat", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["agree"] and len(found["stages"]) == 10

@@ -1,4 +1,4 @@
-"""How much memory is free, read from trees of files as Linux has them."""
+"""Free memory, read from trees of files as Linux has them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ GIB = 2**30
 
 @pytest.fixture
 def system(tmp_path):
-    """Write files below a root, beside those of a machine with 8 GiB available."""
+    """Write files below a root that says 8 GiB are available."""
 
     def write(files):
         for name, content in files.items():
@@ -18,19 +18,16 @@ def system(tmp_path):
             path.write_text(content)
         return tmp_path
 
-    write(
-        {
-            "proc/meminfo": f"MemTotal: 99999999 kB\nMemFree: 1 kB\nMemAvailable:    {8 * GIB // 1024} kB\n"
-        }
-    )
+    available = f"MemAvailable:    {8 * GIB // 1024} kB"
+    write({"proc/meminfo": f"MemTotal: 99999999 kB\nMemFree: 1 kB\n{available}\n"})
     return write
 
 
-def test_without_limits_what_the_machine_has_available_is_free(system):
+def test_without_limits_the_available_memory_is_free(system):
     assert free_memory(system({"proc/self/cgroup": "0::/\n"})) == 8 * GIB
 
 
-def test_a_control_group_of_version_2_limits_with_those_above_it(system):
+def test_a_control_group_of_version_2_limits_as_do_its_parents(system):
     root = system({
         "proc/self/cgroup": "0::/job/step\n",
         "sys/fs/cgroup/job/step/memory.max": "max\n",
@@ -39,9 +36,8 @@ def test_a_control_group_of_version_2_limits_with_those_above_it(system):
         "sys/fs/cgroup/job/memory.current": f"{3 * GIB}\n",
         "sys/fs/cgroup/job/memory.stat": f"anon 7\ninactive_file {GIB}\n",
     })  # fmt: skip
-    assert (
-        free_memory(root) == 2 * GIB
-    )  # the limit less what is used, and the file cache that can be dropped
+    # The limit minus the use, plus the file cache that can be dropped.
+    assert free_memory(root) == 2 * GIB
 
 
 def test_a_control_group_of_version_1_limits(system):
@@ -64,7 +60,7 @@ def test_a_group_beyond_its_limit_has_nothing_free(system):
     assert free_memory(root) == 0
 
 
-def test_files_that_say_nothing_are_no_limit(system):
+def test_unreadable_files_are_no_limit(system):
     root = system(
         {
             "proc/self/cgroup": "0::/gone\n",
@@ -75,5 +71,5 @@ def test_files_that_say_nothing_are_no_limit(system):
     assert free_memory(root) == 8 * GIB
 
 
-def test_this_process_takes_some_memory():
+def test_this_process_uses_some_memory():
     assert 1e6 < taken_memory() < 1e11

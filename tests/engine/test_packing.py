@@ -1,87 +1,143 @@
-"""Texts laid end to end."""
+"""Packed texts: every token once, cut by text and by image, padded for attention alone."""
 
 from itertools import zip_longest
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.engine.chunks import ChunkSizes
-from harness.engine.packing import Run, lay_out
+from harness.engine.packing import MASKED, Bucket, dense, pack
+
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=60)
+FEW_IMAGES = st.lists(st.integers(0, 4), min_size=60, max_size=60)
 
 
-def grain(tokens, alike=1):
-    return ChunkSizes(samples=1, patches=1, tokens=tokens, few=1, alike=alike, rows=1)
+def chunks(text_tokens, min_bucket=1):
+    return ChunkSizes(
+        batch=1, image_patches=1, text_tokens=text_tokens, min_bucket=min_bucket, lm_head_rows=1
+    )
 
 
+def tokens_of(packed, lengths):
+    """Text and position of every token of a pack, in order."""
+    return [(text, place) for text in packed.texts.tolist() for place in range(lengths[text])]
+
+
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=120), st.integers(1, 200))
-def test_every_text_is_in_one_strip_shortest_first_and_a_strip_is_as_long_as_may_be(
+def test_every_text_is_in_one_pack_shortest_first_and_packs_are_as_large_as_allowed(
     lengths, tokens
 ):
-    strips = list(lay_out(lengths, grain(tokens)))
-    laid = [text for strip in strips for text in strip.texts.tolist()]
-    assert laid == sorted(range(len(lengths)), key=lambda text: (lengths[text], text))
-    for strip, following in zip_longest(strips, strips[1:]):
-        assert strip.length.tolist() == [lengths[text] for text in strip.texts]
-        assert len(strip.texts) == 1 or int(strip.length.sum()) <= tokens
-        assert following is None or int(strip.length.sum() + following.length[0]) > tokens
+    packs = list(pack(lengths, chunks(tokens)))
+    texts = [text for packed in packs for text in packed.texts.tolist()]
+    assert texts == sorted(range(len(lengths)), key=lambda text: (lengths[text], text))
+    for packed, following in zip_longest(packs, packs[1:]):
+        assert packed.lengths.tolist() == [lengths[text] for text in packed.texts]
+        assert len(packed.texts) == 1 or int(packed.lengths.sum()) <= tokens
+        assert following is None or int(packed.lengths.sum() + following.lengths[0]) > tokens
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=60))
-def test_a_strip_tells_where_texts_begin_where_tokens_stand_and_which_texts_are_of_one_length(
-    lengths,
+@settings(deadline=None)
+@given(LENGTHS)
+def test_a_pack_knows_the_text_position_and_id_of_every_token(lengths):
+    (packed,) = pack(lengths, chunks(1000))
+    expected = tokens_of(packed, lengths)
+    texts, positions = packed.per_token(packed.texts).tolist(), packed.position_ids.tolist()
+    assert list(zip(texts, positions, strict=True)) == expected
+    assert [expected[token] for token in packed.first] == [(int(text), 0) for text in packed.texts]
+    ids = [[100 * text + place for place in range(length)] for text, length in enumerate(lengths)]
+    assert packed.ids_of(ids).tolist() == [100 * text + place for text, place in expected]
+
+
+@settings(deadline=None)
+@given(LENGTHS, st.integers(1, 20))
+def test_texts_of_a_length_share_a_bucket_and_small_buckets_go_on_with_longer_texts(
+    lengths, min_bucket
 ):
-    (strip,) = lay_out(lengths, grain(1000))
-    expected = [(text, place) for text in strip.texts.tolist() for place in range(lengths[text])]
-    assert (
-        list(zip(strip.spread(strip.texts).tolist(), strip.places.tolist(), strict=True))
-        == expected
-    )
-    assert [expected[token] for token in strip.first.tolist()] == [
-        (text, 0) for text in strip.texts.tolist()
-    ]
-    of_runs = [
-        (text, place)
-        for run in strip.runs
-        for text in strip.texts[run.texts].tolist()
-        for place in range(run.length)
-    ]
-    assert of_runs == expected
-    assert all(
-        run.tokens.stop - run.tokens.start == (run.texts.stop - run.texts.start) * run.length
-        for run in strip.runs
-    )
+    (packed,) = pack(lengths, chunks(1000, min_bucket))
+    buckets = packed.tokens.by_text.buckets
+    assert buckets[0].segments.start == 0 and buckets[-1].segments.stop == len(lengths)
+    for bucket in buckets:
+        some, last = packed.lengths[bucket.segments], bucket.segments.stop == len(lengths)
+        assert len(some) >= min_bucket or last
+        assert last or packed.lengths[bucket.segments.stop] > bucket.length == some.max()
+        assert (bucket.padding is None) == (some.min() == some.max())
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(1, 20))
-def test_where_few_texts_are_alike_they_sit_in_one_table_with_longer_ones(lengths, alike):
-    (strip,) = lay_out(lengths, grain(1000, alike))
+@settings(deadline=None)
+@given(LENGTHS, FEW_IMAGES, st.integers(1, 20))
+def test_padding_and_unpadding_return_every_token_to_its_place(lengths, image_of, min_bucket):
+    (packed,) = pack(lengths, chunks(1000, min_bucket), image_of=image_of[: len(lengths)])
+    for queries, count in ((packed.tokens, sum(lengths)), (packed.cls, len(lengths))):
+        tokens = torch.arange(count)[:, None]
+        for segments in queries:
+            arranged = segments.arrange(tokens)
+            unpadded = [bucket.unpad(bucket.pad(arranged)) for bucket in segments.buckets]
+            assert torch.equal(segments.restore(torch.cat(unpadded)), tokens)
+
+
+@settings(deadline=None)
+@given(LENGTHS, st.integers(1, 20))
+def test_a_mask_hides_what_lies_behind_the_end_of_a_text(lengths, min_bucket):
+    (packed,) = pack(lengths, chunks(1000, min_bucket))
     tokens = torch.arange(sum(lengths))[:, None]
-    ends = [run.texts.stop for run in strip.runs]
-    assert ends[-1] == len(lengths) and strip.runs[0].texts.start == 0
-    for run in strip.runs:
-        length = strip.length[run.texts]
-        assert len(length) >= alike or run.texts.stop == len(lengths)
-        assert (
-            run.texts.stop == len(lengths)
-            or strip.length[run.texts.stop] > run.length == length.max()
-        )
-        table = run.seated(tokens)
-        assert table.shape == (len(length), run.length, 1) and torch.equal(
-            run.laid(table), tokens[run.tokens]
-        )
-        assert (run.seats is None) == (length.min() == length.max())
-        for row, count in enumerate(length.tolist()):
-            first = int(strip.first[run.texts][row])
-            assert table[row, :count, 0].tolist() == list(range(first, first + count))
-            if run.hidden is not None:
-                assert run.hidden[row, 0, 0].tolist() == [0.0] * count + [-torch.inf] * (
-                    run.length - count
-                )
+    for bucket in packed.tokens.by_text.buckets:
+        padded = bucket.pad(tokens)
+        for row, text in enumerate(range(bucket.segments.start, bucket.segments.stop)):
+            first, count = int(packed.first[text]), int(packed.lengths[text])
+            assert padded[row, :count, 0].tolist() == list(range(first, first + count))
+            if bucket.mask is not None:
+                hidden = [MASKED] * (bucket.length - count)
+                assert bucket.mask[row, 0, 0].tolist() == [0.0] * count + hidden
 
 
-def test_texts_of_one_length_lie_next_to_one_another():
-    (strip,) = lay_out([3, 2, 3, 2], grain(10))
-    assert strip.texts.tolist() == [1, 3, 0, 2] and strip.first.tolist() == [0, 2, 4, 7]
-    assert strip.runs == (Run(slice(0, 2), slice(0, 4), 2), Run(slice(2, 4), slice(4, 10), 3))
-    assert torch.equal(strip.places, torch.tensor([0, 1, 0, 1, 0, 1, 2, 0, 1, 2]))
+@settings(deadline=None)
+@given(LENGTHS, FEW_IMAGES, st.integers(1, 20))
+def test_tokens_are_cut_by_the_image_that_their_text_is_about(lengths, image_of, min_bucket):
+    image_of = image_of[: len(lengths)]
+    (packed,) = pack(lengths, chunks(1000, min_bucket), image_of=image_of)
+    images = packed.images.tolist()
+    assert images == sorted(set(image_of))
+    texts = {"tokens": packed.per_token(packed.texts), "cls": packed.texts}
+    for name, text_of in texts.items():
+        by_image = getattr(packed, name).by_image
+        arranged = by_image.arrange(text_of[:, None])
+        seen = []
+        for bucket in by_image.buckets:
+            for row, image in zip(bucket.pad(arranged), images[bucket.segments], strict=True):
+                assert {image_of[int(text)] for text in row} == {image}
+                seen.append(image)
+        assert seen == images
+
+
+def test_two_lengths_make_two_buckets():
+    (packed,) = pack([3, 2, 3, 2], chunks(10))
+    assert packed.texts.tolist() == [1, 3, 0, 2] and packed.first.tolist() == [0, 2, 4, 7]
+    assert packed.tokens.by_text.buckets == (
+        Bucket(slice(0, 2), slice(0, 4), 2),
+        Bucket(slice(2, 4), slice(4, 10), 3),
+    )
+    assert packed.cls.by_text.buckets == (
+        Bucket(slice(0, 2), slice(0, 2), 1),
+        Bucket(slice(2, 4), slice(2, 4), 1),
+    )
+    assert packed.tokens.by_image.buckets == (Bucket(slice(0, 1), slice(0, 10), 10),)
+
+
+def test_the_tokens_of_two_images_are_sorted_by_image():
+    (packed,) = pack([1, 2, 2], chunks(10), image_of=[5, 2, 5])
+    assert packed.images.tolist() == [2, 5] and packed.texts.tolist() == [0, 1, 2]
+    by_image = packed.tokens.by_image
+    assert by_image.order.tolist() == [1, 2, 0, 3, 4]  # the second text's tokens first
+    assert by_image.buckets == (
+        Bucket(slice(0, 1), slice(0, 2), 2),
+        Bucket(slice(1, 2), slice(2, 5), 3),
+    )
+    assert packed.cls.by_image.order.tolist() == [1, 0, 2]
+
+
+def test_a_decoder_step_is_one_bucket_of_texts_and_one_of_images():
+    queries = dense(2, 3, 4)
+    assert queries.by_text.buckets == (Bucket(slice(0, 6), slice(0, 24), 4),)
+    assert queries.by_image.buckets == (Bucket(slice(0, 2), slice(0, 24), 12),)

@@ -1,4 +1,4 @@
-"""Answers as one tree of prefixes, and a ranking that stops as soon as nothing can change its first."""
+"""Answers as a tree of prefixes, and a ranking that stops once nothing can change its first."""
 
 import pytest
 import torch
@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.engine.prefix_tree import AnswerTree
+from harness.models.fusion import answer_ranking
+from harness.models.fusion.answer_ranking import DecoderStart, best_answers, rank_answers
+from harness.models.fusion.fused_texts import FusedTexts
+from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.xvlm import answerer
-from harness.models.xvlm.answerer import Questions, best, rank
 
 CLS, SEP = 1, 2
 SIZES = TextArchitecture(
@@ -20,35 +22,35 @@ SIZES = TextArchitecture(
     layers=2,
     fusion_layer=0,
     inner_width=32,
-    memory_width=16,
+    encoder_width=16,
 )
 
 
-def spelled(*answers):
+def tokens(*answers):
     return [[CLS, *answer, SEP] for answer in answers]
 
 
 def test_what_answers_have_in_common_is_one_node():
-    tree = AnswerTree.of(spelled([5], [5, 6], [5, 6, 7], [8]))
+    tree = AnswerTree.of(tokens([5], [5, 6], [5, 6, 7], [8]))
     assert tree.token.tolist() == [CLS, 5, 6, 7, 8] and tree.depth.tolist() == [0, 1, 2, 3, 1]
     assert tree.first.tolist() == [5, 5, 5, 8]
-    assert tree.words.tolist() == [[2, 0, 0], [6, 2, 0], [6, 7, 2], [2, 0, 0]]
+    assert tree.later.tolist() == [[2, 0, 0], [6, 2, 0], [6, 7, 2], [2, 0, 0]]
     assert tree.path.tolist() == [[1, 0, 0], [1, 2, 0], [1, 2, 3], [4, 0, 0]]
 
 
-def test_a_prefix_sees_itself_and_those_it_goes_through():
-    tree = AnswerTree.of(spelled([5], [5, 6], [5, 6, 7], [8]))
-    read = tree.prefixes(torch.tensor([[2, 3], [0, 3]]))
-    assert read.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]] and read.there.tolist() == [
-        [True] * 4,
-        [True, True, False, False],
-    ]
-    assert read.sees[0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
-    assert read.row.tolist() == [0, 1, 2, 3, 4, 5] and read.word.tolist() == [6, 7, 2, 2, 2, 2]
+def test_a_prefix_attends_to_itself_and_to_its_ancestors():
+    tree = AnswerTree.of(tokens([5], [5, 6], [5, 6, 7], [8]))
+    needed = tree.prefixes(torch.tensor([[2, 3], [0, 3]]))
+    assert needed.nodes.tolist() == [[1, 2, 3, 4], [1, 4, 0, 0]]
+    assert needed.present.tolist() == [[True] * 4, [True, True, False, False]]
+    mask = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
+    assert needed.attention_mask[0].int().tolist() == mask
+    assert needed.row.tolist() == [0, 1, 2, 3, 4, 5]
+    assert needed.token.tolist() == [6, 7, 2, 2, 2, 2]
 
 
-def test_of_answers_with_the_same_tokens_the_first_one_stands_for_all():
-    assert AnswerTree.of(spelled([5], [8], [5])).twin.tolist() == [0, 1, 0]
+def test_the_first_of_answers_with_the_same_tokens_stands_for_all():
+    assert AnswerTree.of(tokens([5], [8], [5])).duplicate_of.tolist() == [0, 1, 0]
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +59,18 @@ def decoder():
     return LanguageModel(SIZES).eval().requires_grad_(False)
 
 
-def asked(count, seed=0):
-    draws = torch.Generator().manual_seed(seed)
-    return Questions(
-        torch.randn(count, 3, 16, generator=draws), torch.ones(count, 3, dtype=torch.long)
+def random_questions(count, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    return FusedTexts(
+        torch.randn(count, 3, 16, generator=rng), torch.ones(count, 3, dtype=torch.long)
     )
 
 
-def read_whole(decoder, questions, answer):
-    """The reference's own score: every answer read from its beginning, the first word counted twice."""
-    memory = decoder.bert.remember(questions.states)
+def score_alone(decoder, questions, answer):
+    """The reference's score: a whole answer decoded alone, its first token counted twice."""
+    kv = decoder.bert.project_kv(questions.states)
     ids = torch.tensor(answer[:-1]).expand(len(questions.states), 1, -1)
-    words = decoder.log_probabilities(decoder.bert.write(ids, memory).states[:, 0])
+    words = decoder.log_probabilities(decoder.bert.decode(ids, kv).states[:, 0])
     each = words.gather(2, torch.tensor(answer[1:]).expand(len(words), -1)[..., None])[..., 0]
     return each.sum(1) + each[:, 0]
 
@@ -78,44 +80,41 @@ ANSWERS = st.lists(st.lists(st.integers(3, 19), min_size=1, max_size=4), min_siz
 
 @settings(max_examples=40, deadline=None)
 @given(ANSWERS, st.integers(1, 70), st.integers(0, 99))
-def test_the_tree_scores_every_answer_as_if_read_alone_and_the_early_stop_finds_the_first(
+def test_the_tree_scores_every_answer_as_if_alone_and_the_early_stop_finds_the_first(
     decoder, answers, shortlist, seed
 ):
-    answers, questions = spelled(*answers), asked(2, seed)
+    answers, questions = tokens(*answers), random_questions(2, seed)
     tree = AnswerTree.of(answers)
-    ranking = rank(decoder, questions, tree, shortlist=shortlist)
-    plainly = torch.stack([read_whole(decoder, questions, answer) for answer in answers], dim=1)
+    ranking = rank_answers(decoder, questions, tree, shortlist=shortlist)
+    alone = torch.stack([score_alone(decoder, questions, answer) for answer in answers], dim=1)
     for question in range(2):
-        scores = plainly[question, ranking.answers[question]]
+        scores = alone[question, ranking.answers[question]]
         assert torch.allclose(scores.softmax(0), ranking.probabilities[question], atol=1e-6)
-    assert best(decoder, questions, tree, shortlist=shortlist).tolist() == [
-        tree.twin[first].item() for first in ranking.answers[:, 0]
+    assert best_answers(decoder, questions, tree, shortlist=shortlist).tolist() == [
+        tree.duplicate_of[first].item() for first in ranking.answers[:, 0]
     ]
 
 
-@pytest.mark.parametrize(("certainty", "reads_all"), [(12.0, False), (-100.0, True)])
-def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can(
-    certainty, reads_all, monkeypatch
+@pytest.mark.parametrize(("end_logit", "scores_all"), [(12.0, False), (-100.0, True)])
+def test_few_answers_are_scored_where_later_ones_cannot_win_and_all_where_they_can(
+    end_logit, scores_all, monkeypatch
 ):
-    """An end of text that is all but certain costs nothing, so that the likeliest first word decides; an unlikely one costs all alike."""
+    """A near-certain end costs nothing: the first token decides. An unlikely end costs all."""
     torch.manual_seed(4)
     decoder = LanguageModel(SIZES).eval().requires_grad_(False)
-    decoder.cls.predictions.bias[SEP] += certainty
-    questions, tree = (
-        asked(3),
-        AnswerTree.of(
-            spelled(*([first] for first in range(3, 20)), *([first, 3] for first in range(3, 20)))
-        ),
-    )
-    read, later_words = [], answerer._later_words
+    decoder.cls.predictions.bias[SEP] += end_logit
+    questions = random_questions(3)
+    one_token, two_tokens = ([[first, *more] for first in range(3, 20)] for more in ([], [3]))
+    tree = AnswerTree.of(tokens(*one_token, *two_tokens))
+    scored, original = [], answer_ranking.score_later_tokens
     monkeypatch.setattr(
-        answerer,
-        "_later_words",
-        lambda *given: read.append(given[3].numel()) or later_words(*given),
+        answer_ranking,
+        "score_later_tokens",
+        lambda *given: scored.append(given[3].numel()) or original(*given),
     )
-    found = best(decoder, questions, tree, shortlist=34).tolist()
-    assert (sum(read) == 3 * 34) == reads_all
-    assert found == rank(decoder, questions, tree, shortlist=34).answers[:, 0].tolist()
+    best = best_answers(decoder, questions, tree, shortlist=34).tolist()
+    assert (sum(scored) == 3 * 34) == scores_all
+    assert best == rank_answers(decoder, questions, tree, shortlist=34).answers[:, 0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can
             [-1.5] + [-1.0] * 8,
             [0.0] + [-1.0] * 8,
             0,
-            id="all score -3.0: the lowest index wins, though read last",
+            id="all score -3.0: the lowest index wins, though scored last",
         ),
         pytest.param(
             [-1.0] * 8 + [-1.5],
@@ -138,12 +137,14 @@ def test_few_answers_are_read_where_later_ones_cannot_win_and_all_where_they_can
         ),
     ],
 )
-def test_reading_stops_only_where_no_answer_that_is_left_can_win(first, later, winner, monkeypatch):
-    """Eight answers are read at first, by their likeliest first words; an answer scores its first word twice and its later words."""
-    begun = answerer.Beginning([], None, [], torch.tensor([first]))
-    monkeypatch.setattr(answerer, "begin", lambda *_: begun)
+def test_scoring_stops_only_where_no_remaining_answer_can_win(first, later, winner, monkeypatch):
+    """Eight answers are scored first; a score is twice the first token plus the later tokens."""
+    start = DecoderStart(CrossKV(()), [], torch.tensor([first]))
+    monkeypatch.setattr(answer_ranking, "start_decoder", lambda *_: start)
     monkeypatch.setattr(
-        answerer, "_later_words", lambda decoder, begun, tree, chosen: torch.tensor(later)[chosen]
+        answer_ranking,
+        "score_later_tokens",
+        lambda decoder, start, tree, chosen: torch.tensor(later)[chosen],
     )
-    tree = AnswerTree.of(spelled(*([word] for word in range(3, 12))))
-    assert best(None, None, tree, shortlist=9).tolist() == [winner]
+    tree = AnswerTree.of(tokens(*([word] for word in range(3, 12))))
+    assert best_answers(None, None, tree, shortlist=9).tolist() == [winner]

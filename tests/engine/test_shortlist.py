@@ -1,4 +1,4 @@
-"""Which pairs are looked at closely, against the plain way of the paper's code: two dense matrices, sorted."""
+"""Shortlisted pairs, against the paper's code: two dense matrices, sorted."""
 
 import numpy as np
 import torch
@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engine import shortlist
-from harness.engine.shortlist import shortlisted
+from harness.engine.shortlist import Pairs, shortlist_pairs
 
 
-def plainly(images, texts, count):
+def dense_pairs(images, texts, count):
     """The union of both directions' shortlists, ties to the lower index."""
     similarity = (images @ texts.T).numpy()
     by_image = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
@@ -22,34 +22,29 @@ def listed(pairs):
     return list(zip(pairs.image.tolist(), pairs.text.tolist(), strict=True))
 
 
-def test_a_pair_that_both_sides_list_is_there_once_and_ties_go_to_the_lower_index():
-    images, texts = (
-        torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
-        torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]]),
-    )
-    assert listed(shortlisted(images, texts, 1)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
+def test_a_pair_on_both_shortlists_is_listed_once_and_ties_go_to_the_lower_index():
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    texts = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]])
+    assert listed(shortlist_pairs(images, texts, 1)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**31))
 def test_both_directions_are_united_as_from_dense_matrices(images, texts, count, seed):
-    draws = torch.Generator().manual_seed(seed)
-    first, second = (
-        torch.randint(-1, 2, (size, 3), generator=draws).float() for size in (images, texts)
-    )  # many exact ties
-    assert listed(shortlisted(first, second, count)) == plainly(first, second, count)
+    rng = torch.Generator().manual_seed(seed)
+    first, second = (  # many exact ties
+        torch.randint(-1, 2, (size, 3), generator=rng).float() for size in (images, texts)
+    )
+    assert listed(shortlist_pairs(first, second, count)) == dense_pairs(first, second, count)
 
 
 def test_a_gallery_compared_some_rows_at_a_time_gives_the_same_pairs(monkeypatch):
-    draws = torch.Generator().manual_seed(1)
-    images, texts = (
-        torch.randint(-2, 3, (23, 4), generator=draws).float(),
-        torch.randint(-2, 3, (41, 4), generator=draws).float(),
-    )
-    whole = listed(shortlisted(images, texts, 5))
+    rng = torch.Generator().manual_seed(1)
+    images, texts = (torch.randint(-2, 3, (size, 4), generator=rng).float() for size in (23, 41))
+    whole = listed(shortlist_pairs(images, texts, 5))
     monkeypatch.setattr(shortlist, "ROWS", 4)
-    assert listed(shortlisted(images, texts, 5)) == whole == plainly(images, texts, 5)
+    assert listed(shortlist_pairs(images, texts, 5)) == whole == dense_pairs(images, texts, 5)
 
 
-def test_the_texts_of_an_image_come_in_order_of_index():
-    pairs = shortlist.Pairs(torch.tensor([0, 0, 2]), torch.tensor([1, 4, 0]))
-    assert [pairs.of_image(image).tolist() for image in range(3)] == [[1, 4], [], [0]]
+def test_the_candidates_of_an_image_are_ascending():
+    pairs = Pairs(torch.tensor([0, 0, 2]), torch.tensor([1, 4, 0]))
+    assert [pairs.texts_of_image(image).tolist() for image in range(3)] == [[1, 4], [], [0]]

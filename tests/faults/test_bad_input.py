@@ -124,7 +124,7 @@ BROKEN = {
     "a missing data folder": (lambda: Path("data").rename("elsewhere"), ["data", "no such data folder"]),
     "a missing checkpoint": (lambda: Path("weights/tiny.th").unlink(), ["weights/tiny.th", "no such file"]),
     "a missing vocabulary": (lambda: Path("weights/vocab.txt").unlink(), ["vocab.txt", "bert-base-uncased"]),
-    "another vocabulary": (lambda: Path("weights/vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"), ["6 pieces", "13"]),
+    "another vocabulary": (lambda: Path("weights/vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"), ["6 word pieces", "13"]),
     "a vocabulary that is none": (lambda: Path("weights/vocab.txt").write_text("a\nb\n"), ["vocab.txt", "[PAD]"]),
     "a checkpoint with a missing key": (
         lambda: write_checkpoint(Path("weights/tiny.th"), {k: v for k, v in grounding_state().items() if k != "bbox_head.3.bias"}),

@@ -51,18 +51,17 @@ def predictions(task, out):
     return out / "xvlm-shapes" / name
 
 
-def run(arguments, trouble, log):
+def run(arguments, trouble, output):
     """What a process does."""
     import torch
 
     torch.set_num_threads(1)  # the cores are shared by many runs
-    with open(log, "w") as output:  # noqa: PTH123
-        sys.stdout = sys.stderr = output
-        after = trouble()
-        code = main(arguments)
-        if after is not None:
-            after()
-        output.flush()
+    sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
+    after = trouble()
+    code = main(arguments)
+    if after is not None:
+        after()
+    sys.stdout.flush()
     os._exit(code)
 
 
@@ -81,17 +80,27 @@ def clock_going_backwards():
     time.time = lambda: float(next(now))
 
 
-def started(arguments, trouble=no_trouble, log=os.devnull):
-    process = processes.Process(target=run, args=(arguments, trouble, log))
-    process.start()
-    return process
+class Running:
+    """A run in a process; `trouble` is called in it before the run begins."""
+
+    def __init__(self, arguments, trouble=no_trouble):
+        self._shown, output = processes.Pipe(duplex=False)
+        self.process = processes.Process(target=run, args=(arguments, trouble, output))
+        self.process.start()
+        output.close()
+
+    def finish(self):
+        """Wait for the end; return the exit code (of a killed process, negative) and the output."""
+        with os.fdopen(os.dup(self._shown.fileno())) as file:
+            shown = file.read()
+        self._shown.close()
+        self.process.join()
+        return self.process.exitcode, shown
 
 
-def finish(arguments, trouble=no_trouble, log=os.devnull):
-    """Run to the end and return the exit code; of a run that was killed, less than zero."""
-    process = started(arguments, trouble, log)
-    process.join(300)
-    return process.exitcode
+def finish(arguments, trouble=no_trouble):
+    """Run to the end and return the exit code, negative for a run that was killed."""
+    return Running(arguments, trouble).finish()[0]
 
 
 def draws(task):
@@ -158,9 +167,12 @@ def test_a_run_killed_at_any_step_of_its_end_ends_in_the_same_bytes(calm, tmp_pa
     assert contents(tmp_path) == calm
 
 
-@pytest.mark.parametrize("task", SPLITS)
+@pytest.mark.parametrize("task", [task for task in SPLITS if task != "coco-caption" or NIGHTLY])
 def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(task, limited, tmp_path):
-    """What a power failure leaves: a file that ends within a batch, a line or a letter."""
+    """What a power failure leaves: a file that ends within a batch, a line or a letter.
+
+    Of captions, which Java scores for seconds, only at night; test_threads.py tears theirs, too.
+    """
     stem = f"{task}.{SPLITS[task]}.limit-12"
     copied(limited, tmp_path, stem)
     expected = contents(tmp_path)
@@ -175,29 +187,27 @@ def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(task, limi
 
 
 def test_a_full_disk_is_told_and_what_was_predicted_is_kept(calm, tmp_path):
-    log, out = tmp_path / "log", tmp_path / "out"
-    trouble = partial(struck.full_disk, 3000)
-    assert finish(command("refcoco+", out), trouble, str(log)) == 4
-    shown = "earlier predictions are kept, run the same command to go on"
-    assert shown in log.read_text()
-    assert predictions("refcoco+", out).read_text().count("\n") > 2
-    assert finish(command("refcoco+", out), log=str(log)) == 0
-    assert "were predicted before" in log.read_text()
-    assert contents(out) == calm
+    code, shown = Running(command("refcoco+", tmp_path), partial(struck.full_disk, 3000)).finish()
+    assert code == 4
+    assert "earlier predictions are kept, run the same command to go on" in shown
+    assert predictions("refcoco+", tmp_path).read_text().count("\n") > 2
+    code, shown = Running(command("refcoco+", tmp_path)).finish()
+    assert code == 0 and "were predicted before" in shown
+    assert contents(tmp_path) == calm
 
 
 def test_of_two_runs_into_one_folder_one_goes_on_and_the_other_is_refused(calm, tmp_path, capsys):
     reached, until, out = tmp_path / "reached", tmp_path / "until", tmp_path / "out"
     # The first one stops at an image, in the midst of its predictions.
     stop = partial(struck.wait, reached, until)
-    first = started(command("refcoco+", out), partial(struck.at_operation, 30, stop, struck.IMAGES))
-    while first.is_alive() and not reached.exists():
+    stopped = partial(struck.at_operation, 30, stop, struck.IMAGES)
+    first = Running(command("refcoco+", out), stopped)
+    while first.process.is_alive() and not reached.exists():
         time.sleep(0.01)
     assert main(command("refcoco+", out)) == 4
     assert "another process is writing this run" in capsys.readouterr().err
     until.touch()
-    first.join(300)
-    assert first.exitcode == 0
+    assert first.finish()[0] == 0
     assert contents(out) == calm
 
 

@@ -20,7 +20,7 @@ SPLITS = {
     "refcoco+": "testB",
     "ovad": "box",
 }
-LIMIT = 24
+LIMIT = 12  # as in the limited run
 
 
 @pytest.fixture(scope="module")
@@ -55,25 +55,28 @@ def record(out, task):
 
 
 @pytest.mark.parametrize("task", SPLITS)
-def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(task, data, tmp_path, capsys):
+def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(
+    task, data, limited, tmp_path, capsys
+):
     command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT)]
-    command += ["--batch-size", "4", "--checkpoint", "xvlm-shapes", "--data", str(data), "--out"]
-    assert main([*command, str(tmp_path / "sound")]) == 0
-    broken = breaking(data, task, tmp_path / "sound")
-    capsys.readouterr()
+    command += ["--batch-size", "4", "--checkpoint", "xvlm-shapes", "--data", str(data)]
+    command += ["--out", str(tmp_path)]
+    broken = breaking(data, task, limited)
 
-    assert main([*command, str(tmp_path / "struck")]) == 3
+    assert main(command) == 3
     assert "sample" in capsys.readouterr().err
-    assert not record_path(tmp_path / "struck", task).exists()
+    assert not record_path(tmp_path, task).exists()
 
-    assert main([*command, str(tmp_path / "struck"), "--on-error", "skip"]) == 0
+    assert main([*command, "--on-error", "skip"]) == 0
     shown = capsys.readouterr().err
-    struck, sound = record(tmp_path / "struck", task), record(tmp_path / "sound", task)
+    struck, sound = record(tmp_path, task), record(limited, task)
     assert set(struck["predictions"]["skipped"]) == {str(id) for id in broken}
     assert struck["n"] == sound["n"]
     assert all(f"sample {id} is skipped and counts as wrong: " in shown for id in broken)
     assert struck["metrics"][find_task(task).primary] < sound["metrics"][find_task(task).primary]
 
-    finished = predictions(tmp_path / "struck", task).read_bytes()
-    assert main([*command, str(tmp_path / "struck")]) == 0
-    assert predictions(tmp_path / "struck", task).read_bytes() == finished
+    if task == "coco-caption":  # scored by Java for seconds: once is enough
+        return
+    finished = predictions(tmp_path, task).read_bytes()
+    assert main(command) == 0
+    assert predictions(tmp_path, task).read_bytes() == finished

@@ -1,4 +1,4 @@
-"""Weight files: read without running anything, loaded strictly, refused in a sentence."""
+"""Weight files: read without running code, loaded strictly, refused in a sentence."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ def test_safetensors_are_read_too(tmp_path):
     assert same(load(tmp_path / "c.safetensors"), grounding_state())
 
 
-def test_half_precision_weights_are_computed_with_in_float32(tmp_path):
+def test_half_precision_weights_become_float32(tmp_path):
     write_checkpoint(
         tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()}
     )
@@ -64,7 +64,7 @@ def test_a_pre_training_checkpoint_grounds_with_its_bbox_head(tmp_path):
     assert same(load(write_checkpoint(tmp_path / "c.th", state | others)), grounding_state())
 
 
-def test_command_lines_and_numpy_numbers_in_a_file_do_no_harm(tmp_path):
+def test_command_lines_and_numpy_numbers_in_a_file_are_accepted(tmp_path):
     extra = {"args": argparse.Namespace(lr=1e-4), "best": np.float64(84.5), "epoch": np.int64(9)}
     torch.save({"model": grounding_state(), **extra}, tmp_path / "c.th")
     assert same(load(tmp_path / "c.th"), grounding_state())
@@ -89,7 +89,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, monkey
 
 
 def changed(**tensors):
-    """The weights with some replaced, and those given as None left out (`__` stands for a dot)."""
+    """The weights with some replaced or, given as None, left out; `__` stands for a dot."""
     state = grounding_state() | {
         name.replace("__", "."): tensor for name, tensor in tensors.items()
     }
@@ -140,7 +140,7 @@ def with_head(name):
         ([1, 2], "not a dictionary"),
     ],
 )
-def test_what_does_not_fit_is_said_in_a_sentence(tmp_path, state, complaint):
+def test_a_misfit_is_reported_in_a_sentence(tmp_path, state, complaint):
     torch.save({"model": state} if isinstance(state, dict) else state, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=complaint):
         load(tmp_path / "c.th")
@@ -189,7 +189,7 @@ def test_a_configuration_with_a_nonsensical_size_is_refused(tmp_path, heads):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"text_config": 3}', "nonsense"])
-def test_the_configuration_of_another_tool_says_nothing(tmp_path, content):
+def test_the_configuration_of_another_tool_is_ignored(tmp_path, content):
     (tmp_path / "c.json").write_text(content)
     assert (
         read_checkpoint(write_checkpoint(tmp_path / "c.th"), tmp_path / "c.json").architecture
@@ -205,13 +205,13 @@ def test_the_configuration_of_another_tool_says_nothing(tmp_path, content):
         (100, "100 px cannot be halved 3 times"),
     ],
 )
-def test_an_image_side_that_does_not_go_with_the_windows_is_refused(tmp_path, side, complaint):
+def test_an_image_side_that_contradicts_the_windows_is_refused(tmp_path, side, complaint):
     (tmp_path / "c.json").write_text(f'{{"image_res": {side}}}')
     with pytest.raises(CheckpointError, match=complaint):
         read_checkpoint(write_checkpoint(tmp_path / "c.th", grounding_state()), tmp_path / "c.json")
 
 
-def test_another_head_is_a_lack_of_capability_and_a_damaged_file_is_not(tmp_path):
+def test_another_head_lacks_a_capability_and_a_damaged_file_does_not(tmp_path):
     with pytest.raises(CapabilityError):
         load(write_checkpoint(tmp_path / "c.th", with_head("itm_head.0")))
     with pytest.raises(CheckpointError) as caught:
@@ -219,7 +219,7 @@ def test_another_head_is_a_lack_of_capability_and_a_damaged_file_is_not(tmp_path
     assert not isinstance(caught.value, CapabilityError)
 
 
-def test_a_tensor_that_promises_more_numbers_than_the_file_holds_is_refused(tmp_path):
+def test_a_tensor_with_more_numbers_than_the_file_stores_is_refused(tmp_path):
     huge = torch.zeros(1).expand(4)  # 4 numbers, 1 of them stored
     torch.save({"model": changed(bbox_head__3__bias=huge)}, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=r"bbox_head\.3\.bias.*fewer numbers"):
@@ -234,7 +234,7 @@ def test_a_tensor_that_promises_more_numbers_than_the_file_holds_is_refused(tmp_
         torch.zeros(4, device="meta"),
     ],
 )
-def test_a_tensor_of_a_strange_kind_is_refused(tmp_path, strange):
+def test_a_tensor_of_an_unexpected_kind_is_refused(tmp_path, strange):
     torch.save({"model": changed(bbox_head__3__bias=strange)}, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=r"c\.th.*bbox_head\.3\.bias"):
         load(tmp_path / "c.th")

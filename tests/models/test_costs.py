@@ -1,19 +1,22 @@
-"""What an X-VLM costs, against numbers worked out by hand for the released base models: GF are 1e9 operations, PF 1e15."""
+"""The cost of X-VLM, against hand-computed numbers for the released base models.
+
+GF are 1e9 operations, PF 1e15.
+"""
 
 import pytest
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm import costs
 from harness.models.xvlm.architecture import VisionArchitecture
 from harness.workload import Workload
 
 GF, PF = 1e9, 1e15
-GRAIN = GRAINS["cpu"]
+CHUNKS = CHUNK_SIZES["cpu"]
 
 
-def bert(layers: int, fusion_layer: int, memory_width: int) -> TextArchitecture:
+def bert(layers: int, fusion_layer: int, encoder_width: int) -> TextArchitecture:
     return TextArchitecture(
         vocabulary=30522,
         positions=512,
@@ -22,7 +25,7 @@ def bert(layers: int, fusion_layer: int, memory_width: int) -> TextArchitecture:
         layers=layers,
         fusion_layer=fusion_layer,
         inner_width=3072,
-        memory_width=memory_width,
+        encoder_width=encoder_width,
     )
 
 
@@ -56,24 +59,25 @@ def workload(samples, images, *, pairs=None, texts=0):
 def test_an_image_costs_its_encoding_and_its_keys_and_values(
     resolution, tokens, encoded, remembered
 ):
-    assert costs.looked_at(swin(resolution)) == tokens  # (R / 32)^2 and their mean
-    assert costs.encoding(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
-    assert costs.remembering(TEXT, tokens) / GF == pytest.approx(
+    assert costs.num_image_tokens(swin(resolution)) == tokens  # (R / 32)^2 and their mean
+    assert costs.image_encoder_flops(swin(resolution)) / GF == pytest.approx(encoded, abs=0.05)
+    assert costs.project_kv_flops(TEXT, tokens) / GF == pytest.approx(
         remembered, abs=0.005
     )  # 6 layers x 2 x 1024 x 768 x 2 a token
 
 
-def test_a_token_costs_12_d2_where_it_reads_14_d2_where_it_looks_and_a_word_its_vocabulary():
+def test_a_token_costs_12_d2_in_a_text_layer_and_14_d2_in_a_fusion_layer():
     d2 = 2 * 768**2  # operations of a matrix of d x d on one token
-    assert costs.reading(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
-    assert costs.looking(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
-    assert costs.beginning(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
-    assert costs.wording(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
+    assert costs.text_encoder_flops(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
+    assert costs.fusion_flops(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
+    assert costs.fusion_input_flops(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
+    assert costs.lm_head_flops(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
 
 
-def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer():
-    # 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values in the last: for each of 12 tokens; 12 d2 more for the first.
-    assert costs.concluding(TEXT, 12, 0) == pytest.approx(
+def test_cls_costs_alone_in_the_last_layer():
+    # For each of 12 tokens: 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values
+    # in the last; 12 d2 more for [CLS].
+    assert costs.fuse_cls_flops(TEXT, 12, 0) == pytest.approx(
         (12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02
     )
 
@@ -83,21 +87,27 @@ def test_a_text_that_has_begun_asks_with_its_first_token_alone_in_the_last_layer
     [("COCO 5K", 5000, 25010, 6_430_000, 11.8, 6.8), ("Flickr 1K", 1000, 5000, 640_000, 14, 0.84)],
 )
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
-    asked = workload(images, images, pairs=pairs, texts=texts)
-    found = costs.retrieving(
-        swin(384), TEXT, asked, length=length, features=256, kept=4, chunk_sizes=GRAIN
+    demand = workload(images, images, pairs=pairs, texts=texts)
+    found = costs.retrieval(
+        swin(384), TEXT, demand, length=length, features=256, item_bytes=4, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
 
-def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
-    asked = workload(5000, 5000, pairs=6_430_000, texts=25010)
+def test_the_gallery_of_coco_takes_three_gigabytes_and_its_texts_one():
+    demand = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
-        costs.retrieving(
-            swin(384), TEXT, asked, length=12.8, features=256, kept=kept, chunk_sizes=GRAIN
-        ).kept
+        costs.retrieval(
+            swin(384),
+            TEXT,
+            demand,
+            length=12.8,
+            features=256,
+            item_bytes=item_bytes,
+            chunk_sizes=CHUNKS,
+        ).resident_bytes
         / 1e9
-        for kept in (4, 2)
+        for item_bytes in (4, 2)
     )
     assert whole - short == pytest.approx(
         (2.97 + 0.98) / 2, rel=0.01
@@ -105,8 +115,8 @@ def test_the_gallery_of_coco_is_kept_in_three_gigabytes_and_its_texts_in_one():
     assert whole < 5.0
 
 
-def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
-    # a question: 28 GF for its share of the images, 1.4 to look, 21 to be looked at by 142 prefixes
+def test_vqa_costs_its_answers_where_all_are_scored():
+    # A question: 28 GF for its share of the images, 1.4 for fusion, 21 for 142 prefixes.
     found = costs.answering(
         swin(480),
         TEXT,
@@ -114,15 +124,15 @@ def test_the_questions_of_vqa_cost_most_where_all_answers_are_read():
         workload(447_793, 81_434),
         length=7.4,
         prefixes=142,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(22.8, rel=0.03)
 
 
 @pytest.mark.parametrize(("statements", "images"), [(6982, 8102), (6967, 8082)])
 def test_nlvr2_costs_its_images(statements, images):
-    found = costs.judging(
-        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=GRAIN
+    found = costs.pair_reasoning(
+        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
 
@@ -133,7 +143,7 @@ def test_nlvr2_costs_its_images(statements, images):
 )
 def test_refcoco_costs_its_images(expressions, images, operations):
     found = costs.grounding(
-        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=GRAIN
+        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=CHUNKS
     )
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
@@ -143,42 +153,45 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
         swin(384),
         TEXT,
         workload(5000, 5000),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
 
-def test_a_caption_costs_its_image_its_memory_its_prompt_and_every_word_of_its_beams():
-    # 3 beams of 15 words, 235 MF a word: 6 layers of 12 d2, 6 of 14 d2 with 145 tokens looked at, and the vocabulary; 4 words of a prompt.
+def test_a_caption_costs_its_image_its_prompt_and_every_token_of_its_beams():
+    # 3 beams of 15 tokens, 235 MF a token: 6 layers of 12 d2, 6 of 14 d2 with 145 image tokens, and
+    # the vocabulary; 4 tokens of a prompt.
     found = costs.captioning(
         swin(384),
         TEXT,
         workload(1, 1),
-        beams=Beams(width=3, longest=20, shortest=5),
+        beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
 
 def test_the_boxes_of_ovad_cost_their_encoding():
-    found = costs.comparing(
+    found = costs.attribute_matching(
         swin(384),
         TEXT,
         workload(14_300, 14_300, pairs=0, texts=500),
         length=8,
         features=256,
-        chunk_sizes=GRAIN,
+        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
 
 
-def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_encoded_at_a_time():
+def test_the_memory_of_a_batch_grows_with_its_images_and_few_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cpu"]).working
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cpu"]
+        ).peak_batch_bytes
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -191,7 +204,9 @@ def test_the_memory_of_a_batch_grows_with_its_images_but_only_some_of_them_are_e
     )
     many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
-        costs.grounding(swin(384), TEXT, some, length=5, chunk_sizes=GRAINS["cuda"]).working
+        costs.grounding(
+            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cuda"]
+        ).peak_batch_bytes
         for some in many
     )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

@@ -1,4 +1,4 @@
-"""The real benchmark's path, in the real layout and at its real size: files in their places, the released names, a row of the paper."""
+"""The real benchmarks in their real layout and size, with the released names of checkpoints."""
 
 import json
 import pickle
@@ -28,7 +28,7 @@ TEXTS = ("the red cup", "blue plate", "tall man", "a man")
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A data folder as the README shows it, with weights of the released size in pixels and of no skill at all."""
+    """A data folder in the documented layout, with random weights of the released resolution."""
     monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "cache"))
     root = tmp_path / "DATA"
     photos, annotations, vocabulary = (
@@ -108,7 +108,7 @@ def test_a_run_of_the_released_checkpoint_fills_its_row_of_the_paper(data, tmp_p
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """A data folder with all seven benchmarks in their real layout, and a released file of every head: tiny, and of no skill."""
+    """All seven benchmarks in their real layout, and a tiny random checkpoint of every head."""
     root = tmp_path_factory.mktemp("real") / "DATA"
     shutil.copytree(embedded_data().root, root)
     (root / MARKER).unlink()

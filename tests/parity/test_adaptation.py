@@ -1,22 +1,20 @@
-"""Loading a checkpoint at another resolution or for another head, against the official `load_pretrained`."""
+"""A checkpoint at another resolution or for another head, against `load_pretrained`."""
 
 import pytest
 import torch
 
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import (
+from harness.models.xvlm.key_names import without_bert, without_buffers
+from harness.models.xvlm.swin import VisionEncoder
+from tests.support.adaptation import (
     at_window,
     interpolate_table,
     names_for_captioning,
-    names_for_grounding,
     names_for_nlvr,
-    names_for_retrieval,
     names_for_vqa,
-    without_buffers,
 )
-from harness.models.xvlm.architecture import architecture_from_config
-from harness.models.xvlm.swin import VisionEncoder
 from tests.support.golden import device_under_test
+from tests.support.official_architecture import architecture_from_config
 
 KIND = "i_adapt"
 COMPUTED_BY_THE_MODEL = ("relative_position_index", "attn_mask")
@@ -39,7 +37,7 @@ def test_tables_are_interpolated_as_officially(case, close):
             close(interpolate_table(case.inputs[name].cpu(), window), case.outputs[name])
 
 
-def test_a_checkpoint_is_taken_to_another_resolution_as_officially(case, tensors, target, close):
+def test_a_checkpoint_is_adapted_to_another_resolution_as_officially(case, tensors, target, close):
     adapted = at_window(
         {name: tensors[name] for name in without_buffers(tensors)}, target.vision.window
     )
@@ -65,10 +63,10 @@ def test_names_are_mapped_as_officially(case, tensors, target, head):
     names = [name for name in tensors if not name.endswith(COMPUTED_BY_THE_MODEL)]
     text = target.text
     mapped = {
-        "retrieval": lambda: names_for_retrieval(names),
-        "bbox": lambda: names_for_grounding(names),
+        "retrieval": lambda: {without_bert(name): name for name in names},
+        "bbox": lambda: {without_bert(name): name for name in names},
         "vqa": lambda: names_for_vqa(
-            names, fusion_layer=text.fusion_layer, same_width=text.memory_width == text.width
+            names, fusion_layer=text.fusion_layer, same_width=text.encoder_width == text.width
         ),
         "nlvr": lambda: names_for_nlvr(names, fusion_layer=text.fusion_layer),
         "captioning": lambda: names_for_captioning(names),

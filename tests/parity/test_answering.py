@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.xvlm.answerer import XVLMAnswerer, best, first_words, rank
+from harness.models.fusion.answer_ranking import best_answers, rank_answers, start_decoder
+from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.preprocessing import pre_question
 from tests.support.golden import device_under_test
 
 KIND = "e_vqa"
@@ -32,15 +32,15 @@ def listed(ids, present):
 
 @pytest.fixture
 def questions(case, answerer):
-    return answerer.consider(
+    return answerer.encode_questions(
         case.inputs["image"], case.json("texts.json")["questions_raw"], case.arrays["image_index"]
     )
 
 
 def test_questions_and_answers_become_the_official_tokens(case, answerer, answers):
     texts = case.json("texts.json")
-    asked = answerer.inputs.tokens(texts["questions_raw"], pre_question)
-    assert asked == listed(case.inputs["question_ids"], case.inputs["question_atts"])
+    tokens = answerer.token_ids(texts["questions_raw"])
+    assert tokens == listed(case.inputs["question_ids"], case.inputs["question_atts"])
     tree = answerer.answer_tree(tuple(texts["answers"]))
     assert tree.start == answers.start
     assert all(
@@ -50,7 +50,7 @@ def test_questions_and_answers_become_the_official_tokens(case, answerer, answer
     )
 
 
-def test_questions_look_at_their_images_as_officially(case, questions, close):
+def test_questions_are_fused_with_their_images_as_officially(case, questions, close):
     there = case.inputs["question_atts"].bool()
     close(
         questions.states[there],
@@ -58,23 +58,25 @@ def test_questions_look_at_their_images_as_officially(case, questions, close):
     )
 
 
-def test_first_words_have_the_official_probabilities(case, answerer, questions, answers, close):
+def test_first_tokens_have_the_official_probabilities(case, answerer, questions, answers, close):
     close(
-        first_words(answerer.network.text_decoder, questions, answers).exp(),
+        start_decoder(answerer.network.text_decoder, questions, answers).first.exp(),
         case.outputs["prob_first_token"],
     )
 
 
 def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
-    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=len(answers.first))
+    ranking = rank_answers(
+        answerer.network.text_decoder, questions, answers, shortlist=len(answers.first)
+    )
     assert np.array_equal(ranking.answers.cpu().numpy(), case.outputs["topk_ids_all"])
     close(ranking.probabilities, case.outputs["topk_probs_all"])
 
 
 def test_a_shortlist_is_ranked_as_officially(case, answerer, questions, answers, close):
-    """Where the end of the shortlist cuts through answers with the same first word, torch's choice among them is unspecified."""
+    """Where the cut falls among answers with one first token, torch's choice is unspecified."""
     k = int(case.inputs["k_test"])
-    ranking = rank(answerer.network.text_decoder, questions, answers, shortlist=k)
+    ranking = rank_answers(answerer.network.text_decoder, questions, answers, shortlist=k)
     assert ranking.answers.shape == (len(questions.states), k)
     for row, cut in enumerate(
         case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))
@@ -88,9 +90,12 @@ def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(
     case, answerer, questions, answers
 ):
     k = int(case.inputs["k_test"])
-    first = first_words(answerer.network.text_decoder, questions, answers).cpu().numpy()
+    start = start_decoder(answerer.network.text_decoder, questions, answers)
+    first = start.first.cpu().numpy()
     for row, found in enumerate(
-        rank(answerer.network.text_decoder, questions, answers, shortlist=k).answers.tolist()
+        rank_answers(
+            answerer.network.text_decoder, questions, answers, shortlist=k
+        ).answers.tolist()
     ):
         expected = sorted(
             range(len(answers.first)), key=lambda answer: (-first[row, answer], answer)
@@ -107,10 +112,10 @@ def test_the_best_answer_is_the_official_one(case, answerer):
     else:
         k = int(case.inputs["k_test"])
         expected = [entry["answer"] for entry in official["result"]]
-    questions = answerer.consider(
+    questions = answerer.encode_questions(
         case.inputs["image"], texts["questions_raw"], case.arrays["image_index"]
     )
-    found = best(
+    found = best_answers(
         answerer.network.text_decoder,
         questions,
         answerer.answer_tree(tuple(texts["answers"])),

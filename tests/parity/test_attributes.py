@@ -1,4 +1,4 @@
-"""Attribute scores of crops, against the benchmark's own script running the official model."""
+"""Attribute scores of crops, against the benchmark's script with the official model."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def crops(case, matcher):
 
 
 def test_crops_are_prepared_as_officially(case, matcher, crops, close):
-    close(matcher.inputs.normalised(crops), case.arrays["image"])
+    close(matcher.runtime.normalise(crops), case.arrays["image"])
 
 
 def test_features_are_the_official_ones(case, matcher, close):
@@ -39,14 +39,14 @@ def test_features_are_the_official_ones(case, matcher, close):
 
 
 def test_scores_are_the_official_ones(case, matcher, crops, close):
-    """The script's own reduction over the sentences of an attribute: the mean, or the largest."""
+    """The script reduces the sentences of an attribute by their mean or their maximum."""
     for name, expected in case.outputs.items():
         if name.startswith("scores_"):
-            asked = case.json("prompts.json")[name.removeprefix("scores_")]
-            found = matcher.similarity(crops, asked["prompts"])
-            ends = np.cumsum(asked["len_synonyms"])
+            prompts = case.json("prompts.json")[name.removeprefix("scores_")]
+            found = matcher.similarity(crops, prompts["prompts"])
+            ends = np.cumsum(prompts["len_synonyms"])
             parts = np.split(found, ends[:-1], axis=1)
-            reduce = np.mean if asked["arguments"]["average_syn"] else np.max
+            reduce = np.mean if prompts["arguments"]["average_syn"] else np.max
             close(np.stack([reduce(part, axis=1) for part in parts], axis=1), expected)
 
 

@@ -1,4 +1,7 @@
-"""The base model at its real size, with weights from a formula, against the official one."""
+"""The base model at its real size, with weights from a formula, against the official one.
+
+Every head is compared prepacked, as it runs.
+"""
 
 import zlib
 from dataclasses import replace
@@ -8,14 +11,12 @@ import pytest
 import torch
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import GRAINS
-from harness.engine.matmul import settle
-from harness.engine.packing import lay_out
+from harness.engine.matmul import prepack
+from harness.engine.packing import pack
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion.bert import padding_mask
-from harness.models.xvlm.answerer import Questions, first_words, rank
-from harness.models.xvlm.architecture import architecture_from_config
-from harness.models.xvlm.captioner import write
+from harness.models.fusion.answer_ranking import rank_answers, start_decoder
+from harness.models.fusion.captioning import generate_captions
+from harness.models.fusion.fused_texts import fused_cls, fused_tokens
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -25,7 +26,9 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from harness.models.xvlm.runtime import ENCODERS
 from tests.support.golden import device_under_test
+from tests.support.official_architecture import architecture_from_config
 
 KIND = "l_base"
 
@@ -80,30 +83,30 @@ NETWORKS = {
 
 
 def doubled(text):
-    """The text encoder of NLVR2: every fusion layer twice, once for each image."""
+    """The text encoder of NLVR2 has every fusion layer twice, once for each image."""
     return replace(text, layers=text.fusion_layer + 2 * (text.layers - text.fusion_layer))
 
 
 def decoder_of(text, layers):
-    """The decoder of VQA: every layer looks, at the states of the question."""
-    return replace(text, layers=layers, fusion_layer=0, memory_width=text.width)
+    """The decoder of VQA cross-attends to the question in every layer."""
+    return replace(text, layers=layers, fusion_layer=0, encoder_width=text.width)
 
 
 @pytest.fixture(scope="module")
 def built():
-    """The network built last: five of them would not fit."""
+    """The network built last: five of them do not fit into memory."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    """The weights drawn so far: 200 M of them take seconds, and most heads have the same encoders."""
+    """The weights drawn so far: 200 M take seconds, and most heads share their encoders."""
     return {}
 
 
 @pytest.fixture
 def network(case, built, drawn):
-    """Build the network of a head, filled by the formula; a shared tensor takes the values of the name that the golden lists."""
+    """Build the network of a head by the formula; a shared tensor has the golden's listed name."""
 
     def build(head):
         if (case.path, head) not in built:
@@ -122,7 +125,9 @@ def network(case, built, drawn):
                     drawn[key] = weight(source, tuple(parameter.shape), case.config)
                 parameter.data = drawn[key]
             built[case.path, head] = made.to(device_under_test().torch)
-            settle(made, torch.float32)
+            for name, part in made.named_children():
+                if name in ENCODERS:
+                    prepack(part, torch.float32)
         return built[case.path, head]
 
     return build
@@ -138,7 +143,7 @@ def images(case, side, count):
 
 
 def side_of(case, head):
-    """The image side of a head: the configuration's, but for VQA the other one that the golden has images of."""
+    """The image side of a head: the configuration's; for VQA, the golden's other one."""
     found = [
         int(name.removeprefix("check_image_"))
         for name in case.outputs
@@ -149,13 +154,15 @@ def side_of(case, head):
 
 
 def sized(case, head):
-    """The sizes of a head: a window a side of 32 pixels of the image's, as in all released models."""
+    """The sizes of a head; a window has one token per 32 pixels of the image, as released."""
     sizes, side = architecture_from_config(case.config["config"]), side_of(case, head)
     return replace(sizes, vision=replace(sizes.vision, resolution=side, window=side // 32))
 
 
-def texts(case, count):
-    return case.inputs["text_ids"][:count, None], case.inputs["text_atts"][:count, None]
+def token_ids(case, count=None):
+    """The first texts without their padding."""
+    rows = zip(case.inputs["text_ids"][:count], case.inputs["text_atts"][:count], strict=True)
+    return [ids[there > 0].tolist() for ids, there in rows]
 
 
 def test_parameters_have_the_official_names_and_shapes(case):
@@ -172,106 +179,93 @@ def test_parameters_have_the_official_names_and_shapes(case):
 
 
 def test_retrieval(case, network, close):
-    found, side = network("retrieval"), side_of(case, "retrieval")
-    tokens = found.vision_encoder(images(case, side, len(case.outputs["image_embeds"])))
+    model, side = network("retrieval"), side_of(case, "retrieval")
+    device, encoder = device_under_test(), model.text_encoder
+    tokens = model.vision_encoder(images(case, side, len(case.outputs["image_embeds"])))
     close(tokens[:, ::29, ::32], case.outputs["image_embeds"])
-    ids, present = texts(case, None)
-    states = found.text_encoder.read(ids, padding_mask(present))
-    close(states[:, 0, :, ::32], case.outputs["text_embeds"])
-    close(found.image_features(tokens), case.outputs["image_feat"])
-    close(found.text_features(states[:, 0, 0]), case.outputs["text_feat"])
-    close(
-        found.image_features(tokens) @ found.text_features(states[:, 0, 0]).T, case.outputs["sims"]
-    )
-    (strip,) = lay_out(present[:, 0].sum(1).tolist(), replace(GRAINS["cpu"], tokens=10**4))
-    strip = strip.on(tokens.device)
-    laid = torch.cat(
-        [states[text, 0, :length] for text, length in zip(strip.texts, strip.length, strict=True)]
-    )
-    close(
-        found.text_encoder.read_along(
-            torch.cat([row[:n] for row, n in zip(ids[strip.texts, 0], strip.length, strict=True)]),
-            strip,
-        ),
-        laid.cpu().numpy(),
-    )
-    logits = torch.empty(len(tokens), len(ids), 2, device=tokens.device)
+    close(model.image_features(tokens), case.outputs["image_feat"])
+    texts = token_ids(case)
+    encoded = model.encode_texts(texts, device)
+    close(encoded.features, case.outputs["text_feat"])
+    close(model.image_features(tokens) @ encoded.features.T, case.outputs["sims"])
+    for packed in pack([len(text) for text in texts], device.chunk_sizes):
+        ids = device.send(packed.ids_of(texts))
+        states = encoder.encode_text(ids, packed.to(device.torch))
+        for text, first, length in zip(packed.texts, packed.first, packed.lengths, strict=True):
+            expected = case.outputs["text_embeds"][int(text), : int(length)]
+            close(states[int(first) : int(first + length), ::32], expected)
+    logits = torch.empty(len(tokens), len(texts), 2, device=tokens.device)
     for number in range(len(tokens)):
-        memory = found.text_encoder.remember(tokens[number : number + 1])
-        logits[number, strip.texts] = found.match(
-            found.text_encoder.begin_along(laid, strip), strip, memory
-        )
+        kv = encoder.project_kv(tokens[number : number + 1])
+        for part in encoded.packs(torch.arange(len(texts))):
+            logits[number, part.texts.texts] = model.match(part.fusion_input, part.texts, kv)
     close(logits, case.outputs["itm_logits"])
 
 
 def test_boxes(case, network, close):
-    found, side = network("bbox"), side_of(case, "bbox")
-    expected = case.outputs["outputs_coord"]
-    close(found(images(case, side, len(expected)), *texts(case, len(expected)))[:, 0], expected)
+    model, side, expected = network("bbox"), side_of(case, "bbox"), case.outputs["outputs_coord"]
+    encoder, count = model.text_encoder, len(expected)
+    kv = encoder.project_kv(model.vision_encoder(images(case, side, count)))
+    cls = fused_cls(
+        encoder, token_ids(case, count), kv.of_images, range(count), device_under_test()
+    )
+    close(model.boxes(cls), expected)
 
 
 def test_pairs(case, network, close):
-    found, side = network("nlvr"), side_of(case, "nlvr")
-    memory = found.remember(found.vision_encoder(images(case, side, 3)))
-    logits = found(
-        memory, torch.tensor([[0, 1], [2, 0]], device=memory[0].keys.device), *texts(case, 2)
+    model, side, device = network("nlvr"), side_of(case, "nlvr"), device_under_test()
+    kv = model.project_kv(model.vision_encoder(images(case, side, 3)))
+    pairs = torch.tensor([[0, 1], [2, 0]])
+    cls = fused_cls(
+        model.text_encoder,
+        token_ids(case, 2),
+        lambda some: model.pair_kv(kv, pairs[some].to(device.torch)),
+        range(2),
+        device,
     )
-    close(logits[:, 0], case.outputs["nlvr_logits"])
+    close(model.logits(cls), case.outputs["nlvr_logits"])
 
 
 def test_answers(case, network, close):
-    found, side, count = network("vqa"), side_of(case, "vqa"), len(case.outputs["vqa_start_logits"])
-    ids, present = texts(case, count)
-    states = found.question(images(case, side, count), ids, present)[:, 0]
-    close(states[:, :, ::32], case.outputs["vqa_question_states"])
-    questions, answers = (
-        Questions(states, present[:, 0]),
-        AnswerTree.of(
-            [
-                row[there > 0].tolist()
-                for row, there in zip(
-                    case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True
-                )
-            ]
-        ).to(states.device),
+    model, side = network("vqa"), side_of(case, "vqa")
+    encoder, decoder = model.text_encoder, model.text_decoder
+    count = len(case.outputs["vqa_start_logits"])
+    kv = encoder.project_kv(model.vision_encoder(images(case, side, count)))
+    questions = fused_tokens(
+        encoder, token_ids(case, count), kv.of_images, range(count), device_under_test()
     )
-    close(
-        first_words(found.text_decoder, questions, answers).exp(),
-        case.outputs["vqa_prob_first_token"],
-    )
+    present = questions.present[..., None].numpy()
+    official = case.outputs["vqa_question_states"][:, : questions.states.shape[1]]
+    close(questions.states[:, :, ::32], official * present)
+    rows = zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)
+    answers = AnswerTree.of([ids[there > 0].tolist() for ids, there in rows])
+    answers = answers.to(device_under_test().torch)
+    first = start_decoder(decoder, questions, answers).first
+    close(first.exp(), case.outputs["vqa_prob_first_token"])
     for suffix in ("", "_all"):
         expected = case.outputs[f"vqa_topk_ids{suffix}"]
-        ranking = rank(found.text_decoder, questions, answers, shortlist=expected.shape[1])
+        ranking = rank_answers(decoder, questions, answers, shortlist=expected.shape[1])
         assert np.array_equal(ranking.answers.cpu().numpy(), expected)
         close(ranking.probabilities, case.outputs[f"vqa_topk_probs{suffix}"])
 
 
 def test_captions(case, network, close):
-    found, side = network("captioning"), side_of(case, "captioning")
+    model, side = network("captioning"), side_of(case, "captioning")
     prompt, end = [101, 1037, 3861, 1997], 102
     pictures = images(case, side, len(case.outputs["caption_step_logits"]))
-    bert = found.text_decoder.bert
-    written = bert.write(
-        torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1),
-        bert.remember(found.vision_encoder(pictures)),
-    )
-    logits = found.text_decoder.cls.predictions(written.states[:, 0, -1])
+    decoder, tokens = model.text_decoder, model.vision_encoder(pictures)
+    ids = torch.tensor(prompt, device=pictures.device).expand(len(pictures), 1, -1)
+    state = decoder.bert.decode(ids, decoder.bert.project_kv(tokens))
+    logits = decoder.cls.predictions(state.states[:, 0, -1])
     close(logits[:, ::61], case.outputs["caption_step_logits"])
     best = logits.topk(case.outputs["caption_top10"].shape[1])
     assert np.array_equal(best.indices.cpu().numpy(), case.outputs["caption_top10"])
     close(best.values, case.outputs["caption_top10_logits"])
-    ids = case.outputs["caption_beam_ids"]
-    hypotheses = write(
-        found,
-        pictures,
-        prompt=prompt,
-        end=end,
-        beams=Beams(width=3, longest=ids.shape[1], shortest=5),
-    )
-    for hypothesis, official in zip(hypotheses, ids.tolist(), strict=True):
-        ended = [*hypothesis.tokens, end][: len(official)]
-        assert ended + [0] * (len(official) - len(ended)) == official
-    close(
-        torch.tensor([hypothesis.score for hypothesis in hypotheses]),
-        case.outputs["caption_beam_scores"],
-    )
+    official = case.outputs["caption_beam_ids"]
+    beams = Beams(width=3, max_length=official.shape[1], min_length=5)
+    hypotheses = generate_captions(decoder, tokens, prompt=prompt, end=end, beams=beams)
+    for hypothesis, row in zip(hypotheses, official.tolist(), strict=True):
+        ended = [*hypothesis.tokens, end][: len(row)]
+        assert ended + [0] * (len(row) - len(ended)) == row
+    scores = torch.tensor([hypothesis.score for hypothesis in hypotheses])
+    close(scores, case.outputs["caption_beam_scores"])

@@ -26,7 +26,7 @@ def predicted(case, grounder):
 
 
 def test_texts_become_the_official_tokens(case, grounder):
-    tokens = grounder.inputs.tokenizer.batch(
+    tokens = grounder.runtime.tokenizer.batch(
         [pre_caption(text) for text in case.json("texts.json")["raw"]]
     )
     assert np.array_equal(tokens.ids, case.arrays["text_ids"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.engine.beam_search import Beams
-from harness.models.fusion.bert import causal_mask
+from harness.engine.packing import MASKED
 from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
@@ -25,49 +25,50 @@ def searches(case):
         if "num_beams" in arguments:
             beams = Beams(
                 width=arguments["num_beams"],
-                longest=arguments["max_length"],
-                shortest=arguments["min_length"],
+                max_length=arguments["max_length"],
+                min_length=arguments["min_length"],
             )
             yield name, beams, variant["captions"]
 
 
 def test_the_prompt_becomes_the_official_tokens(case, captioner):
-    assert captioner.inputs.tokenizer.ids(PROMPT) == case.json("expected.json")["prompt_ids"]
+    assert captioner.runtime.tokenizer.ids(PROMPT) == case.json("expected.json")["prompt_ids"]
 
 
 def test_words_have_the_official_logits(case, captioner, close):
     ids, present = case.inputs["text_ids"], case.inputs["text_atts"]
     decoder = captioner.network.text_decoder
-    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
-    mask = causal_mask(present[:, None])
-    states = decoder.bert.look(decoder.bert.read(ids[:, None], mask), memory, mask)
+    images = decoder.bert.project_kv(captioner.network.vision_encoder(case.inputs["image"]))
+    length = ids.shape[1]
+    visible = present[:, None, None] * torch.ones(length, length, device=ids.device).tril()
+    mask = torch.where(visible > 0, 0.0, MASKED)
+    states = decoder.bert.decode(ids[:, None], images, mask=mask).states
     close(decoder.cls.predictions(states)[:, 0], case.outputs["logits"])
 
 
-def test_writing_word_after_word_is_reading_all_at_once(case, captioner, close):
-    """What is recalled of earlier words gives the logits that the whole text gives."""
+def test_decoding_token_by_token_gives_the_logits_of_the_whole_text(case, captioner, close):
     ids = case.inputs["text_ids"][:, None, :6]
     decoder = captioner.network.text_decoder
-    memory = decoder.bert.remember(captioner.network.vision_encoder(case.inputs["image"]))
-    written = decoder.bert.write(ids[..., :3], memory)
+    images = decoder.bert.project_kv(captioner.network.vision_encoder(case.inputs["image"]))
+    state = decoder.bert.decode(ids[..., :3], images)
     for position in range(3, 6):
-        written = decoder.bert.write(ids[..., position : position + 1], memory, past=written.past)
-    close(decoder.cls.predictions(written.states)[:, 0, -1], case.outputs["logits"][:, 5])
+        state = decoder.bert.decode(ids[..., position : position + 1], images, past=state.past)
+    close(decoder.cls.predictions(state.states)[:, 0, -1], case.outputs["logits"][:, 5])
 
 
 def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, captioner, close):
-    end, padding = captioner.inputs.tokenizer.sep, 0
+    end, padding = captioner.runtime.tokenizer.sep, 0
     tried = 0
     for name, beams, captions in searches(case):
-        found = captioner.search(case.inputs["image"], beams)
+        found = captioner.generate(case.inputs["image"], beams)
         for row, hypothesis in enumerate(found):
-            ended = [*hypothesis.tokens, end][: beams.longest]
+            ended = [*hypothesis.tokens, end][: beams.max_length]
             official = case.outputs[f"{name}_ids"][row].tolist()
             assert ended + [padding] * (len(official) - len(ended)) == official, (name, row)
         close(
             torch.tensor([hypothesis.score for hypothesis in found]), case.outputs[f"{name}_scores"]
         )
-        assert [captioner.spelled(hypothesis.tokens) for hypothesis in found] == captions
+        assert [captioner.spell(hypothesis.tokens) for hypothesis in found] == captions
         tried += 1
     assert tried
 
@@ -75,11 +76,11 @@ def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, c
 def test_an_image_has_the_same_caption_alone_and_among_others(case, captioner):
     _, beams, captions = next(searches(case))
     for row in (0, len(captions) - 1):
-        (alone,) = captioner.search(case.inputs["image"][row : row + 1], beams)
-        assert captioner.spelled(alone.tokens) == captions[row]
+        (alone,) = captioner.generate(case.inputs["image"][row : row + 1], beams)
+        assert captioner.spell(alone.tokens) == captions[row]
 
 
-def test_tokens_are_spelled_as_officially(case, captioner):
+def test_tokens_are_decoded_as_officially(case, captioner):
     for entry in case.json("decode.json"):
-        assert captioner.inputs.tokenizer.text(entry["ids"]) == entry["decoded"]
-        assert captioner.spelled(entry["ids"]) == entry["caption"]
+        assert captioner.runtime.tokenizer.text(entry["ids"]) == entry["decoded"]
+        assert captioner.spell(entry["ids"]) == entry["caption"]

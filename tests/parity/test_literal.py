@@ -1,4 +1,4 @@
-"""The literal algorithm, which `xvlm-eval bench` compares with, against the same goldens as the engine: it is the real thing."""
+"""The literal algorithm of `xvlm-eval bench`, against the same goldens as the engine."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +10,8 @@ import torch
 from harness.bench.literal import answering, bert, captioning, looking, retrieval, swin
 from harness.engine.beam_search import Beams
 from harness.models.weights import read_tensors
-from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import architecture_from_config
 from harness.models.xvlm.checkpoint import read_checkpoint
+from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.networks import (
     answering_network,
     captioning_network,
@@ -22,10 +21,14 @@ from harness.models.xvlm.networks import (
 )
 from harness.models.xvlm.swin import VisionEncoder
 from tests.support.golden import Case, device_under_test, golden_cases
+from tests.support.official_architecture import architecture_from_config
 
 
 def on(kind: str):
-    """Run a test on every golden of a kind. (This module asks for several kinds, so that its cases are not called `case`.)"""
+    """Run a test on every golden of a kind.
+
+    This module uses several kinds, so its cases are not the fixture `case`.
+    """
     return pytest.mark.parametrize(
         "golden", [pytest.param(golden, id=golden.path.name) for golden in golden_cases(kind)]
     )
@@ -122,8 +125,8 @@ def test_logits_of_pairs_are_the_official_ones(golden, close):
 
 
 @pytest.fixture
-def asked(golden):
-    """The network of a VQA golden, its questions' states, what of them is there, and all answers."""
+def question_inputs(golden):
+    """The network of a VQA golden, the states and mask of its questions, and all answers."""
     network, inputs = built(answering_network, golden), golden.inputs
     ids, present = inputs["question_ids"], inputs["question_atts"]
     states = answering.consider(network, inputs["image"][inputs["image_index"]], ids, present)
@@ -131,8 +134,8 @@ def asked(golden):
 
 
 @on("e_vqa")
-def test_questions_and_first_words_are_the_official_ones(golden, asked, close):
-    network, states, present, answers = asked
+def test_questions_and_first_tokens_are_the_official_ones(golden, question_inputs, close):
+    network, states, present, answers = question_inputs
     close(states, golden.outputs["question_states"])
     start = answers.ids[:1, :1].expand(len(states), 1)
     words = bert.decode(
@@ -142,8 +145,8 @@ def test_questions_and_first_words_are_the_official_ones(golden, asked, close):
 
 
 @on("e_vqa")
-def test_answers_are_ranked_as_officially(golden, asked, close):
-    network, states, present, answers = asked
+def test_answers_are_ranked_as_officially(golden, question_inputs, close):
+    network, states, present, answers = question_inputs
     ranking = answering.rank_answer(network, states, present, answers, shortlist=len(answers.ids))
     assert np.array_equal(ranking.answers.cpu(), golden.outputs["topk_ids_all"])
     close(ranking.probabilities, golden.outputs["topk_probs_all"])
@@ -168,14 +171,14 @@ def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
     for name, arguments in searches.items():
         beams = Beams(
             width=arguments["num_beams"],
-            longest=arguments["max_length"],
-            shortest=arguments["min_length"],
+            max_length=arguments["max_length"],
+            min_length=arguments["min_length"],
         )
         found = captioning.caption(
             network, golden.inputs["image"], prompt=expected["prompt_ids"], end=end, beams=beams
         )
         for row, hypothesis in enumerate(found):
-            ended = [*hypothesis.tokens, end][: beams.longest]
+            ended = [*hypothesis.tokens, end][: beams.max_length]
             official = golden.outputs[f"{name}_ids"][row].tolist()
             assert ended + [0] * (len(official) - len(ended)) == official, (name, row)
         close(
@@ -185,7 +188,7 @@ def test_every_beam_search_finds_the_official_tokens_and_scores(golden, close):
 
 
 @on("g_caption")
-def test_words_have_the_official_logits_whether_read_at_once_or_one_after_another(golden, close):
+def test_tokens_have_the_official_logits_decoded_at_once_or_one_by_one(golden, close):
     network, ids = built(captioning_network, golden), golden.inputs["text_ids"]
     decoder, vision = network.text_decoder, network.architecture.vision
     seen = swin.encode(network.vision_encoder, vision, golden.inputs["image"])

@@ -6,14 +6,14 @@ from PIL import Image
 
 from harness.engine.device import choose_device
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.xvlm.inputs import normalised
 from harness.models.xvlm.preprocessing import pre_caption, pre_question, resize
+from harness.models.xvlm.runtime import normalise
 
 KIND = "k_preprocess"
 
 
 def resized(path, side, filter, *, height_first=False):
-    """The resized bytes; `height_first` squeezes the other way round, which is resizing the transposed image."""
+    """The resized bytes; with `height_first`, those of the transposed image, transposed back."""
     with Image.open(path) as image:
         if not height_first:
             return resize(image, side, filter)
@@ -26,14 +26,15 @@ def finished(pixels, what):
         return pixels
     if what == "bilinear01":
         return pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    return normalised(pixels[None], choose_device("cpu", "float32"))[0].numpy()
+    return normalise(pixels[None], choose_device("cpu", "float32"))[0].numpy()
 
 
 def test_images_become_the_official_arrays_bit_for_bit(case):
-    """One exception, by order of the two passes: Pillow 13, with which the goldens were made, squeezes some portrait images height first.
+    """With one exception: Pillow 13, which made the goldens, resizes some portraits height first.
 
-    The published numbers come from Pillow 9 and older, which always squeezed the width first, and so does `resize` with any Pillow. Where a
-    golden array is not the width-first one, it must be the height-first one of a portrait image, again bit for bit.
+    The published numbers come from Pillow 9 and older, which always resized the width first, as
+    `resize` does with any Pillow. A golden array of other bytes must be the height-first one of a
+    portrait image, again bit for bit.
     """
     for name, expected in case.outputs.items():
         file, side, *kind = name.split("|")

@@ -1,4 +1,4 @@
-"""Retrieval from images and captions to scores of pairs, against the official model and its two-stage evaluation."""
+"""Retrieval from images and captions to scores of pairs, against the official evaluation."""
 
 from dataclasses import replace
 
@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.chunks import GRAINS
+from harness.engine.chunks import CHUNK_SIZES
+from harness.engine.packing import pack
+from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.models.xvlm.retriever import XVLMRetriever
 from tests.support.golden import device_under_test
 
 KIND = "b_"
-OUTSIDE = -100.0  # what the official matrices hold for a pair that was not looked at
+NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked
 
 
 @pytest.fixture
@@ -31,20 +33,26 @@ def texts(case):
     ]
 
 
-@pytest.fixture
-def everything(case, retriever, texts):
-    """The matches of every image with every text."""
-    gallery = seen(case, retriever)
+def matches(case, retriever, texts, *, shortlist=None, wanted=None):
+    """The matches of the wanted images, by default of all, with all texts or a shortlist."""
+    images, device = case.inputs["image"], retriever.runtime.device
+    numbers = range(len(images))
+    gallery = encode_gallery([(numbers, images)], retriever.encode_images, device)
     return list(
-        retriever.compare(
-            gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers
+        rerank_gallery(
+            gallery,
+            retriever.encode_texts(texts),
+            retriever.rerank,
+            device,
+            shortlist=shortlist or len(texts),
+            wanted=numbers if wanted is None else wanted,
         )
     )
 
 
-def seen(case, retriever):
-    images = case.inputs["image"]
-    return retriever.see([(range(len(images)), images)])
+@pytest.fixture
+def all_matches(case, retriever, texts):
+    return matches(case, retriever, texts)
 
 
 def test_captions_become_the_official_tokens(case, retriever, texts):
@@ -52,78 +60,84 @@ def test_captions_become_the_official_tokens(case, retriever, texts):
         captions = [caption for image in case.json("captions.json") for caption in image["caption"]]
     else:
         captions = case.json("expected.json")["texts"]
-    longest = case.config["config"]["max_tokens"]
-    assert [
-        retriever.inputs.tokenizer.ids(pre_caption(caption))[:longest] for caption in captions
-    ] == texts
+    longest, tokenizer = case.config["config"]["max_tokens"], retriever.runtime.tokenizer
+    assert [tokenizer.ids(pre_caption(caption))[:longest] for caption in captions] == texts
 
 
 def test_features_are_the_official_ones(case, retriever, texts, close):
-    gallery, read = retriever.image_tokens(case.inputs["image"]), retriever.read(texts)
+    images, encoded = retriever.encode_images(case.inputs["image"]), retriever.encode_texts(texts)
     for name, found in {
-        "image_embeds": gallery,
-        "image_feat": retriever.network.image_features(gallery),
-        "text_feat": read.features,
-        "sims": retriever.network.image_features(gallery) @ read.features.T,
+        "image_embeds": images.states,
+        "image_feat": images.features,
+        "text_feat": encoded.features,
+        "sims": images.features @ encoded.features.T,
     }.items():
         if name in case.outputs:
             close(found, case.outputs[name])
     if "text_embeds" in case.outputs:
-        for number, text in enumerate(texts):
-            states = retriever.network.text_encoder.read(
-                torch.tensor([[text]], device=gallery.device)
-            )[0, 0]
-            close(states, case.outputs["text_embeds"][number, : len(text)])
+        device = retriever.runtime.device
+        for packed in pack([len(text) for text in texts], device.chunk_sizes):
+            ids = device.send(packed.ids_of(texts))
+            states = retriever.network.text_encoder.encode_text(ids, packed.to(device.torch))
+            for text, first, length in zip(packed.texts, packed.first, packed.lengths, strict=True):
+                expected = case.outputs["text_embeds"][int(text), : int(length)]
+                close(states[int(first) : int(first + length)], expected)
 
 
-def test_every_pair_has_the_official_score(case, everything, close):
-    close(np.stack([matches.itc for matches in everything]), case.outputs["sims"])
-    close(np.stack([matches.itm for matches in everything]), case.outputs["itm_logits"][:, :, 1])
+def test_every_pair_has_the_official_score(case, all_matches, close):
+    close(np.stack([image.itc for image in all_matches]), case.outputs["sims"])
+    close(np.stack([image.itm for image in all_matches]), case.outputs["itm_logits"][:, :, 1])
 
 
 @pytest.mark.parametrize(
     "chunk_sizes",
-    [{"alike": 10**6}, {"tokens": 30}],
-    ids=["all lengths in one table", "in many strips"],
+    [{"min_bucket": 10**6}, {"text_tokens": 30}],
+    ids=["all lengths in one bucket", "in many packs"],
 )
-def test_every_pair_has_the_official_score_however_texts_are_laid(
+def test_every_pair_has_the_official_score_however_texts_are_packed(
     case, retriever, texts, chunk_sizes, monkeypatch, close
 ):
-    device = retriever.inputs.device.torch.type
-    monkeypatch.setitem(GRAINS, device, replace(GRAINS[device], **chunk_sizes))
-    gallery = seen(case, retriever)
-    matches = retriever.compare(
-        gallery, retriever.read(texts), shortlist=len(texts), wanted=gallery.numbers
-    )
-    close(np.stack([found.itm for found in matches]), case.outputs["itm_logits"][:, :, 1])
+    device = retriever.runtime.device.torch.type
+    monkeypatch.setitem(CHUNK_SIZES, device, replace(CHUNK_SIZES[device], **chunk_sizes))
+    scores = np.stack([image.itm for image in matches(case, retriever, texts)])
+    close(scores, case.outputs["itm_logits"][:, :, 1])
 
 
 def test_both_directions_shortlists_are_united_and_hold_the_official_ones(
     case, retriever, texts, close
 ):
     k = int(case.config["config"]["k_test"])
-    gallery = seen(case, retriever)
-    scores = np.full((len(gallery.numbers), len(texts)), np.nan, dtype=np.float32)
-    for matches in retriever.compare(
-        gallery, retriever.read(texts), shortlist=k, wanted=gallery.numbers
-    ):
-        assert len(set(matches.texts.tolist())) == len(matches.texts)
-        scores[matches.image, matches.texts] = matches.itm
-    if "ties" in case.path.name:  # which member of a tie is listed is unspecified in torch's topk
+    scores = np.full((len(case.inputs["image"]), len(texts)), np.nan, dtype=np.float32)
+    for image in matches(case, retriever, texts, shortlist=k):
+        assert len(set(image.texts.tolist())) == len(image.texts)
+        scores[image.image, image.texts] = image.itm
+    if "ties" in case.path.name:  # torch's topk does not specify which member of a tie is listed
         return
-    listed = (case.outputs["score_matrix_i2t"] != OUTSIDE) | (
-        case.outputs["score_matrix_t2i"].T != OUTSIDE
-    )
-    assert np.array_equal(~np.isnan(scores), listed)
-    for official in (case.outputs["score_matrix_i2t"], case.outputs["score_matrix_t2i"].T):
-        close(np.where(official == OUTSIDE, OUTSIDE, scores), official)
+    i2t, t2i = case.outputs["score_matrix_i2t"], case.outputs["score_matrix_t2i"].T
+    assert np.array_equal(~np.isnan(scores), (i2t != NOT_LISTED) | (t2i != NOT_LISTED))
+    for official in (i2t, t2i):
+        close(np.where(official == NOT_LISTED, NOT_LISTED, scores), official)
 
 
-def test_only_what_is_wanted_is_compared_and_scores_the_same(case, retriever, texts, everything):
-    gallery = seen(case, retriever)
-    last = len(gallery.numbers) - 1
-    some = list(
-        retriever.compare(gallery, retriever.read(texts), shortlist=len(texts), wanted={0, last})
-    )
-    assert [matches.image for matches in some] == [0, last]
-    assert np.array_equal(some[1].itm, everything[-1].itm)
+def test_only_wanted_images_are_compared_with_the_same_scores(case, retriever, texts, all_matches):
+    last = len(all_matches) - 1
+    some = matches(case, retriever, texts, wanted={0, last})
+    assert [image.image for image in some] == [0, last]
+    assert np.array_equal(some[1].itm, all_matches[-1].itm)
+
+
+def test_texts_fused_with_their_own_images_have_the_scores_of_one_image_at_a_time(
+    case, retriever, texts, all_matches, close
+):
+    """A pack may hold texts about several images."""
+    encoded = retriever.encode_texts(texts)
+    images = retriever.encode_images(case.inputs["image"])
+    kv = retriever.network.text_encoder.project_kv(images.states)
+    image_of = torch.arange(len(texts)) % len(kv)
+    scores = torch.empty(len(texts), device=images.states.device)
+    for part in encoded.packs(torch.arange(len(texts)), image_of=image_of):
+        logits = retriever.network.match(
+            part.fusion_input, part.texts, kv.of_images(part.texts.images)
+        )
+        scores[part.texts.texts] = logits[:, 1]
+    close(scores, np.stack([image.itm for image in all_matches])[image_of, np.arange(len(texts))])

@@ -2,13 +2,14 @@
 
 import torch
 
-from harness.engine.matmul import settle
+from harness.engine.matmul import prepack
 from harness.models.weights import read_tensors
 from harness.models.xvlm import swin
-from harness.models.xvlm.adaptation import without_buffers
-from harness.models.xvlm.architecture import architecture_from_config, architecture_of
+from harness.models.xvlm.architecture import architecture_of
+from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.swin import VisionEncoder, region_tokens
 from tests.support.golden import device_under_test
+from tests.support.official_architecture import architecture_from_config
 
 KIND = "a_swin"
 PREFIX = "vision_encoder."
@@ -27,39 +28,35 @@ def test_every_stage_is_the_official_one(case, close):
     network = encoder(case)
     tokens = network.patch_embed(case.inputs["image"])
     close(tokens, case.outputs["patch_embed"])
-    tokens = tokens[:, network.begin]
-    following = [stage.blocks[0].order for stage in network.layers[1:]] + [network.layers[-1].order]
-    for number, (stage, order) in enumerate(zip(network.layers, following, strict=True)):
+    for number, stage in enumerate(network.layers):
         tokens = stage(tokens)
-        close(tokens[:, torch.argsort(order)], case.outputs[f"stage{number}"])
+        close(tokens, case.outputs[f"stage{number}"])
 
 
-def test_a_settled_encoder_says_the_same(case, close):
-    network, settled = encoder(case), encoder(case)
-    settle(settled, torch.float32)
+def test_a_prepacked_encoder_gives_the_same(case, close):
+    network, packed = encoder(case), encoder(case)
+    prepack(packed, torch.float32)
     for _ in range(2):
-        close(settled(case.inputs["image"]), network(case.inputs["image"]).cpu().numpy())
+        close(packed(case.inputs["image"]), network(case.inputs["image"]).cpu().numpy())
 
 
-def test_what_goes_from_block_to_block_stays_in_float32_where_products_are_shorter(case):
+def test_residuals_stay_in_float32_where_products_are_in_16_bits(case):
     network, passing = encoder(case), []
     for part in network.modules():
         if isinstance(part, swin.Block):
             part.register_forward_hook(
-                lambda _, given, found: passing.append((given[0].dtype, found.dtype))
+                lambda _, args, result: passing.append((args[0].dtype, result.dtype))
             )
     with torch.autocast(device_under_test().torch.type, torch.bfloat16):
-        assert (
-            network.layers[0].blocks[0].attn.qkv(network.patch_embed(case.inputs["image"])).dtype
-            is torch.bfloat16
-        )
+        tokens = network.patch_embed(case.inputs["image"])
+        assert network.layers[0].blocks[0].attn.qkv(tokens).dtype is torch.bfloat16
         network(case.inputs["image"])
     assert passing and set(passing) == {(torch.float32, torch.float32)}
 
 
 def test_some_windows_at_a_time_give_the_bits_of_all_at_once(case, monkeypatch):
     network = encoder(case)
-    settle(network, torch.float32)
+    prepack(network, torch.float32)
     together = network(case.inputs["image"])
     monkeypatch.setattr(swin, "IN_CACHE", 1)
     assert torch.equal(network(case.inputs["image"]), together)
@@ -71,29 +68,22 @@ def test_image_tokens_are_the_official_ones(case, close):
 
 def test_region_tokens_are_the_official_ones(case, close):
     tokens = encoder(case)(case.inputs["image"])
-    image_of = case.inputs["idx_to_group_img"]
-    regions = region_tokens(
-        tokens, image_of=image_of, inside=case.inputs["region_image_atts"][:, 1:]
-    )
-    close(regions, case.outputs["region_embeds"])
+    image_of, inside = case.inputs["idx_to_group_img"], case.inputs["region_image_atts"][:, 1:]
+    close(region_tokens(tokens, image_of=image_of, inside=inside), case.outputs["region_embeds"])
     close(tokens[image_of], case.outputs["region_fullatts"])
 
 
 def test_computed_buffers_are_those_of_the_file(case):
     tensors = read_tensors(case.path / "checkpoint.th")
-    computed = {
-        PREFIX + name.replace(".attn.apart", ".attn_mask"): buffer
+    computed = {  # the official block, not its attention, has the mask
+        PREFIX + name.replace(".attn.attn_mask", ".attn_mask"): buffer
         for name, buffer in encoder(case).named_buffers()
     }
-    stored = {
-        name: tensor for name, tensor in tensors.items() if name not in without_buffers(tensors)
-    }
+    stored = {name: tensors[name] for name in tensors.keys() - set(without_buffers(tensors))}
     assert computed.keys() >= stored.keys()
     assert all(torch.equal(computed[name].cpu(), stored[name]) for name in stored)
 
 
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
-    assert (
-        architecture_of(read_tensors(case.path / "checkpoint.th")).vision
-        == architecture_from_config(case.config["config"]).vision
-    )
+    expected = architecture_from_config(case.config["config"]).vision
+    assert architecture_of(read_tensors(case.path / "checkpoint.th")).vision == expected

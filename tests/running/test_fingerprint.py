@@ -37,14 +37,14 @@ def test_it_is_of_the_first_samples_and_of_no_other(model, samples):
 
 def test_another_filter_changes_the_images_and_not_the_texts(model, samples, monkeypatch):
     before = fingerprint_inputs(TASK, model, samples)
-    monkeypatch.setattr(model, "prepare", model.inputs.prepare_bilinear)
+    monkeypatch.setattr(model, "prepare", model.runtime.prepare_bilinear)
     after = fingerprint_inputs(TASK, model, samples)
     assert after["images"] != before["images"] and after["texts"] == before["texts"]
 
 
 def test_another_way_to_cut_texts_changes_the_texts_and_not_the_images(model, samples, monkeypatch):
     before = fingerprint_inputs(TASK, model, samples)
-    monkeypatch.setattr(model.inputs.tokenizer, "ids", lambda text: [1, 2, 3])
+    monkeypatch.setattr(model.runtime.tokenizer, "ids", lambda text: [1, 2, 3])
     after = fingerprint_inputs(TASK, model, samples)
     assert after["images"] == before["images"] and after["texts"] != before["texts"]
 

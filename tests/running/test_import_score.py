@@ -10,6 +10,7 @@ from harness.cli.main import main
 from harness.formats.folder import sha256_of
 from harness.records.predictions import open_predictions
 from harness.records.record import Subset, find_records, write_record
+from harness.registry import official_counts
 from harness.tables import comparison as table
 from harness.tables.paper import read_paper
 from tasks.vqav2 import VQAv2
@@ -33,7 +34,7 @@ def submission(tmp_path):
         metrics={},
         intervals={},
         not_run={"accuracy": "the truths are hidden"},
-        protocol=read_paper().official["vqav2"].protocols[0],
+        protocol=read_paper(official_counts()).official["vqav2"].protocols[0],
         predictions={"file": path.name, "sha256": sha256_of(path)},
         software={"torch": "2.13", "processor": "a fast one", "batch_size": 32, "commit": "c0"},
     )
@@ -81,10 +82,10 @@ def test_a_row_that_a_server_filled_says_so():
         n=447793,
         metrics={"accuracy": 78.2},
         intervals={},
-        protocol=read_paper().official["vqav2"].protocols[0],
+        protocol=read_paper(official_counts()).official["vqav2"].protocols[0],
         predictions=receipt,
     )
-    row = table.paper_rows([record], read_paper())[0]
+    row = table.paper_rows([record], read_paper(official_counts()))[0]
     assert (row["measured"], row["verdict"], row["receipt"]) == (
         78.2,
         "reproduced (server)",

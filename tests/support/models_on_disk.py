@@ -47,7 +47,7 @@ def sizes(resolution: int = 64, pieces: int = len(PIECES), positions: int = 16) 
         heads=(1, 2, 4, 8),
     )
     text = TextArchitecture(
-        vocabulary=pieces, positions=positions, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, memory_width=64
+        vocabulary=pieces, positions=positions, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, encoder_width=64
     )  # fmt: skip
     return Architecture(vision, text)
 
@@ -64,7 +64,7 @@ def network(head: str, tiny: Architecture) -> nn.Module:
         "retrieval": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
         "pretrain": lambda: RetrievalNetwork(fused(tiny), feature_width=8),
         "vqa": lambda: AnsweringNetwork(
-            fused(tiny), replace(text, layers=1, fusion_layer=0, memory_width=text.width)
+            fused(tiny), replace(text, layers=1, fusion_layer=0, encoder_width=text.width)
         ),
         "nlvr": lambda: PairNetwork(fused(twice)),
         "captioning": lambda: CaptioningNetwork(decoding(replace(tiny, decoder=text))),

@@ -14,12 +14,13 @@ from harness.checkpoints import entries
 from harness.errors import DataError, UsageError
 from harness.files.paths import shipped_path
 from harness.records.record import Subset, find_records, write_record
+from harness.registry import official_counts
 from harness.tables import comparison, layouts, left_out
 from harness.tables.paper import Official, read_paper
 from tests.support.records import RECORD
 
 LISTING = Path(__file__).parent / "paper_results.csv"  # as Papers With Code listed them
-PAPER = read_paper()
+PAPER = read_paper(official_counts())
 
 
 def paper_rows(*records, **options):
@@ -137,8 +138,9 @@ def test_a_checkpoint_that_nobody_has_is_refused_with_the_nearest():
 
 
 def test_one_result_fills_every_row_that_lists_it():
-    official = {"flickr30k-retrieval": Official(version=1, protocols=("p",), n={"test": 1000})}
-    paper = replace_struct(PAPER, official=official)
+    official = {"flickr30k-retrieval": Official(version=1, protocols=("p",))}
+    counts = {"flickr30k-retrieval": {"test": 1000}}
+    paper = replace_struct(PAPER, official=official, counts=counts)
     metrics = {"i2t_r1": 97.0, "t2i_r1": 87.0}
     record = replace(
         RECORD,
@@ -343,7 +345,7 @@ def test_anything_but_a_papers_table_is_refused_with_the_file_and_the_key(
     content = yaml.safe_load(shipped_path("results/paper.yaml").read_text(encoding="utf-8"))
     (tmp_path / "p.yaml").write_text(yaml.safe_dump({**content, **changes}))
     with pytest.raises(DataError) as caught:
-        read_paper(tmp_path / "p.yaml")
+        read_paper({}, tmp_path / "p.yaml")
     assert str(caught.value) == f"{tmp_path / 'p.yaml'}: {problem}"
 
 
@@ -352,7 +354,7 @@ def test_a_row_may_name_its_checkpoint_and_nothing_else_new(tmp_path):
     content["rows"][0] |= {"checkpoints": "x-vlm-base-4m"}
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(DataError, match=r"p\.yaml: rows\[0\] has the unknown key 'checkpoints'"):
-        read_paper(tmp_path / "p.yaml")
+        read_paper({}, tmp_path / "p.yaml")
 
 
 HOSTILE = replace(RECORD, data={**RECORD.data, "name": "shapes"}, protocol="<script>|a_b & 100%")

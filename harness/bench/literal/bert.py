@@ -9,9 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.models.fusion.bert import PADDING, UNSEEN, Bert
+from harness.models.fusion.bert import Bert
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.layers import Attention, Layer
+
+PADDING = -1e4  # added to the scores of padded tokens (transformers 4.12.5)
+UNSEEN = -1e9  # added to the scores of masked image tokens
 
 
 class Past(NamedTuple):
@@ -30,7 +33,8 @@ class Decoded(NamedTuple):
 
 def text(bert: Bert, ids: Tensor, present: Tensor) -> Tensor:
     """Return the states [B, T, d] of texts `ids` [B, T]; `present` [B, T] is 1 for tokens, 0 for padding (mode "text")."""
-    states, mask = bert.embeddings(ids), _hiding(present, PADDING)
+    places = torch.arange(ids.shape[1], device=ids.device)
+    states, mask = bert.embeddings(ids, places), _hiding(present, PADDING)
     for layer in bert.layers[: bert.fusion_layer]:
         states = _layer(layer, states, mask).states
     return states

@@ -39,7 +39,7 @@ def generate(
         decoded = _next(decoder, texts, seen, past)
         words = decoded.logits[:, -1].log_softmax(-1)
         length = texts.shape[1]
-        if length < beams.shortest:
+        if length < beams.min_length:
             words[:, end] = -torch.inf
         vocabulary = words.shape[-1]
         best = (words + sums.view(-1, 1)).view(count, -1).topk(2 * width, dim=1)
@@ -63,9 +63,9 @@ def generate(
                     break
             rows[image] = image * width + said_by[image, going_on]
             new[image], sums[image] = said[image, going_on], best.values[image, going_on]
-            done[image] = finished[image].beyond(float(best.values[image, 0]) / length)
+            done[image] = finished[image].is_done(float(best.values[image, 0]) / length)
         texts = torch.cat([texts[rows.view(-1)], new.view(-1, 1)], dim=1)
-        if all(done) or texts.shape[1] >= beams.longest:
+        if all(done) or texts.shape[1] >= beams.max_length:
             break
         past = [
             Past(keys.index_select(0, rows.view(-1)), values.index_select(0, rows.view(-1)))

@@ -73,9 +73,9 @@ def _attend(attention: WindowAttention, windows: Tensor) -> Tensor:
     scores = (query * (width // attention.heads) ** -0.5) @ key.transpose(-2, -1)
     bias = attention.relative_position_bias_table[attention.relative_position_index.view(-1)]
     scores = scores + bias.view(places, places, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
-    if attention.apart is not None:
-        of_image = scores.view(-1, len(attention.apart), attention.heads, places, places)
-        scores = (of_image + attention.apart.unsqueeze(1).unsqueeze(0)).view(
+    if attention.attn_mask is not None:
+        of_image = scores.view(-1, len(attention.attn_mask), attention.heads, places, places)
+        scores = (of_image + attention.attn_mask.unsqueeze(1).unsqueeze(0)).view(
             -1, attention.heads, places, places
         )
     attended = (scores.softmax(-1) @ value).transpose(1, 2).reshape(count, places, width)

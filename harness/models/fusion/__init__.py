@@ -1,1 +1,6 @@
-"""BERT with cross-attention: the text side of any ALBEF-like model."""
+"""BERT with cross-attention to image tokens: the text side of any ALBEF-like model.
+
+`tokenizer`, `sizes`; `layers` and `bert` (the encoder), `language_model` (a decoder), `kv` (keys
+and values, computed once per image); `encoded_texts` (for retrieval), `fused_texts` (texts with
+their images), `captioning`, `answer_ranking`.
+"""

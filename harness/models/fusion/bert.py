@@ -1,7 +1,7 @@
-"""The text encoder and the fusion encoder: one BERT, split at `fusion_layer`; and the decoders, which are built alike.
+"""One BERT split at `fusion_layer`: the text encoder below, the fusion encoder from there on.
 
-Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. The layers below `fusion_layer` read; the others also look at an image
-by cross-attention (X-VLM, section 3.1): a memory [G, S, width], and its readers [G, n, T, d]. `layers.py` says what these are.
+X-VLM (arXiv 2111.08276), section 3.1, and ALBEF before it: the fusion layers cross-attend to image
+tokens. The keys and values of an image are projected once, however many texts are about it.
 """
 
 from collections.abc import Sequence
@@ -12,32 +12,33 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import send
-from harness.engine.packing import Strip
-from harness.models.fusion.layers import Embeddings, Layer, Memory, Past
+from harness.engine.packing import MASKED, PackedTexts, dense
+from harness.models.fusion.kv import KV, CrossKV, Past
+from harness.models.fusion.layers import Embeddings, Layer
 from harness.models.fusion.sizes import TextArchitecture
-
-PADDING = -1e4  # what the reference adds to the score of a padded token (transformers 4.12.5): its weight is exactly 0 in float32
-UNSEEN = -1e9  # what the reference adds to the score of a masked image token
 
 
 class Encoder(nn.Module):
+    """The layers under the name that checkpoints give them."""
+
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
         self.layer = nn.ModuleList(
-            Layer(text, looks=number >= text.fusion_layer) for number in range(text.layers)
+            Layer(text, cross_attention=number >= text.fusion_layer)
+            for number in range(text.layers)
         )
 
 
 @dataclass(frozen=True)
-class Written:
-    """Where texts that are being written stand: the states [G, n, T, d] of their newest tokens, and what each layer recalls of them."""
+class DecoderState:
+    """The states [G, n, T, d] of the newest tokens, and each layer's keys and values so far."""
 
     states: Tensor
-    past: list[Memory]
+    past: list[KV]
 
 
 class Bert(nn.Module):
-    """Read texts, and look at memories with them."""
+    """Encode texts, fuse them with images, and decode texts about images."""
 
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
@@ -53,136 +54,106 @@ class Bert(nn.Module):
     def fusion_layers(self) -> list[Layer]:
         return self.layers[self.fusion_layer :]
 
-    def read(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Turn texts alone, ids [G, n, T], into states [G, n, T, d]. `mask` is what `padding_mask` or `causal_mask` gives."""
-        states = self.embeddings(ids)
-        for layer in self.layers[: self.fusion_layer]:
-            states = layer.think(layer.attend(states, layer.recall(states), mask))
-        return states
+    def project_kv(self, tokens: Tensor, mask: Tensor | None = None) -> CrossKV:
+        """Return the keys and values of image tokens [G, S, width] for each fusion layer.
 
-    def remember(self, seen: Tensor) -> list[Memory]:
-        """Make the memory of what is looked at, [G, S, width]: keys and values for each fusion layer, once for all readers."""
-        return [layer.crossattention.remember(seen) for layer in self.fusion_layers]
-
-    def begin(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Let read texts [G, n, T, d] attend to themselves before they first look: the part of looking that no memory changes."""
-        first = self.fusion_layers[0]
-        return first.attend(states, first.recall(states), mask)
-
-    def look(
-        self,
-        states: Tensor,
-        memory: list[Memory],
-        mask: Tensor | None = None,
-        *,
-        memory_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Let read texts [G, n, T, d] look at their memories; returns states of the same shape."""
-        return self._look(self.begin(states, mask), memory, mask, memory_mask, asking=slice(None))
-
-    def conclude(self, begun: Tensor, memory: list[Memory], mask: Tensor | None = None) -> Tensor:
-        """Let texts that have begun, [G, n, T, d], look at their memories; returns their first tokens only, [G, n, d].
-
-        Nothing else is asked of the last layer, so that it computes nothing else.
+        `mask` [G, S], best on the host, is 0 for tokens that nothing may attend to.
         """
-        return self._look(begun, memory, mask, None, asking=slice(1))[:, :, 0]
+        return project_kv(self.fusion_layers, tokens, mask)
 
-    def _look(
-        self,
-        states: Tensor,
-        memory: list[Memory],
-        mask: Tensor | None,
-        memory_mask: Tensor | None,
-        *,
-        asking: slice,
-    ) -> Tensor:
-        """Let texts that have begun look, layer after layer; in the last one only the tokens `asking` do."""
-        for number, (layer, seen) in enumerate(
-            zip(self.fusion_layers, memory, strict=True), start=1
-        ):
-            asked = states[:, :, asking] if number == len(memory) else states
-            states = layer.attend(asked, layer.recall(states), mask) if number > 1 else asked
-            states = layer.think(layer.look(states, seen, memory_mask))
-        return states
-
-    def read_along(self, ids: Tensor, strip: Strip) -> Tensor:
-        """Read texts laid end to end on this device, ids [N]; returns states [N, d]."""
-        states = self.embeddings(ids, send(strip.places, ids.device))
+    def encode_text(self, ids: Tensor, texts: PackedTexts) -> Tensor:
+        """Encode texts alone: token ids [N] to states [N, d]."""
+        states = self.embeddings(ids, send(texts.position_ids, ids.device))
         for layer in self.layers[: self.fusion_layer]:
-            states = layer.think(layer.attend_along(states, strip))
+            states = layer.feed_forward(layer.self_attention(states, texts))
         return states
 
-    def begin_along(self, states: Tensor, strip: Strip) -> Tensor:
-        """Let read texts attend to themselves before they first look, as `begin` does."""
-        return self.fusion_layers[0].attend_along(states, strip)
+    def precompute_fusion_input(self, states: Tensor, texts: PackedTexts) -> Tensor:
+        """Run the first fusion layer's self-attention.
 
-    def conclude_along(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
-        """Let texts that have begun, [N, d], look at one memory; returns their first tokens [n, d], as `conclude` does."""
-        states = begun
-        for number, (layer, seen) in enumerate(
-            zip(self.fusion_layers, memory, strict=True), start=1
-        ):
-            last = number == len(memory)
-            if number > 1:
-                states = layer.attend_along(states, strip, first_only=last)
-            elif last:
-                states = states[strip.first]
-            states = layer.think(layer.look(states[None, :, None], seen, None)[0, :, 0])
+        It does not depend on the image, so it is computed once per text.
+        """
+        return self.fusion_layers[0].self_attention(states, texts)
+
+    def fuse(self, fusion_input: Tensor, texts: PackedTexts, images: CrossKV) -> Tensor:
+        """Run the fusion layers on precomputed input [N, d] and return the states of all tokens."""
+        return self._fuse(fusion_input, texts, images, cls_only=False)
+
+    def fuse_cls(self, fusion_input: Tensor, texts: PackedTexts, images: CrossKV) -> Tensor:
+        """Run the fusion layers and return the [CLS] states [n, d].
+
+        The last layer computes nothing else.
+        """
+        return self._fuse(fusion_input, texts, images, cls_only=True)
+
+    def _fuse(
+        self, states: Tensor, texts: PackedTexts, images: CrossKV, *, cls_only: bool
+    ) -> Tensor:
+        last = len(self.fusion_layers) - 1
+        for number, (layer, kv) in enumerate(zip(self.fusion_layers, images.layers, strict=True)):
+            only = cls_only and number == last
+            if number > 0:
+                states = layer.self_attention(states, texts, cls_only=only)
+            elif only:
+                states = states[texts.first]
+            queries = texts.cls if only else texts.tokens
+            states = layer.feed_forward(layer.cross_attention(states, queries.by_image, kv))
         return states
 
-    def write(
+    def multi_modal(self, ids: Tensor, texts: PackedTexts, images: CrossKV) -> Tensor:
+        """Encode texts, ids [N], and fuse them with their images: states [N, d]."""
+        states = self.encode_text(ids, texts)
+        return self.fuse(self.precompute_fusion_input(states, texts), texts, images)
+
+    def multi_modal_cls(self, ids: Tensor, texts: PackedTexts, images: CrossKV) -> Tensor:
+        """Encode texts, ids [N], and fuse them with their images: [CLS] states [n, d]."""
+        states = self.encode_text(ids, texts)
+        return self.fuse_cls(self.precompute_fusion_input(states, texts), texts, images)
+
+    def decode(
         self,
         ids: Tensor,
-        memory: list[Memory],
+        images: CrossKV,
         *,
         past: Sequence[Past] = (),
-        places: Tensor | None = None,
+        position_ids: Tensor | None = None,
         mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
-    ) -> Written:
-        """Read and look at once: ids [G, n, T] are what texts go on with after the tokens that `past` recalls.
+    ) -> DecoderState:
+        """Run all layers on the next tokens of n texts about each image, ids [G, n, T].
 
-        By default every token sees those before it and itself (more than one at a time is then only possible at the beginning); `places`
-        [G, n, T] and `mask` [G * n, 1, T, past + T] say otherwise: several ways to go on can be written next to one another.
+        They come after the tokens of `past`. By default a token attends to all tokens before it
+        and to itself (several at a time are then possible only without a past); `position_ids`
+        [G, n, T] and `mask` [G * n, 1, T, past + T], which is added to the scores, say otherwise.
         """
         length, before = ids.shape[-1], past[0].length if past else 0
-        places = (
-            torch.arange(before, before + length, device=ids.device) if places is None else places
-        )
+        if position_ids is None:
+            position_ids = torch.arange(before, before + length, device=ids.device).expand_as(ids)
         if mask is None and length > 1:
-            mask = (1.0 - torch.ones(length, length, device=ids.device).tril()) * PADDING
-        states = self.embeddings(ids, places)
-        recalled: list[Memory] = []
+            mask = torch.full((length, length), MASKED, device=ids.device).triu(1)
+        queries = dense(*ids.shape)
+        states = self.embeddings(ids.flatten(), position_ids.flatten())
+        caches: list[KV] = []
         for number, (layer, own) in enumerate(zip_longest(self.layers, past)):
-            recalled.append(layer.recall(states, own))
-            states = layer.attend(states, recalled[-1], mask)
+            (kv,) = layer.attention.project_kv(states, queries.by_text)
+            caches.append(kv if own is None else own.append(kv))
+            kv = KV(caches[-1].keys, caches[-1].values, mask)
+            states = layer.attention(states, queries.by_text, [kv])
             if number >= self.fusion_layer:
-                states = layer.look(states, memory[number - self.fusion_layer], memory_mask)
-            states = layer.think(states)
-        return Written(states, recalled)
+                image_kv = images.layers[number - self.fusion_layer]
+                states = layer.cross_attention(states, queries.by_image, image_kv)
+            states = layer.feed_forward(states)
+        return DecoderState(states.view(*ids.shape, -1), caches)
 
 
-def padding_mask(present: Tensor, device: torch.device | None = None) -> Tensor | None:
-    """Return what hides the padding of texts: `present` [G, n, T] is 1 for tokens. None where nothing is hidden.
-
-    A mask for another device is made where `present` is: on the host, whether anything is hidden can be told without waiting.
-    """
-    mask = (
-        None
-        if bool(present.all())
-        else (1.0 - present.flatten(0, 1)[:, None, None].float()) * PADDING
-    )
-    return mask if mask is None or device is None else send(mask, device)
-
-
-def causal_mask(present: Tensor) -> Tensor:
-    """Return what hides the padding and everything after a token; `present` [G, n, T] is 1 for tokens."""
-    length = present.shape[-1]
-    past = torch.ones(length, length, device=present.device).tril()
-    return (1.0 - past * present.flatten(0, 1)[:, None, None].float()) * PADDING
-
-
-def memory_mask(present: Tensor, device: torch.device | None = None) -> Tensor | None:
-    """Return what hides parts of a memory, as `padding_mask` does: `present` [G, S] is 1 for what may be seen."""
-    mask = None if bool(present.all()) else (1.0 - present[:, None, None].float()) * UNSEEN
-    return mask if mask is None or device is None else send(mask, device)
+def project_kv(layers: Sequence[Layer], tokens: Tensor, mask: Tensor | None = None) -> CrossKV:
+    """Return the keys and values of image tokens [G, S, width] for each of some fusion layers."""
+    by_image = dense(len(tokens), 1, tokens.shape[1]).by_text
+    scores = None
+    if mask is not None and not bool(mask.all()):
+        scores = torch.where(mask.bool(), 0.0, MASKED)[:, None, None]
+        scores = send(scores, tokens.device)
+    projected = []
+    for layer in layers:
+        (kv,) = layer.crossattention.project_kv(tokens.flatten(0, 1), by_image)
+        projected.append(KV(kv.keys, kv.values, scores))
+    return CrossKV(tuple(projected))

@@ -1,103 +1,25 @@
-"""The layers of BERT as X-VLM has them: attend to one's own text, look at a memory, think.
+"""The layers of BERT with cross-attention, on packed tokens [N, d].
 
-A *memory* is what is looked at, as keys and values that are made once. Its *readers* are states [G, n, T, d], n texts of T tokens for
-each of G memories: every one attends to itself along T, and looks at its memory together with all other readers, so that keys and values
-are never repeated. Parameter names are those of the released checkpoints.
+Devlin et al., BERT (arXiv 1810.04805): post-LayerNorm, exact GELU. Parameter names are those of
+the released checkpoints. Which tokens attend to which is decided by `Segments`: a packed text, the
+texts of an image, or the step of a decoder.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from harness.engine.device import send
-from harness.engine.matmul import Linear, attend
-from harness.engine.packing import Strip
+from harness.engine.matmul import scaled_dot_product_attention
+from harness.engine.packing import PackedTexts, Segments
+from harness.models.fusion.kv import KV
 from harness.models.fusion.sizes import TextArchitecture
 
 EPSILON = 1e-12
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What one layer looks at: keys and values [G, heads, S, width of a head]."""
-
-    keys: Tensor
-    values: Tensor
-
-    @property
-    def length(self) -> int:
-        """How many tokens are remembered."""
-        return self.keys.shape[2]
-
-    def of(self, rows: Tensor) -> "Memory":
-        """Return some of G memories, in the order of `rows`."""
-        return Memory(self.keys[rows], self.values[rows])
-
-    def then(self, more: "Memory") -> "Memory":
-        """Return what is remembered of more tokens after these."""
-        return Memory(
-            torch.cat([self.keys, more.keys], dim=2), torch.cat([self.values, more.values], dim=2)
-        )
-
-
-class Past(Protocol):
-    """What a layer recalls of the beginnings of texts."""
-
-    @property
-    def length(self) -> int:
-        """How many tokens of each are recalled."""
-        ...
-
-    def then(self, more: Memory) -> Memory:
-        """Return what is recalled of more tokens after these."""
-        ...
-
-
-class Recollection:
-    """What a layer recalls of texts that are being written: a memory with room for what is still to come, filled where it is."""
-
-    def __init__(self, begun: Memory, *, room: int) -> None:
-        """Begin with what is recalled of a prompt, which `keep` makes room for; no text will have more than `room` tokens."""
-        self._room, self.length = room, begun.length
-        self._texts, self._both = len(begun.keys), [begun.keys, begun.values]
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with the texts `rows` [N], in that order; one that is there twice goes on in two ways."""
-        for number, buffer in enumerate(self._both):
-            kept = buffer.index_select(
-                0, rows
-            )  # the empty room, too: what always has one size leaves no holes in memory
-            if buffer.shape[2] < self._room or len(buffer) < len(rows):
-                self._both[number] = buffer.new_empty(
-                    len(rows), buffer.shape[1], self._room, buffer.shape[3]
-                )
-            self._both[number][: len(rows), :, : kept.shape[2]] = kept
-        self._texts = len(rows)
-
-    def then(self, more: Memory) -> Memory:
-        """Write down what is recalled of the next tokens, and return all of it. Raises ValueError where there is no room."""
-        before, self.length = self.length, self.length + more.length
-        if self.length > self._both[0].shape[2]:
-            raise ValueError(f"{self.length} tokens, but room for {self._both[0].shape[2]}")
-        for buffer, new in zip(self._both, (more.keys, more.values), strict=True):
-            buffer[: self._texts, :, before : self.length] = new
-        keys, values = (buffer[: self._texts, :, : self.length] for buffer in self._both)
-        return Memory(keys, values)
-
-
-def of_rows(memory: list[Memory], rows: Tensor) -> list[Memory]:
-    """Return some of the memories of all layers, `rows` on the host; they themselves where all are wanted."""
-    keys = memory[0].keys
-    if torch.equal(rows, torch.arange(len(keys))):
-        return memory
-    chosen = send(rows, keys.device)
-    return [part.of(chosen) for part in memory]
-
-
 class Embeddings(nn.Module):
-    """Turn token ids [.., T] into states [.., T, d]; all tokens are of type 0."""
+    """Turn token ids [N] into states [N, d]; all tokens are of type 0."""
 
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
@@ -106,114 +28,114 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(2, text.width)
         self.LayerNorm = nn.LayerNorm(text.width, eps=EPSILON)
 
-    def forward(self, ids: Tensor, places: Tensor | None = None) -> Tensor:
-        """Embed tokens at their `places` [.., T]; by default they count from 0, whatever the padding."""
-        weight = self.position_embeddings.weight
-        at = weight[: ids.shape[-1]] if places is None else weight[places]
-        return self.LayerNorm(self.word_embeddings(ids) + at + self.token_type_embeddings.weight[0])
+    def forward(self, ids: Tensor, position_ids: Tensor) -> Tensor:
+        words, positions = self.word_embeddings(ids), self.position_embeddings(position_ids)
+        return self.LayerNorm(words + positions + self.token_type_embeddings.weight[0])
 
 
 class Projections(nn.Module):
-    """Queries from what asks, keys and values from what is asked."""
+    """The maps to queries, and to keys and values of what may be of another width."""
 
-    def __init__(self, width: int, memory_width: int) -> None:
+    def __init__(self, width: int, encoder_width: int) -> None:
         super().__init__()
-        self.query = Linear(width, width)
-        self.key = Linear(memory_width, width)
-        self.value = Linear(memory_width, width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(encoder_width, width)
+        self.value = nn.Linear(encoder_width, width)
 
 
-class AddAndNorm(nn.Module):
-    """Project, add what went in before, and normalise (post-LayerNorm)."""
+class Output(nn.Module):
+    """Project, add the residual, normalise."""
 
     def __init__(self, inner_width: int, width: int) -> None:
         super().__init__()
-        self.dense = Linear(inner_width, width)
+        self.dense = nn.Linear(inner_width, width)
         self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
 
-    def forward(self, inner: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(self.dense.added(inner, before))
+    def forward(self, states: Tensor, residual: Tensor) -> Tensor:
+        return self.LayerNorm(self.dense(states) + residual)
 
 
 class Attention(nn.Module):
-    """The parameters of one attention, named as in the checkpoints; what is asked of whom is the layer's business."""
+    """Multi-head attention with its residual and LayerNorm."""
 
-    def __init__(self, text: TextArchitecture, *, memory_width: int) -> None:
+    def __init__(self, text: TextArchitecture, *, encoder_width: int) -> None:
         super().__init__()
         self.heads = text.heads
-        self.self = Projections(text.width, memory_width)
-        self.output = AddAndNorm(text.width, text.width)
+        self.self = Projections(text.width, encoder_width)
+        self.output = Output(text.width, text.width)
 
-    def remember(self, seen: Tensor) -> Memory:
-        """Make the keys and values of what is seen, [B, S, width]."""
-        return Memory(
-            keys=self.split(self.self.key(seen)), values=self.split(self.self.value(seen))
+    def project_kv(self, states: Tensor, segments: Segments) -> list[KV]:
+        """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments."""
+        keys, values = self.self.key(states), self.self.value(states)
+        return [
+            KV(self._heads(bucket.pad(keys)), self._heads(bucket.pad(values)), bucket.mask)
+            for bucket in segments.buckets
+        ]
+
+    def forward(self, states: Tensor, segments: Segments, kv: Sequence[KV]) -> Tensor:
+        """Let tokens [N, d] attend to the keys and values of their segment."""
+        query = segments.arrange(self.self.query(states))
+        context = [
+            bucket.unpad(self._attend(bucket.pad(query), bucket_kv))
+            for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
+        ]
+        together = context[0] if len(context) == 1 else torch.cat(context)
+        return self.output(segments.restore(together), states)
+
+    def weights(self, query: Tensor, kv: KV) -> Tensor:
+        """Return the attention weights [B, heads, L, S] of projected queries [B, L, d]."""
+        query = self._heads(query)
+        scores = query @ kv.keys.transpose(2, 3) / query.shape[-1] ** 0.5
+        return (scores if kv.mask is None else scores + kv.mask).softmax(-1)
+
+    def _attend(self, query: Tensor, kv: KV) -> Tensor:
+        attended = scaled_dot_product_attention(
+            self._heads(query), kv.keys, kv.values, attn_mask=kv.mask
         )
+        return attended.transpose(1, 2).flatten(2)
 
-    def forward(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
-        """Let states [B, L, d] ask a memory of B; `mask` broadcasts to [B, heads, L, S] and is added to the scores."""
-        query = self.split(self.self.query(states))
-        return attend(query, memory.keys, memory.values, mask).transpose(1, 2).flatten(2)
-
-    def split(self, states: Tensor) -> Tensor:
+    def _heads(self, states: Tensor) -> Tensor:
+        """Split states [B, L, d] into heads [B, heads, L, w]."""
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-class Inner(nn.Module):
+class Intermediate(nn.Module):
+    """The first half of the feed-forward block."""
+
     def __init__(self, text: TextArchitecture) -> None:
         super().__init__()
-        self.dense = Linear(text.width, text.inner_width)
+        self.dense = nn.Linear(text.width, text.inner_width)
+        self.activation = nn.GELU()
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.dense.activated(states)
+        return self.activation(self.dense(states))
 
 
 class Layer(nn.Module):
-    """Attend to one's own text, look at the memory (fusion layers only), think."""
+    """Self-attention, cross-attention (fusion layers only), feed-forward."""
 
-    def __init__(self, text: TextArchitecture, *, looks: bool) -> None:
+    def __init__(self, text: TextArchitecture, *, cross_attention: bool) -> None:
         super().__init__()
-        self.attention = Attention(text, memory_width=text.width)
-        if looks:
-            self.crossattention = Attention(text, memory_width=text.memory_width)
-        self.intermediate = Inner(text)
-        self.output = AddAndNorm(text.inner_width, text.width)
+        self.attention = Attention(text, encoder_width=text.width)
+        if cross_attention:
+            self.crossattention = Attention(text, encoder_width=text.encoder_width)
+        self.intermediate = Intermediate(text)
+        self.output = Output(text.inner_width, text.width)
 
-    def recall(self, states: Tensor, past: Past | None = None) -> Memory:
-        """Make the keys and values of texts [G, n, T, d] for themselves, after those of their tokens before these."""
-        own = self.attention.remember(states.flatten(0, 1))
-        return own if past is None else past.then(own)
+    def self_attention(
+        self, states: Tensor, texts: PackedTexts, *, cls_only: bool = False
+    ) -> Tensor:
+        """Let all tokens [N, d], or only the [CLS] tokens [n, d], attend to their text."""
+        kv = self.attention.project_kv(states, texts.tokens.by_text)
+        if cls_only:
+            return self.attention(states[texts.first], texts.cls.by_text, kv)
+        return self.attention(states, texts.tokens.by_text, kv)
 
-    def attend(self, states: Tensor, own: Memory, mask: Tensor | None) -> Tensor:
-        """Let the tokens of every text [G, n, T, d], or the first of them, attend to what their text recalls of itself."""
-        texts = states.flatten(0, 1)
-        return self.attention.output(self.attention(texts, own, mask), texts).view_as(states)
+    def cross_attention(self, states: Tensor, by_image: Segments, images: KV) -> Tensor:
+        """Let tokens [N, d], cut by image, attend to the image tokens of their image, out of G."""
+        kv = [images.select(bucket.segments) for bucket in by_image.buckets]
+        return self.crossattention(states, by_image, kv)
 
-    def attend_along(self, states: Tensor, strip: Strip, *, first_only: bool = False) -> Tensor:
-        """Let the tokens of texts laid end to end, [N, d], attend to their text; or the first of each, which returns [n, d]."""
-        asking = states[strip.first] if first_only else states
-        query, keys, values = (
-            self.attention.self.query(asking),
-            self.attention.self.key(states),
-            self.attention.self.value(states),
-        )
-        found = []
-        for run in strip.runs:
-            own = query[run.texts].unsqueeze(1) if first_only else run.seated(query)
-            memory = Memory(*(self.attention.split(run.seated(part)) for part in (keys, values)))
-            table = (
-                attend(self.attention.split(own), memory.keys, memory.values, run.hidden)
-                .transpose(1, 2)
-                .flatten(2)
-            )
-            found.append(table[:, 0] if first_only else run.laid(table))
-        return self.attention.output(torch.cat(found), asking)
-
-    def look(self, states: Tensor, memory: Memory, mask: Tensor | None) -> Tensor:
-        """Let the readers [G, n, T, d] look at their memory: all tokens of all its readers are queries of one attention."""
-        readers = states.flatten(1, 2)
-        seen = self.crossattention(readers, memory, mask)
-        return self.crossattention.output(seen, readers).view_as(states)
-
-    def think(self, states: Tensor) -> Tensor:
+    def feed_forward(self, states: Tensor) -> Tensor:
+        """Transform each token alone."""
         return self.output(self.intermediate(states), states)

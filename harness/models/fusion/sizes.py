@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TextArchitecture:
-    """The BERT that reads (layers below `fusion_layer`) and looks at the image (layers from there on)."""
+    """A BERT whose layers from `fusion_layer` on cross-attend to tokens `encoder_width` wide."""
 
     vocabulary: int
     positions: int
@@ -14,4 +14,4 @@ class TextArchitecture:
     layers: int
     fusion_layer: int
     inner_width: int
-    memory_width: int
+    encoder_width: int

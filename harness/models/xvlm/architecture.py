@@ -1,8 +1,9 @@
-"""What an X-VLM is made of: the sizes a checkpoint was trained with.
+"""The sizes that an X-VLM checkpoint was trained with, read from its tensors.
 
-A released checkpoint carries no configuration that can be relied on, so the sizes are read from its tensors. One number is not there: into
-how many heads BERT's width is cut. BERT cuts it into heads of 64 (768 / 12, 1024 / 16), and so do we unless a `config.json` says otherwise.
-The image side is told by the shift masks that every released file carries; without them, it is 32 pixels for each token of a window's side.
+A released checkpoint carries no configuration to rely on. One size is in no tensor, the number of
+heads of BERT: heads are 64 wide, as in BERT (768 / 12, 1024 / 16), unless a `config.json` says
+otherwise. The image side follows from the shift masks in every released file; without them, it is
+32 pixels per token of a window's side.
 """
 
 import math
@@ -15,13 +16,12 @@ from harness.errors import CheckpointError
 from harness.models.fusion.sizes import TextArchitecture
 
 BERT_HEAD_WIDTH = 64  # BERT, table 1: 12 heads of 64 at width 768, 16 heads of 64 at width 1024
-PATCH = 4  # pixels a side of Swin's first patches
-SHRINK = 32  # pixels a side of one output token: patches of 4, halved three times
+PATCH = 4  # pixels per side of a patch
 
 
 @dataclass(frozen=True)
 class VisionArchitecture:
-    """The Swin transformer: image side in pixels, window side in tokens, and one depth and head count per stage."""
+    """The Swin transformer: `resolution` in pixels, `window` in tokens, the rest by stage."""
 
     resolution: int
     window: int
@@ -38,17 +38,17 @@ class VisionArchitecture:
         return self.width * 2 ** (len(self.depths) - 1)
 
     def stage_side(self, stage: int) -> int:
-        """Return the tokens a side that `stage` (from 0) works on."""
+        """Return the tokens per side of `stage` (from 0)."""
         return self.resolution // (PATCH * 2**stage)
 
     def stage_window(self, stage: int) -> int:
-        """Return the window of `stage`: a stage no larger than the window is one window (Swin's own rule)."""
+        """Return the window of `stage`; one no larger than the window is one window, as in Swin."""
         return min(self.window, self.stage_side(stage))
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of what a file holds: the vision encoder, the text encoder, and the text decoder of VQA and captioning."""
+    """The sizes of a file's vision encoder, text encoder, and text decoder (VQA, captioning)."""
 
     vision: VisionArchitecture | None
     text: TextArchitecture | None
@@ -57,14 +57,14 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a `config.json` beside a checkpoint says of what its tensors may leave open; None where it says nothing."""
+    """Sizes in a `config.json` beside a checkpoint that its tensors may leave open."""
 
     resolution: int | None = None
     text_heads: int | None = None
 
 
 class Shaped(Protocol):
-    """Anything with a shape: a tensor, or an entry of a safetensors header that was not read yet."""
+    """Anything with a shape: a tensor, or an entry of a safetensors header."""
 
     @property
     def shape(self) -> Any: ...
@@ -73,7 +73,7 @@ class Shaped(Protocol):
 def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -> Architecture:
     """Return the sizes that the tensors of an official checkpoint imply.
 
-    Raises CheckpointError where the tensors contradict each other or the hints.
+    Raises CheckpointError where the tensors contradict one another or the hints.
     """
     hints = hints or Hints()
     architecture = Architecture(
@@ -83,30 +83,6 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -
     )
     _check(architecture)
     return architecture
-
-
-def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
-    """Return the sizes written in an official configuration (its `vision_config` and `text_config`)."""
-    vision, text = config["vision_config"], config["text_config"]
-    return Architecture(
-        vision=VisionArchitecture(
-            resolution=vision["image_res"],
-            window=vision["window_size"],
-            width=vision["embed_dim"],
-            depths=tuple(vision["depths"]),
-            heads=tuple(vision["num_heads"]),
-        ),
-        text=TextArchitecture(
-            vocabulary=text["vocab_size"],
-            positions=text["max_position_embeddings"],
-            width=text["hidden_size"],
-            heads=text["num_attention_heads"],
-            layers=text["num_hidden_layers"],
-            fusion_layer=text["fusion_layer"],
-            inner_width=text["intermediate_size"],
-            memory_width=text["encoder_width"],
-        ),
-    )
 
 
 def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArchitecture | None:
@@ -120,7 +96,8 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
         tables.setdefault(stage, []).append(shape)
     if not tables:
         raise CheckpointError(
-            "the vision encoder has no relative_position_bias_table: this is not the Swin transformer that X-VLM's released models use"
+            "the vision encoder has no relative_position_bias_table: "
+            "this is not the Swin transformer of X-VLM's released models"
         )
     windows = [(math.isqrt(tables[stage][0][0]) + 1) // 2 for stage in sorted(tables)]
     vision = VisionArchitecture(
@@ -130,17 +107,18 @@ def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArch
         depths=tuple(len(tables[stage]) for stage in sorted(tables)),
         heads=tuple(tables[stage][0][1] for stage in sorted(tables)),
     )
-    promised = [vision.stage_window(stage) for stage in range(len(windows))]
-    if windows != promised:
+    expected = [vision.stage_window(stage) for stage in range(len(windows))]
+    if windows != expected:
         raise CheckpointError(
-            f"its position tables are for windows of {windows} tokens a side, an image of {vision.resolution} px has {promised}; "
-            'if it was trained at another size, put a config.json with {"image_res": PIXELS} beside it'
+            f"its position tables are for windows of {windows} tokens a side, "
+            f"an image of {vision.resolution} px has {expected}; if it was trained at another "
+            'size, put a config.json with {"image_res": PIXELS} beside it'
         )
     return vision
 
 
 def _resolution(tensors: Mapping[str, Shaped], windows: list[int]) -> int:
-    """Return the image side in pixels: from a shift mask [windows, w * w, w * w] if the file has one, else by window = side / 32."""
+    """Return the image side in pixels: from a shift mask [W, N, N], else from the window."""
     for (stage, _block), shape in _numbered(
         tensors, r"vision_encoder\.layers\.(\d+)\.blocks\.(\d+)\.attn_mask"
     ):
@@ -162,15 +140,16 @@ def _text(
     layers = [
         number for (number,), _ in _numbered(tensors, layer + r"attention\.self\.query\.weight")
     ]
-    looking = [
+    fusion = [
         number for (number,), _ in _numbered(tensors, layer + r"crossattention\.self\.key\.weight")
     ]
     if not layers:
         raise CheckpointError(f"the text encoder ({prefix}*) has word embeddings but no layers")
     if text_heads is None and width % BERT_HEAD_WIDTH:
         raise CheckpointError(
-            f"the text encoder is {width} wide, which BERT's heads of {BERT_HEAD_WIDTH} do not divide, and no tensor tells their number; "
-            'put a config.json with {"config": {"text_config": {"num_attention_heads": N}}} beside the checkpoint'
+            f"the text encoder is {width} wide, which heads of {BERT_HEAD_WIDTH} do not divide, "
+            "and no tensor shows their number; put a config.json with "
+            '{"config": {"text_config": {"num_attention_heads": N}}} beside the checkpoint'
         )
     return TextArchitecture(
         vocabulary=vocabulary,
@@ -178,37 +157,37 @@ def _text(
         width=width,
         heads=text_heads or width // BERT_HEAD_WIDTH,
         layers=max(layers) + 1,
-        fusion_layer=min(looking, default=max(layers) + 1),
+        fusion_layer=min(fusion, default=max(layers) + 1),
         inner_width=tensors[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        memory_width=tensors[
-            f"{prefix}encoder.layer.{min(looking)}.crossattention.self.key.weight"
+        encoder_width=tensors[
+            f"{prefix}encoder.layer.{min(fusion)}.crossattention.self.key.weight"
         ].shape[1]
-        if looking
+        if fusion
         else 0,
     )
 
 
 def _check(architecture: Architecture) -> None:
-    """Raise CheckpointError for sizes that no network can have, however consistent the tensors are."""
+    """Raise CheckpointError for consistent sizes that no network can have."""
     vision = architecture.vision
     if vision is not None:
         if vision.resolution % (PATCH * 2 ** (len(vision.depths) - 1)):
             raise CheckpointError(
-                f"an image side of {vision.resolution} px cannot be halved {len(vision.depths) - 1} times"
+                f"an image side of {vision.resolution} px cannot be halved "
+                f"{len(vision.depths) - 1} times"
             )
         for stage, heads in enumerate(vision.heads):
-            side, window, width = (
-                vision.stage_side(stage),
-                vision.stage_window(stage),
-                vision.width * 2**stage,
-            )
+            side, window = vision.stage_side(stage), vision.stage_window(stage)
+            width = vision.width * 2**stage
             if side % window:
                 raise CheckpointError(
-                    f"stage {stage} of the vision encoder has {side} tokens a side, which windows of {window} do not tile"
+                    f"stage {stage} of the vision encoder has {side} tokens a side, "
+                    f"which windows of {window} do not tile"
                 )
             if heads < 1 or width % heads:
                 raise CheckpointError(
-                    f"stage {stage} of the vision encoder is {width} wide, which {heads} heads do not divide"
+                    f"stage {stage} of the vision encoder is {width} wide, "
+                    f"which {heads} heads do not divide"
                 )
     for name, bert in (("encoder", architecture.text), ("decoder", architecture.decoder)):
         if bert is not None and bert.width % bert.heads:
@@ -218,10 +197,10 @@ def _check(architecture: Architecture) -> None:
 
 
 def _numbered(tensors: Mapping[str, Shaped], pattern: str) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """Yield the numbers in each name that matches `pattern`, with the tensor's shape, in the order of the numbers."""
-    found = [
+    """Yield the numbers in each name that matches `pattern`, and the shape, in numeric order."""
+    matches = [
         (tuple(map(int, match.groups())), tensor.shape)
         for name, tensor in tensors.items()
         if (match := re.fullmatch(pattern, name))
     ]
-    yield from sorted(found, key=lambda pair: pair[0])
+    yield from sorted(matches, key=lambda pair: pair[0])

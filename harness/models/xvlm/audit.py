@@ -1,4 +1,4 @@
-"""Say what a weight file holds: its head, sizes, hash, and what of it fits the network that its head promises."""
+"""Describe a weight file: its head, sizes, hash, and whether every tensor fits its network."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a weight file; `complaints` are the reasons why it cannot be evaluated, none if it can."""
+    """A weight file with the `complaints` for which it cannot be evaluated, if any."""
 
     checkpoint: Checkpoint
     sha256: str
@@ -50,7 +50,7 @@ class Audit:
         return not self.complaints
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return everything in JSON's types, for machines."""
+        """Return the description in JSON types."""
         vision = self.checkpoint.architecture.vision
         return {
             "file": str(self.checkpoint.path),
@@ -64,7 +64,7 @@ class Audit:
         }
 
     def sentences(self) -> list[str]:
-        """Return everything in sentences, for people."""
+        """Return the description in sentences."""
         checkpoint = self.checkpoint
         vision, text, decoder = (
             checkpoint.architecture.vision,
@@ -72,31 +72,37 @@ class Audit:
             checkpoint.architecture.decoder,
         )
         lines = [
-            f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}; it can be evaluated on {TASKS[checkpoint.kind]}."
+            f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}; "
+            f"it can be evaluated on {TASKS[checkpoint.kind]}."
         ]
         if vision:
             lines.append(
-                f"Images are {vision.resolution} px a side, windows {vision.window} tokens; Swin of width {vision.width} and depths "
-                f"{' '.join(map(str, vision.depths))}."
+                f"Images are {vision.resolution} px a side, windows {vision.window} tokens; Swin "
+                f"has width {vision.width} and depths {' '.join(map(str, vision.depths))}."
             )
         for name, bert in (("encoder", text), ("decoder", decoder)):
             if bert:
                 lines.append(
-                    f"The text {name} has {bert.layers} layers of width {bert.width} and {bert.heads} heads, looks from layer "
-                    f"{bert.fusion_layer} on, and knows {bert.vocabulary} word pieces."
+                    f"The text {name} has {bert.layers} layers of width {bert.width} and "
+                    f"{bert.heads} heads, cross-attention from layer {bert.fusion_layer} on, and "
+                    f"{bert.vocabulary} word pieces."
                 )
         lines.append(
-            f"It holds {len(checkpoint.tensors)} tensors; {self.parameters / 1e6:.2f} M parameters are used."
+            f"It holds {len(checkpoint.tensors)} tensors; "
+            f"{self.parameters / 1e6:.2f} M parameters are used."
         )
         lines.append(f"sha256 {self.sha256}")
         lines += self.complaints or [
-            "Everything that the network needs is there, and nothing is left over."
+            "All tensors of the network are present, and none is left over."
         ]
         return lines
 
 
 def audit(path: Path) -> Audit:
-    """Read a weight file and try it. Raises CheckpointError for a file that is no X-VLM checkpoint at all."""
+    """Read a weight file and fill its networks.
+
+    Raises CheckpointError for a file that is no X-VLM checkpoint.
+    """
     configuration = path.parent / "config.json"
     checkpoint = read_checkpoint(path, configuration if configuration.is_file() else None)
     used: dict[str, int] = {}

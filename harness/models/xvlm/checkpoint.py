@@ -1,4 +1,4 @@
-"""The authors' checkpoints: what kind a file is, which sizes it has, and whether it fits, in sentences."""
+"""The authors' checkpoints: the head and sizes of a file, and whether a network fits it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from harness.files.parsing import read_json
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
 
-SHOWN = 5  # names listed in a message before it only counts
+SHOWN = 5  # names listed in a message; further ones are counted
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of a file by their official names, what kind of model they are, and its sizes.
+    """The tensors of a file by their official names, the kind of its model, and its sizes.
 
     `kind` is one of `pretrain`, `retrieval`, `bbox`, `vqa`, `nlvr`, `captioning`.
     """
@@ -39,10 +39,10 @@ HEADS = {
 
 
 def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint:
-    """Read an official checkpoint (`.th`, `.pth`, or `.safetensors`) without running anything it holds.
+    """Read an official checkpoint (`.th`, `.pth`, `.safetensors`) without running its code.
 
-    A `configuration` in the official words may tell what tensors leave open (see `Hints`). Raises CheckpointError for a file that is
-    missing, broken, unsafe or no X-VLM.
+    A `configuration` with official keys may hold the sizes that tensors leave open (see `Hints`).
+    Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
     """
     tensors = read_tensors(path)
     kind = _kind(tensors, path)
@@ -58,20 +58,26 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
-    """Copy tensors into the parameters of the same names. Raises CheckpointError for what is missing, left over or of another shape."""
+    """Copy tensors into the parameters of the same names.
+
+    Raises CheckpointError for tensors that are missing, left over, of another shape or not finite.
+    """
     wanted = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     complaints = []
-    if missing := sorted(wanted.keys() - found.keys()):
+    if missing := sorted(wanted.keys() - given.keys()):
         complaints.append(f"lacks {_some(missing)}, so the model would be partly random")
-    if unexpected := sorted(found.keys() - wanted.keys()):
+    if unexpected := sorted(given.keys() - wanted.keys()):
         complaints.append(f"holds {_some(unexpected)}, which this model has no place for")
     if shapes := [
-        f"{name} is {found[name]} instead of {wanted[name]}"
-        for name in sorted(wanted.keys() & found.keys())
-        if found[name] != wanted[name]
+        f"{name} is {given[name]} instead of {wanted[name]}"
+        for name in sorted(wanted.keys() & given.keys())
+        if given[name] != wanted[name]
     ]:
-        complaints.append(f"has other sizes than its first layers promise: {_some(shapes)}")
+        complaints.append(
+            "has tensors whose shapes contradict the architecture inferred from its first layers: "
+            f"{_some(shapes)}"
+        )
     if complaints:
         raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
     broken = sorted(
@@ -81,7 +87,8 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> No
     )
     if broken:
         raise CheckpointError(
-            f"{path}: {_some(broken)} hold numbers that are not finite; the file is damaged or the training diverged"
+            f"{path}: {_some(broken)} hold numbers that are not finite; "
+            "the file is damaged or the training diverged"
         )
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
 
@@ -100,9 +107,10 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
         return "bbox"
     if holds("itm_head."):
         return "retrieval"
-    beginnings = sorted({name.split(".")[0] for name in tensors})
+    prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
-        f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head (they begin with {_some(beginnings)})"
+        f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head "
+        f"(their names begin with {_some(prefixes)})"
     )
 
 
@@ -112,7 +120,7 @@ def _some(names: list[str]) -> str:
 
 
 def _hints(path: Path) -> Hints:
-    """Return what a configuration says of the text encoder's heads and the image side; nothing if it is some other tool's."""
+    """Return the heads and image side in a configuration; none in one of another tool."""
     try:
         config = read_json(path)
     except DataError:
@@ -127,5 +135,5 @@ def _hints(path: Path) -> Hints:
     }
     for name, value in given.items():
         if value is not None and (type(value) is not int or value < 1):
-            raise CheckpointError(f"{path}: {name} is {value!r}, which is no size")
+            raise CheckpointError(f"{path}: {name} is {value!r}, not a positive integer")
     return Hints(resolution=given["image_res"], text_heads=given["num_attention_heads"])

@@ -1,8 +1,9 @@
-"""What an X-VLM costs, from its sizes alone: floating-point operations and bytes.
+"""The cost of X-VLM, from its sizes alone: floating-point operations and bytes.
 
-Counted are the multiplications and additions of matrix products, attention included; all else is below one percent of them. Bytes are those
-of float32, an upper bound where a run computes in fewer bits; how many an image takes while it is encoded was measured, not derived.
-A `length` is the mean number of tokens of the texts, `seen` how many tokens they look at.
+Operations are the multiplications and additions of matrix products, attention included; everything
+else is below one percent. Bytes assume float32, an upper bound where a run stores fewer bits; the
+bytes of an image in the encoder were measured, not derived. A `length` is the mean number of tokens
+of the texts, `image_tokens` the number of tokens that they cross-attend to.
 """
 
 from harness.engine.beam_search import Beams
@@ -13,71 +14,64 @@ from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 from harness.workload import Cost, Workload
 
 FLOAT = 4  # bytes
-AT_ONCE = 18  # times the bytes of its first patches that an image takes in the encoder of a GPU, as measured (a CPU: less)
-COMPARED = 16  # bytes for each image and text while shortlists are made: similarity, two masks, a running count
-PAIR = 32  # bytes for each pair on the shortlists: two indices, and the same while they are united
+ENCODER_FACTOR = 18  # bytes of an image in a GPU's encoder over those of its patches; less on a CPU
+COMPARISON = 16  # bytes per image and text for shortlists: similarity, two masks, a running count
+PAIR = 32  # bytes per shortlisted pair: two indices, and the same again for the union
 
 
-def encoding(vision: VisionArchitecture) -> float:
-    """Return the operations of one image through the vision encoder (Swin, section 3.3, with its MLPs and mergings)."""
+def image_encoder_flops(vision: VisionArchitecture) -> float:
+    """Return the operations of one image in the vision encoder (Swin, section 3.3)."""
     products = vision.stage_side(0) ** 2 * 3 * PATCH**2 * vision.width
     for stage, depth in enumerate(vision.depths):
-        tokens, width, window = (
-            vision.stage_side(stage) ** 2,
-            vision.width * 2**stage,
-            vision.stage_window(stage),
-        )
+        tokens, width = vision.stage_side(stage) ** 2, vision.width * 2**stage
+        window = vision.stage_window(stage)
         products += depth * tokens * (12 * width**2 + 2 * window**2 * width)
         products += 2 * tokens * width**2 if stage + 1 < len(vision.depths) else 0
     return 2.0 * products
 
 
-def remembering(text: TextArchitecture, seen: int, *, sets: int | None = None) -> float:
-    """Return the operations of making a memory: keys and values for every fusion layer, or so many `sets`."""
-    return (
-        4.0
-        * (_looking_layers(text) if sets is None else sets)
-        * seen
-        * text.memory_width
-        * text.width
-    )
+def project_kv_flops(
+    text: TextArchitecture, image_tokens: int, *, sets: int | None = None
+) -> float:
+    """Return the operations of an image's keys and values, one set per fusion layer or `sets`."""
+    layers = _fusion_layers(text) if sets is None else sets
+    return 4.0 * layers * image_tokens * text.encoder_width * text.width
 
 
-def reading(text: TextArchitecture, length: float) -> float:
-    """Return the operations of a text through the layers that look at nothing."""
-    return (
-        2.0 * text.fusion_layer * length * (_own(text, length) + 2 * text.width * text.inner_width)
-    )
+def text_encoder_flops(text: TextArchitecture, length: float) -> float:
+    """Return the operations of a text in the layers without cross-attention."""
+    feed_forward = 2 * text.width * text.inner_width
+    return 2.0 * text.fusion_layer * length * (_self_attention(text, length) + feed_forward)
 
 
-def looking(text: TextArchitecture, length: float, seen: float) -> float:
-    """Return the operations of a text that was read through the layers that look at a memory."""
-    return 2.0 * _looking_layers(text) * length * (_own(text, length) + _look(text, seen))
+def fusion_flops(text: TextArchitecture, length: float, image_tokens: float) -> float:
+    """Return the operations of an encoded text in the fusion layers."""
+    layer = _self_attention(text, length) + _cross_attention_and_mlp(text, image_tokens)
+    return 2.0 * _fusion_layers(text) * length * layer
 
 
-def beginning(text: TextArchitecture, length: float) -> float:
-    """Return the operations of a text attending to itself before it first looks: done once, whatever it looks at."""
-    return 2.0 * length * _own(text, length)
+def fusion_input_flops(text: TextArchitecture, length: float) -> float:
+    """Return the operations of the first fusion layer's self-attention: once per text."""
+    return 2.0 * length * _self_attention(text, length)
 
 
-def concluding(text: TextArchitecture, length: float, seen: float) -> float:
-    """Return the operations of a text that has begun, through the layers that look; in the last one its first token asks alone."""
-    layers, keys = _looking_layers(text), 2 * text.width**2
+def fuse_cls_flops(text: TextArchitecture, length: float, image_tokens: float) -> float:
+    """Return the operations from the fusion input to [CLS], alone in the last layer."""
+    layers, kv = _fusion_layers(text), 2 * text.width**2
+    own, rest = _self_attention(text, length), _cross_attention_and_mlp(text, image_tokens)
     if layers == 1:
-        return 2.0 * _look(text, seen)
-    whole = length * _look(text, seen) + (layers - 2) * length * (
-        _own(text, length) + _look(text, seen)
-    )
-    return 2.0 * (whole + length * keys + _own(text, length) - keys + _look(text, seen))
+        return 2.0 * rest
+    all_tokens = length * rest + (layers - 2) * length * (own + rest)
+    return 2.0 * (all_tokens + length * kv + own - kv + rest)
 
 
-def wording(text: TextArchitecture) -> float:
-    """Return the operations of the distribution over all words at one place."""
+def lm_head_flops(text: TextArchitecture) -> float:
+    """Return the operations of one distribution over the vocabulary."""
     return 2.0 * text.width * (text.width + text.vocabulary)
 
 
-def looked_at(vision: VisionArchitecture) -> int:
-    """Return how many tokens of an image are looked at: the mean and the patches."""
+def num_image_tokens(vision: VisionArchitecture) -> int:
+    """Return the number of tokens of an image: the patches and their mean."""
     return 1 + vision.tokens_per_side**2
 
 
@@ -89,13 +83,12 @@ def grounding(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Every text looks at one memory, and its first token is asked for."""
-    return _one_look(
-        vision, text, workload, length=length, sets=_looking_layers(text), chunk_sizes=chunk_sizes
-    )
+    """Return the cost of texts fused with one image each, for their [CLS] states."""
+    layers = _fusion_layers(text)
+    return _fused_cls(vision, text, workload, length=length, sets=layers, chunk_sizes=chunk_sizes)
 
 
-def judging(
+def pair_reasoning(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -103,48 +96,44 @@ def judging(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """The same with two fusion layers for every set of keys and values: one for each image."""
-    return _one_look(
-        vision,
-        text,
-        workload,
-        length=length,
-        sets=_looking_layers(text) // 2,
-        chunk_sizes=chunk_sizes,
-    )
+    """Return the same where two fusion layers, one for each image, share keys and values."""
+    sets = _fusion_layers(text) // 2
+    return _fused_cls(vision, text, workload, length=length, sets=sets, chunk_sizes=chunk_sizes)
 
 
-def retrieving(
+def retrieval(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
     *,
     length: float,
     features: int,
-    kept: int,
+    item_bytes: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """All images are encoded, all texts read, both kept in numbers of `kept` bytes; then pairs are looked at, image by image."""
-    seen, texts = looked_at(vision), len(workload.texts)
-    flops = workload.images * (
-        encoding(vision) + remembering(text, seen)
-    ) + workload.pairs * concluding(text, length, seen)
-    flops += texts * (reading(text, length) + beginning(text, length))
-    gallery = (
-        workload.images * seen * vision.output_width * kept + texts * length * text.width * kept
-    )
-    compared = (
+    """Return the cost of encoding all images and texts, and of re-ranking pairs image by image.
+
+    Image tokens and texts stay in memory, `item_bytes` bytes a number.
+    """
+    image_tokens, texts = num_image_tokens(vision), len(workload.texts)
+    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    per_text = text_encoder_flops(text, length) + fusion_input_flops(text, length)
+    per_pair = fuse_cls_flops(text, length, image_tokens)
+    numbers = workload.images * image_tokens * vision.output_width + texts * length * text.width
+    comparison = (
         FLOAT * features * (workload.images + texts)
-        + COMPARED * ROWS * max(texts, workload.images)
+        + COMPARISON * ROWS * max(texts, workload.images)
         + PAIR * workload.pairs_at_most
     )
-    passing = _reader_bytes(text) * chunk_sizes.tokens + _memory_bytes(text, seen)
+    pack = _token_bytes(text) * chunk_sizes.text_tokens + _kv_bytes(text, image_tokens)
     return Cost(
-        flops, gallery + compared + passing, _encoder_bytes(vision, workload.images, chunk_sizes)
+        workload.images * per_image + texts * per_text + workload.pairs * per_pair,
+        numbers * item_bytes + comparison + pack,
+        _encoder_bytes(vision, workload.images, chunk_sizes),
     )
 
 
-def comparing(
+def attribute_matching(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -153,18 +142,15 @@ def comparing(
     features: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Images are encoded, texts read once; their features are compared."""
-    texts = len(workload.texts)
-    flops = (
-        workload.images * encoding(vision)
-        + texts * reading(text, length)
-        + 2.0 * workload.images * texts * features
-    )
-    kept = FLOAT * features * texts + _reader_bytes(text) * min(chunk_sizes.tokens, texts * length)
+    """Return the cost of encoding images, and all texts once, and of comparing their features."""
+    images, texts = workload.images, len(workload.texts)
+    pack = _token_bytes(text) * min(chunk_sizes.text_tokens, texts * length)
     return Cost(
-        flops,
-        kept,
-        _encoder_bytes(vision, workload.images, chunk_sizes) + FLOAT * workload.images * texts,
+        images * image_encoder_flops(vision)
+        + texts * text_encoder_flops(text, length)
+        + 2.0 * images * texts * features,
+        FLOAT * features * texts + pack,
+        _encoder_bytes(vision, images, chunk_sizes) + FLOAT * images * texts,
     )
 
 
@@ -177,23 +163,27 @@ def captioning(
     prompt: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """A prompt is read, then as many beams are written as long as they may get: at most this, as some end before."""
-    seen, written = looked_at(vision), beams.width * (beams.longest - prompt - 1)
-    token = (reading(text, beams.longest) + looking(text, beams.longest, seen)) / beams.longest
-    flops = (
-        encoding(vision)
-        + remembering(text, seen)
-        + (prompt + written) * token
-        + (1 + written) * wording(text)
+    """Return the cost of beams that all reach the maximum length, after `prompt` tokens.
+
+    An upper bound: some end before.
+    """
+    image_tokens, longest = num_image_tokens(vision), beams.max_length
+    decoded = beams.width * (longest - prompt - 1)
+    per_token = text_encoder_flops(text, longest) + fusion_flops(text, longest, image_tokens)
+    per_image = (
+        image_encoder_flops(vision)
+        + project_kv_flops(text, image_tokens)
+        + (prompt + decoded) * per_token / longest
+        + (1 + decoded) * lm_head_flops(text)
     )
-    recalled = beams.width * beams.longest * text.layers * 2 * text.width * FLOAT
-    words = 3 * beams.width * text.vocabulary * FLOAT
-    memories = 2 * _memory_bytes(
-        text, seen
-    )  # twice: what is still looked at is copied when an image is done
-    writing = workload.images * (memories + recalled + words)
+    cache = beams.width * longest * text.layers * 2 * text.width * FLOAT
+    distributions = 3 * beams.width * text.vocabulary * FLOAT
+    # Keys and values twice: those of the remaining images are copied when an image is done.
+    per_image_bytes = 2 * _kv_bytes(text, image_tokens) + cache + distributions
     return Cost(
-        workload.images * flops, 0.0, _encoder_bytes(vision, workload.images, chunk_sizes) + writing
+        workload.images * per_image,
+        0.0,
+        _encoder_bytes(vision, workload.images, chunk_sizes) + workload.images * per_image_bytes,
     )
 
 
@@ -207,34 +197,33 @@ def answering(
     prefixes: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Every question looks at its image and is looked at by `prefixes` of answers: at most this, as most answers need not be read."""
-    seen = looked_at(vision)
-    question = reading(text, length) + looking(text, length, seen)
-    answers = (
-        remembering(decoder, round(length))
-        + looking(decoder, prefixes + 1, length)
-        + (prefixes + 1) * wording(decoder)
+    """Return the cost of questions whose answers have `prefixes` to decode.
+
+    An upper bound: most answers need no scoring.
+    """
+    image_tokens = num_image_tokens(vision)
+    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    per_question = (
+        text_encoder_flops(text, length)
+        + fusion_flops(text, length, image_tokens)
+        + project_kv_flops(decoder, round(length))
+        + fusion_flops(decoder, prefixes + 1, length)
+        + (prefixes + 1) * lm_head_flops(decoder)
     )
-    flops = workload.images * (encoding(vision) + remembering(text, seen)) + workload.pairs * (
-        question + answers
-    )
-    recalled = prefixes * decoder.layers * 2 * decoder.width * FLOAT
-    each = (
-        recalled
-        + prefixes * _reader_bytes(decoder)
-        + 2 * FLOAT * (decoder.vocabulary + prefixes**2)
-    )
-    words = FLOAT * decoder.vocabulary * chunk_sizes.rows
+    cache = prefixes * decoder.layers * 2 * decoder.width * FLOAT
+    tree = 2 * FLOAT * (decoder.vocabulary + prefixes**2)
+    per_question_bytes = cache + prefixes * _token_bytes(decoder) + tree
+    distributions = FLOAT * decoder.vocabulary * chunk_sizes.lm_head_rows
     return Cost(
-        flops,
+        workload.images * per_image + workload.pairs * per_question,
         0.0,
-        _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + workload.pairs * each
-        + words,
+        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + workload.pairs * per_question_bytes
+        + distributions,
     )
 
 
-def _one_look(
+def _fused_cls(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -243,51 +232,54 @@ def _one_look(
     sets: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    seen = looked_at(vision)
-    reader = reading(text, length) + beginning(text, length) + concluding(text, length, seen)
-    flops = (
-        workload.images * (encoding(vision) + remembering(text, seen, sets=sets))
-        + workload.pairs * reader
+    image_tokens = num_image_tokens(vision)
+    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens, sets=sets)
+    per_pair = (
+        text_encoder_flops(text, length)
+        + fusion_input_flops(text, length)
+        + fuse_cls_flops(text, length, image_tokens)
     )
     return Cost(
-        flops, 0.0, _look_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        workload.images * per_image + workload.pairs * per_pair,
+        0.0,
+        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes),
     )
 
 
-def _looking_layers(text: TextArchitecture) -> int:
+def _fusion_layers(text: TextArchitecture) -> int:
     return text.layers - text.fusion_layer
 
 
-def _own(text: TextArchitecture, length: float) -> float:
-    """Return the products of a token that attends to its own text."""
+def _self_attention(text: TextArchitecture, length: float) -> float:
+    """Return the products of a token in self-attention."""
     return 4 * text.width**2 + 2 * length * text.width
 
 
-def _look(text: TextArchitecture, seen: float) -> float:
-    """Return the products of a token that looks at a memory, and thinks."""
-    return 2 * text.width**2 + 2 * seen * text.width + 2 * text.width * text.inner_width
+def _cross_attention_and_mlp(text: TextArchitecture, image_tokens: float) -> float:
+    """Return the products of a token in cross-attention, given keys and values, and in the MLP."""
+    attention = 2 * text.width**2 + 2 * image_tokens * text.width
+    return attention + 2 * text.width * text.inner_width
 
 
 def _encoder_bytes(vision: VisionArchitecture, images: int, chunk_sizes: ChunkSizes) -> float:
-    """Return what images take in the encoder, where only some are at a time, and before and after it."""
+    """Return the bytes of images: all of their pixels and tokens, and few in the encoder."""
     patches = vision.stage_side(0) ** 2
-    encoded = min(images, max(1, chunk_sizes.patches // patches))
-    each = (
-        3 * vision.resolution**2 + looked_at(vision) * vision.output_width
-    )  # its pixels, and its tokens
-    return float(FLOAT * (encoded * AT_ONCE * patches * vision.width + images * each))
+    at_a_time = min(images, max(1, chunk_sizes.image_patches // patches))
+    numbers = 3 * vision.resolution**2 + num_image_tokens(vision) * vision.output_width
+    inside = ENCODER_FACTOR * patches * vision.width
+    return float(FLOAT * (at_a_time * inside + images * numbers))
 
 
-def _memory_bytes(text: TextArchitecture, seen: int) -> float:
-    return float(_looking_layers(text) * 2 * seen * text.width * FLOAT)
+def _kv_bytes(text: TextArchitecture, image_tokens: int) -> float:
+    return float(_fusion_layers(text) * 2 * image_tokens * text.width * FLOAT)
 
 
-def _reader_bytes(text: TextArchitecture) -> float:
-    """Return what a token takes on its way through a layer: states, queries, keys, values, and the inside of the MLP twice."""
+def _token_bytes(text: TextArchitecture) -> float:
+    """Return the bytes of a token in a layer: states, queries, keys, values, the MLP twice."""
     return float((6 * text.width + 2 * text.inner_width) * FLOAT)
 
 
-def _look_bytes(
+def _fusion_bytes(
     vision: VisionArchitecture,
     text: TextArchitecture,
     workload: Workload,
@@ -295,14 +287,14 @@ def _look_bytes(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> float:
-    """Return what images and the texts that look at them take: a memory for each image, and once more in the order of a table's rows."""
-    tokens, memory = (
-        min(workload.pairs * length, chunk_sizes.tokens),
-        _memory_bytes(text, looked_at(vision)),
-    )
-    memories = workload.images + min(workload.pairs, workload.images)
+    """Return the bytes of images and the texts fused with them.
+
+    Keys and values count once for each image, and once more for those selected for a pack.
+    """
+    tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
+    selected = min(workload.pairs, workload.images)
     return (
         _encoder_bytes(vision, workload.images, chunk_sizes)
-        + memories * memory
-        + tokens * _reader_bytes(text)
+        + (workload.images + selected) * _kv_bytes(text, num_image_tokens(vision))
+        + tokens * _token_bytes(text)
     )

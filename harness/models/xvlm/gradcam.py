@@ -1,61 +1,100 @@
-"""Where a retrieval model looks when it matches a text with an image: Grad-CAM of the matching logit, for weakly supervised grounding.
+"""Grad-CAM of the image-text matching logit, for weakly supervised grounding.
 
-Source: X-VLM's `Grounding.py` (`gradcam_mode` itm, `block_num` an absolute layer of the text encoder). Golden `d_weak_grounding`.
+Source: X-VLM's `Grounding.py` (`gradcam_mode` itm; `block_num` is an absolute layer of the text
+encoder). Golden `d_weak_grounding`.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from harness.models.fusion.bert import padding_mask
-from harness.models.fusion.layers import Attention, Layer, Memory
+from harness.engine.chunks import chunk_sizes_of
+from harness.engine.packing import PackedTexts, Segments, pack
+from harness.models.fusion.bert import Bert
+from harness.models.fusion.kv import KV, CrossKV
+from harness.models.fusion.layers import Layer
 from harness.models.xvlm.heads import RetrievalNetwork
 
-LAYER = 9  # `block_num` for the base model: the fourth layer that looks at the image
+LAYER = 9  # `block_num` for the base model: the fourth fusion layer
 
 
-def looked_at(
-    network: RetrievalNetwork, tokens: Tensor, ids: Tensor, present: Tensor, *, layer: int = LAYER
+def gradcam_map(
+    network: RetrievalNetwork,
+    tokens: Tensor,
+    texts: Sequence[Sequence[int]],
+    *,
+    layer: int = LAYER,
 ) -> Tensor:
-    """Return a map [B, P, P] of each image, how much each of its patches made the text match.
+    """Return a map [B, P, P] of how much each patch contributes to the match of text and image.
 
-    `tokens` [B, 1 + P * P, C] are of one image a text, `ids` and `present` [B, T] the texts. The weights of `layer`'s attention to the
-    image, times what raising them would do to the matching logit (where that is positive), averaged over heads and text positions. The
-    average divides by T, padding included, as the reference does: a mere scale.
+    Text n, given as token ids, is about the image tokens[n], out of [B, 1 + P * P, C]. The map is
+    the cross-attention of `layer` times the positive part of its gradient, averaged over heads and
+    text positions. The average counts the positions of the longest text, padding included, as the
+    reference does. Raises ValueError for a layer without cross-attention.
     """
-    encoder, mask = network.text_encoder, padding_mask(present[:, None])
-    memory = encoder.remember(tokens)
-    states = encoder.read(ids[:, None], mask)
-    weights: Tensor | None = None
+    encoder, device = network.text_encoder, tokens.device
+    if not encoder.fusion_layer <= layer < len(encoder.layers):
+        raise ValueError(f"layer {layer} has no cross-attention")
+    lengths = [len(text) for text in texts]
+    images = encoder.project_kv(tokens)
+    maps = torch.empty(len(texts), tokens.shape[1] - 1, device=device)
+    for packed in pack(lengths, chunk_sizes_of(device), image_of=range(len(texts))):
+        on_device = packed.to(device)
+        states = encoder.encode_text(packed.ids_of(texts).to(device), on_device)
+        weighted = _weighted_attention(
+            network, states, on_device, images.of_images(packed.images), layer=layer
+        )
+        maps[packed.images.to(device)] = weighted.mean(1)[:, 1:] / max(lengths)
+    side = math.isqrt(maps.shape[1])
+    return maps.unflatten(1, (side, side))
+
+
+def attention_weights(layer: Layer, states: Tensor, by_image: Segments, images: KV) -> list[Tensor]:
+    """Return the cross-attention of tokens [N, d], [g, heads, L, S] for each bucket of images."""
+    attention = layer.crossattention
+    query = by_image.arrange(attention.self.query(states))
+    return [
+        attention.weights(bucket.pad(query), images.select(bucket.segments))
+        for bucket in by_image.buckets
+    ]
+
+
+def _weighted_attention(
+    network: RetrievalNetwork, states: Tensor, texts: PackedTexts, images: CrossKV, *, layer: int
+) -> Tensor:
+    """Return attention times positive gradient, summed over text positions, [G, heads, S]."""
+    encoder: Bert = network.text_encoder
+    by_image, weights = texts.tokens.by_image, []
     with torch.enable_grad():
-        for number, (block, seen) in enumerate(
-            zip(encoder.fusion_layers, memory, strict=True), start=encoder.fusion_layer
+        for number, (block, kv) in enumerate(
+            zip(encoder.fusion_layers, images.layers, strict=True), start=encoder.fusion_layer
         ):
-            states = block.attend(states, block.recall(states), mask)
+            states = block.self_attention(states, texts)
             if number == layer:
-                weights = attention_weights(block, states, seen).requires_grad_()
-                states = _looked_with(block, states, seen, weights)
+                weights = [
+                    part.requires_grad_() for part in attention_weights(block, states, by_image, kv)
+                ]
+                states = _attend(block, states, by_image, kv, weights)
             else:
-                states = block.look(states, seen, None)
-            states = block.think(states)
-        if weights is None:
-            raise ValueError(f"layer {layer} is none of those that look at the image")
-        match = network.itm_head(states[:, 0, 0])[:, 1].sum()
-        (gradient,) = torch.autograd.grad(match, weights)
-    seen_by_words = weights.detach() * gradient.clamp(min=0) * present[:, None, :, None]
-    side = math.isqrt(tokens.shape[1] - 1)
-    return seen_by_words.mean(1).mean(1)[:, 1:].unflatten(1, (side, side))
+                states = block.cross_attention(states, by_image, kv)
+            states = block.feed_forward(states)
+        match = network.itm_head(states[texts.first])[:, 1].sum()
+        gradients = torch.autograd.grad(match, weights)
+    products = [
+        (part.detach() * gradient.clamp(min=0)).sum(2)
+        for part, gradient in zip(weights, gradients, strict=True)
+    ]
+    return torch.cat(products)
 
 
-def attention_weights(block: Layer, states: Tensor, seen: Memory) -> Tensor:
-    """Return how much each token of a text [B, 1, T, d] looks at each token of its image, [B, heads, T, S], summing to 1."""
-    attention: Attention = block.crossattention
-    query = attention.split(attention.self.query(states.flatten(1, 2)))
-    return (query @ seen.keys.transpose(2, 3) / math.sqrt(query.shape[-1])).softmax(-1)
-
-
-def _looked_with(block: Layer, states: Tensor, seen: Memory, weights: Tensor) -> Tensor:
-    readers = states.flatten(1, 2)
-    found = (weights @ seen.values).transpose(1, 2).flatten(2)
-    return block.crossattention.output(found, readers).view_as(states)
+def _attend(
+    layer: Layer, states: Tensor, by_image: Segments, images: KV, weights: Sequence[Tensor]
+) -> Tensor:
+    """Run cross-attention with given weights."""
+    context = []
+    for bucket, part in zip(by_image.buckets, weights, strict=True):
+        attended = part @ images.select(bucket.segments).values
+        context.append(bucket.unpad(attended.transpose(1, 2).flatten(2)))
+    return layer.crossattention.output(by_image.restore(torch.cat(context)), states)

@@ -1,7 +1,4 @@
-"""The networks of X-VLM, one per kind of checkpoint: the two encoders, and what is asked of them.
-
-Everywhere, what is looked at is a memory [G, S, width] whose keys and values are made once, and what looks at it are readers [G, n, T].
-"""
+"""The networks of X-VLM, one per kind of checkpoint: encoders and a task head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.engine.device import Device, float32_context
-from harness.engine.packing import Strip
+from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
-from harness.models.fusion.bert import Bert, padding_mask
+from harness.models.fusion.bert import Bert, project_kv
+from harness.models.fusion.encoded_texts import EncodedTexts, encode_texts
+from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
-from harness.models.fusion.layers import Memory
-from harness.models.fusion.packed_texts import Texts, read_texts
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.swin import VisionEncoder
@@ -24,44 +21,47 @@ from harness.models.xvlm.swin import VisionEncoder
 
 @dataclass(frozen=True)
 class FusedArchitecture:
-    """The sizes of a model that has both encoders, the text encoder looking at the image."""
+    """The sizes of a vision encoder and of a BERT that cross-attends to its tokens."""
 
     vision: VisionArchitecture
     text: TextArchitecture
 
 
 def fused(architecture: Architecture) -> FusedArchitecture:
-    """Return the sizes of both encoders. Raises CheckpointError where one is missing, or the text encoder looks at something else."""
-    vision, text = architecture.vision, architecture.text
-    if vision is None or text is None:
-        raise CheckpointError(
-            "needs a vision encoder and a text encoder; the checkpoint holds only one of them"
-        )
-    return FusedArchitecture(vision, _looking_at(vision, text))
+    """Return the sizes of the vision and the text encoder.
+
+    Raises CheckpointError where one is missing or their widths do not match.
+    """
+    return _checked(architecture.vision, architecture.text, "text encoder")
 
 
 def decoding(architecture: Architecture) -> FusedArchitecture:
-    """Return the sizes of a vision encoder and of the decoder that looks at it (captioning)."""
-    vision, text = architecture.vision, architecture.decoder
+    """Return the sizes of the vision encoder and the text decoder (captioning).
+
+    Raises CheckpointError where one is missing or their widths do not match.
+    """
+    return _checked(architecture.vision, architecture.decoder, "text decoder")
+
+
+def _checked(
+    vision: VisionArchitecture | None, text: TextArchitecture | None, name: str
+) -> FusedArchitecture:
     if vision is None or text is None:
         raise CheckpointError(
-            "needs a vision encoder and a text decoder; the checkpoint holds only one of them"
+            f"needs a vision encoder and a {name}; the checkpoint holds only one of them"
         )
-    return FusedArchitecture(vision, _looking_at(vision, text))
-
-
-def _looking_at(vision: VisionArchitecture, text: TextArchitecture) -> TextArchitecture:
-    if text.memory_width != vision.output_width:
+    if text.encoder_width != vision.output_width:
         raise CheckpointError(
-            f"its text encoder looks at tokens {text.memory_width} wide, its vision encoder makes {vision.output_width}"
+            f"its {name} attends to image tokens {text.encoder_width} wide, "
+            f"its vision encoder outputs {vision.output_width}"
         )
-    return text
+    return FusedArchitecture(vision, text)
 
 
-class Narrow(nn.Linear):
-    """A linear map to a handful of outputs, each the same bits whatever else is in the batch and however many threads compute.
+class BatchInvariantLinear(nn.Linear):
+    """A linear map to a few outputs whose bits depend neither on the batch nor on the threads.
 
-    Matrix products promise that for wide outputs only: for narrow ones they are cut up differently from case to case.
+    Matrix products with few outputs are split differently from case to case.
     """
 
     def forward(self, states: Tensor) -> Tensor:
@@ -69,21 +69,24 @@ class Narrow(nn.Linear):
 
 
 def mlp(width: int, outputs: int) -> nn.Sequential:
-    """Build the head that all tasks share: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
+    """Return the head of all tasks: Linear(d, 2 d), LayerNorm, GELU, Linear(2 d, outputs)."""
     return nn.Sequential(
-        nn.Linear(width, 2 * width), nn.LayerNorm(2 * width), nn.GELU(), Narrow(2 * width, outputs)
+        nn.Linear(width, 2 * width),
+        nn.LayerNorm(2 * width),
+        nn.GELU(),
+        BatchInvariantLinear(2 * width, outputs),
     )
 
 
-def applied(head: nn.Module, states: Tensor) -> Tensor:
-    """Apply a head in float32, whatever a run computes in: next to all that came before it costs nothing, and fewer bits would show."""
+def apply_head(head: nn.Module, states: Tensor) -> Tensor:
+    """Apply a head in float32 in every run: it costs little, and fewer bits would show."""
     with float32_context(states.device):
         result: Tensor = head(states.float())
         return result
 
 
 class GroundingNetwork(nn.Module):
-    """Find what a text refers to: the released `bbox` checkpoints (X-VLM, section 3.3, bounding box prediction)."""
+    """Predict the box that an expression refers to: `bbox` checkpoints (X-VLM, section 3.3)."""
 
     def __init__(self, architecture: FusedArchitecture) -> None:
         super().__init__()
@@ -92,26 +95,13 @@ class GroundingNetwork(nn.Module):
         self.text_encoder = Bert(architecture.text)
         self.bbox_head = mlp(architecture.text.width, 4)
 
-    def forward(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
-        """Return boxes [M, n, 4] as (cx, cy, w, h) in 0..1 of the image.
-
-        `images` [M, 3, R, R] are normalised, `ids` [M, n, T] are n texts for each, `present` [M, n, T] is 1 for their tokens.
-        """
-        return self.point(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
-
-    def point(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
-        """Return the boxes [G, n, 4] that n texts for each memory point at."""
-        mask = padding_mask(present, ids.device)
-        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return self.box(self.text_encoder.conclude(begun, memory, mask))
-
-    def box(self, fused: Tensor) -> Tensor:
-        """Return the boxes [.., 4] that fused first tokens [.., d] point at."""
-        return torch.sigmoid(applied(self.bbox_head, fused))
+    def boxes(self, cls: Tensor) -> Tensor:
+        """Return boxes [n, 4] of fused [CLS] states [n, d]: (cx, cy, w, h) in 0..1 of the image."""
+        return torch.sigmoid(apply_head(self.bbox_head, cls))
 
 
 class RetrievalNetwork(nn.Module):
-    """Compare images and texts: `retrieval` checkpoints, and pre-training ones (X-VLM, section 3.3, contrastive learning and matching)."""
+    """Compare images and texts: `retrieval` and pre-training checkpoints (X-VLM, section 3.3)."""
 
     def __init__(self, architecture: FusedArchitecture, *, feature_width: int) -> None:
         super().__init__()
@@ -123,27 +113,28 @@ class RetrievalNetwork(nn.Module):
         self.itm_head = mlp(architecture.text.width, 2)
 
     def image_features(self, tokens: Tensor) -> Tensor:
-        """Return unit vectors [M, f] of image tokens [M, S, C]; their products with those of texts are cosines (no temperature)."""
-        return F.normalize(applied(self.vision_proj, tokens[:, 0]), dim=-1)
+        """Return unit vectors [M, f] of image tokens [M, S, C]; the temperature is not applied."""
+        return F.normalize(apply_head(self.vision_proj, tokens[:, 0]), dim=-1)
 
-    def text_features(self, states: Tensor) -> Tensor:
-        """Return unit vectors [n, f] of the first tokens [n, d] of read texts."""
-        return F.normalize(applied(self.text_proj, states), dim=-1)
+    def text_features(self, cls: Tensor) -> Tensor:
+        """Return unit vectors [n, f] of the [CLS] states [n, d] of encoded texts."""
+        return F.normalize(apply_head(self.text_proj, cls), dim=-1)
 
-    def read(self, texts: Sequence[Sequence[int]], device: Device) -> Texts:
-        """Read texts given as token ids. Raises ValueError where there is none."""
+    def encode_texts(self, texts: Sequence[Sequence[int]], device: Device) -> EncodedTexts:
+        """Encode texts given as token ids. Raises ValueError where there is none."""
         width = self.text_proj.out_features
-        return read_texts(
+        return encode_texts(
             self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
         )
 
-    def match(self, begun: Tensor, strip: Strip, memory: list[Memory]) -> Tensor:
-        """Return the logits [n, 2] that texts which have begun, [N, d], do not, or do, tell of one image."""
-        return applied(self.itm_head, self.text_encoder.conclude_along(begun, strip, memory))
+    def match(self, fusion_input: Tensor, texts: PackedTexts, image: CrossKV) -> Tensor:
+        """Return the image-text matching logits [n, 2] (no, yes) of texts, fusion input [N, d]."""
+        cls = self.text_encoder.fuse_cls(fusion_input, texts, image)
+        return apply_head(self.itm_head, cls)
 
 
 class AnsweringNetwork(nn.Module):
-    """Rank answers to questions about images: the released `vqa` checkpoints."""
+    """Rank answers to questions about images: `vqa` checkpoints."""
 
     def __init__(self, architecture: FusedArchitecture, decoder: TextArchitecture) -> None:
         super().__init__()
@@ -153,21 +144,12 @@ class AnsweringNetwork(nn.Module):
         self.text_encoder = Bert(architecture.text)
         self.text_decoder = LanguageModel(decoder)
 
-    def question(self, images: Tensor, ids: Tensor, present: Tensor) -> Tensor:
-        """Return the states [M, n, T, d] of n questions about each image [M, 3, R, R], after they looked at it."""
-        return self.consider(self.text_encoder.remember(self.vision_encoder(images)), ids, present)
-
-    def consider(self, memory: list[Memory], ids: Tensor, present: Tensor) -> Tensor:
-        """Return the states [G, n, T, d] of n questions about each memory, after they looked at it."""
-        mask = padding_mask(present, ids.device)
-        return self.text_encoder.look(self.text_encoder.read(ids, mask), memory, mask)
-
 
 class PairNetwork(nn.Module):
-    """Say whether a statement is true of two images: the released `nlvr` checkpoints.
+    """Decide whether a statement is true of two images: `nlvr` checkpoints.
 
-    Even fusion layers look at the first image, odd ones at the second; the two of a pair make the same keys and values of an image, so
-    that an image is remembered once, whichever side it stands on.
+    Even fusion layers attend to the first image, odd ones to the second. The two layers of a pair
+    share their key and value projections, so an image is projected once, whichever side it is on.
     """
 
     def __init__(self, architecture: FusedArchitecture) -> None:
@@ -177,22 +159,22 @@ class PairNetwork(nn.Module):
         self.text_encoder = Bert(architecture.text)
         self.cls_head = mlp(architecture.text.width, 2)
 
-    def remember(self, tokens: Tensor) -> list[Memory]:
-        """Make the memory of images [M, S, C]: keys and values for each pair of fusion layers."""
-        return [
-            layer.crossattention.remember(tokens) for layer in self.text_encoder.fusion_layers[::2]
-        ]
+    def project_kv(self, tokens: Tensor) -> CrossKV:
+        """Return the keys and values of images [M, S, C] for each pair of fusion layers."""
+        return project_kv(self.text_encoder.fusion_layers[::2], tokens)
 
-    def forward(self, memory: list[Memory], pairs: Tensor, ids: Tensor, present: Tensor) -> Tensor:
-        """Return logits [P, n, 2] (false, true) of n statements on each pair; `pairs` [P, 2] are two of the images remembered."""
-        mask = padding_mask(present, ids.device)
-        seen = [both.of(pairs[:, side]) for both in memory for side in (0, 1)]
-        begun = self.text_encoder.begin(self.text_encoder.read(ids, mask), mask)
-        return applied(self.cls_head, self.text_encoder.conclude(begun, seen, mask))
+    def pair_kv(self, images: CrossKV, pairs: Tensor) -> CrossKV:
+        """Return the keys and values of `pairs` [G, 2] of images, for each fusion layer."""
+        sides = (pairs[:, 0], pairs[:, 1])
+        return CrossKV(tuple(layer.select(side) for layer in images.layers for side in sides))
+
+    def logits(self, cls: Tensor) -> Tensor:
+        """Return logits [n, 2] (false, true) of fused [CLS] states [n, d]."""
+        return apply_head(self.cls_head, cls)
 
 
 class CaptioningNetwork(nn.Module):
-    """Describe images: the released `captioning` checkpoints, which have a decoder and no text encoder."""
+    """Describe images: `captioning` checkpoints, which have a decoder and no text encoder."""
 
     def __init__(self, architecture: FusedArchitecture) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Load X-VLM weights as whatever a task needs."""
+"""Load X-VLM weights as the capability that a task needs."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
 
-OFFERS: dict[type, Any] = {
+ADAPTERS: dict[type, Any] = {
     Answerer: XVLMAnswerer,
     AttributeMatcher: XVLMAttributeMatcher,
     Captioner: XVLMCaptioner,
@@ -34,18 +34,18 @@ OFFERS: dict[type, Any] = {
 def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     """Return the weights as a model with the capability `needs`.
 
-    Raises CapabilityError where they do not have it, CheckpointError where they cannot be used at all.
+    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
     """
     chosen = choose_device(device, dtype)
-    if needs not in OFFERS:
-        raise CapabilityError(
-            f"{weights.name}: X-VLM offers {', '.join(kind.__name__ for kind in OFFERS)}, but no {needs.__name__}"
-        )
+    if needs not in ADAPTERS:
+        offered = ", ".join(capability.__name__ for capability in ADAPTERS)
+        raise CapabilityError(f"{weights.name}: X-VLM offers {offered}, but no {needs.__name__}")
     checkpoint = read_checkpoint(weights.path, weights.configuration)
     vision = checkpoint.architecture.vision
     expected = weights.release.resolution if weights.release else None
     if expected and vision and vision.resolution != expected:
         raise CheckpointError(
-            f"{weights.path}: is a checkpoint of {vision.resolution} px, checkpoints.yaml says {expected} px for {weights.name}"
+            f"{weights.path}: is a checkpoint of {vision.resolution} px, "
+            f"checkpoints.yaml says {expected} px for {weights.name}"
         )
-    return OFFERS[needs](checkpoint, weights.vocabulary, chosen)
+    return ADAPTERS[needs](checkpoint, weights.vocabulary, chosen)

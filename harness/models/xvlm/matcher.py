@@ -1,4 +1,4 @@
-"""X-VLM as a matcher of attributes: the cosine of an image's features and a sentence's, as OVAD's own script computes it."""
+"""X-VLM as an attribute matcher: the cosine of image and sentence features, as in OVAD's script."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,18 +9,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.device import Device
-from harness.engine.shortlist import cosines
+from harness.engine.shortlist import cosine_similarity
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
-from harness.models.xvlm.inputs import Inputs
 from harness.models.xvlm.networks import retrieval_network
+from harness.models.xvlm.runtime import Runtime
 from harness.workload import Cost, Workload
 
-MAX_TOKENS = 30  # of a sentence, [CLS] included: the configuration of the released 16M model
+MAX_TOKENS = 30  # the configuration of the released 16M model, [CLS] included
 
 
 class XVLMAttributeMatcher:
-    """Implements `harness.capabilities.AttributeMatcher` for checkpoints with `vision_proj` and `text_proj`; texts are not cleaned."""
+    """Implements `harness.capabilities.AttributeMatcher` for checkpoints with `vision_proj`.
+
+    Sentences are not cleaned.
+    """
 
     def __init__(
         self,
@@ -30,61 +33,48 @@ class XVLMAttributeMatcher:
         *,
         max_tokens: int = MAX_TOKENS,
     ) -> None:
-        """Load the weights strictly. Raises CheckpointError where they, or the vocabulary, do not fit."""
-        network = retrieval_network(checkpoint)
-        self.inputs = Inputs(
-            network.architecture.vision, network.architecture.text, vocabulary, device
-        )
-        self.network = self.inputs.placed(network)
+        """Load the weights strictly.
+
+        Raises CheckpointError where they, or the vocabulary, do not fit.
+        """
+        self.runtime = Runtime(retrieval_network(checkpoint), vocabulary, device)
+        self.network = self.runtime.network
         self.max_tokens = max_tokens
-        self.protocol = f"itc|{self.inputs.side}px|bilinear|{max_tokens}-tokens"
-        self.device, self.provenance, self.prepare = (
-            device.name,
-            self.inputs.provenance,
-            self.inputs.prepare_bilinear,
-        )
-        self.memory_budget = self.inputs.device.memory_budget
-        self._features = lru_cache(maxsize=4)(
-            self.sentence_features
-        )  # the sentences of a benchmark are the same for all of its images
+        self.protocol = f"itc|{self.runtime.side}px|bilinear|{max_tokens}-tokens"
+        self.device, self.provenance, _, self.memory_budget = self.runtime.interface
+        self.prepare = self.runtime.prepare_bilinear
+        # All images of a benchmark are compared with the same sentences.
+        self._features = lru_cache(maxsize=4)(self.sentence_features)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of sentences, cut after the first `max_tokens`."""
-        return [self.inputs.tokenizer.ids(text)[: self.max_tokens] for text in texts]
+        """Return the tokens of sentences, cut after `max_tokens`."""
+        return self.runtime.token_ids(texts, max_tokens=self.max_tokens)
 
     def similarity(
         self, images: NDArray[np.uint8], sentences: Sequence[str]
     ) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
-        with self.inputs.device.computing():
-            return (
-                cosines(
-                    self.image_features(self.inputs.normalised(images)),
-                    self._features(tuple(sentences)),
-                )
-                .cpu()
-                .numpy()
-            )
+        with self.runtime.device.computing():
+            image_features = self.image_features(self.runtime.normalise(images))
+            return cosine_similarity(image_features, self._features(tuple(sentences))).cpu().numpy()
 
     def cost(self, workload: Workload) -> Cost:
-        """Return what it costs to compare images and sentences."""
-        sizes, length = (
-            self.network.architecture,
-            self.inputs.mean_length(workload.texts, longest=self.max_tokens),
-        )
-        return costs.comparing(
+        """Return the cost of comparing images and sentences."""
+        sizes = self.network.architecture
+        return costs.attribute_matching(
             sizes.vision,
             sizes.text,
             workload,
-            length=length,
+            length=self.runtime.mean_length(workload.texts, max_tokens=self.max_tokens),
             features=self.network.vision_proj.out_features,
-            chunk_sizes=self.inputs.device.chunk_sizes,
+            chunk_sizes=self.runtime.device.chunk_sizes,
         )
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""
-        return self.network.image_features(self.network.vision_encoder(images))
+        return self.network.image_features(self.runtime.encode_images(images))
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:
-        """Return unit vectors [S, f] of sentences, cut after `max_tokens`."""
-        return self.network.read(self.token_ids(sentences), self.inputs.device).features
+        """Return unit vectors [S, f] of sentences."""
+        tokens = self.token_ids(sentences)
+        return self.network.encode_texts(tokens, self.runtime.device).features

@@ -1,4 +1,4 @@
-"""Checkpoints to networks: which head a file has, and its weights in their places, every one of them."""
+"""Checkpoints to networks: the head that a file has, and every one of its weights in place."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CapabilityError, CheckpointError
-from harness.models.xvlm.adaptation import names_for_grounding, without_buffers
 from harness.models.xvlm.checkpoint import HEADS, Checkpoint, fill
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -18,18 +17,18 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from harness.models.xvlm.key_names import without_bert, without_buffers
 
 N = TypeVar("N", bound=nn.Module)
-TEMPERATURE = (
-    "temp"  # of the contrastive loss: learnt, kept in the files, and used in training only
-)
+TEMPERATURE = "temp"  # of the contrastive loss: learnt and stored, but used in training only
+WITH_BERT_IN_NAMES = ("pretrain", "bbox", "retrieval")
 
 
 def grounding_network(checkpoint: Checkpoint) -> GroundingNetwork:
     """Return the network of a `bbox` or `pretrain` checkpoint.
 
-    All of these functions raise CapabilityError for a checkpoint with another head, CheckpointError for one in which a weight is missing,
-    left over or of another shape.
+    Like all functions of this module, it raises CapabilityError for a checkpoint with another head,
+    and CheckpointError where a weight is missing, left over or of another shape.
     """
     _require(
         checkpoint,
@@ -51,11 +50,10 @@ def retrieval_network(checkpoint: Checkpoint) -> RetrievalNetwork:
         ("retrieval", "pretrain"),
     )
     width = checkpoint.tensors.get("vision_proj.weight", torch.empty(0)).shape[0]
-    heads = ("itm_head.", "vision_proj.", "text_proj.")
     return _filled(
         checkpoint,
         lambda: RetrievalNetwork(fused(checkpoint.architecture), feature_width=width),
-        heads=heads,
+        heads=("itm_head.", "vision_proj.", "text_proj."),
     )
 
 
@@ -78,7 +76,10 @@ def answering_network(checkpoint: Checkpoint) -> AnsweringNetwork:
 
 
 def pair_network(checkpoint: Checkpoint) -> PairNetwork:
-    """Return the network of an `nlvr` checkpoint. Raises CheckpointError also where the layers of a pair do not share what they should."""
+    """Return the network of an `nlvr` checkpoint.
+
+    Raises CheckpointError also where the two fusion layers of a pair differ in keys or values.
+    """
     _require(
         checkpoint,
         "judging pairs of images",
@@ -92,11 +93,13 @@ def pair_network(checkpoint: Checkpoint) -> PairNetwork:
     for even, odd in zip(layers[::2], layers[1::2], strict=True):
         for part in ("key", "value"):
             first, second = (getattr(layer.crossattention.self, part) for layer in (even, odd))
-            if not (
-                torch.equal(first.weight, second.weight) and torch.equal(first.bias, second.bias)
-            ):
+            shared = torch.equal(first.weight, second.weight) and torch.equal(
+                first.bias, second.bias
+            )
+            if not shared:
                 raise CheckpointError(
-                    f"{checkpoint.path}: two fusion layers that look at the two images have different {part}s; in X-VLM they share them"
+                    f"{checkpoint.path}: the fusion layers of a pair, one for each image, have "
+                    f"different {part}s; in X-VLM they share them"
                 )
     return network
 
@@ -116,35 +119,37 @@ def captioning_network(checkpoint: Checkpoint) -> CaptioningNetwork:
     )
 
 
-def _require(checkpoint: Checkpoint, what: str, needed: str, kinds: tuple[str, ...]) -> None:
+def _require(checkpoint: Checkpoint, purpose: str, needed: str, kinds: tuple[str, ...]) -> None:
     if checkpoint.kind not in kinds:
         raise CapabilityError(
-            f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; {what} needs one with {needed}"
+            f"{checkpoint.path}: is a checkpoint for {HEADS[checkpoint.kind]}; "
+            f"{purpose} needs one with {needed}"
         )
 
 
-def _filled(checkpoint: Checkpoint, network: Callable[[], N], *, heads: tuple[str, ...]) -> N:
-    """Build a network and fill it strictly; of a pre-training file, which has all heads, only the encoders and `heads` are taken."""
+def _filled(checkpoint: Checkpoint, build: Callable[[], N], *, heads: tuple[str, ...]) -> N:
+    """Build a network and fill it strictly.
+
+    A pre-training file has all heads: only the encoders and `heads` are taken from it.
+    """
     try:
-        built = network()
+        network = build()
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
-    fill(built, _chosen(checkpoint, heads), path=checkpoint.path)
-    return built.eval().requires_grad_(False)
+    fill(network, _needed(checkpoint, heads), path=checkpoint.path)
+    return network.eval().requires_grad_(False)
 
 
-def _chosen(checkpoint: Checkpoint, heads: tuple[str, ...]) -> Mapping[str, Tensor]:
-    names = without_buffers(checkpoint.tensors)
-    renamed = (
-        names_for_grounding(names)
-        if checkpoint.kind in ("pretrain", "bbox", "retrieval")
-        else {name: name for name in names}
-    )
+def _needed(checkpoint: Checkpoint, heads: tuple[str, ...]) -> Mapping[str, Tensor]:
+    """Return the tensors of a file by the network's names."""
+    source = {name: name for name in without_buffers(checkpoint.tensors) if name != TEMPERATURE}
+    if checkpoint.kind in WITH_BERT_IN_NAMES:
+        source = {without_bert(name): name for name in source}
     if checkpoint.kind == "pretrain":
-        kept = ("vision_encoder.", "text_encoder.", *heads)
-        renamed = {
-            new: old
-            for new, old in renamed.items()
-            if new.startswith(kept) and not new.startswith("text_encoder.cls.")
+        wanted = ("vision_encoder.", "text_encoder.", *heads)
+        source = {
+            name: old
+            for name, old in source.items()
+            if name.startswith(wanted) and not name.startswith("text_encoder.cls.")
         }
-    return {new: checkpoint.tensors[old] for new, old in renamed.items() if new != TEMPERATURE}
+    return {name: checkpoint.tensors[old] for name, old in source.items()}

@@ -1,6 +1,7 @@
-"""What X-VLM does to texts and images before it looks at them, bit for bit.
+"""X-VLM's text cleaning and image transform, bit for bit.
 
-Text cleaning and image transform of the reference (its `dataset/utils.py` and `dataset/__init__.py`), pinned down by golden `k_preprocess`.
+Those of the reference's `dataset/utils.py` and `dataset/__init__.py`, pinned down by golden
+`k_preprocess`.
 """
 
 import re
@@ -20,10 +21,10 @@ _DELETED = re.compile(r"[,.'!?\"()*#:;~]")
 def pre_caption(text: str, max_words: int = CAPTION_WORDS) -> str:
     """Clean a caption, statement or expression as the reference does.
 
-    A single tab or line break inside stays, as there. Raises ValueError for a text of which nothing is left.
+    A single tab or line break inside stays. Raises ValueError for a text that becomes empty.
     """
     text = _without_marks(text).replace("<person>", "person")
-    # The reference strips the line break before the blanks, so "a \n" keeps neither and "a\n " keeps the line break.
+    # The reference strips line breaks first: "a \n" keeps neither, "a\n " keeps the line break.
     text = re.sub(r"\s{2,}", " ", text).rstrip("\n").strip(" ")
     text = _first_words(text, max_words)
     if not text:
@@ -32,7 +33,7 @@ def pre_caption(text: str, max_words: int = CAPTION_WORDS) -> str:
 
 
 def pre_question(text: str, max_words: int = QUESTION_WORDS) -> str:
-    """Clean a question as the reference does: double blanks survive and count as words."""
+    """Clean a question as the reference does: double blanks remain and count as words."""
     return _first_words(_without_marks(text).rstrip(" "), max_words)
 
 
@@ -41,8 +42,9 @@ def resize(
 ) -> NDArray[np.uint8]:
     """Return the image squashed to `side` x `side` pixels, RGB, [side, side, 3].
 
-    Alpha is dropped and the EXIF orientation ignored, as in the reference. The two steps (width first, then height) are what Pillow up to
-    12 did inside; Pillow 13 begins with the height of portrait images, which changes 11 % of the values by up to 6.
+    Alpha is dropped and the EXIF orientation ignored, as in the reference. The two steps, width
+    first, are those inside Pillow up to 12; Pillow 13 begins with the height of portrait images,
+    which changes 11 % of the values by up to 6.
     """
     rgb = image.convert("RGB")
     return np.array(rgb.resize((side, rgb.height), filter).resize((side, side), filter))

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.engine.device import Device
 from harness.formats.prompts import sentences
-from harness.models.fusion.bert import causal_mask, memory_mask, padding_mask
+from harness.models.fusion.encoded_texts import EncodedTexts
+from harness.models.fusion.fused_texts import fused_cls, fused_tokens
 from harness.models.fusion.tokenizer import Tokenizer, Tokens
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -28,6 +30,7 @@ from harness.shapes.world.statements import statement
 
 PROMPT = "a picture of "
 FEATURES = 64  # width of the projected features of retrieval
+CPU = Device(torch.device("cpu"), "float32")
 TEMPERATURE = 0.07  # initial temperature of the contrastive loss, as in X-VLM
 
 
@@ -40,11 +43,6 @@ class Objective(Protocol):
     def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
         """Return the loss on the scenes `rows`; `rng` chooses the sentences about them."""
         ...
-
-
-def rows_of(tokens: Tokens, groups: int) -> tuple[Tensor, Tensor]:
-    """Return ids and mask of texts in groups of n, `[groups * n, T]` to `[groups, n, T]`."""
-    return tokens.ids.unflatten(0, (groups, -1)), tokens.present.unflatten(0, (groups, -1))
 
 
 class RetrievalObjective:
@@ -63,15 +61,14 @@ class RetrievalObjective:
     def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
         scenes = [dataset.scenes[row] for row in rows.tolist()]
         texts = [rng.choice(captions(scene, seed=f"{rng.random()}")) for scene in scenes]
-        tokens = self._tokenizer.batch([pre_caption(text) for text in texts])
-        seen = self.network.vision_encoder(normalised(dataset.images[rows]))
-        mask = padding_mask(tokens.present[:, None])
-        states = self.network.text_encoder.read(tokens.ids[:, None], mask)[:, 0]
-        similarity = self.network.image_features(seen) @ self.network.text_features(states[:, 0]).T
+        tokens = [self._tokenizer.ids(pre_caption(text)) for text in texts]
+        images = self.network.vision_encoder(normalised(dataset.images[rows]))
+        encoded = self.network.encode_texts(tokens, CPU)
+        similarity = self.network.image_features(images) @ encoded.features.T
         pairs = torch.eye(len(rows), dtype=torch.bool)
         return (
             self._contrastive_loss(similarity, pairs)
-            + self._matching_loss(seen, states, tokens.present, similarity)
+            + self._matching_loss(images, encoded, similarity)
             + self._attribute_loss(dataset, rows, rng)
         )
 
@@ -87,25 +84,24 @@ class RetrievalObjective:
             losses.append(loss[mask.any(1)])
         return torch.cat(losses).mean()
 
-    def _matching_loss(
-        self, seen: Tensor, states: Tensor, present: Tensor, similarity: Tensor
-    ) -> Tensor:
+    def _matching_loss(self, images: Tensor, texts: EncodedTexts, similarity: Tensor) -> Tensor:
         """Return the matching loss of the pairs and of hard negatives (X-VLM, equation 4)."""
         others = (
-            similarity.detach().float().masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e4)
+            similarity.detach().float().masked_fill(torch.eye(len(images), dtype=torch.bool), -1e4)
             / TEMPERATURE
         )
         wrong_text, wrong_image = (
             scores.softmax(1).multinomial(1)[:, 0] for scores in (others, others.T)
         )
-        own = torch.arange(len(seen))
+        own = torch.arange(len(images))
         image, text = torch.cat([own, own, wrong_image]), torch.cat([own, wrong_text, own])
-        memory = self.network.text_encoder.remember(seen[image])
-        mask = padding_mask(present[text][:, None])
-        begun = self.network.text_encoder.begin(states[text][:, None], mask)
-        logits = self.network.itm_head(self.network.text_encoder.conclude(begun, memory, mask))[
-            :, 0
-        ].float()
+        kv = self.network.text_encoder.project_kv(images)
+        logits = torch.empty(len(image), 2)
+        for pack in texts.packs(text, image_of=image):
+            matched = self.network.match(
+                pack.fusion_input, pack.texts, kv.of_images(pack.texts.images)
+            )
+            logits[pack.texts.texts] = matched.float()
         return F.cross_entropy(logits, (torch.arange(len(image)) < len(own)).long())
 
     def _attribute_loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
@@ -118,14 +114,11 @@ class RetrievalObjective:
         texts = [
             rng.choice(sentences(attribute.name, attribute.is_has_att)) for attribute in listed
         ]
-        tokens = self._tokenizer.batch(texts)
-        states = self.network.text_encoder.read(
-            tokens.ids[:, None], padding_mask(tokens.present[:, None])
-        )[:, 0]
+        encoded = self.network.encode_texts([self._tokenizer.ids(text) for text in texts], CPU)
         features = self.network.image_features(
             self.network.vision_encoder(normalised(dataset.crops[rows]))
         )
-        similarity = features @ self.network.text_features(states[:, 0]).T
+        similarity = features @ encoded.features.T
         # A classification per property: an object has one colour, shape, pattern and size.
         losses = []
         for name in dict.fromkeys(attribute.property for attribute in listed):
@@ -145,26 +138,21 @@ class VQAObjective:
 
     def __init__(self, sizes: FusedArchitecture, tokenizer: Tokenizer) -> None:
         text = sizes.text
-        decoder = replace(text, layers=1, fusion_layer=0, memory_width=text.width)
+        decoder = replace(text, layers=1, fusion_layer=0, encoder_width=text.width)
         self.network = AnsweringNetwork(sizes, decoder)
         self._tokenizer = tokenizer
 
     def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
         drawn = [question for row in rows.tolist() for question in self._draw(dataset, row, rng)]
-        tokens = self._tokenizer.batch([pre_question(question.text) for question in drawn])
+        tokens = [self._tokenizer.ids(pre_question(question.text)) for question in drawn]
         answers = self._tokenizer.batch([f"{question.answer}[SEP]" for question in drawn])
-        ids, present = rows_of(tokens, len(rows))
-        states = self.network.question(normalised(dataset.images[rows]), ids, present).flatten(0, 1)
-        decoder = self.network.text_decoder
-        causal = causal_mask(answers.present[:, None, :-1])
-        memory = decoder.bert.remember(states)
-        written = decoder.bert.look(
-            decoder.bert.read(answers.ids[:, None, :-1], causal),
-            memory,
-            causal,
-            memory_mask=memory_mask(tokens.present),
-        )
-        return _next_token_loss(decoder.cls.predictions(written[:, 0]), answers)
+        encoder, decoder = self.network.text_encoder, self.network.text_decoder
+        kv = encoder.project_kv(self.network.vision_encoder(normalised(dataset.images[rows])))
+        image_of = torch.arange(len(rows)).repeat_interleave(self.PER_SCENE).tolist()
+        states, present = fused_tokens(encoder, tokens, kv.of_images, image_of, CPU)
+        questions_kv = decoder.bert.project_kv(states, present)
+        decoded = decoder.bert.decode(answers.ids[:, None, :-1], questions_kv)
+        return _next_token_loss(decoder.cls.predictions(decoded.states[:, 0]), answers)
 
     def _draw(self, dataset: RenderedDataset, row: int, rng: Rng) -> Sequence[Question]:
         """Return the questions about a scene, repeated where the scene has too few."""
@@ -195,14 +183,19 @@ class NLVRObjective:
     def loss(self, dataset: RenderedDataset, rows: Tensor, rng: Rng) -> Tensor:
         pairs = rows.unflatten(0, (-1, 2))
         drawn = [self._draw(dataset, left, right, rng) for left, right in pairs.tolist()]
-        tokens = self._tokenizer.batch([pre_caption(text) for group in drawn for text, _ in group])
-        ids, present = rows_of(tokens, len(pairs))
-        memory = self.network.remember(
-            self.network.vision_encoder(normalised(dataset.images[rows]))
+        tokens = [self._tokenizer.ids(pre_caption(text)) for group in drawn for text, _ in group]
+        network, images_of = self.network, torch.arange(len(rows)).unflatten(0, (-1, 2))
+        kv = network.project_kv(network.vision_encoder(normalised(dataset.images[rows])))
+        pair_of = torch.arange(len(pairs)).repeat_interleave(self.PER_PAIR).tolist()
+        cls = fused_cls(
+            network.text_encoder,
+            tokens,
+            lambda some: network.pair_kv(kv, images_of[some]),
+            pair_of,
+            CPU,
         )
-        logits = self.network(memory, torch.arange(len(rows)).unflatten(0, (-1, 2)), ids, present)
         truths = torch.tensor([[int(truth) for _, truth in group] for group in drawn])
-        return F.cross_entropy(logits.flatten(0, 1), truths.flatten())
+        return F.cross_entropy(network.logits(cls), truths.flatten())
 
     def _draw(
         self, dataset: RenderedDataset, left: int, right: int, rng: Rng
@@ -237,13 +230,12 @@ class CaptioningObjective:
             for text in captions(dataset.scenes[row], seed=f"{rng.random()}")[: self.PER_SCENE]
         ]
         tokens = self._tokenizer.batch([f"{PROMPT}{pre_caption(text)}[SEP]" for text in texts])
-        ids, present = rows_of(tokens, len(rows))
+        ids = tokens.ids.unflatten(0, (len(rows), -1))
         decoder = self.network.text_decoder
-        memory = decoder.bert.remember(
+        images = decoder.bert.project_kv(
             self.network.vision_encoder(normalised(dataset.images[rows]))
         )
-        causal = causal_mask(present[:, :, :-1])
-        states = decoder.bert.look(decoder.bert.read(ids[:, :, :-1], causal), memory, causal)
+        states = decoder.bert.decode(ids[:, :, :-1], images).states
         return _next_token_loss(
             decoder.cls.predictions(states.flatten(0, 1)),
             tokens,

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from harness.models.fusion.bert import padding_mask
+from harness.engine.device import Device
+from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
@@ -115,7 +116,7 @@ def architecture(pieces: int) -> Architecture:
         layers=4,
         fusion_layer=2,
         inner_width=512,
-        memory_width=VISION.output_width,
+        encoder_width=VISION.output_width,
     )
     return Architecture(VISION, text)
 
@@ -144,11 +145,15 @@ def accuracy(network: GroundingNetwork, examples: Examples, *, device: str) -> f
         rows = torch.arange(int(examples.first[scenes[0]]), int(examples.first[scenes[-1] + 1]))
         scene = torch.searchsorted(examples.first, rows, right=True) - 1
         tokens = network.vision_encoder(normalised(examples.images[scenes].to(device)))
-        memory = network.text_encoder.remember(tokens[scene - scenes[0]])
-        ids = examples.ids[rows][:, None].to(device)
-        mask = padding_mask(ids > 0)
-        states = network.text_encoder.look(network.text_encoder.read(ids, mask), memory, mask)
-        boxes = torch.sigmoid(network.bbox_head(states[:, 0, 0])).cpu()
+        kv = network.text_encoder.project_kv(tokens)
+        cls = fused_cls(
+            network.text_encoder,
+            _unpadded(examples.ids[rows]),
+            kv.of_images,
+            (scene - scenes[0]).tolist(),
+            Device(torch.device(device), "float32"),
+        )
+        boxes = network.boxes(cls).cpu()
         hits.append(iou(boxes, examples.boxes[scene, examples.target[rows]]) >= 0.5)
     network.train()
     return 100 * torch.cat(hits).float().mean().item()
@@ -175,7 +180,6 @@ def _steps(
     network: GroundingNetwork, examples: Examples, recipe: Recipe
 ) -> Iterator[tuple[int, float]]:
     """Train step by step; yield the step and its box loss."""
-    # The encoder may run on chunks of a batch: the hook collects the tokens of every chunk.
     grid: list[Tensor] = []
     last_block = network.vision_encoder.get_submodule(
         f"layers.{GRID_STAGE}.blocks.{VISION.depths[GRID_STAGE] - 1}"
@@ -190,17 +194,18 @@ def _steps(
     rate = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
     )
-    kind, dtype = torch.device(recipe.device).type, getattr(torch, recipe.dtype)
+    encoder, device = network.text_encoder, Device(torch.device(recipe.device), "float32")
+    dtype = getattr(torch, recipe.dtype)
     network.train()
     for step in range(1, recipe.steps + 1):
         batch = _Batch(*(tensor.to(recipe.device) for tensor in _batch(examples, recipe)))
         grid.clear()
-        with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            memory = network.text_encoder.remember(network.vision_encoder(normalised(batch.images)))
-            mask = padding_mask(batch.ids > 0)
-            fused = network.text_encoder.look(
-                network.text_encoder.read(batch.ids, mask), memory, mask
-            )[:, :, 0]
+        with torch.autocast(device.torch.type, dtype, enabled=dtype != torch.float32):
+            kv = encoder.project_kv(network.vision_encoder(normalised(batch.images)))
+            texts = _unpadded(batch.ids.flatten(0, 1))
+            image_of = torch.arange(len(batch.images)).repeat_interleave(batch.ids.shape[1])
+            fused = fused_cls(encoder, texts, kv.of_images, image_of.tolist(), device)
+            fused = fused.unflatten(0, batch.ids.shape[:2])
             predicted = torch.sigmoid(network.bbox_head(fused)).float()
             scene = torch.arange(len(batch.images), device=batch.target.device)[:, None]
             grounding = box_loss(predicted, batch.boxes[scene, batch.target])
@@ -215,6 +220,11 @@ def _steps(
         optimizer.zero_grad()
         rate.step()
         yield step, grounding.item()
+
+
+def _unpadded(ids: Tensor) -> list[list[int]]:
+    """Return the token ids of texts `[n, T]` without their padding."""
+    return [row[row > 0].tolist() for row in ids.cpu()]
 
 
 class _Batch(NamedTuple):

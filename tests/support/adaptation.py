@@ -1,7 +1,7 @@
-"""Turn a checkpoint into one of another resolution or for another head, as the reference does when it begins to fine-tune.
+"""Adapt a checkpoint to another resolution or head, as the reference does before fine-tuning.
 
-The rules are those of the reference's `load_pretrained(is_eval=False)`, pinned down by golden `i_adapt`. Evaluating a released checkpoint
-needs none of them but one: pre-training files name the text encoder `text_encoder.bert.*`, all others `text_encoder.*`.
+The rules of the reference's `load_pretrained(is_eval=False)`, pinned down by golden `i_adapt`. They
+show that the released names and position tables are understood; no evaluation needs them.
 """
 
 import math
@@ -13,38 +13,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.models.xvlm.key_names import without_bert
+
 BIAS_TABLE = "relative_position_bias_table"
-COMPUTED = (
-    "relative_position_index",
-    "attn_mask",
-    "position_ids",
-)  # buffers of a released file: they follow from the sizes
 LAYER = re.compile(r"(.*encoder\.layer\.)(\d+)(\..*)")
 
 
-def without_buffers(names: Iterable[str]) -> list[str]:
-    """Return the names of parameters among the names in a checkpoint."""
-    return [name for name in names if not name.endswith(COMPUTED)]
-
-
-def names_for_grounding(names: Iterable[str]) -> dict[str, str]:
-    """Return new name -> name in a pre-training checkpoint, for a retrieval or grounding model."""
-    return {_without_bert(name): name for name in names}
-
-
-names_for_retrieval = names_for_grounding
-
-
 def names_for_captioning(names: Iterable[str]) -> dict[str, str]:
-    """Return new name -> name in a pre-training checkpoint, for a captioning model: the text encoder becomes the decoder."""
+    """Return new name -> name in a pre-training checkpoint, for a captioning model.
+
+    The text encoder becomes the decoder.
+    """
     return {re.sub(r"^text_encoder\.", "text_decoder.", name): name for name in names}
 
 
 def names_for_nlvr(names: Iterable[str], *, fusion_layer: int) -> dict[str, str]:
-    """Return new name -> name in a pre-training checkpoint, for NLVR2: every fusion layer serves twice, once for each image."""
+    """Return new name -> name in a pre-training checkpoint, for NLVR2.
+
+    Every fusion layer is used twice, once for each image.
+    """
     renamed: dict[str, str] = {}
     for name in names:
-        new = _without_bert(name)
+        new = without_bert(name)
         match = LAYER.fullmatch(new)
         if match and int(match[2]) >= fusion_layer:
             first = fusion_layer + 2 * (int(match[2]) - fusion_layer)
@@ -57,14 +47,14 @@ def names_for_nlvr(names: Iterable[str], *, fusion_layer: int) -> dict[str, str]
 
 
 def names_for_vqa(names: Iterable[str], *, fusion_layer: int, same_width: bool) -> dict[str, str]:
-    """Return new name -> name in a pre-training checkpoint, for VQA: the fusion layers also become the answer decoder.
+    """Return new name -> name in a pre-training checkpoint, for VQA.
 
-    `same_width` says whether image and text tokens are equally wide. If not, the decoder's keys and values (it looks at the question, not
-    at the image) cannot come from the checkpoint and keep their initial values.
+    The fusion layers also become the answer decoder. It attends to the question, not to the image:
+    unless both have the `same_width`, its keys and values keep their initial values.
     """
     renamed: dict[str, str] = {}
     for name in names:
-        renamed[_without_bert(name)] = name
+        renamed[without_bert(name)] = name
         if not name.startswith("text_encoder."):
             continue
         decoder = name.replace("text_encoder.", "text_decoder.", 1)
@@ -79,7 +69,7 @@ def names_for_vqa(names: Iterable[str], *, fusion_layer: int, same_width: bool) 
 
 
 def at_window(tensors: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
-    """Return the tensors with every relative position table interpolated to `window` (the image side in pixels / 32)."""
+    """Interpolate every relative position table to `window` (image side in pixels / 32)."""
     return {
         name: interpolate_table(tensor, window) if name.endswith(BIAS_TABLE) else tensor
         for name, tensor in tensors.items()
@@ -87,10 +77,10 @@ def at_window(tensors: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
 
 
 def interpolate_table(table: Tensor, window: int) -> Tensor:
-    """Return a relative position table [(2 v - 1)^2, heads] resampled to [(2 window - 1)^2, heads].
+    """Resample a relative position table [(2 v - 1)^2, heads] to [(2 window - 1)^2, heads].
 
-    Source offsets grow geometrically away from the middle, so that near neighbours keep their values; a bicubic spline runs through them
-    (BEiT's scheme, which the reference took over). Computed in float64.
+    Source offsets grow geometrically from the middle, so that near neighbours keep their values; a
+    bicubic spline interpolates them (BEiT's scheme, adopted by the reference). In float64.
     """
     old, new = math.isqrt(table.shape[0]), 2 * window - 1
     if old == new:
@@ -104,22 +94,22 @@ def interpolate_table(table: Tensor, window: int) -> Tensor:
 
 
 def geometric_offsets(old: int, new: int) -> NDArray[np.float64]:
-    """Return `old` offsets around 0 in steps 1, q, q^2, ... such that the last reaches `new // 2`; q is at least 1.01."""
+    """Return `old` offsets around 0 in steps 1, q, q^2, ..., the last at `new // 2`; q >= 1.01."""
     low, high, ratio = 1.01, 1.5, 1.5
     while high - low > 1e-6:
         ratio = (low + high) / 2
         reach = sum(ratio**step for step in range(old // 2))
         low, high = (low, ratio) if reach > new // 2 else (ratio, high)
-    # The ratio tried last, not the middle of what is left: the last offset then misses new // 2 by up to 1e-4, and so
-    # does the reference's.
+    # The ratio tried last, not the middle of the remaining interval: the last offset then misses
+    # new // 2 by up to 1e-4, as the reference's does.
     right = np.cumsum([ratio**step for step in range(old // 2)])
     return np.concatenate([-right[::-1], [0.0], right])
 
 
 def spline_matrix(knots: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix [points, knots] that takes values at the knots to a cubic spline's values at the points.
+    """Return the matrix [points, knots] that maps values at knots to a cubic spline at points.
 
-    Not-a-knot ends, as in FITPACK (scipy's `RectBivariateSpline`): the second knot and the last but one are none. At least four knots.
+    Not-a-knot ends, as in FITPACK (scipy's `RectBivariateSpline`); at least four knots.
     """
     scale = np.abs(knots).max()
     inner = knots[2:-2] / scale
@@ -130,8 +120,3 @@ def spline_matrix(knots: NDArray[np.float64], points: NDArray[np.float64]) -> ND
         return np.concatenate([powers, np.maximum(x[:, None] - inner, 0) ** 3], axis=1)
 
     return np.linalg.solve(basis(knots).T, basis(points).T).T.astype(np.float64)
-
-
-def _without_bert(name: str) -> str:
-    """Rename as the reference does: `bert.` goes from the text encoder's names, wherever it stands in them."""
-    return name.replace("bert.", "") if name.startswith("text_encoder.") else name

@@ -1,0 +1,148 @@
+"""A network ready to run: prepacked on its device, with its tokenizer and image transform."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from harness.engine.device import Device
+from harness.engine.matmul import prepack
+from harness.engine.memory import release_freed_memory
+from harness.errors import CheckpointError, DataError
+from harness.formats.folder import sha256_of
+from harness.images import Prepare
+from harness.models.fusion.tokenizer import Tokenizer
+from harness.models.xvlm.heads import (
+    AnsweringNetwork,
+    CaptioningNetwork,
+    GroundingNetwork,
+    PairNetwork,
+    RetrievalNetwork,
+)
+from harness.models.xvlm.preprocessing import MEAN, STD, resize
+from harness.workload import MemoryBudget
+
+ENCODERS = ("vision_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
+SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
+N = TypeVar(
+    "N", GroundingNetwork, RetrievalNetwork, AnsweringNetwork, PairNetwork, CaptioningNetwork
+)
+
+
+class Interface(NamedTuple):
+    """What every adapter offers beside its capability (`harness.capabilities.Model`)."""
+
+    device: str
+    provenance: Mapping[str, Any]
+    prepare: Prepare
+    memory_budget: Callable[[], MemoryBudget]
+
+
+class Runtime(Generic[N]):
+    """A network on its device; raw texts and prepared images in, tensors out."""
+
+    def __init__(self, network: N, vocabulary: Path, device: Device) -> None:
+        """Read the vocabulary and prepack the network.
+
+        Raises CheckpointError for a file that is no vocabulary, or not the model's.
+        """
+        self.tokenizer = Tokenizer(vocabulary)
+        self.device = device
+        self.side = network.architecture.vision.resolution
+        self._text = network.architecture.text
+        if len(self.tokenizer) != self._text.vocabulary:
+            raise CheckpointError(
+                f"{vocabulary}: has {len(self.tokenizer)} word pieces, "
+                f"but the checkpoint was trained with {self._text.vocabulary}"
+            )
+        self.network: N = network
+        network.eval().requires_grad_(False).to(device.torch)
+        for name, part in network.named_children():
+            if name in ENCODERS:
+                prepack(part, device.storage_dtype)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The vocabulary, and the number of heads: the one size that no tensor of a file shows."""
+        return {"vocabulary_sha256": sha256_of(self.tokenizer.path), "text_heads": self._text.heads}
+
+    @property
+    def interface(self) -> Interface:
+        """The attributes that all adapters have in common, for images resized by BICUBIC."""
+        return Interface(self.device.name, self.provenance, self.prepare, self.device.memory_budget)
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return an image squashed to the side R that the model was trained at, [R, R, 3]."""
+        return resize(image, self.side)
+
+    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return the same by another filter: only OVAD's script resizes with it."""
+        return resize(image, self.side, Image.Resampling.BILINEAR)
+
+    def normalise(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return prepared images [M, R, R, 3] as the vision encoder takes them, on the device."""
+        return normalise(images, self.device)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
+        encoder = self.network.vision_encoder
+        patches = self.network.architecture.vision.stage_side(0) ** 2
+        step = max(1, self.device.chunk_sizes.image_patches // patches)
+        tokens = torch.cat([encoder(chunk) for chunk in images.split(step)])
+        if self.device.torch.type == "cpu":
+            # What follows allocates other sizes, beside the memory that the C library keeps.
+            release_freed_memory()
+        return tokens
+
+    def token_ids(
+        self,
+        texts: Sequence[str],
+        clean: Callable[[str], str] | None = None,
+        *,
+        max_tokens: int | None = None,
+    ) -> list[list[int]]:
+        """Return the tokens of each text, cleaned, and cut after `max_tokens`.
+
+        Raises DataError for a text that is empty after cleaning, or too long for the model.
+        """
+        ids = [self._ids(text, clean)[:max_tokens] for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            if len(tokens) > self._text.positions:
+                raise DataError(
+                    f"a text has {len(tokens)} tokens, "
+                    f"the model reads {self._text.positions}: {text!r}"
+                )
+        return ids
+
+    def mean_length(
+        self,
+        texts: Sequence[str],
+        clean: Callable[[str], str] | None = None,
+        *,
+        max_tokens: int | None = None,
+    ) -> float:
+        """Return the mean number of tokens of texts, from at most SAMPLED_TEXTS, evenly spread."""
+        sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
+        lengths = [len(self._ids(text, clean)[:max_tokens]) for text in sample]
+        return sum(lengths) / len(lengths) if lengths else 0.0
+
+    def _ids(self, text: str, clean: Callable[[str], str] | None) -> list[int]:
+        try:
+            return self.tokenizer.ids(clean(text) if clean else text)
+        except ValueError as error:
+            raise DataError(f"the text {text!r} cannot be used: {error}") from error
+
+
+def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
+    """Return prepared images [M, R, R, 3] normalised for X-VLM, [M, 3, R, R].
+
+    Bytes are sent to the device and become float32 there, in place: a batch takes gigabytes.
+    """
+    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
+    return pixels.div_(255).sub_(mean).div_(std)

@@ -1,0 +1,20 @@
+"""Prepacking changes the speed of a model and nothing else."""
+
+import pytest
+from torch import nn
+
+from harness.engine.matmul import PrepackedLinear, onednn_is_usable
+from harness.models.xvlm import runtime
+from tasks import TASKS
+from tests.support.predicting import alike, model_of, predicted
+
+
+@pytest.mark.skipif(not onednn_is_usable(), reason="nothing is prepacked without oneDNN")
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_predicted_the_same_without_prepacking(name, monkeypatch):
+    packed = predicted(name, device="cpu")
+    monkeypatch.setattr(runtime, "prepack", lambda part, dtype: None)
+    network = model_of(name, "cpu", "float32")[1].network
+    assert not any(isinstance(part, PrepackedLinear) for part in network.modules())
+    assert any(isinstance(part, nn.GELU) for part in network.vision_encoder.modules())
+    assert alike(predicted(name, device="cpu"), packed, within=1e-4) == 1
