@@ -102,11 +102,13 @@ class Statement(Sample):
     """A statement about the left and the right image; its id is the dataset's identifier.
 
     `group` names the consistency group: all image pairs that the statement was written about.
+    `image_set` names the set of images that these pairs are from.
     """
 
     text: str
     label: bool
     group: str
+    image_set: str
 
 
 class NLVR2(Task):
@@ -140,6 +142,7 @@ class NLVR2(Task):
                 text=example.sentence,
                 label=example.label,
                 group=example.group,
+                image_set=example.image_set,
             )
             for example in examples
         ]
@@ -185,15 +188,19 @@ class NLVR2(Task):
     ) -> Scores:
         """Return accuracy and consistency in percent.
 
-        Intervals are over groups: the statements of a group were written together.
+        Intervals are over sets of images, since the two statements of a set share its images.
         """
         correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
         by_sample = [100.0 * value for value in correct]
         by_group = [100.0 * value for value in consistent(correct, groups).values()]
+        set_of_group = {sample.group: sample.image_set for sample in samples}
         return Scores(
             {"accuracy": accuracy(correct), "consistency": consistency(correct, groups)},
-            {"accuracy": mean_of(by_sample, clusters=groups), "consistency": mean_of(by_group)},
+            {
+                "accuracy": mean_of(by_sample, clusters=[sample.image_set for sample in samples]),
+                "consistency": mean_of(by_group, clusters=list(set_of_group.values())),
+            },
             {"accuracy": by_sample},
         )
 

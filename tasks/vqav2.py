@@ -20,7 +20,7 @@ from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
 from harness.images import image_file
 from harness.metrics.vqa import SCORERS
-from harness.statistics.means import mean_of
+from harness.statistics.means import means_of_parts
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
@@ -246,16 +246,9 @@ class VQAv2(Task):
         metrics = {
             name: _mean([official[index] for index in indices]) for name, indices in subsets.items()
         }
-        statistics = {
-            name: mean_of(
-                [official[index] for index in indices],
-                clusters=[images[index] for index in indices],
-            )
-            for name, indices in subsets.items()
-        }
         return Scores(
             metrics,
-            statistics,
+            means_of_parts(official, clusters=images, parts=subsets),
             {"accuracy": official},
             breakdown={
                 "question_type": _by_type(official, [sample.question_type for sample in samples]),

@@ -1,6 +1,6 @@
 """Metrics that are a mean over units, or the mean of several such means."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -94,6 +94,26 @@ def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) ->
     index: dict[Hashable, int] = {}
     cluster = np.array([index.setdefault(name, len(index)) for name in clusters], dtype=np.int32)
     return Mean(numbers, cluster, len(index))
+
+
+def means_of_parts(
+    values: ArrayLike, *, clusters: Sequence[Hashable], parts: Mapping[str, Sequence[int]]
+) -> dict[str, Mean]:
+    """Return the mean of each part of the values, given by indices.
+
+    All parts number the clusters alike, so that they can be swapped together; a cluster may have no
+    unit in a part.
+
+    >>> parts = means_of_parts([100.0, 0.0, 0.0], clusters="aab", parts={"x": [2], "y": [0, 1]})
+    >>> parts["x"].rows()
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    whole = mean_of(values, clusters=clusters)
+    return {
+        name: Mean(whole.values[list(indices)], whole.cluster[list(indices)], whole.clusters)
+        for name, indices in parts.items()
+    }
 
 
 def _is_mostly_right(sums: Floats, counts: Floats) -> bool:
