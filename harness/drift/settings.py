@@ -24,9 +24,10 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     worse; `sides` 2 spends half of it on gains. `margin`: points; `margins` has those of metrics,
     by name or pattern. `max_changed`: percent of predictions that may change while weights, data
     and protocol do not; null for no limit. `require`: `no-drift`, or `no-worse`, which fails
-    unless the interval excludes a drop beyond the margin. `fail_on_worse`: whether a drop that is
-    likely and not proven fails. `allow_missing`: whether a baseline may have no result. `metrics`
-    and `checkpoints`: names or patterns of what is compared; all, if empty.
+    unless the interval excludes a drop beyond the margin. `fail_on_worse`: a drop that is likely
+    and not proven fails where there are `several`, more than chance explains, or wherever there is
+    `any`. `allow_missing`: whether a baseline may have no result. `metrics` and `checkpoints`:
+    names or patterns of what is compared; all, if empty.
     """
 
     level: Finite = 0.05
@@ -35,7 +36,7 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     margins: dict[str, Finite] = {}
     max_changed: Finite | None = 10.0
     require: Literal["no-drift", "no-worse"] = "no-drift"
-    fail_on_worse: bool = True
+    fail_on_worse: Literal["several", "any"] = "several"
     allow_missing: bool = False
     metrics: list[str] = []
     checkpoints: list[str] = []

@@ -104,7 +104,7 @@ class Cell:
             case Verdict.MISSING:
                 return not self.gate.allow_missing
             case Verdict.WORSE:
-                return self.gate.fail_on_worse or self.gate.require == "no-worse"
+                return self.gate.fail_on_worse == "any" or self.gate.require == "no-worse"
             case _:
                 return self.gate.require == "no-worse" and self.no_worse is False
 
@@ -172,7 +172,12 @@ def judge(comparison: Comparison, p: Tails, *, gate: Gate, margin: float) -> Ver
         return Verdict.DRIFTED
     if p.gain < level and comparison.difference > margin:
         return Verdict.IMPROVED
-    return Verdict.WORSE if comparison.interval.high < -margin else Verdict.SAME
+    return Verdict.WORSE if is_worse(comparison, margin) else Verdict.SAME
+
+
+def is_worse(comparison: Comparison, margin: float) -> bool:
+    """Return whether the interval of a change lies below the margin."""
+    return comparison.interval.high < -margin
 
 
 def is_unchanged(comparison: Comparison) -> bool:

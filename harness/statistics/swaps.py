@@ -56,6 +56,7 @@ class SwapTest:
     """The test of one result.
 
     `alone`: the p of each metric by itself. `adjusted`: its p over all metrics of the result.
+    `beyond`: the share of swaps in which a metric falls by more than its limit.
     `together`: the same of the mean over metrics, each in standard deviations under swapping, which
     is one more metric of the family; `score` is its observed value in standard deviations, and
     `null` are its values in random swaps.
@@ -63,6 +64,7 @@ class SwapTest:
 
     alone: Mapping[str, Tails]
     adjusted: Mapping[str, Tails]
+    beyond: float
     together: Tails
     score: float
     null: NullScores
@@ -82,8 +84,12 @@ def smallest_p(pairs: Mapping[str, Pair]) -> float:
     return 2.0 ** -max((family.changed for family in families(pairs)), default=0)
 
 
-def swap_test(pairs: Mapping[str, Pair], *, level: float, seed: int) -> SwapTest:
+def swap_test(
+    pairs: Mapping[str, Pair], *, level: float, seed: int, limits: Mapping[str, float] | None = None
+) -> SwapTest:
     """Test all metrics of a result, drawing until no p of a drop is close to `level`.
+
+    `limits` are the drops, in points, that `beyond` counts; without any it is 0.
 
     Metrics with the same clusters are swapped together. If a result has metrics with different
     clusters, each such group is tested by itself and its p multiplied by the number of groups.
@@ -95,7 +101,12 @@ def swap_test(pairs: Mapping[str, Pair], *, level: float, seed: int) -> SwapTest
     """
     groups = families(pairs)
     parts = [
-        _test(family, level / len(groups), np.random.Generator(np.random.PCG64([seed, number])))
+        _test(
+            family,
+            level / len(groups),
+            np.random.Generator(np.random.PCG64([seed, number])),
+            limits or {},
+        )
         for number, family in enumerate(groups)
     ]
     alone, adjusted = dict.fromkeys(pairs, NEVER), dict.fromkeys(pairs, NEVER)
@@ -104,7 +115,8 @@ def swap_test(pairs: Mapping[str, Pair], *, level: float, seed: int) -> SwapTest
         adjusted |= {name: _times(len(parts), tails) for name, tails in part.adjusted.items()}
     together = [NEVER, *(_times(len(parts), part.together) for part in parts)]
     drops, gains = zip(*together, strict=True)
-    return SwapTest(alone, adjusted, Tails(min(drops), min(gains)), *_combined(parts))
+    beyond = min(1.0, sum(part.beyond for part in parts))
+    return SwapTest(alone, adjusted, beyond, Tails(min(drops), min(gains)), *_combined(parts))
 
 
 def p_of_all(tests: Sequence[SwapTest], *, level: float) -> Tails:
@@ -164,7 +176,9 @@ def _is_close(p: Floats | float, level: float, draws: int) -> bool:
     return bool((np.abs(p - level) < SURE * error).any())
 
 
-def _test(family: Family, level: float, generator: Generator) -> SwapTest:
+def _test(
+    family: Family, level: float, generator: Generator, limits: Mapping[str, float]
+) -> SwapTest:
     """Test metrics over the same clusters."""
     if family.changed <= ENUMERATED:
         changes = family.enumerated()
@@ -172,6 +186,7 @@ def _test(family: Family, level: float, generator: Generator) -> SwapTest:
         scores = tally.standardised(changes)[:, -1]
         return tally.result(
             NullScores(lambda count: scores[generator.integers(len(scores), size=count)]),
+            beyond=_beyond(changes, family.names, limits),
             exact=True,
         )
     changes = np.concatenate(list(family.drawn(FIRST_DRAWS, generator)))
@@ -186,7 +201,14 @@ def _test(family: Family, level: float, generator: Generator) -> SwapTest:
         return np.concatenate(parts)
 
     first = tally.standardised(changes)[:, -1]
-    return tally.result(NullScores(draw, first), exact=False)
+    beyond = _beyond(changes, family.names, limits)
+    return tally.result(NullScores(draw, first), beyond=beyond, exact=False)
+
+
+def _beyond(changes: Floats, names: Sequence[str], limits: Mapping[str, float]) -> float:
+    """Return the share of swaps, with the changes [R, M], in which a drop exceeds its limit."""
+    lowest = np.array([-limits.get(name, np.inf) for name in names])
+    return float((changes < lowest - ROUNDING).any(axis=1).mean())
 
 
 class _Tally:
@@ -231,7 +253,7 @@ class _Tally:
         """Whether more draws could move the p of a drop to the other side of the level."""
         return _is_close(self._adjusted[0] / self.draws, level, self.draws)
 
-    def result(self, null: NullScores, *, exact: bool) -> SwapTest:
+    def result(self, null: NullScores, *, beyond: float, exact: bool) -> SwapTest:
         """Return the test; of drawn swaps, the observed outcome counts as one more."""
         more = 0 if exact else 1
         alone, adjusted = (
@@ -243,6 +265,7 @@ class _Tally:
         return SwapTest(
             {name: Tails(*map(float, alone[:, m])) for m, name in enumerate(self._names)},
             {name: Tails(*map(float, adjusted[:, m])) for m, name in enumerate(self._names)},
+            beyond,
             Tails(*map(float, adjusted[:, -1])),
             float(self._observed[-1]),
             null,
