@@ -2,8 +2,8 @@
 
 Each run's boxes are ranked by themselves, so a run whose scores are on another scale has not
 changed. The ranks of both runs are then merged into one ranking; the derivative of its average
-precision by the weight of a box, times that of a box of the run after, less that of the run before,
-adds up to the change (as for the area under a curve in DeLong et al. 1988).
+precision by the weight of a box of the run after, less that of the run before, is to first order
+what a box adds to the change (as for the area under a curve in DeLong et al. 1988).
 """
 
 import numpy as np

@@ -90,8 +90,8 @@ class RankedBoxes:
     def changes_in(self, other: "RankedBoxes") -> Floats:
         """Return how much each image adds to the metric's change in another run, [C].
 
-        They add up to it (`harness.metrics.attribute_changes`). An image without changed scores
-        adds a little where another image's boxes passed its own.
+        To first order (`harness.metrics.attribute_changes`). An image without changed scores adds
+        a little where another image's boxes passed its own.
         """
         return image_changes(
             (self.scores, other.scores), self.labels, self.image, images=self.clusters
