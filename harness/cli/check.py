@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="no-worse: fail unless the interval excludes a drop beyond the margin",
     )  # fmt: skip
     parser.add_argument(
+        "--fail-on-worse", choices=("several", "any"),
+        help="any: fail where a single drop is likely and not proven; default: several, "
+        "more than chance explains",
+    )  # fmt: skip
+    parser.add_argument(
         "--level", type=float, metavar="P",
         help="chance, at most, of calling anything drifted if nothing is worse; default: 0.05",
     )  # fmt: skip
@@ -78,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
         margins={**gate.margins, **margins} if margins else None,
         max_changed=options.max_changed,
         require=options.require,
+        fail_on_worse=options.fail_on_worse,
         allow_missing=options.allow_missing,
         metrics=options.metrics,
     )
