@@ -10,6 +10,8 @@ from typing import Any
 
 MISSING = "–"  # the cell of a value that a row lacks; empty in CSV, null in JSON
 
+NO_ERROR = "no error seen"  # an interval without any width: all units have the same score
+
 Row = dict[str, Any]  # one line of a table: column key -> value, at full precision
 
 
@@ -73,12 +75,12 @@ def _without_empty_columns(table: Table) -> Table:
 
 
 def _rounded_text(key: str, value: Any) -> str:
-    """Return a value for people: two decimals, a sign for a `delta`, `low to high` for a pair."""
+    """Return a value for people: two decimals, a sign for a `delta`, `low to high`."""
     if value is None:
         return MISSING
     if isinstance(value, tuple | list):
         low, high = value
-        return f"{low:.2f} to {high:.2f}"
+        return NO_ERROR if key == "interval" and low == high else f"{low:.2f} to {high:.2f}"
     if isinstance(value, float):
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)

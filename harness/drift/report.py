@@ -134,7 +134,8 @@ def _cell_values(cell: Cell) -> dict[str, Any]:
 
 def _cell_row(cell: Cell) -> Row:
     p = None if cell.p is None else "<0.0001" if cell.p < 0.0001 else f"{cell.p:.4f}"
-    return {**_cell_values(cell), "delta": cell.difference, "p": p}
+    interval = None if cell.verdict == Verdict.IDENTICAL else cell.interval
+    return {**_cell_values(cell), "delta": cell.difference, "interval": interval, "p": p}
 
 
 def _as_json(outcome: CheckOutcome) -> dict[str, Any]:

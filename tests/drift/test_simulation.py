@@ -36,7 +36,7 @@ def test_without_a_change_whole_checks_fail_more_rarely_than_the_level():
 def test_a_single_worse_cell_is_found_by_chance_and_so_does_not_fail_alone():
     results = quick_results()
     gate = Gate(level=1e-6)  # nothing is proven, so whatever is worse is not
-    alarms = last(simulation.count_alarms(results, churn=16.0, checks=12, seed=6, gate=gate))
+    alarms = last(simulation.count_alarms(results, churn=16.0, checks=40, seed=6, gate=gate))
     assert alarms.failed == 0 < alarms.worse
 
 
