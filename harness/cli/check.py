@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--max-changed", type=float, metavar="PERCENT",
-        help="predictions that may change while weights, data and protocol do not; default: 10",
+        help="outcomes that may change while weights, data and protocol do not; default: 10",
     )  # fmt: skip
     parser.add_argument(
         "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from harness.drift.baselines import find_baseline
 from harness.drift.environment import (
     Difference,
@@ -15,6 +17,7 @@ from harness.drift.environment import (
 )
 from harness.drift.judging import ALL_RESULTS, Finding, Findings, judge_results
 from harness.drift.samples import (
+    SCORE_DIGITS,
     PredictionChanges,
     SampleChange,
     changed_samples,
@@ -244,17 +247,33 @@ def _require_same_predictions(
 def _too_many_changes(
     base: StoredResult, result: StoredResult, predictions: PredictionChanges, gate: Gate
 ) -> Due | None:
-    """Return the drift of a model that predicts otherwise on the same data, however it scores."""
-    share = 100 * len(predictions.changed) / max(result.record.n, 1)
-    if gate.max_changed is None or share <= gate.max_changed:
+    """Return the drift of a model whose outcomes change on the same data, however it scores."""
+    if gate.max_changed is None or not same_model_and_data(base.record, result.record):
         return None
-    if not same_model_and_data(base.record, result.record):
+    changed = _count_changed_outcomes(base, result, predictions)
+    share = 100 * changed / max(result.record.n, 1)
+    if share <= gate.max_changed:
         return None
     return Due(
         Verdict.DRIFTED,
-        f"{len(predictions.changed)} of {result.record.n} predictions changed ({share:.1f} %), "
+        f"{changed} of {result.record.n} outcomes changed ({share:.1f} %), "
         f"with the same weights, data and protocol at most {gate.max_changed:g} % may",
     )
+
+
+def _count_changed_outcomes(
+    base: StoredResult, result: StoredResult, predictions: PredictionChanges
+) -> int:
+    """Return how many samples score differently, or where truths are hidden are predicted so.
+
+    A box or a logit moves with every other precision; whether it still hits does not. Samples that
+    have no score, since all of them are ranked together, count as unchanged.
+    """
+    old, new = (side.sample_scores.by_sample for side in (base, result))
+    if measures := [name for name in old if name in new]:
+        change = np.abs(new[measures[0]] - old[measures[0]])
+        return int((change > SCORE_DIGITS).sum())
+    return 0 if result.sample_scores.statistics else len(predictions.changed)
 
 
 def _compared(

@@ -22,8 +22,8 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `level`: the chance, at most, that a check calls anything drifted if nothing changed for the
     worse; `sides` 2 spends half of it on gains. `margin`: points; `margins` has those of metrics,
-    by name or pattern. `max_changed`: percent of predictions that may change while weights, data
-    and protocol do not; null for no limit. `require`: `no-drift`, or `no-worse`, which fails
+    by name or pattern. `max_changed`: percent of samples whose outcome may change while weights,
+    data and protocol do not; null for no limit. `require`: `no-drift`, or `no-worse`, which fails
     unless the interval excludes a drop beyond the margin. `fail_on_worse`: a drop that is likely
     and not proven fails where there are `several`, more than chance explains, or wherever there is
     `any`. `allow_missing`: whether a baseline may have no result. `metrics` and `checkpoints`:
