@@ -34,7 +34,7 @@ class Findings(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """The outcome of each metric of each result, and of all results together, None if of no note."""
+    """The outcome of each metric of each result, and of all results together if that is drift."""
 
     results: Sequence[Sequence[tuple[str, Outcome]]]
     together: Due | None

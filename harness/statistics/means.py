@@ -43,7 +43,7 @@ class Mean:
         return sizes[sizes > 0]
 
     def clusters_with_errors(self) -> int:
-        """Return how many clusters hold the rarer outcome: an error, or a hit if most are errors."""
+        """Return how many clusters hold the rarer outcome: an error, or a hit if errors prevail."""
         sums, counts = self.rows().T
         return int(
             (sums < 100 * counts - 1e-9).sum()
