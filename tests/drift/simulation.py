@@ -2,9 +2,9 @@
 
 Both runs of a check are the baseline with noise, drawn twice from the same distribution: a share
 of the samples (`churn`, in percent) has another outcome in either run, half of them one by one,
-more in some clusters than in others, and half of them whole clusters at a time. All metrics of a result
-follow from the same outcomes, as in a real run: consistency from the verdicts on statements, R@1,
-R@5, R@10 and their means from one rank per query, all caption metrics from the same captions.
+more in some clusters than in others, and half of them whole clusters at a time. All metrics of a
+result follow from the same outcomes, as in a real run: consistency from the verdicts on statements,
+R@1, R@5, R@10 and their means from one rank per query, all caption metrics from the same captions.
 """
 
 import argparse
