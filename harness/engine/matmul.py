@@ -10,6 +10,7 @@ compiler only, by private operators: they are tried before they are used.
 no fast kernel for 32 bits: plain matrix products are faster, and in TF32 they run on tensor cores.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
@@ -18,10 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PostOp = tuple[str, list[float], str]  # what oneDNN applies to a product before it is stored
+PostOp = tuple[
+    str, list[float], str
+]  # the operation oneDNN applies to a product before it is stored
 NO_POST_OP: PostOp = ("none", [], "")
 GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
-ALIGNMENT = 8  # row lengths of other multiples halve the speed of tensor cores
+ALIGNMENT = 8  # of row lengths: tensor cores run at half speed for other multiples
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
@@ -33,15 +36,19 @@ class Prepackable(Protocol):
     def prepack(self, dtype: torch.dtype) -> None: ...
 
 
-def prepack(network: nn.Module, dtype: torch.dtype) -> None:
+def prepack(network: nn.Module, dtype: torch.dtype, *, keep: Iterable[nn.Module] = ()) -> None:
     """Replace the linear maps of a network by the fastest ones for its device and `dtype`.
 
     In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
     same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
-    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards.
+    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards, nor can
+    gradients pass through it, except through the modules to `keep` as they are.
     """
+    kept = {module for part in keep for module in part.modules()}
     packed: dict[nn.Module, nn.Module] = {}
     for module in list(network.modules()):
+        if module in kept:
+            continue
         if isinstance(module, Prepackable):
             module.prepack(dtype)
         children = [*module.named_children(), ("", nn.Identity())]
@@ -111,7 +118,7 @@ def _constant(values: Tensor) -> nn.Parameter:
 
 @cache
 def onednn_is_usable() -> bool:
-    """Whether this torch has oneDNN's linear operators by their known names, and they are right."""
+    """Whether this torch has oneDNN's linear operators under known names, and they are correct."""
     rng = torch.Generator().manual_seed(0)
     states, weight, bias = (
         torch.randn(*shape, generator=rng) for shape in ((33, 64), (48, 64), (48,))
