@@ -4,7 +4,9 @@ check        every result of a folder with its baseline
 verdicts     when a change of a metric is called drift
 baselines    the baseline of a result
 samples      the samples that are predicted differently
+contradictions  what two results of the same samples cannot both say
 environment  differences of two runs other than their predictions
+inputs       the samples whose images or texts differ
 diff         two results in detail
 report       a check as text, JSON and JUnit
 """

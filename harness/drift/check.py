@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.drift.baselines import find_baseline
+from harness.drift.contradictions import contradictions_between, describe_other_units
 from harness.drift.environment import (
     Difference,
-    describe_inputs,
     fingerprint_diff,
+    listed_diff,
     same_model_and_data,
 )
+from harness.drift.inputs import describe_cause, describe_inputs
 from harness.drift.samples import (
     PredictionChanges,
     SampleChange,
@@ -51,8 +53,8 @@ PART_FOR_ALL = 0.2
 class ComparedResult:
     """A result beside its baseline.
 
-    `exact`: the fingerprints are identical, so the same predictions are due; else `differences`
-    are theirs. `inputs` says whether the model's inputs changed. `predictions` is None where they
+    `exact`: the fingerprints are identical, so the same predictions are due, by whatever code;
+    `differences` are those of the two environments. `inputs` says whether the model's inputs changed. `predictions` is None where they
     cannot be compared; `changes` are the changed samples, the most important first.
     """
 
@@ -151,6 +153,7 @@ def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _E
     contradictory = [
         *(f"the baseline: {reason}" for reason in contradictions(base)),
         *contradictions(result),
+        *contradictions_between(base, result),
     ]
     if contradictory:
         refusals = [("", Refused(reason)) for reason in contradictory]
@@ -171,7 +174,8 @@ def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _E
     except DataError as error:
         return _Evidence(base, result, differences, None, (), [("", Refused(str(error)))])
     if not differences:
-        findings = _require_same_predictions(findings, predictions, result.record.n)
+        cause = describe_cause(base, result)
+        findings = _require_same_predictions(findings, predictions, result.record.n, cause)
     elif too_many := _too_many_changes(base, result, predictions, gate):
         findings.append(("predictions", too_many))
     tested = [metric for metric, finding in findings if isinstance(finding, Comparison)]
@@ -201,12 +205,8 @@ def _compare_units(base: StoredResult, result: StoredResult, metric: str) -> Fin
         return _lacking(base.record.metrics.get(metric))
     if before is None or after is None:
         return Refused("the scores of samples by this metric were not kept")
-    old, new = before.resampled(), after.resampled()
-    if len(before.each()) != len(after.each()) or old.clusters != new.clusters:
-        return Refused(
-            f"{len(after.each())} units in {new.clusters} clusters, "
-            f"the baseline {len(before.each())} in {old.clusters}"
-        )
+    if reason := describe_other_units(before, after):
+        return Refused(reason)
     return compare(before, after)
 
 
@@ -220,7 +220,10 @@ def _lacking(before: float | None) -> Refused:
 
 
 def _require_same_predictions(
-    findings: Sequence[tuple[str, Finding]], predictions: PredictionChanges, samples: int
+    findings: Sequence[tuple[str, Finding]],
+    predictions: PredictionChanges,
+    samples: int,
+    cause: str,
 ) -> list[tuple[str, Finding]]:
     """Judge metrics of predictions that were due to be the same.
 
@@ -229,10 +232,7 @@ def _require_same_predictions(
     changed = len(predictions.changed)
     reason = "the last digits of predictions moved, and with them this metric"
     if changed:
-        reason = (
-            f"{changed} of {samples} predictions changed, "
-            "although nothing that is recorded and that they depend on did"
-        )
+        reason = f"{changed} of {samples} predictions changed, {cause}"
 
     def judge(finding: Finding) -> Finding:
         if not isinstance(finding, Comparison):
@@ -316,8 +316,8 @@ def _conclude(
         title=result.title,
         baseline=base.path,
         exact=not evidence.differences,
-        differences=evidence.differences,
-        inputs=describe_inputs(base.record, result.record),
+        differences=listed_diff(base.record, result.record),
+        inputs=describe_inputs(base, result),
         predictions=evidence.predictions,
         samples=result.record.n,
         changes=evidence.changes,

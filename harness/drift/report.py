@@ -1,6 +1,7 @@
 """The outcome of a check for people and machines: terminal, Markdown, JSON, JUnit."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 from msgspec import structs
 
 from harness.drift.check import CheckOutcome, ComparedResult
+from harness.drift.environment import Difference
 from harness.drift.samples import SampleChange, format_prediction
 from harness.drift.verdicts import Cell, Verdict
 from harness.rendering import Row, Table, render, render_json
@@ -27,10 +29,13 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
         return render_json(_as_json(outcome))
     if format == "junit":
         return _as_junit(outcome)
-    parts = [
-        _describe_result(result)
+    common = _common_differences(outcome)
+    parts = ["\n".join(["Of every result:", *map(_describe_difference, common)])] if common else []
+    parts += [
+        _describe_result(result, _own_differences(result, common))
         for result in outcome.compared
-        if result.differences
+        if _own_differences(result, common)
+        or result.inputs.startswith("inputs changed")
         or result.predictions is None
         or result.predictions.any
         or any(cell.failing for cell in result.cells)
@@ -68,16 +73,32 @@ def summary(outcome: CheckOutcome) -> str:
     return sentence
 
 
-def _describe_result(result: ComparedResult) -> str:
+def _common_differences(outcome: CheckOutcome) -> list[Difference]:
+    """Return the differences that all results share, if there are several results."""
+    if len(outcome.compared) < 2:
+        return []
+    first, *others = outcome.compared
+    return [
+        difference
+        for difference in first.differences
+        if all(difference in other.differences for other in others)
+    ]
+
+
+def _own_differences(result: ComparedResult, common: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in result.differences if difference not in common]
+
+
+def _describe_difference(difference: Difference) -> str:
+    return f"  {difference.name}: {difference.before} -> {difference.after}"
+
+
+def _describe_result(result: ComparedResult, differences: Sequence[Difference]) -> str:
     """Name a result and its baseline, their differences, and the changed predictions."""
     lines = [f"{result.title} beside {result.baseline}: {_count_changes(result)}; {result.inputs}"]
     if result.exact and (result.predictions is None or result.predictions.changed):
         lines += ["  the fingerprint is the same: the same predictions were due"]
-    else:
-        lines += [
-            f"  {difference.name}: {difference.before} -> {difference.after}"
-            for difference in result.differences
-        ]
+    lines += map(_describe_difference, differences)
     if result.exact:
         lines += [f"  {_describe_change(change)}" for change in result.changes[:LISTED]]
     if result.exact and len(result.changes) > LISTED:
