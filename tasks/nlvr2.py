@@ -205,9 +205,13 @@ class NLVR2(Task):
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions, lines of `identifier,True`."""
-        return self.score(
-            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Statement], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_labels(path), [sample.id for sample in samples])
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:

@@ -57,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"
     )
+    parser.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score the predictions of both sides anew with the annotations of --data",
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER}, with --rescore; default: as for `run`")
     flags.add_format(parser, "md", "json", "junit")
 
 
@@ -81,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
         allow_missing=options.allow_missing,
         metrics=options.metrics,
     )
-    result = check(Path(options.results), baseline, gate=gate, checkpoint=options.checkpoint)
+    results = Path(options.results)
+    rescored = _rescore(results, baseline, options.data) if options.rescore else []
+    result = check(results, baseline, gate=gate, checkpoint=options.checkpoint, refused=rescored)
     print(render_check(result, options.format))
     if options.format in ("json", "junit"):
         say(summary(result))
@@ -89,6 +97,20 @@ def run(options: argparse.Namespace) -> int:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(render_check(result, "md") + "\n")
     return 1 if result.failed else 0
+
+
+def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:
+    """Return in what the results of both sides contradict their predictions and the truths."""
+    # Imported here: a check alone needs no task.
+    from harness.data.resolve import resolve_data
+    from harness.running.rescored import rescored_contradictions
+
+    source = resolve_data(data)
+    return [
+        reason
+        for folder in (results, baseline)
+        for reason in rescored_contradictions(folder, source=source)
+    ]
 
 
 def _names(text: str) -> list[str]:

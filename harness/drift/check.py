@@ -92,11 +92,16 @@ class CheckOutcome:
 
 
 def check(
-    results: Path, baseline: Path, *, gate: Gate | None = None, checkpoint: str | None = None
+    results: Path,
+    baseline: Path,
+    *,
+    gate: Gate | None = None,
+    checkpoint: str | None = None,
+    refused: Sequence[str] = (),
 ) -> CheckOutcome:
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
-    Raises MissingError where one of the folders does not exist, UsageError where they are the same.
+    `refused` are reasons to refuse that the caller found. Raises MissingError where one of the folders does not exist, UsageError where they are the same.
     """
     if results.resolve() == baseline.resolve():
         raise UsageError(f"{results}: is the baseline itself; compare other results with it")
@@ -104,7 +109,7 @@ def check(
     now, before = find_results(results), find_results(baseline)
     others = [
         Cell("", "", "", "", None, None, Refused(reason), gate)
-        for reason in (*now.rejected, *before.rejected)
+        for reason in (*now.rejected, *before.rejected, *refused)
     ]
     pairs: list[tuple[StoredResult, StoredResult]] = []
     for result in now.results:

@@ -48,7 +48,7 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": f"{run.task.protocol}|{model.protocol}",
         "checkpoint": {"sha256": run.sha256, **model.provenance},
-        "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
+        "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
         "settings": {"dtype": run.dtype, "device": model.device},
         "software": computing(),
         "code": {"release": release(), "sha256": code_sha256(run.task, model)},
@@ -178,5 +178,6 @@ def _record_of(predictions_sha256: str, path: Path) -> ResultRecord | None:
     return record if record.predictions.get("sha256") == predictions_sha256 else None
 
 
-def _digest(files: Mapping[str, str]) -> str:
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of annotation files, given that of each by its path."""
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
