@@ -58,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"
     )
     parser.add_argument(
+        "--history", nargs="+", default=[], metavar="DIR",
+        help="older results, the oldest first: fail where a metric falls steadily up to now",
+    )  # fmt: skip
+    parser.add_argument(
         "--rescore",
         action="store_true",
         help="score the predictions of both sides anew with the annotations of --data",
@@ -68,8 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print which metrics have drifted; in a GitHub workflow, also in the summary of the step."""
-    from harness.drift.check import check
-    from harness.drift.report import render_check, summary
+    from harness.drift.anchor import check_all, render_checks, summarise
     from harness.drift.settings import override, read_gate
     from harness.files.paths import shipped_path
 
@@ -89,14 +92,21 @@ def run(options: argparse.Namespace) -> int:
     )
     results = Path(options.results)
     rescored = _rescore(results, baseline, options.data) if options.rescore else []
-    result = check(results, baseline, gate=gate, checkpoint=options.checkpoint, refused=rescored)
-    print(render_check(result, options.format))
+    checks = check_all(
+        results,
+        baseline,
+        gate=gate,
+        checkpoint=options.checkpoint,
+        refused=rescored,
+        history=list(map(Path, options.history)),
+    )
+    print(render_checks(checks, options.format))
     if options.format in ("json", "junit"):
-        say(summary(result))
+        say(summarise(checks))
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(render_check(result, "md") + "\n")
-    return 1 if result.failed else 0
+            file.write(render_checks(checks, "md") + "\n")
+    return 1 if checks.failed else 0
 
 
 def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:
