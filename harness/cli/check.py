@@ -4,9 +4,13 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say
+
+if TYPE_CHECKING:
+    from harness.drift.anchor import Checks
 
 HELP = "compare results with a baseline; exit code 1 where a metric has drifted"
 
@@ -72,10 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print which metrics have drifted; in a GitHub workflow, also in the summary of the step."""
-    from harness.drift.anchor import check_all, render_checks, summarise
+    from harness.drift.anchor import render_checks, summarise
+
+    checks = perform(options)
+    print(render_checks(checks, options.format))
+    if options.format in ("json", "junit"):
+        say(summarise(checks))
+    write_step_summary(checks)
+    return 1 if checks.failed else 0
+
+
+def perform(options: argparse.Namespace) -> "Checks":
+    """Return the outcome of all checks that a command line names."""
+    from harness.drift.anchor import check_all
     from harness.drift.settings import override, read_gate
     from harness.files.paths import shipped_path
 
+    results = Path(options.results)
     baseline = Path(options.baseline) if options.baseline else shipped_path("results")
     gate = read_gate(baseline)
     margin, margins = _margins(options.margin)
@@ -90,23 +107,26 @@ def run(options: argparse.Namespace) -> int:
         allow_missing=options.allow_missing,
         metrics=options.metrics,
     )
-    results = Path(options.results)
-    rescored = _rescore(results, baseline, options.data) if options.rescore else []
-    checks = check_all(
+    return check_all(
         results,
         baseline,
         gate=gate,
         checkpoint=options.checkpoint,
-        refused=rescored,
+        refused=_rescore(results, baseline, options.data) if options.rescore else [],
         history=list(map(Path, options.history)),
     )
-    print(render_checks(checks, options.format))
-    if options.format in ("json", "junit"):
-        say(summarise(checks))
+
+
+def write_step_summary(checks: "Checks") -> None:
+    """Append the outcome to the summary of a step of a GitHub workflow, if this is one."""
+    from harness.drift.anchor import render_checks
+
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(render_checks(checks, "md") + "\n")
-    return 1 if checks.failed else 0
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(render_checks(checks, "md") + "\n")
+        except OSError as error:
+            say(f"{path}: the summary of the step cannot be written ({error.strerror})")
 
 
 def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:

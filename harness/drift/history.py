@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.drift.settings import Gate
 from harness.errors import UsageError
 from harness.records.stored import StoredResult, find_results
-from harness.rendering import Row, Table, render
+from harness.rendering import Row, Table, escape_markdown, render
 from harness.statistics.means import Mean, MeanOfMeans
 from harness.statistics.sums import Statistic
 
@@ -155,7 +155,8 @@ def describe_history(history: History, format: str) -> str:
     ]
     title = f"History, from {history.folders[0]} to {history.folders[-1]}"
     tables = [render([Table(title, rows, COLUMNS)], format)] if rows else []
-    return "\n\n".join([*tables, history.summary])
+    sentence = escape_markdown(history.summary) if format == "md" else history.summary
+    return "\n\n".join([*tables, sentence])
 
 
 def p_of_fall(values: NDArray[np.float64], *, seed: int = 0) -> float:

@@ -1,5 +1,6 @@
 """The outcome of a check for people and machines: terminal, Markdown, JSON, JUnit."""
 
+import html
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from harness.drift.check import CheckOutcome, ComparedResult
 from harness.drift.environment import Difference
 from harness.drift.samples import SampleChange, format_prediction
 from harness.drift.verdicts import Cell, Verdict
-from harness.rendering import Row, Table, render, render_json
+from harness.rendering import Row, Table, escape_markdown, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
 CELL_COLUMNS = {
@@ -40,14 +41,19 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
         or result.predictions.any
         or any(cell.failing for cell in result.cells)
     ]
+    if format == "md":  # predictions and ids are anybody's text: shown, never interpreted
+        parts = [f"<pre>\n{html.escape(part)}\n</pre>" for part in parts]
     if rows := [_cell_row(cell) for cell in outcome.cells if cell.metric]:
         parts.append(render([Table("Results beside their baseline", rows, CELL_COLUMNS)], format))
     notes = [
         f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in outcome.cells if cell.reason
     ]
     if notes:
-        parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
-    return "\n\n".join([*parts, summary(outcome)])
+        parts.append(
+            "\n".join(f"- {escape_markdown(note)}" if format == "md" else note for note in notes)
+        )
+    sentence = summary(outcome)
+    return "\n\n".join([*parts, escape_markdown(sentence) if format == "md" else sentence])
 
 
 def summary(outcome: CheckOutcome) -> str:
