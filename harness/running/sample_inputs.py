@@ -73,6 +73,8 @@ def check_inputs(
 
 def _checksum_of_file(path: Path) -> int:
     """Return the checksum of a file, 0 where it cannot be read."""
+    if not path.is_file():  # opening a pipe would block for ever
+        return 0
     try:
         return checksum([path.read_bytes()])
     except OSError:
