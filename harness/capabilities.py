@@ -1,6 +1,7 @@
 """What a model can do, as Protocols. Tasks and models meet here and nowhere else.
 
     Grounder          an expression and its image -> a box
+    Localizer         an expression and its image -> a map of the image
     Answerer          a question, its image and a list of answers -> one of the answers
     PairReasoner      a statement and two images -> true or false
     Captioner         an image -> a caption
@@ -85,6 +86,22 @@ class Grounder(Model, Protocol):
         """Return a box [N, 4] for each expression, as (cx, cy, w, h) in 0..1 of the whole image.
 
         Expression n is about `images[image_of[n]]`, of images [M, R, R, 3].
+        """
+        ...
+
+
+@runtime_checkable
+class Localizer(Model, Protocol):
+    """A model that shows where in an image an expression finds its evidence, without any box."""
+
+    def localize(
+        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return a localization map [N, P, P] for each expression, as by Grad-CAM.
+
+        Its cells cover the whole image, top left first; larger values are stronger evidence, and
+        the scale of a map means nothing. Expression n is about `images[image_of[n]]`, of images
+        [M, R, R, 3].
         """
         ...
 

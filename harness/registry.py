@@ -72,12 +72,17 @@ def find_task(name: str) -> Task:
 def find_tasks(words: Sequence[str]) -> list[Task]:
     """Return the tasks that `words` name, each once: `a`, `a,b` or `all`.
 
-    Raises UsageError where they name none.
+    `all` leaves out `extra` tasks, which can be named beside it. Raises UsageError where the words
+    name none.
     """
-    names = task_names() if wants_all(words) else _names(words)
+    names = _names(words)
     if not names:
         raise UsageError("--task is needed: a name, several of them, or all")
-    return list({task.name: task for task in map(find_task, names)}.values())
+    tasks: dict[str, Task] = {}
+    if wants_all(words):
+        tasks = {task.name: task for task in map(find_task, task_names()) if not task.extra}
+        names = [name for name in names if name.lower() != ALL]
+    return list({**tasks, **{task.name: task for task in map(find_task, names)}}.values())
 
 
 def wants_all(words: Sequence[str]) -> bool:

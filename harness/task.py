@@ -103,6 +103,7 @@ class Task(ABC):
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's number
+    extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
@@ -139,6 +140,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
     # Before a run

@@ -10,5 +10,6 @@ TASKS = {
     "coco-retrieval": "tasks.retrieval:COCORetrieval",
     "flickr30k-retrieval": "tasks.retrieval:Flickr30KRetrieval",
     "refcoco+": "tasks.refcoco_plus:RefCOCOPlus",
+    "refcoco+-weak": "tasks.refcoco_plus_weak:WeakRefCOCOPlus",
     "ovad": "tasks.ovad:OVAD",
 }

@@ -92,11 +92,12 @@ class Expression(Sample):
     """A referring expression; its id is the dataset's `sent_id`.
 
     `box` is the true box (x, y, w, h) of the object, `width` and `height` the size of the image,
-    all in pixels.
+    all in pixels. `image_id` is COCO's.
     """
 
     text: str
     ref_id: int
+    image_id: int
     box: Box
     width: int
     height: int
@@ -137,6 +138,7 @@ class RefCOCOPlus(Task):
                 ),
                 text=sentence.text,
                 ref_id=ref.ref_id,
+                image_id=ref.image_id,
                 box=ref.box,
                 width=ref.width,
                 height=ref.height,
@@ -194,17 +196,12 @@ class RefCOCOPlus(Task):
 
         The interval is over images: the expressions about one image are not independent.
         """
+        boxes = [box_of_prediction(predictions[s.id], s.id) for s in samples]
         overlaps = [
-            iou(s.box, in_pixels(_box(predictions[s.id], s.id), width=s.width, height=s.height))
-            for s in samples
+            iou(s.box, in_pixels(box, width=s.width, height=s.height))
+            for s, box in zip(samples, boxes, strict=True)
         ]
-        correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
-        return Scores(
-            {"accuracy": accuracy(overlaps)},
-            {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
-            {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
-            breakdown={"iou": distribution(overlaps)},
-        )
+        return score_overlaps(samples, overlaps)
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.
@@ -224,7 +221,18 @@ class RefCOCOPlus(Task):
         return match_predictions(path, boxes, [sample.id for sample in samples])
 
 
-def _box(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
+def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:
+    """Return the scores of samples from the IoU of each, clustered by image."""
+    correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
+    return Scores(
+        {"accuracy": accuracy(overlaps)},
+        {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
+        {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
+        breakdown={"iou": distribution(overlaps)},
+    )
+
+
+def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
     """Return a predicted box. Raises DataError for anything but four finite numbers."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
         return prediction

@@ -40,7 +40,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory):
-    """Keep the tests out of the user's cache and configuration, and the user's settings out of them.
+    """Isolate the tests from the user's cache, configuration and settings.
 
     The embedded benchmark is written into the cache once for all test processes.
     """

@@ -1,4 +1,15 @@
-"""The engine beside the literal algorithm of the paper's code, on the same weights and inputs, timed in one run.
+"""`xvlm-eval bench`: the engine timed beside the paper's literal algorithm, on the same inputs.
 
-`literal/` is that algorithm, `bench.py` the contests between the two, `xvlm-eval bench` the command.
+measure.py          the command's run: chosen stages, one after another, and the conditions
+report.py           the measurements as JSON and as tables
+stages.py           the stages by name, with titles and target ratios
+comparisons/        what both sides compute in each stage
+literal/            the literal algorithm of the paper's code
+comparison.py       two implementations run in turns, timed and compared
+agreement.py        differences of numbers, rankings and decisions
+profiling.py        time and peak memory of a call
+fixtures.py         models, networks and inputs for the stages
+models.py           models of two sizes, with random_weights.py
+inputs.py           synthetic texts, answers and images
+projection.py       time of the benchmarks at their real sizes, from throughput.py (engine_calls.py)
 """

@@ -1,4 +1,4 @@
-"""Inputs that cost what those of the benchmarks cost: as many tokens, answers that have as much in common."""
+"""Synthetic inputs that cost as much as the benchmarks': text lengths, answers, images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,83 +14,85 @@ from harness.models.xvlm.captioner import PROMPT
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SYLLABLES = [consonant + vowel for consonant, vowel in product("bcdfghjklmnpqrstvwxz", "aeiou")]
-BLOTCHES = 8  # a side: the coarse structure of an image
+CELLS = 8  # cells per side of the coarse structure of an image
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """How many tokens the texts of a benchmark have, [CLS] included: mean, standard deviation, least and most."""
+class TextLengths:
+    """The lengths of a benchmark's texts in tokens, [CLS] included."""
 
     mean: float
-    spread: float
-    least: int
-    most: int
+    std: float
+    shortest: int
+    longest: int
 
 
-# Words of the annotations and some 5 % more for words in several pieces.
-COCO = Lengths(11.8, 2.4, 8, 30)
-VQA = Lengths(7.4, 2.0, 4, 20)
-NLVR2 = Lengths(15.5, 4.5, 6, 31)
-REFCOCO = Lengths(5.0, 2.2, 2, 15)
+# Words of the annotations, plus about 5 % for words of several pieces.
+COCO = TextLengths(11.8, 2.4, 8, 30)
+VQA = TextLengths(7.4, 2.0, 4, 20)
+NLVR2 = TextLengths(15.5, 4.5, 6, 31)
+REFCOCO = TextLengths(5.0, 2.2, 2, 15)
 
-# Of the 3,128 answers of VQA, by a public list of almost the same answers: 70 % have one word; 200 begin with a word that is no answer
-# itself; of the others, so many have two, three, four and five words.
-ONE_WORD, NEW_BEGINNING = 0.70, 0.064
-LONGER = {2: 0.849, 3: 0.136, 4: 0.012, 5: 0.003}
+# Shares of VQA's 3,128 answers, by a public list of almost the same answers. 70 % are one word.
+# 200 begin with a word that is not an answer itself. The others have two to five words.
+ONE_WORD, NEW_FIRST_WORD = 0.70, 0.064
+SHARE_OF_LENGTH = {2: 0.849, 3: 0.136, 4: 0.012, 5: 0.003}
 
 
 def write_vocabulary(path: Path, pieces: int) -> list[str]:
-    """Write a vocabulary of so many pieces, one a line, and return those that are words to make texts of."""
+    """Write a vocabulary of `pieces` lines; return its words.
+
+    The special tokens and the words of the prompt are left out.
+    """
     prompt = PROMPT.split()
-    words = [
-        "".join(parts)
-        for _, parts in zip(
-            range(pieces - len(SPECIAL) - len(prompt)), product(SYLLABLES, repeat=3), strict=False
-        )
-    ]
+    count = pieces - len(SPECIAL) - len(prompt)
+    syllables = product(SYLLABLES, repeat=3)
+    words = ["".join(parts) for _, parts in zip(range(count), syllables, strict=False)]
     path.write_text("\n".join([*SPECIAL, *prompt, *words]) + "\n", encoding="utf-8")
     return words
 
 
-def texts(count: int, lengths: Lengths, words: Sequence[str]) -> list[str]:
-    """Return `count` texts of random words, as long as those of a benchmark, the same at every call."""
-    draws = np.random.default_rng(count)
-    tokens = np.clip(
-        np.rint(draws.normal(lengths.mean, lengths.spread, count)), lengths.least, lengths.most
-    ).astype(int)
-    return [" ".join(_drawn(words, length - 1, draws)) for length in tokens]
+def texts(count: int, lengths: TextLengths, words: Sequence[str]) -> list[str]:
+    """Return `count` texts of random words with a benchmark's lengths, the same at every call."""
+    rng = np.random.default_rng(count)
+    tokens = np.rint(rng.normal(lengths.mean, lengths.std, count))
+    tokens = np.clip(tokens, lengths.shortest, lengths.longest).astype(int)
+    return [" ".join(_draw(words, length - 1, rng)) for length in tokens]
 
 
 def answers(count: int, words: Sequence[str]) -> tuple[str, ...]:
-    """Return `count` different answers that have as much in common as VQA's."""
-    draws = np.random.default_rng(count)
-    one, beginning = round(count * ONE_WORD), round(count * NEW_BEGINNING)
-    longer = draws.choice(list(LONGER), p=list(LONGER.values()), size=count - one - beginning)
-    lengths = [1] * one + [2] * beginning + [int(length) for length in longer]
-    firsts = [*words[: one + beginning], *_drawn(words[:one], len(longer), draws)]
-    found: dict[str, None] = {}
-    for length, first in zip(lengths, firsts, strict=True):
-        while (answer := " ".join([first, *_drawn(words, length - 1, draws)])) in found:
+    """Return `count` distinct answers that share as many prefixes as VQA's."""
+    rng = np.random.default_rng(count)
+    single, new = round(count * ONE_WORD), round(count * NEW_FIRST_WORD)
+    longer = rng.choice(
+        list(SHARE_OF_LENGTH), p=list(SHARE_OF_LENGTH.values()), size=count - single - new
+    )
+    lengths = [1] * single + [2] * new + [int(length) for length in longer]
+    first_words = [*words[: single + new], *_draw(words[:single], len(longer), rng)]
+    distinct: dict[str, None] = {}
+    for length, first in zip(lengths, first_words, strict=True):
+        while (answer := " ".join([first, *_draw(words, length - 1, rng)])) in distinct:
             pass
-        found[answer] = None
-    return tuple(found)
-
-
-def _drawn(words: Sequence[str], count: int, draws: np.random.Generator) -> list[str]:
-    return [words[number] for number in draws.integers(len(words), size=count)]
+        distinct[answer] = None
+    return tuple(distinct)
 
 
 def pixels(count: int, side: int) -> NDArray[np.uint8]:
-    """Return `count` different images as they come from a file, [count, side, side, 3]."""
+    """Return `count` different images as decoded from files, [count, side, side, 3]."""
     return np.random.default_rng(side).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 def images(count: int, side: int) -> Tensor:
-    """Return `count` different images as the network wants them, [count, 3, side, side]: blotches of colour, and noise."""
-    draws = torch.Generator().manual_seed(side)
-    coarse = torch.randn(count, 3, BLOTCHES, BLOTCHES, generator=draws)
-    fine = torch.randn(count, 3, side, side, generator=draws)
-    return (
-        coarse.repeat_interleave(side // BLOTCHES, 2).repeat_interleave(side // BLOTCHES, 3)
-        + 0.3 * fine
-    )
+    """Return `count` different normalised images [count, 3, side, side]: coloured cells and noise.
+
+    `side` is a multiple of CELLS.
+    """
+    rng = torch.Generator().manual_seed(side)
+    coarse = torch.randn(count, 3, CELLS, CELLS, generator=rng)
+    fine = torch.randn(count, 3, side, side, generator=rng)
+    cell = side // CELLS
+    return coarse.repeat_interleave(cell, 2).repeat_interleave(cell, 3) + 0.3 * fine
+
+
+def _draw(words: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    return [words[number] for number in rng.integers(len(words), size=count)]

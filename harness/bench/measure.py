@@ -1,4 +1,4 @@
-"""Hold the contests that were asked for, one after another, and say under which conditions."""
+"""Run the chosen stages one after another, and record the conditions of the measurement."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from harness.bench.contest import Result, hold
-from harness.bench.lab import Lab
+from harness.bench.comparison import ComparisonResult, run_comparison
+from harness.bench.fixtures import Fixtures
 from harness.bench.models import SIZES
 from harness.bench.projection import Projection, project
 from harness.bench.stages import STAGES, Stage
@@ -23,7 +23,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure, where, and how: `tasks` and `stages` are names, none of them means all."""
+    """The tasks and stages to measure, by name (empty: all), and the settings of the run."""
 
     tasks: Sequence[str]
     stages: Sequence[str]
@@ -35,63 +35,65 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What came out, by stage; on a GPU also what it means for the benchmarks at their real sizes."""
+class Measurements:
+    """The results by stage; on a GPU, also the projected time of the benchmarks."""
 
     conditions: dict[str, Any]
-    results: dict[Stage, Result]
+    results: dict[Stage, ComparisonResult]
     projection: Projection | None
 
     @property
     def agree(self) -> bool:
         """Whether engine and literal algorithm agree in every stage."""
-        return all(result.agreement.holds for result in self.results.values())
+        return all(result.agreement.agree for result in self.results.values())
 
 
-def measure(request: Request, *, say: Callable[[str], None]) -> Findings:
-    """Hold the contests. Raises UsageError for what does not exist, MissingError for a device that is not there."""
-    stages, device = chosen_stages(request), choose_device(request.device, request.dtype)
+def measure(request: Request, *, say: Callable[[str], None]) -> Measurements:
+    """Run the stages of a request; `say` receives a line of progress before each.
+
+    Raises UsageError for an unknown name and MissingError for a device that is not available.
+    """
+    stages, device = choose_stages(request), choose_device(request.device, request.dtype)
     with (
         _threads(request.threads),
         tempfile.TemporaryDirectory(prefix="xvlm-eval-bench-") as folder,
     ):
-        lab = Lab(SIZES[request.size], device, Path(folder))
+        fixtures = Fixtures(SIZES[request.size], device, Path(folder))
         results = {}
         for stage in stages:
-            say(f"{stage.name}: {stage.contest.__doc__}")
+            say(f"{stage.name}: {stage.title}")
             with device.computing():
-                contest = stage.contest(lab)
-            results[stage] = hold(contest, device, repeat=request.repeat)
+                comparison = stage.prepare(fixtures)
+            results[stage] = run_comparison(comparison, device, repeat=request.repeat)
         projection = None
         if device.torch.type == "cuda":
             say("projection: the engine alone, at real batch sizes")
-            projection = project(lab)
-        return Findings(_conditions(request, device), results, projection)
+            projection = project(fixtures)
+        return Measurements(_conditions(request, device), results, projection)
 
 
-def chosen_stages(request: Request) -> list[Stage]:
-    """Return the stages of the tasks and names asked for, in the order in which they are held."""
+def choose_stages(request: Request) -> list[Stage]:
+    """Return the stages that a request names, in the order of STAGES."""
     known = [stage.name for stage in STAGES]
     for name in request.stages:
         if name not in known:
             raise UsageError(f"there is no stage {name!r}{nearest(name, known)}")
-    needed = {find_task(name).needs for name in request.tasks if name != ALL}
-    anything = ALL in request.tasks or not request.tasks
-    found = [
+    needs = {find_task(name).needs for name in request.tasks if name != ALL}
+    all_tasks = ALL in request.tasks or not request.tasks
+    stages = [
         stage
         for stage in STAGES
         if (stage.name in request.stages or not request.stages)
-        and (anything or needed.intersection(stage.capabilities))
+        and (all_tasks or needs.intersection(stage.capabilities))
     ]
-    if not found:
-        raise UsageError(
-            f"--stage {' '.join(request.stages)}: is no part of --task {' '.join(request.tasks)}"
-        )
-    return found
+    if not stages:
+        names, tasks = " ".join(request.stages), " ".join(request.tasks)
+        raise UsageError(f"--stage {names} is not a stage of --task {tasks}")
+    return stages
 
 
 def _conditions(request: Request, device: Device) -> dict[str, Any]:
-    """Return what the times depend on."""
+    """Return the conditions that the times depend on."""
     return {
         "size": request.size,
         "device": device.name,
@@ -104,6 +106,7 @@ def _conditions(request: Request, device: Device) -> dict[str, Any]:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
+    """Set torch's number of threads, unless `count` is None, and restore it afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

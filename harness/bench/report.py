@@ -1,120 +1,126 @@
-"""What `xvlm-eval bench` prints: rows for machines, tables for people."""
+"""The measurements of `xvlm-eval bench`: JSON for machines, tables for people."""
 
 from typing import Any
 
-from harness.bench.contest import Result
-from harness.bench.measure import Findings
+from harness.bench.comparison import ComparisonResult
+from harness.bench.measure import Measurements
 from harness.bench.projection import Projection
 from harness.bench.stages import Stage
 from harness.rendering import Table
 
 MEGABYTE = 2**20
-COLUMNS = {
-    "stage": "stage", "literal": "literal", "engine": "engine", "speed": "ratio", "floor": "floor", "difference": "max difference",
-    "agreement": "results", "peak": "peak memory",
-}  # fmt: skip
-RATES = {
+STAGE_COLUMNS = {
+    "stage": "stage",
+    "literal": "literal",
+    "engine": "engine",
+    "speed": "ratio",
+    "floor": "floor",
+    "difference": "max difference",
+    "agreement": "results",
+    "peak": "peak memory",
+}
+RATE_COLUMNS = {
     "what": "engine alone",
     "rate": "a second",
     "compute": "of matrix peak",
     "traffic": "of copy bandwidth",
     "peak": "peak memory",
 }
-BENCHMARKS = {"benchmark": "benchmark", "model": "model", "decode": "decode", "time": "projected"}
+TIME_COLUMNS = {"benchmark": "benchmark", "model": "model", "decode": "decode", "time": "projected"}
 
 
-def as_json(findings: Findings) -> dict[str, Any]:
-    """Return everything that was measured, in JSON's types."""
-    content: dict[str, Any] = {**findings.conditions, "agree": findings.agree}
-    content["stages"] = [
-        _row(stage, result, findings) for stage, result in findings.results.items()
-    ]
-    if findings.projection is not None:
-        content["projection"] = _projection(findings.projection)
+def as_json(measurements: Measurements) -> dict[str, Any]:
+    """Return all measurements in JSON's types."""
+    content: dict[str, Any] = {**measurements.conditions, "agree": measurements.agree}
+    content["stages"] = _stage_rows(measurements)
+    if measurements.projection is not None:
+        content["projection"] = _projection(measurements.projection)
     return content
 
 
-def tables(findings: Findings) -> list[Table]:
-    """Return the same for people."""
-    told = findings.conditions
-    title = "Engine and literal algorithm: {size} size, {device}, {dtype}, {threads} threads, median of {repeat}".format(
-        **told
-    )
-    found = [
-        Table(
-            title,
-            [_shown(_row(stage, result, findings)) for stage, result in findings.results.items()],
-            COLUMNS,
-        )
+def tables(measurements: Measurements) -> list[Table]:
+    """Return the measurements as tables for people."""
+    title = (
+        "Engine and literal algorithm: {size} size, {device}, {dtype}, {threads} threads, "
+        "median of {repeat}"
+    ).format(**measurements.conditions)
+    rows = [_stage_cells(row) for row in _stage_rows(measurements)]
+    stages = Table(title, rows, STAGE_COLUMNS)
+    if measurements.projection is None:
+        return [stages]
+    content = _projection(measurements.projection)
+    rates = [_rate_cells(row) for row in content["rates"]]
+    times = [_time_cells(row) for row in content["benchmarks"]]
+    return [
+        stages,
+        Table("Throughput of the engine", rates, RATE_COLUMNS),
+        Table("Benchmarks at their real sizes", times, TIME_COLUMNS),
     ]
-    if findings.projection is not None:
-        content = _projection(findings.projection)
-        found.append(
-            Table("Throughput of the engine", [_rate(row) for row in content["rates"]], RATES)
-        )
-        found.append(
-            Table(
-                "Benchmarks at their real sizes",
-                [_benchmark(row) for row in content["benchmarks"]],
-                BENCHMARKS,
-            )
-        )
-    return found
 
 
-def _row(stage: Stage, result: Result, findings: Findings) -> dict[str, Any]:
-    """Return a stage in JSON's types; floors are for base size in float32 on a CPU."""
-    agreement, told = result.agreement, findings.conditions
-    counts = (told["size"], told["device"], told["dtype"]) == ("base", "cpu", "float32")
+def _stage_rows(measurements: Measurements) -> list[dict[str, Any]]:
+    """Return the stages in JSON's types; floors are for base size in float32 on a CPU."""
+    conditions = [measurements.conditions[name] for name in ("size", "device", "dtype")]
+    has_floor = conditions == ["base", "cpu", "float32"]
+    return [
+        _stage_row(stage, result, stage.floor if has_floor else None)
+        for stage, result in measurements.results.items()
+    ]
+
+
+def _stage_row(stage: Stage, result: ComparisonResult, floor: float | None) -> dict[str, Any]:
+    agreement = result.agreement
     return {
         "stage": stage.name,
         "literal_s": result.literal_s,
         "engine_s": result.engine_s,
         "ratio": result.literal_s / result.engine_s,
-        "floor": stage.floor if counts else None,
+        "floor": floor,
         "max_diff": agreement.largest,
         "rms_diff": agreement.rms,
         "alike": agreement.alike,
-        "agree": agreement.holds,
+        "agree": agreement.agree,
         "noise": agreement.noise,
         "shift": agreement.shift,
-        "peak_mb": _megabytes(result.peak),
+        "peak_mb": _megabytes(result.peak_bytes),
     }
 
 
-def _projection(found: Projection) -> dict[str, Any]:
+def _projection(projection: Projection) -> dict[str, Any]:
+    rates = [
+        {
+            "what": rate.unit,
+            "per_second": rate.per_second,
+            "compute_share": rate.compute_share,
+            "traffic_share": rate.traffic_share,
+            "peak_mb": _megabytes(rate.peak_bytes),
+        }
+        for rate in projection.rates
+    ]
+    benchmarks = [
+        {
+            "benchmark": time.benchmark,
+            "model_s": time.model_s,
+            "decode_s": time.decode_s,
+            "seconds": time.seconds,
+        }
+        for time in projection.times
+    ]
     return {
-        "matrix_tflops": found.limits.flops / 1e12,
-        "copy_gb_per_second": found.limits.bytes / 1e9,
-        "decoded_per_second": found.decoded_per_second,
-        "rates": [
-            {
-                "what": rate.what,
-                "per_second": rate.per_second,
-                "compute_share": rate.compute_share,
-                "traffic_share": rate.traffic_share,
-                "peak_mb": _megabytes(rate.peak),
-            }
-            for rate in found.rates
-        ],
-        "benchmarks": [
-            {
-                "benchmark": one.benchmark,
-                "model_s": one.model_s,
-                "decode_s": one.decode_s,
-                "seconds": one.seconds,
-            }
-            for one in found.benchmarks
-        ],
-        "seconds": sum(one.seconds for one in found.benchmarks),
+        "matrix_tflops": projection.limits.flops / 1e12,
+        "copy_gb_per_second": projection.limits.bytes / 1e9,
+        "decoded_per_second": projection.decoded_per_second,
+        "rates": rates,
+        "benchmarks": benchmarks,
+        "seconds": sum(time.seconds for time in projection.times),
     }
 
 
-def _megabytes(peak: int | None) -> float | None:
-    return None if peak is None else peak / MEGABYTE
+def _megabytes(size: int | None) -> float | None:
+    return None if size is None else size / MEGABYTE
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _stage_cells(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "stage": row["stage"],
         "literal": f"{row['literal_s']:.3f} s",
@@ -123,21 +129,25 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "floor": None if row["floor"] is None else f"{row['floor']:.1f}",
         "difference": f"{row['max_diff']:.1e}",
         "agreement": "the same" if row["agree"] else "NOT THE SAME",
-        "peak": None if row["peak_mb"] is None else f"{row['peak_mb']:.0f} MB",
+        "peak": _peak_cell(row),
     }
 
 
-def _rate(row: dict[str, Any]) -> dict[str, Any]:
+def _rate_cells(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "what": row["what"],
         "rate": f"{row['per_second']:,.1f}",
         "compute": f"{100 * row['compute_share']:.0f} %",
         "traffic": f"{100 * row['traffic_share']:.0f} %",
-        "peak": None if row["peak_mb"] is None else f"{row['peak_mb']:.0f} MB",
+        "peak": _peak_cell(row),
     }
 
 
-def _benchmark(row: dict[str, Any]) -> dict[str, Any]:
+def _peak_cell(row: dict[str, Any]) -> str | None:
+    return None if row["peak_mb"] is None else f"{row['peak_mb']:.0f} MB"
+
+
+def _time_cells(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "benchmark": row["benchmark"],
         "model": f"{row['model_s']:,.1f} s",

@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         threads=options.threads,
     )
-    findings = measure.measure(request, say=say)
+    measurements = measure.measure(request, say=say)
     if options.json:
-        print(rendering.render_json(as_json(findings)))
+        print(rendering.render_json(as_json(measurements)))
     else:
-        print(rendering.render(tables(findings), "terminal"))
-    return 0 if findings.agree else 1
+        print(rendering.render(tables(measurements), "terminal"))
+    return 0 if measurements.agree else 1

@@ -71,17 +71,19 @@ class Device:
         return MemoryBudget((free + unused) // sharing, taken, batch)
 
     @contextmanager
-    def computing(self) -> Iterator[None]:
+    def computing(self, *, gradients: bool = False) -> Iterator[None]:
         """Compute predictions in this precision: by autocast in 16 bits, on tensor cores in TF32.
 
-        Raises MemoryFull where the device runs out of memory.
+        With `gradients`, `torch.enable_grad` may be used inside. Raises MemoryFull where the device
+        runs out of memory.
         """
+        mode = torch.no_grad() if gradients else torch.inference_mode()
         autocast = torch.autocast(
             self.torch.type, DTYPES[self.dtype], enabled=self.dtype in AUTOCAST
         )
         precision = "tf32" if self.dtype == "tf32" else "ieee"
         try:
-            with torch.inference_mode(), _fp32_precision(precision), autocast:
+            with mode, _fp32_precision(precision), autocast:
                 yield
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):

@@ -10,6 +10,7 @@ compiler only, by private operators: they are tried before they are used.
 no fast kernel for 32 bits: plain matrix products are faster, and in TF32 they run on tensor cores.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
@@ -33,15 +34,19 @@ class Prepackable(Protocol):
     def prepack(self, dtype: torch.dtype) -> None: ...
 
 
-def prepack(network: nn.Module, dtype: torch.dtype) -> None:
+def prepack(network: nn.Module, dtype: torch.dtype, *, keep: Iterable[nn.Module] = ()) -> None:
     """Replace the linear maps of a network by the fastest ones for its device and `dtype`.
 
     In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
     same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
-    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards.
+    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards, nor can
+    gradients pass through it, except through the modules to `keep` as they are.
     """
+    kept = {module for part in keep for module in part.modules()}
     packed: dict[nn.Module, nn.Module] = {}
     for module in list(network.modules()):
+        if module in kept:
+            continue
         if isinstance(module, Prepackable):
             module.prepack(dtype)
         children = [*module.named_children(), ("", nn.Identity())]

@@ -1,15 +1,15 @@
 """Read referring expressions: the original files of the REFER API, and X-VLM's flat lists.
 
 Formats: lichengunc/refer (`refs(unc).p`, `instances.json`) and zengyan-97/X-VLM
-(`refcoco+_{val,test}.json`).
+(`refcoco+_{val,test}.json`, and `dets.json` with detections of objects).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from harness.errors import DataError
 from harness.files.parsing import (
@@ -37,6 +37,7 @@ class Reference:
     """A referred object: its image, its box (both in pixels) and the expressions for it."""
 
     ref_id: int
+    image_id: int
     split: str
     file_name: str
     width: int
@@ -77,6 +78,10 @@ Entry = TypeVar("Entry", _Image, _Annotation)
 class _Instances(Struct):
     images: NonEmptyList[_Image]
     annotations: NonEmptyList[_Annotation]
+
+
+# x, y, w, h in pixels; MAttNet's files may go on with a score.
+_Detection = Annotated[list[Finite], Meta(min_length=4)]
 
 
 class _FlatExpression(Struct, gc=False):
@@ -138,6 +143,23 @@ def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Referen
     return expressions
 
 
+def read_detections(path: Path) -> Mapping[int, tuple[Box, ...]]:
+    """Return the detections of each image by its id, in file order; possibly none.
+
+    Raises DataError for a key that is no image id, and for a box without area.
+    """
+    detections: dict[int, tuple[Box, ...]] = {}
+    for key, entries in decode_json(path, dict[str, list[_Detection]]).items():
+        if not (key.isascii() and key.isdigit()):
+            raise DataError(f"{path}: the key {key!r} should be the id of an image")
+        boxes = tuple(Box(*entry[:4]) for entry in entries)
+        for number, box in enumerate(boxes):
+            if box.width <= 0 or box.height <= 0:
+                raise DataError(f"{path}: detection {number} of image {key} is empty: {list(box)}")
+        detections[int(key)] = boxes
+    return detections
+
+
 def _by_id(entries: Iterable[Entry], where: str) -> dict[int, Entry]:
     by_id: dict[int, Entry] = {}
     for number, entry in enumerate(entries):
@@ -167,6 +189,7 @@ def _annotation_of(
 def _join(entry: _Reference, annotation: _Annotation, image: _Image, *, where: str) -> Reference:
     return Reference(
         ref_id=entry.ref_id,
+        image_id=entry.image_id,
         split=entry.split,
         file_name=image.file_name,
         width=image.width,

@@ -33,6 +33,11 @@ class _Box(Struct, gc=False):
     ref_id: Int64 | UnsetType = UNSET
 
 
+class _DetectedBox(Struct, gc=False):
+    sent_id: Int64
+    pred: tuple[Finite, Finite, Finite, Finite] | None
+
+
 def match_predictions(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Mapping[Any, Any]:
     """Return predictions by sample id.
 
@@ -108,3 +113,9 @@ def read_boxes(path: Path, sent_ids_of: Mapping[int, Sequence[int]]) -> Pairs:
         pairs.append((sent_ids[used[entry.ref_id]], box))
         used[entry.ref_id] += 1
     return pairs
+
+
+def read_detected_boxes(path: Path) -> Pairs:
+    """Return (sent_id, box) of a JSON list of both: `pred` is (x, y, w, h) in pixels, or null."""
+    entries = decode_json_list(path, _DetectedBox)
+    return [(entry.sent_id, entry.pred and list(entry.pred)) for entry in entries]

@@ -8,7 +8,7 @@ java            the runtime of the caption scorers
 retrieval       recall from ranks
 pairs           ranks from scored image-text pairs
 grounding       accuracy of boxes
-weak_grounding  boxes from attention maps
+weak_grounding  boxes from localization maps
 attributes      OVAD's mean average precision
 attribute_ranks the same from resampled images
 """

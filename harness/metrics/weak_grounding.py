@@ -1,4 +1,4 @@
-"""Weakly supervised grounding: the detected box that an attention map points at.
+"""Weakly supervised grounding: the detected box in which a localization map is strongest.
 
 Source: X-VLM's `grounding_eval` (after ALBEF's). Golden `d_weak_grounding`. The map is enlarged to
 the image as by `F.interpolate` (bicubic, a = -0.75, no antialiasing); the score of a box is the
@@ -6,8 +6,7 @@ sum inside it divided by the square root of its area.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,65 +17,56 @@ SHARPNESS = -0.75  # the cubic kernel's parameter a
 
 
 def box_scores(
-    attention: NDArray[np.float32],
-    detections: Sequence[Sequence[float]],
-    *,
-    width: int,
-    height: int,
+    attention: NDArray[np.float32], detections: Sequence[Box], *, width: int, height: int
 ) -> list[float]:
-    """Return the score of each detection (x, y, w, h in pixels) for a map [P, P] of the image.
+    """Return the score of each detection, in pixels of the image, for a map [P, P] of the image.
 
+    The corners of a box are cut to whole pixels, and its parts outside of the image hold nothing.
     A map of ones gives each box the root of its area:
 
-    >>> ones, boxes = np.ones((2, 2), dtype=np.float32), [(0, 0, 4, 4), (2, 1, 1, 1)]
+    >>> ones, boxes = np.ones((2, 2), dtype=np.float32), [Box(0, 0, 4, 4), Box(2, 1, 1, 1)]
     >>> [round(score, 6) for score in box_scores(ones, boxes, width=8, height=6)]
     [4.0, 1.0]
     """
-    mask = enlarged(attention, width=width, height=height)
+    # Resampling is linear in rows and in columns: sum its weights, not the enlarged map.
+    rows, columns = _resampling(attention.shape[0], height), _resampling(attention.shape[1], width)
     scores = []
-    for x, y, w, h in (detection[:4] for detection in detections):
-        inside = mask[int(y) : int(y + h), int(x) : int(x + w)]
-        scores.append(float(inside.sum(dtype=np.float64)) / math.sqrt(w * h))
+    for x, y, w, h in detections:
+        down, across = rows[int(y) : int(y + h)].sum(0), columns[int(x) : int(x + w)].sum(0)
+        scores.append(float(down @ attention.astype(np.float64) @ across) / math.sqrt(w * h))
     return scores
 
 
-def chosen_boxes(
-    scores: Sequence[Sequence[float]], detections: Sequence[Sequence[Sequence[float]]]
-) -> Iterator[Box | None]:
-    """Yield the best box of each sample: the first of equals, if its score is above 0.
+def best_detection(scores: Sequence[float], detections: Sequence[Box]) -> Box | None:
+    """Return the box with the highest score above 0, the first of equals; None if no score is.
 
-    Otherwise the reference reuses the box of the previous sample (its variable still holds it),
-    and so do we; None before the first box.
+    Raises ValueError for a score that is not finite.
 
-    >>> boxes = [(0, 0, 5, 5), (3, 3, 2, 2)]
-    >>> chosen = chosen_boxes([[0.0], [0.2, 0.7], [0.0, -1.0]], [boxes[:1], boxes, boxes])
-    >>> [box and tuple(box) for box in chosen]
+    >>> best_detection([0.2, 0.7, 0.7], [Box(0, 0, 5, 5), Box(3, 3, 2, 2), Box(1, 1, 2, 2)])
+    Box(x=3, y=3, width=2, height=2)
+    """
+    if not all(map(math.isfinite, scores)):
+        raise ValueError("a score is not finite")
+    best = max(range(len(detections)), key=lambda number: scores[number], default=None)
+    return None if best is None or scores[best] <= 0 else detections[best]
+
+
+def carried_forward(boxes: Iterable[Box | None]) -> Iterator[Box | None]:
+    """Yield the boxes of samples in order; a sample without one has that of the sample before.
+
+    In the reference, the variable still holds it. None before the first box.
+
+    >>> [box and tuple(box) for box in carried_forward([None, Box(3, 3, 2, 2), None])]
     [None, (3, 3, 2, 2), (3, 3, 2, 2)]
     """
-    box: Box | None = None
-    for sample_scores, candidates in zip(scores, detections, strict=True):
-        best = max(range(len(candidates)), key=lambda number: sample_scores[number], default=None)
-        if best is not None and sample_scores[best] > 0:
-            box = Box(*candidates[best][:4])
-        yield box
+    last: Box | None = None
+    for box in boxes:
+        last = box or last
+        yield last
 
 
-def enlarged(attention: NDArray[np.float32], *, width: int, height: int) -> NDArray[Any]:
-    """Resample a map [P, P] to [height, width] by cubic convolution; the border is repeated.
-
-    >>> enlarged(np.array([[0, 1], [0, 1]], dtype=np.float32), width=2, height=1)
-    array([[0., 1.]])
-    """
-    return np.einsum(
-        "yi,xj,ij->yx",
-        _kernel(attention.shape[0], height),
-        _kernel(attention.shape[1], width),
-        attention.astype(np.float64),
-    )
-
-
-def _kernel(old: int, new: int) -> NDArray[np.float64]:
-    """Return the matrix [new, old] that resamples a line of pixels."""
+def _resampling(old: int, new: int) -> NDArray[np.float64]:
+    """Return the matrix [new, old] of cubic convolution of a line of pixels, the ends repeated."""
     source = (np.arange(new) + 0.5) * old / new - 0.5
     first, part = np.floor(source).astype(int), source - np.floor(source)
     matrix = np.zeros((new, old))

@@ -21,7 +21,7 @@ from harness.checkpoints import Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
-from harness.registry import find_splits, find_tasks, load_model, task_names, wants_all
+from harness.registry import find_splits, find_tasks, load_model, wants_all
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
@@ -118,8 +118,8 @@ def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
         for split in splits[task.name]
     ]
     names = {task.name for task in tasks}
-    left_out = [name for name in task_names() if name not in names]
-    return Plan(runs, left_out if wants_all(request.tasks) else [])
+    left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
+    return Plan(runs, left_out)
 
 
 def process_group() -> AbstractContextManager[ProcessGroup]:
@@ -180,13 +180,13 @@ def default_workers() -> int:
 def _find_tasks(request: Request) -> list[Task]:
     """Return the tasks of a request.
 
-    `all` are the tasks that an entry of checkpoints.yaml has weights for; a file given by path may
-    be for any.
+    Of `all`, those that an entry of checkpoints.yaml has weights for; a file given by path may be
+    for any.
     """
-    if not wants_all(request.tasks):
-        return find_tasks(request.tasks)
-    entry = find_entry(request.chosen_checkpoint)
-    return find_tasks([name for name in task_names() if entry is None or name in entry.files])
+    tasks, entry = find_tasks(request.tasks), find_entry(request.chosen_checkpoint)
+    if entry is None or not wants_all(request.tasks):
+        return tasks
+    return [task for task in tasks if task.name in entry.files]
 
 
 def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:

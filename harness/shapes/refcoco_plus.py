@@ -1,4 +1,7 @@
-"""Write RefCOCO+ in the files of the REFER API: `refs(unc).p` and `instances.json`."""
+"""Write RefCOCO+ in the files of the REFER API: `refs(unc).p` and `instances.json`.
+
+`dets.json`, X-VLM's file of detections, holds the boxes of all objects.
+"""
 
 import pickle
 from collections.abc import Iterator, Sequence
@@ -48,6 +51,10 @@ def write_refcoco_plus(root: Path) -> None:
         write_image(root / "images" / "coco" / FOLDER / image.file_name, image.scene)
     folder = root / "refcoco+"
     write_json(folder / "instances.json", _instances(images))
+    write_json(
+        folder / "dets.json",
+        {str(image.id): [list(obj.box) for obj in image.scene.objects] for image in images},
+    )
     (folder / "refs(unc).p").write_bytes(_pickled(list(_refs(images))))
 
 

@@ -1,4 +1,4 @@
-"""Inputs of the bench: as long as, and with as much in common as, those of the benchmarks."""
+"""Inputs of the bench: text lengths and shared prefixes as in the benchmarks, random models."""
 
 import pytest
 
@@ -7,13 +7,22 @@ from harness.bench.models import SIZES, random_model, random_network
 from harness.engine.device import choose_device
 from harness.engine.prefix_tree import AnswerTree
 
+CPU = choose_device("cpu", "float32")
+
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
     return inputs.write_vocabulary(tmp_path_factory.mktemp("vocabulary") / "vocab.txt", 30522)
 
 
-def test_a_vocabulary_has_as_many_pieces_as_the_model_and_the_prompt_among_them(tmp_path):
+@pytest.fixture
+def vocabulary(tmp_path):
+    path = tmp_path / "vocab.txt"
+    inputs.write_vocabulary(path, 600)
+    return path
+
+
+def test_a_vocabulary_has_the_size_of_the_models_and_contains_the_prompt(tmp_path):
     words = inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
     pieces = (tmp_path / "vocab.txt").read_text().splitlines()
     assert len(pieces) == len(set(pieces)) == 600
@@ -31,7 +40,7 @@ def test_texts_are_as_long_as_those_of_the_benchmark(words, lengths, mean):
     assert inputs.texts(2000, lengths, words) == inputs.texts(2000, lengths, words)
 
 
-def test_answers_have_as_much_in_common_as_those_of_vqa(words):
+def test_answers_share_as_many_prefixes_as_those_of_vqa(words):
     number = {word: index + 10 for index, word in enumerate(words)}
     answers = inputs.answers(3128, words)
     tokens = [[2, *(number[word] for word in answer.split()), 3] for answer in answers]
@@ -42,28 +51,18 @@ def test_answers_have_as_much_in_common_as_those_of_vqa(words):
     assert len(AnswerTree.of(tokens).token) == pytest.approx(3452, rel=0.01)
 
 
-def test_a_random_model_is_the_same_at_every_call(tmp_path):
-    inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
-    one, other = (
-        random_model(
-            "nlvr", SIZES["tiny"], tmp_path / "vocab.txt", choose_device("cpu", "float32")
-        ).network.state_dict()
-        for _ in range(2)
+def test_a_random_model_is_the_same_at_every_call(vocabulary):
+    first, second = (
+        random_model("nlvr", SIZES["tiny"], vocabulary, CPU).network.state_dict() for _ in range(2)
     )
-    assert all(one[name].equal(other[name]) for name in one)
+    assert all(first[name].equal(second[name]) for name in first)
 
 
-def test_the_literal_algorithm_has_the_weights_of_the_engine_as_they_were_before_it_settled(
-    tmp_path,
-):
-    inputs.write_vocabulary(tmp_path / "vocab.txt", 600)
-    device = choose_device("cpu", "float32")
-    model = random_model("bbox", SIZES["tiny"], tmp_path / "vocab.txt", device)
-    network, settled = (
-        random_network("bbox", SIZES["tiny"], device),
-        dict(model.network.named_parameters()),
-    )
+def test_the_literal_network_has_the_engines_weights_before_prepacking(vocabulary):
+    model = random_model("bbox", SIZES["tiny"], vocabulary, CPU)
+    network = random_network("bbox", SIZES["tiny"], CPU)
+    engine_weights = dict(model.network.named_parameters())
     weights = dict(network.named_parameters())
     assert "text_encoder.encoder.layer.0.attention.self.query.weight" in weights
-    assert settled.keys() <= weights.keys()
-    assert all(weights[name].equal(settled[name]) for name in settled)
+    assert engine_weights.keys() <= weights.keys()
+    assert all(weights[name].equal(engine_weights[name]) for name in engine_weights)

@@ -77,6 +77,14 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
     assert not [name for name in names if name.startswith("tests")]
 
 
+def test_an_editable_install_copies_no_module(tmp_path):
+    """A copy of `xvlm_eval.py` in site-packages would not find `harness` beside it."""
+    build = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    run(sys.executable, "-c", build, tmp_path, cwd=ROOT)
+    (path,) = tmp_path.glob("xvlm_eval-*.whl")
+    assert not [name for name in zipfile.ZipFile(path).namelist() if name.endswith(".py")]
+
+
 def test_the_wheel_carries_its_licence(wheel):
     archive = zipfile.ZipFile(wheel)
     (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))

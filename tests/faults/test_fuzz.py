@@ -3,8 +3,8 @@
 What is certainly invalid (null, NaN, an object or a list in place of a value) is refused, or the
 file reads as if it were untouched.
 
-`make test` tries a few inputs, the same ones every time. `XVLM_EVAL_FUZZ_EXAMPLES=N` (nightly) tries
-N random ones per test, others every time; a failure shows how to repeat it.
+`make test` tries a few inputs, the same ones every time. `XVLM_EVAL_FUZZ_EXAMPLES=N` (nightly)
+tries N random ones per test, others every time; a failure shows how to repeat it.
 """
 
 import copy
@@ -181,6 +181,7 @@ PREDICTIONS = {
     "nlvr2": {"dev-0-0-0": True, "dev-0-1-0": False},
     "ovad": {1: [0.5, 0.25], 2: [0.125, 1.0]},
     "refcoco+": {100: [0.5, 0.5, 0.25, 0.25], 101: [0.5, 0.5, 0.2, 0.2], 102: [0.1, 0.2, 0.3, 0.4]},
+    "refcoco+-weak": {100: [10, 20, 30, 40], 101: None, 102: [0.0, 0.0, 50.0, 50.0]},
     "flickr30k-retrieval": {
         f"{n}.jpg": {"texts": [0, 1], "itc": [0.5, 0.25], "itm": [2.0, 1.0]} for n in (1, 2)
     },
@@ -190,11 +191,13 @@ SPLITS = {
     "nlvr2": "dev",
     "ovad": "box",
     "refcoco+": "val",
+    "refcoco+-weak": "val",
     "flickr30k-retrieval": "test",
 }
 OFFICIAL = {
     "vqav2": [{"question_id": 10, "answer": "cup"}, {"question_id": 11, "answer": "red"}],
     "refcoco+": [{"sent_id": 100 + n, "pred": [0.5, 0.5, 0.25, 0.25]} for n in range(3)],
+    "refcoco+-weak": [{"sent_id": 100 + n, "pred": [10, 20, 30, 40]} for n in range(3)],
 }
 
 
@@ -243,7 +246,8 @@ def test_records(tmp_path, content):
 
 def test_bytes_of_records_and_prediction_files(tmp_path):
     record = json.dumps(RECORD.__dict__).encode()
-    lines = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}\n{"id":1,"prediction":[1]}\n'
+    header = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}'
+    lines = header + b'\n{"id":1,"prediction":[1]}\n'
     for seed in seeds():
         (tmp_path / "record.json").write_bytes(damaged(record, seed))
         read_or_refused(read_record, tmp_path / "record.json")

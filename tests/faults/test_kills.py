@@ -1,4 +1,4 @@
-"""Runs killed at any byte and any file operation, out of disk, beside one another, by a wrong clock.
+"""Runs killed at any byte or file operation, out of disk, run concurrently, with a wrong clock.
 
 Started again, each ends in the bytes of a run that nothing disturbed. `XVLM_EVAL_KILLS=N` (nightly)
 kills runs of every task 2 N times, at other moments each time.
@@ -148,7 +148,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(task, tmp_path):
 
 
 def test_a_run_killed_at_any_step_of_its_end_ends_in_the_same_bytes(calm, tmp_path):
-    """With all predictions made: as they are put in order, as the scores and the record are written."""
+    """All predictions exist; they are sorted, then scores and record are written."""
     path = predictions("refcoco+", tmp_path)
     for name, content in calm.items():
         if name.endswith(".predictions.jsonl"):
@@ -162,7 +162,7 @@ def test_a_run_killed_at_any_step_of_its_end_ends_in_the_same_bytes(calm, tmp_pa
     while 0 not in ends:
         at = partial(struck.at_operation, len(ends) + 1, struck.kill, str(path.parent))
         ends.append(finish(arguments, at))
-    # Locked, read, put in order, scores written, record written, lock removed: each before and after.
+    # Lock, read, sort, write scores, write record, unlock: killed before and after each.
     assert ends[:-1] == [-signal.SIGKILL] * len(ends[:-1]) and len(ends) > 8
     assert contents(tmp_path) == calm
 

@@ -148,6 +148,15 @@ def test_refcoco_costs_its_images(expressions, images, operations):
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
 
+def test_a_map_costs_its_image_the_text_and_half_of_the_fusion_layers_once_more():
+    # 198 d2 a token: 6 layers of 12 d2, 6 of 14 d2, and gradients through 3 of these; and 145 image
+    # tokens in cross-attention, nine times.
+    found = costs.localization(
+        swin(384), TEXT, workload(10, 1), layer=9, length=10, chunk_sizes=CHUNKS
+    )
+    assert found.flops / GF == pytest.approx(94.2 + 2.74 + 23.8, rel=0.005)
+
+
 def test_captions_cost_at_most_a_tenth_more_than_their_images():
     found = costs.captioning(
         swin(384),

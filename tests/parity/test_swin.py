@@ -7,9 +7,10 @@ from harness.models.weights import read_tensors
 from harness.models.xvlm import swin
 from harness.models.xvlm.architecture import architecture_of
 from harness.models.xvlm.key_names import without_buffers
-from harness.models.xvlm.swin import VisionEncoder, region_tokens
+from harness.models.xvlm.swin import VisionEncoder
 from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
+from tests.support.region_tokens import region_tokens
 
 KIND = "a_swin"
 PREFIX = "vision_encoder."

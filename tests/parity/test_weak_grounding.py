@@ -1,15 +1,17 @@
 """Weakly supervised grounding from image and text to map and box, against the official code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.packing import pack
-from harness.metrics.grounding import THRESHOLD, Box, iou
-from harness.metrics.weak_grounding import box_scores, chosen_boxes
+from harness.metrics.grounding import THRESHOLD, Box, iou_of_detection
+from harness.metrics.weak_grounding import best_detection, box_scores, carried_forward
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.gradcam import attention_weights, gradcam_map
+from harness.models.xvlm.gradcam import attention_weights, gradcam_maps, released_layer
 from harness.models.xvlm.networks import retrieval_network
 from tests.support.golden import device_under_test
 
@@ -37,11 +39,22 @@ def batches(case):
 
 @pytest.fixture
 def maps(case, network, layer):
-    tokens = network.vision_encoder(case.inputs["image"])[case.inputs["image_index"]]
-    parts = [
-        gradcam_map(network, tokens[rows], texts, layer=layer) for rows, texts in batches(case)
-    ]
-    return torch.cat(parts).cpu().numpy()
+    """The maps, averaged over the longest text of each official batch as the reference does."""
+    with torch.no_grad():
+        tokens = network.vision_encoder(case.inputs["image"])
+        parts = []
+        for rows, texts in batches(case):
+            found = gradcam_maps(
+                network,
+                tokens,
+                texts,
+                image_of=case.arrays["image_index"][rows],
+                layer=layer,
+                device=device_under_test(),
+            )
+            lengths = torch.tensor([len(text) for text in texts])
+            parts.append(found.cpu() * (lengths / lengths.max())[:, None, None])
+    return torch.cat(parts).numpy()
 
 
 def test_maps_are_the_official_ones(case, maps, close):
@@ -82,7 +95,20 @@ def test_a_layer_without_cross_attention_is_refused(case, network, offset):
     encoder = network.text_encoder
     layer = encoder.fusion_layer - 1 if offset else len(encoder.layers)
     with pytest.raises(ValueError, match=f"layer {layer} has no cross-attention"):
-        gradcam_map(network, torch.empty(0, 10, 1), [], layer=layer)
+        gradcam_maps(
+            network,
+            torch.empty(0, 10, 1),
+            [],
+            image_of=[],
+            layer=layer,
+            device=device_under_test(),
+        )
+
+
+def test_the_layer_of_the_released_model_is_the_fourth_with_cross_attention(layer, network):
+    text = network.architecture.text
+    base = replace(text, layers=12, fusion_layer=6)
+    assert (released_layer(base), released_layer(text)) == (9, layer) == (9, 3)
 
 
 def samples(case):
@@ -100,15 +126,20 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
     expected = case.json("expected.json")
     all_samples = list(samples(case))
     scores = [
-        box_scores(attention, dets, width=image["width"], height=image["height"])
+        box_scores(
+            attention, [Box(*det) for det in dets], width=image["width"], height=image["height"]
+        )
         for attention, (_, _, dets, image) in zip(maps, all_samples, strict=True)
     ]
     for mine, official in zip(scores, expected["det_scores"], strict=True):
         assert mine == pytest.approx(official, abs=1e-4)
-    chosen = chosen_boxes(scores, [dets for _, _, dets, _ in all_samples])
+    chosen = carried_forward(
+        best_detection(mine, [Box(*det) for det in dets])
+        for mine, (_, _, dets, _) in zip(scores, all_samples, strict=True)
+    )
     correct = {}
     for box, (ref, true, _, _) in zip(chosen, all_samples, strict=True):
-        hit = box is not None and iou(true, box) >= THRESHOLD
+        hit = box is not None and iou_of_detection(true, box) >= THRESHOLD
         correct.setdefault(ref["split"], []).append(hit)
     for name, value in expected["grounding_eval"].items():
         assert np.mean(correct[name.removesuffix("_d")]) == pytest.approx(value)
@@ -117,6 +148,7 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
 
 
 def test_where_nothing_scores_above_zero_the_box_before_is_taken():
-    first, second = [0, 0, 4, 4], [4, 4, 4, 4]
-    boxes = [[first, second]] * 3
-    assert list(chosen_boxes([[-1, 0], [2, 2], [0, -1]], boxes)) == [None, Box(*first), Box(*first)]
+    boxes = first, _ = Box(0, 0, 4, 4), Box(4, 4, 4, 4)
+    best = [best_detection(scores, boxes) for scores in ([-1, 0], [2, 2], [0, -1])]
+    assert best == [None, first, None]
+    assert list(carried_forward(best)) == [None, first, first]

@@ -9,14 +9,13 @@ from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
 from harness.running.launch import Request, agree_on_plan, run_all
 from harness.running.run import Speed
-from tasks import TASKS
-from tests.support.results import contents
+from tests.support.results import EMBEDDED, contents
 from tests.support.threads import in_threads
 
 CAPTIONS = "coco-caption"  # scored by Java for seconds: one split is enough
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", EMBEDDED)
 def test_three_processes_end_in_the_records_of_one(task, limited, tmp_path):
     """Two of which go on with what an interrupted run of four left: a shard that is torn."""
     expected = contents(limited, f"{task}.")

@@ -26,6 +26,7 @@ FEWEST = {
     "coco-retrieval": {"test": 100, "val": 40},
     "flickr30k-retrieval": {"test": 100, "val": 40},
     "refcoco+": {"val": 500, "testA": 500, "testB": 500},
+    "refcoco+-weak": {"val": 500, "testA": 500, "testB": 500},
     "ovad": {"box": 500},
 }
 SEEDS = [str(number) for number in range(200)]

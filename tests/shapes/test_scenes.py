@@ -1,4 +1,4 @@
-"""Scenes of the embedded benchmark: deterministic, truly described, training and evaluation apart."""
+"""Scenes of the embedded benchmark: deterministic, described truly, disjoint from training."""
 
 import hashlib
 import json
@@ -20,12 +20,13 @@ from tasks.refcoco_plus import RefCOCOPlus
 SEEDS = [str(number) for number in range(300)]
 # SHA-256 of the annotation files. Change them only together with VERSION.
 ANNOTATIONS = {
-    2: """
+    3: """
 a15fd5cf356ed946f924d5cf183ff338823f07cb76f7bb544d0f1cbea2473684  coco/dataset_coco.json
 cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/dataset_flickr30k.json
 44de88f55727613785bb38014d9c4a9878d8b1c00f671ff7273634c0a5398d69  nlvr2/dev.json
 7133d44cafe0a4b06d04f27779310d10d53798271410337445932c3ef6740d7d  nlvr2/test1.json
 36dedf5b396c029768e750f62d5272b2d0f5e935b38c054bd6f5d1e6c32943a1  ovad/ovad2000.json
+dcc84f6afd3247c8be6cd7c6c6c712effc4c0412deb1a60d98255fea9bd63337  refcoco+/dets.json
 151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcoco+/instances.json
 66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297  refcoco+/refs(unc).p
 4835b6c88914459df2f429565682b1ef1aedd4454bc8370b768d42ac47c3b2c8  vqa/answer_list.json
@@ -38,7 +39,7 @@ vqa/v2_mscoco_val2014_annotations.json
 """
 }
 # SHA-256 of the pixels of 60 evaluation scenes; JPEG files depend on the version of the encoder.
-PIXELS = {2: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
+PIXELS = {3: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
 
 
 def test_a_scene_follows_from_its_seed():

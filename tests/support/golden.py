@@ -51,7 +51,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def device_under_test() -> Any:
-    """The device whose outputs are compared with the goldens: `XVLM_EVAL_TEST_DEVICE`, or the CPU."""
+    """The device to compare with the goldens: `XVLM_EVAL_TEST_DEVICE`, or the CPU."""
     from harness.engine.device import choose_device
 
     return choose_device(os.environ.get("XVLM_EVAL_TEST_DEVICE", "cpu"), "float32")

@@ -1,4 +1,4 @@
-"""Small X-VLM checkpoints in the official layout, for tests that need a file rather than a golden."""
+"""Small X-VLM checkpoints in the official layout, for tests that need a file, not a golden."""
 
 import re
 from dataclasses import replace
@@ -47,8 +47,15 @@ def sizes(resolution: int = 64, pieces: int = len(PIECES), positions: int = 16) 
         heads=(1, 2, 4, 8),
     )
     text = TextArchitecture(
-        vocabulary=pieces, positions=positions, width=64, heads=1, layers=2, fusion_layer=1, inner_width=64, encoder_width=64
-    )  # fmt: skip
+        vocabulary=pieces,
+        positions=positions,
+        width=64,
+        heads=1,
+        layers=2,
+        fusion_layer=1,
+        inner_width=64,
+        encoder_width=64,
+    )
     return Architecture(vision, text)
 
 

@@ -129,6 +129,7 @@ FILES: Mapping[str, File] = {
     "boxes of references": File(
         "refcoco+", "val", "refcoco+/instances.json", refcoco_files.instances()
     ),
+    "detections": File("refcoco+-weak", "val", "refcoco+/dets.json", refcoco_files.detections()),
     "expressions, flat": File(
         "refcoco+",
         "val",

@@ -1,4 +1,7 @@
-"""Annotations of the real benchmarks, where this machine has them: too large, and not ours, to commit."""
+"""Annotations of the real benchmarks, where this machine has them.
+
+They are too large to commit, and belong to others.
+"""
 
 from pathlib import Path
 

@@ -14,14 +14,20 @@ def refs() -> list[dict[str, Any]]:
     def ref(
         ref_id: int, ann_id: int, image_id: int, split: str, sentences: dict[int, str]
     ) -> dict[str, Any]:
-        said = [
+        rows = [
             {"sent_id": i, "sent": text, "raw": text.upper(), "tokens": text.split()}
             for i, text in sentences.items()
         ]
         return {
-            "ref_id": ref_id, "ann_id": ann_id, "image_id": image_id, "category_id": 1, "split": split,
-            "file_name": "ignored_0.jpg", "sent_ids": list(sentences), "sentences": said,
-        }  # fmt: skip
+            "ref_id": ref_id,
+            "ann_id": ann_id,
+            "image_id": image_id,
+            "category_id": 1,
+            "split": split,
+            "file_name": "ignored_0.jpg",
+            "sent_ids": list(sentences),
+            "sentences": rows,
+        }
 
     return [
         ref(0, 10, 1, "val", {100: "red cup", 101: "the cup"}),
@@ -41,6 +47,11 @@ def instances() -> dict[str, Any]:
             for ann_id, box in BOXES.items()
         ],
     }
+
+
+def detections() -> dict[str, Any]:
+    """The boxes of the objects, those of image 1 behind a detection that has a score."""
+    return {"1": [[40, 40, 20, 20, 0.9], BOXES[10], BOXES[11]], "2": [BOXES[12]]}
 
 
 def write(root: Path, *, refs_content: Any = None, instances_content: Any = None) -> Path:

@@ -1,4 +1,7 @@
-"""The command where memory is full sooner: `python -m tests.support.scarce_memory run ...`, on the second of several processes."""
+"""The command with little memory on the second of several processes.
+
+Run it as `python -m tests.support.scarce_memory run ...`.
+"""
 
 import os
 import sys
@@ -12,9 +15,10 @@ CUDA_WORDS = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
 def limit_images(put, *, most, calls=None, on_cpu=False, look=lambda images: None):
-    """Let the vision encoder run out of memory for more than `most` images; after so many `calls`, for any.
+    """Let the vision encoder run out of memory for more than `most` images.
 
-    `put` is setattr, or what undoes itself; `on_cpu` asks the CPU for more than there is, else the error is that of a GPU.
+    After `calls` calls, any number of images fails. `put` is setattr, or a version of it that is
+    undone. `on_cpu` requests more memory than the CPU has; otherwise the error is a GPU's.
     """
     encode, made = VisionEncoder.forward, []
 

@@ -23,7 +23,8 @@ ORIGINALS = {
     "refcoco+/instances.json",
     "ovad/ovad2000.json",
 }
-ANSWERS = "vqa/answer_list.json"  # X-VLM's own, from no original
+# X-VLM's own, from no original.
+GIVEN = {"vqa/answer_list.json", "refcoco+/dets.json"}
 LISTS = {
     "vqa_val.json", "vqa_test.json", "nlvr_dev.json", "nlvr_test.json", "coco_karpathy_val.json",
     "coco_karpathy_test.json", "coco_karpathy_val_gt.json", "coco_karpathy_test_gt.json",
@@ -49,7 +50,7 @@ def folder(root, files):
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
-    return folder(tmp_path_factory.mktemp("originals"), ORIGINALS | {ANSWERS})
+    return folder(tmp_path_factory.mktemp("originals"), ORIGINALS | GIVEN)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def lists(tmp_path_factory, originals):
     )
     assert {path.name for path in (root / "data" / "finetune").rglob("*.json")} == LISTS
     return folder(
-        root, {ANSWERS, "refcoco+/refs(unc).p", "refcoco+/instances.json", "ovad/ovad2000.json"}
+        root, GIVEN | {"refcoco+/refs(unc).p", "refcoco+/instances.json", "ovad/ovad2000.json"}
     )
 
 

@@ -1,6 +1,6 @@
-"""Retrieval as in the paper's `Retrieval.py`, `evaluation`: similarity of all, then a closer look at the best of each row, twice.
+"""Retrieval as in the paper's `Retrieval.py`, `evaluation`: similarities, then re-ranking.
 
-Each direction has its own matrix and looks at its own pairs: what both have on their lists is looked at twice.
+Both directions re-rank their own shortlists, so a pair that is on both is scored twice.
 """
 
 from typing import NamedTuple
@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.bench.literal.bert import fusion, text
+from harness.bench.literal.bert import encode_text, fuse
 from harness.bench.literal.swin import encode
 from harness.models.xvlm.heads import RetrievalNetwork
 
 IMAGE_BATCH = 32  # `batch_size_test` of the reference's retrieval configurations
 TEXT_BATCH = 256  # `batch_size_test_text`
-NOT_LISTED = -100.0  # the score of a pair that was not looked at
+NOT_LISTED = -100.0  # the score of a pair that is not on the shortlist
 
 
 class Images(NamedTuple):
@@ -26,67 +26,67 @@ class Images(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Texts by their states [T, 40, d], padding included, what of it is there [T, 40], and features [T, f]."""
+    """Texts by their padded states [T, 40, d], attention mask [T, 40] and features [T, f]."""
 
     states: Tensor
-    present: Tensor
+    mask: Tensor
     features: Tensor
 
 
 class Scores(NamedTuple):
-    """Matching scores image to text [I, T] and text to image [T, I], and the similarities they were chosen by [I, T]."""
+    """Matching scores [I, T] and [T, I], and the similarities [I, T] that chose the shortlists."""
 
     i2t: Tensor
     t2i: Tensor
     similarity: Tensor
 
 
-def read(network: RetrievalNetwork, ids: Tensor, present: Tensor) -> Texts:
-    """Read texts `ids` [T, 40], all padded to the same length."""
+def encode_texts(network: RetrievalNetwork, ids: Tensor, mask: Tensor) -> Texts:
+    """Encode texts `ids` [T, 40], all padded to the same length."""
     states, features = [], []
-    for some, there in zip(ids.split(TEXT_BATCH), present.split(TEXT_BATCH), strict=True):
-        states.append(text(network.text_encoder, some, there))
+    for batch, batch_mask in zip(ids.split(TEXT_BATCH), mask.split(TEXT_BATCH), strict=True):
+        states.append(encode_text(network.text_encoder, batch, batch_mask))
         features.append(F.normalize(network.text_proj(states[-1][:, 0]), dim=-1))
-    return Texts(torch.cat(states), present, torch.cat(features))
+    return Texts(torch.cat(states), mask, torch.cat(features))
 
 
-def see(network: RetrievalNetwork, images: Tensor) -> Images:
+def encode_images(network: RetrievalNetwork, images: Tensor) -> Images:
     """Encode normalised images [I, 3, R, R]."""
     tokens, features = [], []
-    for some in images.split(IMAGE_BATCH):
-        tokens.append(encode(network.vision_encoder, network.architecture.vision, some))
+    for batch in images.split(IMAGE_BATCH):
+        tokens.append(encode(network.vision_encoder, network.architecture.vision, batch))
         features.append(F.normalize(network.vision_proj(tokens[-1][:, 0]), dim=-1))
     return Images(torch.cat(tokens), torch.cat(features))
 
 
-def match(network: RetrievalNetwork, tokens: Tensor, states: Tensor, present: Tensor) -> Tensor:
-    """Return the logits [n, 2] of n pairs: image tokens [n, S, C] beside text states [n, 40, d]."""
-    return network.itm_head(fusion(network.text_encoder, states, present, [tokens])[:, 0])
+def match(network: RetrievalNetwork, tokens: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+    """Return the logits [n, 2] of n pairs: image tokens [n, S, C] and text states [n, 40, d]."""
+    return network.itm_head(fuse(network.text_encoder, states, mask, [tokens])[:, 0])
 
 
-def rerank(network: RetrievalNetwork, tokens: Tensor, texts: Texts, listed: Tensor) -> Tensor:
-    """Return the logits [n, 2] of one image, tokens [S, C], and the texts `listed` [n]: the image is repeated for each of them."""
-    return match(
-        network, tokens.repeat(len(listed), 1, 1), texts.states[listed], texts.present[listed]
-    )
+def rerank(network: RetrievalNetwork, tokens: Tensor, texts: Texts, candidates: Tensor) -> Tensor:
+    """Return the logits [n, 2] of one image, tokens [S, C], and the texts `candidates` [n].
+
+    The image is repeated for each of them.
+    """
+    repeated = tokens.repeat(len(candidates), 1, 1)
+    return match(network, repeated, texts.states[candidates], texts.mask[candidates])
 
 
 def evaluate(
-    network: RetrievalNetwork, images: Tensor, ids: Tensor, present: Tensor, *, shortlist: int
+    network: RetrievalNetwork, images: Tensor, ids: Tensor, mask: Tensor, *, shortlist: int
 ) -> Scores:
-    """Score the `shortlist` likeliest texts of every image, and the `shortlist` likeliest images of every text."""
-    texts, seen = read(network, ids, present), see(network, images)
-    similarity = seen.features @ texts.features.t()
+    """Score the `shortlist` most similar texts of every image, and images of every text."""
+    texts, encoded = encode_texts(network, ids, mask), encode_images(network, images)
+    similarity = encoded.features @ texts.features.t()
     i2t = torch.full_like(similarity, NOT_LISTED)
     for image, row in enumerate(similarity):
-        listed = row.topk(shortlist).indices
-        i2t[image, listed] = rerank(network, seen.tokens[image], texts, listed)[:, 1]
+        candidates = row.topk(shortlist).indices
+        i2t[image, candidates] = rerank(network, encoded.tokens[image], texts, candidates)[:, 1]
     t2i = torch.full_like(similarity.t(), NOT_LISTED)
-    for number, row in enumerate(similarity.t()):
-        listed = row.topk(shortlist).indices
-        states, there = (
-            texts.states[number].repeat(shortlist, 1, 1),
-            texts.present[number].repeat(shortlist, 1),
-        )
-        t2i[number, listed] = match(network, seen.tokens[listed], states, there)[:, 1]
+    for text, row in enumerate(similarity.t()):
+        candidates = row.topk(shortlist).indices
+        states = texts.states[text].repeat(shortlist, 1, 1)
+        text_mask = texts.mask[text].repeat(shortlist, 1)
+        t2i[text, candidates] = match(network, encoded.tokens[candidates], states, text_mask)[:, 1]
     return Scores(i2t, t2i, similarity)

@@ -1,4 +1,7 @@
-"""The vision encoder as Swin's authors wrote it (`swin_transformer.py`): every block moves the grid, cuts it into windows, and back."""
+"""The vision encoder as in Swin's `swin_transformer.py`: roll, partition into windows, and undo.
+
+Every block rolls the grid and partitions it anew.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +12,7 @@ from harness.models.xvlm.swin import Block, PatchMerging, Stage, VisionEncoder, 
 
 
 def encode(encoder: VisionEncoder, vision: VisionArchitecture, images: Tensor) -> Tensor:
-    """Return the tokens [B, 1 + P, C] of normalised images [B, 3, R, R], all of them at once."""
+    """Return the tokens [B, 1 + P, C] of normalised images [B, 3, R, R], encoded as one batch."""
     tokens = encoder.patch_embed(images)
     for number, stage in enumerate(encoder.layers):
         assert isinstance(stage, Stage)
@@ -22,10 +25,10 @@ def encode(encoder: VisionEncoder, vision: VisionArchitecture, images: Tensor) -
 
 
 def run_stage(stage: Stage, tokens: Tensor, *, side: int, window: int) -> Tensor:
-    """Return what a stage makes of tokens [B, side * side, C] in the order of the grid."""
+    """Run a stage on tokens [B, side * side, C] in the order of the grid."""
     for number, block in enumerate(stage.blocks):
         assert isinstance(block, Block)
-        tokens = _block(
+        tokens = _run_block(
             block,
             tokens,
             side=side,
@@ -35,50 +38,53 @@ def run_stage(stage: Stage, tokens: Tensor, *, side: int, window: int) -> Tensor
     return tokens if stage.downsample is None else _merge(stage.downsample, tokens, side=side)
 
 
-def _block(block: Block, tokens: Tensor, *, side: int, window: int, shift: int) -> Tensor:
+def _run_block(block: Block, tokens: Tensor, *, side: int, window: int, shift: int) -> Tensor:
     batch, _, width = tokens.shape
     grid = block.norm1(tokens).view(batch, side, side, width)
     if shift:
         grid = torch.roll(grid, shifts=(-shift, -shift), dims=(1, 2))
-    attended = _attend(block.attn, _cut(grid, window).view(-1, window * window, width))
-    grid = _put_together(attended.view(-1, window, window, width), window=window, side=side)
+    windows = _partition(grid, window).view(-1, window * window, width)
+    attended = _attend(block.attn, windows).view(-1, window, window, width)
+    grid = _reverse_partition(attended, window=window, side=side)
     if shift:
         grid = torch.roll(grid, shifts=(shift, shift), dims=(1, 2))
     tokens = tokens + grid.view(batch, side * side, width)
     return tokens + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(tokens))))
 
 
-def _cut(grid: Tensor, window: int) -> Tensor:
-    """Cut a grid [B, side, side, C] into windows [B * W, window, window, C]."""
+def _partition(grid: Tensor, window: int) -> Tensor:
+    """Return the windows [B * W, window, window, C] of a grid [B, side, side, C]."""
     batch, side, _, width = grid.shape
     parts = grid.view(batch, side // window, window, side // window, window, width)
     return parts.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, window, window, width)
 
 
-def _put_together(windows: Tensor, *, window: int, side: int) -> Tensor:
-    """Put windows [B * W, window, window, C] together to grids [B, side, side, C]."""
+def _reverse_partition(windows: Tensor, *, window: int, side: int) -> Tensor:
+    """Return the grid [B, side, side, C] of windows [B * W, window, window, C]."""
     parts = windows.view(-1, side // window, side // window, window, window, windows.shape[-1])
     return parts.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, side, side, windows.shape[-1])
 
 
 def _attend(attention: WindowAttention, windows: Tensor) -> Tensor:
-    """Let the tokens of windows [B * W, N, C] attend to one another; the bias is looked up anew, the mask was made with the network."""
-    count, places, width = windows.shape
+    """Apply self-attention within windows [B * W, N, C].
+
+    The bias is looked up at every call; the mask was created with the network.
+    """
+    count, length, width = windows.shape
     parts = (
         attention.qkv(windows)
-        .reshape(count, places, 3, attention.heads, width // attention.heads)
+        .reshape(count, length, 3, attention.heads, width // attention.heads)
         .permute(2, 0, 3, 1, 4)
     )
     query, key, value = parts[0], parts[1], parts[2]
     scores = (query * (width // attention.heads) ** -0.5) @ key.transpose(-2, -1)
     bias = attention.relative_position_bias_table[attention.relative_position_index.view(-1)]
-    scores = scores + bias.view(places, places, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
+    scores = scores + bias.view(length, length, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
     if attention.attn_mask is not None:
-        of_image = scores.view(-1, len(attention.attn_mask), attention.heads, places, places)
-        scores = (of_image + attention.attn_mask.unsqueeze(1).unsqueeze(0)).view(
-            -1, attention.heads, places, places
-        )
-    attended = (scores.softmax(-1) @ value).transpose(1, 2).reshape(count, places, width)
+        by_image = scores.view(-1, len(attention.attn_mask), attention.heads, length, length)
+        by_image = by_image + attention.attn_mask.unsqueeze(1).unsqueeze(0)
+        scores = by_image.view(-1, attention.heads, length, length)
+    attended = (scores.softmax(-1) @ value).transpose(1, 2).reshape(count, length, width)
     return attention.proj(attended)
 
 

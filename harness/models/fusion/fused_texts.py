@@ -30,7 +30,7 @@ def fused_cls(
 ) -> Tensor:
     """Return the [CLS] states [n, d] of texts, given as token ids, text n about `image_of[n]`."""
     states = torch.empty(len(texts), _width(encoder), device=device.torch)
-    for packed, ids, on_device in _packs(texts, image_of, device):
+    for packed, ids, on_device in packs(texts, image_of, device):
         cls = encoder.multi_modal_cls(ids, on_device, kv(packed.images))
         states[on_device.texts] = cls.float()
     return states
@@ -43,14 +43,14 @@ def fused_tokens(
     lengths = torch.tensor([len(text) for text in texts])
     longest = int(lengths.max())
     states = torch.zeros(len(texts), longest, _width(encoder), device=device.torch)
-    for packed, ids, on_device in _packs(texts, image_of, device):
+    for packed, ids, on_device in packs(texts, image_of, device):
         fused = encoder.multi_modal(ids, on_device, kv(packed.images))
         text = device.send(packed.per_token(packed.texts))
         states[text, device.send(packed.position_ids)] = fused.float()
     return FusedTexts(states, (torch.arange(longest) < lengths[:, None]).long())
 
 
-def _packs(
+def packs(
     texts: Sequence[Sequence[int]], image_of: ImageOf, device: Device
 ) -> Iterator[tuple[PackedTexts, Tensor, PackedTexts]]:
     """Yield packs on the host, their token ids on the device, and the same packs there."""

@@ -27,8 +27,9 @@ NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
     "captioning": (captioning_network,),
 }
 TASKS = {
-    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad (and refcoco+, if it has a bbox_head)",
-    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad",
+    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak "
+    "(and refcoco+, if it has a bbox_head)",
+    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak",
     "bbox": "refcoco+",
     "vqa": "vqav2",
     "nlvr": "nlvr2",

@@ -88,6 +88,36 @@ def grounding(
     return _fused_cls(vision, text, workload, length=length, sets=layers, chunk_sizes=chunk_sizes)
 
 
+def localization(
+    vision: VisionArchitecture,
+    text: TextArchitecture,
+    workload: Workload,
+    *,
+    layer: int,
+    length: float,
+    chunk_sizes: ChunkSizes,
+) -> Cost:
+    """Return the cost of texts fused with one image each, and of gradients back to `layer`.
+
+    A gradient of activations alone costs as many operations as the forward pass.
+    """
+    image_tokens, differentiated = num_image_tokens(vision), text.layers - layer
+    per_image = image_encoder_flops(vision) + project_kv_flops(text, image_tokens)
+    fused = fusion_flops(text, length, image_tokens)
+    per_pair = text_encoder_flops(text, length) + fused * (
+        1 + differentiated / _fusion_layers(text)
+    )
+    # Kept for the gradient: states and attention of each layer. And the gradient of one attention.
+    tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
+    attention = (differentiated + 2) * text.heads * image_tokens * FLOAT
+    return Cost(
+        workload.images * per_image + workload.pairs * per_pair,
+        0.0,
+        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + tokens * (differentiated * _token_bytes(text) + attention),
+    )
+
+
 def pair_reasoning(
     vision: VisionArchitecture,
     text: TextArchitecture,

@@ -1,7 +1,6 @@
-"""Grad-CAM of the image-text matching logit, for weakly supervised grounding.
+"""Grad-CAM (arXiv 1610.02391) of the image-text matching logit: what in an image a text is about.
 
-Source: X-VLM's `Grounding.py` (`gradcam_mode` itm; `block_num` is an absolute layer of the text
-encoder). Golden `d_weak_grounding`.
+Source: X-VLM's `Grounding.py` (`gradcam_mode` itm), after ALBEF's. Golden `d_weak_grounding`.
 """
 
 import math
@@ -10,43 +9,54 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harness.engine.chunks import chunk_sizes_of
-from harness.engine.packing import PackedTexts, Segments, pack
-from harness.models.fusion.bert import Bert
+from harness.engine.device import Device, float32_context
+from harness.engine.packing import PackedTexts, Segments
+from harness.models.fusion.fused_texts import ImageOf, packs
 from harness.models.fusion.kv import KV, CrossKV
 from harness.models.fusion.layers import Layer
-from harness.models.xvlm.heads import RetrievalNetwork
+from harness.models.fusion.sizes import TextArchitecture
+from harness.models.xvlm.heads import RetrievalNetwork, apply_head
 
-LAYER = 9  # `block_num` for the base model: the fourth fusion layer
+# Counted from 0: `block_num` 9 of X-VLM's `Grounding.yaml`, where fusion layers begin at 6.
+FUSION_LAYER = 3
 
 
-def gradcam_map(
+def released_layer(text: TextArchitecture) -> int:
+    """Return the layer of the released configuration; the last one of a model with fewer."""
+    return min(text.fusion_layer + FUSION_LAYER, text.layers - 1)
+
+
+def gradcam_maps(
     network: RetrievalNetwork,
     tokens: Tensor,
     texts: Sequence[Sequence[int]],
     *,
-    layer: int = LAYER,
+    image_of: ImageOf,
+    layer: int,
+    device: Device,
 ) -> Tensor:
-    """Return a map [B, P, P] of how much each patch contributes to the match of text and image.
+    """Return a map [n, P, P] of how much each patch contributes to the match of text and image.
 
-    Text n, given as token ids, is about the image tokens[n], out of [B, 1 + P * P, C]. The map is
-    the cross-attention of `layer` times the positive part of its gradient, averaged over heads and
-    text positions. The average counts the positions of the longest text, padding included, as the
-    reference does. Raises ValueError for a layer without cross-attention.
+    Text n, given as token ids, is about image `image_of[n]`, out of image tokens [M, 1 + P * P, C].
+    The map is the cross-attention of `layer` times the positive part of its gradient, averaged over
+    heads and the text's tokens. The reference averages over the longest text of a batch: the same
+    map on a scale that depends on the batch. Raises ValueError for a layer without cross-attention.
+
+    The gradient is in float32 in every run: 16 bits would round most of it to 0. The layers from
+    `layer` on must not be prepacked, and the caller must not be in inference mode.
     """
-    encoder, device = network.text_encoder, tokens.device
+    encoder = network.text_encoder
     if not encoder.fusion_layer <= layer < len(encoder.layers):
         raise ValueError(f"layer {layer} has no cross-attention")
-    lengths = [len(text) for text in texts]
     images = encoder.project_kv(tokens)
-    maps = torch.empty(len(texts), tokens.shape[1] - 1, device=device)
-    for packed in pack(lengths, chunk_sizes_of(device), image_of=range(len(texts))):
-        on_device = packed.to(device)
-        states = encoder.encode_text(packed.ids_of(texts).to(device), on_device)
-        weighted = _weighted_attention(
+    maps = torch.empty(len(texts), tokens.shape[1] - 1, device=device.torch)
+    for packed, ids, on_device in packs(texts, image_of, device):
+        states = encoder.encode_text(ids, on_device)
+        relevance = _token_relevance(
             network, states, on_device, images.of_images(packed.images), layer=layer
         )
-        maps[packed.images.to(device)] = weighted.mean(1)[:, 1:] / max(lengths)
+        by_text = relevance.split(packed.lengths.tolist())
+        maps[on_device.texts] = torch.stack([part.mean(0) for part in by_text])
     side = math.isqrt(maps.shape[1])
     return maps.unflatten(1, (side, side))
 
@@ -61,32 +71,38 @@ def attention_weights(layer: Layer, states: Tensor, by_image: Segments, images: 
     ]
 
 
-def _weighted_attention(
+def _token_relevance(
     network: RetrievalNetwork, states: Tensor, texts: PackedTexts, images: CrossKV, *, layer: int
 ) -> Tensor:
-    """Return attention times positive gradient, summed over text positions, [G, heads, S]."""
-    encoder: Bert = network.text_encoder
-    by_image, weights = texts.tokens.by_image, []
-    with torch.enable_grad():
-        for number, (block, kv) in enumerate(
-            zip(encoder.fusion_layers, images.layers, strict=True), start=encoder.fusion_layer
-        ):
-            states = block.self_attention(states, texts)
-            if number == layer:
-                weights = [
-                    part.requires_grad_() for part in attention_weights(block, states, by_image, kv)
-                ]
-                states = _attend(block, states, by_image, kv, weights)
-            else:
-                states = block.cross_attention(states, by_image, kv)
-            states = block.feed_forward(states)
-        match = network.itm_head(states[texts.first])[:, 1].sum()
+    """Return attention times positive gradient, averaged over heads: [N, P * P] of N tokens."""
+    encoder, by_image = network.text_encoder, texts.tokens.by_image
+    number = layer - encoder.fusion_layer
+    fusion_layers = list(zip(encoder.fusion_layers, images.layers, strict=True))
+    for below, kv in fusion_layers[:number]:
+        states = _fuse(below, states, texts, kv)
+    with float32_context(states.device):
+        block, kv = fusion_layers[number][0], _in_float32(fusion_layers[number][1])
+        states = block.self_attention(states.float(), texts)
+        weights = attention_weights(block, states, by_image, kv)
+        with torch.enable_grad():
+            states = block.feed_forward(
+                _attend(block, states, by_image, kv, [part.requires_grad_() for part in weights])
+            )
+            for above, kv in fusion_layers[number + 1 :]:
+                states = _fuse(above, states, texts, _in_float32(kv))
+            match = apply_head(network.itm_head, states[texts.first])[:, 1].sum()
         gradients = torch.autograd.grad(match, weights)
-    products = [
-        (part.detach() * gradient.clamp(min=0)).sum(2)
-        for part, gradient in zip(weights, gradients, strict=True)
+    relevance = [
+        bucket.unpad((weight.detach() * gradient.clamp(min=0)).mean(1)[..., 1:])
+        for bucket, weight, gradient in zip(by_image.buckets, weights, gradients, strict=True)
     ]
-    return torch.cat(products)
+    return by_image.restore(torch.cat(relevance))
+
+
+def _fuse(layer: Layer, states: Tensor, texts: PackedTexts, images: KV) -> Tensor:
+    """Run one fusion layer on the states [N, d] of all tokens."""
+    states = layer.self_attention(states, texts)
+    return layer.feed_forward(layer.cross_attention(states, texts.tokens.by_image, images))
 
 
 def _attend(
@@ -98,3 +114,7 @@ def _attend(
         attended = part @ images.select(bucket.segments).values
         context.append(bucket.unpad(attended.transpose(1, 2).flatten(2)))
     return layer.crossattention.output(by_image.restore(torch.cat(context)), states)
+
+
+def _in_float32(kv: KV) -> KV:
+    return KV(kv.keys.float(), kv.values.float(), kv.mask)

@@ -7,6 +7,7 @@ from harness.capabilities import (
     AttributeMatcher,
     Captioner,
     Grounder,
+    Localizer,
     PairReasoner,
     Retriever,
 )
@@ -17,6 +18,7 @@ from harness.models.xvlm.answerer import XVLMAnswerer
 from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.grounder import XVLMGrounder
+from harness.models.xvlm.localizer import XVLMLocalizer
 from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from harness.models.xvlm.reasoner import XVLMPairReasoner
 from harness.models.xvlm.retriever import XVLMRetriever
@@ -26,6 +28,7 @@ ADAPTERS: dict[type, Any] = {
     AttributeMatcher: XVLMAttributeMatcher,
     Captioner: XVLMCaptioner,
     Grounder: XVLMGrounder,
+    Localizer: XVLMLocalizer,
     PairReasoner: XVLMPairReasoner,
     Retriever: XVLMRetriever,
 }

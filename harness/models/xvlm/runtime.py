@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.engine.device import Device
 from harness.engine.matmul import prepack
@@ -46,8 +46,15 @@ class Interface(NamedTuple):
 class Runtime(Generic[N]):
     """A network on its device; raw texts and prepared images in, tensors out."""
 
-    def __init__(self, network: N, vocabulary: Path, device: Device) -> None:
-        """Read the vocabulary and prepack the network.
+    def __init__(
+        self,
+        network: N,
+        vocabulary: Path,
+        device: Device,
+        *,
+        differentiable: Sequence[nn.Module] = (),
+    ) -> None:
+        """Read the vocabulary and prepack the network, except its `differentiable` modules.
 
         Raises CheckpointError for a file that is no vocabulary, or not the model's.
         """
@@ -64,7 +71,7 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype)
+                prepack(part, device.storage_dtype, keep=differentiable)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

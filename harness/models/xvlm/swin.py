@@ -182,18 +182,6 @@ class VisionEncoder(nn.Module):
         return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
 
 
-def region_tokens(tokens: Tensor, *, image_of: Tensor, inside: Tensor) -> Tensor:
-    """Return the tokens [N, 1 + P, C] of N regions: the mean of its patches, then all patches.
-
-    `tokens` [M, 1 + P, C] are the encoder's output, `image_of` [N] the image of each region, and
-    `inside` [N, P] is 1 for its patches (X-VLM, section 3.2).
-    """
-    patches = tokens[image_of, 1:]
-    inside = inside.to(patches.dtype)
-    mean = torch.einsum("np,npc->nc", inside, patches) / inside.sum(1, keepdim=True)
-    return torch.cat([mean[:, None], patches], dim=1)
-
-
 def window_partition(side: int, window: int, shift: int) -> Tensor:
     """Return the tokens of each window of a grid [side, side], [(side / w)^2, w * w].
 
