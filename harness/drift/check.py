@@ -54,8 +54,9 @@ class ComparedResult:
     """A result beside its baseline.
 
     `exact`: the fingerprints are identical, so the same predictions are due, by whatever code;
-    `differences` are those of the two environments. `inputs` says whether the model's inputs changed. `predictions` is None where they
-    cannot be compared; `changes` are the changed samples, the most important first.
+    `differences` are those of the two environments. `inputs` says whether the model's inputs
+    changed. `predictions` is None where they cannot be compared; `changes` are the changed samples,
+    the most important first.
     """
 
     title: str
@@ -101,7 +102,8 @@ def check(
 ) -> CheckOutcome:
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
-    `refused` are reasons to refuse that the caller found. Raises MissingError where one of the folders does not exist, UsageError where they are the same.
+    `refused` are reasons to refuse that the caller found. Raises MissingError where one of the
+    folders does not exist, UsageError where they are the same.
     """
     if results.resolve() == baseline.resolve():
         raise UsageError(f"{results}: is the baseline itself; compare other results with it")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.drift.samples import SCORE_DIGITS
 from harness.errors import DataError
+from harness.records.sample_scores import digest
 from harness.records.stored import StoredResult
 from harness.statistics.means import MeanOfMeans
 from harness.statistics.sums import Statistic
@@ -37,11 +38,13 @@ def contradictions_between(base: StoredResult, result: StoredResult) -> list[str
         return []
     if list(old.ids) != list(new.ids):
         return []
-    same = old.digests == new.digests
+    # Where nothing was predicted, a task may score by what it predicted before.
+    same = (old.digests == new.digests) & (old.digests != digest(None))
+    all_same = bool((old.digests == new.digests).all())
     found = []
     for name, before in old.by_sample.items():
         after = new.by_sample.get(name)
-        if after is None or (_is_of_others(name) and not same.all()):
+        if after is None or (_is_of_others(name) and not all_same):
             continue
         differing = np.flatnonzero(same & (np.abs(after - before) > SCORE_DIGITS)).tolist()
         if differing:

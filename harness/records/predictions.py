@@ -59,7 +59,8 @@ class PredictionFile:
     ) -> None:
         """Write predictions (id, prediction) to the operating system: a kill cannot lose them.
 
-        `inputs` maps ids to the fingerprints of their inputs. Raises HarnessError for a prediction that JSON lacks (NaN, infinity), and on a full disk.
+        `inputs` maps ids to the fingerprints of their inputs. Raises HarnessError for a prediction
+        that JSON lacks (NaN, infinity), and on a full disk.
         """
         new, inputs = dict(predictions), inputs or {}
         lines = [

@@ -56,8 +56,8 @@ def open_sharded(
 ) -> Iterator[ShardedPredictions]:
     """Open the prediction file of a run in rank 0, as `open_predictions` does, and else a shard.
 
-    A collective call; rank 0 calls `check` with what was predicted before. Raises UsageError where a process does not see the file of rank 0, as on
-    another machine with a folder of its own.
+    A collective call; rank 0 calls `check` with what was predicted before. Raises UsageError where
+    a process does not see the file of rank 0, as on another machine with a folder of its own.
     """
     if group.rank == 0:
         with open_predictions(
