@@ -66,9 +66,7 @@ def summary(outcome: CheckOutcome) -> str:
     sentence = f"{'FAILED' if outcome.failed else 'OK'}: of {len(cells)} cells, {count}"
     if failing := [_title(cell) for cell in cells if cell.failing]:
         sentence += f" ({'; '.join(failing)})"
-    open_cells = [
-        cell for cell in cells if cell.verdict == Verdict.SAME and cell.no_worse is False
-    ]
+    open_cells = [cell for cell in cells if cell.verdict == Verdict.SAME and cell.no_worse is False]
     if open_cells:
         sentence += (
             f". Of those called same, {len(open_cells)} do not exclude a drop beyond their margin: "
