@@ -39,7 +39,7 @@ class Model(Protocol):
 
     @property
     def protocol(self) -> str:
-        """Everything in the model's inputs and heads that can move a number.
+        """Everything in the model's inputs and heads that can change a result.
 
         For example `bbox|384px|bicubic|30-words`. Results of different protocols are never
         compared.
@@ -50,7 +50,7 @@ class Model(Protocol):
     def device(self) -> str:
         """The kind of device it computes on: `cpu`, or `cuda (NVIDIA H200)`.
 
-        Another kind may move the last digits of a predicted number.
+        Another kind may change the last digits of a predicted number.
         """
         ...
 

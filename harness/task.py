@@ -95,7 +95,7 @@ class Task(ABC):
     """A benchmark by its official protocol: one subclass per benchmark, in `tasks/`, without state.
 
     name      in the command line, in records and in file names
-    version   raised with every change that can move a number
+    version   raised with every change that can change a result
     splits    in the order of the publication
     primary   the metric that the benchmark is known for
     needs     the capability that predicts: a Protocol of `capabilities.py`
@@ -116,7 +116,7 @@ class Task(ABC):
                 return (LIST, IMAGES)
 
             def load(self, data, split):
-                return read_colours(data.path(LIST), data.place(IMAGES))
+                return read_colours(data.path(LIST), data.expected_path(IMAGES))
 
             def predict(self, model, batch):
                 return model.caption(batch.images[batch.image_of[:, 0]])
@@ -188,7 +188,7 @@ class Task(ABC):
         return {}
 
     def workload(self, samples: Sequence[Any]) -> Workload:
-        """Return how much the samples ask of a model.
+        """Return the amount of work that the samples require.
 
         By default every distinct image is encoded once, and each sample is one image-text pair.
         """
@@ -219,7 +219,7 @@ class Task(ABC):
     def fallback_prediction(self, sample: Any) -> Prediction:
         """Return a wrong prediction: it stands for a sample whose image cannot be read.
 
-        For samples of a `hidden` split it may use their id only, as `submission`.
+        For samples of a `hidden` split it may use their id only, like `submission`.
         """
 
     # Scoring

@@ -169,7 +169,7 @@ class RefCOCOPlus(Task):
         return lists
 
     def check_annotation(self, sample: Expression, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """Report an image whose size differs from the one that its boxes are measured in."""
+        """Report an image whose size differs from the annotated size."""
         expected = (sample.width, sample.height)
         if sizes[0] == expected:
             return None

@@ -154,7 +154,8 @@ def test_all_tasks_of_the_4m_model_name_their_missing_files(tmp_path, monkeypatc
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     assert entries()[SMALL].files.keys() == set(task_names())
-    command = ["run", "--task", "all", "--checkpoint", SMALL, "--data", "data", "--out", "out"]
+    every = ",".join(task_names())
+    command = ["run", "--task", every, "--checkpoint", SMALL, "--data", "data", "--out", "out"]
     assert main(command) == 3
     shown = capsys.readouterr().err
     home = f"data/checkpoints/{SMALL}"

@@ -1,4 +1,4 @@
-"""Beam search by the rules behind X-VLM's captions: transformers 4.12.5, which later ones changed.
+"""Beam search by the rules behind X-VLM's captions: those of transformers 4.12.5, changed since.
 
 Golden `g_caption` pins the rules down. Of an image's 2 n likeliest continuations (n beams), an end
 token counts only among the first n. A finished text scores the sum of its log-probabilities, its
@@ -87,17 +87,16 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         best = _continuations(log_probabilities + total[..., None], count=2 * beams.width)
         rows, ranks = [], []  # images that go on, and the ranks of their new beams
         tokens_of_texts: list[list[list[int]]] = []  # copied to the host only where a text ends
-        on_host = zip(*(part.tolist() for part in best), strict=True)
-        for row, (image, entry) in enumerate(zip(open_images, on_host, strict=True)):
-            sums, parents, tokens = entry
+        by_image = zip(*(part.tolist() for part in best), strict=True)
+        for row, (image, continuations) in enumerate(zip(open_images, by_image, strict=True)):
+            sums, parents, tokens = continuations
             for rank in range(beams.width):
                 if tokens[rank] == end:
                     tokens_of_texts = tokens_of_texts or texts.tolist()
                     finished[image].add(sums[rank], tokens_of_texts[row][parents[rank]])
             if not finished[image].is_done(sums[0] / length):
-                going_on = [rank for rank, token in enumerate(tokens) if token != end]
                 rows.append(row)
-                ranks.append(going_on[: beams.width])
+                ranks.append(_surviving_beams(tokens, end=end, width=beams.width))
         open_images = [open_images[row] for row in rows]
         if not open_images:
             break
@@ -108,14 +107,19 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         total, parent, token = (part[row_index].gather(1, rank_index) for part in best)
         texts = torch.cat([texts[row_index[:, None], parent], token[..., None]], dim=2)
         if length + 1 == beams.max_length:
-            on_host = zip(total.tolist(), texts.tolist(), strict=True)
-            for image, (sums, beams_of_image) in zip(open_images, on_host, strict=True):
-                for text_sum, text in zip(sums, beams_of_image, strict=True):
+            open_beams = zip(total.tolist(), texts.tolist(), strict=True)
+            for image, (sums_of_image, texts_of_image) in zip(open_images, open_beams, strict=True):
+                for text_sum, text in zip(sums_of_image, texts_of_image, strict=True):
                     finished[image].add(text_sum, text)
             break
         decoder.step(row_index, parent, token)
         log_probabilities = decoder.next_log_probabilities()
-    return [texts_of_image.best() for texts_of_image in finished]
+    return [of_image.best() for of_image in finished]
+
+
+def _surviving_beams(tokens: list[int], *, end: int, width: int) -> list[int]:
+    """Return the ranks of the `width` best continuations that do not end."""
+    return [rank for rank, token in enumerate(tokens) if token != end][:width]
 
 
 class _Continuations(NamedTuple):

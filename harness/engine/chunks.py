@@ -7,7 +7,7 @@ import torch
 
 @dataclass(frozen=True)
 class ChunkSizes:
-    """On a CPU, sizes that its caches serve well; on a GPU, sizes that outlast a kernel launch."""
+    """On a CPU, sizes that suit its caches; on a GPU, sizes that hide the launch of kernels."""
 
     batch: int
     """Samples in a batch."""
@@ -19,7 +19,7 @@ class ChunkSizes:
     """Tokens of the texts that are packed together."""
 
     min_bucket: int
-    """Texts that attend in one operation at least, padded where their lengths differ."""
+    """Minimum number of texts per attention call, padded where their lengths differ."""
 
     lm_head_rows: int
     """Distributions over the vocabulary in memory at a time."""

@@ -19,10 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PostOp = tuple[str, list[float], str]  # what oneDNN applies to a product before it is stored
+PostOp = tuple[
+    str, list[float], str
+]  # the operation oneDNN applies to a product before it is stored
 NO_POST_OP: PostOp = ("none", [], "")
 GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
-ALIGNMENT = 8  # row lengths of other multiples halve the speed of tensor cores
+ALIGNMENT = 8  # of row lengths: tensor cores run at half speed for other multiples
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
@@ -116,7 +118,7 @@ def _constant(values: Tensor) -> nn.Parameter:
 
 @cache
 def onednn_is_usable() -> bool:
-    """Whether this torch has oneDNN's linear operators by their known names, and they are right."""
+    """Whether this torch has oneDNN's linear operators under known names, and they are correct."""
     rng = torch.Generator().manual_seed(0)
     states, weight, bias = (
         torch.randn(*shape, generator=rng) for shape in ((33, 64), (48, 64), (48,))

@@ -15,7 +15,7 @@ def free_memory(root: Path = Path("/")) -> int | None:
     `root` is the folder of /proc and /sys.
     """
     available = _available(root)
-    return None if available is None else max(0, min([available, *_left_in_groups(root)]))
+    return None if available is None else max(0, min([available, *_cgroup_headroom(root)]))
 
 
 def taken_memory(root: Path = Path("/")) -> int:
@@ -46,9 +46,9 @@ def _available(root: Path) -> int | None:
         return None
 
 
-def _left_in_groups(root: Path) -> Iterator[int]:
-    """Yield what each control group above this process has left, droppable file cache included."""
-    for group in _groups(root):
+def _cgroup_headroom(root: Path) -> Iterator[int]:
+    """Yield the free bytes under each enclosing cgroup's limit; reclaimable file cache is free."""
+    for group in _cgroup_folders(root):
         for limit_file, use_file, cache in (
             ("memory.max", "memory.current", "inactive_file"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -58,7 +58,7 @@ def _left_in_groups(root: Path) -> Iterator[int]:
                 yield limit - use + (_number(group / "memory.stat", cache) or 0)
 
 
-def _groups(root: Path) -> Iterator[Path]:
+def _cgroup_folders(root: Path) -> Iterator[Path]:
     """Yield the folders of this process's control groups, versions 1 and 2, with all parents."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()

@@ -114,9 +114,9 @@ class Queries(NamedTuple):
 class PackedTexts:
     """Some of the texts, `texts` [n] by index, shortest first; together N tokens.
 
-    Of each text `lengths` [n] (on the host) and `first` [n], the position of its [CLS]; `images`
-    [G] (on the host) are the images that they are about, ascending. `tokens` are all tokens as
-    queries, `cls` the [CLS] tokens alone.
+    `lengths` [n] (on the host) are the lengths of the texts, `first` [n] the positions of their
+    [CLS] tokens, `images` [G] (on the host) the images that they describe, ascending. `tokens` are
+    all tokens as queries, `cls` the [CLS] tokens alone.
     """
 
     texts: Tensor
@@ -140,7 +140,7 @@ class PackedTexts:
         return torch.tensor(list(chain.from_iterable(texts[text] for text in self.texts.tolist())))
 
     def to(self, device: torch.device) -> "PackedTexts":
-        """Return the texts with their indices on a device, but for what stays on the host."""
+        """Move the indices to a device; `lengths` and `images` stay on the host."""
         return replace(
             self,
             texts=send(self.texts, device),
@@ -226,11 +226,11 @@ def _buckets(lengths: Tensor, min_bucket: int) -> Iterator[Bucket]:
     for number, count in enumerate(counts, start=1):
         end += count
         if end - begin >= min_bucket or number == len(counts):
-            some = lengths[begin:end]
-            longest, tokens = int(some.max()), slice(token, token + int(some.sum()))
-            equal = bool((some == longest).all())
+            bucket = lengths[begin:end]
+            longest, tokens = int(bucket.max()), slice(token, token + int(bucket.sum()))
+            equal = bool((bucket == longest).all())
             yield Bucket(
-                slice(begin, end), tokens, longest, None if equal else _padding(some, longest)
+                slice(begin, end), tokens, longest, None if equal else _padding(bucket, longest)
             )
             begin, token = end, tokens.stop
 

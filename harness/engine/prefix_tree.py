@@ -19,7 +19,7 @@ class Prefixes(NamedTuple):
     `nodes` [Q, n] are padded with 0; `present` [Q, n] is False at padding. `attention_mask`
     [Q, n, n] is True where a node may attend to another: its ancestors and itself. `scored`
     [Q, c, D] is True for every token of the answers after the first; in this order, `token` [E]
-    follows the prefix number `row` [E] of those present.
+    follows the prefix `row` [E], an index into the prefixes present, flattened.
     """
 
     nodes: Tensor
@@ -32,7 +32,7 @@ class Prefixes(NamedTuple):
 
 @dataclass(frozen=True)
 class AnswerTree:
-    """A answers as a tree of N prefixes; node 0, the root, is the empty prefix.
+    """A tree of N prefixes over A answers; node 0, the root, is the empty prefix.
 
     `start` is the token that all answers begin with, `first` [A] the first token of each after it.
     The later tokens are `later` [A, D], each predicted at the node `path` [A, D]; both are padded

@@ -115,7 +115,7 @@ def open_predictions(
             "inputs": inputs or {},
         }
         if lines:
-            head = _own_head(lines[0], path, identity)
+            head = _check_header(lines[0], path, identity)
         content_lines = parse_predictions(lines[1:], path)
         # Only now is the file known to be ours: cut off the line that a kill tore.
         file.truncate(end)
@@ -206,7 +206,7 @@ def _write(file: FileIO, text: str, path: Path) -> None:
         ) from error
 
 
-def _own_head(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _check_header(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the head of a file; raises IdentityError if its identity is another."""
     head = parse_head(line, path)
     current = json.loads(json.dumps(identity))  # as it would have been written: tuples as lists
