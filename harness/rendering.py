@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,8 +56,8 @@ def _render_table(table: Table, format: str) -> str:
     if format == "terminal":
         return f"{table.title}\n{tabulate(cells, headings, tablefmt='simple', **options)}"
     if format == "md":
-        cells = [[_escape_markdown(cell) for cell in row] for row in cells]
-        headings = [_escape_markdown(heading) for heading in headings]
+        cells = [[escape_markdown(cell) for cell in row] for row in cells]
+        headings = [escape_markdown(heading) for heading in headings]
         return f"### {table.title}\n\n{tabulate(cells, headings, tablefmt='pipe', **options)}"
     if format == "latex":
         return f"% {table.title}\n{tabulate(cells, headings, tablefmt='latex_booktabs', **options)}"
@@ -95,8 +96,10 @@ def _exact_text(value: Any) -> str:
     return str(value)
 
 
-def _escape_markdown(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line: no tag, link, picture or emphasis."""
+    text = html.escape(" ".join(text.split("\n")), quote=False)
+    return re.sub(r"([|\[\]`*])", r"\\\1", text)
 
 
 def _alignment(table: Table, key: str) -> str:

@@ -235,6 +235,15 @@ class Task(ABC):
         Raises DataError where it does not hold exactly one prediction for every sample.
         """
 
+    def official_predictions(
+        self, samples: Sequence[Any], path: Path
+    ) -> Mapping[SampleId, Prediction] | None:
+        """Return the predictions in a file that `score_official` takes, as `predict` makes them.
+
+        By default None, where that format holds no prediction of a single sample.
+        """
+        return None
+
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import PairReasoner
+from harness.capabilities import Judgement, PairReasoner
 from harness.dataset import CC_BY, Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed, path_within
@@ -175,9 +175,15 @@ class NLVR2(Task):
         return (sample.text,)
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
-        """Return true or false for each statement."""
+        """Return true or false for each statement, with the logits if the model has any."""
         texts = [statement.text for statement in batch.samples]
-        return list(model.judge(batch.images, texts, batch.image_of))
+        judgements = model.judge(batch.images, texts, batch.image_of)
+        return [
+            {"answer": judgement.answer, "logits": list(judgement.logits)}
+            if isinstance(judgement, Judgement)
+            else judgement
+            for judgement in judgements
+        ]
 
     def fallback_prediction(self, sample: Statement) -> Prediction:
         """Return the opposite of the label."""
@@ -206,14 +212,20 @@ class NLVR2(Task):
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions, lines of `identifier,True`."""
-        return self.score(
-            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Statement], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_labels(path), [sample.id for sample in samples])
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
-    if type(prediction) is not bool:
+    """Return the answer of a prediction with or without logits."""
+    answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
+    if type(answer) is not bool:
         raise DataError(
             f"the prediction for {identifier} should be true or false, but is {prediction!r}"
         )
-    return prediction
+    return answer

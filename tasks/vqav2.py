@@ -258,9 +258,13 @@ class VQAv2(Task):
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
-        return self.score(
-            samples, match_predictions(path, read_answers(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Question], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_answers(path), [sample.id for sample in samples])
 
 
 def _flat(question: Question) -> Mapping[str, Any]:

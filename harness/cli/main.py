@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from harness.cli import (
+    baseline,
     bench,
     check,
     checkpoint,
@@ -27,6 +28,7 @@ VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
     "check": check,
+    "baseline": baseline,
     "diff": diff,
     "power": power,
     "score": score,

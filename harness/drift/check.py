@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.drift.baselines import find_baseline
+from harness.drift.contradictions import contradictions_between, describe_other_units
 from harness.drift.environment import (
     Difference,
-    describe_inputs,
     fingerprint_diff,
+    listed_diff,
     same_model_and_data,
 )
+from harness.drift.inputs import describe_cause, describe_inputs
 from harness.drift.judging import ALL_RESULTS, Finding, Findings, judge_results
 from harness.drift.samples import (
     SCORE_DIGITS,
@@ -47,9 +49,10 @@ UNCHANGED = Comparison(0.0, Interval(0.0, 0.0), Flips(0, 0), churn=0.0, unit=0.0
 class ComparedResult:
     """A result beside its baseline.
 
-    `exact`: the fingerprints are identical, so the same predictions are due; else `differences`
-    are theirs. `inputs` says whether the model's inputs changed. `predictions` is None where they
-    cannot be compared; `changes` are the changed samples, the most important first.
+    `exact`: the fingerprints are identical, so the same predictions are due, by whatever code;
+    `differences` are those of the two environments. `inputs` says whether the model's inputs
+    changed. `predictions` is None where they cannot be compared; `changes` are the changed samples,
+    the most important first.
     """
 
     title: str
@@ -86,11 +89,17 @@ class CheckOutcome:
 
 
 def check(
-    results: Path, baseline: Path, *, gate: Gate | None = None, checkpoint: str | None = None
+    results: Path,
+    baseline: Path,
+    *,
+    gate: Gate | None = None,
+    checkpoint: str | None = None,
+    refused: Sequence[str] = (),
 ) -> CheckOutcome:
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
-    Raises MissingError where one of the folders does not exist, UsageError where they are the same.
+    `refused` are reasons to refuse that the caller found. Raises MissingError where one of the
+    folders does not exist, UsageError where they are the same.
     """
     if results.resolve() == baseline.resolve():
         raise UsageError(f"{results}: is the baseline itself; compare other results with it")
@@ -98,7 +107,7 @@ def check(
     now, before = find_results(results), find_results(baseline)
     others = [
         Cell("", "", "", "", None, None, Refused(reason), gate)
-        for reason in (*now.rejected, *before.rejected)
+        for reason in (*now.rejected, *before.rejected, *refused)
     ]
     pairs: list[tuple[StoredResult, StoredResult]] = []
     for result in now.results:
@@ -144,6 +153,7 @@ def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _E
     contradictory = [
         *(f"the baseline: {reason}" for reason in contradictions(base)),
         *contradictions(result),
+        *contradictions_between(base, result),
     ]
     if contradictory:
         refusals = [("", Refused(reason)) for reason in contradictory]
@@ -173,7 +183,8 @@ def _gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> _E
         for metric, finding in found.items()
     ]
     if not differences:
-        findings = _require_same_predictions(findings, predictions, result.record.n)
+        cause = describe_cause(base, result)
+        findings = _require_same_predictions(findings, predictions, result.record.n, cause)
     elif too_many := _too_many_changes(base, result, predictions, gate):
         findings.append(("predictions", too_many))
     tested = {metric for metric, finding in findings if isinstance(finding, Comparison)}
@@ -198,12 +209,8 @@ def _pair_units(base: StoredResult, result: StoredResult, metric: str) -> Refuse
         return _lacking(base.record.metrics.get(metric))
     if before is None or after is None:
         return Refused("the scores of samples by this metric were not kept")
-    old, new = before.resampled(), after.resampled()
-    if len(before.each()) != len(after.each()) or old.clusters != new.clusters:
-        return Refused(
-            f"{len(after.each())} units in {new.clusters} clusters, "
-            f"the baseline {len(before.each())} in {old.clusters}"
-        )
+    if reason := describe_other_units(before, after):
+        return Refused(reason)
     return Pair(before, after)
 
 
@@ -217,7 +224,10 @@ def _lacking(before: float | None) -> Refused:
 
 
 def _require_same_predictions(
-    findings: Sequence[tuple[str, Finding]], predictions: PredictionChanges, samples: int
+    findings: Sequence[tuple[str, Finding]],
+    predictions: PredictionChanges,
+    samples: int,
+    cause: str,
 ) -> list[tuple[str, Finding]]:
     """Judge metrics of predictions that were due to be the same.
 
@@ -226,10 +236,7 @@ def _require_same_predictions(
     changed = len(predictions.changed)
     reason = "the last digits of predictions moved, and with them this metric"
     if changed:
-        reason = (
-            f"{changed} of {samples} predictions changed, "
-            "although nothing that is recorded and that they depend on did"
-        )
+        reason = f"{changed} of {samples} predictions changed, {cause}"
 
     def judge(finding: Finding) -> Finding:
         if not isinstance(finding, Comparison):
@@ -284,8 +291,8 @@ def _compared(
         title=result.title,
         baseline=base.path,
         exact=not evidence.differences,
-        differences=evidence.differences,
-        inputs=describe_inputs(base.record, result.record),
+        differences=listed_diff(base.record, result.record),
+        inputs=describe_inputs(base, result),
         predictions=evidence.predictions,
         samples=result.record.n,
         changes=evidence.changes,

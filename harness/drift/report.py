@@ -1,6 +1,8 @@
 """The outcome of a check for people and machines: terminal, Markdown, JSON, JUnit."""
 
+import html
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
@@ -8,9 +10,10 @@ from xml.etree import ElementTree
 from msgspec import structs
 
 from harness.drift.check import CheckOutcome, ComparedResult
+from harness.drift.environment import Difference
 from harness.drift.samples import SampleChange, format_prediction
 from harness.drift.verdicts import Cell, Verdict
-from harness.rendering import Row, Table, render, render_json
+from harness.rendering import Row, Table, escape_markdown, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
 CELL_COLUMNS = {
@@ -27,22 +30,30 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
         return render_json(_as_json(outcome))
     if format == "junit":
         return _as_junit(outcome)
-    parts = [
-        _describe_result(result)
+    common = _common_differences(outcome)
+    parts = ["\n".join(["Of every result:", *map(_describe_difference, common)])] if common else []
+    parts += [
+        _describe_result(result, _own_differences(result, common))
         for result in outcome.compared
-        if result.differences
+        if _own_differences(result, common)
+        or result.inputs.startswith("inputs changed")
         or result.predictions is None
         or result.predictions.any
         or any(cell.failing for cell in result.cells)
     ]
+    if format == "md":  # predictions and ids are anybody's text: shown, never interpreted
+        parts = [f"<pre>\n{html.escape(part)}\n</pre>" for part in parts]
     if rows := [_cell_row(cell) for cell in outcome.cells if cell.metric]:
         parts.append(render([Table("Results beside their baseline", rows, CELL_COLUMNS)], format))
     notes = [
         f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in outcome.cells if cell.reason
     ]
     if notes:
-        parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
-    return "\n\n".join([*parts, summary(outcome)])
+        parts.append(
+            "\n".join(f"- {escape_markdown(note)}" if format == "md" else note for note in notes)
+        )
+    sentence = summary(outcome)
+    return "\n\n".join([*parts, escape_markdown(sentence) if format == "md" else sentence])
 
 
 def summary(outcome: CheckOutcome) -> str:
@@ -66,16 +77,32 @@ def summary(outcome: CheckOutcome) -> str:
     return sentence
 
 
-def _describe_result(result: ComparedResult) -> str:
+def _common_differences(outcome: CheckOutcome) -> list[Difference]:
+    """Return the differences that all results share, if there are several results."""
+    if len(outcome.compared) < 2:
+        return []
+    first, *others = outcome.compared
+    return [
+        difference
+        for difference in first.differences
+        if all(difference in other.differences for other in others)
+    ]
+
+
+def _own_differences(result: ComparedResult, common: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in result.differences if difference not in common]
+
+
+def _describe_difference(difference: Difference) -> str:
+    return f"  {difference.name}: {difference.before} -> {difference.after}"
+
+
+def _describe_result(result: ComparedResult, differences: Sequence[Difference]) -> str:
     """Name a result and its baseline, their differences, and the changed predictions."""
     lines = [f"{result.title} beside {result.baseline}: {_count_changes(result)}; {result.inputs}"]
     if result.exact and (result.predictions is None or result.predictions.changed):
         lines += ["  the fingerprint is the same: the same predictions were due"]
-    else:
-        lines += [
-            f"  {difference.name}: {difference.before} -> {difference.after}"
-            for difference in result.differences
-        ]
+    lines += map(_describe_difference, differences)
     if result.exact:
         lines += [f"  {_describe_change(change)}" for change in result.changes[:LISTED]]
     if result.exact and len(result.changes) > LISTED:

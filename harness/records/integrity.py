@@ -26,7 +26,11 @@ def contradictions(result: StoredResult) -> list[str]:
     found = list(_impossible_numbers(result))
     if not record.predictions.get("sha256") and "receipt" not in record.predictions:
         found.append("the record does not hold the hash of its predictions")
+    if not record.data.get("sha256"):
+        found.append("the record does not hold the hash of its data")
     if not record.contributions.get("sha256"):
+        if record.metrics and "receipt" not in record.predictions:
+            found.append("the record does not hold the hash of its sample scores")
         return found
     try:
         scores = result.sample_scores

@@ -5,6 +5,7 @@ Samples about the same images share a batch, and a batch holds each distinct ima
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -60,14 +61,17 @@ def load_batches(
     *,
     workers: int,
     skip: Callable[[Sample, str], None] | None = None,
+    note: Callable[[Prepared], None] | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
     `workers` threads decode, each file once for all of its regions in a batch; one more thread
     stacks the images. An image that cannot be read raises MissingError or DataError, naming file
     and sample; or, with `skip`, that is called with each of its samples and the reason, and the
-    batch goes on without them.
+    batch goes on without them. `note` is called, by the threads that decode, with the prepared
+    views of each file.
     """
+    read = read_views if note is None else partial(_read_and_note, note)
     with ThreadPoolExecutor(max(1, workers)) as decoding, ThreadPoolExecutor(1) as stacking:
         pending: list[tuple[Future[_Loaded], list[Future[Prepared]]]] = []
         remaining = iter(batches)
@@ -75,7 +79,7 @@ def load_batches(
             while True:
                 while len(pending) <= AHEAD and (samples := next(remaining, None)) is not None:
                     files = [
-                        decoding.submit(read_views, views, prepare, needed_by=f"sample {sample.id}")
+                        decoding.submit(read, views, prepare, needed_by=f"sample {sample.id}")
                         for views, sample in _by_file(samples)
                     ]
                     loaded = stacking.submit(_load, samples, files, skip=skip is not None)
@@ -94,6 +98,14 @@ def load_batches(
                 loaded.cancel()
                 for file in files:
                     file.cancel()
+
+
+def _read_and_note(
+    note: Callable[[Prepared], None], views: Sequence[View], prepare: Prepare, *, needed_by: str
+) -> Prepared:
+    prepared = read_views(views, prepare, needed_by=needed_by)
+    note(prepared)
+    return prepared
 
 
 class _Loaded(NamedTuple):
