@@ -46,6 +46,10 @@ def ranking_interval(clusters: Resampled) -> Interval:
     """Return the percentile interval of a metric of a ranking, less the bias of its resamples.
 
     A unit that is drawn twice ranks next to itself, which raises the metric of every resample.
+
+    >>> from harness.statistics.means import mean_of
+    >>> ranking_interval(mean_of([0.0, 100.0] * 50).resampled())
+    Interval(low=39.86, high=59.86)
     """
     metrics = _resampled(clusters, np.ones(clusters.clusters, dtype=np.int64), FEWEST)
     low, high = np.quantile(metrics, TAILS)

@@ -73,6 +73,11 @@ def families(pairs: Mapping[str, Pair]) -> list[Family]:
     """Group the metrics that changed by their clusters.
 
     Metrics of one result with equally many clusters have the same ones, in the same order.
+
+    >>> from harness.statistics.means import mean_of
+    >>> pair = Pair(mean_of([1.0, 0.0, 1.0]), mean_of([1.0, 1.0, 0.0]))
+    >>> [(family.names, family.changed) for family in families({"accuracy": pair})]
+    [(['accuracy'], 2)]
     """
     groups: dict[int, dict[str, Pair]] = {}
     for name, pair in pairs.items():

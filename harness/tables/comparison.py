@@ -200,20 +200,20 @@ def _verdict(
     by_server = " (server)" if "receipt" in record.predictions else ""
     if abs(value - published) <= paper.tolerance:
         return REPRODUCED + by_server
-    allowed = _rounding(published) + run_to_run_noise(record.n, restless=paper.restless)
+    allowed = _rounding(published) + run_to_run_noise(record.n, churn=paper.churn)
     return (WITHIN if abs(value - published) <= allowed else OFF) + by_server
 
 
-def run_to_run_noise(n: int, *, restless: float) -> float:
+def run_to_run_noise(n: int, *, churn: float) -> float:
     """Return by how many points two runs on the same `n` samples may differ (95 %).
 
-    `restless` percent of the samples have another outcome, either way by chance. That the samples
+    `churn` percent of the samples have another outcome, either way by chance. That the samples
     are a sample themselves does not count: the paper and we score the same ones.
 
-    >>> [round(run_to_run_noise(n, restless=0.2), 2) for n in (1_000, 5_000)]
+    >>> [round(run_to_run_noise(n, churn=0.2), 2) for n in (1_000, 5_000)]
     [0.28, 0.12]
     """
-    return QUANTILE * 100 * math.sqrt(restless / 100 / n)
+    return QUANTILE * 100 * math.sqrt(churn / 100 / n)
 
 
 def _rounding(published: float) -> float:

@@ -295,8 +295,9 @@ def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(
     outcome = check(copied(baseline, tmp_path / "r", "nlvr2.dev"), elsewhere)
     assert outcome.failed
     refused = [cell for cell in outcome.cells if cell.verdict != "missing"]
-    assert [cell.verdict for cell in refused] == ["not comparable"]
-    assert reason in refused[0].reason
+    assert {cell.verdict for cell in refused} == {"not comparable"}
+    # An edited record may also lie where its name does not belong.
+    assert reason in refused[-1].reason
 
 
 def test_a_subset_is_never_compared_with_the_whole_split(baseline, tmp_path):
