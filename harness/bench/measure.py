@@ -11,6 +11,7 @@ import torch
 
 from harness.bench.comparison import ComparisonResult, run_comparison
 from harness.bench.fixtures import Fixtures
+from harness.bench.from_files import MeasuredTime, measure_from_files
 from harness.bench.models import SIZES
 from harness.bench.projection import Projection, project
 from harness.bench.stages import STAGES, Stage
@@ -32,6 +33,14 @@ class Request:
     device: str
     dtype: str
     threads: int | None
+
+
+@dataclass(frozen=True)
+class FromFiles:
+    """The times of the benchmarks from image files to predictions."""
+
+    conditions: dict[str, Any]
+    times: list[MeasuredTime]
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,26 @@ def measure(request: Request, *, say: Callable[[str], None]) -> Measurements:
             say("projection: the engine alone, at real batch sizes")
             projection = project(fixtures)
         return Measurements(_conditions(request, device), results, projection)
+
+
+def measure_files(
+    request: Request, folder: Path, *, limit: int, workers: int | None, say: Callable[[str], None]
+) -> FromFiles:
+    """Time the tasks of a request from the JPEG files of a folder, at most `limit` for each.
+
+    Raises UsageError for an unknown name and MissingError for a device that is not available.
+    """
+    device = choose_device(request.device, request.dtype)
+    tasks = [find_task(name).name for name in request.tasks if name != ALL]
+    with (
+        _threads(request.threads),
+        tempfile.TemporaryDirectory(prefix="xvlm-eval-bench-") as vocabulary,
+    ):
+        fixtures = Fixtures(SIZES[request.size], device, Path(vocabulary))
+        times = measure_from_files(
+            fixtures, folder, limit=limit, tasks=tasks, workers=workers, say=say
+        )
+        return FromFiles(_conditions(request, device), times)
 
 
 def choose_stages(request: Request) -> list[Stage]:

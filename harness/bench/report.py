@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.bench.comparison import ComparisonResult
-from harness.bench.measure import Measurements
+from harness.bench.measure import FromFiles, Measurements
 from harness.bench.projection import Projection
 from harness.bench.stages import Stage
 from harness.rendering import Table
@@ -27,6 +27,17 @@ RATE_COLUMNS = {
     "peak": "peak memory",
 }
 TIME_COLUMNS = {"benchmark": "benchmark", "model": "model", "decode": "decode", "time": "projected"}
+
+FILES_COLUMNS = {
+    "benchmark": "benchmark",
+    "files": "files",
+    "samples": "samples",
+    "decode": "decode alone",
+    "model": "model alone",
+    "time": "from files",
+    "overhead": "of the longer",
+    "real": "at real size",
+}
 
 
 def as_json(measurements: Measurements) -> dict[str, Any]:
@@ -56,6 +67,47 @@ def tables(measurements: Measurements) -> list[Table]:
         Table("Throughput of the engine", rates, RATE_COLUMNS),
         Table("Benchmarks at their real sizes", times, TIME_COLUMNS),
     ]
+
+
+def files_as_json(measured: FromFiles) -> dict[str, Any]:
+    """Return the times from files in JSON's types."""
+    rows = [
+        {
+            "benchmark": time.benchmark,
+            "files": time.files,
+            "real_files": time.real_files,
+            "samples": time.samples,
+            "decode_s": time.decode_s,
+            "model_s": time.model_s,
+            "seconds": time.seconds,
+            "overhead": time.overhead,
+            "real_s": time.real_seconds,
+        }
+        for time in measured.times
+    ]
+    seconds = sum(time.real_seconds for time in measured.times)
+    return {**measured.conditions, "from_files": rows, "real_s": seconds}
+
+
+def files_table(measured: FromFiles) -> Table:
+    """Return the times from files as a table for people."""
+    title = "From image files to predictions: {size} size, {device}, {dtype}".format(
+        **measured.conditions
+    )
+    cells = [
+        {
+            "benchmark": row["benchmark"],
+            "files": f"{row['files']:,} of {row['real_files']:,}",
+            "samples": f"{row['samples']:,}",
+            "decode": f"{row['decode_s']:.1f} s",
+            "model": f"{row['model_s']:.1f} s",
+            "time": f"{row['seconds']:.1f} s",
+            "overhead": f"{row['overhead']:.2f}",
+            "real": f"{row['real_s']:.1f} s",
+        }
+        for row in files_as_json(measured)["from_files"]
+    ]
+    return Table(title, cells, FILES_COLUMNS)
 
 
 def _stage_rows(measurements: Measurements) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """`xvlm-eval bench`: time the engine beside the literal algorithm of the paper's code."""
 
 import argparse
+from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -45,6 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads that compute; default: torch's own number",
     )
     parser.add_argument(
+        "--from-files",
+        type=Path,
+        metavar="DIR",
+        help="time the benchmarks from the JPEG files of a folder, which are made where there are "
+        "none, instead of the stages",
+    )
+    parser.add_argument(
+        "--files",
+        type=flags.positive,
+        default=4096,
+        metavar="N",
+        help="with --from-files, read at most N files for each benchmark; default: 4096",
+    )
+    parser.add_argument(
+        "--workers",
+        type=flags.positive,
+        metavar="N",
+        help="with --from-files, threads that decode images; default: as many as in a run",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print everything that was measured, for machines"
     )
 
@@ -53,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     """Print how the engine compares with the literal algorithm."""
     from harness import rendering
     from harness.bench import measure
-    from harness.bench.report import as_json, tables
+    from harness.bench.report import as_json, files_as_json, files_table, tables
 
     request = measure.Request(
         tasks=options.task,
@@ -64,6 +85,15 @@ def run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         threads=options.threads,
     )
+    if options.from_files is not None:
+        measured = measure.measure_files(
+            request, options.from_files, limit=options.files, workers=options.workers, say=say
+        )
+        if options.json:
+            print(rendering.render_json(files_as_json(measured)))
+        else:
+            print(rendering.render([files_table(measured)], "terminal"))
+        return 0
     measurements = measure.measure(request, say=say)
     if options.json:
         print(rendering.render_json(as_json(measurements)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
+from harness.engine.kernels import fused_kernels, kernels_are_usable
 from harness.engine.memory import free_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget
@@ -22,6 +23,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 AUTOCAST = ("float16", "bfloat16")
+FUSED = "XVLM_EVAL_FUSED"  # 1: compute by fused kernels on a GPU, which no default does so far
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 Dtype = torch.dtype
 
@@ -30,11 +32,13 @@ Dtype = torch.dtype
 class Device:
     """A torch device and the precision of its matrix products.
 
-    Residuals, heads and results are in float32 in any case.
+    Residuals, heads and results are in float32 in any case. `fused` kernels need fewer passes over
+    a GPU's memory (`harness.engine.fused`).
     """
 
     torch: torch.device
     dtype: str
+    fused: bool = False
 
     @property
     def name(self) -> str:
@@ -83,7 +87,12 @@ class Device:
         )
         precision = "tf32" if self.dtype == "tf32" else "ieee"
         try:
-            with mode, _fp32_precision(precision), autocast:
+            with (
+                mode,
+                _fp32_precision(precision),
+                autocast,
+                fused_kernels(self.fused and not gradients),
+            ):
                 yield
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
@@ -169,4 +178,5 @@ def choose_device(name: str, dtype: str) -> Device:
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":
         raise UsageError("--dtype tf32: only CUDA devices compute in TF32; use float32")
-    return Device(device, dtype)
+    wanted = device.type == "cuda" and os.environ.get(FUSED) == "1"
+    return Device(device, dtype, fused=wanted and kernels_are_usable(device))

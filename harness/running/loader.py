@@ -5,14 +5,15 @@ Samples about the same images share a batch, and a batch holds each distinct ima
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import DataError
-from harness.images import Prepare, Prepared, View, image_file, read_views
+from harness.images import Prepare, Prepared, View, image_file
+from harness.running.decoding import Decoding, FileViews, make_decoder
 from harness.task import Batch, Sample
 
 # Batches decoded before the model takes them: the model does not wait, and memory stays bounded.
@@ -65,25 +66,22 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
-    `workers` threads decode, each file once for all of its regions in a batch; one more thread
-    stacks the images. An image that cannot be read raises MissingError or DataError, naming file
-    and sample; or, with `skip`, that is called with each of its samples and the reason, and the
-    batch goes on without them. `note` is called, by the threads that decode, with the prepared
-    views of each file.
+    `workers` threads (or processes: see `decoding`) decode, each file once for all of its regions
+    in a batch; one more thread stacks the images. An image that cannot be read raises MissingError
+    or DataError, naming file and sample; or, with `skip`, that is called with each of its samples
+    and the reason, and the batch goes on without them. `note` is called, by several threads, with
+    the prepared views of each file.
     """
-    read = read_views if note is None else partial(_read_and_note, note)
-    with ThreadPoolExecutor(max(1, workers)) as decoding, ThreadPoolExecutor(1) as stacking:
-        pending: list[tuple[Future[_Loaded], list[Future[Prepared]]]] = []
+    decoder = make_decoder(prepare, max(1, workers), note)
+    with ThreadPoolExecutor(1) as stacking:
+        pending: list[tuple[Future[_Loaded], Decoding]] = []
         remaining = iter(batches)
         try:
             while True:
                 while len(pending) <= AHEAD and (samples := next(remaining, None)) is not None:
-                    files = [
-                        decoding.submit(read, views, prepare, needed_by=f"sample {sample.id}")
-                        for views, sample in _by_file(samples)
-                    ]
-                    loaded = stacking.submit(_load, samples, files, skip=skip is not None)
-                    pending.append((loaded, files))
+                    decoding = decoder.submit(_files(samples))
+                    loaded = stacking.submit(_load, samples, decoding, skip=skip is not None)
+                    pending.append((loaded, decoding))
                 if not pending:
                     return
                 batch, unreadable = pending.pop(0)[0].result()
@@ -94,18 +92,10 @@ def load_batches(
                     yield batch
                 del batch
         finally:
-            for loaded, files in pending:
+            for loaded, decoding in pending:
                 loaded.cancel()
-                for file in files:
-                    file.cancel()
-
-
-def _read_and_note(
-    note: Callable[[Prepared], None], views: Sequence[View], prepare: Prepare, *, needed_by: str
-) -> Prepared:
-    prepared = read_views(views, prepare, needed_by=needed_by)
-    note(prepared)
-    return prepared
+                decoding.cancel()
+            decoder.close()
 
 
 class _Loaded(NamedTuple):
@@ -115,16 +105,20 @@ class _Loaded(NamedTuple):
     unreadable: list[tuple[Sample, str]]
 
 
-def _load(samples: Sequence[Sample], files: list["Future[Prepared]"], *, skip: bool) -> _Loaded:
+def _load(samples: Sequence[Sample], decoding: Decoding, *, skip: bool) -> _Loaded:
     """Wait for the files of a batch, and stack their images.
 
     Raises the error of a file that cannot be read, unless its samples are skipped.
     """
     errors: dict[Path, str] = {}
-    if skip:
-        for (views, _), file in zip(_by_file(samples), files, strict=True):
-            if error := _error(file):
-                errors[image_file(views[0])] = error
+    images: Prepared = {}
+    for file, result in zip(_files(samples), decoding.results(), strict=True):
+        if not isinstance(result, DataError):
+            images.update(result)
+        elif skip:
+            errors[image_file(file.views[0])] = str(result)
+        else:
+            raise result
     readable, unreadable = [], []
     for sample in samples:
         reasons = [errors[path] for path in map(image_file, sample.images) if path in errors]
@@ -132,37 +126,27 @@ def _load(samples: Sequence[Sample], files: list["Future[Prepared]"], *, skip: b
             unreadable.append((sample, reasons[0]))
         else:
             readable.append(sample)
-    images = {
-        view: image
-        for file in files
-        if not skip or _error(file) is None
-        for view, image in file.result().items()
-    }
-    files.clear()  # stacked, the images are not needed a second time
-    return _Loaded(_batch(readable, images) if readable else None, unreadable)
+    if not readable:
+        return _Loaded(None, unreadable)
+    stacked = None if errors else decoding.stacked()
+    return _Loaded(_batch(readable, images, stacked), unreadable)
 
 
-def _error(file: "Future[Prepared]") -> str | None:
-    """Wait for a file, and return why it cannot be read; None where it can."""
-    error = file.exception()
-    if error is None or isinstance(error, DataError):
-        return None if error is None else str(error)
-    raise error
-
-
-def _by_file(samples: Sequence[Sample]) -> Iterator[tuple[list[View], Sample]]:
-    """Yield the distinct views of each image file, with the first sample that needs it."""
+def _files(samples: Sequence[Sample]) -> list[FileViews]:
+    """Return the distinct views of each image file, with the first sample that needs it."""
     views: dict[Path, tuple[dict[View, None], Sample]] = {}
     for sample in samples:
         for view in sample.images:
             views.setdefault(image_file(view), ({}, sample))[0][view] = None
-    for distinct, sample in views.values():
-        yield list(distinct), sample
+    return [FileViews(list(distinct), f"sample {sample.id}") for distinct, sample in views.values()]
 
 
-def _batch(samples: Sequence[Sample], images: Prepared) -> Batch:
+def _batch(samples: Sequence[Sample], images: Prepared, stacked: NDArray[np.uint8] | None) -> Batch:
+    """Return a batch of `images`, which are the rows of `stacked` where that is given."""
     index = {view: number for number, view in enumerate(images)}
     image_of = np.array(
         [[index[view] for view in sample.images] for sample in samples], dtype=np.int64
     )
-    return Batch(samples=samples, images=np.stack(list(images.values())), image_of=image_of)
+    if stacked is None:
+        stacked = np.stack(list(images.values()))
+    return Batch(samples=samples, images=stacked, image_of=image_of)

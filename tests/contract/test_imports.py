@@ -10,8 +10,9 @@ from tests.support.loaded import HEAVY, loaded_by
 ROOT = Path(__file__).parent.parent.parent
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
+    ("bench",),
     ("running", "doctor"),
-    ("data", "bench"),
+    ("data",),
     ("registry",),
     ("drift", "tables", "shapes", "tasks"),
     ("models", "records", "task"),

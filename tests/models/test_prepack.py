@@ -13,7 +13,7 @@ from tests.support.predicting import alike, model_of, predicted
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_is_predicted_the_same_without_prepacking(name, monkeypatch):
     packed = predicted(name, device="cpu")
-    monkeypatch.setattr(runtime, "prepack", lambda part, dtype, keep: None)
+    monkeypatch.setattr(runtime, "prepack", lambda part, dtype, **_: None)
     network = model_of(name, "cpu", "float32")[1].network
     assert not any(isinstance(part, PrepackedLinear) for part in network.modules())
     assert any(isinstance(part, nn.GELU) for part in network.vision_encoder.modules())

@@ -2,12 +2,14 @@
 
 import torch
 
+from harness.engine.kernels import fused_kernels
 from harness.engine.matmul import prepack
 from harness.models.weights import read_tensors
 from harness.models.xvlm import swin
 from harness.models.xvlm.architecture import architecture_of
 from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.swin import VisionEncoder
+from tests.engine.test_fused import needs_kernels
 from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
 from tests.support.region_tokens import region_tokens
@@ -88,3 +90,10 @@ def test_computed_buffers_are_those_of_the_file(case):
 def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
     expected = architecture_from_config(case.config["config"]).vision
     assert architecture_of(read_tensors(case.path / "checkpoint.th")).vision == expected
+
+
+@needs_kernels
+def test_fused_kernels_give_the_official_tokens(case, close):
+    network = encoder(case)
+    with fused_kernels(True):
+        close(network(case.inputs["image"]), case.outputs["image_embeds"])

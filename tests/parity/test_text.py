@@ -78,12 +78,17 @@ def close_at_tokens(case, texts, close):
 
 def test_embeddings(case, model, texts, close_at_tokens):
     ids, packed = texts
-    close_at_tokens(model.bert.embeddings(ids, packed.position_ids), case.outputs["embeddings"])
+    close_at_tokens(
+        model.bert.embeddings(ids, packed.position_ids.to(ids.device)), case.outputs["embeddings"]
+    )
 
 
 def test_text_mode(case, model, texts, close_at_tokens):
     ids, packed = texts
-    first, states = model.bert.layers[0], model.bert.embeddings(ids, packed.position_ids)
+    first, states = (
+        model.bert.layers[0],
+        model.bert.embeddings(ids, packed.position_ids.to(ids.device)),
+    )
     states = first.feed_forward(first.self_attention(states, packed))
     close_at_tokens(states, case.outputs["text_layer0"])
     close_at_tokens(model.bert.encode_text(ids, packed), case.outputs["text"])

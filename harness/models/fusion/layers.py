@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.engine.fused import norm_of_sum
 from harness.engine.matmul import scaled_dot_product_attention
 from harness.engine.packing import PackedTexts, Segments
 from harness.models.fusion.kv import KV
@@ -52,7 +53,7 @@ class Output(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, states: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dense(states) + residual)
+        return norm_of_sum(self.dense(states), residual, self.LayerNorm)
 
 
 class Attention(nn.Module):

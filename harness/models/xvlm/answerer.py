@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from harness.engine.device import Device
 from harness.engine.prefix_tree import AnswerTree
@@ -16,7 +15,7 @@ from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import answering_network
 from harness.models.xvlm.preprocessing import QUESTION_WORDS, pre_question
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 
@@ -53,7 +52,7 @@ class XVLMAnswerer:
         Only the `shortlist` answers with the likeliest first tokens are scored.
         """
         with self.runtime.device.computing():
-            encoded = self.encode_questions(self.runtime.normalise(images), questions, image_of)
+            encoded = self.encode_questions(images, questions, image_of)
             best = best_answers(
                 self.network.text_decoder, encoded, self._tree(tuple(answers)), shortlist=shortlist
             )
@@ -83,9 +82,9 @@ class XVLMAnswerer:
         return tree.to(self.runtime.device.torch)
 
     def encode_questions(
-        self, images: Tensor, questions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, questions: Sequence[str], image_of: NDArray[np.int64]
     ) -> FusedTexts:
-        """Fuse questions with normalised images [M, 3, R, R]; n is about image `image_of[n]`."""
+        """Fuse questions with prepared or normalised images; n is about image `image_of[n]`."""
         encoder, device = self.network.text_encoder, self.runtime.device
         kv = encoder.project_kv(self.runtime.encode_images(images))
         tokens = self.token_ids(questions)  # while a GPU encodes

@@ -12,7 +12,7 @@ from harness.models.fusion.captioning import generate_captions
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import captioning_network
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 PROMPT = "a picture of "  # every caption begins with it, and is cut after its 13 characters
@@ -37,7 +37,7 @@ class XVLMCaptioner:
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
         """Return a caption for each image."""
         with self.runtime.device.computing():
-            hypotheses = self.generate(self.runtime.normalise(images), BEAMS)
+            hypotheses = self.generate(images, BEAMS)
             return [self.spell(hypothesis.tokens) for hypothesis in hypotheses]
 
     def cost(self, workload: Workload) -> Cost:
@@ -52,8 +52,8 @@ class XVLMCaptioner:
             chunk_sizes=self.runtime.device.chunk_sizes,
         )
 
-    def generate(self, images: Tensor, beams: Beams) -> list[Hypothesis]:
-        """Return the best text, prompt included, for each normalised image [M, 3, R, R]."""
+    def generate(self, images: Images, beams: Beams) -> list[Hypothesis]:
+        """Return the best text, prompt included, for each prepared or normalised image."""
         return self.decode(self.runtime.encode_images(images), beams)
 
     def decode(self, image_tokens: Tensor, beams: Beams) -> list[Hypothesis]:

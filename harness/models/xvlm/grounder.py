@@ -13,7 +13,7 @@ from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import grounding_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 
@@ -39,7 +39,7 @@ class XVLMGrounder:
     ) -> NDArray[np.float32]:
         """Return a box (cx, cy, w, h) in 0..1 for each expression; an image is encoded once."""
         with self.runtime.device.computing():
-            return self.locate(self.runtime.normalise(images), expressions, image_of).numpy()
+            return self.locate(images, expressions, image_of).numpy()
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of grounding expressions."""
@@ -53,9 +53,9 @@ class XVLMGrounder:
         )
 
     def locate(
-        self, images: Tensor, expressions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, expressions: Sequence[str], image_of: NDArray[np.int64]
     ) -> Tensor:
-        """Return the boxes of `ground` for normalised images [M, 3, R, R]."""
+        """Return the boxes of `ground` for prepared or normalised images."""
         encoder, device = self.network.text_encoder, self.runtime.device
         kv = encoder.project_kv(self.runtime.encode_images(images))
         tokens = self.token_ids(expressions)  # while a GPU encodes

@@ -13,7 +13,7 @@ from harness.engine.shortlist import cosine_similarity
 from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 MAX_TOKENS = 30  # the configuration of the released 16M model, [CLS] included
@@ -55,7 +55,7 @@ class XVLMAttributeMatcher:
     ) -> NDArray[np.float32]:
         """Return the cosine of each image and sentence, [M, S]."""
         with self.runtime.device.computing():
-            image_features = self.image_features(self.runtime.normalise(images))
+            image_features = self.image_features(images)
             return cosine_similarity(image_features, self._features(tuple(sentences))).cpu().numpy()
 
     def cost(self, workload: Workload) -> Cost:
@@ -70,8 +70,8 @@ class XVLMAttributeMatcher:
             chunk_sizes=self.runtime.device.chunk_sizes,
         )
 
-    def image_features(self, images: Tensor) -> Tensor:
-        """Return unit vectors [M, f] of normalised images [M, 3, R, R]."""
+    def image_features(self, images: Images) -> Tensor:
+        """Return unit vectors [M, f] of prepared or normalised images."""
         return self.network.image_features(self.runtime.encode_images(images))
 
     def sentence_features(self, sentences: tuple[str, ...]) -> Tensor:

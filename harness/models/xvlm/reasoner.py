@@ -16,7 +16,7 @@ from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import pair_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 
@@ -45,7 +45,7 @@ class XVLMPairReasoner:
         A tie of the logits counts as false, as in the reference's argmax.
         """
         with self.runtime.device.computing():
-            logits = self.logits(self.runtime.normalise(images), statements, images_of)
+            logits = self.logits(images, statements, images_of)
             return [Judgement(true > false, (false, true)) for false, true in logits.tolist()]
 
     def cost(self, workload: Workload) -> Cost:
@@ -60,9 +60,9 @@ class XVLMPairReasoner:
         )
 
     def logits(
-        self, images: Tensor, statements: Sequence[str], images_of: NDArray[np.int64]
+        self, images: Images, statements: Sequence[str], images_of: NDArray[np.int64]
     ) -> Tensor:
-        """Return logits (false, true) [N, 2] for normalised images [M, 3, R, R]."""
+        """Return logits (false, true) [N, 2] for prepared or normalised images."""
         network, device = self.network, self.runtime.device
         kv = network.project_kv(self.runtime.encode_images(images))
         pairs, pair_of = np.unique(images_of, axis=0, return_inverse=True)

@@ -16,7 +16,7 @@ from harness.models.xvlm import costs
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.networks import retrieval_network
 from harness.models.xvlm.preprocessing import CAPTION_WORDS, pre_caption
-from harness.models.xvlm.runtime import Runtime
+from harness.models.xvlm.runtime import Images, Runtime
 from harness.workload import Cost, Workload
 
 MAX_TOKENS = 40  # `max_tokens` of the reference's retrieval configurations, [CLS] included
@@ -72,10 +72,10 @@ class XVLMRetriever:
 
     def encode_prepared(self, images: NDArray[np.uint8]) -> EncodedImages:
         """Encode prepared images [M, R, R, 3]."""
-        return self.encode_images(self.runtime.normalise(images))
+        return self.encode_images(images)
 
-    def encode_images(self, images: Tensor) -> EncodedImages:
-        """Encode normalised images [M, 3, R, R]."""
+    def encode_images(self, images: Images) -> EncodedImages:
+        """Encode prepared or normalised images."""
         tokens = self.runtime.encode_images(images)
         return EncodedImages(tokens, self.network.image_features(tokens))
 

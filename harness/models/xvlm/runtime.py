@@ -1,6 +1,7 @@
 """A network ready to run: prepacked on its device, with its tokenizer and image transform."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -32,6 +33,10 @@ SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
 N = TypeVar(
     "N", GroundingNetwork, RetrievalNetwork, AnsweringNetwork, PairNetwork, CaptioningNetwork
 )
+
+
+Images = Tensor | NDArray[np.uint8]
+"""Images [M, 3, R, R] normalised on the device, or [M, R, R, 3] as prepared, on the host."""
 
 
 class Interface(NamedTuple):
@@ -71,7 +76,12 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype, keep=differentiable)
+                prepack(
+                    part,
+                    device.storage_dtype,
+                    keep=differentiable,
+                    fused=device.fused and device.dtype != "float32",
+                )
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -83,24 +93,35 @@ class Runtime(Generic[N]):
         """The attributes that all adapters have in common, for images resized by BICUBIC."""
         return Interface(self.device.name, self.provenance, self.prepare, self.device.memory_budget)
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image squashed to the side R that the model was trained at, [R, R, 3]."""
-        return resize(image, self.side)
+    @property
+    def prepare(self) -> Prepare:
+        """Squash an image to the side R that the model was trained at, [R, R, 3]."""
+        return partial(resize, side=self.side)
 
-    def prepare_bilinear(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the same by another filter: only OVAD's script resizes with it."""
-        return resize(image, self.side, Image.Resampling.BILINEAR)
+    @property
+    def prepare_bilinear(self) -> Prepare:
+        """Do the same by another filter: only OVAD's script resizes with it."""
+        return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
     def normalise(self, images: NDArray[np.uint8]) -> Tensor:
         """Return prepared images [M, R, R, 3] as the vision encoder takes them, on the device."""
         return normalise(images, self.device)
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Return the tokens [M, S, C] of normalised images [M, 3, R, R], a chunk at a time."""
+    def encode_images(self, images: Images) -> Tensor:
+        """Return the tokens [M, S, C] of images, a chunk at a time.
+
+        While a GPU encodes a chunk, the bytes of the next are sent.
+        """
         encoder = self.network.vision_encoder
         patches = self.network.architecture.vision.stage_side(0) ** 2
         step = max(1, self.device.chunk_sizes.image_patches // patches)
-        tokens = torch.cat([encoder(chunk) for chunk in images.split(step)])
+        chunks = (images[first : first + step] for first in range(0, len(images), step))
+        tokens = torch.cat(
+            [
+                encoder(chunk if isinstance(chunk, Tensor) else self.normalise(chunk))
+                for chunk in chunks
+            ]
+        )
         if self.device.torch.type == "cpu":
             # What follows allocates other sizes, beside the memory that the C library keeps.
             release_freed_memory()
@@ -148,8 +169,16 @@ class Runtime(Generic[N]):
 def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
     """Return prepared images [M, R, R, 3] normalised for X-VLM, [M, 3, R, R].
 
-    Bytes are sent to the device and become float32 there, in place: a batch takes gigabytes.
+    Bytes are sent to the device, which goes on meanwhile, and become float32 there, in place.
     """
-    pixels = torch.from_numpy(images).to(device.torch).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(values, device=device.torch)[:, None, None] for values in (MEAN, STD))
+    pixels = device.send(torch.from_numpy(images)).permute(0, 3, 1, 2).float()
+    mean, std = _mean_and_std(device.torch)
     return pixels.div_(255).sub_(mean).div_(std)
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Keep them on the device: to send them, it would have to finish its work first."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+        return mean, std

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from harness.engine.matmul import scaled_dot_product_attention
+from harness.engine.fused import add_norm, gather_norm, scatter_sum, window_attention
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
@@ -53,16 +53,9 @@ class WindowAttention(nn.Module):
 
     def forward(self, tokens: Tensor, windows: slice) -> Tensor:
         """Attend within W' of the windows, tokens [B, W', N, C]."""
-        parts = self.qkv(tokens).unflatten(-1, (3, self.heads, -1))
-        parts = parts.permute(3, 0, 1, 4, 2, 5)  # [3, B, W', heads, N, C / heads]
         bias = self.attention_bias() if self._bias is None else self._bias
-        if self.attn_mask is None:  # all windows have one bias: they are like images
-            query, key, value = parts.flatten(1, 2)
-        else:  # each window has its own, the same for all images: windows are like heads
-            query, key, value = parts.flatten(2, 3)
-            bias = bias[windows].flatten(0, 1)[None]
-        attended = scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.proj(attended.reshape(parts.shape[1:]).transpose(2, 3).flatten(3))
+        bias = bias if self.attn_mask is None else bias[windows]
+        return self.proj(window_attention(self.qkv(tokens), bias, heads=self.heads))
 
     def attention_bias(self) -> Tensor:
         """Return the relative position bias plus the mask, [W, heads, N, N]; W is 1 without one."""
@@ -109,10 +102,10 @@ class Block(nn.Module):
         output = torch.empty_like(tokens)
         for windows in self._chunks(tokens):
             index = self.windows[windows].flatten()
-            some = tokens.index_select(1, index).unflatten(1, (-1, self.windows.shape[1]))
-            some = some + self.attn(self.norm1(some), windows)
-            some = some + self.mlp(self.norm2(some))
-            output.index_copy_(1, index, some.flatten(1, 2))
+            some, normed = gather_norm(tokens, index, self.norm1)
+            attended = self.attn(normed.unflatten(1, (-1, self.windows.shape[1])), windows)
+            some, normed = add_norm(some, attended.flatten(1, 2), self.norm2)
+            scatter_sum(output, index, some, self.mlp(normed))
         return output
 
     def _chunks(self, tokens: Tensor) -> Iterator[slice]:

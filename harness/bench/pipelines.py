@@ -1,0 +1,122 @@
+"""Samples as the benchmarks have them, over any JPEG files: what a run does without annotations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from harness.bench import inputs
+from harness.bench.engine_calls import (
+    EXPRESSIONS_PER_IMAGE,
+    QUESTIONS_PER_IMAGE,
+    SENTENCES,
+    STATEMENTS_PER_PAIR,
+)
+from harness.bench.fixtures import Fixtures
+from harness.bench.projection import PHOTO
+from harness.images import Region
+from harness.metrics.grounding import Box
+from harness.registry import find_task
+from harness.task import Sample, Task
+from tasks import coco_caption, nlvr2, ovad, refcoco_plus, retrieval, vqav2
+
+CAPTIONS = 5  # about each image of COCO and Flickr30K
+REGIONS_PER_IMAGE = 7.15  # OVAD
+REGION = 100  # pixels of a region's side
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A benchmark: its task, its kind of random model, and its samples over some image files.
+
+    `files` is the number of its image files at its real size.
+    """
+
+    benchmark: str
+    kind: str
+    files: int
+    samples: Callable[[Sequence[Path], Fixtures], list[Sample]]
+
+    @property
+    def task(self) -> Task:
+        """The task that predicts these samples."""
+        return find_task(self.benchmark)
+
+
+def _questions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
+    image_of = _spread(len(files), QUESTIONS_PER_IMAGE)
+    texts = fixtures.texts(len(image_of), inputs.VQA)
+    choices = inputs.answers(fixtures.size.answers, fixtures.words)
+    return [
+        vqav2.Question(number, (files[image],), text, (), "other", "what", choices)
+        for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
+    ]
+
+
+def _statements(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
+    pair_of = _spread(len(files) // 2, STATEMENTS_PER_PAIR)
+    texts = fixtures.texts(len(pair_of), inputs.NLVR2)
+    return [
+        nlvr2.Statement(
+            number, (files[2 * pair], files[2 * pair + 1]), text, True, str(pair), str(pair)
+        )
+        for number, (pair, text) in enumerate(zip(pair_of, texts, strict=True))
+    ]
+
+
+def _images_to_describe(files: Sequence[Path], _: Fixtures) -> list[Sample]:
+    return [coco_caption.Picture(number, (file,), ()) for number, file in enumerate(files)]
+
+
+def _gallery(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
+    texts = iter(fixtures.texts(CAPTIONS * len(files), inputs.COCO))
+    return [
+        retrieval.Picture(number, (file,), tuple(islice(texts, CAPTIONS)))
+        for number, file in enumerate(files)
+    ]
+
+
+def _expressions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
+    image_of = _spread(len(files), EXPRESSIONS_PER_IMAGE)
+    texts = fixtures.texts(len(image_of), inputs.REFCOCO)
+    return [
+        refcoco_plus.Expression(
+            number, (files[image],), text, number, image, Box(0, 0, 1, 1), *PHOTO
+        )
+        for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
+    ]
+
+
+def _objects(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
+    sentences = tuple(fixtures.texts(SENTENCES, inputs.COCO))
+    prompts = ovad.Prompts((), sentences, tuple(range(1, SENTENCES + 1)))
+    return [
+        ovad.Object(number, (Region(files[image], box),), (1,) * SENTENCES, prompts)
+        for number, (image, box) in enumerate(_regions(len(files)))
+    ]
+
+
+def _regions(images: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Yield an image and a box (left, top, width, height) in it."""
+    rng = np.random.default_rng(0)
+    for image in _spread(images, REGIONS_PER_IMAGE):
+        left, top = rng.integers(0, np.subtract(PHOTO, REGION))
+        yield image, (int(left), int(top), REGION, REGION)
+
+
+def _spread(images: int, per_image: float) -> list[int]:
+    """Return the image of each sample, in order."""
+    return [int(number / per_image) for number in range(int(images * per_image))]
+
+
+PIPELINES = (
+    Pipeline("vqav2", "vqa", 81_434, _questions),
+    Pipeline("nlvr2", "nlvr", 8_102, _statements),
+    Pipeline("coco-caption", "captioning", 5_000, _images_to_describe),
+    Pipeline("coco-retrieval", "retrieval", 5_000, _gallery),
+    Pipeline("flickr30k-retrieval", "retrieval", 1_000, _gallery),
+    Pipeline("refcoco+", "bbox", 3_000, _expressions),
+    Pipeline("ovad", "crops", 2_000, _objects),
+)
