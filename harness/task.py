@@ -29,8 +29,8 @@ from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
-from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
+from harness.statistics.intervals import metric_interval
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
@@ -91,7 +91,7 @@ class Scores:
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
         return {
-            name: interval(self.statistics[name])
+            name: metric_interval(self.statistics[name])
             for name in self.metrics
             if name in self.statistics
         }
@@ -248,6 +248,15 @@ class Task(ABC):
 
         Raises DataError where it does not hold exactly one prediction for every sample.
         """
+
+    def official_predictions(
+        self, samples: Sequence[Any], path: Path
+    ) -> Mapping[SampleId, Prediction] | None:
+        """Return the predictions in a file that `score_official` takes, as `predict` makes them.
+
+        By default None, where that format holds no prediction of a single sample.
+        """
+        return None
 
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.

@@ -121,9 +121,13 @@ class COCOCaption(Task):
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score COCO's caption results: a JSON list of `image_id` and `caption`."""
-        return self.score(
-            samples, match_predictions(path, read_captions(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Picture], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_captions(path), [sample.id for sample in samples])
 
 
 def _caption(prediction: Prediction, image_id: SampleId) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import PairReasoner
+from harness.capabilities import Judgement, PairReasoner
 from harness.dataset import CC_BY, Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
@@ -129,12 +129,14 @@ class Statement(Sample):
     """A statement about the left and the right image; its id is the dataset's identifier.
 
     `group` names the consistency group: all image pairs that the statement was written about.
-    `names` are those of the images, with their folder, as in lists: `dev/dev-850-0-img0.png`.
+    `image_set` names the set of images that these pairs are from. `names` are those of the images,
+    with their folder, as in lists: `dev/dev-850-0-img0.png`.
     """
 
     text: str
     label: bool
     group: str
+    image_set: str
     names: tuple[str, str]
 
 
@@ -169,6 +171,7 @@ class NLVR2(Task):
                 text=example.sentence,
                 label=example.label,
                 group=example.group,
+                image_set=example.image_set,
                 names=(images.full_name(example.left), images.full_name(example.right)),
             )
             for example in examples
@@ -206,9 +209,15 @@ class NLVR2(Task):
         return (sample.text,)
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
-        """Return true or false for each statement."""
+        """Return true or false for each statement, with the logits if the model has any."""
         texts = [statement.text for statement in batch.samples]
-        return list(model.judge(batch.images, texts, batch.image_of))
+        judgements = model.judge(batch.images, texts, batch.image_of)
+        return [
+            {"answer": judgement.answer, "logits": list(judgement.logits)}
+            if isinstance(judgement, Judgement)
+            else judgement
+            for judgement in judgements
+        ]
 
     def fallback_prediction(self, sample: Statement) -> Prediction:
         """Return the opposite of the label."""
@@ -219,32 +228,44 @@ class NLVR2(Task):
     ) -> Scores:
         """Return accuracy and consistency in percent.
 
-        Intervals are over groups: the statements of a group were written together.
+        Intervals are over sets of images, since the two statements of a set share its images.
         """
         correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
         by_sample = [100.0 * value for value in correct]
         by_group = [100.0 * value for value in consistent(correct, groups).values()]
+        set_of_group = {sample.group: sample.image_set for sample in samples}
         return Scores(
             {"accuracy": accuracy(correct), "consistency": consistency(correct, groups)},
-            {"accuracy": mean_of(by_sample, clusters=groups), "consistency": mean_of(by_group)},
+            {
+                "accuracy": mean_of(by_sample, clusters=[sample.image_set for sample in samples]),
+                "consistency": mean_of(by_group, clusters=list(set_of_group.values())),
+            },
             {"accuracy": by_sample},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions, lines of `identifier,True`."""
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Statement], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
         labels, ids = list(read_labels(path)), [sample.id for sample in samples]
         if all(str(id).isdecimal() for id in ids) and any("-" in str(id) for id, _ in labels):
             raise DataError(
                 f"{path}: names statements by NLVR2's identifiers, which X-VLM's flat list lacks; "
                 "score it with the original dev.json or test1.json in the data folder"
             )
-        return self.score(samples, match_predictions(path, labels, ids))
+        return match_predictions(path, labels, ids)
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
-    if type(prediction) is not bool:
+    """Return the answer of a prediction with or without logits."""
+    answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
+    if type(answer) is not bool:
         raise DataError(
             f"the prediction for {identifier} should be true or false, but is {prediction!r}"
         )
-    return prediction
+    return answer

@@ -178,10 +178,14 @@ class OVAD(Task):
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
         """Score a NumPy matrix of scores [boxes, attributes], rows in the order of the samples."""
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Object], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the rows of such an array."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
-        return self.score(
-            samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
-        )
+        return {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
 
 
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:

@@ -221,13 +221,17 @@ class RefCOCOPlus(Task):
 
         X-VLM writes `ref_id` instead: its boxes are matched with the expressions in order.
         """
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Expression], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the boxes of such a file."""
         sentences: dict[int, list[int]] = {}
         for sample in samples:
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
-        return self.score(
-            samples,
-            match_predictions(path, read_boxes(path, sentences), [sample.id for sample in samples]),
-        )
+        boxes = read_boxes(path, sentences)
+        return match_predictions(path, boxes, [sample.id for sample in samples])
 
 
 def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:

@@ -20,7 +20,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
 from harness.metrics.vqa import ENOUGH, SCORERS
-from harness.statistics.means import mean_of
+from harness.statistics.means import means_of_parts
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
@@ -260,16 +260,9 @@ class VQAv2(Task):
         metrics = {
             name: _mean([official[index] for index in indices]) for name, indices in subsets.items()
         }
-        statistics = {
-            name: mean_of(
-                [official[index] for index in indices],
-                clusters=[images[index] for index in indices],
-            )
-            for name, indices in subsets.items()
-        }
         return Scores(
             metrics,
-            statistics,
+            means_of_parts(official, clusters=images, parts=subsets),
             {"accuracy": official},
             breakdown={
                 "question_type": _by_type(official, [sample.question_type for sample in samples]),
@@ -280,9 +273,13 @@ class VQAv2(Task):
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
-        return self.score(
-            samples, match_predictions(path, read_answers(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Question], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_answers(path), [sample.id for sample in samples])
 
 
 def _flat(question: Question) -> Mapping[str, Any]:

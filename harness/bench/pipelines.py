@@ -74,6 +74,7 @@ def _statements(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
             text=text,
             label=True,
             group=str(pair),
+            image_set=str(pair),
             names=(files[2 * pair].name, files[2 * pair + 1].name),
         )
         for number, (pair, text) in enumerate(zip(pair_of, texts, strict=True))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.cli import (
+    baseline,
     bench,
     check,
     checkpoint,
@@ -18,6 +19,7 @@ from harness.cli import (
     fetch,
     import_score,
     list,
+    power,
     run,
     score,
     table,
@@ -28,7 +30,9 @@ VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
     "check": check,
+    "baseline": baseline,
     "diff": diff,
+    "power": power,
     "score": score,
     "import-score": import_score,
     "checkpoint": checkpoint,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from harness.errors import DataError
 from harness.files.kinds import read_text
 from harness.files.parsing import decode_json_list, decode_json_text
-from harness.metrics.nlvr2 import group_of
+from harness.metrics.nlvr2 import group_of, image_set_of
 
 LABELS = {"True": True, "False": False}
 IDENTIFIER = re.compile(r"[a-z0-9]+-\d+-\d+-\d+")  # split-set-pair-sentence
@@ -23,7 +23,8 @@ IMAGE = re.compile(r"(.*/)?([a-z0-9]+)-(\d+)-(\d+)-img[01]\.\w+")  # split-set-p
 class Example:
     """A statement about two image files, `left` and `right`, named as in the annotation.
 
-    `group` is the consistency group: the examples of one sentence.
+    `group` is the consistency group: the examples of one sentence. `image_set` names the set of
+    images that the pair is from; two sentences were written about most sets.
     """
 
     identifier: str
@@ -32,6 +33,7 @@ class Example:
     sentence: str
     label: bool
     group: str
+    image_set: str
 
 
 class _Line(Struct, gc=False):
@@ -71,6 +73,7 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
             entry.sentence,
             _label(entry.label, where),
             group_of(identifier),
+            image_set_of(identifier),
         )
     return list(examples.values())
 
@@ -94,6 +97,7 @@ def read_flat_statements(path: Path) -> list[Example]:
                 entry.sentence,
                 _label(entry.label, f"{path}, item {number}"),
                 f"{pair_set}: {entry.sentence}",
+                pair_set,
             )
         )
     return examples

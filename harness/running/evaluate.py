@@ -23,6 +23,7 @@ from harness.running.distributed import ProcessGroup
 from harness.running.fingerprint import fingerprint_inputs
 from harness.running.predict import predict
 from harness.running.run import Outcome, Run
+from harness.running.sample_inputs import check_inputs
 from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.timings import SUFFIX as TIMINGS
@@ -49,10 +50,16 @@ def evaluate(
     with open_sharded(
         run.path(PREDICTIONS),
         identity,
-        software={**software(), "processor": processor(), "batch_size": batch_size},
+        software={
+            **software(),
+            "code": identity["code"]["sha256"],
+            "processor": processor(),
+            "batch_size": batch_size,
+        },
         inputs=fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {},
         fresh=run.fresh,
         group=group,
+        check=lambda file: check_inputs(run.task, samples, file, workers=run.speed.workers),
     ) as predictions:
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size

@@ -14,9 +14,10 @@ from harness.data.published import split_deviations
 from harness.errors import DataError
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
+from harness.records.fingerprints import to_array
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
-from harness.records.provenance import computing
+from harness.records.provenance import code_sha256, computing, release
 from harness.records.record import (
     DEVIATIONS,
     SCHEMA,
@@ -50,9 +51,10 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": f"{run.task.protocol}|{model.protocol}",
         "checkpoint": {"sha256": run.sha256, **model.provenance},
-        "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
+        "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
         "settings": _settings(run, model),
         "software": computing(),
+        "code": {"release": release(), "sha256": code_sha256(run.task, model)},
     }
 
 
@@ -111,7 +113,9 @@ def make_record(
     deviations = [] if run.limit else split_deviations(run.task, run.data, run.split, samples)
     skipped = reasons(file.done)
     sample_scores_path = file.path.with_name(file.path.name.replace(PREDICTIONS, SAMPLE_SCORES))
-    write_sample_scores(sample_scores_path, sample_scores(scores, samples, file.done))
+    write_sample_scores(
+        sample_scores_path, sample_scores(scores, samples, file.done, file.fingerprints)
+    )
     record = ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
@@ -151,9 +155,16 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
 
 
 def sample_scores(
-    scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+    scores: Scores,
+    samples: Sequence[Sample],
+    predictions: Mapping[SampleId, Prediction],
+    fingerprints: Mapping[SampleId, str],
 ) -> SampleScores:
-    """Return the contribution of each sample to its scores, and the digest of its prediction."""
+    """Return the contribution of each sample to its scores, and the digest of its prediction.
+
+    `fingerprints` of the samples' inputs are kept if there are any.
+    """
+    inputs = to_array([fingerprints.get(sample.id) for sample in samples])
     return SampleScores(
         ids=[sample.id for sample in samples],
         digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
@@ -161,6 +172,7 @@ def sample_scores(
             name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()
         },
         statistics=scores.statistics,
+        inputs=inputs if fingerprints else None,
     )
 
 
@@ -177,5 +189,6 @@ def _record_of(predictions_sha256: str, path: Path) -> ResultRecord | None:
     return record if record.predictions.get("sha256") == predictions_sha256 else None
 
 
-def _digest(files: Mapping[str, str]) -> str:
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of annotation files, given that of each by its path."""
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()

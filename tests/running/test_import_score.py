@@ -225,7 +225,8 @@ def test_after_the_import_check_and_diff_see_the_same_run_with_a_number(tmp_path
     folders = [str(tmp_path / name) for name in "ab"]
     assert main(["diff", *folders]) == 0
     assert "no sample changed" in capsys.readouterr().out
-    assert main(["check", folders[1], "--baseline", folders[1]]) == 0
+    shutil.copytree(tmp_path / "b", tmp_path / "c")
+    assert main(["check", folders[1], "--baseline", str(tmp_path / "c")]) == 0
     assert "1 identical" in capsys.readouterr().out
 
 
