@@ -207,7 +207,7 @@ def find_weights(
     given = given or Given()
     path = Path(checkpoint).expanduser()
     if path.is_dir() and given.family == "xvlm":
-        raise MissingError(f"--checkpoint {checkpoint}: is a folder, not a weight file of X-VLM")
+        raise MissingError(f"--checkpoint {checkpoint}: is a folder, not a weight file")
     if not path.exists() and HUB_ID.fullmatch(checkpoint) and path.suffix not in SUFFIXES:
         path = _hub_snapshot(checkpoint, download=given.download)
     elif not path.exists() and (path.suffix in SUFFIXES or os.sep in checkpoint):
@@ -217,12 +217,18 @@ def find_weights(
             f"--checkpoint {checkpoint}: neither an entry of checkpoints.yaml nor a file"
             f"{nearest(checkpoint, entries())}"
         )
+    name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
+    if name.strip(".") == "" or "/" in name:  # results lie in a folder of this name
+        raise UsageError(
+            f"--checkpoint {checkpoint}: has no name that results can be stored under; "
+            "give it one with --name"
+        )
     folder = path if path.is_dir() else path.parent
     vocabulary, configuration = folder / "vocab.txt", folder / "config.json"
     if given.vocabulary and not vocabulary.is_file():
         vocabulary = bert_vocabulary(data)
     return Weights(
-        name=given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix),
+        name=name,
         family=given.family,
         path=path,
         vocabulary=vocabulary if given.vocabulary else None,

@@ -8,6 +8,7 @@ import numpy as np
 from harness.capabilities import Matches, Ranking
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, ScoredPairs
+from harness.metrics.rounding import ranked_alike
 
 DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
 
@@ -65,7 +66,7 @@ def parse_pairs(
     for number, (id, prediction) in enumerate(predictions):
         try:
             row = np.array(prediction["texts"], dtype=np.int64)
-            scores = [np.array(prediction[name], dtype=np.float32) for name in names]
+            scores = [np.array(prediction[name], dtype=np.float64) for name in names]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"the prediction for image {id} should hold texts, {' and '.join(names)}"
@@ -85,4 +86,9 @@ def parse_pairs(
         text.append(row)
         itc.append(scores[0])
         itm.append(scores[-1])
-    return ScoredPairs(*map(np.concatenate, (image, text, itc, itm)))
+    return ScoredPairs(
+        np.concatenate(image),
+        np.concatenate(text),
+        ranked_alike(np.concatenate(itc)),
+        ranked_alike(np.concatenate(itm)),
+    )

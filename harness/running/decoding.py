@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from functools import cache, lru_cache
 from itertools import count
@@ -39,6 +39,7 @@ class FileViews(NamedTuple):
     needed_by: str
 
 
+Note = Callable[[Prepared], None]
 Decoded = Prepared | DataError  # the views of a file, or why it cannot be read
 
 
@@ -70,13 +71,16 @@ class Decoder(Protocol):
         ...
 
 
-def make_decoder(prepare: Prepare, workers: int) -> Decoder:
-    """Return the decoder that the environment asks for and that `prepare` allows."""
+def make_decoder(prepare: Prepare, workers: int, note: Note | None = None) -> Decoder:
+    """Return the decoder that the environment asks for and that `prepare` allows.
+
+    `note` is called with the prepared views of each file, by threads of this process.
+    """
     if os.environ.get(DECODING) == "processes" and hasattr(os, "memfd_create"):
         pickled = _pickled(prepare)
         if pickled is not None:
-            return _ProcessDecoder(pickled, workers)
-    return _ThreadDecoder(prepare, workers)
+            return _ProcessDecoder(pickled, workers, note)
+    return _ThreadDecoder(prepare, workers, note)
 
 
 class _ThreadDecoding:
@@ -104,16 +108,19 @@ class _ThreadDecoding:
 
 
 class _ThreadDecoder:
-    def __init__(self, prepare: Prepare, workers: int) -> None:
-        self._prepare, self._pool = prepare, ThreadPoolExecutor(workers)
+    def __init__(self, prepare: Prepare, workers: int, note: Note | None) -> None:
+        self._prepare, self._pool, self._note = prepare, ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
         return _ThreadDecoding(
-            [
-                self._pool.submit(read_views, views, self._prepare, needed_by=needed_by)
-                for views, needed_by in files
-            ]
+            [self._pool.submit(self._read, views, needed_by) for views, needed_by in files]
         )
+
+    def _read(self, views: Sequence[View], needed_by: str) -> Prepared:
+        prepared = read_views(views, self._prepare, needed_by=needed_by)
+        if self._note is not None:
+            self._note(prepared)
+        return prepared
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -132,8 +139,14 @@ class _SharedMemory(NamedTuple):
 
 class _ProcessDecoding:
     def __init__(
-        self, pool: ProcessPoolExecutor, pickled: bytes, files: Sequence[FileViews]
+        self,
+        pool: ProcessPoolExecutor,
+        pickled: bytes,
+        files: Sequence[FileViews],
+        notes: ThreadPoolExecutor,
+        note: Note | None,
     ) -> None:
+        self._notes, self._note = notes, note
         shape = _shape(pickled)
         self._files, self._count = files, sum(len(file.views) for file in files)
         self._images, shared = _allocate((self._count, *shape))
@@ -150,10 +163,14 @@ class _ProcessDecoding:
 
     def results(self) -> list[Decoded]:
         errors = [error for future in self._futures for error in future.result()]
-        return [
+        results = [
             error if error is not None else self._views(file, row)
             for file, row, error in zip(self._files, self._rows, errors, strict=True)
         ]
+        if self._note is not None:
+            readable = [result for result in results if not isinstance(result, DataError)]
+            list(self._notes.map(self._note, readable))
+        return results
 
     def stacked(self) -> NDArray[np.uint8]:
         return self._images
@@ -169,14 +186,16 @@ class _ProcessDecoding:
 class _ProcessDecoder:
     """Decodes in processes, which are started once and serve all runs."""
 
-    def __init__(self, pickled: bytes, workers: int) -> None:
+    def __init__(self, pickled: bytes, workers: int, note: Note | None) -> None:
         self._pickled, self._pool = pickled, _processes(workers)
+        self._notes, self._note = ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
-        return _ProcessDecoding(self._pool, self._pickled, files)
+        return _ProcessDecoding(self._pool, self._pickled, files, self._notes, self._note)
 
     def close(self) -> None:
         """Leave the processes to the next run."""
+        self._notes.shutdown()
 
 
 @cache

@@ -10,7 +10,13 @@ from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.models.filling import list_names
 from harness.models.weights import read_tensors
-from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
+from harness.models.xvlm.architecture import (
+    Architecture,
+    Hints,
+    architecture_of,
+    refuse_other_encoders,
+)
+from harness.models.xvlm.key_names import with_tied_tensors
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,10 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     A `configuration` with official keys may hold the sizes that tensors leave open (see `Hints`).
     Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
     """
-    tensors = read_tensors(path)
-    kind = _kind(tensors, path)
+    tensors = with_tied_tensors(read_tensors(path))
     try:
+        refuse_other_encoders(tensors)
+        kind = _kind(tensors)
         architecture = architecture_of(tensors, _hints(configuration) if configuration else None)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -55,7 +62,7 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
 
 
-def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
+def _kind(tensors: Mapping[str, Tensor]) -> str:
     def holds(*prefixes: str) -> bool:
         return any(name.startswith(prefixes) for name in tensors)
 
@@ -71,7 +78,7 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
         return "retrieval"
     prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
-        f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head "
+        f"is no X-VLM checkpoint: none of its tensors belongs to a head "
         f"(their names begin with {list_names(prefixes)})"
     )
 
