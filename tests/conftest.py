@@ -53,3 +53,10 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def without_trial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Start no METEOR, ten seconds of a core, only to try it: `tests/metrics/test_java.py` does."""
+    if request.node.get_closest_marker("scorers") is None:
+        monkeypatch.setattr("harness.metrics.captions._try_scorers", lambda java: None)

@@ -14,6 +14,8 @@ from harness.metrics.java import USER_OPTIONS, java_environment
 # Each of them ends METEOR or the tokenizer, or makes it write what is no number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
 
+pytestmark = pytest.mark.scorers
+
 
 @pytest.fixture
 def fresh_scorers():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.errors import DataError
 from harness.images import Region
-from harness.models.xvlm.preprocessing import resize
+from harness.models.preprocessing import resize
 from harness.running import decoding
 from harness.running.decoding import DECODING, make_decoder
 from harness.running.loader import load_batches, plan_batches
