@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import count
 from multiprocessing import get_context, parent_process
@@ -75,7 +76,8 @@ def make_decoder(prepare: Prepare, workers: int) -> Decoder:
     if os.environ.get(DECODING) == "processes" and hasattr(os, "memfd_create"):
         pickled = _pickled(prepare)
         if pickled is not None:
-            return _ProcessDecoder(pickled, workers)
+            with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
+                return _ProcessDecoder(pickled, workers)
     return _ThreadDecoder(prepare, workers)
 
 
