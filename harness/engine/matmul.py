@@ -178,8 +178,9 @@ def uses_attention_kernels(states: Tensor, *, width: int) -> bool:
 
     In full float32, which tensor cores do not multiply, torch's products are faster.
     """
-    on_tensor_cores = states.dtype is not torch.float32 or fp32_precision() == "tf32"
-    return in_use() and on_tensor_cores and width in HEAD_WIDTHS
+    if not in_use() or width not in HEAD_WIDTHS:
+        return False
+    return states.dtype is not torch.float32 or fp32_precision() == "tf32"
 
 
 def uses_plain_matmul(query: Tensor, *, keys: int) -> bool:

@@ -7,7 +7,6 @@ texts of an image, or the step of a decoder.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from harness.engine.fused import norm_of_sum
@@ -75,13 +74,12 @@ class Attention(nn.Module):
 
     def forward(self, states: Tensor, segments: Segments, kv: Sequence[KV]) -> Tensor:
         """Let tokens [N, d] attend to the keys and values of their segment."""
-        query = segments.arrange(self.self.query(states))
+        query = self.self.query(states)
         context = [
-            bucket.unpad(self._attend(bucket.pad(query), bucket_kv))
+            self._attend(bucket.pad(query), bucket_kv)
             for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
         ]
-        together = context[0] if len(context) == 1 else torch.cat(context)
-        return self.output(segments.restore(together), states)
+        return self.output(segments.restore(context), states)
 
     def weights(self, query: Tensor, kv: KV) -> Tensor:
         """Return the attention weights [B, heads, L, S] of projected queries [B, L, d]."""
