@@ -127,14 +127,21 @@ class Answerer(Model, Protocol):
         ...
 
 
+class Judgement(NamedTuple):
+    """Whether a statement is true, and its logits (false, true)."""
+
+    answer: bool
+    logits: tuple[float, float]
+
+
 @runtime_checkable
 class PairReasoner(Model, Protocol):
     """A model that judges statements about two images."""
 
     def judge(
         self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
-    ) -> Sequence[bool]:
-        """Return whether each statement [N] is true.
+    ) -> Sequence[bool | Judgement]:
+        """Return whether each statement [N] is true, with its logits where the model has any.
 
         `images_of` [N, 2] are the indices of its left and right image in images [M, R, R, 3].
         """

@@ -132,6 +132,11 @@ def find_weights(checkpoint: str, *, task: str, data: Path | None) -> Weights:
         return _released_weights(entry, task, data)
     path = Path(checkpoint).expanduser()
     if path.is_file():
+        if path.stem.strip(".") == "":  # results lie in a folder of this name
+            raise UsageError(
+                f"--checkpoint {checkpoint}: has no name that results can be stored under; "
+                "rename it"
+            )
         vocabulary, configuration = path.parent / "vocab.txt", path.parent / "config.json"
         return Weights(
             name=path.stem,

@@ -8,6 +8,7 @@ tasks, formats and checkpoints can all state such facts.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +23,16 @@ Row = Mapping[str, Any]  # one row of a dataset on the hub: column -> value
 
 @dataclass(frozen=True)
 class Digest:
-    """The published hash of a file: sha256, md5, or git-blob (as `git hash-object` prints it)."""
+    """The published hash of a file: sha256, md5, or git-blob (as `git hash-object` prints it).
+
+    `content` is the MD5 of `json.dumps` of the parsed file (of JSON lines, of the list of them),
+    which neither indentation nor a last line break changes; "" where it is not known.
+    """
 
     algorithm: str
     value: str
     source: str
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class Dataset:
 
     `digests` are by file name, wherever the file lies. `counts` gives the official size of each
     split, by the names that `Task.counts` uses: `samples`, `images` and what the task adds.
+    `images` and `contents` hold `images_digest` and `contents_digest` of the official splits, where
+    they are known: they tell splits of one size apart, whatever file they come from.
     `hub` is None where no copy on the hub is usable, for the reason in `no_hub`. `image_note` goes
     beside the image folders in `xvlm-eval data --layout`.
     """
@@ -104,9 +112,30 @@ class Dataset:
     origins: tuple[Origin, ...] = ()
     digests: Mapping[str, Digest] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, Count]] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
     hub: HubCopy | None = None
     no_hub: str = "no copy on the hub is known"
     image_note: str = ""
+
+    def content_deviations(
+        self, split: str, entries: Iterable[tuple[Sequence[str], Sequence[str]]]
+    ) -> list[str]:
+        """Return how the content of a split differs from the published one, one sentence each.
+
+        `entries` are the names of the images and the texts of each sample. Nothing is returned for
+        a split of which no digest is known.
+        """
+        entries = list(entries)
+        images = images_digest(name for names, _ in entries for name in names)
+        other = next((name for name, digest in self.images.items() if digest == images), None)
+        if images != self.images.get(split, images) or other not in (None, split):
+            belonging = f"but those of {other}" if other else "but others"
+            return [f"its images are not those of the official {split}, {belonging}"]
+        contents = self.contents.get(split)
+        if contents is not None and contents != contents_digest(entries):
+            return [f"its texts are not those of the official {split}"]
+        return []
 
     def origin_of(self, paths: Iterable[str]) -> Origin | None:
         """Return the published file that belongs at one of these paths below the data folder."""
@@ -114,3 +143,29 @@ class Dataset:
         return next(
             (origin for origin in self.origins if candidates & set(origin.members.values())), None
         )
+
+
+def images_digest(names: Iterable[str]) -> str:
+    """Return the SHA-256 of a set of file names: sorted, one a line.
+
+    >>> images_digest(["b.jpg", "a.jpg", "a.jpg"]) == images_digest(["a.jpg", "b.jpg"])
+    True
+    """
+    return sha256("\n".join(sorted(set(names))).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def contents_digest(entries: Iterable[tuple[Sequence[str], Sequence[str]]]) -> str:
+    """Return the SHA-256 of the samples of a split, in any order.
+
+    An entry holds the names of a sample's images and its texts, whose order and white space do not
+    count: files of one split differ in them.
+
+    >>> first = contents_digest([(["a.jpg"], ["one cup ", "cups"]), (["b.jpg"], ["two"])])
+    >>> first == contents_digest([(["b.jpg"], ["two"]), (["a.jpg"], ["cups", "one cup"])])
+    True
+    """
+    lines = [
+        "\t".join([*names, *sorted(" ".join(text.split()) for text in texts)])
+        for names, texts in entries
+    ]
+    return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,14 +1,26 @@
-"""Image files and regions of them: naming, decoding and cropping."""
+"""Image files and regions of them: naming, decoding and cropping.
 
-from collections.abc import Callable, Sequence
+Two policies decide which files are images (`decoding`). `strict` refuses a file that Pillow decodes
+only in part, or into other pixels than it holds. `as-reference` reads what X-VLM's own code reads:
+its datasets set `LOAD_TRUNCATED_IMAGES = True` and `MAX_IMAGE_PIXELS = None`, and convert every
+picture to RGB by Pillow.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from harness.errors import DataError, MissingError
+
+STRICT, AS_REFERENCE = POLICIES = ("strict", "as-reference")
+PIXEL_LIMIT = 89_478_485  # Pillow's default: it refuses images of more than twice as many pixels
+# Modes of more than 8 bits a pixel. Pillow converts them to RGB by clipping: above 255 is white.
+WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 @dataclass(frozen=True)
@@ -32,28 +44,88 @@ def image_file(view: View) -> Path:
     return view.path if isinstance(view, Region) else view
 
 
+@contextmanager
+def decoding(policy: str) -> Iterator[None]:
+    """Decode images by one of the POLICIES within a block, in all threads of the process.
+
+    Pillow keeps both switches in module variables, which other packages may have set.
+    """
+    before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    as_reference = policy == AS_REFERENCE
+    ImageFile.LOAD_TRUNCATED_IMAGES = as_reference
+    Image.MAX_IMAGE_PIXELS = None if as_reference else PIXEL_LIMIT
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
+
+
+_link_roots: tuple[Path, ...] = ()  # folders that links and absolute names may lead into
+
+
+@contextmanager
+def allowing_links(roots: Sequence[Path]) -> Iterator[None]:
+    """Let links of single images, and absolute names in annotations, lead into these folders.
+
+    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. For one
+    command at a time, as other threads see it too.
+    """
+    global _link_roots
+    earlier, _link_roots = _link_roots, tuple(roots)
+    try:
+        yield
+    finally:
+        _link_roots = earlier
+
+
+def may_name(path: Path) -> bool:
+    """Return whether an annotation may name an absolute path: it lies in a folder of links."""
+    return path.is_absolute() and is_within(path, _link_roots)
+
+
+def is_within(path: Path, roots: Iterable[Path]) -> bool:
+    """Return whether a path lies in one of the folders, once all links are followed."""
+    target = path.resolve()
+    return any(target.is_relative_to(root.resolve()) for root in roots)
+
+
 def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Prepared:
     """Decode the image file that `views` share, once, and prepare every view of it.
 
-    Raises MissingError for an absent file and DataError for one that cannot be decoded, naming the
-    file and what it is `needed_by`.
+    Raises MissingError for an absent file and DataError for one that cannot be decoded by the
+    policy in force (see `decoding`), naming the file and what it is `needed_by`.
     """
     path = image_file(views[0])
     if path.exists() and not path.is_file():  # opening a pipe would block for ever
         raise DataError(f"{path}: is not a file (needed by {needed_by}); get the image again")
     # An annotation must not reach files elsewhere by a link beside the images.
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+    if path.is_symlink() and not is_within(path, (path.parent, *_link_roots)):
         raise DataError(
             f"{path}: is a link that leads out of its folder (needed by {needed_by}); "
-            "link the whole folder instead"
+            "link the whole folder instead, or name the folder that holds the files: "
+            "--allow-links DIR"
         )
+    images = _decode(path, views, needed_by)
+    try:
+        return {view: prepare(image) for view, image in images.items()}
+    except (OSError, SyntaxError, ValueError) as error:  # of a conversion to RGB, for example
+        raise _undecodable(path, error, needed_by) from error
+
+
+def _decode(path: Path, views: Sequence[View], needed_by: str) -> dict[View, Image.Image]:
+    """Return every view of a file as an image in memory; raises the errors of `read_views`."""
     try:
         with Image.open(path) as image:
             image.load()
-            return {
-                view: prepare(_crop(image, view.box) if isinstance(view, Region) else image)
-                for view in views
-            }
+            if image.mode in WIDE_MODES and not ImageFile.LOAD_TRUNCATED_IMAGES:
+                raise DataError(
+                    f"{path}: has more than 8 bits a pixel (mode {image.mode}), and values above "
+                    f"255 would turn white (needed by {needed_by}); save it with 8 bits, or pass "
+                    f"--images {AS_REFERENCE} to evaluate it as X-VLM's code does"
+                )
+            return {view: _crop(image, view) for view in views}
+    except (DataError, MemoryError):
+        raise
     except FileNotFoundError as error:
         raise MissingError(f"{path}: no such image (needed by {needed_by})") from error
     except UnidentifiedImageError as error:
@@ -61,18 +133,30 @@ def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Pr
             f"{path}: is not an image that Pillow can read (needed by {needed_by}); "
             "get the file again"
         ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: cannot be decoded: {error} (needed by {needed_by}); get the file again"
-        ) from error
+    # A decoder may raise anything for a damaged file: Pillow's plugins raise RuntimeError,
+    # NotImplementedError, KeyError, struct.error and more.
+    except Exception as error:
+        raise _undecodable(path, error, needed_by) from error
 
 
-def _crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return a region of an image, upright and in RGB, clipped at the borders.
+def _undecodable(path: Path, error: Exception, needed_by: str) -> DataError:
+    text = str(error) if isinstance(error, OSError | SyntaxError | ValueError) else ""
+    reason = " ".join((text or f"{type(error).__name__} {error}").split())[:200]
+    remedy = "get the file again"
+    if isinstance(error, Image.DecompressionBombError) or "truncated" in reason:
+        remedy += f", or pass --images {AS_REFERENCE} to read it as X-VLM's code does"
+    return DataError(f"{path}: cannot be decoded: {reason} (needed by {needed_by}); {remedy}")
+
+
+def _crop(image: Image.Image, view: View) -> Image.Image:
+    """Return the image itself, or a region of it, upright and in RGB, clipped at the borders.
 
     Raises ValueError for a region outside of the image.
     """
-    upright = ImageOps.exif_transpose(image).convert("RGB")
+    if not isinstance(view, Region):
+        return image
+    box = view.box
+    upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
     x, y, width, height = box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, upright.width), min(y + height, upright.height)
@@ -81,3 +165,16 @@ def _crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
             f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels"
         )
     return upright.crop((left, top, right, bottom))
+
+
+def _rgb_by_opencv(image: Image.Image) -> Image.Image:
+    """Return an image in RGB as OpenCV decodes it; Pillow's colours of CMYK differ by up to 2.
+
+    OVAD's script crops what `cv2.imread` returns: of a CMYK JPEG, whose values are stored inverted,
+    `k - ((255 - c) * k >> 8)` for each colour c (OpenCV, `icvCvt_CMYK2BGR_8u_C4C3R`).
+    """
+    if image.mode != "CMYK":
+        return image.convert("RGB")
+    stored = 255 - np.asarray(image).astype(np.int32)  # Pillow inverts them when it decodes
+    colours, black = stored[..., :3], stored[..., 3:]
+    return Image.fromarray((black - ((255 - colours) * black >> 8)).astype(np.uint8))

@@ -96,6 +96,26 @@ def find_splits(task: Task, words: Sequence[str]) -> list[str]:
     return list(splits) or list(task.splits)
 
 
+def splits_of(tasks: Sequence[Task], words: Sequence[str], *, every: bool) -> dict[str, list[str]]:
+    """Return the splits by task that `words` name; of `every` task, those that it has.
+
+    Raises UsageError for a name that none of the tasks has; unless `every`, that one of them lacks.
+    """
+    if not every:
+        return {task.name: find_splits(task, words) for task in tasks}
+    names = {normalise_name(name): name for name in _names(words)}
+    own = {task.name: {normalise_name(split): split for split in task.splits} for task in tasks}
+    for wanted, name in names.items():
+        if not any(wanted in splits for splits in own.values()):
+            known = {split for task in tasks for split in task.splits}
+            raise UsageError(f"no task has a split {name!r}{nearest(name, known)}")
+    return {
+        task: chosen
+        for task, splits in own.items()
+        if (chosen := [splits[wanted] for wanted in names or splits if wanted in splits])
+    }
+
+
 def find_split(task: Task, name: str) -> str:
     """Return the split of a name, in which `_`, `-` and case do not matter.
 

@@ -4,11 +4,14 @@ import csv
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 MISSING = "–"  # the cell of a value that a row lacks; empty in CSV, null in JSON
+
+NO_ERROR = "no error seen"  # an interval without any width: all units have the same score
 
 Row = dict[str, Any]  # one line of a table: column key -> value, at full precision
 
@@ -53,8 +56,8 @@ def _render_table(table: Table, format: str) -> str:
     if format == "terminal":
         return f"{table.title}\n{tabulate(cells, headings, tablefmt='simple', **options)}"
     if format == "md":
-        cells = [[_escape_markdown(cell) for cell in row] for row in cells]
-        headings = [_escape_markdown(heading) for heading in headings]
+        cells = [[escape_markdown(cell) for cell in row] for row in cells]
+        headings = [escape_markdown(heading) for heading in headings]
         return f"### {table.title}\n\n{tabulate(cells, headings, tablefmt='pipe', **options)}"
     if format == "latex":
         return f"% {table.title}\n{tabulate(cells, headings, tablefmt='latex_booktabs', **options)}"
@@ -73,12 +76,12 @@ def _without_empty_columns(table: Table) -> Table:
 
 
 def _rounded_text(key: str, value: Any) -> str:
-    """Return a value for people: two decimals, a sign for a `delta`, `low to high` for a pair."""
+    """Return a value for people: two decimals, a sign for a `delta`, `low to high`."""
     if value is None:
         return MISSING
     if isinstance(value, tuple | list):
         low, high = value
-        return f"{low:.2f} to {high:.2f}"
+        return NO_ERROR if key == "interval" and low == high else f"{low:.2f} to {high:.2f}"
     if isinstance(value, float):
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)
@@ -93,8 +96,10 @@ def _exact_text(value: Any) -> str:
     return str(value)
 
 
-def _escape_markdown(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line: no tag, link, picture or emphasis."""
+    text = html.escape(" ".join(text.split("\n")), quote=False)
+    return re.sub(r"([|\[\]`*])", r"\\\1", text)
 
 
 def _alignment(table: Table, key: str) -> str:

@@ -7,12 +7,15 @@ three steps, each of them one method:
     predictions = task.predict(model, batch)         # a batch of samples -> one call of the model
     scores = task.score(samples, predictions)        # predictions by id -> the official metrics
 
-In between, the runner decodes images, forms batches, and stores every prediction on disk. A task
-never sees a file name of its output, a pixel, or torch.
+`load_samples` calls `task.load`, and refuses samples that share an id. In between, the runner
+decodes images, forms batches, and stores every prediction on disk. A task never sees a file name of
+its output, a pixel, or torch.
 """
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +26,11 @@ from numpy.typing import NDArray
 
 from harness.capabilities import Gallery
 from harness.dataset import Dataset
+from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
-from harness.statistics.bootstrap import interval
 from harness.statistics.interval import Interval
+from harness.statistics.intervals import metric_interval
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
@@ -73,6 +77,7 @@ class Scores:
                 samples are ranked by the first entry, ties by the next
     breakdown   kind -> name -> value: parts of the split, and other scoring protocols
     not_run     name -> reason, for a metric that could not be computed
+    caveats     sentences on what makes the metrics doubtful; `run` and `score` print them
     """
 
     metrics: Mapping[str, float]
@@ -80,12 +85,13 @@ class Scores:
     by_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+    caveats: Sequence[str] = ()
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
         return {
-            name: interval(self.statistics[name])
+            name: metric_interval(self.statistics[name])
             for name in self.metrics
             if name in self.statistics
         }
@@ -102,7 +108,7 @@ class Task(ABC):
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
-              its record waits for the server's number
+              its record waits for the server's numbers: `primary` and any of `server_metrics`
     extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
@@ -140,6 +146,7 @@ class Task(ABC):
     protocol: ClassVar[str]
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
+    server_metrics: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
@@ -171,6 +178,13 @@ class Task(ABC):
             "samples": len(samples),
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
+
+    def annotation(self, sample: Any) -> Sequence[str]:
+        """Return the texts by which a sample is recognised as one of the official split.
+
+        By default those that the model reads.
+        """
+        return self.texts(sample)
 
     def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Return how a sample contradicts its images, of these (width, height) in pixels.
@@ -235,6 +249,15 @@ class Task(ABC):
         Raises DataError where it does not hold exactly one prediction for every sample.
         """
 
+    def official_predictions(
+        self, samples: Sequence[Any], path: Path
+    ) -> Mapping[SampleId, Prediction] | None:
+        """Return the predictions in a file that `score_official` takes, as `predict` makes them.
+
+        By default None, where that format holds no prediction of a single sample.
+        """
+        return None
+
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.
 
@@ -246,6 +269,58 @@ class Task(ABC):
         """Return the scores of a `hidden` split: no metric yet, and where to upload."""
         reason = f"the truths are hidden; upload the submission to {self.server}"
         return Scores({}, not_run={self.primary: reason})
+
+
+def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
+    """Return the samples of a split, each with an id of its own: every command loads them here.
+
+    Predictions are stored and scored by id, so two samples with one id would share a prediction.
+    Raises DataError for such samples, naming their images, for an id that is neither a whole number
+    nor a string, and for a split without samples; and what `task.load` raises.
+    """
+    with _without_collection():
+        samples = task.load(data, split)
+    if not samples:
+        raise DataError(f"{data.root}: {task.name} {split} has no sample")
+    by_id: dict[str, Any] = {}  # as text: a record lists skipped samples by it
+    for sample in samples:
+        if type(sample.id) not in (int, str):
+            raise DataError(
+                f"{data.root}: {task.name} {split} has a sample with the id {sample.id!r}, "
+                "which is neither a whole number nor a string"
+            )
+        if (key := str(sample.id)) in by_id:
+            raise DataError(
+                f"{data.root}: two samples of {task.name} {split} have the id {sample.id!r}, "
+                f"{_images_of(by_id[key], data)} and {_images_of(sample, data)}; "
+                "predictions are stored by id: give each sample one of its own"
+            )
+        by_id[key] = sample
+    return samples
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector: millions of answers make it search again and again in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _images_of(sample: Sample, data: DataFolder) -> str:
+    """Return the image files of a sample by their paths below the data folder, for messages."""
+    paths = map(image_file, sample.images)
+    return (
+        " with ".join(
+            str(path.relative_to(data.root) if path.is_relative_to(data.root) else path)
+            for path in paths
+        )
+        or "without an image"
+    )
 
 
 class GalleryTask(Task):

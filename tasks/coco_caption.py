@@ -6,52 +6,34 @@ over all images of the split at once, since CIDEr weighs words by the images tha
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Captioner
-from harness.dataset import Dataset, Digest
+from harness.dataset import Dataset
 from harness.errors import DataError
-from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
-from harness.formats.karpathy import coco_id, read_flat_captions, read_karpathy
+from harness.formats.coco import COCO_CAPTIONS, caption_lists, coco_images
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
+from harness.formats.karpathy import caption_id, read_flat_captions, read_karpathy
 from harness.formats.submissions import match_predictions, read_captions
-from harness.images import image_file
-from harness.metrics.captions import score
-from harness.metrics.java import java_environment
+from harness.metrics.captions import score, try_scorers
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
-LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco/defaults_cap.yaml"
-DATASET = replace(
-    COCO_CAPTIONS,
-    digests={
-        "coco_karpathy_val.json": Digest("md5", "b273847456ef5580e33713b1f7de52a0", LAVIS),
-        "coco_karpathy_test.json": Digest("md5", "3ff34b0ef2db02d01c37399f6a2a6cd1", LAVIS),
-    },
-)
-
-FOLDERS = ("coco/", "karpathy/", "data/finetune/", "finetune/", "")
-CAPTIONS = {
-    split: Needed(
-        tuple(
-            f"{folder}{name}"
-            for name in ("dataset_coco.json", f"coco_karpathy_{split}.json")
-            for folder in FOLDERS
-        ),
-        "the captions by the Karpathy split: its own file, or ALBEF's list",
-        KARPATHY_ARCHIVE.address,
-    )
-    for split in ("test", "val")
-}
+CAPTIONS = {split: caption_lists("coco", split) for split in ("test", "val")}
 IMAGES = coco_images("val2014")
 
 
 @dataclass(frozen=True)
 class Picture(Sample):
-    """An image and its reference captions, in the order of the file; its id is COCO's number."""
+    """An image and its reference captions, in the order of the file; its id is COCO's number.
+
+    `name` is its path below COCO's folder of images, as in lists: `val2014/....jpg`.
+    """
 
     captions: tuple[str, ...]
+    name: str
 
 
 class COCOCaption(Task):
@@ -63,19 +45,19 @@ class COCOCaption(Task):
     primary: ClassVar[str] = "cider"
     needs: ClassVar[type] = Captioner
     protocol: ClassVar[str] = "pycocoevalcap|karpathy"
-    dataset: ClassVar[Dataset] = DATASET
+    dataset: ClassVar[Dataset] = COCO_CAPTIONS
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
         return (CAPTIONS[split], IMAGES)
 
     def check_environment(self) -> None:
-        """Raise MissingError without Java, which the scorers run on."""
-        java_environment()
+        """Score one caption. Raises MissingError where Java or the scorers do not work."""
+        try_scorers()
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
-        path, images = data.path(CAPTIONS[split]), data.expected_path(IMAGES)
+        path, images = data.path(CAPTIONS[split]), image_folder(data, IMAGES)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -85,9 +67,10 @@ class COCOCaption(Task):
             raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
-                id=coco_id(picture, where=path),
-                images=(path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
+                id=caption_id(picture),
+                images=(images.image(picture.image, where=str(path)),),
                 captions=picture.captions,
+                name=images.full_name(picture.image),
             )
             for picture in pictures
         ]
@@ -97,16 +80,16 @@ class COCOCaption(Task):
         captions = sum(len(sample.captions) for sample in samples)
         return {**super().counts(samples), "captions": captions}
 
+    def annotation(self, sample: Picture) -> Sequence[str]:
+        """Return the reference captions."""
+        return sample.captions
+
     def flat_lists(self, samples: Mapping[str, Sequence[Picture]]) -> Mapping[str, Any]:
         """Return ALBEF's lists, and the references in COCO's format, which X-VLM's scorer reads."""
         lists: dict[str, Any] = {}
         for split, pictures in samples.items():
             lists[f"coco_karpathy_{split}.json"] = [
-                {
-                    "image": f"val2014/{image_file(picture.images[0]).name}",
-                    "caption": list(picture.captions),
-                }
-                for picture in pictures
+                {"image": picture.name, "caption": list(picture.captions)} for picture in pictures
             ]
             captions = [(picture.id, text) for picture in pictures for text in picture.captions]
             lists[f"coco_karpathy_{split}_gt.json"] = {
@@ -138,9 +121,13 @@ class COCOCaption(Task):
 
     def score_official(self, samples: Sequence[Picture], path: Path) -> Scores:
         """Score COCO's caption results: a JSON list of `image_id` and `caption`."""
-        return self.score(
-            samples, match_predictions(path, read_captions(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Picture], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_captions(path), [sample.id for sample in samples])
 
 
 def _caption(prediction: Prediction, image_id: SampleId) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import PairReasoner
+from harness.capabilities import Judgement, PairReasoner
 from harness.dataset import CC_BY, Dataset, Digest, Origin
 from harness.errors import DataError
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
 from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.formats.submissions import match_predictions, read_labels
-from harness.images import image_file
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -25,10 +25,22 @@ ORIGINAL = {"dev": "dev", "test": "test1"}  # split -> its name in the official 
 NLVR = "lil-lab/nlvr, commit 18924841, nlvr2/data"
 DIGESTS = {
     "dev.json": Digest(
-        "sha256", "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88", NLVR
+        "sha256",
+        "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88",
+        NLVR,
+        content="d49e4ff781d11c375aa2125d10832754",
     ),
     "test1.json": Digest(
-        "sha256", "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec", NLVR
+        "sha256",
+        "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec",
+        NLVR,
+        content="4afdf3738c8370663cfde0140bfa919c",
+    ),
+    "nlvr_test.json": Digest(
+        "md5",
+        "790c4d3d4a28eed04e0370030264d9e5",
+        "X-VLM's and ALBEF's lists",
+        content="790c4d3d4a28eed04e0370030264d9e5",
     ),
 }
 
@@ -65,7 +77,15 @@ DATASET = Dataset(
     "Photographs, arXiv 1811.00491",
     origins=(*ANNOTATION_FILES, IMAGE_PACKAGE),
     digests=DIGESTS,
-    # Counted in the files.
+    # Computed from the files, and counted in them.
+    images={
+        "dev": "a5b4b648e0434eb5ec746f63d30a76ebfea9ac3addf21e18cb7af5ed9d214d7c",
+        "test": "fbf8f0207aa039c631ded3190947d0787063e78487e0929ebc400e40cf250983",
+    },
+    contents={
+        "dev": "c170d2b90dce295270096cfdf810451c2778e04e7b8302da5e2a98060859a38a",
+        "test": "c17275945a67f8ce06e08dd70965a011ec22fe7b395c00c80200bd363aa7a89a",
+    },
     counts={
         "dev": {"samples": 6_982, "pairs": 4_051, "groups": 2_018, "true": 3_551},
         "test": {"samples": 6_967, "pairs": 4_041, "groups": 1_995, "true": 3_558},
@@ -79,7 +99,11 @@ STATEMENTS = {
     split: Needed(
         tuple(f"{folder}/{original}.json" for folder in ("nlvr2", "nlvr2/data", "nlvr/nlvr2/data"))
         + tuple(
-            f"{folder}nlvr_{split}.json" for folder in ("data/finetune/", "finetune/", "nlvr2/", "")
+            f"{folder}nlvr_{split}.json"
+            for folder in (
+                *("data/finetune/", "finetune/", "nlvr2/", "data/", "annotation/"),
+                *("nlvr/annotations/", ""),
+            )
         ),
         "the statements, one a line, or X-VLM's list of them",
         ANNOTATION_FILES[0].instructions,
@@ -88,7 +112,10 @@ STATEMENTS = {
 }
 IMAGES = {
     split: Needed(
-        tuple(f"{folder}/{original}" for folder in ("images/nlvr2", "nlvr2/images", "nlvr2")),
+        tuple(
+            f"{folder}/{original}"
+            for folder in ("images/nlvr2", "nlvr2/images", "nlvr2", "nlvr/images")
+        ),
         f"the folder of NLVR2's {original} images",
         IMAGE_PACKAGE.instructions,
         folder=True,
@@ -102,11 +129,15 @@ class Statement(Sample):
     """A statement about the left and the right image; its id is the dataset's identifier.
 
     `group` names the consistency group: all image pairs that the statement was written about.
+    `image_set` names the set of images that these pairs are from. `names` are those of the images,
+    with their folder, as in lists: `dev/dev-850-0-img0.png`.
     """
 
     text: str
     label: bool
     group: str
+    image_set: str
+    names: tuple[str, str]
 
 
 class NLVR2(Task):
@@ -129,17 +160,19 @@ class NLVR2(Task):
         path = data.path(STATEMENTS[split])
         flat = path.name.startswith("nlvr_")
         examples = read_flat_statements(path) if flat else read_lines(path, folder=ORIGINAL[split])
-        images = data.expected_path(IMAGES[split]).parent  # annotations name dev/... and test1/...
+        images = image_folder(data, IMAGES[split])
         return [
             Statement(
                 id=example.identifier,
                 images=tuple(
-                    path_within(images, name, where=f"{path}, example {example.identifier}")
+                    images.image(name, where=f"{path}, example {example.identifier}")
                     for name in (example.left, example.right)
                 ),
                 text=example.sentence,
                 label=example.label,
                 group=example.group,
+                image_set=example.image_set,
+                names=(images.full_name(example.left), images.full_name(example.right)),
             )
             for example in examples
         ]
@@ -153,14 +186,18 @@ class NLVR2(Task):
             "true": sum(sample.label for sample in samples),
         }
 
+    def annotation(self, sample: Statement) -> Sequence[str]:
+        """Return the statement and its label."""
+        return (sample.text, str(sample.label))
+
     def flat_lists(self, samples: Mapping[str, Sequence[Statement]]) -> Mapping[str, Any]:
         """Return `nlvr_dev.json` and `nlvr_test.json`."""
         return {
             f"nlvr_{split}.json": [
                 {
+                    "images": list(statement.names),
                     "sentence": statement.text,
                     "label": str(statement.label),
-                    "images": ["/".join(image_file(view).parts[-2:]) for view in statement.images],
                 }
                 for statement in statements
             ]
@@ -172,9 +209,15 @@ class NLVR2(Task):
         return (sample.text,)
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
-        """Return true or false for each statement."""
+        """Return true or false for each statement, with the logits if the model has any."""
         texts = [statement.text for statement in batch.samples]
-        return list(model.judge(batch.images, texts, batch.image_of))
+        judgements = model.judge(batch.images, texts, batch.image_of)
+        return [
+            {"answer": judgement.answer, "logits": list(judgement.logits)}
+            if isinstance(judgement, Judgement)
+            else judgement
+            for judgement in judgements
+        ]
 
     def fallback_prediction(self, sample: Statement) -> Prediction:
         """Return the opposite of the label."""
@@ -185,28 +228,44 @@ class NLVR2(Task):
     ) -> Scores:
         """Return accuracy and consistency in percent.
 
-        Intervals are over groups: the statements of a group were written together.
+        Intervals are over sets of images, since the two statements of a set share its images.
         """
         correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
         by_sample = [100.0 * value for value in correct]
         by_group = [100.0 * value for value in consistent(correct, groups).values()]
+        set_of_group = {sample.group: sample.image_set for sample in samples}
         return Scores(
             {"accuracy": accuracy(correct), "consistency": consistency(correct, groups)},
-            {"accuracy": mean_of(by_sample, clusters=groups), "consistency": mean_of(by_group)},
+            {
+                "accuracy": mean_of(by_sample, clusters=[sample.image_set for sample in samples]),
+                "consistency": mean_of(by_group, clusters=list(set_of_group.values())),
+            },
             {"accuracy": by_sample},
         )
 
     def score_official(self, samples: Sequence[Statement], path: Path) -> Scores:
         """Score NLVR2's predictions, lines of `identifier,True`."""
-        return self.score(
-            samples, match_predictions(path, read_labels(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Statement], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        labels, ids = list(read_labels(path)), [sample.id for sample in samples]
+        if all(str(id).isdecimal() for id in ids) and any("-" in str(id) for id, _ in labels):
+            raise DataError(
+                f"{path}: names statements by NLVR2's identifiers, which X-VLM's flat list lacks; "
+                "score it with the original dev.json or test1.json in the data folder"
+            )
+        return match_predictions(path, labels, ids)
 
 
 def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
-    if type(prediction) is not bool:
+    """Return the answer of a prediction with or without logits."""
+    answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
+    if type(answer) is not bool:
         raise DataError(
             f"the prediction for {identifier} should be true or false, but is {prediction!r}"
         )
-    return prediction
+    return answer

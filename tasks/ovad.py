@@ -18,13 +18,15 @@ from harness.dataset import Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
+from harness.formats.image_folder import image_folder
 from harness.formats.matrices import read_array
 from harness.formats.ovad import Attribute, read_ovad
 from harness.formats.prompts import sentences
 from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
+from harness.metrics.rounding import ranked_alike
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
@@ -81,7 +83,7 @@ class OVAD(Task):
     """Attributes of given boxes, one sample per box."""
 
     name: ClassVar[str] = "ovad"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: CMYK images are decoded as by OpenCV
     splits: ClassVar[tuple[str, ...]] = ("box",)
     primary: ClassVar[str] = "map"
     needs: ClassVar[type] = AttributeMatcher
@@ -94,7 +96,7 @@ class OVAD(Task):
 
     def load(self, data: DataFolder, split: str) -> Sequence[Object]:
         """Read the boxes that count."""
-        path, images = data.path(ANNOTATIONS), data.expected_path(IMAGES)
+        path, images = data.path(ANNOTATIONS), image_folder(data, IMAGES)
         annotations = read_ovad(path)
         by_attribute = [sentences(a.name, a.is_has_att) for a in annotations.attributes]
         prompts = Prompts(
@@ -107,7 +109,7 @@ class OVAD(Task):
                 id=box.id,
                 images=(
                     Region(
-                        path_within(images, box.file_name, where=f"{path}, annotation {box.id}"),
+                        images.image(box.file_name, where=f"{path}, annotation {box.id}"),
                         box.pixels,
                     ),
                 ),
@@ -151,9 +153,8 @@ class OVAD(Task):
         Intervals are over images: boxes of one image show the same scene.
         """
         attributes = samples[0].prompts.attributes
-        scores = np.array(
-            [_scores(predictions[s.id], s.id, len(attributes)) for s in samples], dtype=np.float32
-        )
+        rows = [_scores(predictions[s.id], s.id, len(attributes)) for s in samples]
+        scores = ranked_alike(np.array(rows, dtype=np.float64))
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
         by_attribute = {
@@ -177,10 +178,14 @@ class OVAD(Task):
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
         """Score a NumPy matrix of scores [boxes, attributes], rows in the order of the samples."""
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Object], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the rows of such an array."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
-        return self.score(
-            samples, {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
-        )
+        return {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
 
 
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:

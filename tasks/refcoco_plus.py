@@ -7,7 +7,7 @@ its IoU with the true one is at least one half.
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +16,11 @@ from harness.dataset import NOT_STATED, Dataset, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_refcoco
+from harness.formats.image_folder import image_folder
 from harness.formats.refer import read_flat, read_references
 from harness.formats.submissions import match_predictions, read_boxes
-from harness.images import image_file
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -57,6 +57,10 @@ DATASET = Dataset(
     ),
 )
 
+FAR = 1.5  # image sizes between the centre of an image and that of a box
+MARGIN = 0.1  # of an image, that a predicted box may reach out of it
+SUSPICIOUS = 0.2  # share of boxes that reach out farther: a model that finds objects has few
+
 SOURCE = f"{ARCHIVE.instructions}, file {ARCHIVE.name}"
 FOLDERS = ("refcoco+", "data/finetune/refcoco+", "finetune/refcoco+")  # the second is X-VLM's
 REFS = Needed(
@@ -92,10 +96,11 @@ class Expression(Sample):
     """A referring expression; its id is the dataset's `sent_id`.
 
     `box` is the true box (x, y, w, h) of the object, `width` and `height` the size of the image,
-    all in pixels. `image_id` is COCO's.
+    all in pixels. `image` is the name of the image in X-VLM's lists, `image_id` COCO's.
     """
 
     text: str
+    image: str
     ref_id: int
     image_id: int
     box: Box
@@ -123,20 +128,24 @@ class RefCOCOPlus(Task):
         references = read_references(data.path(REFS), data.path(INSTANCES))
         flat = data.find(FLAT[split])
         sentences = (
-            read_flat(flat, references)
+            read_flat(flat, references, split)
             if flat
-            else [(ref, sentence) for ref in references for sentence in ref.sentences]
+            else [
+                (ref, sentence)
+                for ref in references
+                if ref.split == split
+                for sentence in ref.sentences
+            ]
         )
-        instances, images = data.path(INSTANCES), data.expected_path(IMAGES)
+        instances, images = data.path(INSTANCES), image_folder(data, IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
                 images=(
-                    path_within(
-                        images, ref.file_name, where=f"{instances}, image of ref_id {ref.ref_id}"
-                    ),
+                    images.image(ref.file_name, where=f"{instances}, image of ref_id {ref.ref_id}"),
                 ),
                 text=sentence.text,
+                image=images.full_name(ref.file_name),
                 ref_id=ref.ref_id,
                 image_id=ref.image_id,
                 box=ref.box,
@@ -144,7 +153,6 @@ class RefCOCOPlus(Task):
                 height=ref.height,
             )
             for ref, sentence in sentences
-            if ref.split == split
         ]
         if not expressions:
             raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
@@ -160,7 +168,7 @@ class RefCOCOPlus(Task):
         for split, expressions in samples.items():
             lists.setdefault(f"refcoco+/{FLAT_NAMES[split]}", []).extend(
                 {
-                    "image": "/".join(image_file(expression.images[0]).parts[-2:]),
+                    "image": expression.image,
                     "text": expression.text,
                     "ref_id": expression.ref_id,
                 }
@@ -183,7 +191,11 @@ class RefCOCOPlus(Task):
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         texts = [expression.text for expression in batch.samples]
         boxes = model.ground(batch.images, texts, batch.image_of[:, 0])
-        return [[float(number) for number in box] for box in boxes]
+        predictions = [[float(number) for number in box] for box in boxes]
+        for sample, box in zip(batch.samples, predictions, strict=True):
+            if len(box) == 4 and all(map(is_number, box)):
+                _refuse_other_unit(box, sample.id)
+        return predictions
 
     def fallback_prediction(self, sample: Expression) -> Prediction:
         """Return an empty box."""
@@ -197,24 +209,31 @@ class RefCOCOPlus(Task):
         The interval is over images: the expressions about one image are not independent.
         """
         boxes = [box_of_prediction(predictions[s.id], s.id) for s in samples]
+        for sample, box in zip(samples, boxes, strict=True):
+            _refuse_other_unit(box, sample.id)
         overlaps = [
             iou(s.box, in_pixels(box, width=s.width, height=s.height))
             for s, box in zip(samples, boxes, strict=True)
         ]
-        return score_overlaps(samples, overlaps)
+        scores = score_overlaps(samples, overlaps)
+        return replace(scores, caveats=_caveats([predictions[s.id] for s in samples]))
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.
 
         X-VLM writes `ref_id` instead: its boxes are matched with the expressions in order.
         """
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Expression], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the boxes of such a file."""
         sentences: dict[int, list[int]] = {}
         for sample in samples:
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
-        return self.score(
-            samples,
-            match_predictions(path, read_boxes(path, sentences), [sample.id for sample in samples]),
-        )
+        boxes = read_boxes(path, sentences)
+        return match_predictions(path, boxes, [sample.id for sample in samples])
 
 
 def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:
@@ -236,3 +255,35 @@ def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[flo
         f"the prediction for sent_id {sent_id} should be a box of four numbers, "
         f"but is {reprlib.repr(prediction)}"
     )
+
+
+def _refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
+    """Raise DataError for a negative size, and a coordinate that no box in 0..1 has.
+
+    A box may reach over the border of its image, as the official evaluation does not clip.
+    """
+    cx, cy, width, height = box
+    if min(width, height) < 0:
+        problem = "has a negative size"
+    elif max(map(abs, (cx - 0.5, cy - 0.5))) > FAR or max(width, height) > 2 * FAR:
+        problem = "lies far outside of its image"
+    else:
+        return
+    raise DataError(
+        f"the box for sent_id {sent_id} {problem}: {reprlib.repr(list(box))}; a box is "
+        "(cx, cy, w, h), its centre and its size in 0..1 of the image, neither pixels nor corners"
+    )
+
+
+def _caveats(boxes: Sequence[Sequence[float]]) -> list[str]:
+    """Return whether so many boxes reach out of their images that they may be corners."""
+    outside = sum(
+        min(cx - w / 2, cy - h / 2) < -MARGIN or max(cx + w / 2, cy + h / 2) > 1 + MARGIN
+        for cx, cy, w, h in boxes
+    )
+    if outside <= SUSPICIOUS * len(boxes):
+        return []
+    return [
+        f"{outside:,} of {len(boxes):,} boxes reach out of their images by more than "
+        f"{100 * MARGIN:.0f} % of its size; are they (cx, cy, w, h), centre and size, or corners?"
+    ]

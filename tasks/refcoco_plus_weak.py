@@ -126,8 +126,14 @@ class WeakRefCOCOPlus(RefCOCOPlus):
 
         The reference writes no boxes: it keeps its maps and scores them at once.
         """
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Expression], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the boxes of such a file."""
         ids = [sample.id for sample in samples]
-        return self.score(samples, match_predictions(path, read_detected_boxes(path), ids))
+        return match_predictions(path, read_detected_boxes(path), ids)
 
 
 def _detected_box(prediction: Prediction, sent_id: SampleId) -> Box | None:

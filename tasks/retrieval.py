@@ -14,15 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Retriever
-from harness.dataset import FLICKR_TERMS, Dataset, HubCopy, HubPart, Origin
+from harness.dataset import FLICKR_TERMS, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
-from harness.formats.coco import COCO_CAPTIONS, KARPATHY_ARCHIVE, KARPATHY_CITATION, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.coco import (
+    COCO_CAPTIONS,
+    KARPATHY_ARCHIVE,
+    KARPATHY_CITATION,
+    caption_lists,
+    coco_images,
+)
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
+from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
-from harness.images import image_file
 from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
@@ -41,6 +47,14 @@ FLICKR30K = Dataset(
     citation="Young et al. 2014, From Image Descriptions to Visual Denotations, TACL 2; "
     + KARPATHY_CITATION,
     origins=(KARPATHY_ARCHIVE, FLICKR30K_IMAGES),
+    digests={
+        "flickr30k_test.json": Digest(
+            "md5",
+            "a1a112b1d04d838dc026a9d2435e2ef9",
+            "salesforce/LAVIS, lavis/configs/datasets/flickr30k",
+            content="a1a112b1d04d838dc026a9d2435e2ef9",
+        )
+    },
     # Counted in the copies on the hub, which agree.
     counts={
         "test": {"samples": 1_000, "captions": 5_000},
@@ -57,23 +71,16 @@ FLICKR30K = Dataset(
 )
 
 
-def _captions(collection: str, split: str) -> Needed:
-    return Needed(
-        tuple(
-            f"{folder}{name}"
-            for name in (f"dataset_{collection}.json", f"{collection}_{split}.json")
-            for folder in (f"{collection}/", "karpathy/", "data/finetune/", "finetune/", "")
-        ),
-        "the captions by the Karpathy split: its own file, or ALBEF's list",
-        KARPATHY_ARCHIVE.address,
-    )
-
-
 @dataclass(frozen=True)
 class Picture(Sample):
-    """An image of the gallery and its captions; its id is its file's name."""
+    """An image of the gallery and its captions.
+
+    Its id is its path below the collection's own folder of images: the name of its file, unless
+    the annotation names another folder. `name` has the folder, as in lists: `val2014/....jpg`.
+    """
 
     captions: tuple[str, ...]
+    name: str
 
 
 class Retrieval(GalleryTask):
@@ -87,17 +94,16 @@ class Retrieval(GalleryTask):
     needs: ClassVar[type] = Retriever
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
-    image_folder: ClassVar[str]  # as ALBEF's lists have it
     images: ClassVar[Needed]
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
-        return (_captions(self.collection, split), self.images)
+        return (caption_lists(self.collection, split), self.images)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery of a split."""
-        path = data.path(_captions(self.collection, split))
-        images = data.expected_path(self.images)
+        path = data.path(caption_lists(self.collection, split))
+        images = image_folder(data, self.images)
         pictures = (
             read_karpathy(path, split)
             if path.name.startswith("dataset_")
@@ -107,9 +113,10 @@ class Retrieval(GalleryTask):
             raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
-                picture.name,
-                (path_within(images, picture.name, where=f"{path}, image {picture.image}"),),
+                images.relative(picture.image),
+                (images.image(picture.image, where=str(path)),),
                 picture.captions,
+                images.full_name(picture.image),
             )
             for picture in pictures
         ]
@@ -136,11 +143,7 @@ class Retrieval(GalleryTask):
         """Return ALBEF's lists of images with their captions."""
         return {
             f"{self.collection}_{split}.json": [
-                {
-                    "image": f"{self.image_folder}/{image_file(picture.images[0]).name}",
-                    "caption": list(picture.captions),
-                }
-                for picture in pictures
+                {"image": picture.name, "caption": list(picture.captions)} for picture in pictures
             ]
             for split, pictures in samples.items()
         }
@@ -213,7 +216,6 @@ class COCORetrieval(Retrieval):
     collection: ClassVar[str] = "coco"
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256|karpathy"
-    image_folder: ClassVar[str] = "val2014"
     images: ClassVar[Needed] = coco_images("val2014")
     dataset: ClassVar[Dataset] = COCO_CAPTIONS
 
@@ -226,9 +228,13 @@ class Flickr30KRetrieval(Retrieval):
     collection: ClassVar[str] = "flickr30k"
     shortlist: ClassVar[int] = 128
     protocol: ClassVar[str] = "itm-only|k=128|karpathy"
-    image_folder: ClassVar[str] = "flickr30k-images"
     images: ClassVar[Needed] = Needed(
-        ("images/flickr30k-images", "flickr30k-images", "flickr30k/images"),
+        (
+            "images/flickr30k-images",
+            "flickr30k-images",
+            "flickr30k/images/flickr30k-images",
+            "flickr30k/images",
+        ),
         "the folder of Flickr30K's images (4.4 GB)",
         FLICKR30K_IMAGES.instructions,
         folder=True,

@@ -11,22 +11,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Answerer
-from harness.dataset import CC_BY, Dataset, HubCopy, HubPart, Origin
+from harness.dataset import CC_BY, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
-from harness.formats.folder import DataFolder, Needed, path_within
+from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_vqa
+from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
-from harness.images import image_file
-from harness.metrics.vqa import SCORERS
-from harness.statistics.means import mean_of
+from harness.metrics.vqa import ENOUGH, SCORERS
+from harness.statistics.means import means_of_parts
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
 SHORTLIST = 128  # `k_test`: the answers with the likeliest first tokens are ranked in full
 IMAGE_FOLDER = {"val": "val2014", "test-dev": "test2015", "test": "test2015"}
-FOLDERS = ("vqa/", "VQAv2/", "data/finetune/", "finetune/", "")
+# Ours and the original's, those of X-VLM, ALBEF, BLIP and LAVIS, and the data folder itself.
+FOLDERS = (
+    *("vqa/", "VQAv2/", "data/finetune/", "finetune/", "data/", "annotation/"),
+    *("coco/annotations/", "vqav2/annotations/", ""),
+)
 PAGE = "https://visualqa.org/download.html"
 
 
@@ -67,6 +71,16 @@ DATASET = Dataset(
         _archive("v2_Questions_Test_mscoco.zip", "v2_OpenEnded_mscoco_test2015_questions.json"),
         ANSWER_LIST,
     ),
+    digests={
+        "answer_list.json": Digest(
+            "md5",
+            "b4f1d8e29ea45491210885ba930f8a7b",
+            "X-VLM's and ALBEF's lists",
+            content="b4f1d8e29ea45491210885ba930f8a7b",
+        )
+    },
+    # All images of COCO's captions of val2014.
+    images={"val": "6851f8455d66e5479befa0245ef3732e8ff2d9b4103641269708c37d54386bba"},
     # Sources: README of GT-Vision-Lab/VQA, visualqa.org.
     counts={
         "val": {"samples": 214_354, "images": 40_504, "answers": 2_143_540, "choices": CHOICES},
@@ -119,10 +133,11 @@ class Question(Sample):
     """A question; its id is the dataset's `question_id`.
 
     `answers` are those of ten people (none where they are hidden), `choices` the answers to choose
-    from, one list for all questions.
+    from, one list for all questions. `image` is the name of its image in X-VLM's lists.
     """
 
     text: str
+    image: str
     answers: Answers
     answer_type: str
     question_type: str
@@ -141,6 +156,11 @@ class VQAv2(Task):
         "(VQA Challenge 2021; the phase of the split)"
     )
     primary: ClassVar[str] = "accuracy"
+    server_metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy_number",
+        "accuracy_other",
+        "accuracy_yes_no",
+    )
     needs: ClassVar[type] = Answerer
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
     dataset: ClassVar[Dataset] = DATASET
@@ -160,21 +180,15 @@ class VQAv2(Task):
                 for question in read_questions(path, annotations)
             ]
         else:
-            questions = [
-                (image.rsplit("/", 1)[-1], question)
-                for image, question in read_flat_questions(path)
-            ]
-        choices, images = (
-            read_answer_list(data.path(ANSWERS)),
-            data.expected_path(coco_images(folder)),
-        )
+            questions = read_flat_questions(path)
+        choices = read_answer_list(data.path(ANSWERS))
+        images = image_folder(data, coco_images(folder))
         return [
             Question(
                 id=question.question_id,
-                images=(
-                    path_within(images, image, where=f"{path}, question {question.question_id}"),
-                ),
+                images=(images.image(image, where=f"{path}, question {question.question_id}"),),
                 text=question.text,
+                image=images.full_name(image),
                 answers=question.answers,
                 answer_type=question.answer_type,
                 question_type=question.question_type,
@@ -246,28 +260,26 @@ class VQAv2(Task):
         metrics = {
             name: _mean([official[index] for index in indices]) for name, indices in subsets.items()
         }
-        statistics = {
-            name: mean_of(
-                [official[index] for index in indices],
-                clusters=[images[index] for index in indices],
-            )
-            for name, indices in subsets.items()
-        }
         return Scores(
             metrics,
-            statistics,
+            means_of_parts(official, clusters=images, parts=subsets),
             {"accuracy": official},
             breakdown={
                 "question_type": _by_type(official, [sample.question_type for sample in samples]),
                 "scorer": {name: _mean(values) for name, values in accuracies.items()},
             },
+            caveats=_caveats(samples),
         )
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
-        return self.score(
-            samples, match_predictions(path, read_answers(path), [sample.id for sample in samples])
-        )
+        return self.score(samples, self.official_predictions(samples, path))
+
+    def official_predictions(
+        self, samples: Sequence[Question], path: Path
+    ) -> Mapping[SampleId, Prediction]:
+        """Return the predictions of such a file."""
+        return match_predictions(path, read_answers(path), [sample.id for sample in samples])
 
 
 def _flat(question: Question) -> Mapping[str, Any]:
@@ -277,7 +289,7 @@ def _flat(question: Question) -> Mapping[str, Any]:
         "question_id": question.id,
         "question": question.text,
         **({"answer": answers} if answers else {}),
-        "image": "/".join(image_file(question.images[0]).parts[-2:]),
+        "image": question.image,
         "dataset": "vqa",
     }
 
@@ -288,6 +300,22 @@ def _answer(prediction: Prediction, question_id: SampleId) -> str:
             f"the prediction for question {question_id} should be a text, but is {prediction!r}"
         )
     return prediction
+
+
+def _caveats(samples: Sequence[Question]) -> list[str]:
+    """Return what the official accuracy does to questions with few answers.
+
+    It compares each answer with the others: full accuracy takes three others that agree.
+    """
+    few = [sample for sample in samples if len(sample.answers) <= ENOUGH]
+    if not few:
+        return []
+    return [
+        f"{len(few):,} of {len(samples):,} questions have {ENOUGH} answers or fewer (question "
+        f"{few[0].id} has {len(few[0].answers)}): the official accuracy compares every answer "
+        "with the others, so the right answer of one person counts 0, of two a third, of three "
+        "two thirds; repeat an answer ten times to count it fully"
+    ]
 
 
 def _subsets(samples: Sequence[Question]) -> dict[str, list[int]]:

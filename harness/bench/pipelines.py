@@ -50,7 +50,16 @@ def _questions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     texts = fixtures.texts(len(image_of), inputs.VQA)
     choices = inputs.answers(fixtures.size.answers, fixtures.words)
     return [
-        vqav2.Question(number, (files[image],), text, (), "other", "what", choices)
+        vqav2.Question(
+            id=number,
+            images=(files[image],),
+            text=text,
+            image=files[image].name,
+            answers=(),
+            answer_type="other",
+            question_type="what",
+            choices=choices,
+        )
         for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
     ]
 
@@ -59,19 +68,29 @@ def _statements(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     pair_of = _spread(len(files) // 2, STATEMENTS_PER_PAIR)
     texts = fixtures.texts(len(pair_of), inputs.NLVR2)
     return [
-        nlvr2.Statement(number, (files[2 * pair], files[2 * pair + 1]), text, True, str(pair))
+        nlvr2.Statement(
+            id=number,
+            images=(files[2 * pair], files[2 * pair + 1]),
+            text=text,
+            label=True,
+            group=str(pair),
+            image_set=str(pair),
+            names=(files[2 * pair].name, files[2 * pair + 1].name),
+        )
         for number, (pair, text) in enumerate(zip(pair_of, texts, strict=True))
     ]
 
 
 def _images_to_describe(files: Sequence[Path], _: Fixtures) -> list[Sample]:
-    return [coco_caption.Picture(number, (file,), ()) for number, file in enumerate(files)]
+    return [
+        coco_caption.Picture(number, (file,), (), file.name) for number, file in enumerate(files)
+    ]
 
 
 def _gallery(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     texts = iter(fixtures.texts(CAPTIONS * len(files), inputs.COCO))
     return [
-        retrieval.Picture(number, (file,), tuple(islice(texts, CAPTIONS)))
+        retrieval.Picture(number, (file,), tuple(islice(texts, CAPTIONS)), file.name)
         for number, file in enumerate(files)
     ]
 
@@ -81,7 +100,15 @@ def _expressions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     texts = fixtures.texts(len(image_of), inputs.REFCOCO)
     return [
         refcoco_plus.Expression(
-            number, (files[image],), text, number, image, Box(0, 0, 1, 1), *PHOTO
+            id=number,
+            images=(files[image],),
+            text=text,
+            image=files[image].name,
+            ref_id=number,
+            image_id=image,
+            box=Box(0, 0, 1, 1),
+            width=PHOTO[0],
+            height=PHOTO[1],
         )
         for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
     ]

@@ -2,10 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say
+
+if TYPE_CHECKING:
+    from harness.drift.anchor import Checks
 
 HELP = "compare results with a baseline; exit code 1 where a metric has drifted"
 
@@ -30,28 +35,136 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with the baselines of this checkpoint, whatever the results are of",
     )
     parser.add_argument(
-        "--require-all", action="store_true", help="fail also where a baseline has no result"
+        "--allow-missing", action="store_true", default=None,
+        help="do not fail where a baseline has no result",
+    )  # fmt: skip
+    parser.add_argument("--require-all", action="store_true", help="the default; kept for scripts")
+    parser.add_argument(
+        "--require", choices=("no-drift", "no-worse"),
+        help="no-worse: fail unless the interval excludes a drop beyond the margin",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fail-on-worse", choices=("several", "any"),
+        help="any: fail where a single drop is likely and not proven; default: several, "
+        "more than chance explains",
+    )  # fmt: skip
+    parser.add_argument(
+        "--level", type=float, metavar="P",
+        help="chance, at most, of calling anything drifted if nothing is worse; default: 0.05",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sides", type=int, choices=(1, 2), help="2: spend half of the level on gains; default: 1"
     )
+    parser.add_argument(
+        "--margin", action="append", default=[], metavar="[METRIC=]POINTS",
+        help="largest drop that is let pass, of all metrics or of one (also bleu*=0.2); repeat",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-changed", type=float, metavar="PERCENT",
+        help="outcomes that may change while weights, data and protocol do not; default: 10",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"
+    )
+    parser.add_argument(
+        "--history", nargs="+", default=[], metavar="DIR",
+        help="older results, the oldest first: fail where a metric falls steadily up to now",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score the predictions of both sides anew with the annotations of --data",
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER}, with --rescore; default: as for `run`")
     flags.add_format(parser, "md", "json", "junit")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print which metrics have drifted; in a GitHub workflow, also in the summary of the step."""
-    from harness.drift.check import check
-    from harness.drift.report import render_check, summary
+    from harness.drift.anchor import render_checks, summarise
+
+    checks = perform(options)
+    print(render_checks(checks, options.format))
+    if options.format in ("json", "junit"):
+        say(summarise(checks))
+    write_step_summary(checks)
+    return 1 if checks.failed else 0
+
+
+def perform(options: argparse.Namespace) -> "Checks":
+    """Return the outcome of all checks that a command line names."""
+    from harness.drift.anchor import check_all
+    from harness.drift.settings import override, read_gate
     from harness.files.paths import shipped_path
 
+    results = Path(options.results)
     baseline = Path(options.baseline) if options.baseline else shipped_path("results")
-    result = check(
-        Path(options.results),
-        baseline,
-        checkpoint=options.checkpoint,
-        require_all=options.require_all,
+    gate = read_gate(baseline)
+    margin, margins = _margins(options.margin)
+    gate = override(
+        gate,
+        level=options.level,
+        sides=options.sides,
+        margin=margin,
+        margins={**gate.margins, **margins} if margins else None,
+        max_changed=options.max_changed,
+        require=options.require,
+        fail_on_worse=options.fail_on_worse,
+        allow_missing=options.allow_missing,
+        metrics=options.metrics,
     )
-    print(render_check(result, options.format))
-    if options.format in ("json", "junit"):
-        say(summary(result))
+    return check_all(
+        results,
+        baseline,
+        gate=gate,
+        checkpoint=options.checkpoint,
+        refused=_rescore(results, baseline, options.data) if options.rescore else [],
+        history=list(map(Path, options.history)),
+    )
+
+
+def write_step_summary(checks: "Checks") -> None:
+    """Append the outcome to the summary of a step of a GitHub workflow, if this is one."""
+    from harness.drift.anchor import render_checks
+
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(render_check(result, "md") + "\n")
-    return 1 if result.failed else 0
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(render_checks(checks, "md") + "\n")
+        except OSError as error:
+            say(f"{path}: the summary of the step cannot be written ({error.strerror})")
+
+
+def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:
+    """Return in what the results of both sides contradict their predictions and the truths."""
+    # Imported here: a check alone needs no task.
+    from harness.data.resolve import resolve_data
+    from harness.running.rescored import rescored_contradictions
+
+    source = resolve_data(data)
+    return [
+        reason
+        for folder in (results, baseline)
+        for reason in rescored_contradictions(folder, source=source)
+    ]
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _margins(words: Sequence[str]) -> tuple[float | None, dict[str, float]]:
+    """Return the margin of all metrics, None if it was not given, and those of single ones."""
+    from harness.errors import UsageError
+
+    general, single = None, {}
+    for word in words:
+        metric, _, points = word.rpartition("=")
+        try:
+            if metric:
+                single[metric] = float(points)
+            else:
+                general = float(points)
+        except ValueError as error:
+            raise UsageError(f"--margin {word}: should be like 0.1 or cider=0.5") from error
+    return general, single

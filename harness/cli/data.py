@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser)
     flags.add_split(parser)
+    flags.add_links(parser)
     flags.add_data(parser)
     parser.add_argument(
         "--verify",
         action="store_true",
         help="decode every image and compare it with its annotations (minutes on real data)",
     )
+    flags.add_images(parser)
     parser.add_argument(
         "--build-flat",
         metavar="DIR",
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         options.split,
         data=options.data,
         decode=options.verify,
+        images=options.images,
         keep=bool(options.build_flat),
         progress=partial(Progress, stream=sys.stderr, say=say),
     )

@@ -5,6 +5,7 @@ import argparse
 OUT = "runs"  # the folder that `run` writes and `table` reads, below the current one
 DTYPES = ("float32", "tf32", "float16", "bfloat16")
 TASKS = "a task, several (repeat, or a,b), or all"
+IMAGES = ("strict", "as-reference")
 FOLDER = "folder of the benchmark files"
 
 
@@ -37,9 +38,32 @@ def add_data(
     parser.add_argument("--data", metavar="DIR", help=help)
 
 
+def add_links(parser: argparse.ArgumentParser) -> None:
+    """Add `--allow-links DIR`."""
+    parser.add_argument(
+        "--allow-links",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="follow links of single images, and absolute names in lists, that lead into DIR "
+        "(Hugging Face's cache, DVC, git-annex); repeat",
+    )
+
+
 def add_dtype(parser: argparse.ArgumentParser, *, help: str) -> None:
     """Add `--dtype`."""
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help=help)
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Add `--images`, the policy that decodes images."""
+    parser.add_argument(
+        "--images",
+        choices=IMAGES,
+        default=IMAGES[0],
+        help="strict refuses images that are truncated, of more than 179 million pixels, or of "
+        "more than 8 bits a pixel; as-reference reads them as X-VLM's code does; default: strict",
+    )
 
 
 def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--date", required=True, metavar="YYYY-MM-DD", help="when the server scored it"
     )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a score that was recorded before"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         metrics=options.metric,
         url=options.url,
         date=options.date,
+        replace_receipt=options.replace,
     )
     metrics = ", ".join(options.metric)
     print(f"{path}: {options.task} {options.split} as the server scored it, {metrics}")

@@ -4,9 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import ModuleType
 
 from harness.cli import (
+    baseline,
     bench,
     check,
     checkpoint,
@@ -16,6 +19,7 @@ from harness.cli import (
     fetch,
     import_score,
     list,
+    power,
     run,
     score,
     table,
@@ -26,7 +30,9 @@ VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
     "check": check,
+    "baseline": baseline,
     "diff": diff,
+    "power": power,
     "score": score,
     "import-score": import_score,
     "checkpoint": checkpoint,
@@ -36,6 +42,7 @@ VERBS: dict[str, ModuleType] = {
     "doctor": doctor,
     "list": list,
 }
+MAX_LINES, MAX_LINE = 200, 1000  # of an error message
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 EXIT_CODES = """exit codes:
   0  ok
@@ -85,7 +92,8 @@ def _run(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
-        code = VERBS[options.verb].run(options)
+        with _links(options):
+            code = VERBS[options.verb].run(options)
         sys.stdout.flush()
         return int(code)
     except HarnessError as error:
@@ -103,14 +111,36 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(options, message, code=HarnessError.exit_code)
 
 
+def _links(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Allow the links of `--allow-links`, where a verb has it and it is given."""
+    folders = [Path(folder) for folder in getattr(options, "allow_links", ())]
+    if not folders:
+        return nullcontext()
+    from harness.errors import UsageError
+    from harness.images import allowing_links
+
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise UsageError(f"--allow-links {missing[0]}: no such folder")
+    return allowing_links(folders)
+
+
 def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:
     """Print the error that is being handled, and return its exit code."""
     if options.debug:
         import traceback
 
         say(traceback.format_exc().rstrip())
-    say(f"xvlm-eval: {message}")
+    lines = message.split("\n")
+    if len(lines) > MAX_LINES:
+        lines = [*lines[:MAX_LINES], f"  ... and {len(lines) - MAX_LINES} more"]
+    say("xvlm-eval: " + "\n".join(map(_shortened, lines)))
     return code
+
+
+def _shortened(line: str) -> str:
+    """Return a line that no content of a file makes endless: its beginning and its end."""
+    half = MAX_LINE // 2
+    return line if len(line) <= MAX_LINE else f"{line[:half]} ... {line[-half:]}"
 
 
 class _Version(argparse.Action):

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser, help=flags.TASKS)
     flags.add_split(parser)
+    flags.add_links(parser)
     parser.add_argument(
         "--checkpoint",
         metavar="NAME|PATH",
@@ -74,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for an unreadable image: end the run, or count its samples as wrong, listed in the "
         "record; default: fail",
     )
+    flags.add_images(parser)
     parser.add_argument(
         "--plan",
         action="store_true",
@@ -105,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         limit=options.limit,
         skip=options.on_error == "skip",
+        images=options.images,
         fresh=options.fresh,
     )
     with launch.process_group() as group:
@@ -115,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         plan = launch.agree_on_plan(request, group, progress=progress)
         if plan.left_out:
             names = ", ".join(plan.left_out)
-            say_once(f"left out, as this checkpoint was not released for them: {names}")
+            say_once(f"left out, without the split or a checkpoint for them: {names}")
         if options.plan:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)
@@ -169,6 +172,8 @@ def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
         and (reason := read_paper(official_counts()).objection(record))
     ):
         say(f"{title}: {reason}; such a result fills no row of the table")
+    for caveat in outcome.caveats:
+        say(f"{title}: {caveat}")
     for name, reason in record.not_run.items():
         if outcome.submission:
             show = say if format == "json" else partial(print, flush=True)

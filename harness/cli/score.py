@@ -19,6 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a prediction file of `run`, or official results",
     )
     flags.add_data(parser, help=f"{flags.FOLDER}; images are not needed; default: as for `run`")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="keep record, sample scores and predictions there, as `run` does, for `check`",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        help="name of what made the predictions, with --out; default: as `run` recorded it",
+    )
     flags.add_format(parser, "md", "json")
 
 
@@ -26,11 +36,21 @@ def run(options: argparse.Namespace) -> int:
     """Print the scores of stored predictions."""
     from harness import rendering
     from harness.data.resolve import resolve_data
+    from harness.errors import UsageError
     from harness.running.rescore import score_file, to_json
     from harness.tables import layouts
 
     source = resolve_data(options.data)
     scored = score_file(options.task, options.split, Path(options.predictions), source=source)
+    for caveat in scored.scores.caveats:
+        say(f"{scored.task} {scored.split}: {caveat}")
+    if options.out:
+        from harness.running.stored_scores import keep_scores
+
+        path = keep_scores(scored, Path(options.out), checkpoint=options.checkpoint)
+        say(f"written: {path}")
+    elif options.checkpoint:
+        raise UsageError("--checkpoint names a result that --out keeps; give both")
     if options.format == "json":
         print(to_json(scored))
         return 0

@@ -43,7 +43,7 @@ def build_flat(inventory: Inventory, folder: Path) -> Iterator[str]:
 def _write(path: Path, content: Any) -> None:
     try:
         with replacing(path) as temporary:
-            text = json.dumps(content, ensure_ascii=False)
-            temporary.write_text(f"{text}\n", encoding="utf-8")
+            # As the authors wrote theirs: the same bytes for the same content.
+            temporary.write_text(json.dumps(content), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import Report
-from harness.data.published import count_deviations, digest_deviation
+from harness.data.published import content_deviations, digest_deviation
 from harness.dataset import Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import EMBEDDED, DataFolder, Needed
 from harness.images import image_file
-from harness.task import Task
+from harness.task import Task, load_samples
 
 PRESENT, MISSING, INCOMPLETE, WRONG = "present", "missing", "incomplete", "wrong"
 NOT_REQUIRED = "not there"  # absent, and no task needs it
@@ -102,8 +102,11 @@ def take_inventory(
             report(len(splits), steps)
             entry, samples = _read_split(data, task, split, published=published)
             splits.append(entry)
+            folders = [data.expected_path(each) for each in task.files(split) if each.folder]
             for path in {image_file(view) for sample in samples for view in sample.images}:
-                images.setdefault(path.parent, set()).add(path)
+                # An annotation may name another folder: its images count to a folder of the split.
+                own = path.parent in folders or not folders
+                images.setdefault(path.parent if own else folders[-1], set()).add(path)
             loaded += [LoadedSplit(task, split, samples)] if keep else []
     files: list[FileEntry] = []
     for needed, uses in users.items():
@@ -132,12 +135,11 @@ def _read_split(
     if missing:
         return SplitEntry(task.name, split, {}, MISSING, (f"needs {', '.join(missing)}",)), ()
     try:
-        samples = task.load(data, split)
+        samples = load_samples(task, data, split)
         counts = task.counts(samples)
     except DataError as error:
         return SplitEntry(task.name, split, {}, WRONG, (str(error),)), ()
-    official = task.dataset.counts.get(split, {}) if published else {}
-    deviations = count_deviations(counts, official)
+    deviations = content_deviations(task, split, samples) if published else []
     state = WRONG if deviations else PRESENT
     return SplitEntry(task.name, split, counts, state, tuple(deviations)), samples
 
@@ -181,9 +183,13 @@ def _file_state(path: Path, digest: Digest | None) -> _State:
 
 def _folder_state(folder: Path, expected: set[Path]) -> _State:
     """Compare the names in an image folder with those in the annotations; no image is read."""
-    present = _paths_in(folder)
+    folders = {folder, *(path.parent for path in expected)}
+    present = {path for each in folders for path in _paths_in(each)}
     missing = sorted(expected - present)
-    names = tuple(path.name for path in missing)
+    names = tuple(
+        path.name if path.parent == folder else f"{path.parent.name}/{path.name}"
+        for path in missing
+    )
     if not present:
         return _State(INCOMPLETE, ("the folder is empty",), names)
     if missing:

@@ -5,11 +5,17 @@ still be evaluated, but is not the official split.
 """
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.dataset import Count, Digest
 from harness.errors import DataError
+from harness.files.parsing import read_text
+from harness.formats.folder import EMBEDDED, DataFolder
+from harness.images import image_file
+from harness.task import Task
 
 BLOCK = 2**20  # bytes read at a time
 
@@ -22,9 +28,39 @@ def digest_deviation(path: Path, published: Digest | None) -> str | None:
     if published is None:
         return None
     digest = digest_of(path, published.algorithm)
-    if digest == published.value:
+    if digest == published.value or (published.content and published.content == _content_of(path)):
         return None
     return f"its {published.algorithm} is {digest}, but {published.value} in {published.source}"
+
+
+def split_deviations(task: Task, data: DataFolder, split: str, samples: Sequence[Any]) -> list[str]:
+    """Return how a split differs from the published one, one sentence each: it is official or not.
+
+    Compares its counts, its images and texts, and the files that it was read from. `run`, `table`
+    and `data` all judge by it. Nothing is published about the embedded benchmark.
+    """
+    if data.name == EMBEDDED:
+        return []
+    deviations = content_deviations(task, split, samples)
+    for needed in task.files(split):
+        path = data.find(needed)
+        if path is not None and path.is_file():
+            deviation = digest_deviation(path, task.dataset.digests.get(path.name))
+            deviations += [f"{path.name}: {deviation}"] if deviation else []
+    return deviations
+
+
+def content_deviations(task: Task, split: str, samples: Sequence[Any]) -> list[str]:
+    """Return how the counts of a split, its images and its texts differ from the published ones."""
+    dataset = task.dataset
+    counted = count_deviations(task.counts(samples), dataset.counts.get(split, {}))
+    if counted or not (dataset.images or dataset.contents):
+        return counted
+    entries = (
+        ([image_file(view).name for view in sample.images], task.annotation(sample))
+        for sample in samples
+    )
+    return dataset.content_deviations(split, entries)
 
 
 def count_deviations(counts: Mapping[str, int], published: Mapping[str, Count]) -> list[str]:
@@ -48,6 +84,19 @@ def digest_of(path: Path, algorithm: str) -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     return hasher.hexdigest()
+
+
+def _content_of(path: Path) -> str | None:
+    """Return the MD5 of the parsed content of a JSON file or of JSON lines; None for others."""
+    try:
+        text = read_text(path)
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = [json.loads(line) for line in text.split("\n") if line.strip()]
+        return hashlib.md5(json.dumps(content).encode()).hexdigest()
+    except (DataError, ValueError, RecursionError):
+        return None
 
 
 def _matches(count: int, official: Count) -> bool:

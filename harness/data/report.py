@@ -17,7 +17,8 @@ from harness.data.inventory import (
 from harness.data.resolve import resolve_data
 from harness.data.verify import ImageProblem, verify
 from harness.dataset import Origin
-from harness.registry import find_splits, find_tasks
+from harness.images import STRICT
+from harness.registry import find_tasks, splits_of, wants_all
 from harness.rendering import Table, render, render_json
 
 WORKERS = 4  # threads that decode images
@@ -54,21 +55,24 @@ def make_report(
     decode: bool,
     keep: bool,
     progress: Progress,
+    images: str = STRICT,
 ) -> DataReport:
     """Examine what the tasks (all where none is named) need of the data folder.
 
-    `decode` verifies every image, `keep` retains the samples. Raises UsageError for an unknown
-    name, MissingError if the folder does not exist.
+    `decode` verifies every image by the policy `images`, `keep` retains the samples. Raises
+    UsageError for an unknown name, MissingError if the folder does not exist.
     """
-    wanted = [(task, find_splits(task, splits)) for task in find_tasks(tasks or ["all"])]
-    by_task = {task.name: names for task, names in wanted}
+    chosen = find_tasks(tasks or ["all"])
+    by_task = splits_of(chosen, splits, every=not tasks or wants_all(tasks))
+    wanted = [(task, by_task[task.name]) for task in chosen if task.name in by_task]
     folder = resolve_data(data).open(by_task, progress=progress)
     with progress("files") as report:
         inventory = take_inventory(folder, wanted, report=report, keep=keep or decode)
     if not decode:
         return DataReport(inventory, None)
     with progress("images") as report:
-        return DataReport(inventory, verify(inventory.loaded, workers=WORKERS, report=report))
+        problems = verify(inventory.loaded, workers=WORKERS, report=report, images=images)
+        return DataReport(inventory, problems)
 
 
 def render_report(report: DataReport, *, format: str) -> str:

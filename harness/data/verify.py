@@ -13,7 +13,7 @@ from PIL import Image
 from harness.callbacks import Report
 from harness.data.inventory import LoadedSplit
 from harness.errors import DataError
-from harness.images import View, image_file, read_views
+from harness.images import STRICT, View, decoding, image_file, read_views
 from harness.task import Task
 
 
@@ -37,16 +37,19 @@ class _Use:
         return f"{self.task.name} {self.split}"
 
 
-def verify(splits: Sequence[LoadedSplit], *, workers: int, report: Report) -> list[ImageProblem]:
+def verify(
+    splits: Sequence[LoadedSplit], *, workers: int, report: Report, images: str = STRICT
+) -> list[ImageProblem]:
     """Return the problems of all images, in the order of the annotations; decodes each file once.
 
-    Leaves out absent folders: the inventory reports one as a single file to get.
+    `images` is the policy that decodes them, as for a run (`harness.images.decoding`). Leaves out
+    absent folders: the inventory reports one as a single file to get.
     """
     uses = _uses(splits)
     folders = {folder: folder.is_dir() for folder in {path.parent for path in uses}}
     present = [path for path in uses if folders[path.parent]]
     problems: list[ImageProblem] = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with decoding(images), ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(lambda path: list(_problems(path, uses[path])), present)
         for done, result in enumerate(results):
             report(done, len(present))
@@ -77,6 +80,9 @@ def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
         )
     except DataError as error:
         yield ImageProblem(path, str(error).removeprefix(f"{path}: "), titles)
+        return
+    except MemoryError:
+        yield ImageProblem(path, "does not fit into the memory of this machine", titles)
         return
     width, height = (int(number) for number in sizes[path])
     by_reason: dict[str, dict[str, None]] = {}

@@ -1,15 +1,16 @@
 """Whether a run can go: the machine, the data and the weights, task by task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.checkpoints import find_entry, find_weights
 from harness.data.resolve import Embedded, Hub, resolve_data
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
-from harness.errors import MissingError
+from harness.errors import CheckpointError, MissingError
 from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
-from harness.registry import find_task, task_names
+from harness.registry import describe, find_task, task_names
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
@@ -45,8 +46,24 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     nowhere = f" (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
     checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
     chosen = checkpoint or source.default_checkpoint
+    checks += _check_weight_file(chosen)
     tasks = [_check_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
+
+
+def _check_weight_file(checkpoint: str) -> Iterator[Check]:
+    """Yield a check of weights that are named by path: whether any task can use them."""
+    if find_entry(checkpoint) is not None or not Path(checkpoint).is_file():
+        return
+    try:
+        description = describe(Path(checkpoint))
+    except CheckpointError as error:
+        yield Check("weights", FAILED, str(error), ("name other weights with --checkpoint",))
+        return
+    first, *_, last = description.sentences()
+    state = OK if description.fits else FAILED
+    remedies = () if description.fits else ("name other weights with --checkpoint",)
+    yield Check("weights", state, first if description.fits else last, remedies)
 
 
 def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
@@ -67,7 +84,7 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
         remedies.append(f"`xvlm-eval data --task {task.name}` says which")
     try:
         task.check_environment()
-    except MissingError:
+    except MissingError:  # the check of the machine says more
         lacking.append("Java")
     try:
         find_weights(checkpoint, task=task.name, data=folder.root if folder else None)

@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion
 from harness.engine.memory import free_memory
 from harness.errors import MissingError
 from harness.files.paths import cache_folder, hub_is_offline
+from harness.metrics.captions import try_scorers
 from harness.metrics.java import java_environment
 
 OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
@@ -134,12 +135,18 @@ def _total_memory() -> int | None:
 
 
 def _check_java() -> Check:
+    """Check that Java is there, and scores a caption right."""
     try:
-        java = shutil.which("java", path=java_environment()["PATH"])
+        java_environment()
     except MissingError as error:
         remedy = str(error).split(": ", 1)[-1]
         return Check("java", NOTE, "none; needed for coco-caption", (remedy,))
-    return Check("java", OK, str(java))
+    try:
+        java = try_scorers()
+    except MissingError as error:
+        finding, _, remedy = str(error).rpartition("; ")
+        return Check("java", NOTE, finding or remedy, (remedy,))
+    return Check("java", OK, f"{java}, scores a caption right")
 
 
 def _check_cache() -> Check:

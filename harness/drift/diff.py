@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.drift.environment import Difference, describe_inputs, environment_diff
+from harness.drift.environment import Difference, environment_diff
+from harness.drift.inputs import describe_inputs
 from harness.drift.samples import (
     SampleChange,
     changed_samples,
@@ -112,7 +113,7 @@ def _diff(before: StoredResult, after: StoredResult) -> ResultDiff:
         before=before.path,
         after=after.path,
         environment=environment_diff(before.record, after.record),
-        inputs=describe_inputs(before.record, after.record),
+        inputs=describe_inputs(before, after),
         metrics=metrics,
         changes=changed_samples(before, after, predictions),
         last_digits=len(predictions.last_digits),

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from harness.records.record import ResultRecord
 
 CHECKPOINT_LABELS = ("name", "registered", "file")  # keys that do not determine the weights
-NOT_COMPUTING = ("xvlm-eval", "commit", "python")  # software that computes no prediction
-INPUT_KINDS = {"images": "images, as prepared for the model", "texts": "tokens of the texts"}
+# Software that is due to compute the same predictions: what a check of new code is about.
+NOT_COMPUTING = ("xvlm-eval", "commit", "code", "python")
+INPUT_KINDS = ("images", "texts")  # of the fingerprint of the first samples
 
 
 class Difference(NamedTuple):
@@ -47,15 +48,24 @@ def fingerprint_diff(before: ResultRecord, after: ResultRecord) -> list[Differen
     ]
 
 
-def describe_inputs(before: ResultRecord, after: ResultRecord) -> str:
-    """Say whether the model was given other inputs, by the fingerprints of the first samples."""
-    kinds = [kind for kind in INPUT_KINDS if before.inputs.get(kind) or after.inputs.get(kind)]
-    if not kinds or not all(record.inputs.get("images") for record in (before, after)):
-        return "whether the inputs changed is unknown: a record has no fingerprint of them"
-    if changed := [kind for kind in kinds if before.inputs.get(kind) != after.inputs.get(kind)]:
-        return f"inputs changed: {' and '.join(INPUT_KINDS[kind] for kind in changed)}"
-    names = " and ".join(INPUT_KINDS[kind] for kind in kinds)
-    return f"inputs did not change ({names}, of the first {after.inputs.get('samples')} samples)"
+def same_model_and_data(before: ResultRecord, after: ResultRecord) -> bool:
+    """Whether weights, data, protocol and task version are the same, whatever computed them."""
+    return not any(
+        difference.name.startswith(("weights.", "data", "protocol", "task version"))
+        for difference in environment_diff(before, after)
+    )
+
+
+def listed_diff(before: ResultRecord, after: ResultRecord) -> list[Difference]:
+    """Return the differences that a check lists: all but the names of weights, and the inputs.
+
+    Other code, a commit and a release of Python are listed, though the same predictions stay due.
+    """
+    shown = {difference.name: difference for difference in fingerprint_diff(before, after)}
+    for difference in environment_diff(before, after):
+        if difference.name in NOT_COMPUTING:
+            shown.setdefault(difference.name, difference)
+    return list(shown.values())
 
 
 def _properties(record: ResultRecord) -> Iterator[tuple[str, Any]]:

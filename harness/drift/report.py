@@ -1,20 +1,26 @@
 """The outcome of a check for people and machines: terminal, Markdown, JSON, JUnit."""
 
+import html
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
+from msgspec import structs
+
 from harness.drift.check import CheckOutcome, ComparedResult
+from harness.drift.environment import Difference
 from harness.drift.samples import SampleChange, format_prediction
-from harness.drift.verdicts import Cell, Verdict, margin
-from harness.rendering import Row, Table, render, render_json
+from harness.drift.verdicts import Cell, Verdict
+from harness.rendering import Row, Table, escape_markdown, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
 CELL_COLUMNS = {
     "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric",
     "baseline": "baseline", "now": "now", "delta": "difference", "interval": "95 % interval",
-    "p": "p", "worse": "worse", "better": "better", "verdict": "verdict",
+    "p": "p", "worse": "worse", "better": "better", "detectable": "detectable",
+    "verdict": "verdict",
 }  # fmt: skip
 
 
@@ -24,22 +30,30 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
         return render_json(_as_json(outcome))
     if format == "junit":
         return _as_junit(outcome)
-    parts = [
-        _describe_result(result)
+    common = _common_differences(outcome)
+    parts = ["\n".join(["Of every result:", *map(_describe_difference, common)])] if common else []
+    parts += [
+        _describe_result(result, _own_differences(result, common))
         for result in outcome.compared
-        if result.predictions is None
+        if _own_differences(result, common)
+        or result.inputs.startswith("inputs changed")
+        or result.predictions is None
         or result.predictions.any
         or any(cell.failing for cell in result.cells)
     ]
+    if format == "md":  # predictions and ids are anybody's text: shown, never interpreted
+        parts = [f"<pre>\n{html.escape(part)}\n</pre>" for part in parts]
     if rows := [_cell_row(cell) for cell in outcome.cells if cell.metric]:
         parts.append(render([Table("Results beside their baseline", rows, CELL_COLUMNS)], format))
     notes = [
         f"{_title(cell)}: {cell.verdict}: {cell.reason}" for cell in outcome.cells if cell.reason
     ]
-    notes += [f"not run: {sentence}" for sentence in outcome.missing]
     if notes:
-        parts.append("\n".join(f"- {note}" if format == "md" else note for note in notes))
-    return "\n\n".join([*parts, summary(outcome)])
+        parts.append(
+            "\n".join(f"- {escape_markdown(note)}" if format == "md" else note for note in notes)
+        )
+    sentence = summary(outcome)
+    return "\n\n".join([*parts, escape_markdown(sentence) if format == "md" else sentence])
 
 
 def summary(outcome: CheckOutcome) -> str:
@@ -52,26 +66,43 @@ def summary(outcome: CheckOutcome) -> str:
     sentence = f"{'FAILED' if outcome.failed else 'OK'}: of {len(cells)} cells, {count}"
     if failing := [_title(cell) for cell in cells if cell.failing]:
         sentence += f" ({'; '.join(failing)})"
-    if undecided := sum(cell.verdict == Verdict.SAME and not cell.no_worse for cell in cells):
+    open_cells = [cell for cell in cells if cell.verdict == Verdict.SAME and cell.no_worse is False]
+    if open_cells:
         sentence += (
-            f". Of those called same, {undecided} have too few samples "
-            "to rule out a drop beyond their margin"
+            f". Of those called same, {len(open_cells)} do not exclude a drop beyond their margin: "
+            "the column `detectable` says which drop would have been proven"
         )
     if counts[Verdict.IMPROVED]:
         sentence += ". What improved has outgrown its baseline: renew it, with the reason"
     return sentence
 
 
-def _describe_result(result: ComparedResult) -> str:
+def _common_differences(outcome: CheckOutcome) -> list[Difference]:
+    """Return the differences that all results share, if there are several results."""
+    if len(outcome.compared) < 2:
+        return []
+    first, *others = outcome.compared
+    return [
+        difference
+        for difference in first.differences
+        if all(difference in other.differences for other in others)
+    ]
+
+
+def _own_differences(result: ComparedResult, common: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in result.differences if difference not in common]
+
+
+def _describe_difference(difference: Difference) -> str:
+    return f"  {difference.name}: {difference.before} -> {difference.after}"
+
+
+def _describe_result(result: ComparedResult, differences: Sequence[Difference]) -> str:
     """Name a result and its baseline, their differences, and the changed predictions."""
     lines = [f"{result.title} beside {result.baseline}: {_count_changes(result)}; {result.inputs}"]
     if result.exact and (result.predictions is None or result.predictions.changed):
         lines += ["  the fingerprint is the same: the same predictions were due"]
-    else:
-        lines += [
-            f"  {difference.name}: {difference.before} -> {difference.after}"
-            for difference in result.differences
-        ]
+    lines += map(_describe_difference, differences)
     if result.exact:
         lines += [f"  {_describe_change(change)}" for change in result.changes[:LISTED]]
     if result.exact and len(result.changes) > LISTED:
@@ -121,6 +152,8 @@ def _cell_values(cell: Cell) -> dict[str, Any]:
         "worse": flips.worse if flips else None,
         "better": flips.better if flips else None,
         "no_worse": cell.no_worse,
+        "margin": cell.margin,
+        "detectable": cell.detectable,
         "verdict": cell.verdict,
         "reason": cell.reason,
     }
@@ -128,16 +161,18 @@ def _cell_values(cell: Cell) -> dict[str, Any]:
 
 def _cell_row(cell: Cell) -> Row:
     p = None if cell.p is None else "<0.0001" if cell.p < 0.0001 else f"{cell.p:.4f}"
-    return {**_cell_values(cell), "delta": cell.difference, "p": p}
+    interval = None if cell.verdict == Verdict.IDENTICAL else cell.interval
+    return {**_cell_values(cell), "delta": cell.difference, "interval": interval, "p": p}
 
 
 def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
     return {
         "failed": outcome.failed,
         "summary": summary(outcome),
-        "cells": [{**_cell_values(cell), "margin": margin(cell.metric)} for cell in outcome.cells],
+        "gate": structs.asdict(outcome.gate),
+        "cells": [_cell_values(cell) for cell in outcome.cells],
         "compared": [_result_as_json(result) for result in outcome.compared],
-        "missing": list(outcome.missing),
+        "missing": [_title(cell) for cell in outcome.cells if cell.verdict == Verdict.MISSING],
     }
 
 

@@ -1,24 +1,20 @@
 """When a change of a metric is called drift: the outcomes of a comparison, and the rule.
 
-With an identical fingerprint the same predictions are due, and any other one is drift. Otherwise
-the metric is tested, and three conditions have to hold together: the drop is significant over all
-metrics of the check, lies beyond the metric's margin, and its interval excludes no change.
+Where the same predictions are due, any other one is drift. Otherwise a drop is drift if it is
+significant over all results of the check and lies beyond the metric's margin; a drop whose own
+interval lies below the margin without being significant is called worse, and not proven.
 `docs/drift.md` gives the reasons and the error rates.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.statistics.interval import LEVEL, Interval
-from harness.statistics.paired import Comparison, holm
+from harness.drift.settings import Gate
+from harness.statistics.interval import Interval
+from harness.statistics.paired import Comparison, detectable_drop
+from harness.statistics.swaps import Tails
 
-# In points. A smaller drop is never called drift, however significant: the paper's tables have one
-# decimal.
-MARGIN = 0.1
-MARGINS = {"cider": 0.5, "bleu1": 0.2, "bleu2": 0.2, "bleu3": 0.2, "bleu4": 0.2}
 ROUNDING = 1e-6  # points: a sum in another order
-FEWEST_DRAWS = 2_000
 
 
 class Verdict(StrEnum):
@@ -27,11 +23,10 @@ class Verdict(StrEnum):
     IDENTICAL = "identical"
     SAME = "same"
     IMPROVED = "improved"
+    WORSE = "worse, not proven"
     DRIFTED = "drifted"
     NOT_COMPARABLE = "not comparable"
-
-
-FAILING = (Verdict.DRIFTED, Verdict.NOT_COMPARABLE)
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,15 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Due:
-    """The same predictions or the same score were due, so there is a verdict without a test.
+class Missing:
+    """The baseline has no result."""
 
-    `comparison` describes the difference, where units were compared; its p has no meaning here.
-    """
+    reason: str = "has a baseline and no result"
+
+
+@dataclass(frozen=True)
+class Due:
+    """The same predictions or the same score were due, so there is a verdict without a test."""
 
     verdict: Verdict
     reason: str = ""
@@ -55,13 +54,19 @@ class Due:
 
 @dataclass(frozen=True)
 class Tested:
-    """The difference may be chance: a paired test, and its p adjusted for all tests of a check."""
+    """The difference may be chance: a paired test.
+
+    `p` is adjusted for all metrics of the result and all results of the check; `share` is the
+    level that a single result is tested at.
+    """
 
     comparison: Comparison
-    adjusted_p: float
+    p: Tails
+    share: float
+    reason: str = ""
 
 
-Outcome = Refused | Due | Tested
+Outcome = Refused | Missing | Due | Tested
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Cell:
     baseline: float | None
     now: float | None
     outcome: Outcome
+    gate: Gate
 
     @property
     def verdict(self) -> Verdict:
@@ -82,25 +88,40 @@ class Cell:
         match self.outcome:
             case Refused():
                 return Verdict.NOT_COMPARABLE
+            case Missing():
+                return Verdict.MISSING
             case Due(verdict=verdict):
                 return verdict
-            case Tested(comparison=comparison, adjusted_p=p):
-                return judge(self.metric, comparison, p)
+            case Tested(comparison=comparison, p=p):
+                return judge(comparison, p, gate=self.gate, margin=self.margin)
 
     @property
     def failing(self) -> bool:
         """Whether the verdict fails the check."""
-        return self.verdict in FAILING
+        match self.verdict:
+            case Verdict.DRIFTED | Verdict.NOT_COMPARABLE:
+                return True
+            case Verdict.MISSING:
+                return not self.gate.allow_missing
+            case Verdict.WORSE:
+                return self.gate.fail_on_worse == "any" or self.gate.require == "no-worse"
+            case _:
+                return self.gate.require == "no-worse" and self.no_worse is False
+
+    @property
+    def margin(self) -> float:
+        """The largest drop that is let pass, in points."""
+        return self.gate.margin_of(self.metric)
 
     @property
     def reason(self) -> str:
         """The reason for a verdict that no test gave, else empty."""
-        return "" if isinstance(self.outcome, Tested) else self.outcome.reason
+        return self.outcome.reason
 
     @property
     def comparison(self) -> Comparison | None:
         """The comparison unit by unit, None if there was none."""
-        return None if isinstance(self.outcome, Refused) else self.outcome.comparison
+        return None if isinstance(self.outcome, Refused | Missing) else self.outcome.comparison
 
     @property
     def difference(self) -> float | None:
@@ -116,58 +137,49 @@ class Cell:
 
     @property
     def p(self) -> float | None:
-        """The two-sided p adjusted for all tests of the check, None without a test."""
-        return self.outcome.adjusted_p if isinstance(self.outcome, Tested) else None
+        """The adjusted p of the change in its own direction, None without a test."""
+        if not isinstance(self.outcome, Tested):
+            return None
+        return self.outcome.p.gain if (self.difference or 0) > 0 else self.outcome.p.drop
 
     @property
     def no_worse(self) -> bool | None:
         """Whether the interval excludes a drop beyond the margin, None without a comparison."""
-        return None if self.interval is None else self.interval.low > -margin(self.metric)
+        return None if self.interval is None else self.interval.low > -self.margin
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest drop that the test could prove, in points; None without a test."""
+        if not isinstance(self.outcome, Tested):
+            return None
+        return max(self.margin, detectable_drop(self.outcome.comparison, level=self.outcome.share))
 
 
-def judge(metric: str, comparison: Comparison, adjusted_p: float) -> Verdict:
+def judge(comparison: Comparison, p: Tails, *, gate: Gate, margin: float) -> Verdict:
     """Return the verdict on a tested metric.
 
     >>> from harness.statistics.paired import Flips
-    >>> drop = Comparison(-1.0, Interval(-1.5, -0.5), p=0.001, flips=Flips(60, 20))
-    >>> judge("accuracy", drop, 0.01).value, judge("accuracy", drop, 0.06).value
-    ('drifted', 'same')
+    >>> drop = Comparison(-1.0, Interval(-1.5, -0.5), Flips(60, 20), churn=0.3, unit=0.01)
+    >>> for p in (0.01, 0.06):
+    ...     print(judge(drop, Tails(p, 1.0), gate=Gate(), margin=0.1))
+    drifted
+    worse, not proven
     """
     if is_unchanged(comparison):
         return Verdict.IDENTICAL
-    low, high = comparison.interval
-    significant = adjusted_p < 1 - LEVEL and not low <= 0 <= high
-    if significant and abs(comparison.difference) > margin(metric):
-        return Verdict.DRIFTED if comparison.difference < 0 else Verdict.IMPROVED
-    return Verdict.SAME
+    level = gate.level / gate.sides
+    if p.drop < level and comparison.difference < -margin:
+        return Verdict.DRIFTED
+    if p.gain < level and comparison.difference > margin:
+        return Verdict.IMPROVED
+    return Verdict.WORSE if is_worse(comparison, margin) else Verdict.SAME
+
+
+def is_worse(comparison: Comparison, margin: float) -> bool:
+    """Return whether the interval of a change lies below the margin."""
+    return comparison.interval.high < -margin
 
 
 def is_unchanged(comparison: Comparison) -> bool:
     """Return whether no unit's outcome changed."""
     return not any(comparison.flips) and abs(comparison.difference) <= ROUNDING
-
-
-def adjusted_ps(comparisons: Iterable[Comparison]) -> Mapping[float, float]:
-    """Return each p of a check's tests with its adjusted value (Holm); equal ps are adjusted alike.
-
-    >>> from harness.statistics.paired import Flips
-    >>> tests = [Comparison(-1.0, Interval(-2, 0), p, Flips(9, 1)) for p in (0.01, 0.5, 0.01)]
-    >>> adjusted_ps(tests)
-    {0.01: 0.03, 0.5: 0.5}
-    """
-    ps = [comparison.p for comparison in comparisons]
-    return dict(zip(ps, holm(ps), strict=True))
-
-
-def enough_draws(cells: int) -> int:
-    """Return the number of random swaps at which the smallest possible p among `cells` is drift.
-
-    >>> enough_draws(1), enough_draws(71)
-    (2000, 2840)
-    """
-    return max(FEWEST_DRAWS, round(2 * cells / (1 - LEVEL)))
-
-
-def margin(metric: str) -> float:
-    """Return the margin of a metric, in points."""
-    return MARGINS.get(metric, MARGIN)

@@ -1,6 +1,6 @@
 """Files of any kind: checked on reading, atomic on writing.
 
-`parsing` reads text, JSON, YAML and pickles, and checks them against types (`validation_errors`
-words the refusals); `paths` resolves the cache, the configuration and shipped files; `atomic`
-writes; `lock` keeps other processes out.
+`kinds` recognises a file by its first bytes and decodes its text. `parsing` reads JSON, YAML and
+pickles, and checks them against types (`validation_errors` words the refusals). `paths` resolves
+the cache, the configuration and shipped files; `atomic` writes; `lock` keeps other processes out.
 """

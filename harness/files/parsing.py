@@ -6,8 +6,10 @@ a msgspec Struct; `read_text`, `read_json`, `read_yaml` and `read_plain_pickle` 
 
 import json
 import pickle
+import re
 import reprlib
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -15,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from harness.errors import DataError
+from harness.files import kinds
 from harness.files.validation_errors import describe, describe_non_json
 
 T = TypeVar("T")
@@ -22,6 +25,7 @@ T = TypeVar("T")
 # Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf]|\\u[dD][89a-fA-F]")
 NonEmptyList = Annotated[list[T], Meta(min_length=1)]
 
 
@@ -67,19 +71,8 @@ def convert(value: Any, kind: type[T], *, where: str) -> T:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, without the byte order mark that editors on Windows put first.
-
-    Raises DataError if the path is no regular file, cannot be read or is not UTF-8.
-    """
-    _refuse_missing(path)
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?"
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    """Return the text of a UTF-8 file, which may be blank. Raises as `harness.files.kinds`."""
+    return kinds.read_text(path, empty=True)
 
 
 def read_json(path: Path) -> Any:
@@ -108,18 +101,19 @@ def read_plain_pickle(path: Path) -> Any:
     Unpickling calls any function that a pickle names; this reader refuses all of them, so nothing
     can run. Raises DataError for such a file, and for a file that is no pickle.
     """
-    _refuse_missing(path)
+    content = kinds.read_bytes(path, kinds.PICKLE.name)
     try:
-        with path.open("rb") as file:
-            return _PlainUnpickler(file, encoding="utf-8").load()
+        value = _PlainUnpickler(BytesIO(content), encoding="utf-8").load()
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a damaged pickle can raise almost anything
         raise DataError(
             f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
         ) from error
+    # Half a surrogate pair, as the pickle protocols write one. Most files are spared the search.
+    if SURROGATE.search(content) and (problem := describe_non_json(value, str(path))):
+        raise DataError(problem)
+    return value
 
 
 def is_number(value: Any) -> bool:
@@ -139,11 +133,6 @@ class _PlainUnpickler(pickle.Unpickler):
             "refers to an object outside the file; only plain types are read. "
             "Do not trust this file"
         )
-
-
-def _refuse_missing(path: Path) -> None:
-    if not path.is_file():  # opening a pipe would block for ever
-        raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
 
 
 def _not_empty(text: str, path: Path) -> str:

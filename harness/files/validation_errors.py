@@ -69,14 +69,19 @@ def describe_non_json(content: Any, where: str) -> str | None:
     These are NaN, infinity and strings with half a surrogate pair. None if there is no such value.
     """
     stack: list[tuple[KeyPath, Any]] = [((), content)]
+    seen: set[int] = set()  # containers: those of a pickle can hold one another
     while stack:
         path, value = stack.pop()
+        if isinstance(value, dict | list | tuple):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
         if isinstance(value, float) and not math.isfinite(value):
             return f"{_location(path, where)}should be a finite number, but is {json.dumps(value)}"
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
             return f"{_location(path, where)}should be Unicode text, but is {show(value)}"
         items: Any = value.items() if isinstance(value, dict) else ()
-        items = enumerate(value) if isinstance(value, list) else items
+        items = enumerate(value) if isinstance(value, list | tuple) else items
         stack += reversed([((*path, key), inner) for key, inner in items])
     return None
 

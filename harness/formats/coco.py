@@ -1,6 +1,6 @@
 """COCO's images, and the captions by the Karpathy split, which several benchmarks share."""
 
-from harness.dataset import FLICKR_TERMS, NOT_STATED, Dataset, HubCopy, HubPart, Origin
+from harness.dataset import FLICKR_TERMS, NOT_STATED, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.formats.folder import Needed
 from harness.formats.hub_rows import write_coco_captions
 
@@ -29,7 +29,7 @@ def coco_images(folder: str) -> Needed:
     """Return an image folder of COCO, where people have it and where X-VLM's code looks for it."""
     size, _ = IMAGE_ARCHIVES[folder]
     return Needed(
-        (f"images/coco/{folder}", f"coco/{folder}", folder),
+        (f"images/coco/{folder}", f"coco/{folder}", f"coco/images/{folder}", folder),
         f"the folder of COCO's {folder} images ({size / 1e9:.1f} GB)",
         _url(folder),
         folder=True,
@@ -75,9 +75,49 @@ KARPATHY_ARCHIVE = Origin(
     mirror="Kaggle, shtvkumar/karpathy-splits, has a copy",
 )
 
+LAVIS = "salesforce/LAVIS, lavis/configs/datasets/coco"
+# `json.dumps` wrote ALBEF's lists, so the MD5 of their bytes is that of their content.
+TEST_LIST, VAL_LIST = (
+    Digest("md5", md5, LAVIS, content=md5)
+    for md5 in ("3ff34b0ef2db02d01c37399f6a2a6cd1", "b273847456ef5580e33713b1f7de52a0")
+)
+# Folders of captions in the layouts of ALBEF and X-VLM, of BLIP and of LAVIS.
+CAPTION_FOLDERS = ("karpathy/", "data/finetune/", "finetune/", "data/", "annotation/", "")
+
+
+def caption_lists(collection: str, split: str) -> Needed:
+    """Return the captions of a collection by the Karpathy split: the original file, or a list.
+
+    The list of COCO is known by two names, `coco_test.json` and `coco_karpathy_test.json`, which
+    are the same file.
+    """
+    names = [f"{collection}_{split}.json"]
+    if collection == "coco":
+        names.append(f"coco_karpathy_{split}.json")
+    folders = (f"{collection}/", f"{collection}/annotations/", *CAPTION_FOLDERS)
+    return Needed(
+        tuple(
+            f"{folder}{name}"
+            for name in (f"dataset_{collection}.json", *names)
+            for folder in folders
+        ),
+        "the captions by the Karpathy split: its own file, or ALBEF's list",
+        KARPATHY_ARCHIVE.address,
+    )
+
+
 COCO_CAPTIONS = Dataset(
     citation="Chen et al. 2015, Microsoft COCO Captions, arXiv 1504.00325; " + KARPATHY_CITATION,
     origins=(coco_archive("val2014"), KARPATHY_ARCHIVE),
+    digests={
+        "coco_test.json": TEST_LIST,
+        "coco_karpathy_test.json": TEST_LIST,
+        "coco_val.json": VAL_LIST,
+        "coco_karpathy_val.json": VAL_LIST,
+    },
+    # Computed from the list of test, whose captions are COCO's own.
+    images={"test": "e4b1cc5d98469c3a894fa7b2b93ccdd958dd747b86115d23ac974bd9086a6a1c"},
+    contents={"test": "96b8481b2bf2504edf1b27d152429054ef9f7f5cf1fd7eb8f679897cfa6b66e2"},
     # Source: TensorFlow Datasets, coco_captions.
     counts={
         "test": {"samples": 5_000, "captions": 25_010},

@@ -108,23 +108,28 @@ def open_folder(root: Path) -> DataFolder:
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
 
 
-def path_within(folder: Path, name: str, *, where: str) -> Path:
-    """Return `folder / name`. Raises as `relative_path_within`."""
-    return folder / relative_path_within(name, where=where, folder=folder)
-
-
 def relative_path_within(
     name: str, *, where: str, folder: Path | str = "the folder of its images"
 ) -> str:
     """Return the file name of an annotation if it is relative and stays inside its folder.
 
-    Raises DataError for an absolute name, `..`, backslashes and null bytes; `where` names the
-    annotation, and `folder` appears in the message only.
+    An absolute name is returned if it lies in a folder of `--allow-links`. Raises DataError for an
+    absolute name, `..`, backslashes and null bytes; `where` names the annotation, and `folder`
+    appears in the message only.
     """
     outside = name.startswith("/") or ".." in name.split("/")
+    if name.startswith("/") and "\0" not in name and _may_name(Path(name)):
+        return name
     if not name or outside or "\\" in name or "\0" in name:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
     return name
+
+
+def _may_name(path: Path) -> bool:
+    # Imported here: it imports Pillow, which a check of results never needs.
+    from harness.images import may_name
+
+    return may_name(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -148,7 +148,11 @@ def write_refcoco(rows: HubRows, root: Path) -> SplitCounts:
     }
 
 
-def _sentences(captions: Iterable[str]) -> list[dict[str, str]]:
+def _sentences(captions: str | Iterable[str]) -> list[dict[str, str]]:
+    """Return captions as the official files list them; a column may hold one text, or several."""
+    captions = [captions] if isinstance(captions, str) else list(captions)
+    if not captions or not all(isinstance(caption, str) for caption in captions):
+        raise DataError("a row of the copy has captions that are not texts")
     return [{"raw": caption} for caption in captions]
 
 
@@ -183,7 +187,7 @@ def _size(content: bytes, name: str) -> dict[str, int]:
     try:
         with Image.open(BytesIO(content)) as image:
             return {"width": image.width, "height": image.height}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a decoder may raise anything for a damaged file
         raise DataError(f"the image {name} of the copy cannot be read ({error})") from error
 
 

@@ -12,20 +12,24 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import DataError
-from harness.files.parsing import NonEmptyList, decode_json, decode_json_list
+from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
 from harness.formats.folder import relative_path_within
+
+COCO_NAME = re.compile(r"COCO_[a-z]+\d{4}_(\d{12})\.\w+")
+LAST_NUMBER = re.compile(r"(\d+)\.\w+$")
 
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """An image file, `folder/name` or `name` as in the annotation, and its captions."""
+    """An image file, `folder/name` or `name` as in the annotation, and its captions.
+
+    `number` is the id that the annotation gives the image: `cocoid`, else `imgid`; None in a list
+    without ids.
+    """
 
     image: str
     captions: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.image.rsplit("/", 1)[-1]
+    number: int | None = None
 
 
 class _Sentence(Struct, gc=False):
@@ -37,6 +41,8 @@ class _Image(Struct, gc=False):
     split: str
     sentences: NonEmptyList[_Sentence]
     filepath: str | None = None
+    cocoid: Int64 | None = None
+    imgid: Int64 | None = None
 
 
 class _Dataset(Struct):
@@ -46,6 +52,7 @@ class _Dataset(Struct):
 class _FlatImage(Struct, gc=False):
     image: str
     caption: str | list[str]
+    image_id: int | str | None = None
 
 
 def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
@@ -58,6 +65,7 @@ def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
                 CaptionedImage(
                     f"{entry.filepath}/{name}" if entry.filepath else name,
                     tuple(sentence.raw for sentence in entry.sentences),
+                    entry.imgid if entry.cocoid is None else entry.cocoid,
                 )
             )
     return _checked(images, path)
@@ -70,6 +78,7 @@ def read_flat_captions(path: Path) -> list[CaptionedImage]:
             CaptionedImage(
                 entry.image,
                 (entry.caption,) if isinstance(entry.caption, str) else tuple(entry.caption),
+                entry.image_id if isinstance(entry.image_id, int) else None,
             )
             for entry in decode_json_list(path, _FlatImage)
         ),
@@ -77,12 +86,19 @@ def read_flat_captions(path: Path) -> list[CaptionedImage]:
     )
 
 
-def coco_id(image: CaptionedImage, *, where: Path) -> int:
-    """Return the id of a COCO image: the number at the end of its file name."""
-    match = re.search(r"(\d+)\.\w+$", image.name)
-    if match is None:
-        raise DataError(f"{where}: the image {image.image!r} has no number in its name")
-    return int(match[1])
+def caption_id(image: CaptionedImage) -> int | str:
+    """Return the id of an image in COCO's caption results.
+
+    COCO's own number, by its file name or by the annotation; in a list of other images the number
+    at the end of the name, as in X-VLM's code; without one, the name as in the annotation.
+    """
+    name = image.image.rsplit("/", 1)[-1]
+    if match := COCO_NAME.fullmatch(name):
+        return int(match[1])
+    if image.number is not None:
+        return image.number
+    match = LAST_NUMBER.search(name)
+    return int(match[1]) if match else image.image
 
 
 def _checked(images: Iterable[CaptionedImage], path: Path) -> list[CaptionedImage]:

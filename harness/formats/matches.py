@@ -8,6 +8,7 @@ import numpy as np
 from harness.capabilities import Matches
 from harness.errors import DataError
 from harness.metrics.pairs import ScoredPairs
+from harness.metrics.rounding import ranked_alike
 
 
 def as_prediction(matches: Matches) -> dict[str, list[Any]]:
@@ -29,7 +30,7 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
     for number, (id, prediction) in enumerate(predictions):
         try:
             row = np.array(prediction["texts"], dtype=np.int64)
-            scores = [np.array(prediction[name], dtype=np.float32) for name in ("itc", "itm")]
+            scores = [np.array(prediction[name], dtype=np.float64) for name in ("itc", "itm")]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"the prediction for image {id} should hold texts, itc and itm"
@@ -49,4 +50,9 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
         text.append(row)
         itc.append(scores[0])
         itm.append(scores[1])
-    return ScoredPairs(*map(np.concatenate, (image, text, itc, itm)))
+    return ScoredPairs(
+        np.concatenate(image),
+        np.concatenate(text),
+        ranked_alike(np.concatenate(itc)),
+        ranked_alike(np.concatenate(itm)),
+    )

@@ -1,4 +1,7 @@
-"""Read score matrices in NumPy's formats, never with pickled objects."""
+"""Read score matrices in NumPy's formats, never with pickled objects.
+
+Scores keep their type: rounded to fewer digits, two scores would become a tie.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
+from harness.files.kinds import describe_other_kind
 
 # Accepted array names, the recommended one first.
 I2T = ("score_matrix_i2t", "i2t")
 T2I = ("score_matrix_t2i", "t2i")
 
 
-def read_array(path: Path, *, rows: int, columns: int) -> NDArray[np.float32]:
+def read_array(path: Path, *, rows: int, columns: int) -> NDArray[Any]:
     """Return the scores [rows, columns] of an .npy file.
 
     Raises DataError for another format or shape, and for NaN.
@@ -24,9 +28,7 @@ def read_array(path: Path, *, rows: int, columns: int) -> NDArray[np.float32]:
         return _checked(path, content, rows, columns)
 
 
-def read_matrices(
-    path: Path, *, images: int, texts: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def read_matrices(path: Path, *, images: int, texts: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the scores [images, texts] and [texts, images] of an .npz file.
 
     Raises DataError as `read_array`, and for a missing array.
@@ -39,7 +41,7 @@ def read_matrices(
 
 def _named(
     path: Path, content: Any, names: tuple[str, ...], rows: int, columns: int
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     name = next((name for name in names if name in content.files), None)
     if name is None:
         raise DataError(
@@ -59,8 +61,8 @@ def _named(
 @contextmanager
 def _loaded(path: Path) -> Iterator[Any]:
     """Open a file of NumPy arrays; np.load leaves a damaged one open if it opens it itself."""
-    if not path.is_file():
-        raise DataError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
+    if problem := describe_other_kind(path, "numpy", "zip"):
+        raise DataError(f"{problem}; scores are expected in a .npy or .npz file of NumPy")
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
@@ -70,7 +72,7 @@ def _loaded(path: Path) -> Iterator[Any]:
         yield content
 
 
-def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.float32]:
+def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path}: should hold scores [{rows}, {columns}], but holds no array")
     if array.shape != (rows, columns) or array.dtype.kind not in "fiu":
@@ -80,7 +82,7 @@ def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[np.floa
         )
     if np.isnan(array).any():
         raise DataError(f"{path}: holds NaN among its scores")
-    return array.astype(np.float32)
+    return array
 
 
 def _first_line(error: Exception) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import DataError
-from harness.files.parsing import decode_json_list, decode_json_text, read_text
-from harness.metrics.nlvr2 import group_of
+from harness.files.kinds import read_text
+from harness.files.parsing import decode_json_list, decode_json_text
+from harness.metrics.nlvr2 import group_of, image_set_of
 
 LABELS = {"True": True, "False": False}
 IDENTIFIER = re.compile(r"[a-z0-9]+-\d+-\d+-\d+")  # split-set-pair-sentence
@@ -22,7 +23,8 @@ IMAGE = re.compile(r"(.*/)?([a-z0-9]+)-(\d+)-(\d+)-img[01]\.\w+")  # split-set-p
 class Example:
     """A statement about two image files, `left` and `right`, named as in the annotation.
 
-    `group` is the consistency group: the examples of one sentence.
+    `group` is the consistency group: the examples of one sentence. `image_set` names the set of
+    images that the pair is from; two sentences were written about most sets.
     """
 
     identifier: str
@@ -31,17 +33,18 @@ class Example:
     sentence: str
     label: bool
     group: str
+    image_set: str
 
 
 class _Line(Struct, gc=False):
     identifier: str
     sentence: str
-    label: str
+    label: str | bool
 
 
 class _FlatExample(Struct, gc=False):
     sentence: str
-    label: str
+    label: str | bool
     images: tuple[str, str]
 
 
@@ -51,7 +54,8 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
     Their images are `folder/split-set-pair-img0.png` and `folder/split-set-pair-img1.png`.
     """
     examples: dict[str, Example] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    # Only line breaks end a line, not U+2028 or U+0085 inside a sentence; the last may be blank.
+    for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
         where = f"{path}, line {number}"
         entry = decode_json_text(line, _Line, where=where)
         identifier = entry.identifier
@@ -69,9 +73,8 @@ def read_lines(path: Path, *, folder: str) -> list[Example]:
             entry.sentence,
             _label(entry.label, where),
             group_of(identifier),
+            image_set_of(identifier),
         )
-    if not examples:
-        raise DataError(f"{path}: is empty; the download or copy broke off: get it again")
     return list(examples.values())
 
 
@@ -94,12 +97,16 @@ def read_flat_statements(path: Path) -> list[Example]:
                 entry.sentence,
                 _label(entry.label, f"{path}, item {number}"),
                 f"{pair_set}: {entry.sentence}",
+                pair_set,
             )
         )
     return examples
 
 
-def _label(label: str, where: str) -> bool:
+def _label(label: str | bool, where: str) -> bool:
+    """Return a label: a string in the official files, true or false in X2-VLM's lists."""
+    if isinstance(label, bool):
+        return label
     if label not in LABELS:
         raise DataError(f"{where}: label should be 'True' or 'False', but is {label!r}")
     return LABELS[label]

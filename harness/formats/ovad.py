@@ -89,7 +89,11 @@ def read_ovad(path: Path) -> Annotations:
             f"{path}: the ids of its attributes should count from 0, in order: "
             "labels refer to attributes by position"
         )
-    images = {image.id: image.file_name for image in file.images}
+    images: dict[int, str] = {}
+    for number, image in enumerate(file.images):
+        if image.id in images:
+            raise DataError(f"{path}: images[{number}]: the id {image.id} occurs twice")
+        images[image.id] = image.file_name
     boxes: dict[int, Box] = {}
     for number, entry in enumerate(file.annotations):
         if entry.area < MIN_AREA:

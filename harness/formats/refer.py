@@ -5,8 +5,8 @@ Formats: lichengunc/refer (`refs(unc).p`, `instances.json`) and zengyan-97/X-VLM
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
@@ -87,6 +87,7 @@ _Detection = Annotated[list[Finite], Meta(min_length=4)]
 class _FlatExpression(Struct, gc=False):
     ref_id: Int64
     text: str
+    image: str | None = None
 
 
 def read_references(refs: Path, instances: Path) -> list[Reference]:
@@ -118,11 +119,15 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
     return references
 
 
-def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Reference, Sentence]]:
-    """Return the expressions of a flat list (`text`, `ref_id`), in order, with their references.
+def read_flat(
+    path: Path, references: Sequence[Reference], split: str
+) -> list[tuple[Reference, Sentence]]:
+    """Return a split's expressions in a flat list (`text`, `ref_id`), in order, with references.
 
     The list has no sentence ids: an expression is the next sentence of its reference with the same
-    text, or the next sentence at all if the text was edited. The text is the list's.
+    text, or the next sentence at all if the text was edited. The text is the list's, and so is the
+    folder of the image; DataError for an image that is not the reference's.
+    The list may hold other splits too.
     """
     by_id = {reference.ref_id: reference for reference in references}
     unused = {reference.ref_id: list(reference.sentences) for reference in references}
@@ -139,7 +144,17 @@ def read_flat(path: Path, references: Sequence[Reference]) -> list[tuple[Referen
         same_text = (sentence for sentence in unused[id] if sentence.text == entry.text)
         sentence = next(same_text, unused[id][0])
         unused[id].remove(sentence)
-        expressions.append((by_id[id], Sentence(sentence.sent_id, entry.text)))
+        reference = by_id[id]
+        if reference.split != split:
+            continue
+        if entry.image is not None:
+            if PurePosixPath(entry.image).name != PurePosixPath(reference.file_name).name:
+                raise DataError(
+                    f"{where}: names the image {entry.image!r}, "
+                    f"but ref_id {id} is in {reference.file_name!r}"
+                )
+            reference = replace(reference, file_name=entry.image)
+        expressions.append((reference, Sentence(sentence.sent_id, entry.text)))
     return expressions
 
 

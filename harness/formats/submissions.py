@@ -1,7 +1,6 @@
 """Read predictions in the official result format of each benchmark, and match them to samples."""
 
-import csv
-import io
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ class _Answer(Struct, gc=False):
 
 
 class _Caption(Struct, gc=False):
-    image_id: Int64
+    image_id: Int64 | str
     caption: str
 
 
@@ -75,17 +74,24 @@ def read_captions(path: Path) -> Pairs:
 def read_labels(path: Path) -> Pairs:
     """Return (identifier, label) of NLVR2's predictions: a CSV file with lines `identifier,True`.
 
-    Further columns are ignored, as by the official scorer.
+    Further columns are ignored, as by the official scorer. Raises DataError for a label with a
+    blank beside it, which that scorer counts as wrong.
     """
     pairs = []
-    for number, row in enumerate(csv.reader(io.StringIO(read_text(path))), start=1):
-        label = row[1].strip().lower() if len(row) > 1 else ""
+    lines = read_text(path).split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        identifier, *columns = line.split(",")
+        label = columns[0].lower() if columns else ""
         if label not in ("true", "false"):
-            raise DataError(
-                f"{path}, line {number}: should be `identifier,True` or `identifier,False`, "
-                f"but is {','.join(row)!r}"
-            )
-        pairs.append((row[0], label == "true"))
+            problem = "should be `identifier,True` or `identifier,False`"
+            if label.strip() in ("true", "false"):
+                problem += " without blanks, which the official scorer counts as wrong"
+            elif number == 1:
+                problem += ", without a header line"
+            raise DataError(f"{path}, line {number}: {problem}, but is {reprlib.repr(line)}")
+        pairs.append((identifier, label == "true"))
     return pairs
 
 

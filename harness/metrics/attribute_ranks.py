@@ -5,13 +5,14 @@ The same numbers as in `attributes`, where a box counts as often as its image wa
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.attribute_changes import image_changes
 from harness.metrics.attributes import FREQUENCIES, UNKNOWN, Named, average_precisions, members
-from harness.statistics.sums import Floats, Statistic, Sums
+from harness.statistics.sums import Floats, Statistic, Sums, Swappable
 
 DRAWS_AT_ONCE = 64  # resamples computed together: their boxes fit into the processor's cache
 
@@ -24,7 +25,7 @@ class MeanAveragePrecision:
     """
 
     kind: ClassVar[str] = "mean average precision"
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     labels: NDArray[np.int8]
     image: NDArray[np.int32]
     columns: NDArray[np.int32]
@@ -75,19 +76,31 @@ class RankedBoxes:
     `scores` and `labels` [boxes, attributes], `image` [boxes].
     """
 
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     labels: NDArray[np.int8]
     image: NDArray[np.int32]
     clusters: int
 
-    def concatenated(self, other: "RankedBoxes") -> "RankedBoxes":
-        """Return the boxes of both runs in one ranking, the clusters of `other` last."""
-        return RankedBoxes(
-            np.vstack([self.scores, other.scores]),
-            np.vstack([self.labels, other.labels]),
-            np.concatenate([self.image, other.image + self.clusters]),
-            self.clusters + other.clusters,
+    def changed_in(self, other: "RankedBoxes") -> NDArray[np.bool_]:
+        """Return which images have a box with another score in another run, [C]."""
+        changed = np.zeros(self.clusters, dtype=np.bool_)
+        changed[self.image[(self.scores != other.scores).any(axis=1)]] = True
+        return changed
+
+    def changes_in(self, other: "RankedBoxes") -> Floats:
+        """Return how much each image adds to the metric's change in another run, [C].
+
+        To first order (`harness.metrics.attribute_changes`). An image without changed scores adds
+        a little where another image's boxes passed its own.
+        """
+        return image_changes(
+            (self.scores, other.scores), self.labels, self.image, images=self.clusters
         )
+
+    def swappable_with(self, other: "RankedBoxes") -> Swappable:
+        """Return each changed image's part in the change of the metric, as a sum that was 0."""
+        parts = np.where(self.changed_in(other), self.changes_in(other), 0.0)[:, None]
+        return Swappable(Sums(np.zeros_like(parts), np.ravel), Sums(parts, np.ravel))
 
     def of(self, weights: Floats) -> Floats:
         """Return the mean average precision [R], in percent; image c counts `weights[r, c]` times.
@@ -142,7 +155,7 @@ class RankedBoxes:
 
 
 def attribute_statistics(
-    scores: NDArray[np.float32],
+    scores: NDArray[np.floating[Any]],
     labels: NDArray[np.int8],
     image: Sequence[int],
     attributes: Sequence[Named],

@@ -5,7 +5,7 @@ without a positive box is left out of all means; the chance level counts it as 0
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Named(Protocol):
 
 
 def average_precisions(
-    scores: NDArray[np.float32], labels: NDArray[np.int8]
+    scores: NDArray[np.floating[Any]], labels: NDArray[np.int8]
 ) -> NDArray[np.float64]:
     """Return each attribute's average precision in 0..1, NaN without a positive box.
 
@@ -108,7 +108,7 @@ def members(attributes: Sequence[Named], frequency: str) -> NDArray[np.bool_]:
     return np.array([attribute.freq_set == frequency for attribute in attributes])
 
 
-def _average_precision(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
+def _average_precision(scores: NDArray[np.floating[Any]], labels: NDArray[np.int8]) -> float:
     """Return the sum over thresholds of precision times recall gained; a tie is one threshold."""
     known = labels != UNKNOWN
     order = np.argsort(-scores[known], kind="stable")

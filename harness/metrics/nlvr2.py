@@ -19,6 +19,17 @@ def group_of(identifier: str) -> str:
     return f"{split}-{number}--{sentence}"
 
 
+def image_set_of(identifier: str) -> str:
+    """Return the set of images that an example is about: `split-set-pair-sentence` to `split-set`.
+
+    Two statements were written about most sets, so their groups share images.
+
+    >>> image_set_of("dev-850-0-3"), image_set_of("dev-850-2-1")
+    ('dev-850', 'dev-850')
+    """
+    return "-".join(identifier.split("-")[:2])
+
+
 def accuracy(right: Sequence[bool]) -> float:
     """Return the share of statements judged correctly, in percent. Raises ValueError if empty.
 

@@ -8,12 +8,12 @@ shortlist of either side, and any other stored pair of the query is less similar
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 PROTOCOLS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     "itm": lambda itc, itm: itm,
     "itm+itc": lambda itc, itm: itm + itc,

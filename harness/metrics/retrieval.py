@@ -6,6 +6,7 @@ later index comes first, as in its reversed sort where that is stable.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ KS = (1, 5, 10)
 Truths = Sequence[Sequence[int]] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
 
 
-def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
+def ranks(scores: NDArray[Any], truths: Truths) -> NDArray[np.int64]:
     """Return the rank, from 0, of the best true candidate of each query.
 
-    `scores` [queries, candidates]. The rank of a query without true candidates is the number of
-    candidates: it never finds one. Raises ValueError for NaN, which would come first.
+    `scores` [queries, candidates], of any numeric type. The rank of a query without true candidates
+    is the number of candidates: it never finds one. Raises ValueError for NaN, which would come
+    first.
 
     >>> ranks(np.array([[0.1, 0.9, 0.5], [0.3, 0.1, 0.7]], dtype=np.float32), [[0, 2], [2]])
     array([1, 0])
@@ -31,11 +33,13 @@ def ranks(scores: NDArray[np.float32], truths: Truths) -> NDArray[np.int64]:
     if np.isnan(scores).any():
         raise ValueError("a score is not a number")
     best = np.full(len(scores), scores.shape[1], dtype=np.int64)
-    rank = np.empty(scores.shape[1], dtype=np.int64)
     for query, true in enumerate(truths):
         if len(true):
-            rank[np.argsort(scores[query], kind="stable")[::-1]] = np.arange(scores.shape[1])
-            best[query] = rank[list(true)].min()
+            row, indices = scores[query], np.asarray(true)
+            top = row[indices].max()
+            last = indices[row[indices] == top].max()
+            # Before it: higher scores, and equal ones with a later index.
+            best[query] = np.count_nonzero(row > top) + np.count_nonzero(row[last + 1 :] == top)
     return best
 
 

@@ -7,6 +7,7 @@ SCORERS, too, as named protocols.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 NUMBERS = {"none": "0"} | {word: str(number) for number, word in enumerate(WORDS)}
@@ -15,6 +16,7 @@ MARKS = ';/[]"{}()=+\\_-><@`,?!'  # in the scorer's order; it keeps ' : % $ # & 
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
 PERIOD = re.compile(r"\.(?!\d)")  # the scorer's look-behind is mistyped and without effect
 PERIODS_REMOVED = 32  # the scorer passes the flag re.UNICODE, which is 32, as the count
+CACHED = 2**17  # cleaned texts: people give the same answers to many questions
 ENOUGH = 3  # other annotators with the same answer make it fully right
 
 CONTRACTED = (
@@ -102,13 +104,17 @@ def agreement(prediction: str, answers: Sequence[Answer]) -> float:
     >>> round(agreement("red", answers), 6)
     0.6
     """
+    matching = [answer for answer in answers if answer["answer"] == prediction]
     accuracies = []
     for answer in answers:
-        agreeing = sum(other["answer"] == prediction for other in answers if other != answer)
+        agreeing = len(matching)
+        if answer["answer"] == prediction:
+            agreeing -= matching.count(answer)
         accuracies.append(min(1.0, agreeing / ENOUGH))
     return sum(accuracies) / len(accuracies)
 
 
+@lru_cache(CACHED)
 def clean(text: str) -> str:
     """Return an answer with punctuation, number words, articles and contractions made uniform.
 
@@ -118,6 +124,7 @@ def clean(text: str) -> str:
     return with_digits_and_without_articles(without_punctuation(text))
 
 
+@lru_cache(CACHED)
 def without_punctuation(text: str) -> str:
     """Return a text with each mark of MARKS deleted or replaced by a space, and without periods.
 
@@ -145,7 +152,10 @@ def with_digits_and_without_articles(text: str) -> str:
 
 
 def _with_texts(answers: Sequence[Answer], texts: Sequence[str]) -> list[Answer]:
-    return [{**answer, "answer": text} for answer, text in zip(answers, texts, strict=True)]
+    return [
+        answer if answer["answer"] == text else {**answer, "answer": text}
+        for answer, text in zip(answers, texts, strict=True)
+    ]
 
 
 def _stripped(text: str) -> str:

@@ -1,17 +1,20 @@
 """Read weight files of any family without running anything that they hold."""
 
-import argparse
 import pickle
+import tarfile
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, DataError
+from harness.files import kinds
+from harness.models import inert_pickle
+from harness.models.inert_pickle import Inert
 
 DTYPES = (
     torch.float32, torch.float16, torch.bfloat16, torch.float64,
@@ -19,33 +22,90 @@ DTYPES = (
 )  # fmt: skip
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by name: those under the key `model`, or of the file itself.
+ZIP_SIGNATURE = b"PK\x03\x04"
+WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in a dictionary
+# What DistributedDataParallel and torch.compile put before or into the names of tensors.
+PARALLEL, COMPILED = "module.", "_orig_mod."
 
-    Reads `.safetensors`, and any other file as one of `torch.save`. Raises CheckpointError for a
-    file that is missing, broken or unsafe, or holds no tensors.
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by name: those under one of the WRAPPERS, or of the file itself.
+
+    Reads `.safetensors`, and any other file as one of `torch.save`; names lose the prefixes of
+    DistributedDataParallel and torch.compile. Raises CheckpointError for a file that is missing,
+    broken or unsafe, of another kind than its name says, or without tensors.
     """
-    if path.exists() and not path.is_file():
-        raise CheckpointError(f"{path}: is not a file")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
+    by_name = path.suffix == ".safetensors"
+    _check_kind(path, ("safetensors",) if by_name else ("zip", "pickle"))
+    content = _read_safetensors(path) if by_name else _read_torch(path)
+    key, content = _unwrapped(content)
+    where = f"{path}: {key!r}" if key else f"{path}:"
+    if isinstance(content, Inert):
+        raise CheckpointError(
+            f"{where} holds an object of the class {content.kind}, whose code would have to be "
+            "run; save its state_dict() instead"
+        )
     if not isinstance(content, Mapping):
         kind = type(content).__name__
-        raise CheckpointError(f"{path}: holds a {kind}, not a dictionary of tensors")
+        raise CheckpointError(f"{where} holds a {kind}, not a dictionary of tensors")
     state = {
         name: tensor
         for name, tensor in content.items()
         if isinstance(name, str) and isinstance(tensor, Tensor)
     }
     if not state:
-        raise CheckpointError(f"{path}: holds no tensors; is it a checkpoint?")
+        raise CheckpointError(f"{where} holds no tensors; is it a checkpoint?{_keys(content)}")
     for name, tensor in state.items():
         if fault := _fault(tensor):
             raise CheckpointError(
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
-    return state
+    return _without_prefixes(state, path)
+
+
+def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
+    """Raise CheckpointError for a file whose first bytes are those of another kind."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        other = kinds.describe_other_kind(path, *expected)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
+    if other and "is a safetensors file" in other:
+        raise CheckpointError(f"{other}: rename it to {path.stem}.safetensors")
+    if other:
+        by_name = "; its name says that it is a safetensors file" if "zip" not in expected else ""
+        raise CheckpointError(f"{other}{by_name}")
+
+
+def _unwrapped(content: Any) -> tuple[str, Any]:
+    """Return the innermost dictionary under WRAPPERS, or what is there instead, and its keys."""
+    keys: list[str] = []
+    while isinstance(content, Mapping):
+        key = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
+        if key is None:
+            break
+        keys.append(key)
+        content = content[key]
+    return ".".join(keys), content
+
+
+def _keys(content: Mapping[Any, Any]) -> str:
+    names = [str(key)[:40] for key in content][:8]
+    return f" (its keys are {', '.join(names)})" if names else ""
+
+
+def _without_prefixes(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return tensors by the names that the network itself gives them.
+
+    `module.` is removed where all names begin with it, `_orig_mod.` wherever it stands.
+    """
+    names = {name: name.replace(COMPILED, "") for name in state}
+    while all(name.startswith(PARALLEL) for name in names.values()):
+        names = {old: name.removeprefix(PARALLEL) for old, name in names.items()}
+    if len(set(names.values())) < len(names):
+        raise CheckpointError(f"{path}: holds tensors that differ only by {PARALLEL} or {COMPILED}")
+    return {name: state[old] for old, name in names.items()}
 
 
 def _fault(tensor: Tensor) -> str | None:
@@ -72,39 +132,60 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> Any:
-    """Read a file of `torch.save`; only tensors and the plain types named here are built."""
+    """Read a file of `torch.save`: tensors and plain containers are built, all else is inert."""
     try:
-        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of other tools' pickles; we refuse them
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # `weights_only=False` lets the unpickler be replaced, by one that calls less. A mapped
+            # file costs no memory for what is not needed, such as the state of an optimizer.
+            return torch.load(
+                path,
+                map_location="cpu",
+                weights_only=False,
+                pickle_module=inert_pickle,
+                mmap=_can_be_mapped(path),
+            )
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_unsafe(error)}") from error
+    except CheckpointError:
+        raise
     except Exception as error:  # a broken archive can raise almost anything
         raise CheckpointError(
             f"{path}: is not a readable checkpoint ({_first_line(error)})"
         ) from error
 
 
-def _harmless() -> list[Any]:
-    """Return the types in authors' checkpoints beside tensors: command lines and NumPy numbers.
+def _can_be_mapped(path: Path) -> bool:
+    """Whether a file is an archive that holds every tensor as it is in memory, not compressed.
 
-    Building them runs no code.
+    Raises CheckpointError for archives that torch would not read by the unpickler it is given:
+    TorchScript's hold a network's code; tar archives, of torch before 0.1.10, are extracted.
     """
-    scalar = np.float64(0).__reduce__()[0]
-    dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")]
-    return [argparse.Namespace, scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
+    with path.open("rb") as file:
+        is_zip = file.read(4) == ZIP_SIGNATURE
+    if not is_zip:
+        if tarfile.is_tarfile(path):
+            raise CheckpointError(f"{path}: is a tar archive: unpack it")
+        return False
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.filename.lower().endswith("constants.pkl") for entry in entries):
+        raise CheckpointError(
+            f"{path}: is a program of TorchScript, whose code would have to be run; "
+            "save the state_dict() of its network instead"
+        )
+    return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
 
 
 def _unsafe(error: pickle.UnpicklingError) -> str:
-    """Return torch's ten sentences in one: the name that the file would call."""
-    for line in str(error).splitlines():
-        if "global" in line.lower() or "unsupported" in line.lower():
-            return (
-                "would run code when opened, and was not opened "
-                f"({line.strip()[:200]}). Do not trust this file"
-            )
+    """Return a sentence about a pickle that names what only serves to run something."""
+    if str(error).startswith("calls "):
+        return (
+            f"would run code when opened ({error}), which no checkpoint needs; nothing was run. "
+            "Do not trust this file"
+        )
     return f"is not a readable checkpoint ({_first_line(error)})"
 
 

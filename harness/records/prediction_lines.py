@@ -1,6 +1,7 @@
 """The lines of a prediction file: its head, then one sample each, as JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,9 +10,11 @@ import msgspec
 
 from harness.errors import DataError, HarnessError
 from harness.files.parsing import convert
+from harness.records.fingerprints import from_text
 
 FORMAT = "xvlm-eval predictions 1"
 HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
+ANY_HEAD = re.compile(rb'\s*\{\s*"format"\s*:\s*"xvlm-eval predictions')  # written by others too
 
 
 def to_line(value: Any) -> str:
@@ -19,10 +22,14 @@ def to_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
-def sample_line(path: Path, id: Any, prediction: Any) -> str:
-    """Return the line of a sample. Raises HarnessError for a number that is not finite."""
+def sample_line(path: Path, id: Any, prediction: Any, inputs: str | None = None) -> str:
+    """Return the line of a sample, with the fingerprint of its inputs if it is known.
+
+    Raises HarnessError for a number that is not finite.
+    """
+    line = {"id": id, "prediction": prediction}
     try:
-        return to_line({"id": id, "prediction": prediction})
+        return to_line(line if inputs is None else {**line, "inputs": inputs})
     except ValueError as error:
         raise HarnessError(
             f"{path}: the prediction of sample {id!r} holds a number that is not finite; "
@@ -71,19 +78,36 @@ def parse_head(line: bytes, path: Path) -> dict[str, Any]:
     return dict(head)
 
 
-def parse_predictions(lines: Sequence[bytes], path: Path) -> dict[Any, Any]:
-    """Return the predictions of all lines after the head. Raises DataError naming the line."""
+class ParsedLines(NamedTuple):
+    """The predictions of a file by sample id, and the fingerprints of their inputs."""
+
+    predictions: dict[Any, Any]
+    fingerprints: dict[Any, str]
+
+
+def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
+    """Return what all lines after the head hold.
+
+    Raises DataError, naming the line, for anything but a prediction, and for NaN and infinity.
+    """
     predictions: dict[Any, Any] = {}
+    fingerprints: dict[Any, str] = {}
     for number, line in enumerate(lines, start=2):
         try:
-            entry = json.loads(line)
+            entry = json.loads(line, parse_constant=_refuse_constant)
             id, prediction = entry["id"], entry["prediction"]
+            if (inputs := entry.get("inputs")) is not None:
+                fingerprints[id] = from_text(inputs).to_text()
             if type(id) not in (int, str) or id in predictions:
                 raise ValueError("no id, or a repeated one")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"{path}: line {number} is no prediction; "
                 "the file was damaged: replace it with --fresh"
             ) from error
         predictions[id] = prediction
-    return predictions
+    return ParsedLines(predictions, fingerprints)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

@@ -5,21 +5,23 @@ continues from there. The format is JSON lines: people can read them, and a line
 break is known to be torn.
 """
 
-import gzip
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError, HarnessError, IdentityError
 from harness.files.atomic import replacing
+from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
+from harness.files.parsing import SURROGATE
+from harness.files.validation_errors import describe_non_json
 from harness.records.prediction_lines import (
     FORMAT,
+    ParsedLines,
     parse_head,
     parse_predictions,
     sample_line,
@@ -34,29 +36,40 @@ class PredictionFile:
     """The prediction file of one run, open for appending. Use `open_predictions`."""
 
     def __init__(
-        self, path: Path, file: FileIO, predictions: dict[Any, Any], head: Mapping[str, Any]
+        self, path: Path, file: FileIO, content: ParsedLines, head: Mapping[str, Any]
     ) -> None:
         self.path = path
         self.software: Mapping[str, Any] = head["software"]
         self.inputs: Mapping[str, Any] = head.get("inputs", {})
         self._head = head
         self._file = file
-        self._predictions = predictions
+        self._predictions, self._fingerprints = content
 
     @property
     def done(self) -> Mapping[Any, Any]:
         """The predictions so far, by sample id."""
         return self._predictions
 
-    def append(self, predictions: Iterable[tuple[Any, Any]]) -> None:
+    @property
+    def fingerprints(self) -> Mapping[Any, str]:
+        """The fingerprints of inputs, by sample id; not of a sample without a readable image."""
+        return self._fingerprints
+
+    def append(
+        self, predictions: Iterable[tuple[Any, Any]], inputs: Mapping[Any, str] | None = None
+    ) -> None:
         """Write predictions (id, prediction) to the operating system: a kill cannot lose them.
 
-        Raises HarnessError for a prediction that JSON lacks (NaN, infinity), and on a full disk.
+        `inputs` maps ids to the fingerprints of their inputs. Raises HarnessError for a prediction
+        that JSON lacks (NaN, infinity), and on a full disk.
         """
-        new = dict(predictions)
-        lines = [sample_line(self.path, id, prediction) for id, prediction in new.items()]
+        new, inputs = dict(predictions), inputs or {}
+        lines = [
+            sample_line(self.path, id, prediction, inputs.get(id)) for id, prediction in new.items()
+        ]
         _write(self._file, "".join(lines), self.path)
         self._predictions.update(new)
+        self._fingerprints.update((id, inputs[id]) for id in new if id in inputs)
 
     def arrange(self, ids: Sequence[Any]) -> None:
         """Rewrite the file in the order of `ids`, atomically; afterwards it takes no more.
@@ -69,7 +82,8 @@ class PredictionFile:
         with replacing(self.path) as temporary, _open(temporary) as file:
             _write(file, to_line(self._head), temporary)
             for id, prediction in self._predictions.items():
-                _write(file, sample_line(self.path, id, prediction), temporary)
+                line = sample_line(self.path, id, prediction, self._fingerprints.get(id))
+                _write(file, line, temporary)
 
 
 @contextmanager
@@ -103,25 +117,30 @@ def open_predictions(
         }
         if lines:
             head = _check_header(lines[0], path, identity)
-        predictions = parse_predictions(lines[1:], path)
+        content_lines = parse_predictions(lines[1:], path)
         # Only now is the file known to be ours: cut off the line that a kill tore.
         file.truncate(end)
         file.seek(end)
         if not lines:
             _write(file, to_line(head), path)
-        yield PredictionFile(path, file, predictions, head)
+        yield PredictionFile(path, file, content_lines, head)
 
 
 class StoredPredictions(NamedTuple):
-    """The content of a prediction file: the run's identity and inputs, the predictions by id."""
+    """The content of a prediction file: the run's identity and inputs, the predictions by id.
+
+    `fingerprints` are those of each sample's inputs, where they are known.
+    """
 
     identity: Mapping[str, Any]
     inputs: Mapping[str, Any]
     predictions: Mapping[Any, Any]
+    software: Mapping[str, Any] = {}
+    fingerprints: Mapping[Any, str] = {}
 
 
 def read_predictions(path: Path) -> StoredPredictions:
-    """Read a prediction file of any run, finished or not, compressed by gzip (`.gz`) or not.
+    """Read a prediction file of any run, finished or not, compressed by gzip or not.
 
     Raises DataError for a damaged file and for any other file.
     """
@@ -129,22 +148,24 @@ def read_predictions(path: Path) -> StoredPredictions:
     if not lines:
         raise DataError(f"{path}: holds no predictions yet")
     head = parse_head(lines[0], path)
+    predictions, fingerprints = parse_predictions(lines[1:], path)
     return StoredPredictions(
-        head["identity"], head.get("inputs", {}), parse_predictions(lines[1:], path)
+        head["identity"], head.get("inputs", {}), predictions, head["software"], fingerprints
     )
 
 
 def read_prediction_bytes(path: Path) -> bytes:
-    """Return the content of a prediction file, decompressed if its name ends in `.gz`.
+    """Return the content of a prediction file, decompressed if it is gzip.
 
-    Raises DataError where it cannot be read.
+    Raises DataError where it cannot be read, and for half a surrogate pair, which is no text.
     """
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is damaged ({error})") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_bytes(path, EMPTY.name)
+    if SURROGATE.search(content):
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            with suppress(ValueError, RecursionError):
+                if problem := describe_non_json(json.loads(line), f"{path}, line {number}"):
+                    raise DataError(problem)
+    return content
 
 
 def describe_difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:

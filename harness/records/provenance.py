@@ -1,13 +1,21 @@
 """The software and the processor that a number was computed with."""
 
+import hashlib
 import platform
 import subprocess
+import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 VECTOR_SETS = ("avx512f", "avx2")  # instruction sets of matrix products, widest first
 COMPUTING = ("torch", "transformers", "numpy", "pillow")  # their version can move a prediction
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("harness", "tasks")
+# Folders whose code sees no prediction before it is made; nothing that predicts imports them.
+NOT_PREDICTING = ("bench", "cli", "doctor", "drift", "tables")
 
 
 def software() -> dict[str, Any]:
@@ -43,14 +51,46 @@ def computing() -> dict[str, str | None]:
     return {name: _version(name) for name in COMPUTING}
 
 
+def code_sha256(*parts: object) -> str:
+    """Return the SHA-256 of the source files that predictions and scores are made by.
+
+    These are this project's own, and the files that define the classes of `parts`: a task or a
+    model of another package.
+    """
+    digest = hashlib.sha256(_own_code().encode())
+    for part in parts:
+        kind = type(part)
+        if kind.__module__.partition(".")[0] not in PACKAGES:
+            path = getattr(sys.modules.get(kind.__module__), "__file__", None)
+            source = Path(path).read_bytes() if path and Path(path).is_file() else b""
+            digest.update(
+                f"{kind.__module__} {kind.__qualname__} {len(source)}\n".encode() + source
+            )
+    return digest.hexdigest()
+
+
+@cache
+def _own_code() -> str:
+    digest = hashlib.sha256()
+    paths = {
+        path.relative_to(ROOT).as_posix(): path
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    for name in sorted(paths):
+        if name.split("/")[1] not in NOT_PREDICTING:
+            source = paths[name].read_bytes().replace(b"\r\n", b"\n")  # as git may check out
+            digest.update(f"{name} {len(source)}\n".encode() + source)
+    return digest.hexdigest()
+
+
 def commit() -> str | None:
     """Return the commit of this code, with `+` if tracked files differ; None without a checkout."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
+    if not (ROOT / ".git").exists():
         return None
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        head = _git(ROOT, "rev-parse", "HEAD")
+        changed = _git(ROOT, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+" if changed else "")

@@ -21,6 +21,7 @@ from harness.formats.folder import EMBEDDED
 from harness.statistics.interval import Interval
 
 SCHEMA = 3  # 2: breakdown and not_run; 3: inputs and contributions
+DEVIATIONS = "deviations"  # a key of `data`: how the split differs from the published one
 SIDECARS = (".timings.json", ".submission.json")  # JSON files beside records
 
 
@@ -42,7 +43,7 @@ class ResultRecord:
     not_run      metric -> the reason why it is missing
     checkpoint   its name, file, SHA-256 and provenance; `registered`: an entry of checkpoints.yaml
     data         its name (`shapes`: embedded, `files`: the user's), fingerprint, and the SHA-256 of
-                 each annotation file
+                 each annotation file; `deviations` of the split from the published one, if any
     settings     the flags that can move a number
     predictions  the prediction file with its SHA-256; a server's receipt
     software     of the process that began the predictions

@@ -20,6 +20,7 @@ from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
 from harness.metrics.attribute_ranks import Chance, MeanAveragePrecision
 from harness.metrics.caption_sums import Bleu, Meteor
+from harness.records.fingerprints import PARTS
 from harness.statistics.means import Mean, MeanOfMeans
 from harness.statistics.sums import Statistic
 
@@ -35,13 +36,15 @@ class SampleScores:
     """The `ids` of samples in the order of the annotation file, and what each of them got.
 
     `digests` [n] of the predictions; `by_sample` maps a measure to its values [n], higher is
-    better; `statistics` maps a metric to its statistic.
+    better; `statistics` maps a metric to its statistic; `inputs` [n, 3] are the fingerprints of
+    what each sample was predicted from (`fingerprints.to_array`), None if they are unknown.
     """
 
     ids: Sequence[int | str]
     digests: NDArray[np.uint64]
     by_sample: Mapping[str, NDArray[np.float64]]
     statistics: Mapping[str, Statistic]
+    inputs: NDArray[np.uint32] | None = None
 
 
 def digest(prediction: Any) -> int:
@@ -71,6 +74,8 @@ def write_sample_scores(path: Path, scores: SampleScores) -> None:
         "statistics": np.array(json.dumps(statistics)),
         **{f"array{number}": array for number, array in enumerate(arrays)},
     }
+    if scores.inputs is not None:
+        content["inputs"] = scores.inputs
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
@@ -93,9 +98,12 @@ def read_sample_scores(path: Path) -> SampleScores:
             content["digests"],
             dict(zip(measures, content["values"], strict=True)),
             {name: _unpack(value, content) for name, value in packed.items()},
+            content.get("inputs"),
         )
         if any(len(values) != len(ids) for values in (scores.digests, *scores.by_sample.values())):
             raise ValueError("not one value per sample")
+        if scores.inputs is not None and scores.inputs.shape != (len(ids), len(PARTS)):
+            raise ValueError("not one fingerprint per sample")
         return scores
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -8,7 +8,9 @@ batch_size.py                      how large the batches are
 scoring.py skipped.py timings.py   complete predictions -> a record
 distributed.py torchrun.py         the processes of a run
 shards.py                          their prediction files
-fingerprint.py pinned.py           what the model was given; whether the weights are the known ones
+fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
+pinned.py                          whether the weights are the known ones
 forecast.py                        what a run will take, before it is begun
-rescore.py import_score.py         scores of stored predictions; a server's number
+rescore.py stored_scores.py        scores of stored predictions, printed or kept as a result
+rescored.py import_score.py        stored results scored anew; a server's number
 """

@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -40,6 +40,7 @@ class FileViews(NamedTuple):
     needed_by: str
 
 
+Note = Callable[[Prepared], None]
 Decoded = Prepared | DataError  # the views of a file, or why it cannot be read
 
 
@@ -71,14 +72,17 @@ class Decoder(Protocol):
         ...
 
 
-def make_decoder(prepare: Prepare, workers: int) -> Decoder:
-    """Return the decoder that the environment asks for and that `prepare` allows."""
+def make_decoder(prepare: Prepare, workers: int, note: Note | None = None) -> Decoder:
+    """Return the decoder that the environment asks for and that `prepare` allows.
+
+    `note` is called with the prepared views of each file, by threads of this process.
+    """
     if os.environ.get(DECODING) == "processes" and hasattr(os, "memfd_create"):
         pickled = _pickled(prepare)
         if pickled is not None:
             with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
-                return _ProcessDecoder(pickled, workers)
-    return _ThreadDecoder(prepare, workers)
+                return _ProcessDecoder(pickled, workers, note)
+    return _ThreadDecoder(prepare, workers, note)
 
 
 class _ThreadDecoding:
@@ -106,16 +110,19 @@ class _ThreadDecoding:
 
 
 class _ThreadDecoder:
-    def __init__(self, prepare: Prepare, workers: int) -> None:
-        self._prepare, self._pool = prepare, ThreadPoolExecutor(workers)
+    def __init__(self, prepare: Prepare, workers: int, note: Note | None) -> None:
+        self._prepare, self._pool, self._note = prepare, ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
         return _ThreadDecoding(
-            [
-                self._pool.submit(read_views, views, self._prepare, needed_by=needed_by)
-                for views, needed_by in files
-            ]
+            [self._pool.submit(self._read, views, needed_by) for views, needed_by in files]
         )
+
+    def _read(self, views: Sequence[View], needed_by: str) -> Prepared:
+        prepared = read_views(views, self._prepare, needed_by=needed_by)
+        if self._note is not None:
+            self._note(prepared)
+        return prepared
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -134,8 +141,14 @@ class _SharedMemory(NamedTuple):
 
 class _ProcessDecoding:
     def __init__(
-        self, pool: ProcessPoolExecutor, pickled: bytes, files: Sequence[FileViews]
+        self,
+        pool: ProcessPoolExecutor,
+        pickled: bytes,
+        files: Sequence[FileViews],
+        notes: ThreadPoolExecutor,
+        note: Note | None,
     ) -> None:
+        self._notes, self._note = notes, note
         shape = _shape(pickled)
         self._files, self._count = files, sum(len(file.views) for file in files)
         self._images, shared = _allocate((self._count, *shape))
@@ -152,10 +165,14 @@ class _ProcessDecoding:
 
     def results(self) -> list[Decoded]:
         errors = [error for future in self._futures for error in future.result()]
-        return [
+        results = [
             error if error is not None else self._views(file, row)
             for file, row, error in zip(self._files, self._rows, errors, strict=True)
         ]
+        if self._note is not None:
+            readable = [result for result in results if not isinstance(result, DataError)]
+            list(self._notes.map(self._note, readable))
+        return results
 
     def stacked(self) -> NDArray[np.uint8]:
         return self._images
@@ -171,14 +188,16 @@ class _ProcessDecoding:
 class _ProcessDecoder:
     """Decodes in processes, which are started once and serve all runs."""
 
-    def __init__(self, pickled: bytes, workers: int) -> None:
+    def __init__(self, pickled: bytes, workers: int, note: Note | None) -> None:
         self._pickled, self._pool = pickled, _processes(workers)
+        self._notes, self._note = ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
-        return _ProcessDecoding(self._pool, self._pickled, files)
+        return _ProcessDecoding(self._pool, self._pickled, files, self._notes, self._note)
 
     def close(self) -> None:
         """Leave the processes to the next run."""
+        self._notes.shutdown()
 
 
 @cache

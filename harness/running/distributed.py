@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from harness.errors import UsageError
+
 T = TypeVar("T")
 
 
@@ -63,4 +65,7 @@ def shard(items: Sequence[T], group: ProcessGroup) -> Sequence[T]:
 
 def started_by_torchrun() -> bool:
     """Return whether torchrun started this process together with others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+    size = os.environ.get("WORLD_SIZE") or "1"
+    if not size.isdecimal():
+        raise UsageError(f"WORLD_SIZE={size!r}: should be the number of processes; unset it")
+    return int(size) > 1 and bool(os.environ.get("RANK"))

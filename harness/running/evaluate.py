@@ -23,10 +23,12 @@ from harness.running.distributed import ProcessGroup
 from harness.running.fingerprint import fingerprint_inputs
 from harness.running.predict import predict
 from harness.running.run import Outcome, Run
+from harness.running.sample_inputs import check_inputs
 from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
+from harness.task import load_samples
 
 
 def evaluate(
@@ -39,7 +41,7 @@ def evaluate(
     """
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
-    whole_split = run.task.load(run.data, run.split)
+    whole_split = load_samples(run.task, run.data, run.split)
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
@@ -48,10 +50,16 @@ def evaluate(
     with open_sharded(
         run.path(PREDICTIONS),
         identity,
-        software={**software(), "processor": processor(), "batch_size": batch_size},
+        software={
+            **software(),
+            "code": identity["code"]["sha256"],
+            "processor": processor(),
+            "batch_size": batch_size,
+        },
         inputs=fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {},
         fresh=run.fresh,
         group=group,
+        check=lambda file: check_inputs(run.task, samples, file, workers=run.speed.workers),
     ) as predictions:
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size

@@ -5,15 +5,16 @@ to upload and a record without a metric. The number that comes back is written i
 with the hash of the uploaded file, the date and the page of the submission.
 """
 
+import datetime
 import json
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from harness.errors import IdentityError, MissingError, UsageError
+from harness.errors import IdentityError, MissingError, UsageError, nearest
 from harness.files.parsing import is_number, read_json
 from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
@@ -33,12 +34,14 @@ def import_score(
     metrics: Sequence[str],
     url: str,
     date: str,
+    replace_receipt: bool = False,
 ) -> Path:
     """Write a server's number into the record beside a submission, and return the record's path.
 
-    `metrics` are texts like `accuracy=78.22`. Raises UsageError for a malformed metric, date or
-    address, MissingError where the record or the predictions are absent, and IdentityError where
-    record, predictions and submission do not belong together.
+    `metrics` are texts like `accuracy=78.22`. Raises UsageError for a malformed, unknown or doubled
+    metric, a malformed date or address, and a record that has another receipt already, unless
+    `replace_receipt`; MissingError where the record or the predictions are absent, and
+    IdentityError where record, predictions and submission do not belong together.
     """
     task = find_task(task_name)
     split = find_split(task, split_name)
@@ -46,20 +49,66 @@ def import_score(
         raise UsageError(
             f"the truths of {task.name} {split} are not hidden: `xvlm-eval run` scores them itself"
         )
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date) or not re.match(r"https?://", url):
+    if not _is_date(date) or not _is_address(url):
         raise UsageError(
             "--date should be like 2026-01-31 and --url an address, but they are "
             f"{date!r} and {url!r}"
         )
-    values = dict(map(_metric, metrics))
     record = _record_beside(submission, task, split)
+    known = dict.fromkeys([task.primary, *task.server_metrics, *record.not_run, *record.metrics])
+    values = _values(metrics, known=known)
     _check_submission(submission, task, record)
     receipt = {"submission_sha256": sha256_of(submission), "date": date, "url": url}
     path = _beside(submission, ".json")
+    earlier = record.predictions.get("receipt")
+    if (
+        earlier is not None
+        and not replace_receipt
+        and (earlier, record.metrics) != (receipt, values)
+    ):
+        raise UsageError(
+            f"{path}: has the server's score already ({_in_words(record, earlier)}); "
+            "--replace writes this one in its place"
+        )
     not_run = {name: reason for name, reason in record.not_run.items() if name not in values}
     predictions = {**record.predictions, "receipt": receipt}
     write_record(path, replace(record, metrics=values, not_run=not_run, predictions=predictions))
     return path
+
+
+def _is_date(text: str) -> bool:
+    """Return whether a text is a day of the calendar, written as 2026-01-31."""
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is an address of the web with a host."""
+    try:
+        address = urlsplit(text)
+        return address.scheme in ("http", "https") and bool(address.hostname)
+    except ValueError:
+        return False
+
+
+def _in_words(record: ResultRecord, receipt: Any) -> str:
+    values = [f"{name} {value}" for name, value in record.metrics.items()]
+    date = receipt.get("date") if isinstance(receipt, dict) else None
+    return ", ".join([*values, f"of {date}"])
+
+
+def _values(metrics: Sequence[str], *, known: Iterable[str]) -> dict[str, float]:
+    """Return the value of each metric. Raises UsageError for one that is unknown or given twice."""
+    values: dict[str, float] = {}
+    for name, value in map(_metric, metrics):
+        if name not in known:
+            raise UsageError(f"--metric {name}: is no metric of this split{nearest(name, known)}")
+        if name in values:
+            raise UsageError(f"--metric {name}: is given twice")
+        values[name] = value
+    return values
 
 
 def _metric(text: str) -> tuple[str, float]:
@@ -107,12 +156,25 @@ def _check_submission(submission: Path, task: Task, record: ResultRecord) -> Non
     samples = [Sample(id, ()) for id in predictions]
     expected = task.submission(samples, with_fallbacks(task, samples, predictions))
     uploaded = read_json(submission)
+    ids = Counter(entry.get("question_id") for entry in uploaded) if _is_list(uploaded) else {}
+    if doubled := [id for id, count in ids.items() if count > 1]:
+        raise IdentityError(
+            f"{submission}: answers {len(doubled)} questions more than once, e.g. {doubled[0]!r}"
+        )
     different = 0 if uploaded == expected else _count_differences(uploaded, expected)
     if different:
         raise IdentityError(
             f"{submission}: is not made of the predictions beside it ({different} of "
             f"{len(predictions)} differ)"
         )
+
+
+def _is_list(submission: Any) -> bool:
+    """Return whether a submission is a list of entries with hashable ids, as VQA's."""
+    return isinstance(submission, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("question_id"), int | str)
+        for entry in submission
+    )
 
 
 def _count_differences(uploaded: Any, expected: Any) -> int:

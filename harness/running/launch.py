@@ -21,13 +21,14 @@ from harness.checkpoints import Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
-from harness.registry import find_splits, find_tasks, load_model, wants_all
+from harness.images import STRICT, decoding
+from harness.registry import find_tasks, load_model, splits_of, wants_all
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.run import Outcome, Run, Speed
-from harness.task import Task
+from harness.task import Task, load_samples
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Request:
     dtype: str
     limit: int | None = None
     skip: bool = False
+    images: str = STRICT
     fresh: bool = False
 
     @property
@@ -69,18 +71,21 @@ def banner(request: Request) -> str:
     )
 
 
-def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
+def make_plan(request: Request, *, progress: Progress = no_progress, scores: bool = True) -> Plan:
     """Resolve a request into runs.
 
-    Raises UsageError for an unknown name, and one MissingError for everything that is missing.
+    A process that `scores` checks what scoring needs, which may take seconds. Raises UsageError for
+    an unknown name, and one MissingError for everything that is missing.
     """
     tasks = _find_tasks(request)
-    splits = {task.name: find_splits(task, request.splits) for task in tasks}
+    splits = splits_of(tasks, request.splits, every=wants_all(request.tasks))
+    tasks = [task for task in tasks if task.name in splits]
     weights: dict[str, Weights] = {}
     missing: list[str] = []
     for task in tasks:
         try:
-            task.check_environment()
+            if scores:
+                task.check_environment()
         except MissingError as error:
             missing += error.items
         try:
@@ -112,6 +117,7 @@ def make_plan(request: Request, *, progress: Progress = no_progress) -> Plan:
             dtype=request.dtype,
             limit=request.limit,
             skip=request.skip,
+            images=request.images,
             fresh=request.fresh,
         )
         for task in tasks
@@ -142,7 +148,7 @@ def agree_on_plan(request: Request, group: ProcessGroup, *, progress: Progress) 
         group.all_gather(None)
         return plan
     group.all_gather(None)
-    return make_plan(request)
+    return make_plan(request, scores=False)
 
 
 def run_all(
@@ -155,7 +161,7 @@ def run_all(
     for run, model in _with_models(plan.runs):
         if group.rank == 0:
             pin_on_first_use(run.weights, run.sha256)
-        with progress(run.title) as report:
+        with progress(run.title) as report, decoding(run.images):
             outcome = evaluate(run, model, group, report=report, warn=warn)
         if outcome is not None:
             yield outcome
@@ -164,9 +170,10 @@ def run_all(
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
     for run, model in _with_models(plan.runs):
-        samples = run.task.load(run.data, run.split)
+        samples = load_samples(run.task, run.data, run.split)
         samples = samples if run.limit is None else subset(samples, run.limit)
-        yield forecast(run.task, run.split, model, samples, speed=run.speed)
+        with decoding(run.images):
+            yield forecast(run.task, run.split, model, samples, speed=run.speed)
 
 
 def default_workers() -> int:

@@ -62,15 +62,17 @@ def load_batches(
     *,
     workers: int,
     skip: Callable[[Sample, str], None] | None = None,
+    note: Callable[[Prepared], None] | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
     `workers` threads (or processes: see `decoding`) decode, each file once for all of its regions
     in a batch; one more thread stacks the images. An image that cannot be read raises MissingError
     or DataError, naming file and sample; or, with `skip`, that is called with each of its samples
-    and the reason, and the batch goes on without them.
+    and the reason, and the batch goes on without them. `note` is called, by several threads, with
+    the prepared views of each file.
     """
-    decoder = make_decoder(prepare, max(1, workers))
+    decoder = make_decoder(prepare, max(1, workers), note)
     with ThreadPoolExecutor(1) as stacking:
         pending: list[tuple[Future[_Loaded], Decoding]] = []
         remaining = iter(batches)

@@ -7,7 +7,7 @@ memory runs out, a process halves its own batches and continues with the samples
 predicted yet.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.callbacks import Report, Warn
@@ -17,6 +17,7 @@ from harness.running.distributed import ProcessGroup, shard
 from harness.running.loader import cut, load_batches, plan_batches
 from harness.running.run import Run
 from harness.running.runners import predict_batches, predict_gallery
+from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.task import GalleryTask, Prediction, Sample, SampleId
@@ -43,8 +44,10 @@ def predict(
     if len(predictions.before) == len(samples):
         return batch_size
     planned = shard(plan_batches(samples, batch_size), group)
-    own = frozenset(sample.id for batch in planned for sample in batch)
-    writer = _Writer(run.title, len(samples), own, predictions, group, report, warn)
+    own = {sample.id for batch in planned for sample in batch}
+    checksums = InputChecksums()
+    by_id = {sample.id: sample for sample in samples if sample.id in own}
+    writer = _Writer(run, len(samples), by_id, predictions, checksums, group, report, warn)
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:
         batches = (
@@ -69,10 +72,11 @@ def predict(
 class _Writer:
     """Stores each prediction of this process's shard once, and reports the progress."""
 
-    title: str
+    run: Run
     total: int
-    own: frozenset[SampleId]
+    own: Mapping[SampleId, Sample]
     predictions: ShardedPredictions
+    checksums: InputChecksums
     group: ProcessGroup
     report: Report
     warn: Warn
@@ -80,19 +84,22 @@ class _Writer:
     @property
     def lacking(self) -> frozenset[SampleId]:
         """The samples of this shard that have no prediction."""
-        return self.own - self.predictions.done
+        return frozenset(self.own.keys() - self.predictions.done)
 
     def append(self, predictions: Iterable[tuple[SampleId, Prediction]]) -> None:
         """Store the predictions of samples that lack one."""
         new = {id: prediction for id, prediction in predictions if self._lacks(id)}
-        self.predictions.append(new.items())
-        done = len(self.predictions.before) + self.group.count(self.title, len(new))
+        inputs = self.checksums.of(self.run.task, [self.own[id] for id in new])
+        self.predictions.append(new.items(), inputs)
+        done = len(self.predictions.before) + self.group.count(self.run.title, len(new))
         self.report(done, self.total)
 
     def skip(self, sample: Sample, reason: str) -> None:
         """Store the reason in place of a prediction."""
         if self._lacks(sample.id):
-            self.warn(f"{self.title}: sample {sample.id} is skipped and counts as wrong: {reason}")
+            self.warn(
+                f"{self.run.title}: sample {sample.id} is skipped and counts as wrong: {reason}"
+            )
             self.append([(sample.id, skipped(reason))])
 
     def _lacks(self, id: SampleId) -> bool:
@@ -117,6 +124,7 @@ def _predict(
         model.prepare,
         workers=run.speed.workers,
         skip=writer.skip if run.skip else None,
+        note=writer.checksums.add,
     )
     if isinstance(task, GalleryTask):
         predict_gallery(

@@ -1,29 +1,43 @@
 """Score stored predictions, ours or in a benchmark's own format, without a model or torch."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
+from harness.files.kinds import HEAD_BYTES, read_head
 from harness.formats.submissions import match_predictions
-from harness.records.prediction_lines import HEAD
-from harness.records.predictions import read_predictions
+from harness.records.prediction_lines import ANY_HEAD
+from harness.records.predictions import StoredPredictions, read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
-from harness.task import Prediction, Sample, SampleId, Scores, Task
+from harness.task import Prediction, Sample, SampleId, Scores, Task, load_samples
 
 
 class Scored(NamedTuple):
-    """The scores of stored predictions: of which task, split and data, and of how many samples."""
+    """The scores of stored predictions: of which task, split and data, and of how many samples.
+
+    file         the scored file
+    stored       its content if it is a prediction file of `run`, else None
+    predictions  by sample id; None where the file's format holds none of a single sample
+    """
 
     task: str
     split: str
     n: int
     data: str
     scores: Scores
+    file: Path
+    samples: Sequence[Sample]
+    stored: StoredPredictions | None
+    predictions: Mapping[SampleId, Prediction] | None
+    files: Mapping[str, str]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return everything in JSON's types, for machines."""
@@ -37,6 +51,7 @@ class Scored(NamedTuple):
             "intervals": {name: list(interval) for name, interval in scores.intervals.items()},
             "breakdown": {kind: dict(values) for kind, values in scores.breakdown.items()},
             "not_run": dict(scores.not_run),
+            **({"caveats": list(scores.caveats)} if scores.caveats else {}),
         }
 
 
@@ -54,13 +69,32 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, source: Da
             f"{task.server}"
         )
     data = source.open({task.name: [split]}, progress=no_progress)
-    samples = task.load(data, split)
+    samples = load_samples(task, data, split)
+    stored: StoredPredictions | None = None
+    by_id: Mapping[SampleId, Prediction] | None
     if _is_ours(predictions):
-        stored = _read_ours(task, split, predictions, samples)
-        scores = task.score(samples, with_fallbacks(task, samples, stored))
+        stored = _read_ours(task, split, predictions)
+        ids = [sample.id for sample in samples]
+        by_id = match_predictions(predictions, stored.predictions.items(), ids)
+        scores = task.score(samples, with_fallbacks(task, samples, by_id))
     else:
-        scores = task.score_official(samples, predictions)
-    return Scored(task.name, split, len(samples), data.name, scores)
+        by_id = task.official_predictions(samples, predictions)
+        if by_id is None:
+            scores = task.score_official(samples, predictions)
+        else:
+            scores = task.score(samples, by_id)
+    return Scored(
+        task=task.name,
+        split=split,
+        n=len(samples),
+        data=data.name,
+        scores=scores,
+        file=predictions,
+        samples=samples,
+        stored=stored,
+        predictions=by_id,
+        files=data.fingerprint(task.files(split)),
+    )
 
 
 def to_json(scored: Scored) -> str:
@@ -69,21 +103,25 @@ def to_json(scored: Scored) -> str:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether a file is a prediction file of `run`. Raises DataError for no file at all."""
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "no such file of predictions"
-        raise DataError(f"{path}: {problem}")
-    with path.open("rb") as file:
-        return file.read(len(HEAD)) == HEAD
+    """Return whether a file, decompressed if it is gzip, is a prediction file of `run`.
+
+    Raises DataError for no file at all.
+    """
+    if not path.is_file() and not path.exists() and not path.is_symlink():
+        raise DataError(f"{path}: no such file of predictions")
+    head = read_head(path)
+    with suppress(OSError, EOFError, zlib.error):  # a damaged one: its reader says so
+        if head.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as file:
+                head = file.read(HEAD_BYTES)
+    return ANY_HEAD.match(head) is not None
 
 
-def _read_ours(
-    task: Task, split: str, path: Path, samples: Sequence[Sample]
-) -> Mapping[SampleId, Prediction]:
+def _read_ours(task: Task, split: str, path: Path) -> StoredPredictions:
     stored = read_predictions(path)
     name, its_split = stored.identity.get("task"), stored.identity.get("split")
     if (name, its_split) != (task.name, split):
         raise UsageError(
             f"{path}: holds predictions of {name} {its_split}, not of {task.name} {split}"
         )
-    return match_predictions(path, stored.predictions.items(), [sample.id for sample in samples])
+    return stored

@@ -1,12 +1,13 @@
 """One run as a value: a task on one split, its data and weights, and where the results go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.checkpoints import Weights
 from harness.formats.folder import DataFolder
+from harness.images import STRICT
 from harness.records.record import record_path
 from harness.task import Task
 
@@ -29,6 +30,7 @@ class Run:
 
     limit   evaluate a subset of this many samples; None: the whole split
     skip    count the samples of an unreadable image as wrong, instead of failing
+    images  the policy that decodes images (`harness.images.decoding`)
     fresh   discard the predictions of an earlier run
     sha256  of the weight file, filled in when it is loaded
     """
@@ -43,6 +45,7 @@ class Run:
     dtype: str = "float32"
     limit: int | None = None
     skip: bool = False
+    images: str = STRICT
     fresh: bool = False
     sha256: str = ""
 
@@ -73,7 +76,11 @@ class Run:
 
 
 class Outcome(NamedTuple):
-    """The record that a run ends in and, for a hidden split, the file to upload to its server."""
+    """The record that a run ends in and, for a hidden split, the file to upload to its server.
+
+    `caveats` say what makes its metrics doubtful.
+    """
 
     record: Path
     submission: Path | None = None
+    caveats: Sequence[str] = ()

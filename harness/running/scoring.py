@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from harness.capabilities import Model
+from harness.data.published import split_deviations
 from harness.errors import DataError
 from harness.formats.folder import sha256_of
+from harness.images import STRICT
+from harness.records.fingerprints import to_array
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
-from harness.records.provenance import computing
+from harness.records.provenance import code_sha256, computing, release
 from harness.records.record import (
+    DEVIATIONS,
     SCHEMA,
     ResultRecord,
     Subset,
@@ -47,10 +51,17 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": f"{run.task.protocol}|{model.protocol}",
         "checkpoint": {"sha256": run.sha256, **model.provenance},
-        "data": {"name": run.data.name, "sha256": _digest(files), "files": files},
-        "settings": {"dtype": run.dtype, "device": model.device},
+        "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
+        "settings": _settings(run, model),
         "software": computing(),
+        "code": {"release": release(), "sha256": code_sha256(run.task, model)},
     }
+
+
+def _settings(run: Run, model: Model) -> dict[str, str]:
+    """Return the flags that can move a number; `images` only where it is not the default."""
+    settings = {"dtype": run.dtype, "device": model.device}
+    return settings if run.images == STRICT else {**settings, "images": run.images}
 
 
 def finish(
@@ -65,7 +76,7 @@ def finish(
 
     `halved_to` is the smallest batch size if memory ran out; the record notes it.
     """
-    record, path = make_record(run, samples, file, identity=identity), run.path()
+    (record, scores), path = make_record(run, samples, file, identity=identity), run.path()
     earlier = _record_of(record.predictions["sha256"], path)
     if halved_to is None and earlier is not None:  # nothing was predicted: keep its note
         halved_to = earlier.predictions.get(HALVED_TO)
@@ -73,7 +84,7 @@ def finish(
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
-        return Outcome(path)
+        return Outcome(path, caveats=scores.caveats)
     submission = run.path(SUBMISSION)
     predictions = with_fallbacks(run.task, samples, file.done)
     write_result(submission, run.task.submission(samples, predictions))
@@ -88,8 +99,8 @@ def make_record(
     file: PredictionFile,
     *,
     identity: Mapping[str, Any],
-) -> ResultRecord:
-    """Return the record of complete predictions, and write the sample scores beside them.
+) -> tuple[ResultRecord, Scores]:
+    """Return the record of complete predictions and its scores; write the sample scores beside it.
 
     Puts the predictions into the order of the samples. Raises DataError where a sample has none.
     """
@@ -99,10 +110,13 @@ def make_record(
         scores = run.task.pending_scores()
     else:
         scores = run.task.score(samples, with_fallbacks(run.task, samples, file.done))
+    deviations = [] if run.limit else split_deviations(run.task, run.data, run.split, samples)
     skipped = reasons(file.done)
     sample_scores_path = file.path.with_name(file.path.name.replace(PREDICTIONS, SAMPLE_SCORES))
-    write_sample_scores(sample_scores_path, sample_scores(scores, samples, file.done))
-    return ResultRecord(
+    write_sample_scores(
+        sample_scores_path, sample_scores(scores, samples, file.done, file.fingerprints)
+    )
+    record = ResultRecord(
         schema=SCHEMA,
         task=run.task.name,
         task_version=run.task.version,
@@ -115,13 +129,14 @@ def make_record(
         breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
         not_run=dict(scores.not_run),
         checkpoint={**run.checkpoint, **identity["checkpoint"]},
-        data=identity["data"],
+        data=identity["data"] | ({DEVIATIONS: deviations} if deviations else {}),
         settings=identity["settings"],
         predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
         software=file.software,
         inputs=file.inputs,
         contributions=_file(sample_scores_path),
     )
+    return record, scores
 
 
 def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) -> None:
@@ -140,9 +155,16 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
 
 
 def sample_scores(
-    scores: Scores, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+    scores: Scores,
+    samples: Sequence[Sample],
+    predictions: Mapping[SampleId, Prediction],
+    fingerprints: Mapping[SampleId, str],
 ) -> SampleScores:
-    """Return the contribution of each sample to its scores, and the digest of its prediction."""
+    """Return the contribution of each sample to its scores, and the digest of its prediction.
+
+    `fingerprints` of the samples' inputs are kept if there are any.
+    """
+    inputs = to_array([fingerprints.get(sample.id) for sample in samples])
     return SampleScores(
         ids=[sample.id for sample in samples],
         digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
@@ -150,6 +172,7 @@ def sample_scores(
             name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()
         },
         statistics=scores.statistics,
+        inputs=inputs if fingerprints else None,
     )
 
 
@@ -166,5 +189,6 @@ def _record_of(predictions_sha256: str, path: Path) -> ResultRecord | None:
     return record if record.predictions.get("sha256") == predictions_sha256 else None
 
 
-def _digest(files: Mapping[str, str]) -> str:
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of annotation files, given that of each by its path."""
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()

@@ -5,7 +5,7 @@ Shards are merged into the file when all processes are done, or when the run is 
 a kill, with any number of processes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,9 +33,14 @@ class ShardedPredictions(NamedTuple):
         """The samples that this process need not predict."""
         return self.before | self.file.done.keys()
 
-    def append(self, predictions: Iterable[tuple[SampleId, Prediction]]) -> None:
-        """Write predictions into the shard of this process; a kill cannot lose them any more."""
-        self.file.append(predictions)
+    def append(
+        self, predictions: Iterable[tuple[SampleId, Prediction]], inputs: Mapping[SampleId, str]
+    ) -> None:
+        """Write predictions, with the fingerprints of their inputs, into this process's shard.
+
+        A kill cannot lose them any more.
+        """
+        self.file.append(predictions, inputs)
 
 
 @contextmanager
@@ -47,11 +52,12 @@ def open_sharded(
     inputs: Mapping[str, Any],
     fresh: bool,
     group: ProcessGroup,
+    check: Callable[[PredictionFile], None],
 ) -> Iterator[ShardedPredictions]:
     """Open the prediction file of a run in rank 0, as `open_predictions` does, and else a shard.
 
-    A collective call. Raises UsageError where a process does not see the file of rank 0, as on
-    another machine with a folder of its own.
+    A collective call; rank 0 calls `check` with what was predicted before. Raises UsageError where
+    a process does not see the file of rank 0, as on another machine with a folder of its own.
     """
     if group.rank == 0:
         with open_predictions(
@@ -60,6 +66,7 @@ def open_sharded(
             if fresh:
                 _remove_shards(path)
             merge_shards(file, identity)
+            check(file)
             begun = frozenset(file.done), file.software
             group.all_gather(begun)
             yield ShardedPredictions(file, *begun)
@@ -83,7 +90,8 @@ def merge_shards(file: PredictionFile, identity: Mapping[str, Any]) -> None:
     for path in _shard_paths(file.path):
         with open_predictions(path, identity, software={}) as shard:
             file.append(
-                [(id, prediction) for id, prediction in shard.done.items() if id not in file.done]
+                [(id, prediction) for id, prediction in shard.done.items() if id not in file.done],
+                shard.fingerprints,
             )
         path.unlink()
 

@@ -19,6 +19,16 @@ SETS = {"dev": 20, "test1": 40}  # of NLVR2: each has four pairs of images and t
 PAIRS = 4
 FIRST_IMAGE_ID = {"val2014": 100_000, "test2015": 200_000, "val2017": 300_000}
 FIRST_FLICKR30K_ID = 10_000_000
+# What the official evaluator of VQA copies from the questions (`VQA.loadRes`), in its own keys.
+VQA_HEAD = {
+    "info": {
+        "description": "Questions about rendered scenes, by xvlm-eval, in the format of VQA v2.",
+        "version": "1.0",
+        "year": 2026,
+        "contributor": "xvlm-eval",
+    },
+    "license": {"name": "BSD-3-Clause", "url": "https://opensource.org/license/bsd-3-clause"},
+}
 
 
 def write_captions_and_questions(root: Path) -> None:
@@ -147,7 +157,7 @@ def _write_questions(
         for image_id, scene in scenes
         for number, question in enumerate(questions(scene, seed=f"vqa:{image_id}"))
     ]
-    head = {"data_type": "mscoco", "data_subtype": subtype}
+    head = {**VQA_HEAD, "data_type": "mscoco", "data_subtype": subtype}
     listed = [
         {"image_id": image_id, "question": question.text, "question_id": question_id}
         for image_id, question_id, question in numbered

@@ -1,8 +1,12 @@
 """Intervals of a metric and tests of its change, from the contributions of samples. NumPy only.
 
-interval   the type of a confidence interval
-sums       metrics as functions of sums over clusters of units
-means      metrics that are means over units (`harness.metrics` has other kinds)
-bootstrap  confidence intervals
-paired     two runs on the same samples: McNemar, randomisation, paired bootstrap, Holm
+interval    the type of a confidence interval
+sums        metrics as functions of sums over clusters of units
+means       metrics that are means over units (`harness.metrics` has other kinds)
+intervals   the interval of a metric and of its change: Wilson, BCa, the normal one of clusters
+bootstrap   the bootstrap over clusters
+paired      two runs on the same samples: the change, the flips, the smallest drop that shows
+swaps       the test of two runs: all metrics of a result swapped together
+swap_draws  which swaps are enumerated or drawn, and the metrics that they make
+multiple    many tests at one level (Tarone), and how many reach it by chance
 """

@@ -1,6 +1,6 @@
 """Metrics that are a mean over units, or the mean of several such means."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,6 +37,20 @@ class Mean:
         sums = np.bincount(self.cluster, weights=self.values, minlength=self.clusters)
         return np.stack([sums, np.bincount(self.cluster, minlength=self.clusters)], axis=1)
 
+    def cluster_sizes(self) -> Floats:
+        """Return the number of units of each cluster that has any."""
+        sizes = self.rows()[:, 1]
+        return sizes[sizes > 0]
+
+    def clusters_with_errors(self) -> int:
+        """Return how many clusters hold the rarer outcome: an error, or a hit if errors prevail."""
+        sums, counts = self.rows().T
+        return int(
+            (sums < 100 * counts - 1e-9).sum()
+            if _is_mostly_right(sums, counts)
+            else (sums > 1e-9).sum()
+        )
+
 
 @dataclass(frozen=True)
 class MeanOfMeans:
@@ -58,6 +72,14 @@ class MeanOfMeans:
         """Return the sum and the count of each part in each cluster."""
         return Sums(np.hstack([part.rows() for part in self.parts]), _mean_of_ratios)
 
+    def cluster_sizes(self) -> Floats:
+        """Return one unit per cluster: a query of each part, as a rule."""
+        return np.ones(self.parts[0].clusters)
+
+    def clusters_with_errors(self) -> int:
+        """Return how many clusters hold the rarer outcome in the part where it is rarest."""
+        return min(part.clusters_with_errors() for part in self.parts)
+
 
 def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) -> Mean:
     """Return the mean of values in percent; `clusters` names each one's, None makes n clusters.
@@ -72,6 +94,30 @@ def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) ->
     index: dict[Hashable, int] = {}
     cluster = np.array([index.setdefault(name, len(index)) for name in clusters], dtype=np.int32)
     return Mean(numbers, cluster, len(index))
+
+
+def means_of_parts(
+    values: ArrayLike, *, clusters: Sequence[Hashable], parts: Mapping[str, Sequence[int]]
+) -> dict[str, Mean]:
+    """Return the mean of each part of the values, given by indices.
+
+    All parts number the clusters alike, so that they can be swapped together; a cluster may have no
+    unit in a part.
+
+    >>> parts = means_of_parts([100.0, 0.0, 0.0], clusters="aab", parts={"x": [2], "y": [0, 1]})
+    >>> parts["x"].rows()
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    whole = mean_of(values, clusters=clusters)
+    return {
+        name: Mean(whole.values[list(indices)], whole.cluster[list(indices)], whole.clusters)
+        for name, indices in parts.items()
+    }
+
+
+def _is_mostly_right(sums: Floats, counts: Floats) -> bool:
+    return bool(sums.sum() > 50 * counts.sum())
 
 
 def _ratio(sums: Floats) -> Floats:

@@ -31,8 +31,19 @@ class Resampled(Protocol):
         """
         ...
 
-    def concatenated(self, other: Self) -> Self:
-        """Return the clusters of both, those of `other` last."""
+    def changed_in(self, other: Self) -> NDArray[np.bool_]:
+        """Return which clusters contribute something else in another run, [C]."""
+        ...
+
+    def changes_in(self, other: Self) -> Floats:
+        """Return how much each cluster adds to the metric's change in another run, [C].
+
+        To first order, where the metric is no mean.
+        """
+        ...
+
+    def swappable_with(self, other: Self) -> "Swappable":
+        """Return this run and another one as sums of clusters that may be swapped."""
         ...
 
 
@@ -75,52 +86,43 @@ class Sums:
         """Return the metric [R] for `weights` [R, C], by one matrix product."""
         return self.formula(weights @ self.rows)
 
-    def concatenated(self, other: "Sums") -> "Sums":
-        """Return the clusters of both, those of `other` last."""
-        return Sums(np.vstack([self.rows, other.rows]), self.formula)
+    def changed_in(self, other: "Sums") -> NDArray[np.bool_]:
+        """Return which clusters have other summands in another run, [C]."""
+        return (self.rows != other.rows).any(axis=1)
+
+    def changes_in(self, other: "Sums") -> Floats:
+        """Return how much each cluster adds to the metric's change in another run, [C].
+
+        The derivatives are those of the two runs together, so that a cluster which did not change
+        adds nothing.
+
+        >>> from harness.statistics.means import mean_of
+        >>> before, after = mean_of([100.0, 0.0, 0.0]), mean_of([0.0, 0.0, 0.0])
+        >>> before.resampled().changes_in(after.resampled()).round(2)
+        array([-33.33,   0.  ,   0.  ])
+        """
+        middle = (self.rows.sum(axis=0) + other.rows.sum(axis=0)) / 2
+        return np.asarray((other.rows - self.rows) @ gradient(self.formula, middle))
+
+    def swappable_with(self, other: "Sums") -> "Swappable":
+        """Return both runs: they are sums already."""
+        return Swappable(self, other)
 
 
-class Merged(NamedTuple):
-    """The distinct kinds of clusters [K], and the number of clusters of each kind."""
+class Swappable(NamedTuple):
+    """A metric of two runs as functions of sums over the same clusters."""
 
-    clusters: Resampled
-    counts: NDArray[np.int64]
+    before: Sums
+    after: Sums
 
 
-def merged(clusters: Resampled) -> Merged:
-    """Merge clusters with equal summands.
+def gradient(formula: Formula, totals: Floats) -> Floats:
+    """Return the derivatives of a metric by the sums that it is made of, by central differences.
 
-    The number of draws of each kind is multinomial, so the bootstrap is the same and much faster.
-
-    >>> rows = np.array([[1.0], [0.0], [1.0]])
-    >>> merged(Sums(rows, lambda sums: sums[:, 0])).counts
-    array([1, 2])
+    >>> gradient(lambda sums: sums[:, 0] / sums[:, 1], np.array([1.0, 2.0])).round(6)
+    array([ 0.5 , -0.25])
     """
-    if not isinstance(clusters, Sums):
-        return Merged(clusters, np.ones(clusters.clusters, dtype=np.int64))
-    rows, counts = np.unique(clusters.rows, axis=0, return_counts=True)
-    return Merged(Sums(rows, clusters.formula), counts)
-
-
-class MergedPairs(NamedTuple):
-    """The distinct kinds of clusters of two runs [K], and the number of clusters of each kind."""
-
-    before: Resampled
-    after: Resampled
-    counts: NDArray[np.int64]
-
-
-def merged_pairs(before: Resampled, after: Resampled) -> MergedPairs:
-    """Merge clusters with equal summands before and equal summands after.
-
-    >>> before, after = (Sums(np.array(rows), np.ravel) for rows in ([[1], [0], [1]], [[1]] * 3))
-    >>> merged_pairs(before, after).counts
-    array([1, 2])
-    """
-    if not isinstance(before, Sums) or not isinstance(after, Sums):
-        return MergedPairs(before, after, np.ones(before.clusters, dtype=np.int64))
-    rows, counts = np.unique(np.hstack([before.rows, after.rows]), axis=0, return_counts=True)
-    width = before.rows.shape[1]
-    return MergedPairs(
-        Sums(rows[:, :width], before.formula), Sums(rows[:, width:], after.formula), counts
-    )
+    step = np.maximum(np.abs(totals), 1.0) * 1e-6
+    around = totals + np.concatenate([np.diag(step), -np.diag(step)])
+    values = formula(around)
+    return np.asarray((values[: len(totals)] - values[len(totals) :]) / (2 * step))

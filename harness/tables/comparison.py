@@ -3,6 +3,7 @@
 The rows hold full precision; `layouts` turns them into tables.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ from harness.records.record import ResultRecord
 from harness.rendering import Row
 from harness.tables.paper import MetricKey, Paper, PaperRow
 
-REPRODUCED, WITHIN, OFF = "reproduced", "within confidence interval", "off"
+REPRODUCED, WITHIN, OFF = "reproduced", "within run-to-run noise", "off"
+QUANTILE = 1.96  # standard deviations: 95 % of two runs differ by less
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
 MEASURED = (
     "measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings",
@@ -198,8 +200,25 @@ def _verdict(
     by_server = " (server)" if "receipt" in record.predictions else ""
     if abs(value - published) <= paper.tolerance:
         return REPRODUCED + by_server
-    low, high = record.intervals.get(key.metric, (value, value))
-    return (WITHIN if low <= published <= high else OFF) + by_server
+    allowed = _rounding(published) + run_to_run_noise(record.n, churn=paper.churn)
+    return (WITHIN if abs(value - published) <= allowed else OFF) + by_server
+
+
+def run_to_run_noise(n: int, *, churn: float) -> float:
+    """Return by how many points two runs on the same `n` samples may differ (95 %).
+
+    `churn` percent of the samples have another outcome, either way by chance. That the samples
+    are a sample themselves does not count: the paper and we score the same ones.
+
+    >>> [round(run_to_run_noise(n, churn=0.2), 2) for n in (1_000, 5_000)]
+    [0.28, 0.12]
+    """
+    return QUANTILE * 100 * math.sqrt(churn / 100 / n)
+
+
+def _rounding(published: float) -> float:
+    """Return half of the last printed digit."""
+    return float(10.0 ** -len(str(published).partition(".")[2]) / 2)
 
 
 def _published_numbers(paper: Paper) -> dict[tuple[str, MetricKey], PublishedNumber]:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, structs
 
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import shipped_path
-from harness.records.record import ResultRecord
+from harness.records.record import DEVIATIONS, ResultRecord
 
 Counts = Mapping[str, Mapping[str, int | tuple[int, int]]]
 
@@ -50,6 +50,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
     source        where the numbers are listed
     checkpoint    the model of all rows that name no other
     tolerance     points within which a number is reproduced
+    churn      percent of the samples whose outcome may differ between two runs of a checkpoint
     dtypes        precisions of comparable records
     needs_server  splits by task whose truths only a server knows
     official      conditions by task; records of other tasks fill no row
@@ -60,6 +61,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     checkpoint: str
     tolerance: Finite
+    churn: Finite
     dtypes: tuple[str, ...]
     needs_server: Mapping[str, tuple[str, ...]]
     official: Mapping[str, Official]
@@ -93,6 +95,8 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
         if not low <= record.n <= high:
             expected = low if low == high else f"{low} to {high}"
             return f"{record.n} samples, the official split has {expected}"
+        if deviations := record.data.get(DEVIATIONS):
+            return f"not the official split: {'; '.join(map(str, deviations))}"
         if skipped := record.predictions.get("skipped"):
             return (
                 f"{len(skipped)} samples were skipped, as their images cannot be read; "

@@ -1,176 +1,252 @@
-"""Simulated pairs of runs, of the sizes of the real benchmarks, whose true change is known.
+"""Simulate checks of a baseline in which nothing is worse: `python -m tests.drift.simulation`.
 
-A share of the units (`churn`, in percent) flips, more in some images than in others; without a drop
-it does not matter which run came first.
+Both runs of a check are the baseline with noise, drawn twice from the same distribution: a share
+of the samples (`churn`, in percent) has another outcome in either run, half of them one by one,
+more in some clusters than in others, and half of them whole clusters at a time. All metrics of a
+result follow from the same outcomes, as in a real run: consistency from the verdicts on statements,
+R@1, R@5, R@10 and their means from one rank per query, all caption metrics from the same captions.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import argparse
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.drift.verdicts import Verdict, adjusted_ps, judge
-from harness.metrics.attribute_ranks import MeanAveragePrecision
-from harness.metrics.caption_sums import Bleu
-from harness.statistics.interval import Interval
-from harness.statistics.means import Mean
-from harness.statistics.paired import Comparison, flips, p_of_no_change
-from harness.statistics.sums import Statistic
+from harness.drift.judging import Findings, Judgement, judge_results
+from harness.drift.settings import Gate
+from harness.drift.verdicts import Due, Tested, Verdict, judge
+from harness.files.paths import shipped_path
+from harness.metrics.nlvr2 import consistent, group_of, image_set_of
+from harness.metrics.retrieval import KS, statistics
+from harness.records.stored import StoredResult, find_results
+from harness.registry import find_task
+from harness.shapes.benchmark import embedded_data
+from harness.statistics.means import mean_of, means_of_parts
+from harness.statistics.paired import Pair, compare
+from harness.statistics.sums import Floats, Statistic
 
 Generator = np.random.Generator
-
-
-class Benchmark(NamedTuple):
-    """A metric of a benchmark, its units and clusters, and about what X-VLM reaches on it."""
-
-    task: str
-    split: str
-    metric: str
-    units: int
-    clusters: int
-    level: float
-
-
-# Sizes of the official splits; levels as published for X-VLM.
-SHARES = (
-    Benchmark("vqav2", "val", "accuracy", 214_354, 40_504, 78.2),
-    Benchmark("nlvr2", "dev", "accuracy", 6_982, 2_018, 84.4),
-    Benchmark("nlvr2", "test", "accuracy", 6_967, 1_995, 84.8),
-    Benchmark("nlvr2", "test", "consistency", 1_995, 1_995, 60.0),
-    Benchmark("coco-retrieval", "test", "i2t_r1", 5_000, 5_000, 81.2),
-    Benchmark("coco-retrieval", "test", "t2i_r1", 25_010, 5_000, 63.4),
-    Benchmark("flickr30k-retrieval", "test", "i2t_r1", 1_000, 1_000, 97.1),
-    Benchmark("flickr30k-retrieval", "test", "t2i_r1", 5_000, 1_000, 86.9),
-    Benchmark("refcoco+", "val", "accuracy", 10_758, 1_500, 84.5),
-    Benchmark("refcoco+", "testA", "accuracy", 5_726, 750, 89.0),
-    Benchmark("refcoco+", "testB", "accuracy", 4_889, 750, 76.9),
-)
-CIDER = Benchmark("coco-caption", "test", "cider", 5_000, 5_000, 140.8)
-BLEU = Benchmark("coco-caption", "test", "bleu4", 5_000, 5_000, 41.3)
-OVAD = Benchmark("ovad", "box", "map", 14_300, 2_000, 28.0)
-WORDINGS = 5  # captions change this much more often than answers turn right or wrong
+Run = Mapping[str, Statistic]  # of one result: its metrics
 EVENNESS = 2.0  # of churn over clusters (Beta distribution): a small one puts it into few clusters
+CHURNS = (1.0, 4.0, 16.0)  # percent of the samples that differ between the two runs
+SHIFT = 0.02  # of OVAD's scores between 0 and 1, where they change
 
 
-class Pair(NamedTuple):
-    """A metric before and after."""
+class Simulated(NamedTuple):
+    """A result of the baseline, and how a noisy run of it is drawn: churn in percent -> metrics."""
 
-    before: Statistic
-    after: Statistic
-
-
-def compare(pair: Pair, *, draws: int) -> Comparison:
-    """Test a pair, with an interval of no width: computing it is slow, and only hides alarms."""
-    before, after = (side.resampled() for side in pair)
-    difference = float(
-        after.of(np.ones((1, after.clusters)))[0] - before.of(np.ones((1, before.clusters)))[0]
-    )
-    p = p_of_no_change(*pair, draws=draws)
-    return Comparison(difference, Interval(difference, difference), p, flips(*pair))
+    title: str
+    draw: Callable[[Generator, float], Run]
 
 
-def judge_all(benchmarks: Sequence[Benchmark], comparisons: Sequence[Comparison]) -> list[Verdict]:
-    """Judge all metrics of a check together."""
-    adjusted = adjusted_ps(comparisons)
+def simulated_results(baseline: Path) -> list[Simulated]:
+    """Return every result of a baseline with known truths."""
     return [
-        judge(benchmark.metric, comparison, adjusted[comparison.p])
-        for benchmark, comparison in zip(benchmarks, comparisons, strict=True)
+        Simulated(result.title, _noise_of(result))
+        for result in find_results(baseline).results
+        if result.record.contributions.get("sha256") and result.sample_scores.statistics
     ]
 
 
-def shares(benchmark: Benchmark, draws: Generator, *, drop: float, churn: float) -> Pair:
-    """Return a share of right units that drops by `drop` points; `churn` percent of units flip."""
-    cluster = np.arange(benchmark.units) * benchmark.clusters // benchmark.units
-    hard = draws.beta(*_beta(benchmark.level / 100), size=benchmark.clusters)[cluster]
-    right = draws.random(benchmark.units) < hard
-    restless = (draws.beta(EVENNESS, EVENNESS, size=benchmark.clusters) * 2)[cluster]
-    restless = (draws.beta(EVENNESS, EVENNESS, size=benchmark.clusters) * 2)[cluster]
-
-    def outcomes(drop: float) -> NDArray[np.float64]:
-        """Return the units' scores in one run, which differs from `right` by half of the churn."""
-        share = np.clip(right.mean(), 0.01, 0.99)
-        # Right to wrong, wrong to right.
-        rates = ((churn / 2 + drop) / 200 / share, (churn / 2 - drop) / 200 / (1 - share))
-        return np.where(
-            right ^ (draws.random(benchmark.units) < np.where(right, *rates) * restless), 100.0, 0.0
-        )
-
-    return Pair(
-        *(
-            Mean(values, cluster.astype(np.int32), benchmark.clusters)
-            for values in (outcomes(0.0), outcomes(drop))
-        )
-    )
+def simulate_check(
+    results: Sequence[Simulated], generator: Generator, *, churn: float, gate: Gate
+) -> Judgement:
+    """Judge two noisy runs of all results, neither of which is worse."""
+    findings = []
+    for title, draw in results:
+        before, after = (draw(generator, churn / 2) for _ in range(2))
+        findings.append(findings_of(title, before, after))
+    return judge_results(findings, gate)
 
 
-def ciders(draws: Generator, *, drop: float, churn: float, images: int = CIDER.units) -> Pair:
-    """Return CIDEr that drops by `drop` points: `churn` percent of images have another caption."""
-    image = draws.gamma(2.0, CIDER.level / 2, size=images)
-    before, other = (image + draws.normal(0.0, 30.0, size=images) for _ in range(2))
-    changed = draws.random(images) < churn / 100
-    other -= 100 * drop / churn
-    cluster = np.arange(images, dtype=np.int32)
-    return Pair(
-        *(Mean(values, cluster, images) for values in (before, np.where(changed, other, before)))
-    )
+def findings_of(title: str, before: Run, after: Run) -> Findings:
+    """Return what `check` knows of a result before it is tested."""
+    pairs = {name: Pair(before[name], after[name]) for name in before}
+    return Findings(title, [(name, compare(pair)) for name, pair in pairs.items()], pairs)
 
 
-def bleus(draws: Generator, *, drop: float, churn: float, images: int = BLEU.units) -> Pair:
-    """Return BLEU-4 that drops by about `drop` points: `churn` percent have another caption."""
-    guesses = np.stack([np.full(images, 10 - n) for n in range(4)], axis=1)
-    rates = np.array([0.78, 0.52, 0.33, 0.21])  # BLEU-4 of about 41
-
-    def matches(factor: float) -> np.ndarray:
-        return draws.binomial(guesses, rates * factor)
-
-    before, changed = matches(1.0), draws.random(images) < churn / 100
-    other = matches(1 - drop / BLEU.level * 100 / churn)
-    words = np.full((images, 2), 10)
-    sides = (before, np.where(changed[:, None], other, before))
-    return Pair(*(Bleu(np.hstack([side, guesses, words]).astype(np.int32), 4) for side in sides))
+def verdicts(judgement: Judgement, gate: Gate) -> list[Verdict]:
+    """Return the verdict of every cell."""
+    cells = [cell for result in judgement.results for cell in result]
+    cells += [("", judgement.together)] if judgement.together else []
+    return [
+        outcome.verdict
+        if isinstance(outcome, Due)
+        else judge(outcome.comparison, outcome.p, gate=gate, margin=gate.margin_of(metric))
+        for metric, outcome in cells
+        if isinstance(outcome, Due | Tested)
+    ]
 
 
-def attributes(
-    draws: Generator,
-    *,
-    drop: float,
-    boxes: int = OVAD.units,
-    images: int = OVAD.clusters,
-    kinds: int = 117,
-) -> Pair:
-    """Return mAP of boxes with noisy scores; `drop` is subtracted from those of positive boxes."""
-    image = np.sort(draws.integers(0, images, size=boxes)).astype(np.int32)
-    image[:images] = np.arange(images)
-    share = draws.beta(0.6, 6.0, size=kinds)
-    labels = (draws.random((boxes, kinds)) < share).astype(np.int8)
-    labels[draws.random((boxes, kinds)) < 0.2] = -1
-    true = 0.3 + 0.05 * draws.normal(size=(boxes, kinds)) + 0.05 * (labels == 1)
-    before, after = (true + 0.005 * draws.normal(size=(boxes, kinds)) for _ in range(2))
-    after -= drop * (labels == 1)
-    columns = np.arange(kinds, dtype=np.int32)
-    return Pair(
-        *(
-            MeanAveragePrecision(side.astype(np.float32), labels, image, columns)
-            for side in (before, after)
-        )
-    )
+def flipped(cluster: NDArray[np.int32], generator: Generator, churn: float) -> NDArray[np.bool_]:
+    """Return which units have another outcome than in the baseline, `churn` percent of them."""
+    clusters = int(cluster.max()) + 1
+    rates = generator.beta(EVENNESS, EVENNESS, size=clusters) * 2 * churn / 200
+    alone = generator.random(len(cluster)) < rates[cluster]
+    return alone ^ (generator.random(clusters) < churn / 200)[cluster]
 
 
-def all_metrics(
-    draws: Generator, *, churn: float, drop: float = 0.0, scale: int = 1
-) -> Iterator[tuple[Benchmark, Pair]]:
-    """Yield every metric but mAP, of benchmarks that are `scale` times smaller."""
-    for benchmark in SHARES:
-        smaller = benchmark._replace(
-            units=benchmark.units // scale, clusters=benchmark.clusters // scale
-        )
-        yield benchmark, shares(smaller, draws, drop=drop, churn=churn)
-    words = min(100.0, WORDINGS * churn)
-    yield CIDER, ciders(draws, drop=drop, churn=words, images=CIDER.units // scale)
-    yield BLEU, bleus(draws, drop=drop, churn=words, images=BLEU.units // scale)
+def _noise_of(result: StoredResult) -> Callable[[Generator, float], Run]:
+    """Return how a noisy run of a result is drawn."""
+    run = result.sample_scores.statistics
+    kinds: dict[str, Callable[..., Run]] = {
+        "nlvr2": _nlvr2,
+        "vqav2": _vqa,
+        "coco-retrieval": _retrieval,
+        "flickr30k-retrieval": _retrieval,
+        "coco-caption": _captions,
+        "ovad": _attributes,
+    }
+    kind = kinds.get(result.record.task, _shares)
+    details = _details(result)
+    return lambda generator, churn: kind(run, details, generator, churn)
 
 
-def _beta(mean: float) -> tuple[float, float]:
-    """Return parameters with a correlation of 0.2 within clusters, as outcomes of RefCOCO+ have."""
-    return 4 * mean, 4 * (1 - mean)
+def _details(result: StoredResult) -> Any:
+    """Return what the outcomes of a task depend on beside its statistics."""
+    if result.record.task == "nlvr2":
+        return list(result.sample_scores.ids)
+    if result.record.task == "vqav2":
+        samples = find_task("vqav2").load(embedded_data(), result.record.split)
+        types = np.array([sample.answer_type.replace("/", "_") for sample in samples])
+        parts = {f"accuracy_{name}": np.flatnonzero(types == name) for name in sorted(set(types))}
+        return {"accuracy": range(len(samples)), **parts}
+    return None
+
+
+def _shares(run: Run, _: Any, generator: Generator, churn: float) -> Run:
+    """Turn right answers wrong and wrong ones right."""
+    return {
+        name: replace(mean, values=_turned(mean.values, flipped(mean.cluster, generator, churn)))
+        for name, mean in run.items()
+    }
+
+
+def _turned(values: Floats, flips: NDArray[np.bool_]) -> Floats:
+    return np.where(flips, np.where(values > 50, 0.0, 100.0), values)
+
+
+def _vqa(run: Run, parts: Any, generator: Generator, churn: float) -> Run:
+    whole = run["accuracy"]
+    values = _turned(whole.values, flipped(whole.cluster, generator, churn))
+    return means_of_parts(values, clusters=whole.cluster.tolist(), parts=parts)
+
+
+def _nlvr2(run: Run, ids: Sequence[str], generator: Generator, churn: float) -> Run:
+    accuracy = run["accuracy"]
+    values = _turned(accuracy.values, flipped(accuracy.cluster, generator, churn))
+    groups = [group_of(id) for id in ids]
+    sets = {group: image_set_of(id) for group, id in zip(groups, ids, strict=True)}
+    hits = [100.0 * right for right in consistent((values > 50).tolist(), groups).values()]
+    return {
+        "accuracy": replace(accuracy, values=values),
+        "consistency": mean_of(hits, clusters=list(sets.values())),
+    }
+
+
+def _retrieval(run: Run, _: Any, generator: Generator, churn: float) -> Run:
+    """Give queries the rank of another one."""
+    ranks = {}
+    for side in ("i2t", "t2i"):
+        hits = [run[f"{side}_r{k}"] for k in KS]
+        # Ranks are known by the smallest k of KS that they are below.
+        below = np.stack([hit.values > 50 for hit in hits]).sum(axis=0)
+        rank = np.array([k - 1 for k in reversed(KS)])[below - 1]
+        rank = np.where(below == 0, max(KS), rank)
+        moved = flipped(hits[0].cluster, generator, churn)
+        ranks[side] = np.where(moved, generator.integers(0, 12, size=len(rank)), rank)
+    captions = np.bincount(run["t2i_r1"].cluster).tolist()
+    return statistics(ranks["i2t"], ranks["t2i"], captions)
+
+
+def _captions(run: Run, _: Any, generator: Generator, churn: float) -> Run:
+    """Give images the scores of another image's caption."""
+    images = len(run["cider"].values)
+    moved = flipped(run["cider"].cluster, generator, churn)
+    source = np.where(moved, generator.permutation(images), np.arange(images))
+    return {
+        name: replace(statistic, values=statistic.values[source])
+        if statistic.kind == "mean"
+        else replace(statistic, counts=statistic.counts[source])
+        for name, statistic in run.items()
+    }
+
+
+def _attributes(run: Run, _: Any, generator: Generator, churn: float) -> Run:
+    """Move the scores of all attributes of boxes."""
+    boxes = run["map"]
+    moved = flipped(boxes.image, generator, churn)[:, None]
+    noise = SHIFT * generator.normal(size=boxes.scores.shape)
+    scores = (boxes.scores + np.where(moved, noise, 0.0)).astype(np.float32)
+    return {
+        name: replace(statistic, scores=scores) if name.startswith("map") else statistic
+        for name, statistic in run.items()
+    }
+
+
+@cache
+def committed_results() -> tuple[Simulated, ...]:
+    """Return the results of the committed baseline."""
+    return tuple(simulated_results(shipped_path("results")))
+
+
+class Alarms(NamedTuple):
+    """How many of `checks` fail, how many have a worse cell, and how many a worse one alone."""
+
+    checks: int
+    failed: int
+    worse: int
+
+
+def count_alarms(
+    results: Sequence[Simulated], *, churn: float, checks: int, seed: int, gate: Gate | None = None
+) -> Iterator[Alarms]:
+    """Yield the counts after every check."""
+    gate = gate or Gate()
+    generator = np.random.Generator(np.random.PCG64([seed, round(100 * churn)]))
+    failed = worse = 0
+    for check in range(1, checks + 1):
+        counts = Counter(verdicts(simulate_check(results, generator, churn=churn, gate=gate), gate))
+        failed += bool(counts[Verdict.DRIFTED])
+        worse += bool(counts[Verdict.DRIFTED] or counts[Verdict.WORSE])
+        yield Alarms(check, failed, worse)
+
+
+def with_error(count: int, checks: int) -> str:
+    """Return a share in percent with its 95 % interval (Wilson)."""
+    z = 1.96
+    share, scale = count / checks, 1 + z**2 / checks
+    middle = (share + z**2 / (2 * checks)) / scale
+    half = z * math.sqrt(share * (1 - share) / checks + z**2 / (4 * checks**2)) / scale
+    return f"{100 * share:.1f} % ({100 * (middle - half):.1f} to {100 * (middle + half):.1f} %)"
+
+
+def main() -> None:
+    """Print a table of false alarms by churn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checks", type=int, default=1_000)
+    parser.add_argument("--churn", type=float, action="append", default=[])
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    results = committed_results()
+    sys.stdout.write("| churn | checks | failed | a cell drifted or worse, not proven |\n")
+    sys.stdout.write("|---|---|---|---|\n")
+    for churn in options.churn or CHURNS:
+        for alarms in count_alarms(results, churn=churn, checks=options.checks, seed=options.seed):
+            if alarms.checks % 50 == 0:
+                print(alarms, file=sys.stderr, flush=True)
+        failed, worse = (with_error(n, alarms.checks) for n in (alarms.failed, alarms.worse))
+        sys.stdout.write(f"| {churn:g} % | {alarms.checks:,} | {failed} | {worse} |\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
+from harness.task import load_samples
 
 QUESTIONS = "vqa/v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "vqa/v2_mscoco_val2014_annotations.json"
@@ -147,11 +148,19 @@ BROKEN = {
         ),
         ["occurs twice"],
     ),
-    "an image without number": (
+    "two images with one number": (
         "coco-caption",
         "test",
-        lambda d: change(d / "coco/dataset_coco.json", "images", 0, filename="a.jpg"),
-        ["'val2014/a.jpg'", "no number"],
+        lambda d: change(
+            d / "coco/dataset_coco.json", "images", 0, filename="a.jpg", cocoid=100001
+        ),
+        ["the id 100001", "val2014/a.jpg and", "val2014/COCO_val2014_000000100001.jpg"],
+    ),
+    "an image of OVAD twice": (
+        "ovad",
+        "box",
+        lambda d: change(d / "ovad/ovad2000.json", "images", 1, id=300000),
+        ["images[1]: the id 300000 occurs twice"],
     ),
     "an image that leaves the folder": (
         "flickr30k-retrieval",
@@ -209,9 +218,9 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN)
 def test_broken_annotations_are_refused_by_file_and_item(data, broken):
     task, split, damage, expected = BROKEN[broken]
-    find_task(task).load(data, split)
+    load_samples(find_task(task), data, split)
     damage(data.root)
     with pytest.raises(DataError) as caught:
-        find_task(task).load(data, split)
+        load_samples(find_task(task), data, split)
     for words in expected:
         assert words in str(caught.value)

@@ -8,6 +8,7 @@ tries N random ones per test, others every time; a failure shows how to repeat i
 """
 
 import copy
+import gzip
 import json
 import math
 import os
@@ -31,7 +32,7 @@ from harness.records.predictions import open_predictions, read_predictions
 from harness.records.record import read_record
 from harness.registry import find_task
 from harness.running.loader import load_batches
-from harness.task import Sample
+from harness.task import Sample, load_samples
 from tests.support.models_on_disk import grounding_state, write_checkpoint
 from tests.support.official_files import FILES, FLAT_INSTEAD, IMAGE_FOLDERS, as_json, as_yaml
 from tests.support.records import RECORD
@@ -90,11 +91,33 @@ def seeds(count=EXAMPLES):
     return range(first, first + count)
 
 
+# What a file may be instead of what was meant, as `harness.files.kinds` recognises it.
+OTHER_KINDS = (
+    gzip.compress,
+    lambda sound: gzip.compress(sound)[:-5],
+    lambda sound: b"\xef\xbb\xbf" + sound,
+    lambda sound: sound.decode("latin-1").encode("utf-16"),
+    lambda sound: sound.replace(b"\n", b"\r\n"),
+    lambda sound: sound + b"\n\n",
+    lambda sound: sound.replace(b" ", b" \\ud83d", 1),  # half a surrogate pair in JSON
+    lambda sound: sound.replace(b" ", "\u2028\u0085".encode(), 1),
+    lambda sound: sound * 2,  # every id twice
+    lambda sound: b"[" + sound + b"]",  # another container
+    lambda sound: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    lambda sound: b"/annex/objects/SHA256E-s9--0.json\n",
+    lambda sound: b"<!DOCTYPE html><html><title>Quota exceeded</title></html>",
+    lambda sound: b"PK\x03\x04" + sound,
+    lambda sound: b"",
+    lambda sound: b"\n",
+)
+
+
 def damaged(sound, seed):
-    """Random bytes, or sound bytes cut short or with some of them changed, doubled or left out."""
+    """Random bytes, sound bytes cut short, changed, doubled or left out; or another kind."""
     rng = random.Random(seed)
     start, length = rng.randrange(len(sound) + 1), rng.randrange(1, 9)
     return rng.choice([
+        rng.choice(OTHER_KINDS)(sound),
         rng.randbytes(rng.randrange(200)),
         sound[:start],
         sound[:start] + rng.randbytes(length) + sound[start + length :],
@@ -135,7 +158,7 @@ def load(folder, file, content):
     put(folder.root, file.path, content)
     if file.path in FLAT_INSTEAD:
         (folder.root / FLAT_INSTEAD[file.path]).unlink(missing_ok=True)
-    return find_task(file.task).load(folder, file.split)
+    return load_samples(find_task(file.task), folder, file.split)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -167,6 +190,17 @@ def test_nothing_certainly_bad_comes_through(folder, name):
                 load, folder, file, file.written(with_change(file.content, path, value))
             )
             assert samples is None or samples == sound or len(samples) < len(sound), (path, value)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_annotations_of_every_other_kind(folder, name):
+    file = FILES[name]
+    sound = file.written(file.content)
+    expected = load(folder, file, sound)
+    for other in OTHER_KINDS:
+        read_or_refused(load, folder, file, other(sound))
+    for same in (gzip.compress, lambda sound: sound + b"\n\n"):
+        assert load(folder, file, same(sound)) == expected
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -208,5 +208,18 @@ def test_a_pickle_of_plain_types_is_read_and_any_other_is_refused(tmp_path):
     assert read_plain_pickle(path) == plain
     path.write_bytes(pickle.dumps(print))
     assert "builtins.print, which could run code" in refusal(read_plain_pickle, path)
-    path.write_bytes(b"")
+    path.write_bytes(pickle.dumps(plain)[:-5])
     assert "is not a readable pickle" in refusal(read_plain_pickle, path)
+    path.write_bytes(b"")
+    assert "is empty; the download or copy broke off" in refusal(read_plain_pickle, path)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_half_a_surrogate_pair_in_a_pickle_is_refused_by_its_item(tmp_path, protocol):
+    circle = [1]
+    circle.append(circle)
+    (tmp_path / "p").write_bytes(pickle.dumps([circle, ({"sent": "a \ud83d cup"},)], protocol))
+    shown = refusal(read_plain_pickle, tmp_path / "p")
+    assert "p, item 1: [0].sent should be Unicode text, but is 'a \\ud83d cup'" in shown
+    (tmp_path / "p").write_bytes(pickle.dumps([circle, "\\ud83d \U0001f600"], protocol))
+    assert read_plain_pickle(tmp_path / "p")[1] == "\\ud83d \U0001f600"

@@ -7,14 +7,27 @@ import pytest
 
 from harness.errors import DataError
 from harness.formats.matrices import read_array, read_matrices
+from harness.metrics.retrieval import ranks
 
 I2T, T2I = np.eye(2, 3), np.ones((3, 2), dtype=np.int64)
 
 
-def test_a_matrix_is_read_as_float32(tmp_path):
-    np.save(tmp_path / "m.npy", T2I)
-    scores = read_array(tmp_path / "m.npy", rows=3, columns=2)
-    assert scores.dtype == np.float32 and scores.tolist() == T2I.tolist()
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.array([[1.0, 1.0 + 2**-52]]),
+        np.array([[2**24, 2**24 + 1]]),
+        np.array([[2**63, 2**63 + 1]], dtype=np.uint64),
+        np.array([[1e300, 2e300]]),
+        np.array([[0.5, 0.25]], dtype=np.float16),
+        np.array([[0.5, 0.25]], dtype=np.float32),
+    ],
+)
+def test_scores_keep_their_type_and_every_digit(tmp_path, scores):
+    np.save(tmp_path / "m.npy", scores)
+    read = read_array(tmp_path / "m.npy", rows=1, columns=2)
+    assert read.dtype == scores.dtype and read.tolist() == scores.tolist()
+    assert ranks(read, [[0]]).tolist() == [int(scores[0, 0] < scores[0, 1])]
 
 
 @pytest.mark.parametrize("names", [("score_matrix_i2t", "score_matrix_t2i"), ("i2t", "t2i")])

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from harness.errors import DataError
-from harness.formats.karpathy import CaptionedImage, coco_id, read_flat_captions, read_karpathy
+from harness.formats.karpathy import CaptionedImage, caption_id, read_flat_captions, read_karpathy
 from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.formats.ovad import read_ovad
 from harness.formats.refer import read_flat, read_references
@@ -76,11 +76,24 @@ def test_a_split_of_captions_has_its_images_with_their_folders(write):
     others = {**COCO["images"][0], "split": "val", "filename": "3.jpg", "filepath": None}
     path = write({"images": [*COCO["images"], others]})
     images = read_karpathy(path, "test")
-    assert [image.name for image in images] == [f"COCO_val2014_{n:012d}.jpg" for n in (1, 2)]
     assert images[0].image == "val2014/COCO_val2014_000000000001.jpg"
     assert images[0].captions == ("a red cup", "one cup")
-    assert coco_id(images[1], where=path) == 2
-    assert read_karpathy(path, "val") == [CaptionedImage("3.jpg", ("a red cup", "one cup"))]
+    assert [caption_id(image) for image in images] == [1, 2]
+    assert read_karpathy(path, "val") == [CaptionedImage("3.jpg", ("a red cup", "one cup"), 1)]
+
+
+@pytest.mark.parametrize(
+    ("image", "number", "id"),
+    [
+        ("val2014/COCO_val2014_000000391895.jpg", None, 391895),
+        ("COCO_val2014_000000391895.jpg", 7, 391895),  # `imgid` of a file without `cocoid`
+        ("photos/003.jpg", 7, 7),
+        ("photos/extra_7.jpg", None, 7),  # as X-VLM's code
+        ("photos/garden-a.jpg", None, "photos/garden-a.jpg"),
+    ],
+)
+def test_the_id_of_a_captioned_image_is_the_annotations_own(image, number, id):
+    assert caption_id(CaptionedImage(image, ("a",), number)) == id
 
 
 def test_flat_captions_are_a_list_or_one_string(write):
@@ -121,7 +134,7 @@ def test_a_flat_expression_is_the_next_sentence_with_its_text(write, references)
     first = references[0]
     texts = [sentence.text for sentence in first.sentences]
     path = write([{"ref_id": first.ref_id, "text": text} for text in [texts[1], "edited"]])
-    sentences = [sentence for _, sentence in read_flat(path, references)]
+    sentences = [sentence for _, sentence in read_flat(path, references, "val")]
     assert [sentence.text for sentence in sentences] == [texts[1], "edited"]
     assert [sentence.sent_id for sentence in sentences] == [
         first.sentences[1].sent_id,
@@ -155,7 +168,7 @@ def test_a_box_of_no_expression_is_refused(write, entry, problem):
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_labels_are_read_whatever_ends_a_line(tmp_path, newline):
-    lines = ["dev-0-0-0,True,0.9", "dev-0-1-0, false"]
+    lines = ["dev-0-0-0,True,0.9", "dev-0-1-0,false"]
     (tmp_path / "labels.csv").write_bytes(newline.join(lines).encode())
     assert read_labels(tmp_path / "labels.csv") == [("dev-0-0-0", True), ("dev-0-1-0", False)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.metrics.nlvr2 import accuracy, consistency, group_of
+from harness.metrics.nlvr2 import accuracy, consistency, group_of, image_set_of
 
 KIND = "nlvr2_eval"
 # The benchmark's own data, which this project may not redistribute.
@@ -46,6 +46,16 @@ def test_a_group_is_consistent_when_every_statement_in_it_is_right():
 def test_groups_are_told_by_set_and_sentence_and_not_by_pair():
     assert group_of("dev-850-0-3") == group_of("dev-850-2-3") == "dev-850--3"
     assert group_of("dev-850-0-3") != group_of("dev-850-0-1")
+
+
+@pytest.mark.parametrize(("split", "sets"), [("dev", 1_054), ("test1", 1_052)])
+def test_most_sets_of_images_have_two_sentences(split, sets):
+    identifiers = [example["identifier"] for example in annotations(split)]
+    assert len(set(map(image_set_of, identifiers))) == sets
+    # A group lies within one set.
+    assert len({(group_of(id), image_set_of(id)) for id in identifiers}) == len(
+        set(map(group_of, identifiers))
+    )
 
 
 def test_nothing_to_score_is_an_error():

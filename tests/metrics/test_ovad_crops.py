@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harness.formats.ovad import read_ovad
-from harness.images import Region
+from harness.images import Region, read_views
 from harness.models.xvlm.preprocessing import resize
 from harness.running.loader import load_batches, plan_batches
 from harness.task import Sample
@@ -66,3 +66,16 @@ def test_a_file_is_decoded_once_for_all_of_its_boxes(case, boxes):
         [samples], lambda image: decoded.append(image.size) or resize(image, 8), workers=1
     )
     assert len(batch.images) == len({sample.images for sample in samples}) == len(decoded)
+
+
+# A CMYK image of 2 x 2 blocks of 8 pixels, and what cv2.imread of OpenCV 5.0 makes of its JPEG.
+INKS = [[(0, 0, 0, 0), (255, 0, 0, 0)], [(10, 60, 200, 40), (90, 90, 90, 200)]]
+BY_OPENCV = [[[255, 255, 255], [1, 255, 255]], [[207, 165, 48], [36, 36, 36]]]
+
+
+def test_cmyk_images_are_decoded_as_by_opencv(tmp_path):
+    inks = np.array(INKS, np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(inks, "CMYK").save(tmp_path / "a.jpg", quality=100)
+    region = Region(tmp_path / "a.jpg", (0, 0, 16, 16))
+    crop = read_views([region], np.array, needed_by="box 1")[region]
+    assert crop[4::8, 4::8].tolist() == BY_OPENCV

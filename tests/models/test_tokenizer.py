@@ -33,6 +33,30 @@ def test_accents_are_removed_and_unknown_words_are_one_piece(tokenizer):
     assert pieces(tokenizer, "cup" + "s" * 200) == ["[CLS]", "[UNK]"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\u2e43red", ["a", "[UNK]", "red"]),  # a dash of Unicode 8, no part of a word
+        ("a\u1e94f", ["[UNK]"]),
+        ("red\U0002b820cup", ["red", "[UNK]", "cup"]),  # an ideograph of Unicode 8
+        ("re\u1ab0d", ["red"]),  # a combining mark of Unicode 7
+        ("re\u0898d cups", ["red", "cup", "##s"]),  # one of Unicode 14
+        ("r\u00e9d[SEP]cup\u3000a", ["red", "[SEP]", "cup", "a"]),
+        ("\u2028a\u200b\x85", ["a"]),
+        ("r\u00e9d " + "s" * 101, ["red", "[UNK]"]),
+    ],
+)
+def test_rare_characters_are_split_by_the_tables_of_python(tokenizer, text, expected):
+    assert pieces(tokenizer, text) == ["[CLS]", *expected]
+
+
+def test_texts_within_and_beyond_ascii_are_split_alike(tokenizer):
+    texts = ["A red, cup's [SEP] plate", "cups.a\tred\n'", "cup" * 40, "[MASK]ed"]
+    for text in texts:
+        # A zero-width blank is removed, and sends the text the other way.
+        assert tokenizer.ids(text) == tokenizer.ids(f"{text}\u200b"), text
+
+
 def test_a_special_token_written_in_a_text_is_that_token(tokenizer):
     assert pieces(tokenizer, "red[SEP]") == ["[CLS]", "red", "[SEP]"]
     assert tokenizer.ids("a[SEP]")[-1] == tokenizer.sep == 3
@@ -73,5 +97,5 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, pieces, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be read as a vocabulary"):
+    with pytest.raises(CheckpointError, match=r"vocab\.txt: cannot be read as a vocabulary"):
         Tokenizer(tmp_path / "vocab.txt")

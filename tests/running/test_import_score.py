@@ -101,6 +101,15 @@ def test_a_row_that_a_server_filled_says_so():
         ({"metric": "78"}, 2),
         ({"date": "yesterday"}, 2),
         ({"url": "eval.ai"}, 2),
+        ({"metric": "acuracy=78"}, 2),
+        ({"date": "2026-13-45"}, 2),
+        ({"date": "2026-02-30"}, 2),
+        ({"date": "20260131"}, 2),
+        ({"date": "2026-W05-6"}, 2),
+        ({"url": "https://"}, 2),
+        ({"url": "https:///page"}, 2),
+        ({"url": "ftp://eval.ai/page"}, 2),
+        ({"url": "https://[eval.ai"}, 2),
         ({"split": "val"}, 2),
         ({"split": "test"}, 4),
     ],
@@ -109,6 +118,33 @@ def test_what_is_no_receipt_is_refused(submission, tmp_path, options, code):
     assert take(submission, **options) == code
     (record,) = find_records(tmp_path).records
     assert record.metrics == {}
+
+
+def test_a_metric_given_twice_is_refused_and_those_of_the_server_are_taken(submission, tmp_path):
+    assert take(submission, "--metric", "accuracy=70") == 2
+    assert take(submission, "--metric", "accuracy_yes_no=90.1") == 0
+    (record,) = find_records(tmp_path).records
+    assert record.metrics == {"accuracy": 78.2, "accuracy_yes_no": 90.1}
+
+
+def test_a_receipt_is_replaced_only_on_demand(submission, tmp_path, capsys):
+    assert take(submission) == take(submission) == 0  # the same once more
+    assert take(submission, metric="accuracy=50") == 2
+    shown = capsys.readouterr().err
+    assert "has the server's score already (accuracy 78.2, of 2026-01-31); --replace" in shown
+    (record,) = find_records(tmp_path).records
+    assert record.metrics == {"accuracy": 78.2}
+    assert take(submission, "--replace", metric="accuracy=50", date="2026-02-01") == 0
+    (record,) = find_records(tmp_path).records
+    assert record.metrics == {"accuracy": 50.0}
+    assert record.predictions["receipt"]["date"] == "2026-02-01"
+
+
+def test_a_question_answered_twice_is_refused_by_its_id(submission, capsys):
+    entries = json.loads(submission.read_text())
+    submission.write_text(json.dumps([*entries, entries[0]]))
+    assert take(submission) == 4
+    assert "answers 1 questions more than once, e.g. 1" in capsys.readouterr().err
 
 
 def test_the_submission_of_a_subset_is_refused(submission, tmp_path, capsys):
@@ -189,7 +225,8 @@ def test_after_the_import_check_and_diff_see_the_same_run_with_a_number(tmp_path
     folders = [str(tmp_path / name) for name in "ab"]
     assert main(["diff", *folders]) == 0
     assert "no sample changed" in capsys.readouterr().out
-    assert main(["check", folders[1], "--baseline", folders[1]]) == 0
+    shutil.copytree(tmp_path / "b", tmp_path / "c")
+    assert main(["check", folders[1], "--baseline", str(tmp_path / "c")]) == 0
     assert "1 identical" in capsys.readouterr().out
 
 

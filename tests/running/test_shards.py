@@ -31,13 +31,17 @@ def test_items_are_dealt_out_in_turn():
     ]
 
 
+def unchecked(file):
+    """Accept whatever was predicted before."""
+
+
 def test_rank_0_merges_the_shards_that_others_left(tmp_path):
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
     write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
     write(tmp_path / "p.jsonl.part-2", (3, "three"))
     with open_sharded(
-        path, IDENTITY, software={}, inputs={}, fresh=False, group=SingleProcess()
+        path, IDENTITY, software={}, inputs={}, fresh=False, group=SingleProcess(), check=unchecked
     ) as shared:
         assert shared.before == {1, 2, 3}
         assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
@@ -47,7 +51,13 @@ def test_rank_0_merges_the_shards_that_others_left(tmp_path):
 def test_a_fresh_run_deletes_the_shards_as_well(tmp_path):
     write(tmp_path / "p.jsonl.part-1", (2, "two"))
     with open_sharded(
-        tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=True, group=SingleProcess()
+        tmp_path / "p.jsonl",
+        IDENTITY,
+        software={},
+        inputs={},
+        fresh=True,
+        group=SingleProcess(),
+        check=unchecked,
     ) as shared:
         assert not shared.done
     assert [path.name for path in tmp_path.iterdir()] == ["p.jsonl"]
@@ -57,7 +67,7 @@ def test_another_rank_writes_its_own_shard_and_need_not_predict_what_was_there(t
     path = tmp_path / "p.jsonl"
     write(path, (1, "one"))
     with open_sharded(
-        path, IDENTITY, software={}, inputs={}, fresh=False, group=Second()
+        path, IDENTITY, software={}, inputs={}, fresh=False, group=Second(), check=unchecked
     ) as shared:
         shared.file.append([(2, "two")])
         assert shared.done == {1, 2}
@@ -80,6 +90,7 @@ def test_a_shard_of_another_run_is_refused_and_kept(tmp_path):
             inputs={},
             fresh=False,
             group=SingleProcess(),
+            check=unchecked,
         ),
     ):
         pass
@@ -93,7 +104,13 @@ def test_processes_that_do_not_share_the_output_folder_are_refused(tmp_path):
             match="process 1 does not see this file of process 0; --out has to be a folder",
         ),
         open_sharded(
-            tmp_path / "p.jsonl", IDENTITY, software={}, inputs={}, fresh=False, group=Second()
+            tmp_path / "p.jsonl",
+            IDENTITY,
+            software={},
+            inputs={},
+            fresh=False,
+            group=Second(),
+            check=unchecked,
         ),
     ):
         pass

@@ -63,6 +63,18 @@ def test_ten_people_answer_every_question_and_mostly_agree(data):
     assert find_task("vqav2").load(data, "test")[0].answers == ()
 
 
+@pytest.mark.parametrize("subtype", ["val2014", "test2015"])
+def test_the_questions_have_all_that_the_official_evaluator_copies(data, subtype):
+    """`VQA.loadRes` of VQA's own tools copies these keys of the questions into the results."""
+    path = data.root / "vqa" / f"v2_OpenEnded_mscoco_{subtype}_questions.json"
+    questions = json.loads(path.read_text())
+    copied = {key: questions[key] for key in ("info", "task_type", "data_type", "license")}
+    assert questions["data_subtype"] == subtype and all(copied.values())
+    if subtype == "val2014":
+        annotations = json.loads((path.parent / "v2_mscoco_val2014_annotations.json").read_text())
+        assert (annotations["info"], annotations["license"]) == (copied["info"], copied["license"])
+
+
 def test_half_of_the_statements_are_true_and_every_set_has_both(data):
     statements = find_task("nlvr2").load(data, "test")
     assert sum(sample.label for sample in statements) == len(statements) / 2

@@ -8,8 +8,9 @@ from harness.formats.ovad import Attribute
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.caption_sums import Bleu, bleu_counts
-from harness.statistics.bootstrap import interval
-from harness.statistics.paired import compare
+from harness.statistics.intervals import metric_interval as interval
+from harness.statistics.paired import Pair, compare
+from harness.statistics.swaps import swap_test
 
 TIMES = np.array([2.0, 0.0, 1.0, 3.0, 1.0])  # how often each of five images was drawn
 CAPTIONS = [
@@ -104,8 +105,14 @@ def test_the_interval_of_a_ranking_is_not_shifted_by_boxes_drawn_twice():
 
 def test_attributes_of_two_runs_are_compared_by_swapping_images():
     same = attribute_statistics(SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
-    assert compare(same, same, draws=200)[2:] == (1.0, (0, 0))
+    unchanged = compare(Pair(same, same))
+    assert (unchanged.difference, unchanged.flips) == (0.0, (0, 0))
     worse = attribute_statistics(-SCORES, LABELS, IMAGE.tolist(), ATTRIBUTES)["map"]
-    change = compare(same, worse, draws=200)
+    pair = Pair(same, worse)
+    change = compare(pair)
     assert change.difference == pytest.approx(worse.each().mean() - same.each().mean())
     assert change.flips.worse + change.flips.better == 3
+    # What the images add to the change is the change to first order, even of 13 boxes reversed.
+    assert pair.changes.sum() == pytest.approx(change.difference, rel=0.1)
+    p = swap_test({"map": pair}, level=0.05, seed=1).adjusted["map"].drop
+    assert 2**-5 <= p <= 1.0

@@ -32,18 +32,27 @@ def edit_record(results: Path, stem: str, **changes: Any) -> None:
 def predict_otherwise(
     results: Path, stem: str, change: Callable[[dict[Any, Any]], dict[Any, Any]]
 ) -> None:
-    """Replace the predictions that `change` returns, given all of them by id, and score the run."""
+    """Replace the predictions that `change` returns, given all of them by id, and score the run.
+
+    NLVR2's are given, and may be returned, without their logits.
+    """
     path = results / CHECKPOINT / f"{stem}.predictions.jsonl"
     head, *lines = path.read_text().splitlines()
-    predictions = {entry["id"]: entry["prediction"] for entry in map(json.loads, lines)}
-    predictions |= change(predictions)
+    entries = {entry["id"]: entry for entry in map(json.loads, lines)}
+    for id, prediction in change(
+        {id: _answer(entry["prediction"]) for id, entry in entries.items()}
+    ).items():
+        entries[id] = {**entries.get(id, {"id": id}), "prediction": prediction}
     entries = [
-        json.dumps({"id": id, "prediction": prediction}, separators=(",", ":"), ensure_ascii=False)
-        for id, prediction in predictions.items()
+        json.dumps(entry, separators=(",", ":"), ensure_ascii=False) for entry in entries.values()
     ]
     path.write_text("\n".join([head, *entries]) + "\n")
     task, split = stem.split(".")
     assert main(["run", "--task", task, "--split", split, "--out", str(results)]) == 0
+
+
+def _answer(prediction: Any) -> Any:
+    return prediction.get("answer", prediction) if isinstance(prediction, dict) else prediction
 
 
 def truths(task: str, split: str) -> dict[Any, Any]:

@@ -29,10 +29,10 @@ def test_csv_keeps_every_digit_and_leaves_out_what_is_missing():
 def test_markdown_escapes_what_would_end_a_cell():
     assert render([TABLE], "md") == (
         "### Numbers <1>\n\n"
-        "| name          |   measured |   delta | 95 % interval   |\n"
-        "|:--------------|-----------:|--------:|:----------------|\n"
-        '| a\\|b, "<i>" c |      84.51 |   +0.50 | 83.50 to 85.50  |\n'
-        "| d_e & 100%    |          – |       – | –               |"
+        "| name                |   measured |   delta | 95 % interval   |\n"
+        "|:--------------------|-----------:|--------:|:----------------|\n"
+        '| a\\|b, "&lt;i&gt;" c |      84.51 |   +0.50 | 83.50 to 85.50  |\n'
+        "| d_e &amp; 100%      |          – |       – | –               |"
     )
 
 

@@ -92,8 +92,10 @@ def _folder_name(name: str, source: Source) -> str:
         return f"{source.repository}@{source.revision}".replace("/", "--")
     root = Path(source.repository)
     files = [
-        (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        (path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns)
         for path in sorted(root.rglob("*"))
+        # A link that leads nowhere has no other status than that of the link.
+        if (status := path.stat() if path.exists() else path.lstat())
     ]
     digest = hashlib.sha256(repr((source.repository, files)).encode()).hexdigest()
     return f"{root.name}-{digest[:16]}"

@@ -1,16 +1,23 @@
 """BERT's word pieces after [CLS], without [SEP]: the tokenizer of X-VLM and ALBEF."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import tokenizers
 import torch
 from tokenizers import BertWordPieceTokenizer
+from tokenizers.models import WordPiece
 from torch import Tensor
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, DataError
+from harness.files.kinds import read_text
+from harness.models.fusion.basic_tokens import split_words
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SPECIAL_IN_TEXT = re.compile(f"({'|'.join(map(re.escape, SPECIAL))})")
+MAX_WORD = 100  # characters; a longer word is unknown
 CLEANED_UP = (  # what transformers 4 replaces in decoded text, in this order
     (" .", "."),
     (" ?", "?"),
@@ -46,13 +53,26 @@ class Tokenizer:
         self.pad, self.cls, self.sep = ids["[PAD]"], ids["[CLS]"], ids["[SEP]"]
         # A special token written in a text is that token, e.g. the [SEP] that ends an answer.
         self._bert = BertWordPieceTokenizer(ids, lowercase=True)
+        self._special = {token: ids[token] for token in SPECIAL}
+        # The same pieces of words that are split already.
+        self._word_pieces = tokenizers.Tokenizer(
+            WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=MAX_WORD)
+        )
 
     def __len__(self) -> int:
         return len(self.pieces)
 
     def ids(self, text: str) -> list[int]:
         """Return [CLS] and the word pieces of a text (the reference's `tokenization_bert.py`)."""
-        return [self.cls, *self._bert.encode(text, add_special_tokens=False).ids]
+        if text.isascii():
+            return [self.cls, *self._bert.encode(text, add_special_tokens=False).ids]
+        ids = [self.cls]
+        for part in SPECIAL_IN_TEXT.split(text):
+            if part in SPECIAL:
+                ids.append(self._special[part])
+            elif words := split_words(part):
+                ids += self._word_pieces.encode(words, is_pretokenized=True).ids
+        return ids
 
     def text(self, ids: Sequence[int]) -> str:
         """Return the text of tokens without the special ones, cleaned up as in transformers 4."""
@@ -72,8 +92,8 @@ class Tokenizer:
 
 def _read_pieces(vocabulary: Path) -> list[str]:
     try:
-        pieces = vocabulary.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        pieces = read_text(vocabulary).split("\n")
+    except DataError as error:
         raise CheckpointError(f"{vocabulary}: cannot be read as a vocabulary ({error})") from error
     pieces = pieces[:-1] if pieces[-1] == "" else pieces
     missing = [token for token in SPECIAL if token not in pieces]

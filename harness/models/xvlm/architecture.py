@@ -16,6 +16,7 @@ from harness.errors import CheckpointError
 from harness.models.fusion.sizes import TextArchitecture
 
 BERT_HEAD_WIDTH = 64  # BERT, table 1: 12 heads of 64 at width 768, 16 heads of 64 at width 1024
+ROBERTA_TOKEN_TYPES = 1  # rows of its token type embedding, where BERT has 2
 PATCH = 4  # pixels per side of a patch
 
 
@@ -83,6 +84,40 @@ def architecture_of(tensors: Mapping[str, Shaped], hints: Hints | None = None) -
     )
     _check(architecture)
     return architecture
+
+
+def refuse_other_encoders(tensors: Mapping[str, Shaped]) -> None:
+    """Raise CheckpointError for an X-VLM with another encoder than Swin and BERT.
+
+    X-VLM's code can also be trained with CLIP-ViT or DeiT, and with RoBERTa (`use_clip_vit`,
+    `use_roberta` in its configurations); no released checkpoint is.
+    """
+    names = [name for name in tensors if name.startswith("vision_encoder.")]
+    has_swin = any(name.endswith("relative_position_bias_table") for name in names)
+    if names and not has_swin and any("class_embedding" in name for name in names):
+        raise _unsupported("its vision encoder is a CLIP-ViT")
+    if (
+        names
+        and not has_swin
+        and any(
+            name.startswith(("vision_encoder.cls_token", "vision_encoder.blocks."))
+            for name in names
+        )
+    ):
+        raise _unsupported("its vision encoder is a ViT (DeiT's, as ALBEF has)")
+    for part in ("text_encoder", "text_decoder"):
+        types = tensors.get(f"{part}.embeddings.token_type_embeddings.weight")
+        if any(name.startswith(f"{part}.roberta.") for name in tensors) or (
+            types is not None and types.shape[0] == ROBERTA_TOKEN_TYPES
+        ):
+            raise _unsupported(f"its {part.replace('_', ' ')} is a RoBERTa")
+
+
+def _unsupported(reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{reason}, which is not supported: models with a Swin transformer and BERT are, as all "
+        "released ones"
+    )
 
 
 def _vision(tensors: Mapping[str, Shaped], resolution: int | None) -> VisionArchitecture | None:

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.models.weights import read_tensors
-from harness.models.xvlm.architecture import Architecture, Hints, architecture_of
+from harness.models.xvlm.architecture import (
+    Architecture,
+    Hints,
+    architecture_of,
+    refuse_other_encoders,
+)
+from harness.models.xvlm.key_names import with_tied_tensors
 
 SHOWN = 5  # names listed in a message; further ones are counted
 
@@ -44,9 +50,10 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     A `configuration` with official keys may hold the sizes that tensors leave open (see `Hints`).
     Raises CheckpointError for a file that is missing, broken, unsafe or no X-VLM.
     """
-    tensors = read_tensors(path)
-    kind = _kind(tensors, path)
+    tensors = with_tied_tensors(read_tensors(path))
     try:
+        refuse_other_encoders(tensors)
+        kind = _kind(tensors)
         architecture = architecture_of(tensors, _hints(configuration) if configuration else None)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -80,10 +87,14 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> No
         )
     if complaints:
         raise CheckpointError(f"{path}: {'; it '.join(complaints)}")
+    if quantised := sorted(name for name in tensors if not tensors[name].is_floating_point()):
+        dtype = str(tensors[quantised[0]].dtype).removeprefix("torch.")
+        raise CheckpointError(
+            f"{path}: holds weights as {dtype} ({_some(quantised)}): the scales of quantised "
+            "weights are not known; save them in float32, float16 or bfloat16"
+        )
     broken = sorted(
-        name
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+        name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())
     )
     if broken:
         raise CheckpointError(
@@ -93,7 +104,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> No
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
 
 
-def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
+def _kind(tensors: Mapping[str, Tensor]) -> str:
     def holds(*prefixes: str) -> bool:
         return any(name.startswith(prefixes) for name in tensors)
 
@@ -109,7 +120,7 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
         return "retrieval"
     prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
-        f"{path}: is no X-VLM checkpoint: none of its tensors belongs to a head "
+        f"is no X-VLM checkpoint: none of its tensors belongs to a head "
         f"(their names begin with {_some(prefixes)})"
     )
 

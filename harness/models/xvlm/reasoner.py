@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.capabilities import Judgement
 from harness.engine.device import Device
 from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.kv import CrossKV
@@ -38,14 +39,14 @@ class XVLMPairReasoner:
 
     def judge(
         self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
-    ) -> list[bool]:
+    ) -> list[Judgement]:
         """Return whether each statement is true of its two images, `images_of` [N, 2].
 
         A tie of the logits counts as false, as in the reference's argmax.
         """
         with self.runtime.device.computing():
             logits = self.logits(images, statements, images_of)
-            return [bool(true > false) for false, true in logits.tolist()]
+            return [Judgement(true > false, (false, true)) for false, true in logits.tolist()]
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of judging statements."""

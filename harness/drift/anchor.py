@@ -1,0 +1,140 @@
+"""Check results against a baseline and against its anchor: the last one that a person reviewed.
+
+A rolling baseline forgives what the last check let pass; the anchor does not. It lies in `anchor/`
+beside the baseline's folders, from the first renewal that nobody reviewed until the next that
+somebody did. Both checks share the level. The one against the anchor spends 1 / (k (k + 1)) of its
+share at the k-th renewal, which adds up to the whole share however long the anchor stays.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from harness.checkpoints import normalise_name
+from harness.drift.check import CheckOutcome, check
+from harness.drift.history import History, describe_history, read_history
+from harness.drift.lineage import renewals_since_review
+from harness.drift.report import render_check, summary
+from harness.drift.settings import Gate, override
+from harness.rendering import render_json
+
+FOLDER = "anchor"
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The outcome of the check against the baseline, against the anchor, and of the history."""
+
+    baseline: CheckOutcome
+    anchor: CheckOutcome | None = None
+    history: History | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether one of them fails."""
+        return (
+            self.baseline.failed
+            or (self.anchor is not None and self.anchor.failed)
+            or (self.history is not None and self.history.failed)
+        )
+
+
+def check_all(
+    results: Path,
+    baseline: Path,
+    *,
+    gate: Gate,
+    checkpoint: str | None = None,
+    refused: Sequence[str] = (),
+    history: Sequence[Path] = (),
+) -> Checks:
+    """Compare results with a baseline, with its anchor if it has one, and with older results.
+
+    Raises what `check` raises.
+    """
+    anchor = anchored_gate(baseline, gate, checkpoint=checkpoint)
+    parts = 1 + (anchor is not None) + bool(history)
+    rolling = check(
+        results,
+        baseline,
+        gate=override(gate, level=gate.level / parts),
+        checkpoint=checkpoint,
+        refused=refused,
+    )
+    reviewed = None
+    if anchor is not None:
+        anchor = override(anchor, level=anchor.level / parts)
+        reviewed = check(results, baseline / FOLDER, gate=anchor, checkpoint=checkpoint)
+    trend = None
+    if history:
+        trend = read_history([*history, results], gate=override(gate, level=gate.level / parts))
+    return Checks(rolling, reviewed, trend)
+
+
+def anchored_gate(baseline: Path, gate: Gate, *, checkpoint: str | None = None) -> Gate | None:
+    """Return the settings of a check against the anchor of a baseline; None if it has none.
+
+    It compares the checkpoints that have an anchor; the others' baseline is their anchor.
+    """
+    names = [
+        path.name
+        for path in sorted((baseline / FOLDER).glob("*/"))
+        if any(path.glob("*.json")) and gate.compares(checkpoint=path.name)
+    ]
+    if checkpoint is not None:
+        names = [name for name in names if normalise_name(name) == normalise_name(checkpoint)]
+    if not names:
+        return None
+    renewals = max(1, *(renewals_since_review(baseline, name) for name in names), 1)
+    level = gate.level / (renewals * (renewals + 1))
+    return override(gate, level=level, checkpoints=None if checkpoint else names)
+
+
+def render_checks(checks: Checks, format: str) -> str:
+    """Return the outcome of all checks as text: `terminal`, `md`, `json` or `junit`."""
+    if format == "json":
+        content = json.loads(render_check(checks.baseline, format))
+        content["failed"] = checks.failed
+        content["summary"] = summarise(checks)
+        anchor = checks.anchor and json.loads(render_check(checks.anchor, format))
+        history = checks.history and checks.history.as_json()
+        return render_json({**content, "anchor": anchor, "history": history})
+    if format == "junit":
+        return _as_junit(checks)
+    parts = [render_check(checks.baseline, format)]
+    if checks.anchor is not None:
+        heading = "Beside the anchor, the last baseline that a person reviewed"
+        parts += [f"**{heading}**" if format == "md" else heading]
+        parts += [render_check(checks.anchor, format)]
+    if checks.history is not None:
+        parts.append(describe_history(checks.history, format))
+    return "\n\n".join(parts)
+
+
+def summarise(checks: Checks) -> str:
+    """Return the outcome of all checks in a few sentences."""
+    sentences = [summary(checks.baseline)]
+    if checks.anchor is not None:
+        sentences.append(f"beside the anchor: {summary(checks.anchor)}")
+    if checks.history is not None:
+        sentences.append(f"history: {checks.history.summary}")
+    return "; ".join(sentences)
+
+
+def _as_junit(checks: Checks) -> str:
+    """Return JUnit XML: one suite, or several where there is an anchor or a history."""
+    suite = render_check(checks.baseline, "junit")
+    if checks.anchor is None and checks.history is None:
+        return suite
+    suites = ElementTree.Element("testsuites", name="xvlm-eval check")
+    suites.append(ElementTree.fromstring(suite))
+    if checks.anchor is not None:
+        anchor = ElementTree.fromstring(render_check(checks.anchor, "junit"))
+        anchor.set("name", "xvlm-eval check, beside the anchor")
+        suites.append(anchor)
+    if checks.history is not None:
+        suites.append(checks.history.as_junit())
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True)

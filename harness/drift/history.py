@@ -1,0 +1,227 @@
+"""The trend of every metric over the results of several releases.
+
+Each check between two releases may let a small drop pass; their sum shows as a trend. Without one,
+the results of a cluster of samples could have come in any order, so p is the share of orders, drawn
+for every cluster that changed, whose slope falls as steeply (a paired permutation test, one-sided).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.drift.settings import Gate
+from harness.errors import UsageError
+from harness.records.stored import StoredResult, find_results
+from harness.rendering import Row, Table, escape_markdown, render
+from harness.statistics.means import Mean, MeanOfMeans
+from harness.statistics.sums import Statistic
+
+DRAWS = 9_999  # random orders
+EXACT_UP_TO = 200  # clusters; with more, the slope is normal by the central limit theorem
+AT_ONCE = 200  # draws in memory
+COLUMNS = {
+    "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric",
+    "course": "course", "delta": "change", "p": "p of the trend", "verdict": "verdict",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A metric over several results, the oldest first; None where a folder lacks it.
+
+    `p` is adjusted for all metrics that changed; None for a metric that is no mean of its samples,
+    or of fewer than three comparable results. `falling`: a significant trend downwards, and a fall
+    from the first to the last result beyond the margin.
+    """
+
+    checkpoint: str
+    task: str
+    split: str
+    metric: str
+    values: list[float | None]
+    p: float | None
+    falling: bool
+
+    @property
+    def change(self) -> float | None:
+        """The change from the first result to the last, None if there is only one."""
+        known = [value for value in self.values if value is not None]
+        return known[-1] - known[0] if len(known) > 1 else None
+
+
+@dataclass(frozen=True)
+class History:
+    """The trends of all metrics, over `folders`, the oldest first."""
+
+    folders: list[str]
+    trends: list[Trend]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a metric is falling."""
+        return any(trend.falling for trend in self.trends)
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a sentence."""
+        changed = sum(bool(trend.change) for trend in self.trends)
+        falling = [_title(trend) for trend in self.trends if trend.falling]
+        sentence = (
+            f"{'FAILED' if falling else 'OK'}: over {len(self.folders)} results, {changed} of "
+            f"{len(self.trends)} metrics changed, {len(falling)} fall steadily"
+        )
+        return f"{sentence} ({'; '.join(falling)})" if falling else sentence
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything in JSON's types."""
+        trends = [{**asdict(trend), "change": trend.change} for trend in self.trends]
+        content = {"failed": self.failed, "summary": self.summary}
+        return {**content, "folders": self.folders, "trends": trends}
+
+    def as_junit(self) -> ElementTree.Element:
+        """Return a suite of JUnit, one test per metric."""
+        failures = sum(trend.falling for trend in self.trends)
+        suite = ElementTree.Element(
+            "testsuite",
+            name="xvlm-eval check, history",
+            tests=str(len(self.trends)),
+            failures=str(failures),
+            errors="0",
+        )
+        for trend in self.trends:
+            classname = ".".join((trend.checkpoint, trend.task, trend.split))
+            case = ElementTree.SubElement(suite, "testcase", classname=classname, name=trend.metric)
+            if trend.falling:
+                message = f"falls steadily: {_course(trend)}"
+                ElementTree.SubElement(case, "failure", message=message)
+        return suite
+
+
+def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
+    """Return the trends over folders of results, the oldest first.
+
+    Raises UsageError for fewer than three folders, MissingError where one does not exist.
+    """
+    if len(folders) < 3:
+        raise UsageError(
+            "a trend takes three results or more: name two older folders, --history A B"
+        )
+    by_folder = [
+        {
+            result.title: result
+            for result in find_results(folder).results
+            if result.record.subset is None
+            and gate.compares(checkpoint=result.record.checkpoint["name"])
+        }
+        for folder in folders
+    ]
+    trends = [
+        _trend(title, metric, by_folder)
+        for title, result in by_folder[-1].items()
+        for metric in result.record.metrics
+        if gate.compares(checkpoint=result.record.checkpoint["name"], metric=metric)
+    ]
+    tested = sum(trend.p is not None for trend in trends)
+    judged = []
+    for trend in trends:
+        p = None if trend.p is None else min(1.0, tested * trend.p)
+        drop = -(trend.change or 0.0)
+        falling = p is not None and p < gate.level and drop > gate.margin_of(trend.metric)
+        judged.append(Trend(**{**asdict(trend), "p": p, "falling": falling}))
+    return History([str(folder) for folder in folders], judged)
+
+
+def describe_history(history: History, format: str) -> str:
+    """Return the metrics that changed as a table, and the outcome in a sentence."""
+    rows: list[Row] = [
+        {
+            "checkpoint": trend.checkpoint,
+            "task": trend.task,
+            "split": trend.split,
+            "metric": trend.metric,
+            "course": _course(trend),
+            "delta": trend.change,
+            "p": None if trend.p is None else "<0.0001" if trend.p < 0.0001 else f"{trend.p:.4f}",
+            "verdict": "falling" if trend.falling else None,
+        }
+        for trend in history.trends
+        if trend.change
+    ]
+    title = f"History, from {history.folders[0]} to {history.folders[-1]}"
+    tables = [render([Table(title, rows, COLUMNS)], format)] if rows else []
+    sentence = escape_markdown(history.summary) if format == "md" else history.summary
+    return "\n\n".join([*tables, sentence])
+
+
+def p_of_fall(values: NDArray[np.float64], *, seed: int = 0) -> float:
+    """Return p of a falling trend of `values` [K, C]: what each cluster adds to each of K results.
+
+    >>> p_of_fall(np.array([[1.0] * 9, [0.5] * 9, [0.0] * 9])) < 0.001
+    True
+    >>> p_of_fall(np.ones((3, 9)))
+    1.0
+    """
+    changed = values[:, (values != values[0]).any(axis=0)]
+    runs, clusters = changed.shape
+    if not clusters:
+        return 1.0
+    weights = np.arange(runs) - (runs - 1) / 2
+    slope = float((weights @ changed).sum())
+    if clusters > EXACT_UP_TO:
+        spread = changed.var(axis=0, ddof=1).sum() * (weights**2).sum()
+        return 0.5 * math.erfc(-slope / math.sqrt(2 * spread))
+    rng = np.random.default_rng(seed)
+    hits, tolerance = 0, 1e-9 * max(1.0, abs(slope))
+    for first in range(0, DRAWS, AT_ONCE):
+        draws = min(AT_ONCE, DRAWS - first)
+        orders = rng.permuted(np.broadcast_to(changed.T, (draws, clusters, runs)), axis=2)
+        hits += int(((orders @ weights).sum(axis=1) <= slope + tolerance).sum())
+    return (1 + hits) / (1 + DRAWS)
+
+
+def _trend(title: str, metric: str, by_folder: Sequence[dict[str, StoredResult]]) -> Trend:
+    results = [results.get(title) for results in by_folder]
+    last = results[-1]
+    assert last is not None
+    values = [None if result is None else result.record.metrics.get(metric) for result in results]
+    known = [r for r in results if r is not None and metric in r.record.metrics]
+    parts = [
+        _parts(result.sample_scores.statistics.get(metric))
+        for result in known
+        if result.record.contributions
+    ]
+    comparable = [part for part in parts if part is not None]
+    p = None
+    same = len({len(part) for part in comparable}) == 1
+    if len(comparable) == len(known) >= 3 and same:
+        p = p_of_fall(np.stack(comparable))
+        p = None if p == 1.0 and len(set(values)) == 1 else p
+    record = last.record
+    return Trend(record.checkpoint["name"], record.task, record.split, metric, values, p, False)
+
+
+def _parts(statistic: Statistic | None) -> NDArray[np.float64] | None:
+    """Return what each cluster [C] adds to a metric that is a mean; None for any other."""
+    if isinstance(statistic, Mean):
+        sums, _ = statistic.rows().T
+        return np.asarray(sums / len(statistic.values))
+    if isinstance(statistic, MeanOfMeans):
+        parts = [_parts(part) for part in statistic.parts]
+        known = [part for part in parts if part is not None]
+        if len({len(part) for part in known}) == 1:
+            return np.asarray(np.mean(known, axis=0))
+    return None
+
+
+def _course(trend: Trend) -> str:
+    return " > ".join("-" if value is None else f"{value:.2f}" for value in trend.values)
+
+
+def _title(trend: Trend) -> str:
+    return f"{trend.checkpoint} {trend.task} {trend.split} {trend.metric}"

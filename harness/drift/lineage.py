@@ -1,0 +1,71 @@
+"""The lineage of a baseline: which one replaced which, when, and why.
+
+`lineage.jsonl` beside a baseline's folders holds one line per renewal, the oldest first.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
+
+FILE = "lineage.jsonl"
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One renewal of the baseline of a checkpoint.
+
+    `reviewed`: a person gave the `reason`, and the new baseline is the anchor; else the check
+    against the anchor had passed. `before` and `after` map task and split to the SHA-256 of the
+    predictions, `changes` the metrics that moved to their old and new value.
+    """
+
+    date: str
+    checkpoint: str
+    reviewed: bool
+    reason: str
+    release: str | None
+    commit: str | None
+    before: dict[str, str]
+    after: dict[str, str]
+    changes: dict[str, tuple[float | None, float | None]]
+
+
+def read_lineage(baseline: Path) -> list[Renewal]:
+    """Return the renewals of a baseline, the oldest first. Raises DataError for a damaged file."""
+    path = baseline / FILE
+    if not path.is_file():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [msgspec.json.decode(line, type=Renewal) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is no lineage of a baseline ({error})") from error
+
+
+def append_renewal(baseline: Path, renewal: Renewal) -> None:
+    """Append a renewal. Raises HarnessError where the file cannot be written."""
+    path = baseline / FILE
+    lines = [*read_lineage(baseline), renewal]
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text("".join(map(_to_line, lines)), encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def renewals_since_review(baseline: Path, checkpoint: str) -> int:
+    """Return how often a baseline was renewed since a person reviewed it."""
+    count = 0
+    for renewal in read_lineage(baseline):
+        if renewal.checkpoint == checkpoint:
+            count = 0 if renewal.reviewed else count + 1
+    return count
+
+
+def _to_line(renewal: Renewal) -> str:
+    content: Mapping[str, object] = msgspec.structs.asdict(renewal)
+    return json.dumps(content, ensure_ascii=False) + "\n"

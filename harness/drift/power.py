@@ -1,0 +1,76 @@
+"""The smallest drop that a check against a baseline can prove, metric by metric."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.drift.judging import PART_FOR_ALL
+from harness.drift.settings import Gate
+from harness.metrics.attribute_ranks import Chance
+from harness.records.stored import StoredResult, find_results
+from harness.statistics.paired import Pair, compare, detectable_drop
+
+
+class Detectable(NamedTuple):
+    """The smallest drops of a metric, in points, that a check can prove.
+
+    `alone`: where no other result changed. `among`: where all results of the baseline changed, so
+    that they share the level. `restless`: among them, if `churn` percent of the units have another
+    outcome anyway, as many better as worse. Drops that are spread over as many clusters as units;
+    one that sits in whole clusters takes as many clusters. None for rankings, whose drop is no sum
+    over units.
+    """
+
+    checkpoint: str
+    task: str
+    split: str
+    metric: str
+    units: int
+    clusters: int
+    value: float
+    alone: float | None
+    among: float | None
+    restless: float | None
+
+
+def detectable_drops(baseline: Path, gate: Gate, *, churn: float) -> list[Detectable]:
+    """Return the smallest detectable drop of every metric of a baseline.
+
+    Raises MissingError for a folder that does not exist, DataError for damaged sample scores.
+    """
+    results = [
+        result
+        for result in find_results(baseline).results
+        if result.record.contributions.get("sha256") and result.sample_scores.statistics
+        if gate.compares(checkpoint=result.record.checkpoint["name"])
+    ]
+    level = (1 - PART_FOR_ALL) * gate.level / gate.sides
+    return [
+        _detectable(result, metric, gate, level=level, sharing=len(results), churn=churn)
+        for result in results
+        for metric, statistic in result.sample_scores.statistics.items()
+        if statistic.kind != Chance.kind  # a property of the labels, which cannot drop
+        and gate.compares(checkpoint=result.record.checkpoint["name"], metric=metric)
+    ]
+
+
+def _detectable(
+    result: StoredResult, metric: str, gate: Gate, *, level: float, sharing: int, churn: float
+) -> Detectable:
+    record, statistic = result.record, result.sample_scores.statistics[metric]
+    pair = Pair(statistic, statistic)
+    quiet, units = compare(pair), len(statistic.each())
+    restless = quiet._replace(churn=quiet.unit * float(np.sqrt(churn / 100 * units)))
+    margin = gate.margin_of(metric)
+    drops = [
+        max(margin, detectable_drop(comparison, level=share)) if quiet.unit else None
+        for comparison, share in (
+            (quiet, level),
+            (quiet, level / sharing),
+            (restless, level / sharing),
+        )
+    ]
+    names = (record.checkpoint["name"], record.task, record.split, metric)
+    clusters = pair.clusters[0].clusters
+    return Detectable(*names, units, clusters, record.metrics[metric], *drops)

@@ -1,0 +1,163 @@
+"""Renew a baseline: replace it by new results, and keep the anchor that they are held against."""
+
+import gzip
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.drift.anchor import FOLDER, Checks, check_all
+from harness.drift.lineage import Renewal, append_renewal
+from harness.drift.settings import Gate, override
+from harness.errors import DataError, HarnessError, MissingError, UsageError
+from harness.files.atomic import replacing
+from harness.records.integrity import contradictions
+from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.records.predictions import read_prediction_bytes
+from harness.records.provenance import commit, release
+from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
+from harness.records.stored import StoredResult, find_results
+
+FIRST = "the first baseline"
+
+
+class Renewed(NamedTuple):
+    """The outcome of a renewal: `refused` where results drifted and nobody gave a reason.
+
+    `checks` is None for the first baseline of a checkpoint.
+    """
+
+    checkpoints: Sequence[str]
+    refused: bool
+    reviewed: bool
+    checks: Checks | None
+
+
+def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> Renewed:
+    """Replace the baseline of each checkpoint in `results`, unless a check fails without a reason.
+
+    With a reason the new results are the anchor as well: a person reviewed them. Without one, they
+    have to pass the check against the baseline and its anchor, which stays. Raises UsageError for
+    an empty reason, DataError for results that contradict themselves, MissingError without any.
+    """
+    if reason is not None and not reason.strip():
+        raise UsageError("the reason is empty; say which numbers moved, and why that is right")
+    if results.resolve() == baseline.resolve():
+        raise UsageError(f"{results}: is the baseline itself; name the new results")
+    new = _sound_results(results)
+    checkpoints = sorted({result.record.checkpoint["name"] for result in new})
+    before = find_results(baseline).results if baseline.is_dir() else ()
+    known = [name for name in checkpoints if _of(before, name)]
+    checks = None
+    if known:
+        checks = check_all(results, baseline, gate=_only(gate, checkpoints))
+    if checks is not None and checks.failed and reason is None:
+        return Renewed(checkpoints, True, False, checks)
+    for name in checkpoints:
+        _replace(_of(before, name), _of(new, name), baseline, name, reason)
+    return Renewed(checkpoints, False, reason is not None or not known, checks)
+
+
+def _replace(
+    before: Sequence[StoredResult],
+    after: Sequence[StoredResult],
+    baseline: Path,
+    checkpoint: str,
+    reason: str | None,
+) -> None:
+    """Replace the baseline of one checkpoint, and note it in the lineage."""
+    reviewed = reason is not None or not before
+    folder, anchor = baseline / checkpoint, baseline / FOLDER / checkpoint
+    renewal = Renewal(
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        checkpoint=checkpoint,
+        reviewed=reviewed,
+        reason=reason or ("the check against the anchor passed" if before else FIRST),
+        release=release(),
+        commit=commit(),
+        before=_hashes(before),
+        after=_hashes(after),
+        changes=_changes(before, after),
+    )
+    try:
+        if reviewed:
+            shutil.rmtree(anchor, ignore_errors=True)
+        elif not anchor.exists():  # the baseline was the anchor
+            anchor.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(folder, anchor)
+        staged = baseline / f".{checkpoint}.new"
+        shutil.rmtree(staged, ignore_errors=True)
+        for result in after:
+            _copy(result, staged)
+        shutil.rmtree(folder, ignore_errors=True)
+        staged.rename(folder)
+    except OSError as error:
+        raise HarnessError(f"{baseline}: cannot be written ({error.strerror})") from error
+    append_renewal(baseline, renewal)
+
+
+def _copy(result: StoredResult, folder: Path) -> None:
+    """Copy a record with its sample scores, and its predictions compressed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = result.path.name.removesuffix(".json")
+    shutil.copy(result.path, folder)
+    if result.record.contributions:
+        shutil.copy(result.path.with_name(stem + SAMPLE_SCORES), folder)
+    for suffix in (PREDICTIONS, f"{PREDICTIONS}.gz"):
+        path = result.path.with_name(stem + suffix)
+        if path.is_file():
+            content = gzip.compress(read_prediction_bytes(path), 9, mtime=0)
+            with replacing(folder / f"{stem}{PREDICTIONS}.gz") as temporary:
+                temporary.write_bytes(content)
+            return
+
+
+def _sound_results(folder: Path) -> list[StoredResult]:
+    """Return the results of whole splits, which contradict themselves in nothing."""
+    found = find_results(folder)
+    results = [result for result in found.results if result.record.subset is None]
+    faults = [
+        *found.rejected,
+        *(f"{result.path}: {fault}" for result in results for fault in contradictions(result)),
+    ]
+    if faults:
+        raise DataError(faults[0] + (f" (and {len(faults) - 1} more)" if faults[1:] else ""))
+    if not results:
+        raise MissingError(f"{folder}: holds no result of a whole split")
+    return results
+
+
+def _only(gate: Gate, checkpoints: list[str]) -> Gate:
+    return override(gate, checkpoints=checkpoints)
+
+
+def _of(results: Sequence[StoredResult], checkpoint: str) -> list[StoredResult]:
+    return [result for result in results if result.record.checkpoint["name"] == checkpoint]
+
+
+def _name(result: StoredResult) -> str:
+    return f"{result.record.task}.{result.record.split}"
+
+
+def _hashes(results: Sequence[StoredResult]) -> dict[str, str]:
+    return {_name(result): str(result.record.predictions.get("sha256")) for result in results}
+
+
+def _changes(
+    before: Sequence[StoredResult], after: Sequence[StoredResult]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the metrics that moved, by task, split and name, with their old and new value."""
+    old, new = (
+        {
+            f"{_name(result)}.{metric}": value
+            for result in results
+            for metric, value in result.record.metrics.items()
+        }
+        for results in (before, after)
+    )
+    return {
+        name: (old.get(name), new.get(name))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    }

@@ -1,0 +1,108 @@
+"""Hold a record, its sample scores and its predictions against one another.
+
+Each file is verified by its hash in the record; whether they say the same is another question.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.errors import DataError
+from harness.records.sample_scores import SampleScores, digest
+from harness.records.stored import StoredResult
+from harness.statistics.sums import Sums
+
+CLOSE = 1e-6  # of a metric: a sum in another order
+NAMED = 3  # samples that a message names
+
+
+def contradictions(result: StoredResult) -> list[str]:
+    """Return in what a record, its sample scores and its predictions contradict one another.
+
+    Sentences without the result's name; none for a result of a hidden split, which has no scores.
+    """
+    record = result.record
+    found = list(_impossible_numbers(result))
+    if not record.predictions.get("sha256") and "receipt" not in record.predictions:
+        found.append("the record does not hold the hash of its predictions")
+    if not record.data.get("sha256"):
+        found.append("the record does not hold the hash of its data")
+    if not record.contributions.get("sha256"):
+        if record.metrics and "receipt" not in record.predictions:
+            found.append("the record does not hold the hash of its sample scores")
+        return found
+    try:
+        scores = result.sample_scores
+    except DataError as error:
+        return [*found, str(error)]
+    found += _against_record(result, scores)
+    try:
+        found += _against_predictions(result, scores)
+    except DataError as error:
+        found.append(str(error))
+    return found
+
+
+def _impossible_numbers(result: StoredResult) -> Iterator[str]:
+    for name, value in result.record.metrics.items():
+        if not math.isfinite(value):
+            yield f"{name} is {value}"
+        low, high = result.record.intervals.get(name, (value, value))
+        if not low - CLOSE <= value <= high + CLOSE:
+            yield f"{name} is {value:.2f}, outside of its interval, {low:.2f} to {high:.2f}"
+
+
+def _against_record(result: StoredResult, scores: SampleScores) -> Iterator[str]:
+    if len(scores.ids) != result.record.n:
+        yield f"the record is about {result.record.n} samples, the sample scores {len(scores.ids)}"
+    if len(set(scores.ids)) != len(scores.ids):
+        yield "the sample scores hold an id twice"
+    for name, values in scores.by_sample.items():
+        if not np.isfinite(values).all():
+            yield f"the sample scores hold {name} values that are no numbers"
+    for name, statistic in scores.statistics.items():
+        if not np.isfinite(statistic.each()).all():
+            yield f"the sample scores of {name} hold values that are no numbers"
+            continue
+        clusters = statistic.resampled()
+        if isinstance(clusters, Sums) and not np.isfinite(clusters.rows).all():
+            yield f"the sample scores of {name} hold values that are no numbers"
+            continue
+        value = float(clusters.of(np.ones((1, clusters.clusters)))[0])
+        recorded = result.record.metrics.get(name)
+        if recorded is None:
+            yield f"the sample scores hold {name}, the record does not"
+        elif not math.isclose(value, recorded, rel_tol=CLOSE, abs_tol=CLOSE):
+            yield f"the record says {name} {recorded:.2f}, its sample scores make {value:.2f}"
+    yield from _against_one_another(scores)
+
+
+def _against_one_another(scores: SampleScores) -> Iterator[str]:
+    """Yield the measures whose values by sample are not those that the metric is made of."""
+    for name, values in scores.by_sample.items():
+        statistic = scores.statistics.get(name)
+        if statistic is None or len(units := statistic.each()) != len(values):
+            continue
+        if differing := np.flatnonzero(~np.isclose(units, values, rtol=CLOSE, atol=CLOSE)).tolist():
+            samples = ", ".join(repr(scores.ids[index]) for index in differing[:NAMED])
+            yield f"{name} of {len(differing)} samples is told in two ways, e.g. of {samples}"
+
+
+def _against_predictions(result: StoredResult, scores: SampleScores) -> Iterator[str]:
+    predictions = result.predictions
+    if predictions is None:
+        return
+    if predictions.keys() != set(scores.ids):
+        yield "the predictions are about other samples than the sample scores"
+        return
+    differing = [
+        id
+        for id, expected in zip(scores.ids, scores.digests.tolist(), strict=True)
+        if digest(predictions[id]) != expected
+    ]
+    if differing:
+        yield (
+            f"{len(differing)} predictions are not those that were scored, "
+            f"e.g. of {', '.join(map(repr, differing[:NAMED]))}; score them again"
+        )

@@ -1,0 +1,73 @@
+"""Join the predictions of stored results with the truths once more, and compare the scores."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from harness.callbacks import no_progress
+from harness.data.resolve import DataSource
+from harness.errors import DataError
+from harness.records.integrity import CLOSE
+from harness.records.stored import StoredResult, find_results
+from harness.registry import find_task
+from harness.running.evaluate import subset
+from harness.running.scoring import digest_of_files, sample_scores
+from harness.running.skipped import with_fallbacks
+
+NAMED = 3  # samples that a message names
+
+
+def rescored_contradictions(results: Path, *, source: DataSource) -> list[str]:
+    """Return in what the results of a folder differ from their predictions, scored anew.
+
+    Results of hidden splits have no truths and are left out. A result without predictions, or of
+    other data than `source`, cannot be scored, which is returned as well.
+    """
+    found = []
+    for result in find_results(results).results:
+        try:
+            found += [f"{result.path}: {reason}" for reason in _differences(result, source)]
+        except DataError as error:
+            found.append(f"{result.path}: cannot be scored anew: {error}")
+    return found
+
+
+def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
+    record = result.record
+    task = find_task(record.task)
+    if record.split in task.hidden:
+        return
+    if result.predictions is None:
+        raise DataError("its predictions were not kept")
+    data = source.open({task.name: [record.split]}, progress=no_progress)
+    if digest_of_files(data.fingerprint(task.files(record.split))) != record.data.get("sha256"):
+        raise DataError(f"{source} has other annotation files; give those of the run as --data")
+    samples = task.load(data, record.split)
+    if record.subset is not None:
+        samples = subset(samples, record.subset.limit)
+    if {sample.id for sample in samples} != result.predictions.keys():
+        yield "the predictions are not about the samples of the split"
+        return
+    scores = task.score(samples, with_fallbacks(task, samples, result.predictions))
+    for name in {**record.metrics, **scores.metrics}:
+        recorded, anew = record.metrics.get(name), scores.metrics.get(name)
+        if recorded is None or anew is None:
+            if name not in {**record.not_run, **scores.not_run}:
+                yield f"{name} is {anew} when scored anew, the record says {recorded}"
+        elif not math.isclose(recorded, anew, rel_tol=CLOSE, abs_tol=CLOSE):
+            yield f"{name} is {anew:.2f} when scored anew, the record says {recorded:.2f}"
+    new = sample_scores(scores, samples, result.predictions, {})
+    old = result.sample_scores
+    if list(old.ids) != list(new.ids):
+        yield "the sample scores are of other samples, or in another order"
+        return
+    for name, values in new.by_sample.items():
+        if name not in old.by_sample:
+            yield f"the sample scores lack {name}"
+        elif wrong := np.flatnonzero(
+            ~np.isclose(old.by_sample[name], values, rtol=CLOSE, atol=CLOSE)
+        ).tolist():
+            named = ", ".join(repr(old.ids[index]) for index in wrong[:NAMED])
+            yield f"{name} of {len(wrong)} samples is another when scored anew, e.g. of {named}"

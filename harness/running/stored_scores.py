@@ -1,0 +1,185 @@
+"""Keep the scores of stored predictions as a result: a record, sample scores and predictions.
+
+Such a result is compared with a baseline like that of a run, without a model.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.errors import DataError, HarnessError, UsageError
+from harness.files.atomic import replacing
+from harness.formats.folder import sha256_of
+from harness.records.fingerprints import to_array
+from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.records.predictions import (
+    StoredPredictions,
+    open_predictions,
+    read_prediction_bytes,
+)
+from harness.records.provenance import code_sha256, commit, release
+from harness.records.record import SCHEMA, ResultRecord, read_record, record_path, write_record
+from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
+from harness.records.sample_scores import SampleScores, digest, write_sample_scores
+from harness.registry import find_task
+from harness.running.rescore import Scored
+from harness.running.scoring import digest_of_files
+from harness.running.skipped import KEY, reasons
+
+FOREIGN = "official-results"  # the protocol's part for predictions that another program made
+
+
+def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
+    """Write a result below `out`, as `run` does, and return the path of its record.
+
+    `checkpoint` names the weights; predictions of `run` are by default of those that their record,
+    or their folder, names. Raises UsageError without a name, DataError for predictions of `run`
+    that were made on other annotation files.
+    """
+    data = {"name": scored.data, "sha256": digest_of_files(scored.files), "files": scored.files}
+    origin = _own_origin(scored, data) if scored.stored else _foreign_origin(scored, data)
+    weights = {**origin.weights, "name": checkpoint or origin.weights["name"]}
+    if checkpoint is not None and checkpoint != origin.weights["name"]:
+        weights["registered"] = False
+    name = str(weights["name"])
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
+
+    def path(suffix: str) -> Path:
+        return record_path(
+            out, checkpoint=name, task=scored.task, split=scored.split, suffix=suffix
+        )
+
+    if scored.predictions is None:  # of matrices: the file itself stands for predictions
+        predictions = {"file": scored.file.name, "sha256": sha256_of(scored.file)}
+    else:
+        _write_predictions(scored, path(PREDICTIONS), origin)
+        skipped = reasons(scored.predictions)
+        predictions = _file(path(PREDICTIONS)) | ({KEY: skipped} if skipped else {})
+    path(SAMPLE_SCORES).parent.mkdir(parents=True, exist_ok=True)
+    write_sample_scores(path(SAMPLE_SCORES), sample_scores_of(scored))
+    record = ResultRecord(
+        schema=SCHEMA,
+        task=scored.task,
+        task_version=find_task(scored.task).version,
+        split=scored.split,
+        n=scored.n,
+        subset=None,
+        protocol=origin.identity["protocol"],
+        metrics=dict(scored.scores.metrics),
+        intervals=dict(scored.scores.intervals),
+        breakdown={kind: dict(values) for kind, values in scored.scores.breakdown.items()},
+        not_run=dict(scored.scores.not_run),
+        checkpoint=weights,
+        data=data,
+        settings=origin.identity["settings"],
+        predictions=predictions,
+        software=origin.software,
+        inputs=scored.stored.inputs if scored.stored else {},
+        contributions=_file(path(SAMPLE_SCORES)),
+    )
+    write_record(path(".json"), record)
+    return path(".json")
+
+
+def sample_scores_of(scored: Scored) -> SampleScores:
+    """Return the scores of each sample, with the digest of its prediction.
+
+    Where no prediction of a single sample is known, the digest is of its scores.
+    """
+    by_sample = {
+        name: np.asarray(values, dtype=np.float64)
+        for name, values in scored.scores.by_sample.items()
+    }
+    predictions: Sequence[Any]
+    if scored.predictions is not None:
+        predictions = [scored.predictions[sample.id] for sample in scored.samples]
+    else:
+        predictions = np.stack(list(by_sample.values()), axis=1).tolist()
+    known = scored.stored.fingerprints if scored.stored else {}
+    return SampleScores(
+        ids=[sample.id for sample in scored.samples],
+        digests=np.array(list(map(digest, predictions)), dtype=np.uint64),
+        by_sample=by_sample,
+        statistics=scored.scores.statistics,
+        inputs=to_array([known.get(sample.id) for sample in scored.samples]) if known else None,
+    )
+
+
+class _Origin(NamedTuple):
+    """Where predictions come from: their run's identity, its software, and the weights."""
+
+    identity: Mapping[str, Any]
+    software: Mapping[str, Any]
+    weights: Mapping[str, Any]
+
+
+def _own_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
+    """Return the origin of predictions that `run` made on the same data."""
+    assert scored.stored is not None
+    stored: StoredPredictions = scored.stored
+    made_on = stored.identity.get("data", {}).get("sha256")
+    if made_on != data["sha256"] or stored.identity["data"].get("name") != data["name"]:
+        raise DataError(
+            f"{scored.file}: the predictions were made on other annotation files; give their "
+            "--data, or score them without --out"
+        )
+    names = {"name": scored.file.resolve().parent.name, "registered": False}
+    stem = scored.file.name.removesuffix(".gz").removesuffix(PREDICTIONS)
+    try:
+        beside = read_record(scored.file.with_name(f"{stem}.json"))
+        sha256 = hashlib.sha256(read_prediction_bytes(scored.file)).hexdigest()
+        if beside.predictions.get("sha256") == sha256:
+            names = dict(beside.checkpoint)
+    except HarnessError:
+        pass  # no record beside it: the folder names the weights
+    weights = {**names, **stored.identity.get("checkpoint", {})}
+    return _Origin(stored.identity, stored.software, weights)
+
+
+def _foreign_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
+    """Return the origin of predictions that another program made."""
+    task = find_task(scored.task)
+    identity = {
+        "task": scored.task,
+        "task_version": task.version,
+        "split": scored.split,
+        "n": scored.n,
+        "subset": None,
+        "protocol": f"{task.protocol}|{FOREIGN}",
+        "data": data,
+        "settings": {},
+        "source_sha256": sha256_of(scored.file),
+    }
+    software = {"xvlm-eval": release(), "commit": commit(), "code": code_sha256(task)}
+    weights = {"name": "", "registered": False, "file": scored.file.name}
+    return _Origin(identity, software, weights)
+
+
+def _write_predictions(scored: Scored, path: Path, origin: _Origin) -> None:
+    """Write the predictions in the order of the samples.
+
+    Raises IdentityError or HarnessError where other predictions are at that path.
+    """
+    assert scored.predictions is not None
+    if scored.stored is not None and not _is_same_file(scored.file, path):
+        content = read_prediction_bytes(scored.file)
+        if path.exists() and path.read_bytes() != content:
+            raise HarnessError(f"{path}: holds other predictions; choose another --out")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    with open_predictions(path, origin.identity, software=origin.software) as file:
+        file.append((id, value) for id, value in scored.predictions.items() if id not in file.done)
+        file.arrange([sample.id for sample in scored.samples])
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    return other.exists() and path.resolve() == other.resolve()
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": sha256_of(path)}

@@ -1,0 +1,119 @@
+"""95 % confidence intervals of a metric, and of its change between two runs on the same samples.
+
+Shares and other means of bounded scores have Wilson's interval on the effective sample size (Wilson
+1927; Korn and Graubard 1998): it keeps its level near 100 %, where resampling sees no error to
+draw. Other functions of sums have the BCa bootstrap (Efron 1987), rankings the percentile one. The
+interval of a change is the normal one of the summed changes of clusters, with two imaginary ones
+that change by as much as those that did, one in each direction (Agresti and Min 2005), so that
+four losses and no gain prove nothing.
+"""
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.statistics import bootstrap
+from harness.statistics.interval import LEVEL, Interval
+from harness.statistics.means import Mean, MeanOfMeans
+from harness.statistics.sums import Floats, Statistic, Sums, gradient
+
+NORMAL = NormalDist()
+QUANTILE = NORMAL.inv_cdf((1 + LEVEL) / 2)  # 1.96
+IMAGINARY = 2  # clusters that changed in opposite directions (Agresti and Min 2005)
+WEIGHT_OF_WORST_CASE = 2.0  # clusters with an error that the worst case counts as
+LEAST_DESIGN_EFFECT = 0.25  # of scores that vary less than shares do
+
+
+def metric_interval(statistic: Statistic) -> Interval:
+    """Return the 95 % interval of a metric.
+
+    All of 40 samples are right, which leaves room for an error that was not seen:
+
+    >>> from harness.statistics.means import mean_of
+    >>> low, high = metric_interval(mean_of([100.0] * 40))
+    >>> round(low, 2), high
+    (91.24, 100.0)
+    """
+    if isinstance(statistic, Mean | MeanOfMeans) and _is_share(statistic):
+        return _wilson(statistic)
+    clusters = statistic.resampled()
+    if isinstance(clusters, Sums):
+        return bootstrap.bca_interval(clusters)
+    return bootstrap.ranking_interval(clusters)
+
+
+def change_interval(difference: float, changes: Floats, changed: NDArray[np.bool_]) -> Interval:
+    """Return the 95 % interval of a metric's change.
+
+    `changes` are what each cluster adds to it, [C]; `changed` says which ones have other outcomes.
+
+    Four of a hundred samples are lost and none is gained (McNemar's p is 0.125):
+
+    >>> lost = np.arange(100) < 4
+    >>> low, high = change_interval(-4.0, np.where(lost, -1.0, 0.0), lost)
+    >>> round(low, 1), round(high, 1)
+    (-8.8, 0.8)
+    """
+    if not changed.any():
+        return Interval(difference, difference)
+    squares = changes**2
+    spread = QUANTILE * float(np.sqrt(squares.sum() + IMAGINARY * squares[changed].mean()))
+    return Interval(difference - spread, difference + spread)
+
+
+def influences(clusters: Sums) -> Floats:
+    """Return how much each cluster adds to a metric, [C]: its first derivative by the weight.
+
+    >>> from harness.statistics.means import mean_of
+    >>> influences(mean_of([100.0, 0.0]).resampled())
+    array([ 25., -25.])
+    """
+    by_cluster = clusters.rows @ gradient(clusters.formula, clusters.rows.sum(axis=0))
+    return np.asarray(by_cluster - by_cluster.mean())
+
+
+def _is_share(statistic: Mean | MeanOfMeans) -> bool:
+    """Whether most units are right (100) or wrong (0), the others partly right."""
+    values = statistic.each()
+    bounded = bool(((values >= 0) & (values <= 100)).all())
+    return bounded and float(np.isin(values, (0.0, 100.0)).mean()) > 0.5
+
+
+def _wilson(statistic: Mean | MeanOfMeans) -> Interval:
+    """Return Wilson's interval on the effective sample size: units divided by the design effect.
+
+    >>> from harness.statistics.means import mean_of
+    >>> eight_alike = mean_of([100.0, 0.0] * 8, clusters="aabbccddeeffgghh")
+    >>> Interval(*(round(bound, 1) for bound in _wilson(eight_alike)))
+    Interval(low=32.3, high=67.7)
+    """
+    clusters = statistic.resampled()
+    share = float(clusters.of(np.ones((1, clusters.clusters)))[0]) / 100
+    sizes = statistic.cluster_sizes()
+    units = float(sizes.sum())
+    effective = units / _design_effect(statistic, share, sizes)
+    centre = share + QUANTILE**2 / (2 * effective)
+    half = QUANTILE * np.sqrt(share * (1 - share) / effective + QUANTILE**2 / (4 * effective**2))
+    scale = 1 + QUANTILE**2 / effective
+    low, high = float((centre - half) / scale), float((centre + half) / scale)
+    return Interval(0.0 if share <= 0 else 100 * low, 100.0 if share >= 1 else 100 * high)
+
+
+def _design_effect(statistic: Mean | MeanOfMeans, share: float, sizes: Floats) -> float:
+    """Return the variance over clusters divided by the variance of as many independent units.
+
+    The fewer errors there are, the less is known of it; so it is averaged with the worst one, all
+    units of a cluster being right or wrong together, as if WEIGHT_OF_WORST_CASE clusters said so.
+    """
+    units, count = float(sizes.sum()), len(sizes)
+    worst = float((sizes**2).sum()) / units
+    independent = share * (1 - share) / units
+    if independent == 0:
+        return worst
+    clusters = statistic.resampled()
+    variance = float((influences(clusters) ** 2).sum()) / 100**2 * count / max(count - 1, 1)
+    observed = max(variance / independent, LEAST_DESIGN_EFFECT)
+    errors = statistic.clusters_with_errors()
+    weight = WEIGHT_OF_WORST_CASE / (WEIGHT_OF_WORST_CASE + errors)
+    return (1 - weight) * observed + weight * max(worst, observed)
