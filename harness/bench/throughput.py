@@ -36,7 +36,7 @@ class Rate:
     """The throughput of one engine call, in units (images, texts, ...) per second.
 
     `compute_share` and `traffic_share` are its operations and its memory traffic as shares, in
-    0..1, of the limits of the device.
+    0..1, of the limits of the device. Only torch's operations are counted, not fused kernels.
     """
 
     unit: str

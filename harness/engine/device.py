@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
-from harness.engine.kernels import fused_kernels, kernels_are_usable
+from harness.engine.kernels import choose_kernels, current, fused_kernels
 from harness.engine.memory import free_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget
@@ -23,7 +23,6 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 AUTOCAST = ("float16", "bfloat16")
-FUSED = "XVLM_EVAL_FUSED"  # 1: compute by fused kernels on a GPU, which no default does so far
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 Dtype = torch.dtype
 
@@ -42,10 +41,11 @@ class Device:
 
     @property
     def name(self) -> str:
-        """The name for the record: `cpu`, or `cuda` with the model of the GPU."""
+        """The name for the record: `cpu`, or `cuda` with the model of the GPU and its kernels."""
         if self.torch.type == "cpu":
             return "cpu"
-        return f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)})"
+        kernels = ", fused kernels" if self.fused else ""
+        return f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)}{kernels})"
 
     @property
     def storage_dtype(self) -> Dtype:
@@ -91,6 +91,7 @@ class Device:
                 mode,
                 _fp32_precision(precision),
                 autocast,
+                current(self.torch),
                 fused_kernels(self.fused and not gradients),
             ):
                 yield
@@ -178,5 +179,4 @@ def choose_device(name: str, dtype: str) -> Device:
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":
         raise UsageError("--dtype tf32: only CUDA devices compute in TF32; use float32")
-    wanted = device.type == "cuda" and os.environ.get(FUSED) == "1"
-    return Device(device, dtype, fused=wanted and kernels_are_usable(device))
+    return Device(device, dtype, fused=choose_kernels(device, dtype))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.kernels import fp32_precision, in_use, kernels
-from harness.engine.matmul import HEAD_WIDTHS, scaled_dot_product_attention
+from harness.engine.matmul import scaled_dot_product_attention, uses_attention_kernels
 
 
 def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
@@ -18,7 +18,7 @@ def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
     `bias` [W, heads, N, N], or [1, heads, N, N] where all windows have the same, is added to the
     scores.
     """
-    if in_use() and qkv.shape[-1] // (3 * heads) in HEAD_WIDTHS:
+    if uses_attention_kernels(qkv, width=qkv.shape[-1] // (3 * heads)):
         return kernels().window_attention(qkv, bias, heads, fp32_precision())
     parts = qkv.unflatten(-1, (3, heads, -1)).permute(3, 0, 1, 4, 2, 5)
     if len(bias) == 1:  # all windows have one bias: they are like images

@@ -29,7 +29,6 @@ GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
 ALIGNMENT = 8  # of row lengths: tensor cores run at half speed for other multiples
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
 HEAD_WIDTHS = (16, 32, 64, 128)  # that the kernels of attention take
-INNER = 64  # the kernel of a linear map and its GELU takes inputs of multiples of it
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
 
@@ -45,15 +44,13 @@ def prepack(
     dtype: torch.dtype,
     *,
     keep: Iterable[nn.Module] = (),
-    fused: bool = False,
 ) -> None:
     """Replace the linear maps of a network by the fastest ones for its device and `dtype`.
 
     In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
     same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
-    call. On a GPU: rows padded to ALIGNMENT and, where kernels are `fused`, maps that a GELU
-    follows computed together with it. The network cannot be trained afterwards, nor can gradients
-    pass through it, except through the modules to `keep` as they are.
+    call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards, nor can
+    gradients pass through it, except through the modules to `keep` as they are.
     """
     kept = {module for part in keep for module in part.modules()}
     packed: dict[nn.Module, nn.Module] = {}
@@ -68,15 +65,13 @@ def prepack(
                 continue
             gelu = isinstance(next_layer, nn.GELU) and next_layer.approximate == "none"
             if layer not in packed:
-                packed[layer] = _packed(layer, dtype, gelu=gelu, fused=fused)
+                packed[layer] = _packed(layer, dtype, gelu=gelu)
             setattr(module, name, packed[layer])
-            if gelu and isinstance(packed[layer], PrepackedLinear | GeluLinear):
+            if gelu and isinstance(packed[layer], PrepackedLinear):
                 setattr(module, next_name, nn.Identity())
 
 
-def _packed(linear: nn.Linear, dtype: torch.dtype, *, gelu: bool, fused: bool) -> nn.Module:
-    if fused and gelu and linear.in_features % INNER == 0:
-        return GeluLinear(linear if dtype is torch.float32 else _rounded(linear, dtype))
+def _packed(linear: nn.Linear, dtype: torch.dtype, *, gelu: bool) -> nn.Module:
     if linear.weight.device.type == "cuda" and linear.out_features % ALIGNMENT:
         linear = PaddedLinear(linear)
     if dtype is not torch.float32:
@@ -116,18 +111,6 @@ class PaddedLinear(nn.Linear):
 
     def forward(self, states: Tensor) -> Tensor:
         return super().forward(states)[..., : self._outputs]
-
-
-class GeluLinear(nn.Module):
-    """A linear map and the exact GELU of its outputs, in one Triton kernel."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weight, self.bias = linear.weight, linear.bias
-
-    def forward(self, states: Tensor) -> Tensor:
-        states = states.to(self.weight.dtype)
-        return kernels().linear_gelu(states, self.weight, self.bias, fp32_precision())
 
 
 def _rounded(linear: nn.Linear, dtype: torch.dtype) -> nn.Linear:
@@ -182,7 +165,7 @@ def scaled_dot_product_attention(
 
     `attn_mask` broadcasts to [.., L, S] and is added to the scores.
     """
-    if in_use() and query.shape[-1] in HEAD_WIDTHS and uses_tensor_cores(query):
+    if uses_attention_kernels(query, width=query.shape[-1]):
         return kernels().attention(query, key, value, attn_mask, fp32_precision())
     mask = None if attn_mask is None else attn_mask.to(query.dtype)
     if uses_plain_matmul(query, keys=key.shape[-2]):
@@ -190,9 +173,14 @@ def scaled_dot_product_attention(
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-def uses_tensor_cores(query: Tensor) -> bool:
-    """Whether a GPU multiplies these numbers on its tensor cores: by far the faster ones."""
-    return query.dtype is not torch.float32 or fp32_precision() == "tf32"
+def uses_attention_kernels(states: Tensor, *, width: int) -> bool:
+    """Whether a kernel computes attention for these states, with heads of this `width`.
+
+    In full float32, which tensor cores do not multiply, torch's products are faster.
+    """
+    if not in_use() or width not in HEAD_WIDTHS:
+        return False
+    return states.dtype is not torch.float32 or fp32_precision() == "tf32"
 
 
 def uses_plain_matmul(query: Tensor, *, keys: int) -> bool:

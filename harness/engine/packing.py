@@ -6,6 +6,7 @@ about. `Segments` cut the tokens accordingly; segments of unequal lengths are pa
 attention alone, and only where a device prefers one large operation to many small ones.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -22,81 +23,53 @@ from harness.engine.device import send
 MASKED = -torch.inf  # added to the attention scores of padding
 
 
-class Padding(NamedTuple):
-    """How n segments of unequal lengths are padded to the longest, L.
-
-    `gather` [n, L] takes tokens to their padded positions, repeating the last token of a segment
-    behind its end; `mask` [n, 1, 1, L] is MASKED there and 0 elsewhere; `scatter` takes the padded
-    positions, flattened, back to tokens.
-    """
-
-    gather: Tensor
-    mask: Tensor
-    scatter: Tensor
-
-
 @dataclass(frozen=True)
 class Bucket:
-    """Neighbouring segments that attend in one operation: the slices of their segments and tokens.
+    """Neighbouring segments that attend in one operation, padded to the longest, of `length` L.
 
-    `length` is that of the longest segment; without `padding`, all are of this length.
+    `segments` are n of all segments. Their tokens are a slice where they lie end to end and are of
+    one length. Elsewhere, `tokens` [n, L] are their indices, the last of a segment repeated behind
+    its end. `mask` [n, 1, 1, L], added to attention scores, is MASKED there and 0 elsewhere; None
+    where there is no padding.
     """
 
     segments: slice
-    tokens: slice
+    tokens: slice | Tensor
     length: int
-    padding: Padding | None = None
-
-    @property
-    def mask(self) -> Tensor | None:
-        """What to add to attention scores, [n, 1, 1, L]: None where there is no padding."""
-        return None if self.padding is None else self.padding.mask
+    mask: Tensor | None = None
 
     def pad(self, tokens: Tensor) -> Tensor:
         """Return the bucket's segments, padded, [n, L, d], out of all tokens [N, d]."""
-        tokens = tokens[self.tokens]
-        if self.padding is None:
-            return tokens.unflatten(0, (-1, self.length))
-        return tokens[self.padding.gather]
-
-    def unpad(self, padded: Tensor) -> Tensor:
-        """Return the tokens of padded segments [n, L, d] end to end."""
-        tokens = padded.flatten(0, 1)
-        return tokens if self.padding is None else tokens[self.padding.scatter]
+        chosen = tokens[self.tokens]
+        return chosen.unflatten(0, (-1, self.length)) if isinstance(self.tokens, slice) else chosen
 
     def to(self, device: torch.device) -> "Bucket":
         """Return the bucket with its indices on a device."""
-        if self.padding is None:
-            return self
-        return replace(self, padding=Padding(*(send(part, device) for part in self.padding)))
+        tokens = self.tokens if isinstance(self.tokens, slice) else send(self.tokens, device)
+        return replace(self, tokens=tokens, mask=_sent(self.mask, device))
 
 
 @dataclass(frozen=True)
 class Segments:
     """How tokens are cut into segments, bucket by bucket.
 
-    `order` [N] sorts the tokens by segment, and `inverse` undoes that; both are None where the
-    tokens lie segment by segment already.
+    `position` [N] is the position of each token among the padded tokens of all buckets; None where
+    these are the tokens as they lie.
     """
 
     buckets: tuple[Bucket, ...]
-    order: Tensor | None = None
-    inverse: Tensor | None = None
+    position: Tensor | None = None
 
-    def arrange(self, tokens: Tensor) -> Tensor:
-        """Return tokens [N, d] segment by segment."""
-        return tokens if self.order is None else tokens[self.order]
-
-    def restore(self, tokens: Tensor) -> Tensor:
-        """Return tokens that lie segment by segment in their own order."""
-        return tokens if self.inverse is None else tokens[self.inverse]
+    def restore(self, padded: Sequence[Tensor]) -> Tensor:
+        """Return the tokens [N, d] out of the padded segments [n, L, d] of each bucket."""
+        tokens = [bucket.flatten(0, 1) for bucket in padded]
+        together = tokens[0] if len(tokens) == 1 else torch.cat(tokens)
+        return together if self.position is None else together[self.position]
 
     def to(self, device: torch.device) -> "Segments":
         """Return the segments with their indices on a device."""
-        order, inverse = (
-            None if index is None else send(index, device) for index in (self.order, self.inverse)
-        )
-        return Segments(tuple(bucket.to(device) for bucket in self.buckets), order, inverse)
+        buckets = tuple(bucket.to(device) for bucket in self.buckets)
+        return Segments(buckets, _sent(self.position, device))
 
 
 class Queries(NamedTuple):
@@ -195,15 +168,15 @@ def _packed(
         images, row = torch.zeros(1, dtype=torch.long), None
     else:
         images, row = image_of.unique(return_inverse=True)
-    by_text = tuple(_buckets(lengths, min_bucket))
-    one_each = tuple(Bucket(bucket.segments, bucket.segments, 1) for bucket in by_text)
+    by_text = _segments(lengths, min_bucket)
+    one_each = tuple(Bucket(bucket.segments, bucket.segments, 1) for bucket in by_text.buckets)
     row_of_token = None if row is None else row.repeat_interleave(lengths)
     return PackedTexts(
         texts,
         lengths,
         lengths.cumsum(0) - lengths,
         images,
-        Queries(Segments(by_text), _by_image(row_of_token, int(lengths.sum()), min_bucket)),
+        Queries(by_text, _by_image(row_of_token, int(lengths.sum()), min_bucket)),
         Queries(Segments(one_each), _by_image(row, len(texts), min_bucket)),
     )
 
@@ -213,39 +186,69 @@ def _by_image(row: Tensor | None, count: int, min_bucket: int) -> Segments:
     if row is None:
         return Segments((Bucket(slice(0, 1), slice(0, count), count),))
     order = row.argsort(stable=True)
-    buckets = tuple(_buckets(row.bincount(), min_bucket))
-    if torch.equal(order, torch.arange(count)):
-        return Segments(buckets)
-    return Segments(buckets, order, order.argsort())
+    in_order = torch.equal(order, torch.arange(count))
+    return _segments(row.bincount(), min_bucket, order=None if in_order else order)
 
 
-def _buckets(lengths: Tensor, min_bucket: int) -> Iterator[Bucket]:
-    """Yield buckets of segments: neighbours of one length, and more where they are too few."""
-    counts = lengths.unique_consecutive(return_counts=True)[1].tolist()
-    begin = token = end = 0
-    for number, count in enumerate(counts, start=1):
-        end += count
-        if end - begin >= min_bucket or number == len(counts):
-            bucket = lengths[begin:end]
-            longest, tokens = int(bucket.max()), slice(token, token + int(bucket.sum()))
-            equal = bool((bucket == longest).all())
-            yield Bucket(
-                slice(begin, end), tokens, longest, None if equal else _padding(bucket, longest)
-            )
-            begin, token = end, tokens.stop
-
-
-def _padding(lengths: Tensor, longest: int) -> Padding:
-    position, length = torch.arange(longest), lengths[:, None]
-    first = (lengths.cumsum(0) - lengths)[:, None]
-    row = torch.arange(len(lengths)).repeat_interleave(lengths)
-    return Padding(
-        gather=first + torch.minimum(position, length - 1),
-        mask=torch.where(position < length, 0.0, MASKED)[:, None, None],
-        scatter=row * longest + _positions(lengths),
+def _segments(lengths: Tensor, min_bucket: int, *, order: Tensor | None = None) -> Segments:
+    """Cut tokens into segments of these lengths; `order` [N] sorts the tokens by segment."""
+    cuts = tuple(_cut(lengths, min_bucket))
+    equal = all(cut.mask is None for cut in cuts)
+    if order is None:
+        return Segments(cuts, None if equal else _padded_positions(lengths, cuts))
+    buckets = tuple(
+        replace(
+            cut,
+            tokens=order[cut.tokens].view(-1, cut.length)
+            if isinstance(cut.tokens, slice)
+            else order[cut.tokens],
+        )
+        for cut in cuts
     )
+    inverse = order.argsort()
+    return Segments(buckets, inverse if equal else _padded_positions(lengths, cuts)[inverse])
+
+
+def _cut(lengths: Tensor, min_bucket: int) -> Iterator[Bucket]:
+    """Yield buckets of segments: neighbours of one length, and more where they are too few."""
+    values, counts = lengths.unique_consecutive(return_counts=True)
+    runs = list(zip(values.tolist(), counts.tolist(), strict=True))
+    begin = first = end = stop = 0
+    longest, shortest = 0, math.inf
+    for number, (length, count) in enumerate(runs, start=1):
+        end, stop = end + count, stop + count * length
+        longest, shortest = max(longest, length), min(shortest, length)
+        if end - begin < min_bucket and number < len(runs):
+            continue
+        bucket = Bucket(slice(begin, end), slice(first, stop), longest)
+        yield bucket if longest == shortest else _pad(bucket, lengths[begin:end], first)
+        begin, first, longest, shortest = end, stop, 0, math.inf
+
+
+def _pad(bucket: Bucket, lengths: Tensor, first: int) -> Bucket:
+    """Pad the segments of a bucket, of these lengths, whose tokens begin with number `first`."""
+    position, length = torch.arange(bucket.length), lengths[:, None]
+    begin = first + (lengths.cumsum(0) - lengths)[:, None]
+    return replace(
+        bucket,
+        tokens=begin + torch.minimum(position, length - 1),
+        mask=torch.where(position < length, 0.0, MASKED)[:, None, None],
+    )
+
+
+def _padded_positions(lengths: Tensor, buckets: Sequence[Bucket]) -> Tensor:
+    """Return the position of each token among the padded tokens of all buckets, [N]."""
+    sizes = [bucket.segments.stop - bucket.segments.start for bucket in buckets]
+    padded = torch.tensor([bucket.length for bucket in buckets]).repeat_interleave(
+        torch.tensor(sizes)
+    )
+    return (padded.cumsum(0) - padded).repeat_interleave(lengths) + _positions(lengths)
 
 
 def _positions(lengths: Tensor) -> Tensor:
     first = lengths.cumsum(0) - lengths
     return torch.arange(int(lengths.sum())) - first.repeat_interleave(lengths)
+
+
+def _sent(index: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if index is None else send(index, device)

@@ -9,7 +9,6 @@ import triton.language as tl
 from torch import Tensor
 
 ROW_NUMBERS = 4096  # numbers of a block of rows that one program normalises
-GROUP = 8  # neighbouring blocks of rows that share blocks of a weight in the L2 cache
 
 
 @triton.jit
@@ -308,80 +307,3 @@ def rows(
         NORM=norm is not None,
         num_warps=4,
     )
-
-
-@triton.jit
-def _linear_gelu(
-    states,
-    weight,
-    bias,
-    out,
-    count,
-    outputs,
-    INPUTS: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    INNER: tl.constexpr,
-    GROUP: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
-    """Compute a block of GELU(states @ weight.T + bias), exact GELU."""
-    program = tl.program_id(0)
-    across, down = tl.cdiv(outputs, COLUMNS), tl.cdiv(count, ROWS)
-    group = program // (GROUP * across)
-    size = min(down - group * GROUP, GROUP)
-    row_block = group * GROUP + (program % (GROUP * across)) % size
-    column_block = (program % (GROUP * across)) // size
-    rows = (row_block * ROWS + tl.arange(0, ROWS)).to(tl.int64)
-    columns = column_block * COLUMNS + tl.arange(0, COLUMNS)
-    inner = tl.arange(0, INNER)
-    row_inside, column_inside = rows[:, None] < count, columns[None, :] < outputs
-    left = states + rows[:, None] * INPUTS + inner[None, :]
-    right = weight + columns[None, :] * INPUTS + inner[:, None]
-    numbers = tl.zeros([ROWS, COLUMNS], tl.float32)
-    for _ in range(0, INPUTS, INNER):
-        some = tl.load(left, mask=row_inside, other=0.0)
-        by = tl.load(right, mask=column_inside, other=0.0)
-        numbers = tl.dot(some, by, numbers, input_precision=PRECISION)
-        left += INNER
-        right += INNER
-    numbers += tl.load(bias + columns, mask=columns < outputs, other=0.0)[None, :]
-    numbers = 0.5 * numbers * (1.0 + tl.erf(numbers * 0.7071067811865476))
-    at = out + rows[:, None] * outputs + columns[None, :]
-    tl.store(at, numbers.to(out.dtype.element_ty), mask=row_inside & column_inside)
-
-
-def linear_gelu(
-    states: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    precision: str,
-    *,
-    rows: int = 128,
-    columns: int = 128,
-    inner: int = 32,
-    warps: int = 8,
-    stages: int = 3,
-) -> Tensor:
-    """Return GELU(states [.., K] @ weight [N, K].T + bias), K a multiple of `inner`."""
-    outputs, inputs = weight.shape
-    assert inputs % inner == 0
-    out = states.new_empty(*states.shape[:-1], outputs)
-    count = states.numel() // inputs
-    _linear_gelu[(triton.cdiv(count, rows) * triton.cdiv(outputs, columns),)](
-        states.contiguous(),
-        weight,
-        bias,
-        out,
-        count,
-        outputs,
-        INPUTS=inputs,
-        ROWS=rows,
-        COLUMNS=columns,
-        INNER=inner,
-        GROUP=GROUP,
-        PRECISION=precision,
-        num_warps=warps,
-        num_stages=stages,
-    )
-    return out

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import count
 from multiprocessing import get_context, parent_process
@@ -79,7 +80,8 @@ def make_decoder(prepare: Prepare, workers: int, note: Note | None = None) -> De
     if os.environ.get(DECODING) == "processes" and hasattr(os, "memfd_create"):
         pickled = _pickled(prepare)
         if pickled is not None:
-            return _ProcessDecoder(pickled, workers, note)
+            with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
+                return _ProcessDecoder(pickled, workers, note)
     return _ThreadDecoder(prepare, workers, note)
 
 

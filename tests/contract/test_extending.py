@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 from harness import capabilities, checkpoints
 from harness.capabilities import Model
@@ -53,27 +52,21 @@ def install(tmp_path, monkeypatch):
 
 
 def test_the_model_of_the_page_is_evaluated(install, tmp_path, monkeypatch, capsys):
+    """By its path, and by an entry of the user's own."""
     install(MODEL_PAGE)
-    entries = tmp_path / "checkpoints.yaml"
-    entries.write_text(block(MODEL_PAGE, "yaml"), encoding="utf-8")
-    ((name, entry),) = yaml.safe_load(block(MODEL_PAGE, "yaml")).items()
-    (release,) = entry["files"].values()
-    weights = tmp_path / "weights" / name / release["path"]
-    weights.parent.mkdir(parents=True)
-    weights.write_text(block(MODEL_PAGE, "json"), encoding="utf-8")
-    vocabulary = tmp_path / "hub" / "models--bert-base-uncased" / "snapshots" / "1" / "vocab.txt"
-    vocabulary.parent.mkdir(parents=True)
-    vocabulary.write_text("[PAD]\n", encoding="utf-8")
-    monkeypatch.setenv("XVLM_EVAL_CHECKPOINTS", str(tmp_path / "weights"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    # The page adds its entry to the repository's own file, which a test leaves alone.
-    monkeypatch.setattr(checkpoints, "entries", lambda: checkpoints.read_entries(entries))
-    (command,) = re.findall(r"^xvlm-eval (run .*)$", MODEL_PAGE, flags=re.M)
-    assert f"--checkpoint {name}" in command
-    assert main([*command.split(), "--limit", "40", "--out", str(tmp_path / "runs")]) == 0
-    record = json.loads((tmp_path / "runs" / name / "refcoco+.testB.limit-40.json").read_text())
-    assert 0 < record["metrics"]["accuracy"] < 50
-    assert record["protocol"].endswith("|constant-box|64px|bicubic")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(block(MODEL_PAGE, "yaml"), encoding="utf-8")
+    (tmp_path / "box.json").write_text(block(MODEL_PAGE, "json"), encoding="utf-8")
+    monkeypatch.setenv(checkpoints.INCLUDE, "")  # restored, whatever --include adds
+    commands = re.findall(r"^xvlm-eval (run .*)$", MODEL_PAGE, flags=re.M)
+    for command, name in zip(commands, ("box", "centre-box"), strict=True):
+        assert main([*command.split(), "--limit", "40", "--out", "runs"]) == 0
+        record = json.loads((tmp_path / "runs" / name / "refcoco+.testB.limit-40.json").read_text())
+        assert 0 < record["metrics"]["accuracy"] < 50
+        assert record["protocol"].endswith("|constant-box|64px|bicubic")
+    capsys.readouterr()
+    assert main(["list"]) == 0
+    assert "constant-box" in capsys.readouterr().out
 
 
 def test_the_task_of_the_page_is_evaluated_and_scored(install, tmp_path, capsys):

@@ -1,10 +1,12 @@
-"""Fused kernels compute what torch's operations compute, and are used only where asked for.
+"""Fused kernels compute what torch's operations compute, and are used only where they are faster.
 
 The kernels are compared on a CUDA device, or with `TRITON_INTERPRET=1` on a CPU where Triton is
 installed.
 """
 
 import os
+import sys
+import warnings
 from importlib.util import find_spec
 
 import pytest
@@ -12,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.engine import kernels, matmul
-from harness.engine.device import FUSED, choose_device
+import harness.engine
+from harness.engine import fused, kernels, matmul
+from harness.engine.device import Device, choose_device
 from harness.engine.fused import (
     add_norm,
     gather_norm,
@@ -21,8 +24,9 @@ from harness.engine.fused import (
     scatter_sum,
     window_attention,
 )
-from harness.engine.kernels import fused_kernels, kernels_are_usable
-from harness.engine.matmul import GeluLinear, prepack, scaled_dot_product_attention
+from harness.engine.kernels import FUSED, fused_kernels, kernels_are_usable
+from harness.engine.matmul import scaled_dot_product_attention
+from harness.errors import UsageError
 
 CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
@@ -65,7 +69,8 @@ def assert_close(pair, within=1e-5):
 def test_window_attention(random, tokens, biases):
     qkv, bias = random(2, 3, tokens, 3 * 2 * 16), random(biases, 2, tokens, tokens)
     bias[..., 0, -1] = -100
-    assert_close(both(lambda: window_attention(qkv, bias, heads=2)))
+    expected = window_attention(qkv, bias, heads=2)
+    assert_close((expected, kernels.kernels().window_attention(qkv, bias, 2, "ieee")))
 
 
 @needs_kernels
@@ -86,21 +91,26 @@ def test_attention_to_strided_keys_with_any_mask(random, shape):
 def test_float32_attends_by_plain_operations_in_full_precision(monkeypatch):
     class Kernels:
         attention = staticmethod(lambda query, key, value, mask, precision: precision)
+        window_attention = staticmethod(lambda qkv, bias, heads, precision: precision)
 
     monkeypatch.setattr(matmul, "kernels", Kernels)
-    query = torch.randn(1, 2, 3, 16)
+    monkeypatch.setattr(fused, "kernels", Kernels)
+
+    def attended(width):
+        query, bias = torch.randn(1, 2, 3, width), torch.zeros(1, 2, 3, 3)
+        windows = window_attention(torch.randn(1, 1, 3, 3 * 2 * width), bias, heads=2)
+        return scaled_dot_product_attention(query, query, query), windows
+
+    def by_torch(width):
+        return all(isinstance(result, torch.Tensor) for result in attended(width))
+
     with fused_kernels(True), torch.inference_mode():
-        assert scaled_dot_product_attention(query, query, query).shape == query.shape
+        assert by_torch(16)
         monkeypatch.setattr(matmul, "fp32_precision", lambda: "tf32")
-        assert scaled_dot_product_attention(query, query, query) == "tf32"
-    assert scaled_dot_product_attention(query, query, query).shape == query.shape
-
-
-@needs_kernels
-def test_heads_of_other_widths_attend_by_plain_operations(random):
-    qkv, bias = random(1, 2, 9, 3 * 2 * 12), random(1, 2, 9, 9)
-    plain, kernel = both(lambda: window_attention(qkv, bias, heads=2))
-    assert torch.equal(plain, kernel)
+        monkeypatch.setattr(fused, "fp32_precision", lambda: "tf32")
+        assert attended(16) == ("tf32", "tf32")
+        assert by_torch(12)  # no kernel takes heads of this width
+    assert by_torch(16)
 
 
 @needs_kernels
@@ -135,51 +145,107 @@ def test_scatter_sum_leaves_other_tokens_alone(random):
     assert torch.equal(plain, kernel) and (kernel[:, [0, 2, 3, 5]] == 7).all()
 
 
-@needs_kernels
-def test_a_linear_map_and_its_gelu(random):
-    network = nn.Sequential(nn.Linear(64, 200), nn.GELU()).requires_grad_(False).to(DEVICE)
-    states = random(3, 50, 64)
-    expected = network(states)
-    prepack(network, torch.float32, fused=True)
-    assert isinstance(network[0], GeluLinear) and isinstance(network[1], nn.Identity)
-    assert_close((expected, network(states)))
-
-
-@needs_kernels
-def test_kernels_that_are_right_are_usable():
+@pytest.fixture
+def fresh_trial():
+    """Kernels are tried anew, and again after the test."""
     kernels_are_usable.cache_clear()
+    yield
+    kernels_are_usable.cache_clear()
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU as far as the choice of a device is concerned."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
+    monkeypatch.setattr(kernels, "kernels_are_usable", lambda device: True)
+    monkeypatch.delenv(FUSED, raising=False)
+
+
+@needs_kernels
+def test_kernels_that_are_right_are_usable(fresh_trial):
     assert kernels_are_usable(torch.device(DEVICE))
 
 
-def test_without_a_compiler_torch_computes_and_one_line_says_so(monkeypatch):
+@pytest.mark.parametrize(
+    ("setting", "dtypes"),
+    [
+        (None, []),
+        ("", []),
+        ("auto", ["float32", "tf32"]),
+        ("0", []),
+        ("1", ["float32", "tf32", "float16", "bfloat16"]),
+    ],
+)
+def test_kernels_are_off_unless_they_are_asked_for(gpu, monkeypatch, setting, dtypes):
+    if setting is not None:
+        monkeypatch.setenv(FUSED, setting)
+    every = ["float32", "tf32", "float16", "bfloat16"]
+    assert [each for each in every if choose_device("cuda", each).fused] == dtypes
+    assert not choose_device("cpu", "float32").fused
+
+
+def test_an_unknown_setting_is_refused(monkeypatch):
+    monkeypatch.setenv(FUSED, "yes")
+    with pytest.raises(UsageError, match=f"{FUSED}=yes: expected one of auto, 0, 1"):
+        choose_device("cpu", "float32")
+
+
+def test_a_record_names_the_kernels_of_a_gpu_and_none_of_a_cpu(gpu, monkeypatch):
+    monkeypatch.setenv(FUSED, "auto")
+    assert choose_device("cuda", "tf32").name == "cuda (H100, fused kernels)"
+    assert choose_device("cuda", "float16").name == "cuda (H100)"
+    assert Device(torch.device("cpu"), "float32").name == "cpu"
+
+
+def test_without_triton_torch_computes_and_one_line_says_so(monkeypatch, fresh_trial):
+    monkeypatch.setitem(sys.modules, "triton", None)  # importing it fails
+    monkeypatch.delitem(sys.modules, "harness.engine.triton_kernels", raising=False)
+    monkeypatch.delattr(harness.engine, "triton_kernels", raising=False)
+    with pytest.warns(UserWarning, match=r"^no fused kernels.*NotFoundError.*triton") as caught:
+        assert not kernels_are_usable(torch.device("cpu"))
+    (line,) = caught
+    printed = warnings.formatwarning(line.message, line.category, line.filename, line.lineno)
+    assert len(printed.splitlines()) == 1
+
+
+def test_without_a_compiler_torch_computes_and_one_line_says_so(monkeypatch, fresh_trial):
     def missing():
         raise ImportError("no compiler\nand more lines")
 
     monkeypatch.setattr(kernels, "kernels", missing)
-    kernels_are_usable.cache_clear()
     with pytest.warns(UserWarning, match=r"^no fused kernels.*ImportError: no compiler$"):
         assert not kernels_are_usable(torch.device("cpu"))
-    kernels_are_usable.cache_clear()
 
 
-def test_kernels_that_are_wrong_are_not_used(monkeypatch):
-    class Wrong:
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("rows", "normalised rows differ"),
+        ("attention", "attended tokens differ"),
+        ("window_attention", "attended in windows differ"),
+    ],
+)
+def test_kernels_that_are_wrong_are_not_used(monkeypatch, fresh_trial, wrong, message):
+    class Kernels:
         @staticmethod
         def rows(states, *, update, norm, normed):
-            normed.copy_(norm(states))
+            normed.copy_(norm(states if wrong == "rows" else states + update))
 
-    monkeypatch.setattr(kernels, "kernels", Wrong)
-    kernels_are_usable.cache_clear()
-    with pytest.warns(UserWarning, match="a result differs"):
+        @staticmethod
+        def attention(query, key, value, mask, precision):
+            scaled = query * 1.5 if wrong == "attention" else query
+            return F.scaled_dot_product_attention(scaled, key, value)
+
+        @staticmethod
+        def window_attention(qkv, bias, heads, precision):
+            bias = bias + torch.arange(len(qkv[0, 0])) if wrong == "window_attention" else bias
+            return window_attention(qkv, bias, heads=heads)
+
+    monkeypatch.setattr(kernels, "kernels", Kernels)
+    with pytest.warns(UserWarning, match=f": [^,]*{message} by [^,]*$"):
         assert not kernels_are_usable(torch.device("cpu"))
-    kernels_are_usable.cache_clear()
-
-
-def test_kernels_are_used_only_where_asked_for_and_on_a_gpu(monkeypatch):
-    monkeypatch.delenv(FUSED, raising=False)
-    assert not choose_device(DEVICE, "float32").fused
-    monkeypatch.setenv(FUSED, "1")
-    assert not choose_device("cpu", "float32").fused
 
 
 def test_plain_operations_are_the_default(monkeypatch):

@@ -62,7 +62,8 @@ def test_texts_of_a_length_share_a_bucket_and_small_buckets_go_on_with_longer_te
         some, last = packed.lengths[bucket.segments], bucket.segments.stop == len(lengths)
         assert len(some) >= min_bucket or last
         assert last or packed.lengths[bucket.segments.stop] > bucket.length == some.max()
-        assert (bucket.padding is None) == (some.min() == some.max())
+        assert (bucket.mask is None) == (some.min() == some.max())
+        assert isinstance(bucket.tokens, slice) == (bucket.mask is None)
 
 
 @settings(deadline=None)
@@ -72,9 +73,12 @@ def test_padding_and_unpadding_return_every_token_to_its_place(lengths, image_of
     for queries, count in ((packed.tokens, sum(lengths)), (packed.cls, len(lengths))):
         tokens = torch.arange(count)[:, None]
         for segments in queries:
-            arranged = segments.arrange(tokens)
-            unpadded = [bucket.unpad(bucket.pad(arranged)) for bucket in segments.buckets]
-            assert torch.equal(segments.restore(torch.cat(unpadded)), tokens)
+            padded = [bucket.pad(tokens) for bucket in segments.buckets]
+            assert all(
+                part.shape[1] == bucket.length
+                for part, bucket in zip(padded, segments.buckets, strict=True)
+            )
+            assert torch.equal(segments.restore(padded), tokens)
 
 
 @settings(deadline=None)
@@ -102,10 +106,11 @@ def test_tokens_are_cut_by_the_image_that_their_text_is_about(lengths, image_of,
     texts = {"tokens": packed.per_token(packed.texts), "cls": packed.texts}
     for name, text_of in texts.items():
         by_image = getattr(packed, name).by_image
-        arranged = by_image.arrange(text_of[:, None])
         seen = []
         for bucket in by_image.buckets:
-            for row, image in zip(bucket.pad(arranged), images[bucket.segments], strict=True):
+            for row, image in zip(
+                bucket.pad(text_of[:, None]), images[bucket.segments], strict=True
+            ):
                 assert {image_of[int(text)] for text in row} == {image}
                 seen.append(image)
         assert seen == images
@@ -129,12 +134,19 @@ def test_the_tokens_of_two_images_are_sorted_by_image():
     (packed,) = pack([1, 2, 2], chunks(10), image_of=[5, 2, 5])
     assert packed.images.tolist() == [2, 5] and packed.texts.tolist() == [0, 1, 2]
     by_image = packed.tokens.by_image
-    assert by_image.order.tolist() == [1, 2, 0, 3, 4]  # the second text's tokens first
-    assert by_image.buckets == (
-        Bucket(slice(0, 1), slice(0, 2), 2),
-        Bucket(slice(1, 2), slice(2, 5), 3),
-    )
-    assert packed.cls.by_image.order.tolist() == [1, 0, 2]
+    first, second = by_image.buckets
+    assert (first.segments, first.tokens.tolist()) == (slice(0, 1), [[1, 2]])  # the second text's
+    assert (second.segments, second.tokens.tolist()) == (slice(1, 2), [[0, 3, 4]])
+    assert by_image.position.tolist() == [2, 0, 1, 3, 4]
+    assert [bucket.tokens.tolist() for bucket in packed.cls.by_image.buckets] == [[[1]], [[0, 2]]]
+
+
+def test_the_padded_tokens_of_two_images_are_sorted_by_image():
+    (packed,) = pack([1, 2, 2], chunks(10, min_bucket=2), image_of=[5, 2, 5])
+    (bucket,) = packed.tokens.by_image.buckets
+    assert bucket.tokens.tolist() == [[1, 2, 2], [0, 3, 4]] and bucket.length == 3
+    assert bucket.mask[:, 0, 0].tolist() == [[0.0, 0.0, MASKED], [0.0, 0.0, 0.0]]
+    assert packed.tokens.by_image.position.tolist() == [3, 0, 1, 4, 5]
 
 
 def test_a_decoder_step_is_one_bucket_of_texts_and_one_of_images():

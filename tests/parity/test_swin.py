@@ -1,7 +1,9 @@
 """The vision encoder, stage by stage, against the official one."""
 
+import pytest
 import torch
 
+from harness.engine import fused
 from harness.engine.kernels import fused_kernels
 from harness.engine.matmul import prepack
 from harness.models.weights import read_tensors
@@ -93,7 +95,10 @@ def test_sizes_read_from_the_tensors_are_those_of_the_configuration(case):
 
 
 @needs_kernels
-def test_fused_kernels_give_the_official_tokens(case, close):
+@pytest.mark.parametrize("attention", [False, True], ids=["rows", "rows and attention"])
+def test_fused_kernels_give_the_official_tokens(case, close, monkeypatch, attention):
+    if attention:  # in full precision, in which no run uses this kernel
+        monkeypatch.setattr(fused, "uses_attention_kernels", lambda states, *, width: True)
     network = encoder(case)
     with fused_kernels(True):
         close(network(case.inputs["image"]), case.outputs["image_embeds"])

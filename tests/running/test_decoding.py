@@ -2,6 +2,10 @@
 
 import gc
 import os
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -93,3 +97,66 @@ def test_a_consumer_may_stop_early(samples, monkeypatch):
     next(batches)
     batches.close()
     assert descriptors() == before
+
+
+def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
+    def fail(workers):
+        raise FileNotFoundError("/dev/shm")
+
+    monkeypatch.setenv(DECODING, "processes")
+    monkeypatch.setattr(decoding, "_processes", fail)
+    assert isinstance(make_decoder(PREPARE, 2), decoding._ThreadDecoder)
+
+
+PROGRAM = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from harness.models.xvlm.preprocessing import resize
+from harness.running import decoding
+
+if __name__ == "__main__":
+    decoder = decoding.make_decoder(partial(resize, side=16), 2)
+    file = decoding.FileViews([Path(sys.argv[1])], "sample 0")
+    print(len(decoder.submit([file] * 32).results()))
+    print(*decoder._pool._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=str)
+def test_processes_end_with_the_command(samples, tmp_path, number):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, program, samples[0].images[0]]
+    environment = {**os.environ, DECODING: "processes"}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "32\n"
+        workers = [int(worker) for worker in process.stdout.readline().split()]
+        assert workers and all(is_running(worker) for worker in workers)
+        if number == signal.SIGINT:  # a terminal interrupts all processes
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        errors = process.communicate(timeout=20)[1]
+    expected = 1 if number == signal.SIGINT else 0
+    assert errors.count("KeyboardInterrupt") == expected and errors.count("Traceback") == expected
+    deadline = time.monotonic() + 10
+    while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(worker) for worker in workers)
+
+
+def is_running(process):
+    """Whether a process exists, and is more than an entry that nobody has asked for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -77,7 +77,7 @@ def gradcam_maps(
 def attention_weights(layer: Layer, states: Tensor, by_image: Segments, images: KV) -> list[Tensor]:
     """Return the cross-attention of tokens [N, d], [g, heads, L, S] for each bucket of images."""
     attention = layer.crossattention
-    query = by_image.arrange(attention.self.query(states))
+    query = attention.self.query(states)
     return [
         attention.weights(bucket.pad(query), images.select(bucket.segments))
         for bucket in by_image.buckets
@@ -106,10 +106,10 @@ def _token_relevance(
             match = apply_head(network.itm_head, states[texts.first])[:, 1].sum()
         gradients = torch.autograd.grad(match, weights)
     relevance = [
-        bucket.unpad((weight.detach() * gradient.clamp(min=0)).mean(1)[..., 1:])
-        for bucket, weight, gradient in zip(by_image.buckets, weights, gradients, strict=True)
+        (weight.detach() * gradient.clamp(min=0)).mean(1)[..., 1:]
+        for weight, gradient in zip(weights, gradients, strict=True)
     ]
-    return by_image.restore(torch.cat(relevance))
+    return by_image.restore(relevance)
 
 
 def _fuse(layer: Layer, states: Tensor, texts: PackedTexts, images: KV) -> Tensor:
@@ -125,8 +125,8 @@ def _attend(
     context = []
     for bucket, part in zip(by_image.buckets, weights, strict=True):
         attended = part @ images.select(bucket.segments).values
-        context.append(bucket.unpad(attended.transpose(1, 2).flatten(2)))
-    return layer.crossattention.output(by_image.restore(torch.cat(context)), states)
+        context.append(attended.transpose(1, 2).flatten(2))
+    return layer.crossattention.output(by_image.restore(context), states)
 
 
 def _in_float32(kv: KV) -> KV:

@@ -7,7 +7,6 @@ texts of an image, or the step of a decoder.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from harness.engine.fused import norm_of_sum
@@ -100,13 +99,11 @@ def project_kv(
 
 def attend(query: Tensor, segments: Segments, kv: Sequence[KV], *, heads: int) -> Tensor:
     """Return the context [N, d] of projected queries [N, d], given each bucket's `kv`."""
-    query = segments.arrange(query)
     context = [
-        bucket.unpad(_attend(split_heads(bucket.pad(query), heads), bucket_kv))
+        _attend(split_heads(bucket.pad(query), heads), bucket_kv)
         for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
     ]
-    together = context[0] if len(context) == 1 else torch.cat(context)
-    return segments.restore(together)
+    return segments.restore(context)
 
 
 def split_heads(states: Tensor, heads: int) -> Tensor:

@@ -72,12 +72,7 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(
-                    part,
-                    device.storage_dtype,
-                    keep=differentiable,
-                    fused=device.fused and device.dtype != "float32",
-                )
+                prepack(part, device.storage_dtype, keep=differentiable)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
