@@ -29,7 +29,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, parse_pairs
 from harness.formats.matrices import read_matrices
-from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
+from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
 from harness.workload import Workload
@@ -175,10 +175,7 @@ class Retrieval(GalleryTask):
         pairs = parse_pairs(
             [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
         )
-        by_protocol = {
-            name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
-            for name in PROTOCOLS
-        }
+        by_protocol = shortlist_ranks(pairs, counts, shortlist=self.shortlist)
         by_name = {
             name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
             for name, (i2t, t2i) in by_protocol.items()

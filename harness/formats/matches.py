@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.capabilities import Matches
 from harness.errors import DataError
@@ -36,7 +37,7 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
                 f"the prediction for image {id} should hold texts, itc and itm"
             ) from error
         same_shape = row.ndim == 1 and all(part.shape == row.shape for part in scores)
-        if not same_shape or len(set(row.tolist())) != len(row):
+        if not same_shape or not _are_distinct(row):
             raise DataError(
                 f"the prediction for image {id} does not hold a score for each of its texts"
             )
@@ -56,3 +57,10 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
         ranked_alike(np.concatenate(itc)),
         ranked_alike(np.concatenate(itm)),
     )
+
+
+def _are_distinct(indices: NDArray[np.int64]) -> bool:
+    """Return whether no index occurs twice; ascending ones, as `run` stores them, are not sorted."""
+    if (indices[1:] > indices[:-1]).all():
+        return True
+    return len(np.unique(indices)) == len(indices)
