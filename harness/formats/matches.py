@@ -60,7 +60,6 @@ def parse_pairs(predictions: Sequence[tuple[Any, Any]], *, texts: int) -> Scored
 
 
 def _are_distinct(indices: NDArray[np.int64]) -> bool:
-    """Return whether no index occurs twice; ascending ones, as `run` stores them, are not sorted."""
-    if (indices[1:] > indices[:-1]).all():
-        return True
-    return len(np.unique(indices)) == len(indices)
+    """Return whether no index occurs twice; `run` stores ascending ones, which need no sorting."""
+    ascending = bool((indices[1:] > indices[:-1]).all())
+    return ascending or len(np.unique(indices)) == len(indices)
