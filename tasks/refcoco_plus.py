@@ -209,6 +209,8 @@ class RefCOCOPlus(Task):
         The interval is over images: the expressions about one image are not independent.
         """
         boxes = [box_of_prediction(predictions[s.id], s.id) for s in samples]
+        for sample, box in zip(samples, boxes, strict=True):
+            _refuse_other_unit(box, sample.id)
         overlaps = [
             iou(s.box, in_pixels(box, width=s.width, height=s.height))
             for s, box in zip(samples, boxes, strict=True)
@@ -248,7 +250,6 @@ def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> 
 def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
     """Return a predicted box. Raises DataError for anything but four finite numbers."""
     if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
-        _refuse_other_unit(prediction, sent_id)
         return prediction
     raise DataError(
         f"the prediction for sent_id {sent_id} should be a box of four numbers, "

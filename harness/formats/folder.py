@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError, MissingError
-from harness.images import may_name
 
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
 EMBEDDED = "shapes"
@@ -119,11 +118,18 @@ def relative_path_within(
     appears in the message only.
     """
     outside = name.startswith("/") or ".." in name.split("/")
-    if name.startswith("/") and "\0" not in name and may_name(Path(name)):
+    if name.startswith("/") and "\0" not in name and _may_name(Path(name)):
         return name
     if not name or outside or "\\" in name or "\0" in name:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
     return name
+
+
+def _may_name(path: Path) -> bool:
+    # Imported here: it imports Pillow, which a check of results never needs.
+    from harness.images import may_name
+
+    return may_name(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -445,7 +445,7 @@ def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
     ("arguments", "expected"),
     [
         (["run"], "--task is needed"),
-        (["run", "--task", "refcoco"], "did you mean refcoco+?"),
+        (["run", "--task", "refcoco"], "did you mean refcoco+"),
         (["run", "--task", "chess"], "known are: coco-caption, coco-retrieval,"),
         (["run", "--task", "refcoco+", "--split", "tests"], "did you mean testB or testA?"),
         (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),

@@ -97,5 +97,5 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, pieces, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match=r"vocab\.txt: no such file \(as a vocabulary\)"):
+    with pytest.raises(CheckpointError, match=r"vocab\.txt: cannot be read as a vocabulary"):
         Tokenizer(tmp_path / "vocab.txt")
