@@ -284,7 +284,7 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
     Raises DataError for such samples, naming their images, for an id that is neither a whole number
     nor a string, and for a split without samples; and what `task.load` raises.
     """
-    with _without_collection():
+    with without_garbage_collection():
         samples = task.load(data, split)
     if not samples:
         raise DataError(f"{data.root}: {task.name} {split} has no sample")
@@ -306,8 +306,8 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause the garbage collector: millions of answers make it search again and again in vain."""
+def without_garbage_collection() -> Iterator[None]:
+    """Pause the garbage collector, which would search millions of answers for cycles in vain."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -29,7 +29,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
 from harness.formats.matches import as_prediction, parse_pairs, ranking_of
 from harness.formats.matrices import read_matrices
-from harness.metrics.pairs import PROTOCOLS, shortlist_ranks
+from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
 from harness.workload import Workload
@@ -177,6 +177,7 @@ class Retrieval(GalleryTask):
         `breakdown` holds them by the other protocols that the model's scores allow.
         """
         counts = [len(sample.captions) for sample in samples]
+<<<<<<< HEAD
         of_images = [(sample.id, predictions[sample.id]) for sample in samples]
         ranking = ranking_of(of_images)
         pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
@@ -185,6 +186,17 @@ class Retrieval(GalleryTask):
             for name in (PROTOCOLS if ranking != "itc" else ["itc"])
         }
         i2t, t2i = by_protocol.pop(ranking)
+=======
+        pairs = parse_pairs(
+            [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
+        )
+        by_protocol = shortlist_ranks(pairs, counts, shortlist=self.shortlist)
+        by_name = {
+            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
+            for name, (i2t, t2i) in by_protocol.items()
+        }
+        i2t, t2i = by_protocol["itm"]
+>>>>>>> w-speed
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),
             "t2i_outside": 100 * float(t2i.outside.mean()),

@@ -25,7 +25,9 @@ T = TypeVar("T")
 # Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-SURROGATE = re.compile(rb"\xed[\xa0-\xbf]|\\u[dD][89a-fA-F]")
+# Half a surrogate pair in bytes and escaped: two patterns, each with a literal prefix, are searched
+# ten times as fast as one with a choice.
+SURROGATES = (re.compile(rb"\xed[\xa0-\xbf]"), re.compile(rb"\\u[dD][89a-fA-F]"))
 NonEmptyList = Annotated[list[T], Meta(min_length=1)]
 
 
@@ -111,9 +113,14 @@ def read_plain_pickle(path: Path) -> Any:
             f"{path}: is not a readable pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
         ) from error
     # Half a surrogate pair, as the pickle protocols write one. Most files are spared the search.
-    if SURROGATE.search(content) and (problem := describe_non_json(value, str(path))):
+    if may_hold_surrogates(content) and (problem := describe_non_json(value, str(path))):
         raise DataError(problem)
     return value
+
+
+def may_hold_surrogates(content: bytes) -> bool:
+    """Return whether UTF-8 or JSON may hold half a surrogate pair; whole pairs look alike."""
+    return any(pattern.search(content) for pattern in SURROGATES)
 
 
 def is_number(value: Any) -> bool:

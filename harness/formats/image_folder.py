@@ -22,11 +22,13 @@ class ImageFolder:
     path: Path
     name: str
     bases: tuple[Path, ...]
-    _resolved: dict[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    _folders: dict[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    # One path for all samples of an image: parsing 214,354 names of 40,504 images takes seconds.
+    _paths: dict[str, Path] = field(default_factory=dict, repr=False, compare=False)
 
     def relative(self, name: str) -> str:
         """Return the name of an image without the collection's own folder: its id in the data."""
-        if name.startswith("/"):
+        if "/" not in name or name.startswith("/"):
             return name
         parts = PurePosixPath(name).parts
         return "/".join(parts[1:] if len(parts) > 1 and parts[0] == self.name else parts)
@@ -41,14 +43,19 @@ class ImageFolder:
 
         Raises DataError for a name that leaves the folder; `where` names the annotation.
         """
+        if (path := self._paths.get(name)) is None:
+            path = self._paths[name] = self._path_of(name, where)
+        return path
+
+    def _path_of(self, name: str, where: str) -> Path:
         relative = self.relative(relative_path_within(name, where=where, folder=self.path))
         if relative.startswith("/"):  # allowed by --allow-links
             return Path(relative)
         folder, _, file = relative.rpartition("/")
-        if folder not in self._resolved:
+        if folder not in self._folders:
             bases = (base for base in self.bases if (base / folder).is_dir())
-            self._resolved[folder] = next(bases, self.path) / folder if folder else self.path
-        return self._resolved[folder] / file
+            self._folders[folder] = next(bases, self.path) / folder if folder else self.path
+        return self._folders[folder] / file
 
 
 def image_folder(data: DataFolder, needed: Needed) -> ImageFolder:

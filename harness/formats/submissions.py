@@ -43,6 +43,9 @@ def match_predictions(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Map
     Raises DataError, with counts and examples, for missing, duplicate and unknown ids.
     """
     pairs = list(predictions)
+    by_id = dict(pairs)
+    if len(by_id) == len(pairs) and by_id.keys() == set(ids):
+        return by_id
     counts, known = Counter(id for id, _ in pairs), set(ids)
     faults = {
         "are missing": [id for id in ids if id not in counts],
@@ -54,11 +57,9 @@ def match_predictions(path: Path, predictions: Pairs, ids: Sequence[Any]) -> Map
         for fault, faulty in faults.items()
         if faulty
     ]
-    if problems:
-        raise DataError(
-            f"{path}: {'; '.join(problems)} ({len(pairs)} predictions for {len(ids)} samples)"
-        )
-    return dict(pairs)
+    raise DataError(
+        f"{path}: {'; '.join(problems)} ({len(pairs)} predictions for {len(ids)} samples)"
+    )
 
 
 def read_answers(path: Path) -> Pairs:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from harness.errors import DataError
 from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
@@ -51,7 +51,7 @@ class _Annotation(Struct, gc=False):
     image_id: Int64
     answer_type: str
     question_type: str
-    answers: NonEmptyList[dict[str, Any]]
+    answers: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1)]
 
 
 class _Annotations(Struct):
@@ -71,42 +71,47 @@ def read_questions(questions: Path, annotations: Path | None) -> list[VQAQuestio
     The order is that of the annotations, else of the questions. Raises DataError for a question
     without an annotation and for an annotation without a question.
     """
-    by_id: dict[int, VQAQuestion] = {}
+    by_id: dict[int, _Question] = {}
     for number, entry in enumerate(decode_json(questions, _Questions).questions):
         if entry.question_id in by_id:
             raise DataError(
                 f"{questions}: questions[{number}]: question_id {entry.question_id} occurs twice"
             )
-        by_id[entry.question_id] = VQAQuestion(entry.question_id, entry.image_id, entry.question)
+        by_id[entry.question_id] = entry
     if annotations is None:
-        return list(by_id.values())
+        return [VQAQuestion(id, entry.image_id, entry.question) for id, entry in by_id.items()]
     return _joined(by_id, annotations, questions)
 
 
 def _joined(
-    questions: Mapping[int, VQAQuestion], path: Path, questions_path: Path
+    questions: Mapping[int, _Question], path: Path, questions_path: Path
 ) -> list[VQAQuestion]:
     joined: dict[int, VQAQuestion] = {}
     for number, entry in enumerate(decode_json(path, _Annotations).annotations):
-        id, where = entry.question_id, f"{path}: annotations[{number}]"
+        id = entry.question_id
         question = questions.get(id)
-        if question is None:
-            raise DataError(f"{where}: question_id {id} is not in {questions_path}")
-        if id in joined:
-            raise DataError(f"{where}: question_id {id} occurs twice")
-        if entry.image_id != question.image_id:
-            raise DataError(
-                f"{where}: question_id {id} has image {entry.image_id} here, "
-                f"but image {question.image_id} in {questions_path}"
-            )
+        if question is None or id in joined or entry.image_id != question.image_id:
+            problem = f"question_id {id} "
+            if question is None:
+                problem += f"is not in {questions_path}"
+            elif id in joined:
+                problem += "occurs twice"
+            else:
+                problem += (
+                    f"has image {entry.image_id} here, "
+                    f"but image {question.image_id} in {questions_path}"
+                )
+            raise DataError(f"{path}: annotations[{number}]: {problem}")
         for place, answer in enumerate(entry.answers):
             if type(answer.get("answer")) is not str:
-                raise DataError(f"{where}.answers[{place}] has no string 'answer'")
+                raise DataError(
+                    f"{path}: annotations[{number}].answers[{place}] has no string 'answer'"
+                )
         joined[id] = VQAQuestion(
             id,
             question.image_id,
-            question.text,
-            tuple(entry.answers),
+            question.question,
+            entry.answers,
             entry.answer_type,
             entry.question_type,
         )

@@ -17,6 +17,7 @@ COMMA_IN_NUMBER = re.compile(r"\d,\d")
 PERIOD = re.compile(r"\.(?!\d)")  # the scorer's look-behind is mistyped and without effect
 PERIODS_REMOVED = 32  # the scorer passes the flag re.UNICODE, which is 32, as the count
 CACHED = 2**17  # cleaned texts: people give the same answers to many questions
+PATTERNS = 2**12  # who of ten agrees: 1,024 patterns
 ENOUGH = 3  # other annotators with the same answer make it fully right
 
 CONTRACTED = (
@@ -55,7 +56,7 @@ def official(prediction: str, answers: Sequence[Answer]) -> float:
     prediction = _stripped(prediction)
     if len(set(texts)) > 1:
         texts, prediction = [clean(text) for text in texts], clean(prediction)
-    return agreement(prediction, _with_texts(answers, texts))
+    return _agreement(prediction, answers, texts)
 
 
 def always_clean(prediction: str, answers: Sequence[Answer]) -> float:
@@ -66,7 +67,7 @@ def always_clean(prediction: str, answers: Sequence[Answer]) -> float:
     1.0
     """
     texts = [clean(_stripped(str(answer["answer"]))) for answer in answers]
-    return agreement(clean(_stripped(prediction)), _with_texts(answers, texts))
+    return _agreement(clean(_stripped(prediction)), answers, texts)
 
 
 def bundled(prediction: str, answers: Sequence[Answer]) -> float:
@@ -81,7 +82,7 @@ def bundled(prediction: str, answers: Sequence[Answer]) -> float:
     texts = [str(answer["answer"]) for answer in answers]
     if len(set(texts)) > 1:
         texts = [without_punctuation(text) for text in texts]
-    return agreement(clean(_stripped(prediction)), _with_texts(answers, texts))
+    return _agreement(clean(_stripped(prediction)), answers, texts)
 
 
 SCORERS: Mapping[str, Callable[[str, Sequence[Answer]], float]] = {
@@ -136,6 +137,8 @@ def without_punctuation(text: str) -> str:
     """
     cleaned = text
     for mark in MARKS:
+        if mark not in text:
+            continue
         beside_space = f"{mark} " in text or f" {mark}" in text
         cleaned = cleaned.replace(mark, "" if beside_space or COMMA_IN_NUMBER.search(text) else " ")
     return PERIOD.sub("", cleaned, count=PERIODS_REMOVED)
@@ -151,6 +154,29 @@ def with_digits_and_without_articles(text: str) -> str:
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
 
+def _agreement(prediction: str, answers: Sequence[Answer], texts: Sequence[str]) -> float:
+    """Return `agreement` with answers whose texts are replaced by `texts`."""
+    if _have_distinct_ids(answers):
+        return _agreement_of_distinct(tuple([text == prediction for text in texts]))
+    return agreement(prediction, _with_texts(answers, texts))
+
+
+def _have_distinct_ids(answers: Sequence[Answer]) -> bool:
+    """Return whether no two answers can be equal as a whole: each has an id of its own."""
+    try:
+        return len({answer["answer_id"] for answer in answers}) == len(answers)
+    except (KeyError, TypeError):  # no id, or one that cannot be hashed
+        return False
+
+
+@lru_cache(PATTERNS)
+def _agreement_of_distinct(matches: tuple[bool, ...]) -> float:
+    """Return `agreement` with distinct answers, summed in their order, given who agrees."""
+    total = sum(matches)
+    accuracies = [min(1.0, (total - match) / ENOUGH) for match in matches]
+    return sum(accuracies) / len(accuracies)
+
+
 def _with_texts(answers: Sequence[Answer], texts: Sequence[str]) -> list[Answer]:
     return [
         answer if answer["answer"] == text else {**answer, "answer": text}
@@ -158,5 +184,6 @@ def _with_texts(answers: Sequence[Answer], texts: Sequence[str]) -> list[Answer]
     ]
 
 
+@lru_cache(CACHED)
 def _stripped(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ").strip()

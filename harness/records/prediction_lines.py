@@ -94,7 +94,7 @@ def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
     fingerprints: dict[Any, str] = {}
     for number, line in enumerate(lines, start=2):
         try:
-            entry = json.loads(line, parse_constant=_refuse_constant)
+            entry = _decode(line)
             id, prediction = entry["id"], entry["prediction"]
             if (inputs := entry.get("inputs")) is not None:
                 fingerprints[id] = from_text(inputs).to_text()
@@ -107,6 +107,17 @@ def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
             ) from error
         predictions[id] = prediction
     return ParsedLines(predictions, fingerprints)
+
+
+def _decode(line: bytes) -> Any:
+    """Return the value of a line: by msgspec, which is twice as fast, where it takes the line.
+
+    Both decode it to the same value; `json` also takes a byte order mark and half a surrogate pair.
+    """
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return json.loads(line, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> None:

@@ -17,7 +17,7 @@ from harness.errors import DataError, HarnessError, IdentityError
 from harness.files.atomic import replacing
 from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
-from harness.files.parsing import SURROGATE
+from harness.files.parsing import may_hold_surrogates
 from harness.files.validation_errors import describe_non_json
 from harness.records.prediction_lines import (
     FORMAT,
@@ -160,7 +160,7 @@ def read_prediction_bytes(path: Path) -> bytes:
     Raises DataError where it cannot be read, and for half a surrogate pair, which is no text.
     """
     content = read_bytes(path, EMPTY.name)
-    if SURROGATE.search(content):
+    if may_hold_surrogates(content):
         for number, line in enumerate(content.split(b"\n"), start=1):
             with suppress(ValueError, RecursionError):
                 if problem := describe_non_json(json.loads(line), f"{path}, line {number}"):

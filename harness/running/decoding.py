@@ -5,6 +5,7 @@ Both decode by the same code, to the same pixels. Processes are used where
 `XVLM_EVAL_DECODING=processes` asks for them, on Linux, for a model whose `prepare` can be pickled.
 """
 
+import atexit
 import mmap
 import os
 import pickle
@@ -204,7 +205,10 @@ class _ProcessDecoder:
 def _processes(workers: int) -> ProcessPoolExecutor:
     context = get_context("forkserver")  # a fork of this process would copy a driver's threads
     context.set_forkserver_preload([__name__])
-    return ProcessPoolExecutor(workers, context, initializer=_begin)
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin)
+    # Left to the end of the interpreter, its callbacks may find their modules gone, and say so.
+    atexit.register(pool.shutdown, cancel_futures=True)
+    return pool
 
 
 def _pickled(prepare: Prepare) -> bytes | None:

@@ -17,7 +17,15 @@ from harness.records.prediction_lines import ANY_HEAD
 from harness.records.predictions import StoredPredictions, read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
-from harness.task import Prediction, Sample, SampleId, Scores, Task, load_samples
+from harness.task import (
+    Prediction,
+    Sample,
+    SampleId,
+    Scores,
+    Task,
+    load_samples,
+    without_garbage_collection,
+)
 
 
 class Scored(NamedTuple):
@@ -55,6 +63,7 @@ class Scored(NamedTuple):
         }
 
 
+@without_garbage_collection()
 def score_file(task_name: str, split_name: str, predictions: Path, *, source: DataSource) -> Scored:
     """Score a file of predictions against the annotations of a split; images are not needed.
 

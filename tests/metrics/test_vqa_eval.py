@@ -3,6 +3,7 @@
 import pytest
 
 from harness.metrics.vqa import (
+    SCORERS,
     always_clean,
     bundled,
     clean,
@@ -76,3 +77,19 @@ def test_where_python_versions_differ_it_is_python_3(case):
         assert value == pytest.approx(
             expected["n10"]["perQuestion"][str(entry["question_id"])], abs=1e-9
         )
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+@pytest.mark.parametrize("texts", ["aaaaaaaaaa", "aabbbbbbbb", "abcabcabca", "bbbbbbbbba", "aab"])
+def test_answers_with_ids_score_as_by_comparing_them_as_a_whole(scorer, texts, monkeypatch):
+    answers = [{"answer": text, "answer_id": number} for number, text in enumerate(texts)]
+    by_id = [scorer(prediction, answers) for prediction in ("a", "b", "c", "d")]
+    monkeypatch.setattr("harness.metrics.vqa._have_distinct_ids", lambda answers: False)
+    assert [scorer(prediction, answers) for prediction in ("a", "b", "c", "d")] == by_id
+
+
+@pytest.mark.parametrize("ids", [[1, 1, 1, 1], [None] * 4, [[1], [1], [1], [1]], [1, True, 1.0, 1]])
+def test_equal_answers_are_left_out_together(ids):
+    answers = [{"answer": "a", "answer_id": id} for id in ids]
+    assert official("a", answers) == 0.0
+    assert official("a", [{"answer": "a"} for _ in ids]) == 0.0

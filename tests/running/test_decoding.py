@@ -112,7 +112,7 @@ PROGRAM = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from harness.models.xvlm.preprocessing import resize
+from harness.models.preprocessing import resize
 from harness.running import decoding
 
 if __name__ == "__main__":
