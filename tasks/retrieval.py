@@ -177,33 +177,19 @@ class Retrieval(GalleryTask):
         `breakdown` holds them by the other protocols that the model's scores allow.
         """
         counts = [len(sample.captions) for sample in samples]
-<<<<<<< HEAD
         of_images = [(sample.id, predictions[sample.id]) for sample in samples]
         ranking = ranking_of(of_images)
         pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
-        by_protocol = {
-            name: shortlist_ranks(pairs, counts, shortlist=self.shortlist, protocol=name)
-            for name in (PROTOCOLS if ranking != "itc" else ["itc"])
-        }
-        i2t, t2i = by_protocol.pop(ranking)
-=======
-        pairs = parse_pairs(
-            [(sample.id, predictions[sample.id]) for sample in samples], texts=sum(counts)
-        )
         by_protocol = shortlist_ranks(pairs, counts, shortlist=self.shortlist)
-        by_name = {
-            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
-            for name, (i2t, t2i) in by_protocol.items()
-        }
-        i2t, t2i = by_protocol["itm"]
->>>>>>> w-speed
+        i2t, t2i = by_protocol.pop(ranking)
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),
             "t2i_outside": 100 * float(t2i.outside.mean()),
         }
         others = {
-            name: dict(summary(recalls(i2t.rank, prefix="i2t"), recalls(t2i.rank, prefix="t2i")))
-            for name, (i2t, t2i) in by_protocol.items()
+            name: dict(summary(recalls(a.rank, prefix="i2t"), recalls(b.rank, prefix="t2i")))
+            for name, (a, b) in by_protocol.items()
+            if ranking != "itc"  # otherwise there is no other score
         }
         return _scores(i2t.rank, t2i.rank, counts, {"outside_of_shortlist": outside, **others})
 

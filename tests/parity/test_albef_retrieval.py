@@ -125,7 +125,7 @@ def test_recalls_are_the_official_ones(case, retriever, captions):
         np.concatenate([image.itm for image in found]),
     )
     counts = np.bincount(expected["txt2img"]).tolist()
-    i2t, t2i = shortlist_ranks(pairs, counts, shortlist=k, protocol=retriever.ranking)
+    i2t, t2i = shortlist_ranks(pairs, counts, shortlist=k)[retriever.ranking]
     for name, ranks in {"txt": i2t, "img": t2i}.items():
         for limit in (1, 5, 10):
             recall = 100 * float((ranks.rank < limit).mean())
