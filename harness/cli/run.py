@@ -158,10 +158,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> "Given":
     """Return what the flags say of weights that no entry describes."""
-    from harness.checkpoints import Given
+    from harness.checkpoints import Given, find_entry
     from harness.registry import find_family
 
-    name = options.model or "xvlm"
+    entry = find_entry(options.checkpoint) if options.checkpoint else None
+    if entry is not None and (options.model or options.name):
+        raise UsageError(
+            f"--checkpoint {entry.name}: is an entry of checkpoints.yaml, which states its family "
+            f"({entry.family}) and its name; leave out --model and --name"
+        )
+    name = entry.family if entry is not None else options.model or "xvlm"
     family = find_family(name)
     arguments: dict[str, str] = {}
     for text in options.model_args:

@@ -29,18 +29,21 @@ FAMILIES: Mapping[str, Family] = {
         load="harness.models.xvlm.load:load",
         describe="harness.models.xvlm.audit:audit",
         vocabulary=True,
+        arguments={},
     ),
     "albef": Family(
         title="ALBEF",
         offers=(Answerer, AttributeMatcher, Localizer, PairReasoner, PairScorer),
         load="harness.models.albef.load:load",
         vocabulary=True,
+        arguments={},
     ),
     "blip": Family(
         title="BLIP",
         offers=(Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer),
         load="harness.models.blip.load:load",
         vocabulary=True,
+        arguments={},
     ),
     "dual": Family(
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",

@@ -120,3 +120,18 @@ def test_retrieval_and_attributes_end_to_end(folder, tmp_path):
     assert record["breakdown"].keys() == {"outside_of_shortlist"}
     record = json.loads((tmp_path / folder.name / "ovad.box.limit-6.json").read_text())
     assert record["metrics"]["map"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--model", "blip"], "states its family (xvlm)"),
+        (["--name", "mine"], "leave out --model and --name"),
+        (["--model-args", "prompt=a"], "xvlm knows none"),
+    ],
+)
+def test_a_flag_that_an_entry_does_not_obey_is_refused(flags, reason, tmp_path, capsys):
+    command = ["run", "--task", "ovad", "--checkpoint", "xvlm-shapes", "--out", str(tmp_path)]
+    assert main([*command, *flags]) == 2
+    assert reason in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
