@@ -40,6 +40,8 @@ class Family:
                 the capability, CheckpointError where they cannot be used at all
     describe    (path) -> Description, or `module:function`; None: the family describes nothing
     vocabulary  whether its weights need the vocabulary of BERT, which is then looked for
+    folder      whether its weights are a folder: then a file stands for all files beside it, whose
+                hash is in the record
     arguments   what `--model-args` may hold, by name, each with a sentence that explains it
     """
 
@@ -48,6 +50,7 @@ class Family:
     load: Callable[..., Any] | str
     describe: Callable[[Path], Description] | str | None = None
     vocabulary: bool = False
+    folder: bool = False
     arguments: Mapping[str, str] | None = None
 
     @property

@@ -17,7 +17,7 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("drift", "tables", "shapes", "tasks"),
     ("models", "records", "task"),
     ("formats", "checkpoints"),
-    ("engine", "metrics", "files", "images"),
+    ("engine", "metrics", "files", "images", "plugins"),
     (
         "capabilities",
         "workload",
