@@ -21,6 +21,7 @@ from harness.dataset import Count
 from harness.errors import CapabilityError, MissingError, UsageError, nearest
 from harness.family import Description, Family, imported
 from harness.models.families import FAMILIES
+from harness.plugin_models import load_from_plugin
 from harness.plugins import MODEL, TASK, Plugin, first_line, plugins
 from harness.task import Task
 
@@ -151,6 +152,20 @@ def family_names() -> list[str]:
     return [*FAMILIES, *(plugin.name for plugin in plugins(MODEL))]
 
 
+def loadable_families() -> tuple[dict[str, Family], list[str]]:
+    """Return all model families, and why those of other packages that are broken are missing."""
+    families, broken = dict(FAMILIES), []
+    for plugin in plugins(MODEL):
+        try:
+            if model_plugin(plugin.name) == plugin:
+                families[plugin.name] = _family_of(plugin)
+            else:
+                broken.append(f"{plugin}: another family has this name; uninstall one of the two")
+        except MissingError as error:
+            broken.append(str(error))
+    return families, broken
+
+
 def find_family(name: str) -> Family:
     """Return the model family of a name, in which `_`, `-` and case do not matter.
 
@@ -172,9 +187,10 @@ def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: s
     """Load weights as a model with the first of the capabilities `needs` that they have.
 
     Raises UsageError for an unknown family, CapabilityError where the weights have none of them,
-    CheckpointError for weights that cannot be used.
+    CheckpointError for weights that cannot be used, PluginError for a plugin that loads something
+    else than such a model.
     """
-    family = find_family(weights.family)
+    family, plugin = find_family(weights.family), model_plugin(weights.family)
     if family.offers and not set(needs) & set(family.offers):
         offered = ", ".join(capability.__name__ for capability in family.offers)
         wanted = " or ".join(capability.__name__ for capability in needs)
@@ -184,7 +200,11 @@ def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: s
         if family.offers and capability not in family.offers:
             continue
         try:
-            return family.loader(weights, needs=capability, device=device, dtype=dtype)
+            if plugin is None:
+                return family.loader(weights, needs=capability, device=device, dtype=dtype)
+            return load_from_plugin(
+                plugin, family, weights, needs=capability, device=device, dtype=dtype
+            )
         except CapabilityError as error:
             reasons.append(str(error))
     raise CapabilityError("; ".join(reasons))

@@ -27,6 +27,7 @@ from harness.running.distributed import ProcessGroup, SingleProcess, started_by_
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
+from harness.running.plugin_errors import naming_plugins
 from harness.running.run import Outcome, Run, Speed
 from harness.task import Task, load_samples
 
@@ -166,7 +167,11 @@ def run_all(
     for run, model in _with_models(plan.runs):
         if group.rank == 0:
             pin_on_first_use(run.weights, run.sha256)
-        with progress(run.title) as report, decoding(run.images):
+        with (
+            progress(run.title) as report,
+            decoding(run.images),
+            naming_plugins(run.plugins),
+        ):
             outcome = evaluate(run, model, group, report=report, warn=warn)
         if outcome is not None:
             yield outcome
@@ -175,10 +180,11 @@ def run_all(
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
     for run, model in _with_models(plan.runs):
-        samples = load_samples(run.task, run.data, run.split)
-        samples = samples if run.limit is None else subset(samples, run.limit)
-        with decoding(run.images):
-            yield forecast(run.task, run.split, model, samples, speed=run.speed)
+        with decoding(run.images), naming_plugins(run.plugins):
+            samples = load_samples(run.task, run.data, run.split)
+            samples = samples if run.limit is None else subset(samples, run.limit)
+            expected = forecast(run.task, run.split, model, samples, speed=run.speed)
+        yield expected
 
 
 def default_workers() -> int:
@@ -212,7 +218,8 @@ def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
 
 def _load(run: Run) -> Any:
     try:
-        return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
+        with naming_plugins(run.plugins):
+            return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
     except CapabilityError as error:
         names = " or ".join(capability.__name__ for capability in run.task.needs)
         raise CapabilityError(f"{run.task.name} needs a {names}: {error}") from error

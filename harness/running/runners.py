@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Model
-from harness.errors import HarnessError, MemoryFull
+from harness.engine.memory import is_out_of_memory
+from harness.errors import HarnessError, MemoryFull, PredictionError
+from harness.plugins import first_line
+from harness.running.plugin_errors import note_samples, noting_samples
 from harness.task import Batch, GalleryTask, Prediction, Sample, SampleId, Task
 
 Append = Callable[[Iterable[tuple[SampleId, Prediction]]], None]
@@ -20,7 +23,13 @@ AllGather = Callable[[Any], list[Any]]
 def predict_batches(task: Task, model: Model, batches: Iterable[Batch], append: Append) -> None:
     """Predict batch by batch: the loop of every task but retrieval."""
     for batch in batches:
-        predictions = task.predict(model, batch)
+        with noting_samples(batch.samples):
+            predictions = task.predict(model, batch)
+        if len(predictions) != len(batch.samples):
+            raise PredictionError(
+                f"{task.name}: {len(predictions)} predictions for a batch of {len(batch.samples)} "
+                f"samples, the first of which is {batch.samples[0].id!r}"
+            )
         append(zip([sample.id for sample in batch.samples], predictions, strict=True))
 
 
@@ -48,13 +57,17 @@ def predict_gallery(
     texts = [text for sample in samples for text in task.texts(sample)]
     gathered = False
 
+    encoding: Sequence[Sample] = ()
+
     def shard() -> Iterator[tuple[list[int], NDArray[np.uint8], NDArray[np.int64]]]:
+        nonlocal encoding
         for batch in batches:
+            encoding = batch.samples
             yield [index[sample.id] for sample in batch.samples], batch.images, batch.image_of[:, 0]
 
     def gather(value: Any) -> list[Any]:
-        nonlocal gathered
-        gathered = True
+        nonlocal gathered, encoding
+        gathered, encoding = True, ()
         return all_gather(value)
 
     indices = {number for id, number in index.items() if id in wanted}
@@ -62,11 +75,15 @@ def predict_gallery(
         gallery = Gallery(shard(), gather)
         for matches in retrieve(model, gallery, texts, shortlist=task.shortlist, wanted=indices):
             append([(samples[matches.image].id, task.as_prediction(matches))])
-    except (MemoryFull, MemoryError) as error:
-        if not gathered:
+    except Exception as error:
+        full = isinstance(error, MemoryFull) or is_out_of_memory(error)
+        if not full or not gathered:
+            if not isinstance(error, HarnessError):
+                note_samples(error, encoding)
             raise
+        reason = first_line(error) if str(error) else "out of memory"
         raise HarnessError(
-            f"{str(error) or 'out of memory'}, and smaller batches do not help here; use more "
+            f"{reason}, and smaller batches do not help here; use more "
             "processes (torchrun), another --device or --dtype; what was predicted is kept, the "
             "same command continues"
         ) from error

@@ -15,7 +15,7 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("data",),
     ("registry",),
     ("drift", "tables", "shapes", "tasks"),
-    ("models", "records", "task"),
+    ("models", "records", "task", "plugin_models"),
     ("formats", "checkpoints"),
     ("engine", "metrics", "files", "images", "plugins"),
     (
