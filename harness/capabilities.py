@@ -24,8 +24,8 @@ A grounder of another package, for example, is any object like this one:
         def ground(self, images, expressions, image_of):
             return np.full((len(expressions), 4), 0.5, dtype=np.float32)
 
-A model may offer more: `Tokenizing` below, and `harness.workload.CostModel`. Where a batch does
-not fit into memory, it raises `harness.errors.MemoryFull` and is called again with smaller ones.
+A model may offer more: `Collating` and `Tokenizing` below, and `harness.workload.CostModel`. Where
+a batch does not fit into memory, it is called again with smaller ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -68,8 +68,24 @@ class Model(Protocol):
         """
         ...
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image [R, R, 3] as the model takes it. Called from several threads at once."""
+    def prepare(self, image: Image.Image) -> Any:
+        """Return an image as the model takes it: pixels [R, R, 3], or anything that can be pickled.
+
+        Called from several threads at once. Images other than arrays of one shape need a model
+        that is `Collating`.
+        """
+        ...
+
+
+@runtime_checkable
+class Collating(Protocol):
+    """A model that puts the images of a batch together itself: of unequal sizes, with masks.
+
+    The images of other models are arrays of one shape, which are stacked: [M, R, R, 3].
+    """
+
+    def collate(self, prepared: Sequence[Any]) -> Any:
+        """Return images [M], as `prepare` returned them, in the form that the capabilities take."""
         ...
 
 

@@ -7,7 +7,7 @@
     │   └── CheckpointError     a checkpoint cannot be used
     │       └── CapabilityError     its model cannot do what the task needs
     ├── PluginError         4   the code of another package failed
-    ├── PredictionError     4   a model predicts what cannot be stored
+    ├── ModelError     4   a model predicts what cannot be stored
     ├── MemoryFull          4   a batch does not fit into memory; a smaller one may
     └── IdentityError       4   a prediction file or record belongs to another run
 
@@ -66,7 +66,7 @@ class PluginError(HarnessError):
     """The code of another package failed, or does not offer what it should. Names the plugin."""
 
 
-class PredictionError(HarnessError):
+class ModelError(HarnessError):
     """A model predicts what cannot be stored: NaN, for example, or too few predictions."""
 
 

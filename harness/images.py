@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,9 @@ class Region:
 
 
 View = Path | Region  # what a sample shows: a whole image file as stored, or a region of one
-Prepare = Callable[[Image.Image], NDArray[np.uint8]]
-Prepared = dict[View, NDArray[np.uint8]]
+Prepare = Callable[[Image.Image], NDArray[np.uint8]]  # to pixels [R, R, 3]
+PrepareAny = Callable[[Image.Image], Any]  # to whatever the model can put together
+Prepared = dict[View, Any]
 
 
 def image_file(view: View) -> Path:
@@ -89,7 +91,7 @@ def is_within(path: Path, roots: Iterable[Path]) -> bool:
     return any(target.is_relative_to(root.resolve()) for root in roots)
 
 
-def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Prepared:
+def read_views(views: Sequence[View], prepare: PrepareAny, *, needed_by: str) -> Prepared:
     """Decode the image file that `views` share, once, and prepare every view of it.
 
     Raises MissingError for an absent file and DataError for one that cannot be decoded by the

@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.capabilities import Model
 from harness.checkpoints import Weights
-from harness.errors import PluginError
+from harness.errors import CapabilityError, PluginError
 from harness.family import Family
 from harness.plugins import Plugin
 
@@ -25,7 +26,8 @@ def load_from_plugin(
     """Return the model that a plugin loads, with the capability `needs`.
 
     Raises PluginError, naming the plugin, for a loader that takes other arguments and for an object
-    that lacks a part of the capability; and whatever the loader raises.
+    that is no model at all, CapabilityError for a model that lacks the capability; and whatever the
+    loader raises.
     """
     loader = family.loader
     _check_signature(plugin, loader, weights)
@@ -60,12 +62,13 @@ def _check_signature(plugin: Plugin, loader: Callable[..., Any], weights: Weight
 
 
 def _check_model(plugin: Plugin, model: Any, needs: type) -> None:
-    lacking = [name for name in members(needs) if not hasattr(model, name)]
-    if lacking:
-        kind = type(model).__name__
-        raise PluginError(
-            f"{plugin}: loads a {kind} for {needs.__name__}, which lacks {', '.join(lacking)}; "
-            "harness/capabilities.py says what each is"
+    if lacking := [name for name in members(needs) if not hasattr(model, name)]:
+        kind = (
+            CapabilityError if all(hasattr(model, name) for name in members(Model)) else PluginError
+        )
+        raise kind(
+            f"{plugin}: loads a {type(model).__name__}, which is no {needs.__name__}: it lacks "
+            f"{', '.join(lacking)}; harness/capabilities.py says what each is"
         )
     for name, (type_, title) in ATTRIBUTES.items():
         if name in members(needs) and not isinstance(getattr(model, name), type_):

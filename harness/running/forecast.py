@@ -15,6 +15,7 @@ from harness.errors import DataError
 from harness.rendering import Table
 from harness.running.batch_size import fitting_batch_size
 from harness.running.loader import load_batches
+from harness.running.prepared import collate_of
 from harness.running.run import Speed
 from harness.running.runners import predict_samples
 from harness.task import Sample, Task
@@ -133,7 +134,9 @@ def _probes(
 
 def _probe(task: Task, model: Model, samples: Sequence[Sample], *, workers: int) -> _Probe:
     started = time.monotonic()
-    batches = list(load_batches([samples], model.prepare, workers=workers))
+    batches = list(
+        load_batches([samples], model.prepare, workers=workers, collate=collate_of(model))
+    )
     loaded = time.monotonic()
     predict_samples(task, model, samples, batches)
     return _Probe(task.workload(samples), loaded - started, time.monotonic() - loaded)

@@ -10,7 +10,7 @@ from pathlib import Path
 from traceback import FrameSummary, extract_tb
 
 from harness.engine.memory import is_out_of_memory
-from harness.errors import HarnessError, PluginError, PredictionError
+from harness.errors import HarnessError, ModelError, PluginError
 from harness.plugins import Plugin, first_line
 from harness.task import Sample
 
@@ -23,7 +23,7 @@ def naming_plugins(plugins: Sequence[Plugin]) -> Iterator[None]:
     """Raise PluginError for what the code of one of the `plugins` raises within a block."""
     try:
         yield
-    except PredictionError as error:
+    except ModelError as error:
         if not plugins:
             raise
         raise PluginError(f"{_names(plugins)}: {error}") from error

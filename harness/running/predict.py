@@ -17,6 +17,7 @@ from harness.errors import HarnessError, MemoryFull
 from harness.plugins import first_line
 from harness.running.distributed import ProcessGroup, shard
 from harness.running.loader import cut, load_batches, plan_batches
+from harness.running.prepared import collate_of
 from harness.running.run import Run
 from harness.running.runners import predict_batches, predict_gallery
 from harness.running.sample_inputs import InputChecksums
@@ -127,6 +128,7 @@ def _predict(
         batches,
         model.prepare,
         workers=run.speed.workers,
+        collate=collate_of(model),
         skip=writer.skip if run.skip else None,
         note=writer.checksums.add,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.capabilities import Gallery, Model
 from harness.engine.memory import is_out_of_memory
-from harness.errors import HarnessError, MemoryFull, PredictionError
+from harness.errors import HarnessError, MemoryFull, ModelError
 from harness.plugins import first_line
 from harness.running.plugin_errors import note_samples, noting_samples
 from harness.task import Batch, GalleryTask, Prediction, Sample, SampleId, Task
@@ -26,7 +26,7 @@ def predict_batches(task: Task, model: Model, batches: Iterable[Batch], append: 
         with noting_samples(batch.samples):
             predictions = task.predict(model, batch)
         if len(predictions) != len(batch.samples):
-            raise PredictionError(
+            raise ModelError(
                 f"{task.name}: {len(predictions)} predictions for a batch of {len(batch.samples)} "
                 f"samples, the first of which is {batch.samples[0].id!r}"
             )

@@ -12,6 +12,7 @@ from harness.images import Prepared, Region, View, image_file
 from harness.records.fingerprints import Fingerprint, checksum, from_text
 from harness.records.predictions import PredictionFile
 from harness.running.loader import load_batches
+from harness.running.prepared import collate_of, contents_of
 from harness.task import Sample, SampleId, Task
 
 NAMED = 3  # samples that a message names
@@ -36,8 +37,7 @@ class InputChecksums:
             self._files[path] = checksum([path.read_bytes()])
         for view, pixels in prepared.items():
             if view not in self._views:
-                shape = json.dumps(pixels.shape).encode()
-                self._views[view] = checksum([shape, pixels.tobytes()])
+                self._views[view] = checksum(contents_of(pixels))
 
     def of(self, task: Task, samples: Iterable[Sample]) -> dict[SampleId, str]:
         """Return the fingerprint of each sample whose images were prepared, by its id."""
@@ -104,8 +104,9 @@ def _check_prepared(
     task: Task, model: Model, samples: Sequence[Sample], file: PredictionFile
 ) -> None:
     """Raise IdentityError where the model prepares the images of these samples otherwise."""
-    now = InputChecksums()
-    for _ in load_batches([samples] if samples else [], model.prepare, workers=1, note=now.add):
+    now, some = InputChecksums(), [samples] if samples else []
+    collate = collate_of(model)
+    for _ in load_batches(some, model.prepare, workers=1, collate=collate, note=now.add):
         pass
     prepared = now.of(task, samples)
     changed = [
