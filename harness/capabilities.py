@@ -24,8 +24,9 @@ A grounder of another package, for example, is any object like this one:
         def ground(self, images, expressions, image_of):
             return np.full((len(expressions), 4), 0.5, dtype=np.float32)
 
-A model may offer more: `Collating` and `Tokenizing` below, and `harness.workload.CostModel`. Where
-a batch does not fit into memory, it is called again with smaller ones.
+A model may offer more: `Collating`, `Tokenizing` and `Shortlisting` below, and
+`harness.workload.CostModel`. Where a batch does not fit into memory, it is called again with
+smaller ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -263,6 +264,7 @@ class Matches(NamedTuple):
     itc      image-text contrast: the similarity [n] of the features
     itm      image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
     ranking  the protocol that ranks them
+    shortlist  how many candidates each image, and each text, has on its shortlist; 0 if unknown
     """
 
     image: int
@@ -270,6 +272,19 @@ class Matches(NamedTuple):
     itc: NDArray[np.float32]
     itm: NDArray[np.float32] | None
     ranking: Ranking
+    shortlist: int = 0
+
+
+@runtime_checkable
+class Shortlisting(Protocol):
+    """A model whose protocol states how many candidates are ranked. Others take the task's number.
+
+    BLIP-2, for example, re-ranks 128 candidates of COCO's images and texts, X-VLM 256.
+    """
+
+    def shortlist_for(self, collection: str) -> int | None:
+        """Return the number for a collection of images (`coco`, `flickr30k`); None: the task's."""
+        ...
 
 
 class Gallery(NamedTuple):

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import Matches, Model
+from harness.capabilities import Matches, Model, Shortlisting
 from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
@@ -277,6 +277,13 @@ class Task(ABC):
         return Scores({}, not_run={self.primary: reason})
 
 
+def workload_of(task: Task, model: Model, samples: Sequence[Any]) -> Workload:
+    """Return the amount of work that samples require of a model."""
+    if isinstance(task, GalleryTask):
+        return task.workload(samples, task.shortlist_of(model))
+    return task.workload(samples)
+
+
 def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
     """Return the samples of a split, each with an id of its own: every command loads them here.
 
@@ -334,12 +341,34 @@ class GalleryTask(Task):
 
     Such samples cannot be predicted batch by batch. The engine encodes the whole gallery, finds
     the likely pairs and scores them; the task turns the matches of an image into its prediction.
+
+    collection  its images, as the protocols of models name them: `coco`, for example
     """
+
+    collection: ClassVar[str] = ""
 
     @property
     @abstractmethod
     def shortlist(self) -> int:
-        """How many candidates of each image, and of each text, are ranked."""
+        """How many candidates of each image, and of each text, most models rank."""
+
+    def shortlist_of(self, model: Model) -> int:
+        """Return how many candidates are ranked by the protocol of a model."""
+        own = model.shortlist_for(self.collection) if isinstance(model, Shortlisting) else None
+        return self.shortlist if own is None else own
+
+    def workload(self, samples: Sequence[Any], shortlist: int | None = None) -> Workload:
+        """Count the pairs that the shortlists of both directions hold; a pair of both counts once.
+
+        By default of the task's `shortlist`. Images shortlist few pairs that texts do not: COCO's
+        two lists of 1,280,000 and 6,402,560 pairs unite to little more than the longer one.
+        """
+        workload, count = super().workload(samples), shortlist or self.shortlist
+        images, texts = workload.images, len(workload.texts)
+        by_image, by_text = images * min(count, texts), texts * min(count, images)
+        return workload._replace(
+            pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts)
+        )
 
     @abstractmethod
     def as_prediction(self, matches: Matches) -> Prediction:

@@ -132,6 +132,7 @@ def rerank_gallery(
             AsyncCopy(similarity),
             None if score is None else AsyncCopy(_tensor(score(state, candidates.numpy()))),
             ranking,
+            shortlist,
         )
         if in_flight is not None:
             yield in_flight.wait()
@@ -151,10 +152,11 @@ class _InFlight(NamedTuple):
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
+    shortlist: int
 
     def wait(self) -> Matches:
         itm = None if self.itm is None else self.itm.wait()
-        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking)
+        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking, self.shortlist)
 
 
 def _scorer(score_pairs: Callable[[Any, Any, NDArray[np.int64]], Array], texts: Any) -> Score:

@@ -73,7 +73,9 @@ def predict_gallery(
     indices = {number for id, number in index.items() if id in wanted}
     try:
         gallery = Gallery(shard(), gather)
-        for matches in retrieve(model, gallery, texts, shortlist=task.shortlist, wanted=indices):
+        for matches in retrieve(
+            model, gallery, texts, shortlist=task.shortlist_of(model), wanted=indices
+        ):
             append([(samples[matches.image].id, task.as_prediction(matches))])
     except Exception as error:
         full = isinstance(error, MemoryFull) or is_out_of_memory(error)
