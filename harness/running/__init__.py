@@ -11,6 +11,7 @@ distributed.py torchrun.py         the processes of a run
 shards.py                          their prediction files
 fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
 plugin_errors.py                   errors in the code of other packages, by plugin and sample
+plugin_tasks.py                    tasks of other packages beside the embedded benchmark
 pinned.py                          whether the weights are the known ones
 forecast.py                        what a run will take, before it is begun
 rescore.py stored_scores.py        scores of stored predictions, printed or kept as a result

@@ -9,7 +9,7 @@ Nothing is loaded before everything is known to be there.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,12 +22,19 @@ from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
 from harness.images import STRICT, decoding
-from harness.registry import find_tasks, load_model, splits_of, wants_all
+from harness.registry import (
+    find_tasks,
+    load_model,
+    loadable_tasks,
+    splits_of,
+    wants_all,
+)
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.plugin_errors import naming_plugins
+from harness.running.plugin_tasks import without_unfed_plugins
 from harness.running.run import Outcome, Run, Speed
 from harness.task import Task, load_samples
 
@@ -57,10 +64,14 @@ class Request:
 
 
 class Plan(NamedTuple):
-    """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks."""
+    """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks.
+
+    `notes` say why tasks of other packages are left out of `all`.
+    """
 
     runs: Sequence[Run]
     left_out: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def banner(request: Request) -> str:
@@ -82,6 +93,9 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
     tasks = _find_tasks(request)
     splits = splits_of(tasks, request.splits, every=wants_all(request.tasks))
     tasks = [task for task in tasks if task.name in splits]
+    notes: Mapping[str, str] = {}
+    if isinstance(request.data, Embedded) and wants_all(request.tasks):
+        tasks, notes = without_unfed_plugins(tasks, request.tasks, splits, request.data)
     weights: dict[str, Weights] = {}
     missing: list[str] = []
     for task in tasks:
@@ -129,9 +143,10 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
         for task in tasks
         for split in splits[task.name]
     ]
-    names = {task.name for task in tasks}
+    names = {task.name for task in tasks} | notes.keys()
     left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
-    return Plan(runs, left_out)
+    broken = loadable_tasks()[1] if wants_all(request.tasks) else []
+    return Plan(runs, left_out, [*notes.values(), *(f"left out: {reason}" for reason in broken)])
 
 
 def process_group() -> AbstractContextManager[ProcessGroup]:
