@@ -22,7 +22,7 @@ ATTRIBUTES: Mapping[str, tuple[type, str]] = {
 
 def load_from_plugin(
     plugin: Plugin, family: Family, weights: Weights, *, needs: type, device: str, dtype: str
-) -> Any:
+) -> Model:
     """Return the model that a plugin loads, with the capability `needs`.
 
     Raises PluginError, naming the plugin, for a loader that takes other arguments and for an object

@@ -14,8 +14,8 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from harness.capabilities import Model
 from harness.checkpoints import Weights, normalise_name
 from harness.dataset import Count
 from harness.errors import CapabilityError, MissingError, UsageError, nearest
@@ -183,7 +183,7 @@ def find_family(name: str) -> Family:
     )
 
 
-def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: str) -> Any:
+def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: str) -> Model:
     """Load weights as a model with the first of the capabilities `needs` that they have.
 
     Raises UsageError for an unknown family, CapabilityError where the weights have none of them,

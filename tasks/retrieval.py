@@ -86,7 +86,7 @@ class Picture(Sample):
     name: str
 
 
-class Retrieval(GalleryTask):
+class Retrieval(GalleryTask[Picture]):
     """Both directions in one pass, one sample per image.
 
     A prediction lists the texts that were compared with the image, and their scores.

@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.callbacks import Progress, Warn, no_progress
+from harness.capabilities import Model
 from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
@@ -222,7 +223,7 @@ def _find_tasks(request: Request) -> list[Task]:
     return [task for task in tasks if task.name in entry.files]
 
 
-def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
+def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Model]]:
     """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task."""
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
@@ -231,7 +232,7 @@ def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
             yield replace(run, sha256=sha256), model
 
 
-def _load(run: Run) -> Any:
+def _load(run: Run) -> Model:
     try:
         with naming_plugins(run.plugins):
             return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
