@@ -36,7 +36,7 @@ class Picture(Sample):
     name: str
 
 
-class COCOCaption(Task):
+class COCOCaption(Task[Picture, Captioner]):
     """Image captioning on the Karpathy split, one sample per image."""
 
     name: ClassVar[str] = "coco-caption"
@@ -101,7 +101,7 @@ class COCOCaption(Task):
             }
         return lists
 
-    def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Captioner, batch: Batch[Picture]) -> Sequence[Prediction]:
         """Return a caption for each image."""
         captions = list(model.caption(batch.images))
         return [captions[image] for image in batch.image_of[:, 0]]

@@ -140,7 +140,7 @@ class Statement(Sample):
     names: tuple[str, str]
 
 
-class NLVR2(Task):
+class NLVR2(Task[Statement, PairReasoner]):
     """Reasoning about pairs of images, one sample per statement and pair."""
 
     name: ClassVar[str] = "nlvr2"
@@ -208,7 +208,7 @@ class NLVR2(Task):
         """Return the statement."""
         return (sample.text,)
 
-    def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: PairReasoner, batch: Batch[Statement]) -> Sequence[Prediction]:
         """Return true or false for each statement, with the logits if the model has any."""
         texts = [statement.text for statement in batch.samples]
         judgements = model.judge(batch.images, texts, batch.image_of)

@@ -108,7 +108,7 @@ class Expression(Sample):
     height: int
 
 
-class RefCOCOPlus(Task):
+class RefCOCOPlus(Task[Expression, Grounder]):
     """Visual grounding on the UNC splits, one sample per expression."""
 
     name: ClassVar[str] = "refcoco+"
@@ -187,7 +187,7 @@ class RefCOCOPlus(Task):
         """Return the expression."""
         return (sample.text,)
 
-    def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Grounder, batch: Batch[Expression]) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         texts = [expression.text for expression in batch.samples]
         boxes = model.ground(batch.images, texts, batch.image_of[:, 0])

@@ -144,7 +144,7 @@ class Question(Sample):
     choices: tuple[str, ...]
 
 
-class VQAv2(Task):
+class VQAv2(Task[Question, Answerer]):
     """Visual question answering, one sample per question."""
 
     name: ClassVar[str] = "vqav2"
@@ -218,7 +218,7 @@ class VQAv2(Task):
         """Return the question."""
         return (sample.text,)
 
-    def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Answerer, batch: Batch[Question]) -> Sequence[Prediction]:
         """Return one of the choices for each question, as text."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]

@@ -3,6 +3,7 @@
 import argparse
 
 from harness.cli import flags
+from harness.cli.console import say
 
 HELP = "list the tasks, checkpoints and model families"
 
@@ -15,8 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tasks, the checkpoints and the model families."""
     from harness import checkpoints, rendering
-    from harness.registry import family_names, find_family, find_task, task_names
+    from harness.registry import loadable_families, loadable_tasks
 
+    known, broken = loadable_tasks()
+    loaded, unloadable = loadable_families()
+    for problem in (*broken, *unloadable):
+        say(problem)
     tasks: list[rendering.Row] = [
         {
             "task": task.name,
@@ -25,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
             "needs": " ".join(capability.__name__ for capability in task.needs),
             "version": task.version,
         }
-        for task in map(find_task, task_names())
+        for task in known
     ]
     entries: list[rendering.Row] = [
         {
@@ -43,8 +48,7 @@ def run(options: argparse.Namespace) -> int:
             "offers": " ".join(capability.__name__ for capability in family.offers),
             "arguments": " ".join(family.arguments or ()),
         }
-        for name in family_names()
-        for family in [find_family(name)]
+        for name, family in loaded.items()
     ]
     if options.format == "json":
         listing = {"tasks": tasks, "checkpoints": entries, "families": families}

@@ -150,6 +150,8 @@ def run(options: argparse.Namespace) -> int:
         if plan.left_out:
             names = ", ".join(plan.left_out)
             say_once(f"left out, without the split or a checkpoint for them: {names}")
+        for note in plan.notes:
+            say_once(note)
         if options.plan:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)

@@ -10,7 +10,7 @@ from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import CheckpointError, MissingError
 from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
-from harness.registry import describe, find_task, task_names
+from harness.registry import describe, loadable_tasks
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
@@ -47,7 +47,7 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
     chosen = checkpoint or source.default_checkpoint
     checks += _check_weight_file(chosen)
-    tasks = [_check_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
+    tasks = [_check_task(task, folder, chosen, hub=hub) for task in loadable_tasks()[0]]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
 

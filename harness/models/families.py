@@ -49,6 +49,7 @@ FAMILIES: Mapping[str, Family] = {
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",
         offers=(DualEncoder,),
         load="harness.models.dual.load:load",
+        folder=True,
         arguments={"prompt": "text before every caption and sentence, e.g. `a photo of `"},
     ),
 }

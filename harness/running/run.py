@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from harness.checkpoints import Weights
 from harness.formats.folder import DataFolder
 from harness.images import STRICT
+from harness.plugins import Plugin
 from harness.records.record import record_path
+from harness.registry import model_plugin, task_plugin
 from harness.task import Task
 
 
@@ -62,6 +64,12 @@ class Run:
             "registered": self.weights.release is not None,
             "file": self.weights.path.name,
         }
+
+    @property
+    def plugins(self) -> Sequence[Plugin]:
+        """The packages of others that its task and its model family come from."""
+        found = (task_plugin(self.task.name), model_plugin(self.weights.family))
+        return [plugin for plugin in found if plugin is not None]
 
     def path(self, suffix: str = ".json") -> Path:
         """Return the path of the record, or of a file beside it."""

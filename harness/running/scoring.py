@@ -14,6 +14,7 @@ from harness.data.published import split_deviations
 from harness.errors import DataError
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
+from harness.plugins import MODEL, TASK
 from harness.records.fingerprints import to_array
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
@@ -33,6 +34,7 @@ from harness.running.run import Outcome, Run
 from harness.running.skipped import KEY, reasons, with_fallbacks
 from harness.task import Prediction, Sample, SampleId, Scores
 
+DEFAULT_FAMILY = "xvlm"
 SUBMISSION = ".submission.json"
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
@@ -50,12 +52,42 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
         "protocol": run.task.protocol_of(model),
-        "checkpoint": {"sha256": run.sha256, **_arguments(run), **model.provenance},
+        "checkpoint": {
+            "sha256": run.sha256,
+            **_family(run),
+            **_arguments(run),
+            **model.provenance,
+        },
         "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
         "settings": _settings(run, model),
         "software": computing(),
-        "code": {"release": release(), "sha256": code_sha256(run.task, model)},
+        "code": {
+            "release": release(),
+            "sha256": code_sha256(*_of_no_plugin(run, model)),
+            **{plugin.kind: plugin.identity() for plugin in run.plugins},
+        },
     }
+
+
+def _family(run: Run) -> dict[str, str]:
+    """Return the model family, where it is not the one that records without a name are of."""
+    family = run.weights.family
+    return {} if family == DEFAULT_FAMILY else {"family": family}
+
+
+def _of_no_plugin(run: Run, model: Model) -> list[object]:
+    """Return the task and the model, unless the code of a plugin includes that of their class."""
+    packages = {plugin.kind: _package(plugin.module) for plugin in run.plugins}
+    parts = {TASK: run.task, MODEL: model}
+    return [
+        part
+        for kind, part in parts.items()
+        if packages.get(kind) != _package(type(part).__module__)
+    ]
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _arguments(run: Run) -> dict[str, Any]:
