@@ -163,7 +163,7 @@ def _examine_file(
         state = _file_state(path, next(filter(None, digests), None) if published else None)
     origins = (dataset.origin_of(needed.candidates) for dataset in datasets)
     return FileEntry(
-        path=needed.candidates[0] if path is None else path.relative_to(data.root).as_posix(),
+        path=needed.candidates[0] if path is None else data.display_path(path),
         needed=needed,
         needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in uses)),
         state=state.state,

@@ -76,6 +76,10 @@ class DataFolder:
             if self.find(item) is None and self._is_required(item)
         ]
 
+    def display_path(self, path: Path) -> str:
+        """Return the path of one of its files for messages: below the root."""
+        return path.relative_to(self.root).as_posix()
+
     def _is_required(self, needed: Needed) -> bool:
         if needed.optional:
             return False
