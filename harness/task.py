@@ -110,6 +110,7 @@ class Task(ABC):
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
+    any_split  whether the user names the split, as the data of his own (`--annotations`)
     extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
@@ -149,6 +150,7 @@ class Task(ABC):
     server: ClassVar[str] = ""
     server_metrics: ClassVar[tuple[str, ...]] = ()
     weights_of: ClassVar[str] = ""
+    any_split: ClassVar[bool] = False
     extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
@@ -227,6 +229,10 @@ class Task(ABC):
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: the task's part, then the model's."""
         return f"{self.protocol}|{model.protocol}"
+
+    def protocol_for(self, model: Model, samples: Sequence[Any]) -> str:
+        """Return the protocol of a record about these samples; by default whatever they are."""
+        return self.protocol_of(model)
 
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Return the prediction for each sample of a batch, by one call of the model.

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER, SHAPES
 from harness.data.hub.copies import is_hub
+from harness.data.own import OwnFiles
 from harness.files.paths import resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
@@ -70,7 +71,7 @@ class Hub:
         return hub_data(self.name, splits, progress=progress)
 
 
-DataSource = Embedded | Folder | Hub
+DataSource = Embedded | Folder | Hub | OwnFiles
 
 
 def resolve_data(flag: str | None) -> DataSource:

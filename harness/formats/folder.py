@@ -49,6 +49,11 @@ class DataFolder:
     root: Path
     name: str
 
+    @property
+    def description(self) -> dict[str, str]:
+        """What a record says of the data beside its name and hashes; by default nothing."""
+        return {}
+
     def find(self, needed: Needed) -> Path | None:
         """Return the first candidate path that exists."""
         paths = (self.root / candidate for candidate in needed.candidates)

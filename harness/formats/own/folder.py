@@ -30,6 +30,11 @@ class OwnFolder(DataFolder):
     annotations: Path
     answers: Path | None = None
 
+    @property
+    def description(self) -> dict[str, str]:
+        """The name of the folder of images; neither where it lies, nor what is in it."""
+        return {"images": self.root.resolve().name}
+
     def find(self, needed: Needed) -> Path | None:
         """Return the file or folder that plays a part in own data, None for one not given."""
         paths = {ANNOTATIONS: self.annotations, IMAGES: self.root, ANSWERS: self.answers}
