@@ -71,10 +71,11 @@ class Hub:
         return hub_data(self.name, splits, progress=progress)
 
 
-DataSource = Embedded | Folder | Hub | OwnFiles
+Benchmarks = Embedded | Folder | Hub
+DataSource = Benchmarks | OwnFiles
 
 
-def resolve_data(flag: str | None) -> DataSource:
+def resolve_data(flag: str | None) -> Benchmarks:
     """Return the data that `--data` names, else XVLM_EVAL_DATA, else the configuration file.
 
     Raises UsageError for an empty flag, DataError for a configuration file that cannot be read.
