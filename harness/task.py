@@ -270,6 +270,15 @@ class Task(ABC):
         """
         return None
 
+    def export(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return predictions in the words of the annotations, for a file beside the record.
+
+        By default none: official results have formats of their own.
+        """
+        return ()
+
     def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.
 

@@ -78,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_data(parser, help=f"{flags.FOLDER}, with --rescore; default: as for `run`")
     flags.add_own_data(parser)
     flags.add_image_folder(parser)
+    flags.add_links(parser)
     flags.add_format(parser, "md", "json", "junit")
 
 

@@ -238,6 +238,8 @@ def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
         say(f"{title}: {reason}; such a result fills no row of the table")
     for caveat in outcome.caveats:
         say(f"{title}: {caveat}")
+    if outcome.export and not record.metrics:
+        say(f"{title}: the predictions are in {outcome.export}")
     for name, reason in record.not_run.items():
         if outcome.submission:
             show = say if format == "json" else partial(print, flush=True)

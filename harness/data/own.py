@@ -73,7 +73,7 @@ def own_task(words: Sequence[str]) -> str:
     names = [name for word in words for name in word.split(",") if name]
     kinds = [name.lower().removeprefix(PREFIX) for name in names]
     if len(kinds) != 1 or kinds[0] not in KINDS:
-        given = f"--task {','.join(names)}: " if names else ""
-        near = nearest(names[0], KINDS) if len(names) == 1 else ""
-        raise UsageError(f"{given}with --annotations, --task is one of {', '.join(KINDS)}{near}")
+        if len(names) == 1:
+            raise UsageError(f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}")
+        raise UsageError(f"with --annotations, --task is one of {', '.join(KINDS)}")
     return PREFIX + kinds[0]

@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.capabilities import Model
 from harness.data.published import split_deviations
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
 from harness.records.fingerprints import to_array
@@ -34,6 +35,7 @@ from harness.running.skipped import KEY, reasons, with_fallbacks
 from harness.task import Prediction, Sample, SampleId, Scores
 
 SUBMISSION = ".submission.json"
+EXPORT = ".export.jsonl"
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
 
@@ -89,13 +91,32 @@ def finish(
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
-        return Outcome(path, caveats=scores.caveats)
+        skipped = reasons(file.done)
+        predicted = [sample for sample in samples if str(sample.id) not in skipped]
+        return Outcome(path, caveats=scores.caveats, export=_export(run, predicted, file.done))
     submission = run.path(SUBMISSION)
     predictions = with_fallbacks(run.task, samples, file.done)
     write_result(submission, run.task.submission(samples, predictions))
     if earlier is None or "receipt" not in earlier.predictions:  # a server's number stays
         write_record(path, record)
     return Outcome(path, submission)
+
+
+def _export(
+    run: Run, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> Path | None:
+    """Write the predictions in the words of the annotations, where the task has such words."""
+    lines = run.task.export(samples, predictions)
+    if not lines:
+        return None
+    path = run.path(EXPORT)
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
 
 
 def make_record(

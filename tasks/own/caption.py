@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import read_captioned
@@ -55,6 +55,12 @@ class OwnCaption(OwnData, COCOCaption):
             f"little of fewer than {FEW} images, and of one it is always 0"
         )
         return replace(scores, caveats=[*scores.caveats, few])
+
+    def export(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return captions by id."""
+        return [{"id": sample.id, "caption": predictions[sample.id]} for sample in samples]
 
     def official_predictions(
         self, samples: Sequence[Picture], path: Path

@@ -12,7 +12,7 @@ from harness.formats.own.images import Shown, shown_images
 from harness.formats.own.kinds import RegionEntry, box_problem
 from harness.formats.own.predictions import read_boxes
 from harness.formats.submissions import match_predictions
-from harness.metrics.grounding import Box
+from harness.metrics.grounding import Box, in_pixels
 from harness.task import Prediction, SampleId, Scores
 from tasks.own.data import OwnData, own_folder
 from tasks.refcoco_plus import Expression, RefCOCOPlus
@@ -69,6 +69,16 @@ class OwnGrounding(OwnData, RefCOCOPlus):
             )
             scores = replace(scores, caveats=[*scores.caveats, left_out])
         return scores
+
+    def export(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return boxes in pixels: left, top, width, height."""
+        lines = []
+        for sample in samples:
+            box = in_pixels(predictions[sample.id], width=sample.width, height=sample.height)
+            lines.append({"id": sample.id, "box": [round(float(number), 4) for number in box]})
+        return lines
 
     def official_predictions(
         self, samples: Sequence[Any], path: Path

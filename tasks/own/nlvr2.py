@@ -13,7 +13,7 @@ from harness.formats.own.kinds import PairEntry
 from harness.formats.own.predictions import read_labels
 from harness.formats.submissions import match_predictions
 from harness.task import Prediction, SampleId, Scores
-from tasks.nlvr2 import NLVR2, Statement
+from tasks.nlvr2 import NLVR2, Statement, verdict
 from tasks.own.data import OwnData, own_folder
 
 
@@ -72,6 +72,12 @@ class OwnNLVR2(OwnData, NLVR2):
             scores.by_sample,
             not_run={"consistency": "the annotations have no 'group'"},
         )
+
+    def export(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return labels by id."""
+        return [{"id": s.id, "label": verdict(predictions[s.id], s.id)} for s in samples]
 
     def official_predictions(
         self, samples: Sequence[Any], path: Path

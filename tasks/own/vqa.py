@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Model
-from harness.errors import DataError, UsageError
+from harness.errors import DataError
 from harness.files.kinds import read_text
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import Entries, read_entries
@@ -102,6 +102,12 @@ class OwnVQA(OwnQuestions, VQAv2):
             caveats=_caveats(samples),
         )
 
+    def export(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return answers by id."""
+        return [{"id": sample.id, "answer": predictions[sample.id]} for sample in samples]
+
     def official_predictions(
         self, samples: Sequence[Any], path: Path
     ) -> Mapping[SampleId, Prediction]:
@@ -112,11 +118,11 @@ class OwnVQA(OwnQuestions, VQAv2):
 def _choices(own: OwnFolder, entries: Entries[QuestionEntry]) -> tuple[str, ...]:
     """Return the candidate answers: those of `--answers`, else all true answers, in order.
 
-    Raises UsageError where there are neither, DataError where there is no choice.
+    Raises DataError where there are neither, or no two of them.
     """
     if own.answers is None:
         if not entries.truths:
-            raise UsageError(
+            raise DataError(
                 f"{own.annotations}: has no true answers, so the candidates to rank are not known; "
                 "name a file of them by --answers FILE"
             )

@@ -14,7 +14,12 @@ MAX_NAME = 100  # characters; file systems allow 255 bytes, and suffixes follow
 NOT_IN_NAMES = re.compile(r"[^\w-]+")
 
 ANNOTATIONS = Needed(("annotations",), "the annotations", "--annotations FILE")
-IMAGES = Needed(("images",), "the folder of the images", "--images DIR", folder=True)
+IMAGES = Needed(
+    ("images",),
+    "the images",
+    "where you have them, or name another folder by --images DIR",
+    folder=True,
+)
 ANSWERS = Needed(("answers",), "the candidate answers", "--answers FILE", optional=True)
 
 
