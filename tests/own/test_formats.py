@@ -110,6 +110,8 @@ def test_what_does_not_follow_the_format_is_refused_where_it_stands(tmp_path, co
         ('image,expression\n1.jpg,"a\n', "is no table row"),
         ("image,text\n1.jpg,a\n", "unknown key 'text'"),
         ("image,expression,box\n1.jpg,a,1 2 3 x\n", "box[3] should be a number, but is 'x'"),
+        ("image,expression,box\n1.jpg,a,1 2 nan 3\n", "should be a number, but is 'nan'"),
+        ("image,expression,box\n1.jpg,a,1 2 1e999 3\n", "should be a number, but is '1e999'"),
         ("image,expression,box\n1.jpg,a,[1\n", "line 2: box: is not JSON"),
     ],
 )
@@ -193,6 +195,7 @@ def test_a_category_of_coco_expresses_the_only_box_of_it(tmp_path):
          "annotations[0] has no 'bbox'; are these captions?"),
         ({"categories": []}, "grounding", "category_id 5 is not in categories"),
         ({}, "caption", "annotations[0] has no 'caption'; are these boxes?"),
+        ({"categories": [{"id": 5, "name": "\ud800"}]}, "grounding", "should be Unicode text"),
         ({}, "vqa", "nothing for vqa"),
         ({"images": [{"id": 1, "file_name": "a"}] * 2}, "grounding", "id 1 occurs twice"),
         ({"images": [{"id": "1", "file_name": "a"}]}, "grounding", "images[0].id should be"),

@@ -9,7 +9,6 @@ from msgspec import structs
 
 from harness.errors import DataError, nearest
 from harness.files.parsing import convert
-from harness.files.validation_errors import describe_non_json
 from harness.formats.folder import relative_path_within
 from harness.formats.own.kinds import CaptionEntry, Entry
 from harness.formats.own.rows import Row, read_rows
@@ -112,8 +111,6 @@ def _complete(located: Sequence[Located[T]], truth: str, ambiguous: int) -> Entr
 def _entry(row: Row, entry_type: type[T]) -> T:
     """Return the entry of a row. Raises DataError for an unknown key, a type or a value."""
     known = entry_type.__struct_fields__
-    if problem := describe_non_json(dict(row.values), row.where):
-        raise DataError(problem)
     for key in row.values:
         if key not in known:
             raise DataError(

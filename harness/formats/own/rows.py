@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import DataError
 from harness.files.kinds import read_text
-from harness.files.parsing import decode_json_text
+from harness.files.parsing import decode_json_text, is_number
 from harness.files.validation_errors import show
 from harness.formats.own.coco import coco_rows, is_coco
 
@@ -145,7 +145,8 @@ def _number(text: str) -> Any:
     """Return a text as a number; as it is if it is none, to be refused with its name."""
     for parse in (int, float):
         try:
-            return parse(text)
+            number = parse(text)
         except ValueError:
             continue
+        return number if is_number(number) else text
     return text
