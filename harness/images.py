@@ -91,6 +91,14 @@ def is_within(path: Path, roots: Iterable[Path]) -> bool:
     return any(target.is_relative_to(root.resolve()) for root in roots)
 
 
+def leads_out(path: Path) -> bool:
+    """Return whether an image is a link to a file elsewhere, outside of the folders of links.
+
+    An annotation must not reach such files.
+    """
+    return path.is_symlink() and not is_within(path, (path.parent, *_link_roots))
+
+
 def read_views(views: Sequence[View], prepare: PrepareAny, *, needed_by: str) -> Prepared:
     """Decode the image file that `views` share, once, and prepare every view of it.
 
@@ -101,8 +109,7 @@ def read_views(views: Sequence[View], prepare: PrepareAny, *, needed_by: str) ->
     path = image_file(views[0])
     if path.exists() and not path.is_file():  # opening a pipe would block for ever
         raise DataError(f"{path}: is not a file (needed by {needed_by}); get the image again")
-    # An annotation must not reach files elsewhere by a link beside the images.
-    if path.is_symlink() and not is_within(path, (path.parent, *_link_roots)):
+    if leads_out(path):
         raise DataError(
             f"{path}: is a link that leads out of its folder (needed by {needed_by}); "
             "link the whole folder instead, or name the folder that holds the files: "

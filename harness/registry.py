@@ -53,7 +53,7 @@ def find_task(name: str) -> Task:
     Raises UsageError that offers the nearest names, MissingError for a plugin that is broken.
     """
     wanted = normalise_name(name)
-    for own_name, target in _own_tasks().items():
+    for own_name, target in {**_own_tasks(), **_own_data_tasks()}.items():
         if normalise_name(own_name) == wanted:
             return imported(target)()
     if plugin := task_plugin(name):
@@ -95,6 +95,8 @@ def wants_all(words: Sequence[str]) -> bool:
 def find_splits(task: Task, words: Sequence[str]) -> list[str]:
     """Return the splits of a task that `words` name, each once; all of them for no word."""
     splits = dict.fromkeys(find_split(task, name) for name in _names(words))
+    if task.any_split and not splits:
+        raise UsageError(f"{task.name}: name the data of your own by --annotations FILE")
     return list(splits) or list(task.splits)
 
 
@@ -123,6 +125,8 @@ def find_split(task: Task, name: str) -> str:
 
     Raises UsageError that offers the nearest names.
     """
+    if task.any_split:
+        return name
     for split in task.splits:
         if normalise_name(split) == normalise_name(name):
             return split
@@ -259,6 +263,12 @@ def _names(words: Sequence[str]) -> list[str]:
 def _own_tasks() -> Mapping[str, str]:
     """Return name -> `module:class` of the tasks of this project."""
     tasks: Mapping[str, str] = own_package("tasks").TASKS
+    return tasks
+
+
+def _own_data_tasks() -> Mapping[str, str]:
+    """Return name -> `module:class` of the tasks on data of the user's own, never named by him."""
+    tasks: Mapping[str, str] = own_package("tasks").OWN_DATA_TASKS
     return tasks
 
 

@@ -117,6 +117,7 @@ class Task(ABC, Generic[S, M]):
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
+    any_split  whether the user names the split, as the data of his own (`--annotations`)
     extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
@@ -156,6 +157,7 @@ class Task(ABC, Generic[S, M]):
     server: ClassVar[str] = ""
     server_metrics: ClassVar[tuple[str, ...]] = ()
     weights_of: ClassVar[str] = ""
+    any_split: ClassVar[bool] = False
     extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
@@ -235,6 +237,10 @@ class Task(ABC, Generic[S, M]):
         """Return the protocol of a record: the task's part, then the model's."""
         return f"{self.protocol}|{model.protocol}"
 
+    def protocol_for(self, model: Model, samples: Sequence[S]) -> str:
+        """Return the protocol of a record about these samples; by default whatever they are."""
+        return self.protocol_of(model)
+
     def predict(self, model: M, batch: Batch[S]) -> Sequence[Prediction]:
         """Return the prediction for each sample of a batch, by one call of the model.
 
@@ -270,6 +276,15 @@ class Task(ABC, Generic[S, M]):
         By default None, where that format holds no prediction of a single sample.
         """
         return None
+
+    def export(
+        self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return predictions in the words of the annotations, for a file beside the record.
+
+        By default none: official results have formats of their own.
+        """
+        return ()
 
     def submission(self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.

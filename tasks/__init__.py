@@ -13,3 +13,12 @@ TASKS = {
     "refcoco+-weak": "tasks.refcoco_plus_weak:WeakRefCOCOPlus",
     "ovad": "tasks.ovad:OVAD",
 }
+
+# On data of the user's own (`--annotations`), not in lists of benchmarks.
+OWN_DATA_TASKS = {
+    "own-grounding": "tasks.own.grounding:OwnGrounding",
+    "own-caption": "tasks.own.caption:OwnCaption",
+    "own-retrieval": "tasks.own.retrieval:OwnRetrieval",
+    "own-vqa": "tasks.own.vqa:OwnVQA",
+    "own-nlvr2": "tasks.own.nlvr2:OwnNLVR2",
+}

@@ -230,7 +230,7 @@ class NLVR2(Task[Statement, PairReasoner]):
 
         Intervals are over sets of images, since the two statements of a set share its images.
         """
-        correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
+        correct = [verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
         by_sample = [100.0 * value for value in correct]
         by_group = [100.0 * value for value in consistent(correct, groups).values()]
@@ -261,7 +261,7 @@ class NLVR2(Task[Statement, PairReasoner]):
         return match_predictions(path, labels, ids)
 
 
-def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
+def verdict(prediction: Prediction, identifier: SampleId) -> bool:
     """Return the answer of a prediction with or without logits."""
     answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
     if type(answer) is not bool:

@@ -18,7 +18,13 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_vqa
 from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
-from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
+from harness.formats.vqa import (
+    Answers,
+    VQAQuestion,
+    read_answer_list,
+    read_flat_questions,
+    read_questions,
+)
 from harness.metrics.vqa import ENOUGH, SCORERS
 from harness.statistics.means import means_of_parts
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
@@ -181,6 +187,7 @@ class VQAv2(Task[Question, Answerer]):
             ]
         else:
             questions = read_flat_questions(path)
+        _refuse_single_answers(path, [question for _, question in questions])
         choices = read_answer_list(data.path(ANSWERS))
         images = image_folder(data, coco_images(folder))
         return [
@@ -302,6 +309,18 @@ def _answer(prediction: Prediction, question_id: SampleId) -> str:
     return prediction
 
 
+def _refuse_single_answers(path: Path, questions: Sequence[VQAQuestion]) -> None:
+    """Raise DataError for a question with one answer, which the official accuracy never counts."""
+    single = [question for question in questions if len(question.answers) == 1]
+    if single:
+        raise DataError(
+            f"{path}: {len(single):,} of {len(questions):,} questions have a single answer (e.g. "
+            f"question {single[0].question_id}), and VQA v2's accuracy compares each answer with "
+            "those of the other people, so even the right one counts 0; "
+            "`--task vqa --annotations FILE` scores such questions (docs/own-data.md)"
+        )
+
+
 def _caveats(samples: Sequence[Question]) -> list[str]:
     """Return what the official accuracy does to questions with few answers.
 
@@ -313,7 +332,7 @@ def _caveats(samples: Sequence[Question]) -> list[str]:
     return [
         f"{len(few):,} of {len(samples):,} questions have {ENOUGH} answers or fewer (question "
         f"{few[0].id} has {len(few[0].answers)}): the official accuracy compares every answer "
-        "with the others, so the right answer of one person counts 0, of two a third, of three "
+        "with the others, so the right answer of two people counts a third, of three "
         "two thirds; repeat an answer ten times to count it fully"
     ]
 

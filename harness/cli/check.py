@@ -76,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score the predictions of both sides anew with the annotations of --data",
     )
     flags.add_data(parser, help=f"{flags.FOLDER}, with --rescore; default: as for `run`")
+    flags.add_own_data(parser)
+    flags.add_image_folder(parser)
+    flags.add_links(parser)
     flags.add_format(parser, "md", "json", "junit")
 
 
@@ -118,7 +121,7 @@ def perform(options: argparse.Namespace) -> "Checks":
         baseline,
         gate=gate,
         checkpoint=options.checkpoint,
-        refused=_rescore(results, baseline, options.data) if options.rescore else [],
+        refused=_rescore(results, baseline, options) if options.rescore else [],
         history=list(map(Path, options.history)),
     )
 
@@ -135,13 +138,16 @@ def write_step_summary(checks: "Checks") -> None:
             say(f"{path}: the summary of the step cannot be written ({error.strerror})")
 
 
-def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:
+def _rescore(results: Path, baseline: Path, options: argparse.Namespace) -> list[str]:
     """Return in what the results of both sides contradict their predictions and the truths."""
     # Imported here: a check alone needs no task.
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_source
+    from harness.data.own import OwnFiles
     from harness.running.rescored import rescored_contradictions
 
-    source = resolve_data(data)
+    source = choose_source(options)
+    if isinstance(source, OwnFiles):
+        say(f"--rescore: only results on the own data {source.name!r} are scored anew")
     return [
         reason
         for folder in (results, baseline)

@@ -86,9 +86,11 @@ class Run:
 class Outcome(NamedTuple):
     """The record that a run ends in and, for a hidden split, the file to upload to its server.
 
-    `caveats` say what makes its metrics doubtful.
+    `caveats` say what makes its metrics doubtful. `export` holds the predictions on own data in the
+    words of its annotations.
     """
 
     record: Path
     submission: Path | None = None
     caveats: Sequence[str] = ()
+    export: Path | None = None

@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.capabilities import Model
 from harness.data.published import split_deviations
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
 from harness.plugins import MODEL, TASK
@@ -36,6 +37,7 @@ from harness.task import Prediction, Sample, SampleId, Scores
 
 DEFAULT_FAMILY = "xvlm"
 SUBMISSION = ".submission.json"
+EXPORT = ".export.jsonl"
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
 
@@ -51,7 +53,7 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "split": run.split,
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
-        "protocol": run.task.protocol_of(model),
+        "protocol": run.task.protocol_for(model, samples),
         "checkpoint": {
             "sha256": run.sha256,
             **_family(run),
@@ -121,13 +123,32 @@ def finish(
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
-        return Outcome(path, caveats=scores.caveats)
+        skipped = reasons(file.done)
+        predicted = [sample for sample in samples if str(sample.id) not in skipped]
+        return Outcome(path, caveats=scores.caveats, export=_export(run, predicted, file.done))
     submission = run.path(SUBMISSION)
     predictions = with_fallbacks(run.task, samples, file.done)
     write_result(submission, run.task.submission(samples, predictions))
     if earlier is None or "receipt" not in earlier.predictions:  # a server's number stays
         write_record(path, record)
     return Outcome(path, submission)
+
+
+def _export(
+    run: Run, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> Path | None:
+    """Write the predictions in the words of the annotations, where the task has such words."""
+    lines = run.task.export(samples, predictions)
+    if not lines:
+        return None
+    path = run.path(EXPORT)
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
 
 
 def make_record(
@@ -166,7 +187,11 @@ def make_record(
         breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
         not_run=dict(scores.not_run),
         checkpoint={**run.checkpoint, **identity["checkpoint"]},
-        data=identity["data"] | ({DEVIATIONS: deviations} if deviations else {}),
+        data={
+            **identity["data"],
+            **run.data.description,
+            **({DEVIATIONS: deviations} if deviations else {}),
+        },
         settings=identity["settings"],
         predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
         software=file.software,

@@ -10,12 +10,14 @@ from typing import Any
 
 from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
+from harness.formats.own.folder import is_own
 from harness.records.record import ResultRecord
 from harness.rendering import Row
 from harness.tables.paper import MetricKey, Paper, PaperRow
 from harness.tables.published import PublishedNumber, published_numbers
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within run-to-run noise", "off"
+HASH_DIGITS = 8  # of a file's SHA-256, shown beside its name
 QUANTILE = 1.96  # standard deviations: 95 % of two runs differ by less
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
 MEASURED = (
@@ -81,13 +83,31 @@ def all_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
     rows: list[Row] = []
     for record in records:
         comparable = paper.objection(record) is None
-        for metric in [*record.metrics, *_pending_metrics(record, paper)]:
+        for metric in _all_metrics(record, paper):
             key = MetricKey(record.task, record.split, metric)
             matching = (p for p in numbers if comparable and _is_of(p, record, key))
             row = _leaderboard_row(display_name(record), key, record, next(matching, None), paper)
             subset = f"{record.n} of {record.subset.total}" if record.subset else record.n
-            rows.append({**row, "n": subset, "data": record.data["name"]})
+            rows.append({**row, "n": subset, "data": _data_name(record)})
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
+
+
+def _all_metrics(record: ResultRecord, paper: Paper) -> list[str]:
+    """Return the metrics of a record; those that were not computed where there is no other."""
+    without = [] if record.metrics else list(record.not_run)
+    return list(dict.fromkeys([*record.metrics, *_pending_metrics(record, paper), *without]))
+
+
+def _data_name(record: ResultRecord) -> str:
+    """Return the name of a record's data; of own data also how the hash of its file begins.
+
+    Two files of one name are told apart by it, and `sha256sum FILE` shows it.
+    """
+    name = str(record.data["name"])
+    hashes = record.data.get("files")
+    if not is_own(record.task) or not isinstance(hashes, dict) or not hashes:
+        return name
+    return f"{name} {str(next(iter(hashes.values())))[:HASH_DIGITS]}"
 
 
 def _is_of(published: PublishedNumber, record: ResultRecord, key: MetricKey) -> bool:
