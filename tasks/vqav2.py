@@ -232,7 +232,7 @@ class VQAv2(Task):
     ) -> Sequence[Mapping[str, Prediction]]:
         """Return the list to upload to EvalAI."""
         return [
-            {"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)}
+            {"question_id": sample.id, "answer": answer_of(predictions[sample.id], sample.id)}
             for sample in samples
         ]
 
@@ -247,7 +247,7 @@ class VQAv2(Task):
 
         `breakdown` also holds the accuracies of two other scorers in circulation.
         """
-        answers = [_answer(predictions[sample.id], sample.id) for sample in samples]
+        answers = [answer_of(predictions[sample.id], sample.id) for sample in samples]
         accuracies = {
             name: [
                 100 * scorer(answer, sample.answers)
@@ -294,7 +294,8 @@ def _flat(question: Question) -> Mapping[str, Any]:
     }
 
 
-def _answer(prediction: Prediction, question_id: SampleId) -> str:
+def answer_of(prediction: Prediction, question_id: SampleId) -> str:
+    """Return a predicted answer. Raises DataError for anything but a text."""
     if not isinstance(prediction, str):
         raise DataError(
             f"the prediction for question {question_id} should be a text, but is {prediction!r}"
