@@ -42,6 +42,7 @@ FOLDERS = ("vlue", "data/vlue_released", "vlue/data", "data")  # the second is X
 
 
 def vlue_list(name: str, content: str) -> Needed:
+    """Return a list of VLUE, where people have it."""
     return Needed(
         tuple(f"{folder}/{name}" for folder in FOLDERS), content, f"{REPOSITORY}, folder data"
     )
@@ -81,6 +82,24 @@ class VLUE(Task):
         return {}
 
 
+CAPTIONS = vlue_dataset(
+    "itr_vlue_test.json",
+    {"samples": 5_450, "images": 5_413, "captions": 27_796},
+    "8839af64fbaa7e72bcb4e56e1a03890899b8cadbd21ac7e6a6c8197327150880",
+)
+QUESTIONS = vlue_dataset(
+    "vqa_vlue_test.json",
+    {"samples": 11_942, "images": 4_895, "answers": 11_942, "choices": CHOICES},
+    "7783caad1b295ef6a4284f9629e1e843382b2bc87fc9d06ed7a457493227ae09",
+    ANSWER_LIST,
+)
+STATEMENTS = vlue_dataset(
+    "nlvr2_vlue_test.json",
+    {"samples": 5_662, "images": 4_904, "pairs": 5_142, "true": 2_817},
+    "2d922b61b9c81c090706d9b793e0e7a21217ae10fe0d334b4f534ec9f164128d",
+)
+
+
 class VLUERetrieval(VLUE, Retrieval):
     """Retrieval by COCO-tuned weights. 37 images are listed twice, with captions of their own.
 
@@ -97,11 +116,7 @@ class VLUERetrieval(VLUE, Retrieval):
     protocol: ClassVar[str] = "itm-only|k=256|vlue"
     images: ClassVar[Needed] = IMAGES
     captions: ClassVar[Needed] = vlue_list("itr_vlue_test.json", "VLUE's captions")
-    dataset: ClassVar[Dataset] = vlue_dataset(
-        "itr_vlue_test.json",
-        {"samples": 5_450, "images": 5_413, "captions": 27_796},
-        "8839af64fbaa7e72bcb4e56e1a03890899b8cadbd21ac7e6a6c8197327150880",
-    )
+    dataset: ClassVar[Dataset] = CAPTIONS
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -135,12 +150,7 @@ class VLUEVQA(VLUE, VQAv2):
     server_metrics: ClassVar[tuple[str, ...]] = ()
     protocol: ClassVar[str] = "one-answer|answer-list|k=128"
     questions: ClassVar[Needed] = vlue_list("vqa_vlue_test.json", "VLUE's questions")
-    dataset: ClassVar[Dataset] = vlue_dataset(
-        "vqa_vlue_test.json",
-        {"samples": 11_942, "images": 4_895, "answers": 11_942, "choices": CHOICES},
-        "7783caad1b295ef6a4284f9629e1e843382b2bc87fc9d06ed7a457493227ae09",
-        ANSWER_LIST,
-    )
+    dataset: ClassVar[Dataset] = QUESTIONS
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the questions, the list of answers and the images."""
@@ -178,11 +188,7 @@ class VLUENLVR2(VLUE, NLVR2):
     weights_of: ClassVar[str] = "nlvr2"
     protocol: ClassVar[str] = "accuracy"
     statements: ClassVar[Needed] = vlue_list("nlvr2_vlue_test.json", "VLUE's statements")
-    dataset: ClassVar[Dataset] = vlue_dataset(
-        "nlvr2_vlue_test.json",
-        {"samples": 5_662, "images": 4_904, "pairs": 5_142, "true": 2_817},
-        "2d922b61b9c81c090706d9b793e0e7a21217ae10fe0d334b4f534ec9f164128d",
-    )
+    dataset: ClassVar[Dataset] = STATEMENTS
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the statements and the images."""

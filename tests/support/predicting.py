@@ -17,7 +17,8 @@ CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
 
 def model_of(name, device, dtype):
     task = find_task(name)
-    weights = find_weights(SHAPES, task=RELEASED_FOR.get(name, name), data=None)
+    released = RELEASED_FOR.get(name, name)
+    weights = find_weights(SHAPES, task=released, data=None, like=task.weights_of)
     return task, load_model(weights, needs=task.needs, device=device, dtype=dtype)
 
 
