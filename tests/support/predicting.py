@@ -8,7 +8,10 @@ from harness.data.resolve import resolve_data
 from harness.registry import find_task, load_model
 from harness.running.loader import load_batches, plan_batches
 from harness.running.runners import predict_samples
+from tasks import TASKS
 
+# The tasks that models are tuned for; the others are predicted by the same code and weights.
+TUNED = [name for name in TASKS if not find_task(name).weights_of]
 SOME = 12  # samples of each task
 RELEASED_FOR = {"refcoco+-weak": "coco-retrieval"}  # task -> task of embedded weights
 STEP = {"refcoco+-weak": 30}  # its first samples are about one image and one of its boxes
