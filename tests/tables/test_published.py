@@ -70,3 +70,41 @@ def test_all_results_are_shown_whatever_their_task_and_size():
 
     own = replace(RECORD, task="photos", protocol="mine")
     assert [row["task"] for row in all_rows([own], PAPER)] == ["photos"] * len(own.metrics)
+
+
+def test_vlue_has_nine_numbers_of_x_vlm_and_of_albef():
+    for model in ("x-vlm-base-16m", "ALBEF"):
+        numbers = [n for n in NUMBERS if n.model == model and n.key.task.startswith("vlue-")]
+        assert len(numbers) == 9
+        assert {number.source for number in numbers} == {"VLUE, VLUE_leaderboard.png"}
+    weak = [number for number in NUMBERS if number.key.task == "vlue-grounding-weak"]
+    assert [(number.model, number.value) for number in weak] == [("ALBEF", 24.3)]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "value", "n"),
+    [
+        ("vlue-retrieval", "i2t_r1", 64.11, 5450),
+        ("vlue-vqa", "accuracy", 51.55, 11942),
+        ("vlue-nlvr2", "accuracy", 74.16, 5662),
+        ("vlue-grounding", "accuracy", 55.0, 1313),
+    ],
+)
+def test_a_measured_number_of_vlue_stands_beside_the_published_one(task, metric, value, n):
+    record = replace(
+        RECORD,
+        task=task,
+        split="test",
+        n=n,
+        protocol=PAPER.official[task].protocols[0],
+        metrics={metric: value + 0.05},
+        intervals={},
+    )
+    (row,) = (row for row in leaderboard_rows([record], PAPER) if row["measured"] is not None)
+    assert (row["published"], row["verdict"]) == (value, "reproduced")
+    (less,) = (
+        row
+        for row in leaderboard_rows([replace(record, n=n - 1)], PAPER)
+        if row["task"] == task and row["metric"] == metric and row["checkpoint"] == "x-vlm-base-16m"
+    )
+    assert less["measured"] is None
