@@ -14,7 +14,7 @@ TASKS = {
     "ovad": "tasks.ovad:OVAD",
     "refcoco": "tasks.refcoco:RefCOCO",
     "refcocog": "tasks.refcoco:RefCOCOg",
-    "flickr30k-retrieval-zero-shot": "tasks.retrieval:ZeroShotFlickr30KRetrieval",
+    "flickr30k-retrieval-zero-shot": "tasks.zero_shot:ZeroShotFlickr30KRetrieval",
     "vlue-retrieval": "tasks.vlue:VLUERetrieval",
     "vlue-vqa": "tasks.vlue:VLUEVQA",
     "vlue-nlvr2": "tasks.vlue:VLUENLVR2",

@@ -241,29 +241,6 @@ class Flickr30KRetrieval(Retrieval):
     dataset: ClassVar[Dataset] = FLICKR30K
 
 
-class ZeroShotFlickr30KRetrieval(Flickr30KRetrieval):
-    """Retrieval on Flickr30K by a model that was tuned on COCO, or on neither (dual encoders).
-
-    ALBEF and BLIP evaluate their COCO-tuned weights so. Weights given by path are taken at the
-    user's word: a file does not tell what it was tuned on.
-    """
-
-    name: ClassVar[str] = "flickr30k-retrieval-zero-shot"
-    extra: ClassVar[bool] = True
-    weights_of: ClassVar[str] = "coco-retrieval"
-    protocol: ClassVar[str] = "itm-only|k=128|karpathy|zero-shot, tuned on COCO"
-
-    def protocol_of(self, model: Model) -> str:
-        """Add that the model has not been tuned on Flickr30K."""
-        tuned = ", tuned on COCO" if isinstance(model, PairScorer) else ""
-        before, after = super().protocol_of(model).split("|karpathy|", 1)
-        return f"{before}|karpathy|zero-shot{tuned}|{after}"
-
-    def flat_lists(self, samples: Mapping[str, Sequence[Picture]]) -> Mapping[str, Any]:
-        """Return no list: those of `flickr30k-retrieval` are the same."""
-        return {}
-
-
 def _scores(
     i2t: NDArray[np.int64],
     t2i: NDArray[np.int64],

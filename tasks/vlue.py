@@ -24,6 +24,7 @@ from tasks.retrieval import Picture, Retrieval
 from tasks.vqav2 import ANSWER_LIST, ANSWERS, CHOICES, Question, VQAv2, answer_of
 
 REPOSITORY = "https://github.com/MichaelZhouwang/VLUE"
+COMMIT = "cd4ef37570a24f69fc2d027999e87b026530b738"
 MARVL = Origin(
     name="MaRVL's images",
     url=None,
@@ -52,7 +53,7 @@ def vlue_dataset(
     name: str, counts: Mapping[str, int], sha256: str = "", *origins: Origin
 ) -> Dataset:
     """Return what is published about a list; `counts` are those of its test split."""
-    url = f"https://raw.githubusercontent.com/MichaelZhouwang/VLUE/main/data/{name}"
+    url = f"https://raw.githubusercontent.com/MichaelZhouwang/VLUE/{COMMIT}/data/{name}"
     origin = Origin(
         name=name,
         url=url if sha256 else None,
@@ -66,7 +67,9 @@ def vlue_dataset(
         citation="Zhou et al. 2022, VLUE: A Multi-Task Benchmark for Evaluating Vision-Language "
         "Models, arXiv 2205.15237; images: Liu et al. 2021, MaRVL, arXiv 2109.13238",
         origins=(origin, MARVL, *origins),
-        digests={name: Digest("sha256", sha256, "MichaelZhouwang/VLUE, data")} if sha256 else {},
+        digests={name: Digest("sha256", sha256, f"MichaelZhouwang/VLUE, commit {COMMIT[:8]}, data")}
+        if sha256
+        else {},
         counts={"test": counts},
     )
 
