@@ -145,7 +145,10 @@ def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[
         suffix = f", protocol {protocol}" if protocol else ""
         subject = f"{task} {splits.pop()}" if len(splits) == 1 else task
         title = f"{subject}: measured (published, difference){suffix}"
-        tables.append(Table(title, list(by_model.values()), headings))
+        lines = list(by_model.values())
+        if not split_by_protocol:  # the numbers of one model side by side
+            lines.sort(key=lambda line: comparison.natural_key(line["checkpoint"].lower()))
+        tables.append(Table(title, lines, headings))
     return tables
 
 
