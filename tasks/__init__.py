@@ -12,6 +12,14 @@ TASKS = {
     "refcoco+": "tasks.refcoco_plus:RefCOCOPlus",
     "refcoco+-weak": "tasks.refcoco_plus_weak:WeakRefCOCOPlus",
     "ovad": "tasks.ovad:OVAD",
+    "refcoco": "tasks.refcoco:RefCOCO",
+    "refcocog": "tasks.refcoco:RefCOCOg",
+    "flickr30k-retrieval-zero-shot": "tasks.zero_shot:ZeroShotFlickr30KRetrieval",
+    "vlue-retrieval": "tasks.vlue:VLUERetrieval",
+    "vlue-vqa": "tasks.vlue:VLUEVQA",
+    "vlue-nlvr2": "tasks.vlue:VLUENLVR2",
+    "vlue-grounding": "tasks.vlue_grounding:VLUEGrounding",
+    "vlue-grounding-weak": "tasks.vlue_grounding:WeakVLUEGrounding",
 }
 
 # On data of the user's own (`--annotations`), not in lists of benchmarks.

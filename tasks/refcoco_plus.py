@@ -118,26 +118,34 @@ class RefCOCOPlus(Task[Expression, Grounder]):
     needs: ClassVar[tuple[type, ...]] = (Grounder,)
     protocol: ClassVar[str] = "iou>=0.5|per-expression"
     dataset: ClassVar[Dataset] = DATASET
+    references: ClassVar[Mapping[str, Needed]] = dict.fromkeys(SPLITS, REFS)  # by split
+    instances: ClassVar[Needed] = INSTANCES
+    lists: ClassVar[Mapping[str, Needed]] = FLAT  # X-VLM's, by split
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the references, their boxes, X-VLM's list of the split (optional) and the images."""
-        return (REFS, INSTANCES, FLAT[split], IMAGES)
+        lists = (self.lists[split],) if split in self.lists else ()
+        return (self.references[split], self.instances, *lists, IMAGES)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
-        """Read the expressions of a split: X-VLM's list, as its code does, else the originals."""
-        references = read_references(data.path(REFS), data.path(INSTANCES))
-        flat = data.find(FLAT[split])
+        """Read the expressions of a split: X-VLM's list, as its code does, else the originals.
+
+        `val-google` is the split `val` of other references.
+        """
+        path, instances = data.path(self.references[split]), data.path(self.instances)
+        references, name = read_references(path, instances), split.partition("-")[0]
+        flat = data.find(self.lists[split]) if split in self.lists else None
         sentences = (
             read_flat(flat, references, split)
             if flat
             else [
                 (ref, sentence)
                 for ref in references
-                if ref.split == split
+                if ref.split == name
                 for sentence in ref.sentences
             ]
         )
-        instances, images = data.path(INSTANCES), image_folder(data, IMAGES)
+        images = image_folder(data, IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
@@ -155,7 +163,7 @@ class RefCOCOPlus(Task[Expression, Grounder]):
             for ref, sentence in sentences
         ]
         if not expressions:
-            raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
+            raise DataError(f"{flat or path}: has no expression of the split {name}")
         return expressions
 
     def counts(self, samples: Sequence[Expression]) -> Mapping[str, int]:
@@ -166,6 +174,8 @@ class RefCOCOPlus(Task[Expression, Grounder]):
         """Return X-VLM's lists; its test list holds testA, then testB."""
         lists: dict[str, list[Any]] = {}
         for split, expressions in samples.items():
+            if split not in self.lists:
+                continue
             lists.setdefault(f"refcoco+/{FLAT_NAMES[split]}", []).extend(
                 {
                     "image": expression.image,

@@ -98,6 +98,7 @@ class Retrieval(GalleryTask[Picture]):
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
     images: ClassVar[Needed]
+    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -145,7 +146,7 @@ class Retrieval(GalleryTask[Picture]):
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: how the model ranks, how many, on which split."""
         rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist_of(model)}|karpathy|{model.protocol}"
+        return f"{RULES[rule]}|k={self.shortlist_of(model)}|{self.division}|{model.protocol}"
 
     def as_prediction(self, matches: Matches) -> Prediction:
         """Return the texts that an image was compared with, and their scores."""

@@ -239,7 +239,7 @@ class VQAv2(Task[Question, Answerer]):
     ) -> Sequence[Mapping[str, Prediction]]:
         """Return the list to upload to EvalAI."""
         return [
-            {"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)}
+            {"question_id": sample.id, "answer": answer_of(predictions[sample.id], sample.id)}
             for sample in samples
         ]
 
@@ -254,7 +254,7 @@ class VQAv2(Task[Question, Answerer]):
 
         `breakdown` also holds the accuracies of two other scorers in circulation.
         """
-        answers = [_answer(predictions[sample.id], sample.id) for sample in samples]
+        answers = [answer_of(predictions[sample.id], sample.id) for sample in samples]
         accuracies = {
             name: [
                 100 * scorer(answer, sample.answers)
@@ -301,7 +301,8 @@ def _flat(question: Question) -> Mapping[str, Any]:
     }
 
 
-def _answer(prediction: Prediction, question_id: SampleId) -> str:
+def answer_of(prediction: Prediction, question_id: SampleId) -> str:
+    """Return a predicted answer. Raises DataError for anything but a text."""
     if not isinstance(prediction, str):
         raise DataError(
             f"the prediction for question {question_id} should be a text, but is {prediction!r}"

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
             "metric": task.primary,
             "needs": " ".join(capability.__name__ for capability in task.needs),
             "version": task.version,
+            "extra": task.extra,
         }
         for task in known
     ]

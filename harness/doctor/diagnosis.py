@@ -69,7 +69,7 @@ def _check_weight_file(checkpoint: str) -> Iterator[Check]:
 def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
     """Check that a task has its files, its environment and its weights."""
     entry = find_entry(checkpoint)
-    if entry is not None and task.name not in entry.files:
+    if entry is not None and not {task.name, task.weights_of} & entry.files.keys():
         finding = f"{entry.name} has no weights for it"
         return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
@@ -87,7 +87,8 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
     except MissingError:  # the check of the machine says more
         lacking.append("Java")
     try:
-        find_weights(checkpoint, task=task.name, data=folder.root if folder else None)
+        root = folder.root if folder else None
+        find_weights(checkpoint, task=task.name, data=root, like=task.weights_of)
     except MissingError as error:
         lacking.append("weights or vocabulary")
         remedies += error.items

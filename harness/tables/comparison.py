@@ -265,10 +265,10 @@ def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:
         _position(task, paper.tasks),
         task,
         row["protocol"] or "",
-        _natural_key(row["checkpoint"] or ""),
+        natural_key(row["checkpoint"] or ""),
         _position(split, splits),
         split,
-        _natural_key(row["metric"]),
+        natural_key(row["metric"]),
     )
 
 
@@ -276,7 +276,7 @@ def _position(name: str, names: Sequence[str]) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def _natural_key(name: str) -> list[tuple[str, int]]:
+def natural_key(name: str) -> list[tuple[str, int]]:
     """Return a key that sorts numbers by value: r5 before r10."""
     parts = enumerate(re.split(r"(\d+)", name))  # every second part is a number
     return [("", int(part)) if index % 2 else (part, 0) for index, part in parts]

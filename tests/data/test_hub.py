@@ -373,6 +373,13 @@ def test_the_copies_hold_every_split_of_their_tasks():
         "nlvr2",
         "refcoco+-weak",
         "ovad",
+        "refcoco",
+        "refcocog",
+        "vlue-retrieval",
+        "vlue-vqa",
+        "vlue-nlvr2",
+        "vlue-grounding",
+        "vlue-grounding-weak",
     }
     for name, copy in copies.items():
         if copy is not None:
