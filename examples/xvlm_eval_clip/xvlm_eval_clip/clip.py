@@ -17,8 +17,6 @@ TEXTS = 256  # encoded at a time
 class Clip:
     """Implements `harness.capabilities.DualEncoder`."""
 
-    provenance = {}  # the whole folder of weights is hashed
-
     def __init__(self, weights, *, needs, device, dtype):
         self.on = choose_device(device, dtype)
         self.network = CLIPModel.from_pretrained(weights.path, local_files_only=True).eval()
@@ -27,7 +25,7 @@ class Clip:
         self.prompt = weights.arguments.get("prompt", "")
         self.side = self.network.config.vision_config.image_size
         self.length = self.network.config.text_config.max_position_embeddings
-        self.device = self.on.name
+        self.device, self.provenance = self.on.name, {}  # the whole folder of weights is hashed
         self.protocol = f"clip-cosine|{self.side}px|bicubic|crop|prompt {self.prompt!r}"
 
     def prepare(self, image):
