@@ -119,7 +119,8 @@ def _released_weights(
     if release is None:
         raise UsageError(
             f"{entry.name} has no checkpoint for {task}; "
-            f"it has checkpoints for: {', '.join(sorted(entry.files))}"
+            f"it has checkpoints for: {', '.join(sorted(entry.files))}; "
+            f"a file of your own is named by --checkpoint PATH --model {entry.family}"
         )
     if entry.embedded:
         folder = Path(__file__).parents[1] / "shapes" / "weights"

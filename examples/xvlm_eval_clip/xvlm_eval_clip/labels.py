@@ -30,7 +30,8 @@ class Labelled(Sample):
 class Labels(Task):
     name: ClassVar[str] = "labels"
     version, splits, primary = 1, ("test",), "accuracy"
-    needs, protocol, extra = (DualEncoder, AttributeMatcher), "best-of-all-labels", True
+    needs, protocol = (DualEncoder, AttributeMatcher), "best-of-all-labels"
+    weights_of, extra = "ovad", True  # the released weights that can predict it
 
     def files(self, split):
         return (LABELS, IMAGES)
