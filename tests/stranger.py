@@ -1,7 +1,7 @@
 """What a stranger does, from an empty virtual environment: `python tests/stranger.py [FOLDER]`.
 
 Installs this project and `examples/xvlm_eval_clip` with pip, by the settings and the cache of the
-environment (`PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS` needs no network), and makes tiny random weights.
+environment (`PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS` needs no network), makes tiny random weights.
 Then, with a plugin's CLIP, BLIP and ALBEF: runs, tables, kills and continues, two processes started
 by torchrun, checks. Everything lies in FOLDER, by default a temporary one. `--venv DIR` uses an
 environment that is there.
@@ -65,18 +65,19 @@ class Stranger:
             launcher += ["--no-python", str(self.bin / "xvlm-eval")]
         return self.run(*launcher, *_arguments(out, words))
 
-    def kill(self, out: str, *words: object) -> None:
+    def kill(self, out: str, name: str, *words: object) -> None:
         """Start `xvlm-eval run`, and kill it with SIGKILL once some predictions are written."""
+        folder = self.folder / out / name
         command = [str(self.bin / "xvlm-eval"), *_arguments(out, words)]
         with subprocess.Popen(
             command, cwd=self.folder, env=self.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as process:  # fmt: skip
-            while process.poll() is None and _lines_below(self.folder / out) < 10:
+            while process.poll() is None and _lines_below(folder) < 10:
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
         expect(process.returncode == -signal.SIGKILL, "the run had ended before it was killed")
-        print(f"killed after {_lines_below(self.folder / out)} lines", flush=True)
+        print(f"killed after {_lines_below(folder)} lines", flush=True)
 
 
 def _arguments(out: str, words: Sequence[object]) -> list[str]:
@@ -131,7 +132,7 @@ def interrupt_and_distribute(stranger: Stranger) -> None:
     for name, (weights, task, split) in MODELS.items():
         words = ("--task", task, "--split", split, *weights, "--batch-size", 2)
         stranger.evaluate("calm", *words)
-        stranger.kill("killed", *words)
+        stranger.kill("killed", name, *words)
         again = stranger.evaluate("killed", *words)
         expect("were predicted before" in again, f"{name}: the run began anew")
         stranger.evaluate("torchrun", *words, processes=2)

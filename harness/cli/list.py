@@ -1,7 +1,6 @@
 """`xvlm-eval list`: list the tasks and checkpoints that can be named."""
 
 import argparse
-from importlib.metadata import entry_points
 
 from harness.cli import flags
 
@@ -11,6 +10,7 @@ OWN = "xvlm-eval"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
+    flags.add_include(parser)
     flags.add_format(parser, "md", "json")
 
 
@@ -19,6 +19,7 @@ def run(options: argparse.Namespace) -> int:
     from harness import checkpoints, rendering
     from harness.registry import family_names, find_family, find_task, task_names
 
+    checkpoints.include(options.include)
     packages = {group: _packages(group) for group in ("xvlm_eval.tasks", "xvlm_eval.models")}
     found = [find_task(name) for name in task_names()]
     tasks: list[rendering.Row] = [
@@ -69,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _packages(group: str) -> dict[str, str]:
     """Return the package, as `name version`, that registers each name of a group."""
+    from importlib.metadata import entry_points  # here, as other verbs need none
+
     return {
         point.name: f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         for point in entry_points(group=group)
