@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Description(Protocol):
@@ -25,6 +25,16 @@ class Description(Protocol):
 
     def sentences(self) -> Sequence[str]:
         """Return everything in sentences, for people."""
+        ...
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A description that says which capabilities the weights can be loaded with."""
+
+    @property
+    def offers(self) -> Sequence[type]:
+        """Protocols of `harness.capabilities`."""
         ...
 
 

@@ -89,8 +89,9 @@ def _lines_below(folder: Path) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder."""
+    """Return every file below a folder, but for how long each stage took."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = [path for path in paths if not path.name.endswith(".timings.json")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 

@@ -21,7 +21,7 @@ from harness.checkpoints.entries import (
     read_entries,
 )
 from harness.checkpoints.vocabulary import BERT, HUB_NAMES, VOCABULARY, bert_vocabulary
-from harness.checkpoints.weights import Given, Weights, find_weights, release_path
+from harness.checkpoints.weights import Given, Weights, find_weights, given_path, release_path
 
 __all__ = [
     "BERT",
@@ -39,6 +39,7 @@ __all__ = [
     "entries",
     "find_entry",
     "find_weights",
+    "given_path",
     "include",
     "normalise_name",
     "own_files",

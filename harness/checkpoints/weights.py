@@ -69,18 +69,7 @@ def find_weights(
         )
         return replace(weights, arguments=given.arguments if given else {})
     given = given or Given()
-    path = Path(checkpoint).expanduser()
-    if path.is_dir() and given.family == "xvlm":
-        raise MissingError(f"--checkpoint {checkpoint}: is a folder, not a weight file")
-    if not path.exists() and HUB_ID.fullmatch(checkpoint) and path.suffix not in SUFFIXES:
-        path = _named_snapshot(checkpoint, download=given.download)
-    elif not path.exists() and (path.suffix in SUFFIXES or os.sep in checkpoint):
-        raise MissingError(f"--checkpoint {checkpoint}: no such file")
-    elif not path.exists():
-        raise UsageError(
-            f"--checkpoint {checkpoint}: neither an entry of checkpoints.yaml nor a file"
-            f"{nearest(checkpoint, entries())}"
-        )
+    path = given_path(checkpoint, family=given.family, download=given.download)
     name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
     if name.strip(".") == "" or "/" in name:  # results lie in a folder of this name
         raise UsageError(
@@ -99,6 +88,29 @@ def find_weights(
         configuration=configuration if configuration.is_file() else None,
         arguments=given.arguments,
     )
+
+
+def given_path(checkpoint: str, *, family: str, download: bool = False) -> Path:
+    """Return the path that `--checkpoint` names: a file, a folder, or a repository of the hub.
+
+    Raises MissingError where it is absent, UsageError for a word that looks like none of them.
+    """
+    path = Path(checkpoint).expanduser()
+    if path.is_dir() and family == "xvlm":
+        raise MissingError(
+            f"--checkpoint {checkpoint}: is a folder, not a weight file of X-VLM; a folder of "
+            "another family is named together with --model, e.g. --model dual for a CLIP"
+        )
+    if not path.exists() and HUB_ID.fullmatch(checkpoint) and path.suffix not in SUFFIXES:
+        path = _named_snapshot(checkpoint, download=download)
+    elif not path.exists() and (path.suffix in SUFFIXES or os.sep in checkpoint):
+        raise MissingError(f"--checkpoint {checkpoint}: no such file")
+    elif not path.exists():
+        raise UsageError(
+            f"--checkpoint {checkpoint}: neither an entry of checkpoints.yaml nor a file"
+            f"{nearest(checkpoint, entries())}"
+        )
+    return path
 
 
 def _named_snapshot(checkpoint: str, *, download: bool) -> Path:
