@@ -139,7 +139,7 @@ def own_files() -> list[Path]:
     """Return the user's own `checkpoints.yaml` files.
 
     Those of `--include` and `XVLM_EVAL_CHECKPOINTS_FILE` (several, separated as in PATH), and the
-    one in the configuration folder. Raises MissingError for a file that is named, but absent.
+    one in the configuration folder; each once. Raises MissingError for a file that is named, but absent.
     """
     named = [
         Path(name).expanduser()
@@ -150,7 +150,8 @@ def own_files() -> list[Path]:
         if not path.is_file():
             raise MissingError(f"{path}: no such file of checkpoints (--include, or {INCLUDE})")
     configured = config_file().with_name("checkpoints.yaml")
-    return [*named, *([configured] if configured.is_file() else [])]
+    files = [*named, *([configured] if configured.is_file() else [])]
+    return list({path.resolve(): path for path in reversed(files)}.values())[::-1]
 
 
 def include(paths: Sequence[str]) -> None:

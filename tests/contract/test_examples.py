@@ -4,8 +4,12 @@
 """
 
 import json
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,11 +23,13 @@ from PIL import Image
 from harness import checkpoints
 from harness.checkpoints import find_entry, find_weights
 from harness.cli.main import main
-from harness.errors import MissingError
+from harness.errors import DataError, MissingError
+from harness.formats.folder import open_folder
 from harness.registry import find_task, load_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGE = EXAMPLES / "xvlm_eval_clip"
+PAGE = (EXAMPLES.parent / "docs" / "extending.md").read_text(encoding="utf-8")
 
 
 def script(name):
@@ -189,3 +195,63 @@ def test_random_labels_are_right_by_chance_only(folder):
     for row in rows:
         image = Image.open(folder / "own" / "labels" / "images" / row["image"])
         assert np.asarray(image).std() > 0
+
+
+def blocks(language):
+    """Return the code blocks of the page in a language."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.M | re.S)
+    return [content for name, content in fences if name == language]
+
+
+def test_the_page_shows_the_package_as_it_is():
+    (points,) = blocks("toml")
+    own = tomllib.loads((PACKAGE / "pyproject.toml").read_text())
+    assert tomllib.loads(points)["project"]["entry-points"] == own["project"]["entry-points"]
+    assert blocks("python")[0] == (PACKAGE / "xvlm_eval_clip" / "clip.py").read_text()
+
+
+def test_the_commands_of_the_page_end_in_what_it_says(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(checkpoints.INCLUDE, "")  # restored, whatever --include adds
+    (content,) = blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(content)
+    # What the two scripts write.
+    written = {"make_weights": "weights", "make_data": "own"}
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    for line in lines:
+        program, *words = shlex.split(line) or [""]
+        if program == "xvlm-eval":
+            if "runs2" in words and not (tmp_path / "runs2").exists():
+                for copy in ("runs2", "calm"):
+                    shutil.copytree(tmp_path / "runs", tmp_path / copy)
+            assert main(words) == 0, line
+        elif program == "python":
+            script, target = words
+            assert (written[Path(script).stem], Path(script).parent.name) == (target, "examples")
+            (tmp_path / target).symlink_to(folder / target)
+        elif program == "pip":
+            assert words == ["install", "./examples/xvlm_eval_clip"]
+    shown = capsys.readouterr().out
+    for text in ("clip [runs2] (file)", "tiny-clip", "exp2 (file)", "prompt 'a photo of '", "8.60"):
+        assert text in shown
+    assert sum(line.startswith("xvlm-eval ") for line in lines) == 13
+
+
+def test_a_line_of_the_page_is_one_that_the_task_reads(tmp_path):
+    images = tmp_path / "labels" / "images"
+    images.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(images / "a.jpg")
+    (line,) = blocks("json")
+    (tmp_path / "labels" / "test.jsonl").write_text(line)
+    (sample,) = find_task("labels").load(open_folder(tmp_path), "test")
+    assert (sample.id, sample.images, sample.label) == (1, (images / "a.jpg",), "red circle")
+    (tmp_path / "labels" / "test.jsonl").write_text(line.replace("label", "text"))
+    with pytest.raises(DataError, match=r"test\.jsonl: is no list of labelled images"):
+        find_task("labels").load(open_folder(tmp_path), "test")
+
+
+def test_the_tests_of_the_page_pass(tmp_path):
+    tests = {}
+    exec(blocks("python")[1], tests)  # in the folder with weights/
+    tests["test_texts_are_encoded_as_by_transformers"]()
+    tests["test_a_run_ends_in_a_record"](tmp_path)
