@@ -139,7 +139,8 @@ def own_files() -> list[Path]:
     """Return the user's own `checkpoints.yaml` files.
 
     Those of `--include` and `XVLM_EVAL_CHECKPOINTS_FILE` (several, separated as in PATH), and the
-    one in the configuration folder; each once. Raises MissingError for a file that is named, but absent.
+    one in the configuration folder; each once. Raises MissingError for a file that is named, but
+    absent.
     """
     named = [
         Path(name).expanduser()

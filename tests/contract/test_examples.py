@@ -232,7 +232,7 @@ def test_the_commands_of_the_page_end_in_what_it_says(folder, tmp_path, monkeypa
         elif program == "pip":
             assert words == ["install", "./examples/xvlm_eval_clip"]
     shown = capsys.readouterr().out
-    for text in ("clip [runs2] (file)", "tiny-clip", "exp2 (file)", "prompt 'a photo of '", "8.60"):
+    for text in ("clip (file) [runs2]", "tiny-clip", "exp2 (file)", "prompt 'a photo of '", "8.60"):
         assert text in shown
     assert sum(line.startswith("xvlm-eval ") for line in lines) == 13
 
