@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.capabilities import Model
 from harness.checkpoints import Weights
@@ -40,6 +40,16 @@ class Loader(Protocol):
         Raises CapabilityError where the weights lack the capability, CheckpointError where they
         cannot be used at all.
         """
+        ...
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A description that says which capabilities the weights can be loaded with."""
+
+    @property
+    def offers(self) -> Sequence[type]:
+        """Protocols of `harness.capabilities`."""
         ...
 
 

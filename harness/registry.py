@@ -217,12 +217,15 @@ def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: s
 def describe(path: Path, *, family: str = "xvlm") -> Description:
     """Describe a weight file.
 
-    Raises CheckpointError for a file that is not a checkpoint at all, UsageError for a family that
-    describes none.
+    Raises CheckpointError for a file that is not a checkpoint of the family at all, UsageError for
+    a family that describes none.
     """
     describer = find_family(family).describer
     if describer is None:
-        raise UsageError(f"the model family {family!r} does not describe weights")
+        raise UsageError(
+            f"the model family {family!r} does not describe weights; `xvlm-eval run --model "
+            f"{family} --checkpoint {path} --limit 1` shows whether they can be evaluated"
+        )
     return describer(path)
 
 
@@ -254,6 +257,12 @@ def _family_of(plugin: Plugin) -> Family:
             "loads weights"
         )
     return loaded if isinstance(loaded, Family) else Family(plugin.name, (), loaded)
+
+
+def tasks_of(offers: Sequence[type]) -> list[str]:
+    """Return the names of the tasks that one of the capabilities can predict."""
+    tasks, _ = loadable_tasks()
+    return [task.name for task in tasks if set(task.needs) & set(offers)]
 
 
 def _names(words: Sequence[str]) -> list[str]:

@@ -40,6 +40,17 @@ def add_data(
     parser.add_argument("--data", metavar="DIR", help=help)
 
 
+def add_include(parser: argparse.ArgumentParser) -> None:
+    """Add `--include FILE`."""
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoints.yaml of your own, beside the one that is shipped; can be repeated",
+    )
+
+
 def add_links(parser: argparse.ArgumentParser) -> None:
     """Add `--allow-links DIR`."""
     parser.add_argument(

@@ -6,18 +6,21 @@ from harness.cli import flags
 from harness.cli.console import say
 
 HELP = "list the tasks, checkpoints and model families"
+OWN = "xvlm-eval"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
+    flags.add_include(parser)
     flags.add_format(parser, "md", "json")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tasks, the checkpoints and the model families."""
+    """Print the tasks, the checkpoints and the model families, and where each comes from."""
     from harness import checkpoints, rendering
-    from harness.registry import loadable_families, loadable_tasks
+    from harness.registry import loadable_families, loadable_tasks, model_plugin, task_plugin
 
+    checkpoints.include(options.include)
     known, broken = loadable_tasks()
     loaded, unloadable = loadable_families()
     for problem in (*broken, *unloadable):
@@ -30,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
             "needs": " ".join(capability.__name__ for capability in task.needs),
             "version": task.version,
             "extra": task.extra,
+            "package": getattr(task_plugin(task.name), "package", OWN),
         }
         for task in known
     ]
@@ -38,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
             "checkpoint": entry.name,
             "title": entry.title,
             "licence": entry.licence,
+            "family": entry.family,
             "tasks": " ".join(entry.files),
+            "from": entry.source.package or str(entry.source.path),
         }
         for entry in checkpoints.entries().values()
     ]
@@ -47,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
             "family": name,
             "title": family.title,
             "offers": " ".join(capability.__name__ for capability in family.offers),
+            "tasks": " ".join(task.name for task in known if set(task.needs) & set(family.offers)),
             "arguments": " ".join(family.arguments or ()),
+            "package": getattr(model_plugin(name), "package", OWN),
         }
         for name, family in loaded.items()
     ]

@@ -48,13 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="name of such weights in records; default: their own"
     )
-    parser.add_argument(
-        "--include",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a checkpoints.yaml of your own, beside the one that is shipped; can be repeated",
-    )
+    flags.add_include(parser)
     parser.add_argument(
         "--download", action="store_true", help="let a repository of the hub be downloaded"
     )

@@ -35,6 +35,7 @@ FAMILIES: Mapping[str, Family] = {
         title="ALBEF",
         offers=(Answerer, AttributeMatcher, Localizer, PairReasoner, PairScorer),
         load="harness.models.albef.load:load",
+        describe="harness.models.albef.load:describe",
         vocabulary=True,
         arguments={},
     ),
@@ -42,6 +43,7 @@ FAMILIES: Mapping[str, Family] = {
         title="BLIP",
         offers=(Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer),
         load="harness.models.blip.load:load",
+        describe="harness.models.blip.load:describe",
         vocabulary=True,
         arguments={},
     ),
@@ -50,6 +52,7 @@ FAMILIES: Mapping[str, Family] = {
         offers=(DualEncoder,),
         load="harness.models.dual.load:load",
         folder=True,
+        describe="harness.models.dual.audit:audit",
         arguments={"prompt": "text before every caption and sentence, e.g. `a photo of `"},
     ),
 }

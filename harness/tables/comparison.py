@@ -11,8 +11,10 @@ from typing import Any
 from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
 from harness.formats.own.folder import is_own
+from harness.records import stored
 from harness.records.record import ResultRecord
 from harness.rendering import Row
+from harness.tables.folders import folder_of
 from harness.tables.paper import MetricKey, Paper, PaperRow
 from harness.tables.published import PublishedNumber, published_numbers
 
@@ -32,14 +34,15 @@ def paper_rows(
     """Return the paper's rows in its order, filled by records of the official protocols.
 
     A row is filled by the checkpoint that its number was printed for, which an unfilled row shows
-    if it is not the paper's main one; or all rows are filled by the one named `checkpoint`. Raises
-    UsageError for a name that neither a record nor an entry of checkpoints.yaml has.
+    if it is not the paper's main one; or all rows are filled by the one named `checkpoint`. Of
+    records in several folders, the first fills a row. Raises UsageError for a name that neither a
+    record nor an entry of checkpoints.yaml has.
     """
     records = list(records)
     name = resolve_checkpoint(checkpoint, records)
     comparable = {
         (record.checkpoint["name"], record.task, record.split): record
-        for record in records
+        for record in reversed(records)
         # A file given by path may have any name: by default, only entries of checkpoints.yaml
         # stand for the paper's models.
         if paper.is_comparable(record) and (checkpoint or is_registered(record))
@@ -59,18 +62,19 @@ def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]
     Only records of official splits are shown. A published number stands beside the one that was
     measured with the same model by the same protocol, and otherwise in a row of its own.
     """
-    unmeasured = published_numbers(paper)
+    numbers = published_numbers(paper)
+    measured: list[PublishedNumber] = []
     rows = []
     for record in records:
         if paper.objection(record) is not None:
             continue
         for metric in [*record.metrics, *_pending_metrics(record, paper)]:
             key = MetricKey(record.task, record.split, metric)
-            published = next((p for p in unmeasured if _is_of(p, record, key)), None)
+            published = next((p for p in numbers if _is_of(p, record, key)), None)
             if published is not None:
-                unmeasured.remove(published)
+                measured.append(published)
             rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
-    rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in unmeasured]
+    rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in numbers if p not in measured]
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
 
 
@@ -137,8 +141,12 @@ def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
 
 
 def display_name(record: ResultRecord) -> str:
-    """Return the name of a record's checkpoint; `(file)` marks one that was given by path."""
-    return f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
+    """Return the name of a record's checkpoint; `(file)` marks one that was given by path.
+
+    Its folder is added where two folders have results of one checkpoint.
+    """
+    name = f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
+    return stored.display_name(name, folder_of(record))
 
 
 def resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> str | None:
