@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tasks, the checkpoints and the model families."""
     from harness import checkpoints, rendering
+    from harness.formats.own.folder import KINDS, PREFIX
     from harness.registry import family_names, find_family, find_task, task_names
 
     tasks: list[rendering.Row] = [
@@ -26,6 +27,16 @@ def run(options: argparse.Namespace) -> int:
             "version": task.version,
         }
         for task in map(find_task, task_names())
+    ]
+    own: list[rendering.Row] = [
+        {
+            "task": kind,
+            "metric": task.primary,
+            "needs": " ".join(capability.__name__ for capability in task.needs),
+            "version": task.version,
+        }
+        for kind in KINDS
+        for task in [find_task(PREFIX + kind)]
     ]
     entries: list[rendering.Row] = [
         {
@@ -47,12 +58,17 @@ def run(options: argparse.Namespace) -> int:
         for family in [find_family(name)]
     ]
     if options.format == "json":
-        listing = {"tasks": tasks, "checkpoints": entries, "families": families}
+        listing = {"tasks": tasks, "own_data": own, "checkpoints": entries, "families": families}
         print(rendering.render_json(listing))
         return 0
     tables = [
         rendering.Table(title, rows, {key: key for key in rows[0]})
-        for title, rows in (("Tasks", tasks), ("Checkpoints", entries), ("Families", families))
+        for title, rows in (
+            ("Tasks", tasks),
+            ("Own data: --annotations FILE --images DIR", own),
+            ("Checkpoints", entries),
+            ("Families", families),
+        )
     ]
     print(rendering.render(tables, options.format))
     return 0
