@@ -18,7 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tasks, the checkpoints and the model families, and where each comes from."""
     from harness import checkpoints, rendering
-    from harness.registry import loadable_families, loadable_tasks, model_plugin, task_plugin
+    from harness.formats.own.folder import KINDS, PREFIX
+    from harness.registry import (
+        find_task,
+        loadable_families,
+        loadable_tasks,
+        model_plugin,
+        task_plugin,
+    )
 
     checkpoints.include(options.include)
     known, broken = loadable_tasks()
@@ -36,6 +43,16 @@ def run(options: argparse.Namespace) -> int:
             "package": getattr(task_plugin(task.name), "package", OWN),
         }
         for task in known
+    ]
+    own: list[rendering.Row] = [
+        {
+            "task": kind,
+            "metric": task.primary,
+            "needs": " ".join(capability.__name__ for capability in task.needs),
+            "version": task.version,
+        }
+        for kind in KINDS
+        for task in [find_task(PREFIX + kind)]
     ]
     entries: list[rendering.Row] = [
         {
@@ -60,12 +77,17 @@ def run(options: argparse.Namespace) -> int:
         for name, family in loaded.items()
     ]
     if options.format == "json":
-        listing = {"tasks": tasks, "checkpoints": entries, "families": families}
+        listing = {"tasks": tasks, "own_data": own, "checkpoints": entries, "families": families}
         print(rendering.render_json(listing))
         return 0
     tables = [
         rendering.Table(title, rows, {key: key for key in rows[0]})
-        for title, rows in (("Tasks", tasks), ("Checkpoints", entries), ("Families", families))
+        for title, rows in (
+            ("Tasks", tasks),
+            ("Own data: --annotations FILE --images DIR", own),
+            ("Checkpoints", entries),
+            ("Families", families),
+        )
     ]
     print(rendering.render(tables, options.format))
     return 0

@@ -130,6 +130,6 @@ def _expression(each: Located[RegionEntry], shown: Shown, ambiguous: int) -> Own
 def _size_unknown(sample: OwnExpression) -> DataError:
     return DataError(
         f"{sample.image}: cannot be read, and its annotation {sample.id!r} does not tell its size, "
-        "without which its box cannot be scored; name the folder of the images by --images DIR, "
-        "or give 'width' and 'height'"
+        "without which its box cannot be scored; name the folder of the images by --images DIR "
+        "(that of linked ones by --allow-links DIR), or give 'width' and 'height'"
     )
