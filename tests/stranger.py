@@ -149,6 +149,11 @@ def check_results(stranger: Stranger) -> None:
     """Compare results with themselves, and with those of weights that changed."""
     stranger.run("xvlm-eval", "check", "killed", "--baseline", "calm")
     stranger.run("python", ROOT / "examples" / "make_weights.py", "weights", 1)
+    weights, task, split = MODELS["blip-random"]
+    words = ("--task", task, "--split", split, *weights)
+    refusal = stranger.run("xvlm-eval", *_arguments("changed", words), code=3)
+    expect("when blip-random was first used" in refusal, "other weights under one name were taken")
+    (stranger.folder / "cache" / "checkpoints.json").unlink()  # as the refusal says
     for weights, task, split in MODELS.values():
         words = ("--task", task, "--split", split, *weights, "--batch-size", 2)
         stranger.evaluate("changed", *words)

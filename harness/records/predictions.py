@@ -217,8 +217,7 @@ def _check_header(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[
         difference = describe_difference(head["identity"], current)
         raise IdentityError(
             f"{path}: belongs to another run{_changed_plugins(head['identity'], current)} "
-            f"(there / now: {difference}); "
-            "choose another --out, or replace it with --fresh"
+            f"(there / now: {difference}); {_remedy(head['identity'], current)}"
         )
     return head
 
@@ -246,3 +245,14 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def _remedy(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Say how to keep the results of two runs; weights of one name can be given another one."""
+    weights, others = (run.get("checkpoint") or {} for run in (identity, other))
+    if weights.get("sha256") != others.get("sha256"):
+        return (
+            "give these weights a name of their own with --name, choose another --out, "
+            "or replace it with --fresh"
+        )
+    return "choose another --out, or replace it with --fresh"
