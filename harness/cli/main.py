@@ -22,6 +22,7 @@ from harness.cli import (
     power,
     run,
     score,
+    show,
     table,
 )
 from harness.cli.console import discard, say
@@ -29,6 +30,7 @@ from harness.cli.console import discard, say
 VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
+    "show": show,
     "check": check,
     "baseline": baseline,
     "diff": diff,
