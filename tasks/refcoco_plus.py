@@ -252,17 +252,21 @@ def view_boxes(
     sample: Expression, predicted: Box | None, *, detections: Sequence[MarkedBox] = ()
 ) -> SampleView:
     """Return an expression with its true box, the predicted one, and detections below them."""
-    x, y, width, height = map(float, sample.box)
-    boxes = [*detections, MarkedBox(TRUTH, (x, y, width, height))]
+    true = _floats(sample.box)
+    boxes = [*detections, MarkedBox(TRUTH, true)]
     if predicted is not None:
-        x, y, width, height = map(float, predicted)
-        boxes.append(MarkedBox(PREDICTION, (x, y, width, height)))
+        boxes.append(MarkedBox(PREDICTION, _floats(predicted)))
     return SampleView(
         pictures=(Picture(sample.images[0], boxes=tuple(boxes)),),
         texts=(sample.text,),
-        truth=box_text(sample.box),
-        prediction="no box" if predicted is None else box_text(predicted),
+        truth=box_text(true),
+        prediction="no box" if predicted is None else box_text(_floats(predicted)),
     )
+
+
+def _floats(box: Box) -> tuple[float, float, float, float]:
+    x, y, width, height = map(float, box)
+    return x, y, width, height
 
 
 def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:

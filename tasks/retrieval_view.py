@@ -5,6 +5,7 @@ The ranks are those that are scored: of the shortlisted candidates, by the model
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,7 +139,7 @@ class Gallery:
     def _parts(self) -> list[slice]:
         """Return where the pairs of each image are: they are stored image by image."""
         ends = np.searchsorted(self._pairs.image, np.arange(len(self._samples) + 1)).tolist()
-        return [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+        return [slice(start, end) for start, end in pairwise(ends)]
 
     @cached_property
     def _ranks(self) -> RetrievalRanks:

@@ -93,8 +93,8 @@ def run(options: argparse.Namespace) -> int:
     if refusals and not any(part.indices for part in shown):
         raise refusals[0]
     if not options.sample:
-        for error in refusals:
-            say(str(error))
+        for refusal in refusals:
+            say(str(refusal))
     if options.sample:
         shown = [part for part in shown if part.indices]
     if options.format == "json":

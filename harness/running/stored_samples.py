@@ -120,8 +120,8 @@ class StoredSamples(Sequence[StoredSample]):
         try:
             view = self._viewer(sample)
         except Exception as error:  # of another package's task, or for a malformed prediction
-            reason = Details("Not shown as its task shows it", (Item(str(error)[:500]),))
-            view = replace(Task.view(self._task, sample, prediction), details=(reason,))
+            failure = Details("Not shown as its task shows it", (Item(str(error)[:500]),))
+            view = replace(Task.view(self._task, sample, prediction), details=(failure,))
         if not kept:
             return replace(view, prediction=NOT_KEPT, confidence=None, pairs=())
         if reason := self._skipped.get(str(id)):
