@@ -38,7 +38,7 @@ class Bin(NamedTuple):
 
     confidence: float
     accuracy: float
-    count: int
+    samples: int
 
 
 def intervals(rows: Sequence[Measured]) -> Markup:
@@ -77,6 +77,32 @@ def intervals(rows: Sequence[Measured]) -> Markup:
         parts.append(_text(right + 10, y + 4, f"{row.value:.2f}", "start", "number"))
         texts.append(text)
     return _svg(parts, height, "; ".join(texts))
+
+
+def small_interval(
+    value: float, interval: tuple[float, float] | None, published: float | None
+) -> Markup:
+    """Draw one value on a scale from 0 to 100, or to itself, small enough for a line of a table."""
+    high = max(100.0, value, *(interval or ()), published or 0.0)
+    left, right, y = 4, 186, 9
+
+    def across(number: float) -> float:
+        return left + (right - left) * max(number, 0.0) / high
+
+    parts = [f'<path class="grid" d="M{left} {y}H{right}M{left} 4v10M{right} 4v10"/>']
+    text = f"{value:.2f}"
+    if interval:
+        start, end = map(across, interval)
+        parts.append(
+            f'<path class="whisker" d="M{start:.1f} {y}H{end:.1f}M{start:.1f} {y - 4}v8'
+            f'M{end:.1f} {y - 4}v8"/>'
+        )
+        text += f" ({interval[0]:.2f} to {interval[1]:.2f})"
+    if published is not None:
+        parts.append(f'<path class="published" d="M{across(published):.1f} {y - 6}l5 6-5 6-5-6z"/>')
+        text += f", published {published:.2f}"
+    parts.append(f'<circle class="dot" cx="{across(value):.1f}" cy="{y}" r="3.5"/>')
+    return _svg(parts, 18, text, width=190)
 
 
 def bars(values: Mapping[str, float]) -> Markup:
@@ -181,10 +207,10 @@ def reliability(bins: Sequence[Bin]) -> Markup:
         x, y = at(value, value)
         parts.append(_text(x, floor + 15, f"{100 * value:.0f} %", "middle", "tick"))
         parts.append(_text(left - 5, y + 4, f"{100 * value:.0f}", "end", "tick"))
-    most = max(part.count for part in bins)
+    most = max(part.samples for part in bins)
     for part in bins:
         x, y = at(part.confidence, max(part.accuracy, low))
-        radius = 3 + 7 * math.sqrt(part.count / most)
+        radius = 3 + 7 * math.sqrt(part.samples / most)
         parts.append(f'<circle class="bubble" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
     parts.append(_text(left + size + 16, top + 14, "right answers (%)", "start"))
     parts.append(_text(left + size + 16, top + 32, "over confidence", "start"))
@@ -192,21 +218,22 @@ def reliability(bins: Sequence[Bin]) -> Markup:
     parts.append(_text(left + size + 16, top + 73, "more samples", "start", "tick"))
     text = "; ".join(
         f"confidence {100 * part.confidence:.0f} %: {100 * part.accuracy:.0f} % of "
-        f"{part.count} right"
+        f"{part.samples} right"
         for part in bins
     )
     return _svg(parts, floor + 24, text)
 
 
-def _svg(parts: Sequence[str], height: float, label: str) -> Markup:
+def _svg(parts: Sequence[str], height: float, label: str, *, width: int = WIDTH) -> Markup:
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" '
+        f'<svg class="chart" viewBox="0 0 {width} {height:g}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
 
 def _text(x: float, y: float, text: str, anchor: str, style: str = "name") -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{style}" {place}>{escape(text)}</text>'
 
 
 def _axis(low: float, high: float, *, left: float, right: float, height: float) -> list[str]:

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
+
 from harness.data.resolve import DataSource
 from harness.errors import HarnessError
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task, task_names
+from harness.report import charts
 from harness.report.figures import Figure, figures, metric_figure
 from harness.report.gallery import Card, Changes, picture_order, worst_first
 from harness.report.selection import FLIPS, changes_since, flip, matching
 from harness.running.stored_samples import StoredSamples
+from harness.sample_view import DETECTION, GIVEN, PREDICTION, TRUTH
 from harness.tables.comparison import all_rows, display_name
 from harness.tables.paper import Paper
 
@@ -32,6 +36,7 @@ class Section:
     samples: StoredSamples
     changes: Changes | None
     figures: Sequence[Figure]
+    published: Mapping[str, float]
     problems: list[str]
     order: Sequence[int]
     cards: list[Card] = field(default_factory=list)
@@ -124,6 +129,43 @@ class Section:
         )
 
     @property
+    def published_text(self) -> str:
+        """The published number of the primary metric."""
+        value = self.published.get(self.primary or "")
+        return "–" if value is None else f"{value:.2f}"
+
+    @property
+    def interval_chart(self) -> Markup:
+        """The primary metric on a scale from 0 to 100."""
+        if not self.primary:
+            return Markup("–")
+        return charts.small_interval(
+            self.record.metrics[self.primary],
+            self.record.intervals.get(self.primary),
+            self.published.get(self.primary),
+        )
+
+    @property
+    def wrong_text(self) -> str:
+        """How many of all samples are wrong."""
+        judged = [self.samples.wrong(index) for index in range(len(self.samples))]
+        return f"{judged.count(True):,}" if judged and None not in judged else "–"
+
+    @property
+    def changed_text(self) -> str:
+        """How many samples changed since the baseline."""
+        return f"{len(self.changes.by_id):,}" if self.changes else "–"
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles of the boxes in its pictures."""
+        found = {box[0] for card in self.cards for pic in card.get("pics", ()) for box in pic[5]}
+        if any("boxes" in card.get("was", {}) for card in self.cards):
+            found.add("before")
+        order = (TRUTH, PREDICTION, "before", GIVEN, DETECTION)
+        return [role for role in order if role in found]
+
+    @property
     def provenance(self) -> Sequence[tuple[str, Facts]]:
         """Everything that determined the numbers, in groups."""
         record = self.record
@@ -179,6 +221,7 @@ def build_section(
         samples=samples,
         changes=changes,
         figures=[*([metrics] if metrics else []), *figures(record, samples)],
+        published=published,
         problems=problems,
         order=picture_order(samples, changes),
     )

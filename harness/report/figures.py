@@ -64,7 +64,7 @@ def _breakdowns(record: ResultRecord) -> list[Figure]:
         if not values:
             continue
         shown = dict(list(values.items())[:MOST_BARS])
-        title = f"By {kind.replace('_', ' ')}"
+        title = f"Breakdown: {kind.replace('_', ' ')}"
         if len(shown) < len(values):
             title += f" (the first {len(shown)} of {len(values)})"
         found.append(Figure(title, charts.bars(shown)))
@@ -121,6 +121,6 @@ def _reliability(sure: Sequence[tuple[float, bool]]) -> list[Figure]:
         for number in range(CONFIDENCE_BINS)
         if (chosen := numbers.astype(int) == number).any()
     ]
-    error = sum(part.count * abs(part.confidence - part.accuracy) for part in bins) / len(sure)
+    error = sum(part.samples * abs(part.confidence - part.accuracy) for part in bins) / len(sure)
     caption = f"Reliability of the answers; expected calibration error {100 * error:.1f} points"
     return [Figure(caption, charts.reliability(bins))]

@@ -61,15 +61,20 @@ class Cell(NamedTuple):
     href: str | None
 
 
-@dataclass(frozen=True)
-class PageTable:
-    """A table of the report, with a short title for the list of contents."""
+class PageTable(NamedTuple):
+    """A table of the report."""
 
     title: str
-    short: str
-    open: bool
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+
+
+class PageTables(NamedTuple):
+    """Tables under a common title, and their name in addresses."""
+
+    slug: str
+    title: str
+    tables: Sequence[PageTable]
 
 
 def build_report(
@@ -141,7 +146,7 @@ def _picture_notes(
     return notes
 
 
-def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTable], list[str]]:
+def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTables], list[str]]:
     """Return everything, the paper's rows and the leaderboard, and why records are left out."""
     records = [section.record for section in sections]
     everything, printed, leaderboard = (
@@ -149,13 +154,18 @@ def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTable],
         for layout in ("all", "paper", "leaderboard")
     )
     by_key = {_key(section): section.slug for section in reversed(sections)}
+    contents = {
+        "all-results": ("All results", [everything.listing]),
+        "paper": ("The paper's rows", [printed.listing]),
+        "leaderboard": (
+            "Leaderboard",
+            [table for table in leaderboard.tables if table is not leaderboard.shapes],
+        ),
+    }
     tables = [
-        _page_table(everything.listing, by_key, short="All results", open=True),
-        _page_table(printed.listing, by_key, short="The paper's rows", open=False),
+        PageTables(slug, title, [_page_table(table, by_key) for table in part])
+        for slug, (title, part) in contents.items()
     ]
-    for table in leaderboard.tables:
-        if table is not leaderboard.shapes:
-            tables.append(_page_table(table, by_key, short=table.title.split(":")[0], open=False))
     return tables, list(dict.fromkeys([*printed.left_out, *leaderboard.left_out]))
 
 
@@ -164,9 +174,7 @@ def _key(section: Section) -> tuple[str, str, str, str]:
     return display_name(record), record.task, record.split, record.protocol
 
 
-def _page_table(
-    table: Table, by_key: dict[tuple[str, str, str, str], str], *, short: str, open: bool
-) -> PageTable:
+def _page_table(table: Table, by_key: dict[tuple[str, str, str, str], str]) -> PageTable:
     columns = {
         key: heading
         for key, heading in table.columns.items()
@@ -184,7 +192,7 @@ def _page_table(
         for row in table.rows
         for slug in [_slug(row, by_key)]
     ]
-    return PageTable(table.title, short, open, list(columns.values()), rows)
+    return PageTable(table.title, list(columns.values()), rows)
 
 
 def _slug(row: Row, by_key: dict[tuple[str, str, str, str], str]) -> str | None:
@@ -200,7 +208,7 @@ def _slug(row: Row, by_key: dict[tuple[str, str, str, str], str]) -> str | None:
 @dataclass(frozen=True)
 class _Page:
     sections: Sequence[Section]
-    tables: Sequence[PageTable]
+    tables: Sequence[PageTables]
     reasons: Sequence[str]
     compared: bool
 
@@ -228,13 +236,6 @@ class _Page:
             addresses=addresses,
             images_json=Markup(script_json(addresses)),
             compared=self.compared,
-            legend=any(
-                box
-                for section in self.sections
-                for card in section.cards[:1]
-                for picture in card.get("pics", ())
-                for box in picture[5]
-            ),
             footer=f"xvlm-eval {release() or ''}; this file needs no network",
         )
 

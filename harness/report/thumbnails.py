@@ -76,7 +76,7 @@ def _address(image: Image.Image) -> str:
     contents = []
     for kind, options in (("jpeg", {"quality": QUALITY, "optimize": True}), ("png", {})):
         file = io.BytesIO()
-        image.save(file, kind, **options)  # type: ignore[arg-type]
+        image.save(file, kind, **options)
         contents.append((len(file.getvalue()), kind, file.getvalue()))
     _, kind, content = min(contents)
     return f"data:image/{kind};base64,{base64.standard_b64encode(content).decode('ascii')}"

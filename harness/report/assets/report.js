@@ -43,8 +43,8 @@
   function picture([key, label, file, width, height, boxes], was) {
     const caption = label ? element("figcaption", { textContent: label }) : null;
     if (!key) {
-      const absent = element("span", { className: "absent" }, file, document.createElement("br"),
-        "not embedded");
+      const absent = element("span", { className: "absent", title: file,
+        textContent: "picture not embedded" });
       return element("figure", { className: "pic" }, absent, caption);
     }
     const drawn = [...boxes, ...((was && was.boxes) || []).map((box) => ["before", ...box])];
@@ -128,8 +128,6 @@
     byClass(root, "tools").addEventListener("input", () => refresh(gallery));
     byClass(root, "back").addEventListener("click", () => turn(gallery, -1));
     byClass(root, "on").addEventListener("click", () => turn(gallery, 1));
-    root.addEventListener("focusin", () => { current = gallery; });
-    root.addEventListener("pointerenter", () => { current = gallery; });
     refresh(gallery);
     return gallery;
   }
@@ -217,7 +215,6 @@
 
   function open(gallery, card) {
     opened = { gallery, card };
-    current = gallery;
     const at = gallery.shown.indexOf(card);
     const button = (text, step) => {
       const node = element("button", { type: "button", textContent: text });
@@ -262,20 +259,33 @@
     open(gallery, next);
   }
 
-  function follow() { // open the sample that the address names
+  // One section is on the screen at a time; the rest of the page is printed all the same.
+  const sections = [...document.querySelectorAll("main > section")];
+
+  function show(section) {
+    for (const other of sections) other.classList.toggle("away", other !== section);
+    for (const anchor of document.querySelectorAll(".side a")) {
+      if (decode(anchor.hash.slice(1)) === section.id) anchor.setAttribute("aria-current", "page");
+      else anchor.removeAttribute("aria-current");
+    }
+    const root = byClass(section, "gallery");
+    current = root ? activate(root) : null;
+  }
+
+  function follow() { // show what the address names: a section, its provenance, or a sample
     const target = decode(location.hash.slice(1));
     const roots = [...document.querySelectorAll(".gallery")];
     const root = roots.filter((node) => target.startsWith(node.dataset.slug + "/"))
       .sort((a, b) => b.dataset.slug.length - a.dataset.slug.length)[0];
-    if (!root) {
+    const named = document.getElementById(target);
+    if (named || !root) {
       if (dialog.open) { opened = null; dialog.close(); }
-      const named = document.getElementById(target);
+      show((named && named.closest("main > section")) || sections[0]);
       if (named && named.tagName === "DETAILS") named.open = true;
-      if (named && named.querySelector("details") && named.className === "table") {
-        named.querySelector("details").open = true;
-      }
+      if (named) named.scrollIntoView();
       return;
     }
+    show(root.closest("section"));
     const gallery = activate(root);
     const id = target.slice(gallery.slug.length + 1);
     const card = gallery.cards.find((candidate) => candidate.id === id);
@@ -285,7 +295,6 @@
       gallery.page = Math.floor(at / PAGE);
       draw(gallery);
     }
-    root.parentElement.scrollIntoView();
     open(gallery, card);
   }
 
@@ -309,13 +318,6 @@
     }
   }
 
-  function nearest() {
-    if (current) return current;
-    const roots = [...document.querySelectorAll(".gallery")];
-    const seen = roots.find((root) => root.getBoundingClientRect().bottom > 0) || roots[0];
-    return seen ? (current = activate(seen)) : null;
-  }
-
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (dialog.open) {
@@ -327,7 +329,7 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    const gallery = "/jkwnp".includes(event.key) ? nearest() : null;
+    const gallery = "/jkwnp".includes(event.key) ? current : null;
     if (!gallery) return;
     event.preventDefault();
     if (event.key === "/") byClass(gallery.root, "search").focus();
@@ -339,16 +341,7 @@
     if (event.key === "w" && wrong) { wrong.checked = !wrong.checked; refresh(gallery); }
   });
 
-  // Galleries come to life when they come near; those before stay plain HTML.
-  const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      if (!entry.isIntersecting) continue;
-      observer.unobserve(entry.target);
-      activate(entry.target);
-    }
-  }, { rootMargin: "600px" });
-  for (const root of document.querySelectorAll(".gallery")) observer.observe(root);
   for (const keys of document.querySelectorAll(".keys")) keys.hidden = false;
   addEventListener("hashchange", follow);
-  if (location.hash) follow();
+  follow();
 })();
