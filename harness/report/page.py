@@ -6,6 +6,7 @@ that data could smuggle in would run; data reach the page escaped all the same.
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +167,25 @@ def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTables]
         PageTables(slug, title, [_page_table(table, by_key) for table in part])
         for slug, (title, part) in contents.items()
     ]
-    return tables, list(dict.fromkeys([*printed.left_out, *leaderboard.left_out]))
+    reasons = [*printed.left_out, *leaderboard.left_out, *_not_run(sections, printed.listing)]
+    return tables, list(dict.fromkeys(reasons))
+
+
+def _not_run(sections: Sequence[Section], paper: Table) -> list[str]:
+    """Return the metrics that could not be computed, and the paper's rows without a result."""
+    metrics = [
+        f"{section.checkpoint} {section.name}: {metric} is not run: {reason}"
+        for section in sections
+        for metric, reason in section.record.not_run.items()
+    ]
+    all_rows = Counter(row["task"] for row in paper.rows)
+    missing = Counter(row["task"] for row in paper.rows if row["measured"] is None)
+    rows = [
+        f"{task}: {count} of the paper's {all_rows[task]} rows have no result of its checkpoint, "
+        "protocol and official split"
+        for task, count in missing.items()
+    ]
+    return [*metrics, *rows]
 
 
 def _key(section: Section) -> tuple[str, str, str, str]:
@@ -236,6 +255,7 @@ class _Page:
             addresses=addresses,
             images_json=Markup(script_json(addresses)),
             compared=self.compared,
+            published=any(section.published for section in self.sections),
             footer=f"xvlm-eval {release() or ''}; this file needs no network",
         )
 
