@@ -27,7 +27,7 @@ from harness.task import SampleId
 Card = dict[str, Any]
 ITEMS = 12  # of a list of details; right ones beyond these are added
 TEXTS = 3  # texts of a sample
-SPREAD = 2  # every second picture is of a sample from anywhere, the others of the worst
+FIRST = 6  # samples of each gallery that stand in the page as plain HTML
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Changes:
 def picture_order(samples: StoredSamples, changes: Changes | None) -> list[int]:
     """Return all samples in the order in which they get pictures and room.
 
-    First those that changed since the baseline, then in turn the lowest scores and samples from
-    all over the split.
+    First those that changed since the baseline, then the first cards, then in turn the lowest
+    scores and samples from all over the split.
     """
     changed = [samples.index(id) for id in changes.by_id] if changes else []
     worst = worst_first(samples)
     step = max(len(samples) // 97, 1)  # coprime with most lengths of the lists
     spread = [index for start in range(step) for index in range(start, len(samples), step)]
     mixed = (index for pair in zip(worst, spread, strict=True) for index in pair)
-    return list(dict.fromkeys([*changed, *mixed]))
+    return list(dict.fromkeys([*changed, *worst[:FIRST], *mixed]))
 
 
 def worst_first(samples: StoredSamples) -> list[int]:

@@ -28,14 +28,13 @@ from harness.report.content import (
     script_json,
     slugs,
 )
-from harness.report.gallery import cards, embed_pictures
+from harness.report.gallery import FIRST, cards, embed_pictures
 from harness.report.thumbnails import Thumbnails
 from harness.tables.comparison import display_name
 from harness.tables.layouts import lay_out
 from harness.tables.paper import Paper, read_paper
 
 ASSETS = Path(__file__).parent / "assets"
-FIRST = 6  # samples of each gallery that stand in the page as plain HTML
 CARDS_SHARE = 0.6  # of the room beside the tables; pictures get the rest
 MEASURED_BY = ("checkpoint", "task", "split")
 
