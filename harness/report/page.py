@@ -94,12 +94,26 @@ def build_report(
     tables, reasons = _tables(sections, paper)
     reasons = [*(reason for part in found for reason in part.rejected), *reasons]
     page = _Page(sections, tables, reasons, compared=bool(baseline))
-    room = max(budget.size - len(page.render(Thumbnails(0, 0), []).encode()), 0)
-    thumbnails = Thumbnails(budget.images, int(room * (1 - CARDS_SHARE)))
-    embed_pictures([(section.samples, iter(section.order)) for section in sections], thumbnails)
-    cut = _fill(sections, thumbnails, room=int(room * CARDS_SHARE))
-    cut += _picture_notes(sections, thumbnails, budget)
-    return Report(page.render(thumbnails, cut), cut)
+    room = budget.size - len(to_bytes(page.render(Thumbnails(0, 0), [])))
+    while True:
+        thumbnails = Thumbnails(budget.images, int(max(room, 0) * (1 - CARDS_SHARE)))
+        orders = [(section.samples, iter(section.order)) for section in sections]
+        embed_pictures(orders, thumbnails)
+        cut = _fill(sections, thumbnails, room=int(max(room, 0) * CARDS_SHARE))
+        cut += _picture_notes(sections, thumbnails, budget)
+        html = page.render(thumbnails, cut)
+        excess = len(to_bytes(html)) - budget.size
+        if excess <= 0 or room <= 0:
+            break
+        room -= excess + budget.size // 100  # the first samples stand in the page twice
+    if excess > 0:
+        cut.append(f"the tables and figures alone take {len(to_bytes(html)) / 1e6:.1f} MB")
+    return Report(html, cut)
+
+
+def to_bytes(html: str) -> bytes:
+    """Return a page as a file holds it; half of a surrogate pair becomes a question mark."""
+    return html.encode("utf-8", "replace")
 
 
 def _fill(sections: Sequence[Section], thumbnails: Thumbnails, *, room: int) -> list[str]:
@@ -126,11 +140,10 @@ def _picture_notes(
     """Return sentences on the pictures that are not embedded."""
     notes = []
     files = {
-        picture.view
+        thumbnails.key_of(view)
         for section in sections
-        if section.samples.annotated
-        for sample in section.samples
-        for picture in sample.view.pictures
+        for sample in section.samples.annotations
+        for view in sample.images
     }
     embedded = len(thumbnails.by_file)
     if not budget.images:
