@@ -145,7 +145,8 @@ def test_texts_have_the_contrast_that_wcag_asks_for(theme):
 
 
 def test_without_images_it_holds_none(tmp_path, capsys):
-    html = written(tmp_path, RESULTS, "--no-images")
+    results = scored(tmp_path, {100: "red cup"})
+    html = written(tmp_path, results, "--data", tmp_path / "data", "--no-images")
     page = Page(html)
     assert page.data["images"] == {} and not page.all("image")
     assert "no pictures are embedded" in capsys.readouterr().err
@@ -194,7 +195,7 @@ def test_two_results_of_one_task_and_split_have_addresses_of_their_own(tmp_path)
     [
         (["nowhere"], 3, "nowhere: no such folder of results"),
         ([str(RESULTS), "--baseline", "nowhere"], 3, "nowhere: no such record or folder"),
-        ([str(RESULTS), "--images", "0", "--out", "/proc/no/report.html"], 4, "choose another"),
+        ([str(ASSETS), "--out", "/proc/no/report.html"], 4, "choose another --out"),
     ],
 )
 def test_what_cannot_be_reported_is_an_error(arguments, code, message, tmp_path, capsys):
