@@ -4,14 +4,17 @@ import doctest
 import importlib
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import main
+from harness.records.record import write_result
 from harness.report.content import script_json
 from harness.report.page import ASSETS
+from tests.support.records import RECORD
 from tests.support.scored_boxes import scored
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -213,3 +216,18 @@ def test_examples_in_the_documentation_are_right(name):
 def test_examples_of_views_and_sizes_are_right():
     for name in ("harness.sample_view", "harness.cli.report"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_a_published_number_stands_beside_the_measured_one_which_leads_to_its_provenance(tmp_path):
+    write_result(RECORD.path(tmp_path / "runs"), asdict(RECORD))
+    html = written(tmp_path, tmp_path / "runs")
+    assert "accuracy 84.50 (83.50 to 85.50), published 84.51" in html
+    (row,) = re.findall(
+        r"<tr>(?:(?!</tr>).)*84\.51.*?</tr>",
+        html.split('id="paper"')[1].split('id="leaderboard"')[0],
+        flags=re.S,
+    )
+    assert '<a href="#provenance:refcoco+/val">84.50</a>' in row and "reproduced" in row
+    assert "spice is not run: no models" in html
+    assert "refcoco+: 2 of the paper&#39;s 3 rows have no result" in html
+    assert "coco-retrieval: " in html.split('id="not-run"')[1]
