@@ -21,8 +21,10 @@ from harness.cli import (
     list,
     overview,
     power,
+    report,
     run,
     score,
+    show,
     table,
 )
 from harness.cli.console import discard, say
@@ -30,6 +32,8 @@ from harness.cli.console import discard, say
 VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
+    "show": show,
+    "report": report,
     "check": check,
     "baseline": baseline,
     "diff": diff,
