@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what a data folder holds of what the tasks need."""
-    from harness.cli.progress import Progress
+    from harness.running.progress import Progress
     from harness.data.flat import build_flat
     from harness.data.layout import layout
     from harness.data.report import make_report, render_report

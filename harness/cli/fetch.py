@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what would be fetched, and with --yes fetch it."""
-    from harness.cli.progress import Progress
+    from harness.running.progress import Progress
     from harness.data.fetch import plan
     from harness.data.fetch.execute import execute
 

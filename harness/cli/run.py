@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say, say_nothing
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.checkpoints import Given
@@ -120,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
-    from harness.cli.progress import Progress
+    from harness.running.progress import Progress
     from harness.data.resolve import resolve_data
     from harness.running import launch
     from harness.running.run import Speed
@@ -158,30 +158,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> "Given":
     """Return what the flags say of weights that no entry describes."""
-    from harness.checkpoints import Given, find_entry
-    from harness.registry import find_family
+    from harness.running.given import resolve_given
 
-    entry = find_entry(options.checkpoint) if options.checkpoint else None
-    if entry is not None and (options.model or options.name):
-        raise UsageError(
-            f"--checkpoint {entry.name}: is an entry of checkpoints.yaml, which states its family "
-            f"({entry.family}) and its name; leave out --model and --name"
-        )
-    name = entry.family if entry is not None else options.model or "xvlm"
-    family = find_family(name)
     arguments: dict[str, str] = {}
     for text in options.model_args:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"--model-args {text!r}: should be KEY=VALUE")
-        if family.arguments is not None and key not in family.arguments:
-            known = ", ".join(family.arguments) or "none"
-            raise UsageError(
-                f"--model-args {key}: {name} knows {known}{nearest(key, family.arguments)}"
-            )
         arguments[key] = value
-    return Given(
-        name, family.vocabulary, options.name, arguments=arguments, download=options.download
+    return resolve_given(
+        options.checkpoint,
+        family=options.model,
+        name=options.name,
+        arguments=arguments,
+        download=options.download,
     )
 
 
