@@ -120,9 +120,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
-    from harness.running.progress import Progress
     from harness.data.resolve import resolve_data
     from harness.running import launch
+    from harness.running.progress import Progress
     from harness.running.run import Speed
 
     include(options.include)
