@@ -9,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from harness import callbacks
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
 from harness.api.folders import TemporaryFolder
 from harness.api.models import LoadedModel, load_model, reproducible_products
 from harness.api.own_models import own_weights, require_capability, source_sha256
 from harness.api.results import Result, Results
+from harness.callbacks import Report, no_progress
 from harness.checkpoints import Weights
 from harness.errors import HarnessWarning, MissingError
 from harness.images import STRICT
@@ -101,7 +101,7 @@ def evaluate(
             replace(run, sha256=sha256),
             predictor,
             SingleProcess(),
-            progress=_bar if progress else callbacks.no_progress,
+            progress=_bar if progress else no_progress,
             warn=_warn,
         )
         assert outcome is not None  # this process is the only one
@@ -134,7 +134,7 @@ def _missing_programs(task: LoadedTask) -> Sequence[str]:
     return ()
 
 
-def _bar(title: str) -> AbstractContextManager[callbacks.Report]:
+def _bar(title: str) -> AbstractContextManager[Report]:
     """Show a bar on a terminal, lines of text elsewhere."""
     # Imported here: a call without progress needs no rich.
     from harness.running.progress import Progress
