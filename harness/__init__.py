@@ -13,7 +13,8 @@ Read `task.py`, then `capabilities.py`, then `running/evaluate.py`. Each folder 
 `__init__.py` what it is for; a folder imports only folders below it in this list:
 
 cli/                          the command: one file per verb
-api/ bench/ export/           the Python interface; the engine timed; formats of other tools
+api/ export/                  the Python interface; formats of other tools
+bench/ report/                the engine timed; results as one HTML file
 running/ doctor/              one run; whether a run can go here
 data/                         the benchmark files on disk
 registry.py                   tasks and model families by name

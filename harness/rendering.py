@@ -49,7 +49,7 @@ def _render_table(table: Table, format: str) -> str:
     from tabulate import tabulate  # imported here: CSV and JSON do without it
 
     table = _without_empty_columns(table)
-    cells = [[_rounded_text(key, row.get(key)) for key in table.columns] for row in table.rows]
+    cells = [[format_cell(key, row.get(key)) for key in table.columns] for row in table.rows]
     headings = list(table.columns.values())
     alignment = [_alignment(table, key) for key in table.columns]
     options: dict[str, Any] = {"disable_numparse": True, "colalign": alignment}
@@ -75,7 +75,7 @@ def _without_empty_columns(table: Table) -> Table:
     return replace(table, columns=columns)
 
 
-def _rounded_text(key: str, value: Any) -> str:
+def format_cell(key: str, value: Any) -> str:
     """Return a value for people: two decimals, a sign for a `delta`, `low to high`."""
     if value is None:
         return MISSING

@@ -14,7 +14,7 @@ its output, a pixel, or torch.
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +29,7 @@ from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
+from harness.sample_view import Picture, SampleView, prediction_text
 from harness.statistics.interval import Interval
 from harness.statistics.intervals import metric_interval
 from harness.statistics.sums import Statistic
@@ -221,6 +222,28 @@ class Task(ABC):
     def texts(self, sample: Any) -> Sequence[str]:
         """Return the texts of a sample that the model reads; by default none."""
         return ()
+
+    # For people
+
+    def view(self, sample: Any, prediction: Prediction) -> SampleView:
+        """Return what a sample looks like; `prediction` is None where it was not kept.
+
+        By default its images, its texts and the prediction as JSON. `show` and `report` render it.
+        """
+        return SampleView(
+            pictures=tuple(map(Picture, sample.images)),
+            texts=tuple(self.texts(sample)),
+            prediction=prediction_text(prediction),
+        )
+
+    def viewer(
+        self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
+    ) -> Callable[[Any], SampleView]:
+        """Return the function that shows a sample of a split; by default by `view`.
+
+        For a task whose samples are compared with one another.
+        """
+        return lambda sample: self.view(sample, predictions.get(sample.id))
 
     # Prediction
 

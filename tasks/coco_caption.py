@@ -6,7 +6,7 @@ over all images of the split at once, since CIDEr weighs words by the images tha
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import caption_id, read_flat_captions, read_karpathy
 from harness.formats.submissions import match_predictions, read_captions
 from harness.metrics.captions import score, try_scorers
+from harness.sample_view import Details, Item, SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
 CAPTIONS = {split: caption_lists("coco", split) for split in ("test", "val")}
@@ -100,6 +101,12 @@ class COCOCaption(Task):
                 ],
             }
         return lists
+
+    def view(self, sample: Picture, prediction: Prediction) -> SampleView:
+        """Show the caption beside its references."""
+        references = Details("References", tuple(map(Item, sample.captions)), references=True)
+        truth = sample.captions[0] if sample.captions else None
+        return replace(super().view(sample, prediction), truth=truth, details=(references,))
 
     def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
         """Return a caption for each image."""

@@ -4,6 +4,7 @@ Data: lil-lab/nlvr; the "test" of papers is test1 (test-P). Protocol: accuracy o
 consistency over groups of image pairs that share a statement, by `nlvr2/eval/metrics.py`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.formats.submissions import match_predictions, read_labels
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
+from harness.sample_view import Details, Item, Picture, SampleView
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
@@ -207,6 +209,31 @@ class NLVR2(Task):
     def texts(self, sample: Statement) -> Sequence[str]:
         """Return the statement."""
         return (sample.text,)
+
+    def view(self, sample: Statement, prediction: Prediction) -> SampleView:
+        """Show the pair, the verdict and, of a model with logits, how sure it is."""
+        left, right = sample.images
+        verdict = None if prediction is None else _verdict(prediction, sample.id)
+        logits = prediction.get("logits") if isinstance(prediction, dict) else None
+        confidence = None
+        details: tuple[Details, ...] = ()
+        if logits is not None:
+            false, true = map(float, logits)
+            confidence = 1 / (1 + math.exp(-min(abs(true - false), 700)))
+            items = (
+                Item("false", false, not sample.label),
+                Item("true", true, sample.label),
+            )
+            details = (Details("Logits", items),)
+        return SampleView(
+            pictures=(Picture(left, "left"), Picture(right, "right")),
+            texts=(sample.text,),
+            truth=str(sample.label).lower(),
+            prediction=str(verdict).lower(),
+            details=details,
+            types=(f"label: {str(sample.label).lower()}",),
+            confidence=confidence,
+        )
 
     def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
         """Return true or false for each statement, with the logits if the model has any."""

@@ -7,7 +7,7 @@ score is the mean of their cosines with the crop; mean average precision by the 
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,6 +27,7 @@ from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.rounding import ranked_alike
+from harness.sample_view import Details, Item, PairScores, Picture, SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 
@@ -57,6 +58,9 @@ ANNOTATIONS = Needed(
     ("ovad/ovad2000.json", "ovad2000.json"), "the boxes and their attributes", ARCHIVE.address
 )
 IMAGES = coco_images("val2017")
+
+RIGHT = {1: True, 0: False, -1: None}  # whether an attribute of this label is right
+FIRST = 3  # attributes by which a prediction is put into words
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,28 @@ class OVAD(Task):
     def texts(self, sample: Object) -> Sequence[str]:
         """Return the sentences, the same for every box."""
         return sample.prompts.sentences
+
+    def view(self, sample: Object, prediction: Prediction) -> SampleView:
+        """Show the box and its attributes, those of the highest scores first."""
+        names = [attribute.name for attribute in sample.prompts.attributes]
+        true = [name for name, label in zip(names, sample.labels, strict=True) if label == 1]
+        view = SampleView(
+            pictures=(Picture(sample.images[0]),), truth=", ".join(true) or "no attribute"
+        )
+        if prediction is None:
+            return view
+        scores = np.array(_scores(prediction, sample.id, len(names)), dtype=np.float64)
+        labels = np.array(sample.labels)
+        items = tuple(
+            Item(names[index], float(scores[index]), RIGHT[sample.labels[index]])
+            for index in np.argsort(-scores, kind="stable").tolist()
+        )
+        return replace(
+            view,
+            prediction=", ".join(item.text for item in items[:FIRST]),
+            details=(Details("Attributes by score", items),),
+            pairs=(PairScores("similarity", scores[labels == 1], scores[labels == 0]),),
+        )
 
     def predict(self, model: AttributeMatcher | DualEncoder, batch: Batch) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""

@@ -22,6 +22,7 @@ from harness.formats.image_folder import image_folder
 from harness.formats.refer import read_flat, read_references
 from harness.formats.submissions import match_predictions, read_boxes
 from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
+from harness.sample_view import PREDICTION, TRUTH, MarkedBox, Picture, SampleView, box_text
 from harness.statistics.means import mean_of
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
@@ -187,6 +188,17 @@ class RefCOCOPlus(Task):
         """Return the expression."""
         return (sample.text,)
 
+    def view(self, sample: Expression, prediction: Prediction) -> SampleView:
+        """Show the true box and the predicted one on the image."""
+        return view_boxes(sample, self.box_in_pixels(sample, prediction))
+
+    def box_in_pixels(self, sample: Expression, prediction: Prediction) -> Box | None:
+        """Return the predicted box of an expression in pixels of its image, None without one."""
+        if prediction is None:
+            return None
+        box = box_of_prediction(prediction, sample.id)
+        return in_pixels(box, width=sample.width, height=sample.height)
+
     def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         texts = [expression.text for expression in batch.samples]
@@ -234,6 +246,27 @@ class RefCOCOPlus(Task):
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
         boxes = read_boxes(path, sentences)
         return match_predictions(path, boxes, [sample.id for sample in samples])
+
+
+def view_boxes(
+    sample: Expression, predicted: Box | None, *, detections: Sequence[MarkedBox] = ()
+) -> SampleView:
+    """Return an expression with its true box, the predicted one, and detections below them."""
+    true = _floats(sample.box)
+    boxes = [*detections, MarkedBox(TRUTH, true)]
+    if predicted is not None:
+        boxes.append(MarkedBox(PREDICTION, _floats(predicted)))
+    return SampleView(
+        pictures=(Picture(sample.images[0], boxes=tuple(boxes)),),
+        texts=(sample.text,),
+        truth=box_text(true),
+        prediction="no box" if predicted is None else box_text(_floats(predicted)),
+    )
+
+
+def _floats(box: Box) -> tuple[float, float, float, float]:
+    x, y, width, height = map(float, box)
+    return x, y, width, height
 
 
 def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:

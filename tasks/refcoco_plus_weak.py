@@ -18,9 +18,17 @@ from harness.formats.refer import read_detections
 from harness.formats.submissions import match_predictions, read_detected_boxes
 from harness.metrics.grounding import Box, iou_of_detection
 from harness.metrics.weak_grounding import best_detection, box_scores, carried_forward
+from harness.sample_view import DETECTION, MarkedBox, SampleView
 from harness.task import Batch, Prediction, SampleId, Scores
 from tasks.refcoco_plus import DATASET as REFCOCO_PLUS
-from tasks.refcoco_plus import FOLDERS, Expression, RefCOCOPlus, box_of_prediction, score_overlaps
+from tasks.refcoco_plus import (
+    FOLDERS,
+    Expression,
+    RefCOCOPlus,
+    box_of_prediction,
+    score_overlaps,
+    view_boxes,
+)
 
 LISTS = Origin(
     name="X-VLM's lists",
@@ -91,6 +99,15 @@ class WeakRefCOCOPlus(RefCOCOPlus):
     def flat_lists(self, samples: Mapping[str, Sequence[Expression]]) -> Mapping[str, Any]:
         """Return no list: those of `refcoco+` are the same."""
         return {}
+
+    def view(self, sample: Expression, prediction: Prediction) -> SampleView:
+        """Add the detections, of which one is chosen."""
+        boxes = sample.detections if isinstance(sample, DetectedExpression) else ()
+        detections = [
+            MarkedBox(DETECTION, (float(x), float(y), float(width), float(height)))
+            for x, y, width, height in boxes
+        ]
+        return view_boxes(sample, _detected_box(prediction, sample.id), detections=detections)
 
     def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
         """Return the detection [x, y, w, h] in which the map of each expression is strongest."""

@@ -5,7 +5,7 @@ Protocol: X-VLM's `Retrieval.py`: the `k_test` candidates with the highest cosin
 scored by the matching head, whose logit alone ranks them (`itm_eval`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,8 +31,10 @@ from harness.formats.matches import as_prediction, parse_pairs, ranking_of
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
+from harness.sample_view import SampleView
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
 from harness.workload import Workload
+from tasks.retrieval_view import Gallery
 
 FLICKR30K_IMAGES = Origin(
     name="flickr30k-images.tar.gz",
@@ -155,6 +157,13 @@ class Retrieval(GalleryTask):
     def texts(self, sample: Picture) -> Sequence[str]:
         """Return the captions of an image."""
         return sample.captions
+
+    def viewer(
+        self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
+    ) -> Callable[[Picture], SampleView]:
+        """Show the texts that an image retrieves first, and at which rank its own retrieve it."""
+        gallery = Gallery(samples, predictions, shortlist=self.shortlist)
+        return lambda sample: gallery.view(sample.id)
 
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: how the model ranks, how many, on which split."""

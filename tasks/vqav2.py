@@ -5,8 +5,9 @@ by the official scorer of VQA v2. The answers of test are hidden: EvalAI scores 
 447,793 of its questions, for test-dev too.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from harness.formats.hub_rows import write_vqa
 from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
-from harness.metrics.vqa import ENOUGH, SCORERS
+from harness.metrics.vqa import ENOUGH, SCORERS, official
+from harness.sample_view import Details, Item, SampleView
 from harness.statistics.means import means_of_parts
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
@@ -217,6 +219,24 @@ class VQAv2(Task):
     def texts(self, sample: Question) -> Sequence[str]:
         """Return the question."""
         return (sample.text,)
+
+    def view(self, sample: Question, prediction: Prediction) -> SampleView:
+        """Add the answers of people, each with its number of people and its accuracy."""
+        counts = Counter(str(answer["answer"]) for answer in sample.answers)
+        answers = tuple(
+            Item(text if number == 1 else f"{text} ({number} people)", 100 * accuracy, accuracy > 0)
+            for text, number in counts.most_common()
+            for accuracy in [official(text, sample.answers)]
+        )
+        types = {"answer": sample.answer_type, "question": sample.question_type}
+        return replace(
+            super().view(sample, prediction),
+            truth=counts.most_common(1)[0][0] if counts else None,
+            details=(Details(f"Answers of {len(sample.answers)} people", answers),)
+            if answers
+            else (),
+            types=tuple(f"{kind}: {name}" for kind, name in types.items() if name),
+        )
 
     def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
         """Return one of the choices for each question, as text."""

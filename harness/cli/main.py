@@ -20,8 +20,10 @@ from harness.cli import (
     import_score,
     list,
     power,
+    report,
     run,
     score,
+    show,
     table,
 )
 from harness.cli.console import discard, say
@@ -29,6 +31,8 @@ from harness.cli.console import discard, say
 VERBS: dict[str, ModuleType] = {
     "run": run,
     "table": table,
+    "show": show,
+    "report": report,
     "check": check,
     "baseline": baseline,
     "diff": diff,

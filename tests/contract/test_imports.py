@@ -10,13 +10,14 @@ from tests.support.loaded import HEAVY, loaded_by
 ROOT = Path(__file__).parent.parent.parent
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
-    ("api", "bench", "export"),
+    ("api", "export"),
+    ("bench", "report"),
     ("running", "doctor"),
     ("data",),
     ("registry",),
     ("drift", "tables", "shapes", "tasks"),
     ("models", "records", "task"),
-    ("formats", "checkpoints"),
+    ("formats", "checkpoints", "sample_view"),
     ("engine", "metrics", "files", "images"),
     (
         "capabilities",

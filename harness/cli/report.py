@@ -1,0 +1,101 @@
+"""`xvlm-eval report`: results, figures and samples in one HTML file."""
+
+import argparse
+import re
+from pathlib import Path
+
+from harness.cli import flags
+from harness.cli.console import say
+
+HELP = "write results, figures and samples into one HTML file"
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    parser.add_argument(
+        "results",
+        nargs="*",
+        metavar="FOLDER",
+        help=f"folders that `run --out` wrote; default: {flags.OUT}",
+    )
+    parser.add_argument("--out", default="report.html", metavar="FILE", help="default: report.html")
+    parser.add_argument(
+        "--baseline", metavar="DIR", help="results to compare with: what changed, old and new"
+    )
+    parser.add_argument(
+        "--images",
+        type=_count,
+        default=200,
+        metavar="N",
+        help="pictures to embed as thumbnails; default: 200",
+    )
+    parser.add_argument(
+        "--no-images",
+        action="store_const",
+        const=0,
+        dest="images",
+        help="embed no pictures, whose licence may forbid to share them",
+    )
+    parser.add_argument(
+        "--max-size",
+        type=size,
+        default=size("20MB"),
+        metavar="SIZE",
+        help="of the file, which is cut to it; default: 20MB",
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER} of the runs; default: as for `run`")
+    flags.add_links(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the report."""
+    from harness.data.resolve import resolve_data
+    from harness.errors import HarnessError
+    from harness.files.atomic import replacing
+    from harness.report.page import Budget, build_report
+    from harness.report.selection import find_path
+
+    report = build_report(
+        [Path(name) for name in options.results or [flags.OUT]],
+        source=resolve_data(options.data),
+        baseline=find_path(Path(options.baseline)) if options.baseline else [],
+        budget=Budget(options.images, options.max_size),
+    )
+    for sentence in report.cut:
+        say(f"left out: {sentence}")
+    path = Path(options.out)
+    content = report.html.encode("utf-8", "replace")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); choose another --out"
+        ) from error
+    say(f"written: {path} ({len(content) / 1e6:.1f} MB); open it in a browser")
+    return 0
+
+
+def size(text: str) -> int:
+    """Return a number of bytes: `20MB`, `500k`, `1000000`.
+
+    >>> size("20MB"), size("1.5 G"), size("70000")
+    (20000000, 1500000000, 70000)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)B?\s*", text, re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 20MB")
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+def _count(text: str) -> int:
+    """Return a whole number from 0 up."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return number

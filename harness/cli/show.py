@@ -1,0 +1,178 @@
+"""`xvlm-eval show`: look at the samples of a result."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import flags
+from harness.cli.console import say
+
+if TYPE_CHECKING:
+    from harness.drift.samples import SampleChange
+    from harness.running.stored_samples import StoredSample, StoredSamples
+
+HELP = "look at single samples: picture, text, truth, prediction, score"
+PICTURES = ("auto", "kitty", "sixel", "none")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    parser.add_argument(
+        "result",
+        nargs="?",
+        default=flags.OUT,
+        metavar="RECORD|FOLDER",
+        help=f"a record (<task>.<split>.json), or a folder that `run --out` wrote; "
+        f"default: {flags.OUT}",
+    )
+    parser.add_argument("--wrong", action="store_true", help="only samples that score below 50 %%")
+    parser.add_argument(
+        "--sort",
+        choices=("gain", "loss", "score"),
+        help="the lowest score first, or what gained or lost most since --baseline",
+    )
+    parser.add_argument(
+        "--sample", action="append", default=[], metavar="ID", help="only this sample; repeat"
+    )
+    parser.add_argument(
+        "--limit",
+        type=flags.positive,
+        default=10,
+        metavar="N",
+        help="samples to show of each result; default: 10",
+    )
+    parser.add_argument("--baseline", metavar="DIR", help="results to compare with, as in `diff`")
+    parser.add_argument(
+        "--open", action="store_true", help="write the pictures to a temporary folder and open it"
+    )
+    parser.add_argument("--save", metavar="DIR", help="write the pictures there, as PNG")
+    parser.add_argument(
+        "--pictures",
+        choices=PICTURES,
+        default=PICTURES[0],
+        help="how the terminal shows pictures; default: auto, as far as it says so itself",
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER} of the run; default: as for `run`")
+    flags.add_links(parser)
+    flags.add_format(parser, "json", "csv")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print samples, with their pictures where that is possible."""
+    from harness.cli import sample_rows
+    from harness.data.resolve import resolve_data
+    from harness.errors import DataError, UsageError
+    from harness.report import selection
+    from harness.running.stored_samples import StoredSamples
+
+    results = selection.find_path(Path(options.result))
+    if not results:
+        raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
+    baseline = selection.find_path(Path(options.baseline)) if options.baseline else []
+    source = resolve_data(options.data)
+    choice = selection.Choice(options.wrong, options.sort, options.sample, options.limit)
+    shown: list[sample_rows.Shown] = []
+    refusals: list[UsageError] = []
+    for result in results:
+        samples = StoredSamples(result, source)
+        changes: Mapping[Any, SampleChange] | None = None
+        if options.baseline:
+            before = selection.matching(result, baseline)
+            if before is None:
+                say(f"{result.title}: {options.baseline} has no such result; it is not compared")
+            changes = selection.changes_since(before, result) if before else {}
+        try:
+            indices = selection.choose(samples, choice, changes)
+        except UsageError as error:  # of one result among several
+            refusals.append(error)
+            continue
+        for problem in samples.problems:
+            say(f"{result.title}: {problem}")
+        shown.append(sample_rows.Shown(samples, indices, changes))
+    if refusals and not any(part.indices for part in shown):
+        raise refusals[0]
+    if not options.sample:
+        for refusal in refusals:
+            say(str(refusal))
+    if options.sample:
+        shown = [part for part in shown if part.indices]
+    if options.format == "json":
+        print(sample_rows.to_json(shown))
+    elif options.format == "csv":
+        print(sample_rows.to_csv(shown))
+    else:
+        _print_terminal(shown, options)
+    _write_pictures(shown, options)
+    return 0
+
+
+def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:
+    from harness.cli import sample_rows, terminal_pictures
+
+    protocol = options.pictures if options.pictures != "auto" else terminal_pictures.detect()
+    for part in shown:
+        samples: StoredSamples = part.samples
+        if protocol == terminal_pictures.NONE:
+            print(sample_rows.to_table(part))
+            print()
+            continue
+        for index in part.indices:
+            sample = samples[index]
+            print(sample_rows.to_lines(part, index))
+            image = _drawn(sample, title=samples.result.title)
+            if image is not None:
+                print(terminal_pictures.to_text(image, protocol))
+            print()
+
+
+def _write_pictures(shown: Sequence[Any], options: argparse.Namespace) -> None:
+    """Write the pictures of all samples for --save and --open, and open them."""
+    if not (options.save or options.open):
+        return
+    import tempfile
+
+    from harness.errors import HarnessError
+    from harness.report.pictures import file_name
+
+    folder = Path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
+    written: list[Path] = []
+    for part in shown:
+        record = part.samples.result.record
+        title = (str(record.checkpoint["name"]), record.task, record.split)
+        for index in part.indices:
+            sample = part.samples[index]
+            image = _drawn(sample, title=part.samples.result.title)
+            if image is None:
+                continue
+            path = folder / file_name(title, sample.id)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                image.save(path)
+            except OSError as error:
+                raise HarnessError(
+                    f"{path}: cannot be written ({error.strerror}); choose another --save"
+                ) from error
+            written.append(path)
+    say(f"written: {len(written)} pictures in {folder}")
+    if options.open and written:
+        import webbrowser
+
+        # One picture, or the folder of several, in whatever the desktop opens it with.
+        target = written[0] if len(written) == 1 else folder
+        if not webbrowser.open(target.resolve().as_uri()):
+            say(f"nothing here opens pictures; look at {target}")
+
+
+def _drawn(sample: "StoredSample", *, title: str) -> Any:
+    """Return the drawn pictures of a sample, None with a message where they cannot be read."""
+    from harness.errors import HarnessError
+    from harness.report.pictures import draw_sample
+
+    if not sample.view.pictures:
+        return None
+    try:
+        return draw_sample(sample.view)
+    except HarnessError as error:
+        say(f"{title} {sample.id}: {error}")
+        return None

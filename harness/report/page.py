@@ -1,0 +1,273 @@
+"""The report as one HTML file: no network, no framework, no script but its own.
+
+The Content-Security-Policy names the hash of the one script and of the one style sheet, so nothing
+that data could smuggle in would run; data reach the page escaped all the same.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from harness.data.resolve import DataSource
+from harness.records.provenance import release
+from harness.records.stored import StoredResult, find_results
+from harness.registry import official_counts
+from harness.rendering import Row, Table, format_cell
+from harness.report.content import (
+    Section,
+    build_section,
+    first_cards,
+    in_order,
+    script_json,
+    slugs,
+)
+from harness.report.gallery import cards, embed_pictures
+from harness.report.thumbnails import Thumbnails
+from harness.tables.comparison import display_name
+from harness.tables.layouts import lay_out
+from harness.tables.paper import Paper, read_paper
+
+ASSETS = Path(__file__).parent / "assets"
+FIRST = 6  # samples of each gallery that stand in the page as plain HTML
+CARDS_SHARE = 0.6  # of the room beside the tables; pictures get the rest
+MEASURED_BY = ("checkpoint", "task", "split")
+
+
+class Budget(NamedTuple):
+    """How many pictures are embedded, and how large the file may become, in bytes."""
+
+    images: int
+    size: int
+
+
+class Report(NamedTuple):
+    """The page, and sentences on what was left out of it."""
+
+    html: str
+    cut: Sequence[str]
+
+
+class Cell(NamedTuple):
+    """A cell of a table, and the address of what made its number."""
+
+    text: str
+    number: bool
+    href: str | None
+
+
+class PageTable(NamedTuple):
+    """A table of the report."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+class PageTables(NamedTuple):
+    """Tables under a common title, and their name in addresses."""
+
+    slug: str
+    title: str
+    tables: Sequence[PageTable]
+
+
+def build_report(
+    folders: Sequence[Path], *, source: DataSource, baseline: Sequence[StoredResult], budget: Budget
+) -> Report:
+    """Return the report of the results in folders that `run --out` wrote.
+
+    Raises MissingError for an absent folder.
+    """
+    found = [find_results(folder) for folder in dict.fromkeys(folders)]
+    results = in_order([result for part in found for result in part.results])
+    paper = read_paper(official_counts())
+    sections = [
+        build_section(slug, result, source=source, baseline=baseline, paper=paper)
+        for slug, result in zip(slugs(results), results, strict=True)
+    ]
+    tables, reasons = _tables(sections, paper)
+    reasons = [*(reason for part in found for reason in part.rejected), *reasons]
+    page = _Page(sections, tables, reasons, compared=bool(baseline))
+    room = max(budget.size - len(page.render(Thumbnails(0, 0), []).encode()), 0)
+    thumbnails = Thumbnails(budget.images, int(room * (1 - CARDS_SHARE)))
+    embed_pictures([(section.samples, iter(section.order)) for section in sections], thumbnails)
+    cut = _fill(sections, thumbnails, room=int(room * CARDS_SHARE))
+    cut += _picture_notes(sections, thumbnails, budget)
+    return Report(page.render(thumbnails, cut), cut)
+
+
+def _fill(sections: Sequence[Section], thumbnails: Thumbnails, *, room: int) -> list[str]:
+    """Fill the galleries, each with its share of the room; return what did not fit."""
+    cut = []
+    for number, section in enumerate(sections):
+        share = room // (len(sections) - number)
+        section.cards = cards(
+            section.samples, section.order, thumbnails, changes=section.changes, room=share
+        )
+        room -= len(script_json(section.cards).encode())
+        section.static = first_cards(section, FIRST)
+        if len(section.cards) < len(section.samples):
+            cut.append(
+                f"{section.name}: {len(section.cards):,} of {len(section.samples):,} samples "
+                "are in the gallery; --max-size makes room for more"
+            )
+    return cut
+
+
+def _picture_notes(
+    sections: Sequence[Section], thumbnails: Thumbnails, budget: Budget
+) -> list[str]:
+    """Return sentences on the pictures that are not embedded."""
+    notes = []
+    files = {
+        picture.view
+        for section in sections
+        if section.samples.annotated
+        for sample in section.samples
+        for picture in sample.view.pictures
+    }
+    embedded = len(thumbnails.by_file)
+    if not budget.images:
+        notes.append("no pictures are embedded (--no-images)")
+    elif embedded + len(thumbnails.missing) < len(files):
+        notes.append(
+            f"{embedded:,} of {len(files):,} pictures are embedded; "
+            "--images and --max-size make room for more"
+        )
+    if thumbnails.missing:
+        first = next(iter(thumbnails.missing.values()))
+        notes.append(f"{len(thumbnails.missing):,} pictures cannot be read: {first}")
+    return notes
+
+
+def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTables], list[str]]:
+    """Return everything, the paper's rows and the leaderboard, and why records are left out."""
+    records = [section.record for section in sections]
+    everything, printed, leaderboard = (
+        lay_out(records, paper, layout, checkpoint=None)
+        for layout in ("all", "paper", "leaderboard")
+    )
+    by_key = {_key(section): section.slug for section in reversed(sections)}
+    contents = {
+        "all-results": ("All results", [everything.listing]),
+        "paper": ("The paper's rows", [printed.listing]),
+        "leaderboard": (
+            "Leaderboard",
+            [table for table in leaderboard.tables if table is not leaderboard.shapes],
+        ),
+    }
+    tables = [
+        PageTables(slug, title, [_page_table(table, by_key) for table in part])
+        for slug, (title, part) in contents.items()
+    ]
+    return tables, list(dict.fromkeys([*printed.left_out, *leaderboard.left_out]))
+
+
+def _key(section: Section) -> tuple[str, str, str, str]:
+    record = section.record
+    return display_name(record), record.task, record.split, record.protocol
+
+
+def _page_table(table: Table, by_key: dict[tuple[str, str, str, str], str]) -> PageTable:
+    columns = {
+        key: heading
+        for key, heading in table.columns.items()
+        if key == "measured" or any(row.get(key) is not None for row in table.rows)
+    }
+    rows = [
+        [
+            Cell(
+                format_cell(key, row.get(key)),
+                type(row.get(key)) in (int, float) or key in ("interval", "printed"),
+                f"#provenance:{slug}" if slug and key == "measured" else None,
+            )
+            for key in columns
+        ]
+        for row in table.rows
+        for slug in [_slug(row, by_key)]
+    ]
+    return PageTable(table.title, list(columns.values()), rows)
+
+
+def _slug(row: Row, by_key: dict[tuple[str, str, str, str], str]) -> str | None:
+    """Return the section that a row's measured number comes from."""
+    if row.get("measured") is None:
+        return None
+    names = {**row, **row.get("measured_by", {})}
+    return by_key.get(
+        (names["checkpoint"], names["task"], names["split"], names.get("protocol", ""))
+    )
+
+
+@dataclass(frozen=True)
+class _Page:
+    sections: Sequence[Section]
+    tables: Sequence[PageTables]
+    reasons: Sequence[str]
+    compared: bool
+
+    def render(self, thumbnails: Thumbnails, notes: Sequence[str]) -> str:
+        """Return the page with what the sections hold by now."""
+        script, style = (_asset(name) for name in ("report.js", "report.css"))
+        environment = Environment(
+            loader=FileSystemLoader(ASSETS),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        addresses = {image.key: image.address for image in thumbnails.by_file.values()}
+        checkpoints = dict.fromkeys(section.checkpoint for section in self.sections)
+        return environment.get_template("report.html").render(
+            title="xvlm-eval report",
+            subtitle=_subtitle(len(self.sections), list(checkpoints)),
+            policy=_policy(script, style),
+            style=Markup(style),
+            script=Markup(script),
+            sections=[_Shown(section) for section in self.sections],
+            tables=self.tables,
+            reasons=self.reasons,
+            notes=notes,
+            addresses=addresses,
+            images_json=Markup(script_json(addresses)),
+            compared=self.compared,
+            footer=f"xvlm-eval {release() or ''}; this file needs no network",
+        )
+
+
+class _Shown:
+    """A section for the template, with its cards as JSON."""
+
+    def __init__(self, section: Section) -> None:
+        self._section = section
+        self.json = Markup(script_json(section.cards))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._section, name)
+
+
+def _subtitle(results: int, checkpoints: Sequence[str]) -> str:
+    names = ", ".join(checkpoints[:6]) + (", …" if len(checkpoints) > 6 else "")
+    count = "1 result" if results == 1 else f"{results} results"
+    return f"{count} of {names}" if results else "no results"
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _policy(script: str, style: str) -> str:
+    """Return the policy that allows this script, this style sheet, embedded pictures, no more."""
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (script, style)
+    ]
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'"
+    )
