@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harness.api.evaluating import evaluate
     from harness.api.models import LoadedModel, load_model
     from harness.api.results import Result, Results, read_results
+    from harness.api.samples import ResultSample
     from harness.api.scoring import score
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "LoadedModel",
     "LoadedTask",
     "Result",
+    "ResultSample",
     "Results",
     "compare",
     "errors",
@@ -59,6 +61,7 @@ _MODULES = {  # where the public names are; a module is imported when its first 
     "LoadedModel": "models",
     "LoadedTask": "benchmarks",
     "Result": "results",
+    "ResultSample": "samples",
     "Results": "results",
     "compare": "comparing",
     "evaluate": "evaluating",

@@ -8,6 +8,7 @@
     evaluating  evaluate: predict and score
     scoring     score: the user's own predictions
     results     read_results, and what `evaluate` and `score` return
+    samples     one sample of a result, with its picture
     comparing   compare: results beside a baseline
 
 `harness` and `xvlm_eval` offer the public names; nothing is imported before one of them is used.

@@ -3,20 +3,24 @@
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from harness.api.benchmarks import LoadedTask, load_task
 from harness.api.folders import TemporaryFolder
+from harness.api.samples import ResultSample, row_of
 from harness.checkpoints import normalise_name
 from harness.data.resolve import DataSource, Embedded, resolve_data
 from harness.errors import HarnessError, HarnessWarning, UsageError
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.rendering import Table, render
+from harness.running.stored_samples import StoredSamples
 from harness.statistics.interval import Interval
 from harness.tables.layouts import RECORD_COLUMNS, record_rows
+from harness.task import SampleId
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,6 +143,35 @@ class Result:
         source = Embedded() if self.record.embedded else self._data
         return LoadedTask(load_task(self.task).definition, source)
 
+    @cached_property
+    def _samples(self) -> StoredSamples:
+        """The samples, as far as their annotations, predictions and scores are at hand."""
+        given = self._data.definition if isinstance(self._data, LoadedTask) else None
+        source = self._data.source if isinstance(self._data, LoadedTask) else self._data
+        samples = StoredSamples(self.stored, source, task=given)
+        for problem in samples.problems:
+            warnings.warn(f"{self.title}: {problem}", HarnessWarning, stacklevel=4)
+        return samples
+
+    def samples(self) -> "pd.DataFrame":
+        """Return a DataFrame with a row for each sample, by its id.
+
+        Columns: `image` (path), `text`, `truth` and `prediction` in words, the measures of the task
+        (higher is better), `wrong` by the first of them, and the prediction as it is `stored`. What
+        is not at hand, such as annotations that moved, is missing and a HarnessWarning.
+        """
+        import pandas as pd
+
+        rows = [row_of(sample) for sample in self._samples]
+        return pd.DataFrame(rows).set_index("id") if rows else pd.DataFrame()
+
+    def sample(self, id: SampleId) -> ResultSample:
+        """Return a sample with its picture. Raises UsageError for an unknown id."""
+        try:
+            return ResultSample(self._samples[self._samples.index(id)])
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{self.title} has no sample {id!r}") from error
+
 
 class Results(Sequence[Result]):
     """Several results, in order of their files.
@@ -235,6 +268,27 @@ class Results(Sequence[Result]):
                     }
                 )
         return pd.DataFrame(rows)
+
+    def samples(self) -> "pd.DataFrame":
+        """Return a DataFrame with a row for each sample; `Result.samples` says its columns.
+
+        Of several results, it has the columns `checkpoint`, `task`, `split` and `id` too.
+        """
+        import pandas as pd
+
+        if len(self) == 1:
+            return self[0].samples()
+        parts = []
+        for result in self:
+            part = result.samples().reset_index()
+            for number, name in enumerate(("checkpoint", "task", "split")):
+                part.insert(number, name, getattr(result, name))
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def sample(self, id: SampleId) -> ResultSample:
+        """Return a sample of the only result. Raises UsageError where there are several."""
+        return self._only("sample").sample(id)
 
     def save(self, folder: str | PathLike[str]) -> "Results":
         """Copy the results into a folder, as `run --out` lays them out; return them from there.

@@ -17,6 +17,7 @@ PUBLIC = [
     "LoadedModel",
     "LoadedTask",
     "Result",
+    "ResultSample",
     "Results",
     "compare",
     "errors",
