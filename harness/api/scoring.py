@@ -38,7 +38,7 @@ def score(
     predictions  a mapping from sample id to prediction; a DataFrame with the columns `id` (or an
                  index of that name) and `prediction`; or a file, of `run` or in the format of the
                  benchmark. A prediction is what the task stores: an answer, a caption, a box (cx,
-                 cy, w, h) in 0..1 (`harness.metrics.grounding.in_fractions`), true or false
+                 cy, w, h) in 0..1 (`harness.metrics.in_fractions`), true or false
     data         as for `load_task`; images are not needed
     out          folder that keeps the result, by default a temporary one, as for `evaluate`
     name         the name of what made the predictions, in the record

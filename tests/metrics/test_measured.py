@@ -100,7 +100,7 @@ def test_attributes_score_as_in_the_record(baseline):
 
 def test_ties_rank_the_later_candidate_first():
     found = metrics.retrieval_recalls([[0.5, 0.5], [0.1, 0.2]])
-    assert (found["i2t_r1"].value, found["t2i_r1"].value) == (50.0, 100.0)
+    assert (found["i2t_r1"].value, found["t2i_r1"].value) == (50.0, 50.0)
     assert str(found["i2t_r1"]) == "50.00 (5.46 to 94.54)"
 
 
