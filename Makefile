@@ -21,6 +21,7 @@ $(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 demo: setup
 	$(BIN)/xvlm-eval run --task all --fresh
 	$(BIN)/xvlm-eval table
+	$(BIN)/xvlm-eval report --out runs/report.html
 
 test: setup
 	$(BIN)/python -m pytest

@@ -3,6 +3,7 @@
 main.py                                the command line: its verbs, errors and exit codes
 run.py bench.py                        compute
 table.py check.py diff.py              read results
+show.py report.py                      look at results and samples
 baseline.py power.py                   what results are checked against, and what a check can see
 score.py import_score.py               score predictions, here or by a server
 list.py data.py fetch.py               what exists, and how to get it

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.data.resolve import resolve_data
     from harness.errors import HarnessError
     from harness.files.atomic import replacing
-    from harness.report.page import Budget, build_report
+    from harness.report.page import Budget, build_report, to_bytes
     from harness.report.selection import find_path
 
     report = build_report(
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     for sentence in report.cut:
         say(f"left out: {sentence}")
     path = Path(options.out)
-    content = report.html.encode("utf-8", "replace")
+    content = to_bytes(report.html)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:

@@ -60,10 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print samples, with their pictures where that is possible."""
-    from harness.cli import sample_rows
     from harness.data.resolve import resolve_data
     from harness.errors import DataError, UsageError
-    from harness.report import selection
+    from harness.report import sample_rows, selection
     from harness.running.stored_samples import StoredSamples
 
     results = selection.find_path(Path(options.result))
@@ -108,12 +107,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:
-    from harness.cli import sample_rows, terminal_pictures
+    from harness.report import sample_rows, terminal
 
-    protocol = options.pictures if options.pictures != "auto" else terminal_pictures.detect()
+    protocol = options.pictures if options.pictures != "auto" else terminal.detect()
     for part in shown:
         samples: StoredSamples = part.samples
-        if protocol == terminal_pictures.NONE:
+        if protocol == terminal.NONE:
             print(sample_rows.to_table(part))
             print()
             continue
@@ -122,7 +121,7 @@ def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:
             print(sample_rows.to_lines(part, index))
             image = _drawn(sample, title=samples.result.title)
             if image is not None:
-                print(terminal_pictures.to_text(image, protocol))
+                print(terminal.to_text(image, protocol))
             print()
 
 

@@ -2,4 +2,13 @@
 
 selection     which samples of a result, in which order, and what changed since a baseline
 pictures      the pictures of a sample, with boxes drawn on them
+sample_rows   samples as rows: for the terminal, as CSV, as JSON
+terminal      pictures in a terminal that can show them
+page          the report as one HTML file, from `assets/`
+content       what the report holds of each result
+gallery       the samples of a result as cards
+thumbnails    pictures inside the page, within a budget
+figures       which charts a result has numbers for
+charts        charts as SVG
+overlap       words that a text shares with others
 """

@@ -195,21 +195,19 @@ def reliability(bins: Sequence[Bin]) -> Markup:
     low = 0.5 if all(part.confidence >= 0.5 for part in bins) else 0.0
 
     def at(confidence: float, accuracy: float) -> tuple[float, float]:
-        return (
-            left + size * (confidence - low) / (1 - low),
-            top + size - size * (accuracy - low) / (1 - low),
-        )
+        return left + size * (confidence - low) / (1 - low), top + size - size * accuracy
 
     floor = top + size
     parts = [f'<rect class="frame" x="{left}" y="{top}" width="{size}" height="{size}"/>']
-    parts.append(f'<path class="grid" d="M{left} {floor}L{left + size} {top}"/>')
+    parts.append(f'<path class="grid" d="M{left} {at(low, low)[1]}L{left + size} {top}"/>')
     for value in (low, (1 + low) / 2, 1.0):
-        x, y = at(value, value)
+        x, _ = at(value, 0.0)
         parts.append(_text(x, floor + 15, f"{100 * value:.0f} %", "middle", "tick"))
-        parts.append(_text(left - 5, y + 4, f"{100 * value:.0f}", "end", "tick"))
+    for value in (0.0, 0.5, 1.0):
+        parts.append(_text(left - 5, at(1.0, value)[1] + 4, f"{100 * value:.0f}", "end", "tick"))
     most = max(part.samples for part in bins)
     for part in bins:
-        x, y = at(part.confidence, max(part.accuracy, low))
+        x, y = at(part.confidence, part.accuracy)
         radius = 3 + 7 * math.sqrt(part.samples / most)
         parts.append(f'<circle class="bubble" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
     parts.append(_text(left + size + 16, top + 14, "right answers (%)", "start"))

@@ -39,14 +39,14 @@ def metric_figure(record: ResultRecord, published: Mapping[str, float]) -> Figur
 
 def figures(record: ResultRecord, samples: StoredSamples) -> list[Figure]:
     """Return the other charts of a result."""
-    found = [*_recalls(record), *_breakdowns(record)]
+    found = _recalls(record)
     if "iou" in samples.measures:
         edges = np.linspace(0, 100, BINS + 1)
         counts, _ = np.histogram(samples.scores("iou"), edges)
         series = [charts.Series("samples", counts.tolist(), "bar")]
         caption = "IoU of the predicted and the true box, in percent: number of samples"
         found.append(Figure(caption, charts.histogram(edges.tolist(), series)))
-    return [*found, *_of_samples(samples)]
+    return [*found, *_of_samples(samples), *_breakdowns(record)]
 
 
 def _recalls(record: ResultRecord) -> list[Figure]:

@@ -10,6 +10,7 @@ The keys of a card are short, as there may be ten thousands of them; `script.js`
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from harness.task import SampleId
 Card = dict[str, Any]
 ITEMS = 12  # of a list of details; right ones beyond these are added
 TEXTS = 3  # texts of a sample
-SPREAD = 2  # every second picture is of a sample from anywhere, the others of the worst
+FIRST = 6  # samples of each gallery that stand in the page as plain HTML
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,15 @@ class Changes:
 def picture_order(samples: StoredSamples, changes: Changes | None) -> list[int]:
     """Return all samples in the order in which they get pictures and room.
 
-    First those that changed since the baseline, then in turn the lowest scores and samples from
-    all over the split.
+    First those that changed since the baseline, then the first cards, then in turn the lowest
+    scores and samples from all over the split.
     """
     changed = [samples.index(id) for id in changes.by_id] if changes else []
     worst = worst_first(samples)
     step = max(len(samples) // 97, 1)  # coprime with most lengths of the lists
     spread = [index for start in range(step) for index in range(start, len(samples), step)]
     mixed = (index for pair in zip(worst, spread, strict=True) for index in pair)
-    return list(dict.fromkeys([*changed, *mixed]))
+    return list(dict.fromkeys([*changed, *worst[:FIRST], *mixed]))
 
 
 def worst_first(samples: StoredSamples) -> list[int]:
@@ -108,7 +109,7 @@ def _card(sample: StoredSample, thumbnails: Thumbnails, changes: Changes | None)
         "truth": view.truth,
         "said": view.prediction,
         "hit": levels(view.prediction, compared) if compared else None,
-        "score": {name: round(value, 2) for name, value in sample.scores.items()},
+        "score": _rounded(sample.scores),
         "wrong": sample.wrong,
         "type": list(view.types),
         "sure": None if view.confidence is None else round(view.confidence, 4),
@@ -117,6 +118,11 @@ def _card(sample: StoredSample, thumbnails: Thumbnails, changes: Changes | None)
     if changes and change:
         card["was"] = _before(change, changes)
     return {key: value for key, value in card.items() if value not in (None, [], {})}
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return scores with two decimals, without those that are no numbers, which JSON lacks."""
+    return {name: round(value, 2) for name, value in scores.items() if math.isfinite(value)}
 
 
 def _picture(picture: Picture, thumbnails: Thumbnails) -> list[Any]:
@@ -144,7 +150,7 @@ def _item(item: Item, details: Details, view: SampleView) -> list[Any]:
     """Return an item, without the empty values at its end."""
     values = [
         item.text,
-        None if item.score is None else round(item.score, 3),
+        None if item.score is None or not math.isfinite(item.score) else round(item.score, 3),
         item.right,
         levels(item.text, [view.prediction]) if details.references else None,
     ]
@@ -158,7 +164,7 @@ def _before(change: SampleChange, changes: Changes) -> Card:
     card: Card = {"flip": flip(change)}
     before = changes.before[changes.before.index(change.id)]
     card["said"] = before.view.prediction
-    card["score"] = {name: round(value, 2) for name, value in before.scores.items()}
+    card["score"] = _rounded(before.scores)
     boxes = [
         [round(number, 1) for number in box.box]
         for picture in before.view.pictures

@@ -6,6 +6,7 @@ that data could smuggle in would run; data reach the page escaped all the same.
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,13 @@ from harness.report.content import (
     script_json,
     slugs,
 )
-from harness.report.gallery import cards, embed_pictures
+from harness.report.gallery import FIRST, cards, embed_pictures
 from harness.report.thumbnails import Thumbnails
 from harness.tables.comparison import display_name
 from harness.tables.layouts import lay_out
 from harness.tables.paper import Paper, read_paper
 
 ASSETS = Path(__file__).parent / "assets"
-FIRST = 6  # samples of each gallery that stand in the page as plain HTML
 CARDS_SHARE = 0.6  # of the room beside the tables; pictures get the rest
 MEASURED_BY = ("checkpoint", "task", "split")
 
@@ -94,12 +94,26 @@ def build_report(
     tables, reasons = _tables(sections, paper)
     reasons = [*(reason for part in found for reason in part.rejected), *reasons]
     page = _Page(sections, tables, reasons, compared=bool(baseline))
-    room = max(budget.size - len(page.render(Thumbnails(0, 0), []).encode()), 0)
-    thumbnails = Thumbnails(budget.images, int(room * (1 - CARDS_SHARE)))
-    embed_pictures([(section.samples, iter(section.order)) for section in sections], thumbnails)
-    cut = _fill(sections, thumbnails, room=int(room * CARDS_SHARE))
-    cut += _picture_notes(sections, thumbnails, budget)
-    return Report(page.render(thumbnails, cut), cut)
+    room = budget.size - len(to_bytes(page.render(Thumbnails(0, 0), [])))
+    while True:
+        thumbnails = Thumbnails(budget.images, int(max(room, 0) * (1 - CARDS_SHARE)))
+        orders = [(section.samples, iter(section.order)) for section in sections]
+        embed_pictures(orders, thumbnails)
+        cut = _fill(sections, thumbnails, room=int(max(room, 0) * CARDS_SHARE))
+        cut += _picture_notes(sections, thumbnails, budget)
+        html = page.render(thumbnails, cut)
+        excess = len(to_bytes(html)) - budget.size
+        if excess <= 0 or room <= 0:
+            break
+        room -= excess + budget.size // 100  # the first samples stand in the page twice
+    if excess > 0:
+        cut.append(f"the tables and figures alone take {len(to_bytes(html)) / 1e6:.1f} MB")
+    return Report(html, cut)
+
+
+def to_bytes(html: str) -> bytes:
+    """Return a page as a file holds it; half of a surrogate pair becomes a question mark."""
+    return html.encode("utf-8", "replace")
 
 
 def _fill(sections: Sequence[Section], thumbnails: Thumbnails, *, room: int) -> list[str]:
@@ -126,11 +140,10 @@ def _picture_notes(
     """Return sentences on the pictures that are not embedded."""
     notes = []
     files = {
-        picture.view
+        thumbnails.key_of(view)
         for section in sections
-        if section.samples.annotated
-        for sample in section.samples
-        for picture in sample.view.pictures
+        for sample in section.samples.annotations
+        for view in sample.images
     }
     embedded = len(thumbnails.by_file)
     if not budget.images:
@@ -166,7 +179,25 @@ def _tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageTables]
         PageTables(slug, title, [_page_table(table, by_key) for table in part])
         for slug, (title, part) in contents.items()
     ]
-    return tables, list(dict.fromkeys([*printed.left_out, *leaderboard.left_out]))
+    reasons = [*printed.left_out, *leaderboard.left_out, *_not_run(sections, printed.listing)]
+    return tables, list(dict.fromkeys(reasons))
+
+
+def _not_run(sections: Sequence[Section], paper: Table) -> list[str]:
+    """Return the metrics that could not be computed, and the paper's rows without a result."""
+    metrics = [
+        f"{section.checkpoint} {section.name}: {metric} is not run: {reason}"
+        for section in sections
+        for metric, reason in section.record.not_run.items()
+    ]
+    all_rows = Counter(row["task"] for row in paper.rows)
+    missing = Counter(row["task"] for row in paper.rows if row["measured"] is None)
+    rows = [
+        f"{task}: {count} of the paper's {all_rows[task]} rows have no result of its checkpoint, "
+        "protocol and official split"
+        for task, count in missing.items()
+    ]
+    return [*metrics, *rows]
 
 
 def _key(section: Section) -> tuple[str, str, str, str]:
@@ -236,6 +267,7 @@ class _Page:
             addresses=addresses,
             images_json=Markup(script_json(addresses)),
             compared=self.compared,
+            published=any(section.published for section in self.sections),
             footer=f"xvlm-eval {release() or ''}; this file needs no network",
         )
 

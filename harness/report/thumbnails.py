@@ -8,12 +8,12 @@ from pathlib import Path
 from PIL import Image
 
 from harness.errors import HarnessError
-from harness.images import Region, image_file
+from harness.images import Region, View, image_file
 from harness.report.pictures import open_picture
 from harness.sample_view import Picture
 
 LONGEST = 320  # pixels of a thumbnail's longer side
-QUALITY = 80  # of JPEG
+QUALITY = 86  # of JPEG
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,25 @@ class Thumbnails:
         """Whether no other picture may be embedded."""
         return len(self.by_file) >= self.images or self.used >= self.bytes
 
+    @staticmethod
+    def key_of(view: View) -> tuple[Path, bool]:
+        """Return what makes two pictures the same: the file, and whether it is turned upright."""
+        return image_file(view), isinstance(view, Region)
+
     def find(self, picture: Picture) -> Thumbnail | None:
         """Return the thumbnail of a picture if it is embedded."""
-        return self.by_file.get(_key(picture))
+        return self.by_file.get(self.key_of(picture.view))
 
     def embed(self, picture: Picture) -> None:
         """Embed a picture unless it is, the budget is used up, or it cannot be read."""
-        key = _key(picture)
+        key = self.key_of(picture.view)
         if key in self.by_file or key[0] in self.missing or self.full:
             return
         try:
             opened = open_picture(picture, longest=LONGEST)
         except HarnessError as error:
-            self.missing[key[0]] = str(error)
+            # A page that is shared names no folder of this machine.
+            self.missing[key[0]] = str(error).replace(str(key[0]), key[0].name)
             return
         address = _address(opened.image)
         if self.used + len(address) > self.bytes:
@@ -65,10 +71,6 @@ class Thumbnails:
         self.used += len(address)
         number = f"i{len(self.by_file)}"
         self.by_file[key] = Thumbnail(number, address, opened.width, opened.height)
-
-
-def _key(picture: Picture) -> tuple[Path, bool]:
-    return image_file(picture.view), isinstance(picture.view, Region)
 
 
 def _address(image: Image.Image) -> str:

@@ -72,6 +72,11 @@ class StoredSamples(Sequence[StoredSample]):
         return bool(self._samples)
 
     @property
+    def annotations(self) -> Sequence[Sample]:
+        """The samples as annotated, empty where the annotations are not at hand."""
+        return list(self._samples.values())
+
+    @property
     def kept(self) -> bool:
         """Whether the predictions were kept."""
         return self._predictions is not None

@@ -73,6 +73,7 @@ def test_the_wheel_holds_the_packages_their_types_and_everything_they_read(wheel
         "harness/shipped/results/paper.yaml",
         "harness/shapes/weights/refcoco+.safetensors",
         "harness/shapes/weights/vocab.txt",
+        *(f"harness/report/assets/report.{kind}" for kind in ("html", "css", "js")),
     } <= names
     assert not [name for name in names if name.startswith("tests")]
 

@@ -1,0 +1,185 @@
+"""`show`: samples of a result with picture, text, truth, prediction and score."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.cli.main import main
+from tests.support.altered import copied, predict_otherwise
+from tests.support.scored_boxes import scored
+
+RESULTS = Path(__file__).parents[2] / "results"
+TEXTS = {100: "red cup", 101: "the cup", 102: "a\x1b[31mred\u202e cup"}
+
+
+def shown(capsys, *arguments) -> dict:
+    assert main(["show", *map(str, arguments), "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_row_holds_picture_text_truth_prediction_and_scores(tmp_path, capsys):
+    results = scored(tmp_path, TEXTS, wrong=frozenset({101}))
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    out = capsys.readouterr().out
+    assert "boxes refcoco+ val: 3 of 3 samples" in out
+    row = next(line for line in out.splitlines() if line.startswith("101"))
+    assert " ".join(row.split()) == (
+        "101 one.jpg the cup x 10, y 20, 30 × 40 x 85, y 68, 10 × 8 0.00 0.00"
+    )
+
+
+def test_letters_that_a_terminal_obeys_are_not_printed(tmp_path, capsys):
+    results = scored(tmp_path, TEXTS)
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    out = capsys.readouterr().out
+    assert "a�[31mred� cup" in out and "\x1b" not in out and "\u202e" not in out
+
+
+def test_wrong_samples_and_the_lowest_scores_come_as_asked(tmp_path, capsys):
+    results = scored(tmp_path, TEXTS, wrong=frozenset({101, 102}))
+    data = ["--data", tmp_path / "data"]
+    capsys.readouterr()
+    (wrong,) = shown(capsys, results, *data, "--wrong")["results"]
+    assert [sample["id"] for sample in wrong["samples"]] == [101, 102]
+    (lowest,) = shown(capsys, results, *data, "--sort", "score", "--limit", "1")["results"]
+    assert [sample["id"] for sample in lowest["samples"]] == [101]
+    (named,) = shown(capsys, results, *data, "--sample", "100")["results"]
+    assert named["samples"][0]["wrong"] is False
+
+
+def test_boxes_are_told_and_drawn_in_pixels(tmp_path, capsys):
+    results = scored(tmp_path, {100: "red cup"})
+    capsys.readouterr()
+    content = shown(capsys, results, "--data", tmp_path / "data", "--save", tmp_path / "pictures")
+    boxes = content["results"][0]["samples"][0]["pictures"][0]["boxes"]
+    assert [(box["role"], [round(x) for x in box["box"]]) for box in boxes] == [
+        ("truth", [10, 20, 30, 40]),
+        ("prediction", [10, 20, 30, 40]),
+    ]
+    (path,) = (tmp_path / "pictures").iterdir()
+    with Image.open(path) as image:
+        assert image.size == (400, 320)  # four times the 100 x 80 pixels
+        assert image.getpixel((160, 160)) == (0xD5, 0x5E, 0x00)  # the right edge, drawn last
+
+
+def test_csv_is_one_table_of_full_texts(tmp_path, capsys):
+    results = scored(tmp_path, {100: 'a, "b"\nc'})
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data"), "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["task"], row["id"], row["text"], row["accuracy"]) == (
+        *("refcoco+", "100", 'a, "b"\nc', "100.0"),
+    )
+
+
+def test_gains_and_losses_are_those_since_the_baseline(tmp_path, capsys):
+    before = scored(tmp_path, TEXTS, wrong=frozenset({100}))
+    after = scored(tmp_path, TEXTS, wrong=frozenset({102}))
+    data = ["--data", tmp_path / "data", "--baseline", before]
+    capsys.readouterr()
+    (lost,) = shown(capsys, after, *data, "--sort", "loss")["results"]
+    assert [(sample["id"], sample["before"]["flip"]) for sample in lost["samples"]] == [
+        (102, "loss")
+    ]
+    (gained,) = shown(capsys, after, *data, "--sort", "gain")["results"]
+    assert [sample["id"] for sample in gained["samples"]] == [100]
+    assert main(["show", str(after), "--sort", "gain"]) == 2
+    assert "--baseline DIR" in capsys.readouterr().err
+
+
+def test_without_the_annotations_what_is_known_is_shown(tmp_path, capsys):
+    results = scored(tmp_path, {100: "red cup"})
+    shutil.rmtree(tmp_path / "data" / "refcoco+")
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    out, err = capsys.readouterr()
+    assert "no images, texts or truths are shown" in err
+    assert "100" in out and "[0.25, 0.5, 0.3, 0.5]" in out and "100.00" in out
+
+
+def test_other_annotations_than_those_of_the_run_are_not_shown_as_its_truth(tmp_path, capsys):
+    results = scored(tmp_path, {100: "red cup"})
+    instances = tmp_path / "data" / "refcoco+" / "instances.json"
+    instances.write_text(instances.read_text().replace("[10, 20, 30, 40]", "[10, 20, 30, 50]"))
+    capsys.readouterr()
+    (part,) = shown(capsys, results, "--data", tmp_path / "data")["results"]
+    assert "other annotation files than those of the run" in part["problems"][0]
+    assert part["samples"][0]["truth"] is None and part["samples"][0]["scores"]
+
+
+def test_a_missing_picture_is_named_and_the_rest_is_shown(tmp_path, capsys):
+    results = scored(tmp_path, {100: "red cup"})
+    (tmp_path / "data" / "images" / "coco" / "train2014" / "one.jpg").unlink()
+    capsys.readouterr()
+    arguments = ["--data", str(tmp_path / "data"), "--save", str(tmp_path / "pictures")]
+    assert main(["show", str(results), *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "red cup" in out and "one.jpg: no such image" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere"], 3, "nowhere: no such record or folder of results"),
+        ([str(RESULTS), "--sample", "nothing"], 2, "has no sample nothing"),
+        (
+            [str(RESULTS / "xvlm-shapes" / "coco-caption.val.json"), "--wrong"],
+            *(2, "by which none is right or wrong"),
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_an_error(arguments, code, message, capsys):
+    assert main(["show", *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_every_task_of_the_embedded_benchmark_has_a_view(capsys):
+    results = {
+        (part["task"], part["split"]): part
+        for part in shown(capsys, RESULTS, "--limit", "2")["results"]
+    }
+    assert len(results) == 15 and not any(part["problems"] for part in results.values())
+    views = {key: part["samples"][1] for key, part in results.items()}
+    question = views["vqav2", "val"]
+    assert (question["texts"], question["truth"]) == (["What shape is the red object?"], "square")
+    assert question["details"][0]["items"][0] == {
+        **{"text": "square (9 people)", "score": 100.0, "right": True},
+    }
+    assert views["vqav2", "test"]["truth"] is None
+    pair = views["nlvr2", "dev"]
+    assert [picture["label"] for picture in pair["pictures"]] == ["left", "right"]
+    assert 0.5 <= pair["confidence"] <= 1.0
+    caption = views["coco-caption", "test"]
+    assert len(caption["details"][0]["items"]) == 5
+    image = views["coco-retrieval", "test"]
+    assert image["details"][0]["title"].endswith("the first of its own: rank 1")
+    assert len(image["details"][0]["items"]) == 10
+    box = views["ovad", "box"]
+    right = [item["text"] for item in box["details"][0]["items"] if item["right"]]
+    assert sorted(right) == sorted(box["truth"].split(", "))
+
+
+def test_the_rank_that_is_shown_is_the_one_that_is_scored(capsys):
+    part = shown(capsys, RESULTS / "xvlm-shapes" / "coco-retrieval.test.json", "--limit", "100")[
+        "results"
+    ][0]
+    for sample in part["samples"]:
+        first = sample["details"][0]["title"].endswith("of its own: rank 1")
+        assert first == (sample["scores"]["i2t_r1"] == 100.0) == (not sample["wrong"])
+        ranked = [item["right"] for item in sample["details"][1]["items"]]
+        assert 100 * ranked.count(True) / len(ranked) == pytest.approx(sample["scores"]["t2i_r1"])
+
+
+def test_a_sample_that_was_skipped_says_why(finished, tmp_path, capsys):
+    results = copied(finished, tmp_path, "nlvr2.dev")
+    predict_otherwise(results, "nlvr2.dev", lambda all: {next(iter(all)): {"skipped": "torn"}})
+    capsys.readouterr()
+    (part,) = shown(capsys, results, "--limit", "1")["results"]
+    assert part["samples"][0]["prediction"] == "(skipped: torn)"
