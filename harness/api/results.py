@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 from harness.api.benchmarks import LoadedTask, load_task
 from harness.api.folders import TemporaryFolder
-from harness.api.samples import ResultSample, row_of
+from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.data.resolve import DataSource, Embedded, resolve_data
 from harness.errors import HarnessError, HarnessWarning, UsageError
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.rendering import Table, render
+from harness.running.sample_rows import row_of
 from harness.running.stored_samples import StoredSamples
 from harness.statistics.interval import Interval
 from harness.tables.layouts import RECORD_COLUMNS, record_rows

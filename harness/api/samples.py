@@ -10,7 +10,6 @@ from typing import Any
 from PIL import Image
 
 from harness.errors import DataError, HarnessError
-from harness.images import image_file
 from harness.metrics.grounding import Box
 from harness.report.pictures import boxes_of, draw_sample
 from harness.running.stored_samples import StoredSample
@@ -122,18 +121,3 @@ class ResultSample:
             alternative = html.escape(f"sample {self.id}", quote=True)
             picture = f'<img alt="{alternative}" src="data:image/png;base64,{address}">'
         return f"{picture}<table>{cells}</table>"
-
-
-def row_of(sample: StoredSample) -> dict[str, Any]:
-    """Return a sample as a row of a DataFrame."""
-    view = sample.view
-    return {
-        "id": sample.id,
-        "image": " ".join(str(image_file(picture.view)) for picture in view.pictures) or None,
-        "text": "\n".join(view.texts) or None,
-        "truth": view.truth,
-        "prediction": view.prediction,
-        **sample.scores,
-        "wrong": sample.wrong,
-        "stored": sample.prediction,
-    }

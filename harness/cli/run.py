@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.running.run import Outcome
 
 HELP = "evaluate a checkpoint on tasks"
+TRACKERS = ("wandb", "trackio", "mlflow")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +106,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_images(parser)
     parser.add_argument(
+        "--log",
+        action="append",
+        choices=TRACKERS,
+        default=[],
+        help="also log the metrics with an experiment tracker that you have installed; repeat",
+    )
+    parser.add_argument(
         "--plan",
         action="store_true",
         help="predict nothing: print the work of each run, its memory and its time",
@@ -121,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
     from harness.data.resolve import resolve_data
+    from harness.export.trackers import logging
     from harness.running import launch
     from harness.running.progress import Progress
     from harness.running.run import Speed
@@ -153,7 +162,8 @@ def run(options: argparse.Namespace) -> int:
         if options.plan:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)
-        return _print_outcomes(outcomes, options.format)
+        with logging(options.log if first else (), warn=say) as log:
+            return _print_outcomes(outcomes, options.format, log=log)
 
 
 def _given(options: argparse.Namespace) -> "Given":
@@ -189,8 +199,10 @@ def _print_forecasts(forecasts: "Iterable[Forecast]", format: str) -> int:
     return 0
 
 
-def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
-    """Announce each outcome as it comes, and print all results at the end."""
+def _print_outcomes(
+    outcomes: "Iterable[Outcome]", format: str, *, log: "Callable[[ResultRecord], None]"
+) -> int:
+    """Announce and log each outcome as it comes, and print all results at the end."""
     from harness import rendering
     from harness.records.record import read_record
     from harness.tables import layouts
@@ -201,6 +213,7 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
             record = read_record(outcome.record)
             rows += layouts.record_rows(record, outcome.record)
             _announce(outcome, record, format)
+            log(record)
     finally:  # an error leaves the results before it valid
         if rows and format == "json":
             print(rendering.render_json({"results": rows}))
