@@ -20,6 +20,7 @@ from harness.cli import (
     fetch,
     import_score,
     list,
+    overview,
     power,
     report,
     run,
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; it leaves the name of the verb in `verb`."""
+    """Return the parser of the command line; `verb` is the name of the verb, None without one."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
     parser = argparse.ArgumentParser(
@@ -86,8 +87,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(debug=False)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for name, verb in VERBS.items():
         verb.add_arguments(verbs.add_parser(name, parents=[common], help=verb.HELP))
     return parser
@@ -98,6 +100,8 @@ def _run(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
+        if options.verb is None:
+            return overview.run()
         with _links(options):
             code = VERBS[options.verb].run(options)
         sys.stdout.flush()
