@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from harness.capabilities import Model
@@ -45,9 +44,19 @@ def are_several(pictures: Any) -> bool:
     return isinstance(pictures, list | tuple)
 
 
-def prepared(model: Model, pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
-    """Return pictures [M, R, R, 3] as the model takes them."""
-    return np.stack([model.prepare(picture) for picture in pictures])
+def prepared(model: Model, pictures: Sequence[Image.Image]) -> Any:
+    """Return pictures [M, ...] as the model takes them: stacked, or put together by its `collate`.
+
+    Raises UsageError where the model prepares them in different shapes and does neither.
+    """
+    images = [model.prepare(picture) for picture in pictures]
+    if callable(collate := getattr(model, "collate", None)):
+        return collate(images)
+    if len(shapes := {np.shape(image) for image in images}) > 1:
+        raise UsageError(
+            f"the model prepares images of the shapes {sorted(shapes)}, which cannot be stacked"
+        )
+    return np.stack(images)
 
 
 def _copied(image: Image.Image) -> Any:

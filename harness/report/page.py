@@ -190,8 +190,9 @@ def _not_run(sections: Sequence[Section], paper: Table) -> list[str]:
         for section in sections
         for metric, reason in section.record.not_run.items()
     ]
-    all_rows = Counter(row["task"] for row in paper.rows)
-    missing = Counter(row["task"] for row in paper.rows if row["measured"] is None)
+    tasks = [(row["measured_by"]["task"], row["measured"] is None) for row in paper.rows]
+    all_rows = Counter(task for task, _ in tasks)
+    missing = Counter(task for task, absent in tasks if absent)
     rows = [
         f"{task}: {count} of the paper's {all_rows[task]} rows have no result of its checkpoint, "
         "protocol and official split"

@@ -51,7 +51,7 @@ def open_picture(picture: Picture, *, longest: int) -> OpenedPicture:
         scaled.thumbnail((longest, longest))
         return np.asarray(scaled)
 
-    pixels = read_views([path], prepare, needed_by="a picture that is shown")[path]
+    pixels = read_views([path], prepare, needed_by="the picture of a sample")[path]
     return OpenedPicture(Image.fromarray(pixels), *size)
 
 

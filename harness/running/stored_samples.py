@@ -129,7 +129,9 @@ class StoredSamples(Sequence[StoredSample]):
         try:
             view = self._viewer(sample)
         except Exception as error:  # of another package's task, or for a malformed prediction
-            failure = Details("Not shown as its task shows it", (Item(str(error)[:500]),))
+            failure = Details(
+                "Not shown as its task shows it", (Item(f"{type(error).__name__}: {error}"[:500]),)
+            )
             view = replace(Task.view(self._task, sample, prediction), details=(failure,))
         if not kept:
             return replace(view, prediction=NOT_KEPT, confidence=None, pairs=())

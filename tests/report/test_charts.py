@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from harness.report import charts
 from harness.report.overlap import levels
 
@@ -11,8 +13,9 @@ def test_a_value_its_interval_and_the_published_number_are_drawn_to_one_scale():
     (dot,) = re.findall(r'class="dot" cx="([\d.]+)"', chart)
     ((start, end),) = re.findall(r'class="whisker" d="M([\d.]+) [\d.]+H([\d.]+)', chart)
     (diamond,) = re.findall(r'class="published" d="M([\d.]+)', chart)
-    assert float(dot) - float(start) == float(end) - float(dot)
-    assert round(2 * (float(dot) - float(diamond)), 1) == round(float(dot) - float(start), 1)
+    left, middle, right, published = map(float, (start, dot, end, diamond))
+    assert middle - left == pytest.approx(right - middle, abs=0.2)
+    assert middle - left == pytest.approx(2 * (middle - published), abs=0.3)
     assert 'aria-label="accuracy 50.00 (40.00 to 60.00), published 45.00"' in chart
 
 
@@ -48,5 +51,5 @@ def test_names_from_data_are_escaped():
 
 
 def test_the_longest_shared_n_gram_of_a_word_counts():
-    assert levels("a big red circle on a table", ["the big red circle", "on a chair"]) == "2333220"
+    assert levels("a big red circle on a table", ["the big red circle", "on a chair"]) == "1333220"
     assert levels("", ["a"]) == "0" and levels("red", []) == "0"

@@ -4,14 +4,17 @@ import doctest
 import importlib
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import main
+from harness.records.record import write_result
 from harness.report.content import script_json
 from harness.report.page import ASSETS
+from tests.support.records import RECORD
 from tests.support.scored_boxes import scored
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -145,7 +148,8 @@ def test_texts_have_the_contrast_that_wcag_asks_for(theme):
 
 
 def test_without_images_it_holds_none(tmp_path, capsys):
-    html = written(tmp_path, RESULTS, "--no-images")
+    results = scored(tmp_path, {100: "red cup"})
+    html = written(tmp_path, results, "--data", tmp_path / "data", "--no-images")
     page = Page(html)
     assert page.data["images"] == {} and not page.all("image")
     assert "no pictures are embedded" in capsys.readouterr().err
@@ -194,7 +198,7 @@ def test_two_results_of_one_task_and_split_have_addresses_of_their_own(tmp_path)
     [
         (["nowhere"], 3, "nowhere: no such folder of results"),
         ([str(RESULTS), "--baseline", "nowhere"], 3, "nowhere: no such record or folder"),
-        ([str(RESULTS), "--images", "0", "--out", "/proc/no/report.html"], 4, "choose another"),
+        ([str(ASSETS), "--out", "/proc/no/report.html"], 4, "choose another --out"),
     ],
 )
 def test_what_cannot_be_reported_is_an_error(arguments, code, message, tmp_path, capsys):
@@ -212,3 +216,18 @@ def test_examples_in_the_documentation_are_right(name):
 def test_examples_of_views_and_sizes_are_right():
     for name in ("harness.sample_view", "harness.cli.report"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_a_published_number_stands_beside_the_measured_one_which_leads_to_its_provenance(tmp_path):
+    write_result(RECORD.path(tmp_path / "runs"), asdict(RECORD))
+    html = written(tmp_path, tmp_path / "runs")
+    assert "accuracy 84.50 (83.50 to 85.50), published 84.51" in html
+    (row,) = re.findall(
+        r"<tr>(?:(?!</tr>).)*84\.51.*?</tr>",
+        html.split('id="paper"')[1].split('id="leaderboard"')[0],
+        flags=re.S,
+    )
+    assert '<a href="#provenance:refcoco+/val">84.50</a>' in row and "reproduced" in row
+    assert "spice is not run: no models" in html
+    assert "refcoco+: 2 of the paper&#39;s 3 rows have no result" in html
+    assert "coco-retrieval: " in html.split('id="not-run"')[1]

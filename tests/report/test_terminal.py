@@ -29,7 +29,7 @@ def test_kitty_is_sent_the_picture_as_png_in_chunks(picture):
 def test_sixels_draw_every_pixel(picture):
     text = terminal.to_text(picture, "sixel")
     assert text.startswith('\x1bPq"1;1;20;14') and text.endswith("\x1b\\")
-    assert decoded(text) == list(picture.getdata())
+    assert decoded(text) == [picture.getpixel((x, y)) for y in range(14) for x in range(20)]
 
 
 def decoded(text: str) -> list[tuple[int, int, int]]:
@@ -43,7 +43,7 @@ def decoded(text: str) -> list[tuple[int, int, int]]:
     body = re.sub(r"#\d+;2;\d+;\d+;\d+", "", body)
     pixels = {}
     top = column = 0
-    colour = None
+    repeat, colour = 1, None
     for sign, number, letter in re.findall(r"([#!])(\d+)|([?-~$-])", body):
         if sign == "#":
             colour = colours[int(number)]
@@ -55,11 +55,11 @@ def decoded(text: str) -> list[tuple[int, int, int]]:
         elif letter == "-":
             top, column = top + 6, 0
         else:
-            for _ in range(repeat):
+            for x in range(column, column + repeat):
                 for bit in range(6):
                     if (ord(letter) - 63) >> bit & 1:
-                        pixels[column, top + bit] = colour
-                column += 1
+                        pixels[x, top + bit] = colour
+            column += repeat
         repeat = 1
     return [pixels[x, y] for y in range(height) for x in range(width)]
 

@@ -53,11 +53,11 @@
       class: "shot", viewBox: `0 0 ${width} ${height}`, role: "img",
       "aria-label": `${label} ${file}${described.join("")}`,
     }, shape("image", { href: images[key], width, height }));
-    for (const [role, x, y, w, h] of drawn) {
-      const box = { x, y, width: w, height: h };
-      shot.append(shape("rect", { class: "halo", ...box }));
-      shot.append(shape("rect", { class: "box " + role, ...box }));
-    }
+    const rectangle = (name, [, x, y, w, h]) =>
+      shape("rect", { class: name, x, y, width: w, height: h });
+    // Halos below all boxes, as boxes may coincide.
+    shot.append(...drawn.map((box) => rectangle("halo", box)));
+    shot.append(...drawn.map((box) => rectangle("box " + box[0], box)));
     return element("figure", { className: "pic" }, shot, caption);
   }
 
