@@ -1,27 +1,99 @@
-"""The entry point of the command: `xvlm-eval`, or `python -m xvlm_eval`.
+"""The name of this project as a module: the entry point of its command, and its Python interface.
+
+    import xvlm_eval
+
+    model = xvlm_eval.load_model("xvlm-shapes", task="refcoco+")
 
 `harness` is a common name, `xvlm_eval` is not: this module is found by any sys.path, and imports
 the `harness` beside it even if PYTHONPATH or the current directory holds another one first.
-(`harness.registry` does the same for `tasks`.)
+(`harness.registry` does the same for `tasks`.) It offers the public names of `harness`.
 """
 
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness import (
+        Comparison,
+        LoadedModel,
+        LoadedTask,
+        Result,
+        Results,
+        ResultSample,
+        compare,
+        errors,
+        evaluate,
+        load_model,
+        load_task,
+        metrics,
+        read_results,
+        score,
+    )
+
+__all__ = [
+    "Comparison",
+    "LoadedModel",
+    "LoadedTask",
+    "Result",
+    "ResultSample",
+    "Results",
+    "compare",
+    "errors",
+    "evaluate",
+    "load_model",
+    "load_task",
+    "metrics",
+    "read_results",
+    "score",
+]
 
 
 def main() -> int:
     """Run the command line, and return its exit code."""
-    folder = Path(__file__).resolve().parent
-    spec = PathFinder.find_spec("harness", [str(folder)])
-    if spec is None or spec.loader is None:
-        sys.exit(f"xvlm-eval: {folder / 'harness'}: no such package; install xvlm-eval again")
-    module = sys.modules["harness"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        _import_harness()
+    except ImportError as error:
+        sys.exit(f"xvlm-eval: {error}")
     from harness.cli.main import main
 
     return main()
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name of `harness`. Raises ImportError where another `harness` is imported."""
+    if name not in __all__:
+        raise AttributeError(f"module 'xvlm_eval' has no attribute {name!r}")
+    module = sys.modules.get("harness")
+    if module is None:
+        module = _import_harness()
+    elif Path(module.__file__ or "").resolve().parent != _folder():
+        raise ImportError(
+            f"{module.__file__}: another package `harness` is imported already; "
+            "import xvlm_eval before it, or in a process of its own"
+        )
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _folder() -> Path:
+    return Path(__file__).resolve().parent / "harness"
+
+
+def _import_harness() -> ModuleType:
+    """Import the `harness` beside this module, and make it the one that others import."""
+    spec = PathFinder.find_spec("harness", [str(_folder().parent)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{_folder()}: no such package; install xvlm-eval again")
+    module = sys.modules["harness"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

@@ -1,11 +1,22 @@
 """Evaluate vision-language models of the X-VLM family by their own protocols.
 
+    from harness import compare, evaluate, load_model
+
+    model = load_model("xvlm-shapes", task="refcoco+")
+    results = evaluate(model, "refcoco+", split="val", limit=100)
+    comparison = compare(results, "baseline/")
+
+`__all__` lists the public names, docs/python.md describes them; `import xvlm_eval` offers the same.
+Everything else may change without notice.
+
 Read `task.py`, then `capabilities.py`, then `running/evaluate.py`. Each folder says in its
 `__init__.py` what it is for; a folder imports only folders below it in this list:
 
 cli/                          the command: one file per verb
+api/ export/                  the Python interface; formats of other tools
+bench/ report/                the engine timed; results as one HTML file
 running/ doctor/              one run; whether a run can go here
-data/ bench/                  the benchmark files on disk; the engine timed
+data/                         the benchmark files on disk
 registry.py                   tasks and model families by name
 drift/ tables/ shapes/        results compared; results beside the paper; the embedded benchmark
 models/ records/ task.py      weights to capabilities; what a run leaves; what a benchmark is
@@ -15,3 +26,64 @@ images.py                     decoding and cropping
 capabilities.py workload.py   what a model can do; what that costs
 statistics/ rendering.py callbacks.py errors.py
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness import errors, metrics
+    from harness.api.benchmarks import LoadedTask, load_task
+    from harness.api.comparing import Comparison, compare
+    from harness.api.evaluating import evaluate
+    from harness.api.models import LoadedModel, load_model
+    from harness.api.results import Result, Results, read_results
+    from harness.api.samples import ResultSample
+    from harness.api.scoring import score
+
+__all__ = [
+    "Comparison",
+    "LoadedModel",
+    "LoadedTask",
+    "Result",
+    "ResultSample",
+    "Results",
+    "compare",
+    "errors",
+    "evaluate",
+    "load_model",
+    "load_task",
+    "metrics",
+    "read_results",
+    "score",
+]
+_MODULES = {  # where the public names are; a module is imported when its first name is used
+    "Comparison": "comparing",
+    "LoadedModel": "models",
+    "LoadedTask": "benchmarks",
+    "Result": "results",
+    "ResultSample": "samples",
+    "Results": "results",
+    "compare": "comparing",
+    "evaluate": "evaluating",
+    "load_model": "models",
+    "load_task": "benchmarks",
+    "read_results": "results",
+    "score": "scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use."""
+    if name in _MODULES:
+        value = getattr(import_module(f"harness.api.{_MODULES[name]}"), name)
+    elif name in ("errors", "metrics"):
+        value = import_module(f"harness.{name}")
+    else:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -78,6 +78,10 @@ class IdentityError(HarnessError):
     """A prediction file or record belongs to another run."""
 
 
+class HarnessWarning(UserWarning):
+    """What makes a result doubtful, where no exception stops it: the API of Python warns of it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a clause that offers the known names closest to `name`, or all of them if none is.
 

@@ -4,6 +4,7 @@ main.py                                the command line: its verbs, errors and e
 run.py bench.py                        compute
 table.py check.py diff.py              read results
 show.py report.py                      look at results and samples
+export.py                              results in the formats of other tools
 baseline.py power.py                   what results are checked against, and what a check can see
 score.py import_score.py               score predictions, here or by a server
 list.py data.py fetch.py               what exists, and how to get it

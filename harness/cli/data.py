@@ -40,12 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what a data folder holds of what the tasks need."""
     from harness.cli.own import choose_data
-    from harness.cli.progress import Progress
     from harness.data.flat import build_flat
     from harness.data.layout import layout
     from harness.data.report import make_report, render_report
     from harness.errors import DataError
     from harness.registry import find_tasks
+    from harness.running.progress import Progress
 
     if options.layout:
         print(layout(find_tasks(options.task or ["all"])))

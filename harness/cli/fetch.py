@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what would be fetched, and with --yes fetch it."""
-    from harness.cli.progress import Progress
     from harness.data.fetch import plan
     from harness.data.fetch.execute import execute
+    from harness.running.progress import Progress
 
     progress = partial(Progress, stream=sys.stderr, say=say)
     chosen = plan.plan_for(

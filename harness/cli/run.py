@@ -2,14 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say, say_nothing
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.checkpoints import Given
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.running.run import Outcome
 
 HELP = "evaluate a checkpoint on tasks"
+TRACKERS = ("wandb", "trackio", "mlflow")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_images(parser)
     parser.add_argument(
+        "--log",
+        action="append",
+        choices=TRACKERS,
+        default=[],
+        help="also log the metrics with an experiment tracker that you have installed; repeat",
+    )
+    parser.add_argument(
         "--plan",
         action="store_true",
         help="predict nothing: print the work of each run, its memory and its time",
@@ -116,8 +124,9 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
     from harness.cli.own import choose_data
-    from harness.cli.progress import Progress
+    from harness.export.trackers import logging
     from harness.running import launch
+    from harness.running.progress import Progress
     from harness.running.run import Speed
 
     include(options.include)
@@ -151,35 +160,26 @@ def run(options: argparse.Namespace) -> int:
         if options.plan:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)
-        return _print_outcomes(outcomes, options.format)
+        with logging(options.log if first else (), warn=say) as log:
+            return _print_outcomes(outcomes, options.format, log=log)
 
 
 def _given(options: argparse.Namespace) -> "Given":
     """Return what the flags say of weights that no entry describes."""
-    from harness.checkpoints import Given, find_entry
-    from harness.registry import find_family
+    from harness.running.given import resolve_given
 
-    entry = find_entry(options.checkpoint) if options.checkpoint else None
-    if entry is not None and (options.model or options.name):
-        raise UsageError(
-            f"--checkpoint {entry.name}: is an entry of checkpoints.yaml, which states its family "
-            f"({entry.family}) and its name; leave out --model and --name"
-        )
-    name = entry.family if entry is not None else options.model or "xvlm"
-    family = find_family(name)
     arguments: dict[str, str] = {}
     for text in options.model_args:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"--model-args {text!r}: should be KEY=VALUE")
-        if family.arguments is not None and key not in family.arguments:
-            known = ", ".join(family.arguments) or "none"
-            raise UsageError(
-                f"--model-args {key}: {name} knows {known}{nearest(key, family.arguments)}"
-            )
         arguments[key] = value
-    return Given(
-        name, family.vocabulary, options.name, arguments=arguments, download=options.download
+    return resolve_given(
+        options.checkpoint,
+        family=options.model,
+        name=options.name,
+        arguments=arguments,
+        download=options.download,
     )
 
 
@@ -197,8 +197,10 @@ def _print_forecasts(forecasts: "Iterable[Forecast]", format: str) -> int:
     return 0
 
 
-def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
-    """Announce each outcome as it comes, and print all results at the end."""
+def _print_outcomes(
+    outcomes: "Iterable[Outcome]", format: str, *, log: "Callable[[ResultRecord], None]"
+) -> int:
+    """Announce and log each outcome as it comes, and print all results at the end."""
     from harness import rendering
     from harness.records.record import read_record
     from harness.tables import layouts
@@ -209,6 +211,7 @@ def _print_outcomes(outcomes: "Iterable[Outcome]", format: str) -> int:
             record = read_record(outcome.record)
             rows += layouts.record_rows(record, outcome.record)
             _announce(outcome, record, format)
+            log(record)
     finally:  # an error leaves the results before it valid
         if rows and format == "json":
             print(rendering.render_json({"results": rows}))

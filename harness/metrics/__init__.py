@@ -1,5 +1,19 @@
 """Official metrics as pure functions, each with an example to check by hand.
 
+For predictions of your own, with confidence intervals (`__all__`; imported on first use):
+
+    vqa_accuracy         VQA v2
+    nlvr2_accuracy       NLVR2: accuracy and consistency
+    grounding_accuracy   boxes by their IoU, as RefCOCO+
+    retrieval_recalls    R@1, R@5 and R@10 of image-text retrieval
+    caption_scores       BLEU, METEOR, ROUGE-L, CIDEr, SPICE
+    attribute_map        OVAD's mean average precision
+    iou, Box, in_pixels, in_fractions   boxes
+    Metric               a value and its interval
+
+What the tasks use:
+
+measured        the above
 vqa             VQA accuracy
 nlvr2           accuracy and consistency
 captions        BLEU, METEOR, ROUGE-L, CIDEr, SPICE
@@ -12,3 +26,53 @@ weak_grounding  boxes from localization maps
 attributes      OVAD's mean average precision
 attribute_ranks the same from resampled images
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.metrics.grounding import Box, in_fractions, in_pixels, iou
+    from harness.metrics.measured import (
+        Metric,
+        attribute_map,
+        grounding_accuracy,
+        nlvr2_accuracy,
+        retrieval_recalls,
+        vqa_accuracy,
+    )
+    from harness.metrics.measured_captions import caption_scores
+
+__all__ = [
+    "Box",
+    "Metric",
+    "attribute_map",
+    "caption_scores",
+    "grounding_accuracy",
+    "in_fractions",
+    "in_pixels",
+    "iou",
+    "nlvr2_accuracy",
+    "retrieval_recalls",
+    "vqa_accuracy",
+]
+_MODULES = {
+    "Box": "grounding",
+    "caption_scores": "measured_captions",
+    "in_fractions": "grounding",
+    "in_pixels": "grounding",
+    "iou": "grounding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module 'harness.metrics' has no attribute {name!r}")
+    module = import_module(f"harness.metrics.{_MODULES.get(name, 'measured')}")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -39,6 +39,16 @@ def in_pixels(box: Sequence[float], *, width: int, height: int) -> Box:
     return Box(cx * width - w / 2, cy * height - h / 2, w, h)
 
 
+def in_fractions(box: Sequence[float], *, width: int, height: int) -> list[float]:
+    """Return a box (x, y, w, h) in pixels as predictions have it: (cx, cy, w, h) in 0..1.
+
+    >>> in_fractions([160, 0, 320, 240], width=640, height=480)
+    [0.5, 0.25, 0.5, 0.5]
+    """
+    x, y, w, h = map(float, box)
+    return [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
+
+
 def iou(true: Box, predicted: Box) -> float:
     """Return the IoU, in [0, 1], of two boxes in pixels. Raises ValueError for NaN.
 

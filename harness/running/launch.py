@@ -115,6 +115,26 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
             )
         except MissingError as error:
             missing += error.items
+    runs = plan_runs(tasks, splits, weights, request, progress=progress, missing=missing)
+    names = {task.name for task in tasks} | notes.keys()
+    left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
+    broken = loadable_tasks()[1] if wants_all(request.tasks) else []
+    return Plan(runs, left_out, [*notes.values(), *(f"left out: {reason}" for reason in broken)])
+
+
+def plan_runs(
+    tasks: Sequence[Task],
+    splits: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    request: Request,
+    *,
+    progress: Progress = no_progress,
+    missing: Sequence[str] = (),
+) -> list[Run]:
+    """Return a run for each split of each task, by the weights for that task.
+
+    Raises one MissingError for all files that are missing, and for what already was `missing`.
+    """
     if missing and isinstance(request.data, Hub):  # before gigabytes are read for nothing
         raise MissingError(*dict.fromkeys(missing))
     data = request.data.open(splits, progress=progress)
@@ -126,7 +146,7 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
     ]
     if files or missing:
         raise MissingError(*dict.fromkeys([*files, *missing]))
-    runs = [
+    return [
         Run(
             task=task,
             split=split,
@@ -144,10 +164,6 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
         for task in tasks
         for split in splits[task.name]
     ]
-    names = {task.name for task in tasks} | notes.keys()
-    left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
-    broken = loadable_tasks()[1] if wants_all(request.tasks) else []
-    return Plan(runs, left_out, [*notes.values(), *(f"left out: {reason}" for reason in broken)])
 
 
 def process_group() -> AbstractContextManager[ProcessGroup]:
@@ -181,16 +197,19 @@ def run_all(
     A model is loaded once for all splits of a task.
     """
     for run, model in _with_models(plan.runs):
-        if group.rank == 0:
-            pin_on_first_use(run.weights, run.sha256)
-        with (
-            progress(run.title) as report,
-            decoding(run.images),
-            naming_plugins(run.plugins),
-        ):
-            outcome = evaluate(run, model, group, report=report, warn=warn)
+        outcome = carry_out(run, model, group, progress=progress, warn=warn)
         if outcome is not None:
             yield outcome
+
+
+def carry_out(
+    run: Run, model: Model, group: ProcessGroup, *, progress: Progress, warn: Warn
+) -> Outcome | None:
+    """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only."""
+    if group.rank == 0:
+        pin_on_first_use(run.weights, run.sha256)
+    with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
+        return evaluate(run, model, group, report=report, warn=warn)
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ class Scored(NamedTuple):
     file         the scored file
     stored       its content if it is a prediction file of `run`, else None
     predictions  by sample id; None where the file's format holds none of a single sample
+    definition   the task itself, which need not be registered
     """
 
     task: str
@@ -46,6 +47,7 @@ class Scored(NamedTuple):
     stored: StoredPredictions | None
     predictions: Mapping[SampleId, Prediction] | None
     files: Mapping[str, str]
+    definition: Task
 
     def as_json(self) -> Mapping[str, Any]:
         """Return everything in JSON's types, for machines."""
@@ -63,14 +65,25 @@ class Scored(NamedTuple):
         }
 
 
-@without_garbage_collection()
 def score_file(task_name: str, split_name: str, predictions: Path, *, source: DataSource) -> Scored:
     """Score a file of predictions against the annotations of a split; images are not needed.
 
     Raises UsageError for unknown names and hidden truths, DataError for a file that does not hold
     exactly one prediction for every sample.
     """
-    task = find_task(task_name)
+    return score_predictions(find_task(task_name), split_name, predictions, source=source)
+
+
+@without_garbage_collection()
+def score_predictions(
+    task: Task,
+    split_name: str,
+    file: Path,
+    *,
+    source: DataSource,
+    read: Callable[[Sequence[Sample]], Mapping[SampleId, Prediction]] | None = None,
+) -> Scored:
+    """Score the predictions of a file, as `score_file`, or those that `read` makes of it."""
     split = find_split(task, split_name)
     if split in task.hidden:
         raise UsageError(
@@ -81,28 +94,29 @@ def score_file(task_name: str, split_name: str, predictions: Path, *, source: Da
     samples = load_samples(task, data, split)
     stored: StoredPredictions | None = None
     by_id: Mapping[SampleId, Prediction] | None
-    if _is_ours(predictions):
-        stored = _read_ours(task, split, predictions)
+    if read is not None:
+        by_id = read(samples)
+        scores = task.score(samples, by_id)
+    elif _is_ours(file):
+        stored = _read_ours(task, split, file)
         ids = [sample.id for sample in samples]
-        by_id = match_predictions(predictions, stored.predictions.items(), ids)
+        by_id = match_predictions(file, stored.predictions.items(), ids)
         scores = task.score(samples, with_fallbacks(task, samples, by_id))
     else:
-        by_id = task.official_predictions(samples, predictions)
-        if by_id is None:
-            scores = task.score_official(samples, predictions)
-        else:
-            scores = task.score(samples, by_id)
+        by_id = task.official_predictions(samples, file)
+        scores = task.score_official(samples, file) if by_id is None else task.score(samples, by_id)
     return Scored(
         task=task.name,
         split=split,
         n=len(samples),
         data=data.name,
         scores=scores,
-        file=predictions,
+        file=file,
         samples=samples,
         stored=stored,
         predictions=by_id,
         files=data.fingerprint(task.files(split)),
+        definition=task,
     )
 
 

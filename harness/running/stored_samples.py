@@ -47,8 +47,12 @@ class StoredSamples(Sequence[StoredSample]):
     `source` is where the user's data are; those of the embedded benchmark are always at hand.
     """
 
-    def __init__(self, result: StoredResult, source: DataSource) -> None:
+    def __init__(
+        self, result: StoredResult, source: DataSource, *, task: Task | None = None
+    ) -> None:
+        """Read what is at hand. `task` is that of the result, where it is not registered."""
         self.result = result
+        self._given = task
         self.problems: list[str] = []
         self._predictions = self._kept_predictions()
         self._samples = self._annotations(source)
@@ -137,7 +141,7 @@ class StoredSamples(Sequence[StoredSample]):
 
     @cached_property
     def _task(self) -> Task:
-        return find_task(self.result.record.task)
+        return self._given or find_task(self.result.record.task)
 
     @cached_property
     def _positions(self) -> Mapping[str, int]:

@@ -24,7 +24,6 @@ from harness.records.provenance import code_sha256, commit, release
 from harness.records.record import SCHEMA, ResultRecord, read_record, record_path, write_record
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, digest, write_sample_scores
-from harness.registry import find_task
 from harness.running.rescore import Scored
 from harness.running.scoring import digest_of_files
 from harness.running.skipped import KEY, reasons
@@ -64,7 +63,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
     record = ResultRecord(
         schema=SCHEMA,
         task=scored.task,
-        task_version=find_task(scored.task).version,
+        task_version=scored.definition.version,
         split=scored.split,
         n=scored.n,
         subset=None,
@@ -142,7 +141,7 @@ def _own_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
 
 def _foreign_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
     """Return the origin of predictions that another program made."""
-    task = find_task(scored.task)
+    task = scored.definition
     identity = {
         "task": scored.task,
         "task_version": task.version,

@@ -126,7 +126,8 @@ def test_every_module_and_name_in_it_exists(path):
     text = path.read_text(encoding="utf-8")
     for name in re.findall(r"(?:`|-m )((?:harness|tasks|tests)(?:\.\w+)+)", text):
         parts = name.split(".")
-        modules = [ROOT.joinpath(*parts[:end]).with_suffix(".py") for end in range(len(parts) + 1)]
+        paths = [ROOT.joinpath(*parts[:end]) for end in range(len(parts) + 1)]
+        modules = [p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in paths]
         found = [(end, module) for end, module in enumerate(modules) if module.is_file()]
         assert found, name
         end, module = found[-1]

@@ -10,6 +10,7 @@ from tests.support.loaded import HEAVY, loaded_by
 ROOT = Path(__file__).parent.parent.parent
 FLOORS = (  # from the top down: a folder imports only folders below its own line
     ("cli",),
+    ("api", "export"),
     ("bench", "report"),
     ("running", "doctor"),
     ("data",),

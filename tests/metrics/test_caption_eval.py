@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.metrics import captions as module
+from harness.metrics import measured_captions
 from harness.metrics.captions import score, tokenized
 
 KIND = "caption_eval"
@@ -68,8 +69,9 @@ def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
     assert len(tokens) == len(texts) and tokens[-1] == "the end"
 
 
-def test_the_examples_in_the_documentation_are_right():
-    assert doctest.testmod(module).failed == 0
+@pytest.mark.parametrize("documented", [module, measured_captions])
+def test_the_examples_in_the_documentation_are_right(documented):
+    assert doctest.testmod(documented).failed == 0
 
 
 def test_what_was_not_computed_is_said(case):

@@ -1,0 +1,150 @@
+"""Predict and score a benchmark from Python."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
+from harness.api.folders import TemporaryFolder
+from harness.api.models import LoadedModel, load_model, reproducible_products
+from harness.api.own_models import own_weights, require_capability, source_sha256
+from harness.api.results import Result, Results
+from harness.callbacks import Report, no_progress
+from harness.checkpoints import Weights
+from harness.errors import HarnessWarning, MissingError
+from harness.images import STRICT
+from harness.records.stored import read_result
+from harness.running import launch
+from harness.running.distributed import SingleProcess
+from harness.running.run import Speed
+
+UNSTATED = "unstated"  # the precision of an object of the user's
+
+
+def evaluate(
+    model: Any,
+    task: TaskLike,
+    *,
+    split: str | Sequence[str] | None = None,
+    data: str | PathLike[str] | None = None,
+    limit: int | None = None,
+    out: str | PathLike[str] | None = None,
+    name: str | None = None,
+    resume: bool | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    skip_unreadable: bool = False,
+    images: str = STRICT,
+    progress: bool = False,
+) -> Results:
+    """Predict the splits of a benchmark with a model, score them, and return the results.
+
+    model       what `load_model` returns; the name or path of a checkpoint, which is then loaded;
+                or an object of your own with the members of a capability, such as
+                `harness.capabilities.Grounder`
+    task        a name, what `load_task` returns, or a `harness.task.Task` of your own
+    split       one or several; by default every split
+    data        as for `load_task`
+    limit       evaluate a subset of so many samples, the same on every machine: never a result
+    out         folder that keeps records and predictions, as `run --out`; by default a temporary
+                one, which goes with the results (`Results.save` keeps them)
+    name        name of an object of your own in records; by default that of its class
+    resume      continue from predictions in `out`; by default for loaded weights. What an object of
+                your own holds is not known, so it predicts anew unless this is True
+    batch_size  samples computed together; by default as memory allows. Moves no metric
+    workers     threads that decode images; by default the number of cores
+    skip_unreadable  count samples of unreadable images as wrong, instead of raising DataError
+    images      the policy that decodes images: `strict` or `as-reference`
+    progress    show a bar on the error stream
+
+    What makes a metric doubtful is a HarnessWarning. Raises the errors of `harness.errors`:
+    MissingError for absent files, CapabilityError for a model that cannot predict the task.
+    """
+    reproducible_products()
+    loaded = load_task(task, data=data)
+    definition = loaded.definition
+    if isinstance(model, str | PathLike):
+        model = load_model(model, task=loaded.name, data=data)
+    predictor, weights, sha256, dtype = _resolved(model, loaded, name)
+    splits = splits_of(loaded, split)
+    temporary = None if out is not None else TemporaryFolder()
+    own = not isinstance(model, LoadedModel)
+    request = launch.Request(
+        tasks=[loaded.name],
+        splits=splits[loaded.name],
+        checkpoint=weights.name,
+        data=loaded.source,
+        out=temporary.path if temporary else Path(str(out)).expanduser(),
+        speed=Speed(batch_size, workers or launch.default_workers()),
+        device=str(predictor.device),
+        dtype=dtype,
+        limit=limit,
+        skip=skip_unreadable,
+        images=images,
+        fresh=own if resume is None else not resume,
+    )
+    runs = launch.plan_runs(
+        [definition],
+        splits,
+        {loaded.name: weights},
+        request,
+        missing=_missing_programs(loaded),
+    )
+    results = []
+    for run in runs:
+        outcome = launch.carry_out(
+            replace(run, sha256=sha256),
+            predictor,
+            SingleProcess(),
+            progress=_bar if progress else no_progress,
+            warn=_warn,
+        )
+        assert outcome is not None  # this process is the only one
+        for caveat in outcome.caveats:
+            _warn(f"{run.title}: {caveat}")
+        results.append(Result(read_result(outcome.record), loaded, keep=temporary))
+    return Results(results, folder=request.out, temporary=temporary is not None)
+
+
+def _resolved(model: Any, task: LoadedTask, name: str | None) -> tuple[Any, Weights, str, str]:
+    """Return what the task calls, what a record names as its weights, their SHA-256, and dtype."""
+    needs = task.definition.needs
+    if isinstance(model, LoadedModel):
+        predictor = model.with_capability(needs, purpose=task.name)
+        if name is None:
+            weights = model.weights_for(task.definition)
+        else:
+            weights = replace(model.weights, name=name, release=None)
+        return predictor, weights, model.sha256, model.dtype
+    require_capability(model, needs, task=task.name)
+    return model, own_weights(model, name), source_sha256(type(model)), UNSTATED
+
+
+def _missing_programs(task: LoadedTask) -> Sequence[str]:
+    """Return what scoring needs and this machine lacks."""
+    try:
+        task.definition.check_environment()
+    except MissingError as error:
+        return error.items
+    return ()
+
+
+def _bar(title: str) -> AbstractContextManager[Report]:
+    """Show a bar on a terminal, lines of text elsewhere."""
+    # Imported here: a call without progress needs no rich.
+    from harness.running.progress import Progress
+
+    return Progress(title, sys.stderr, say=_write_line)
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, HarnessWarning, stacklevel=2)

@@ -1,0 +1,190 @@
+"""`xvlm-eval export`: write results in the formats of other tools."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli import flags
+from harness.cli.console import say
+
+if TYPE_CHECKING:
+    from harness.records.record import ResultRecord
+    from harness.records.stored import StoredResult
+
+HELP = "write results in the formats of other tools; nothing is sent"
+FORMATS = ("eval-results", "model-index", "csv", "parquet")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb."""
+    parser.add_argument(
+        "results",
+        nargs="?",
+        metavar="FOLDER",
+        default=flags.OUT,
+        help=f"folder that `run --out` wrote; default: {flags.OUT}",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="eval-results: Hugging Face's .eval_results/*.yaml; model-index: the front matter of "
+        "a model card; csv, parquet: every sample",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="file to write, for eval-results the folder of the model's repository; default: the "
+        "output (of model-index and csv)",
+    )
+    flags.add_task(parser, help="export only the results of these tasks; repeat")
+    flags.add_split(parser)
+    parser.add_argument(
+        "--checkpoint", metavar="NAME", help="export only the results of this checkpoint"
+    )
+    flags.add_data(parser, help=f"{flags.FOLDER}, for the texts of samples; default: as for `run`")
+    flags.add_links(parser)
+    parser.add_argument(
+        "--dataset", metavar="ID", help="data set of the hub; default: the task's copy"
+    )
+    parser.add_argument(
+        "--task-id", metavar="ID", help="its task by its eval.yaml; default: TASK.SPLIT"
+    )
+    parser.add_argument("--source-url", metavar="URL", help="address that shows the evaluation")
+    parser.add_argument("--source-name", metavar="TEXT", help="its name")
+    parser.add_argument("--source-user", metavar="NAME", help="its user on the hub")
+    parser.add_argument("--source-org", metavar="NAME", help="its organisation on the hub")
+    parser.add_argument("--date", metavar="DATE", help="of the evaluation, as 2026-01-31")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write or print the results, and say what is left out."""
+    from harness.errors import DataError, MissingError
+    from harness.records.stored import find_results
+
+    found = find_results(Path(options.results))
+    for reason in found.rejected:
+        say(f"left out: {reason}")
+    if not found.results:
+        raise MissingError(f"{options.results}: holds no result")
+    results = [result for result in found.results if _is_chosen(result.record, options)]
+    if not results:
+        raise DataError(f"{options.results}: holds no result of this task, split and checkpoint")
+    if options.format in ("csv", "parquet"):
+        _export_samples(results, options)
+    else:
+        _publish([result.record for result in results], options)
+    return 0
+
+
+def _publish(records: "Sequence[ResultRecord]", options: argparse.Namespace) -> None:
+    """Write the metrics for a model's repository on the hub."""
+    from harness.errors import UsageError
+    from harness.export.eval_results import eval_results
+    from harness.export.model_index import model_index
+    from harness.export.publication import Source, publishable
+
+    chosen, reasons = publishable(records)
+    for reason in reasons:
+        say(f"left out: {reason}")
+    source = Source(
+        url=options.source_url or "",
+        name=options.source_name or "",
+        user=options.source_user or "",
+        org=options.source_org or "",
+        date=_date(options.date),
+    ).check()
+    if options.format == "model-index":
+        _write(model_index(chosen, source=source), options.out)
+        return
+    if options.out is None:
+        raise UsageError("--format eval-results writes files: name their folder by --out DIR")
+    results = eval_results(chosen, source=source, dataset=options.dataset, task_id=options.task_id)
+    for reason in results.left_out:
+        say(f"left out: {reason}")
+    for name, content in results.files.items():
+        _write(content, Path(options.out) / name)
+
+
+def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespace) -> None:
+    """Write every sample of the results."""
+    from harness.data.resolve import resolve_data
+    from harness.errors import UsageError
+    from harness.export.samples import sample_rows, to_csv, write_parquet
+    from harness.running.stored_samples import StoredSamples
+
+    if options.format == "parquet" and options.out is None:
+        raise UsageError("--format parquet writes a file: name it by --out FILE")
+    source = resolve_data(options.data)
+    samples = [StoredSamples(result, source) for result in results]
+    for part in samples:
+        for problem in part.problems:
+            say(f"{part.result.title}: {problem}")
+    rows = sample_rows(samples)
+    if options.format == "csv":
+        _write(to_csv(rows), options.out)
+        return
+    path = Path(options.out)
+    with _writing(path) as temporary:
+        write_parquet(rows, temporary)
+
+
+def _write(content: str, path: str | Path | None) -> None:
+    """Print a text, or write it into a file."""
+    if path is None:
+        print(content, end="")
+        return
+    with _writing(Path(path)) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that replaces `path`. Raises HarnessError where it cannot be written.
+
+    Says where it was written.
+    """
+    from harness.errors import HarnessError
+    from harness.files.atomic import replacing
+
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); choose another --out"
+        ) from error
+    say(f"written: {path}")
+
+
+def _is_chosen(record: "ResultRecord", options: argparse.Namespace) -> bool:
+    """Return whether the flags choose a record; case, `_` and `-` do not matter."""
+    from harness.checkpoints import normalise_name
+
+    wanted = (
+        (record.task, _names(options.task)),
+        (record.split, _names(options.split)),
+        (str(record.checkpoint["name"]), [options.checkpoint] if options.checkpoint else []),
+    )
+    return all(
+        not names or normalise_name(name) in map(normalise_name, names) for name, names in wanted
+    )
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """Return the names in the words of a flag; none for `all`."""
+    names = [name for word in words for name in word.split(",") if name]
+    return [] if "all" in names else names
+
+
+def _date(text: str | None) -> str:
+    """Return a date as it was given. Raises UsageError for anything else."""
+    from harness.errors import UsageError
+
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise UsageError(f"--date {text}: should be like 2026-01-31") from error

@@ -1,0 +1,155 @@
+"""Experiment trackers for `run --log`: one run in the tracker for each command.
+
+A tracker is a package of the user's, imported when it is asked for. It sends or stores what its own
+settings say (WANDB_MODE, WANDB_PROJECT, MLFLOW_TRACKING_URI, ...).
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+from harness.callbacks import Warn
+from harness.errors import MissingError
+from harness.records.record import ResultRecord
+
+PROJECT = "xvlm-eval"
+
+
+class Tracker(Protocol):
+    """An experiment tracker."""
+
+    def log(self, record: ResultRecord) -> None:
+        """Log the metrics of a result, and their intervals."""
+        ...
+
+    def close(self) -> None:
+        """End the run."""
+        ...
+
+
+class WandbTracker:
+    """Weights & Biases; trackio has the same interface."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._begun = module, False
+
+    def log(self, record: ResultRecord) -> None:
+        """Log a result; the first one begins the run."""
+        if not self._begun:
+            project = os.environ.get("WANDB_PROJECT", PROJECT)
+            name = str(record.checkpoint["name"])
+            self._module.init(project=project, name=name, config=facts(record))
+            self._begun = True
+        self._module.log(numbers(record))
+
+    def close(self) -> None:
+        """End the run, if there is one."""
+        if self._begun:
+            self._module.finish()
+
+
+class MLflowTracker:
+    """MLflow, in the experiment that it is configured for."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._begun = module, False
+
+    def log(self, record: ResultRecord) -> None:
+        """Log a result; the first one begins the run."""
+        if not self._begun:
+            self._module.start_run(run_name=str(record.checkpoint["name"]))
+            self._module.log_params(facts(record))
+            self._begun = True
+        self._module.log_metrics(
+            {_mlflow_name(name): value for name, value in numbers(record).items()}
+        )
+
+    def close(self) -> None:
+        """End the run, if there is one."""
+        if self._begun:
+            self._module.end_run()
+
+
+TRACKERS: Mapping[str, Callable[[ModuleType], Tracker]] = {
+    "wandb": WandbTracker,
+    "trackio": WandbTracker,
+    "mlflow": MLflowTracker,
+}
+
+
+@contextmanager
+def logging(names: Sequence[str], *, warn: Warn) -> Iterator[Callable[[ResultRecord], None]]:
+    """Yield the function that logs a record with each of the trackers.
+
+    A tracker that fails, for want of a network for example, is a warning: the result is on disk.
+    Raises MissingError where a package is not installed.
+    """
+    trackers = {name: open_tracker(name) for name in dict.fromkeys(names)}
+
+    def call(name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # trackers raise dozens of kinds
+            warn(f"--log {name}: {type(error).__name__}: {str(error)[:300]}; the result is kept")
+
+    def log(record: ResultRecord) -> None:
+        for name, tracker in trackers.items():
+            call(name, partial(tracker.log, record))
+
+    try:
+        yield log
+    finally:
+        for name, tracker in trackers.items():
+            call(name, tracker.close)
+
+
+def open_tracker(name: str) -> Tracker:
+    """Return a tracker of TRACKERS. Raises MissingError where its package is not installed."""
+    try:
+        module = import_module(name)
+    except ImportError as error:
+        raise MissingError(
+            f"--log {name}: the package {name} cannot be imported ({error}); "
+            f"install it with `pip install {name}`, or leave out --log"
+        ) from error
+    return TRACKERS[name](module)
+
+
+def numbers(record: ResultRecord) -> dict[str, float]:
+    """Return the metrics of a result by `task/split/metric`, with `_low` and `_high` of intervals.
+
+    A subset is no result: its names carry its size.
+    """
+    part = f".limit-{record.subset.limit}" if record.subset else ""
+    found: dict[str, float] = {}
+    for metric, value in record.metrics.items():
+        name = f"{record.task}/{record.split}{part}/{metric}"
+        found[name] = value
+        if (interval := record.intervals.get(metric)) is not None:
+            found[f"{name}_low"], found[f"{name}_high"] = interval
+    return found
+
+
+def facts(record: ResultRecord) -> dict[str, Any]:
+    """Return what the results of one command have in common."""
+    return {
+        "checkpoint": str(record.checkpoint["name"]),
+        "checkpoint_sha256": record.checkpoint.get("sha256"),
+        "data": record.data["name"],
+        **{f"settings.{key}": value for key, value in record.settings.items()},
+        **{f"software.{key}": value for key, value in record.software.items()},
+    }
+
+
+def _mlflow_name(name: str) -> str:
+    """Return a name of the letters that MLflow allows.
+
+    >>> _mlflow_name("refcoco+/val/accuracy")
+    'refcocoplus/val/accuracy'
+    """
+    return re.sub(r"[^\w\-./ ]", "_", name.replace("+", "plus"))

@@ -1,0 +1,203 @@
+"""The official metrics on a user's own predictions, each with its 95 % confidence interval.
+
+Predictions and truths come as sequences in the same order. `images` names the image of each one:
+what is about one image is not independent, and the interval is over images. Metrics are in percent.
+Missing is not zero: each function raises ValueError for no sample, and for sequences of different
+lengths.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.metrics.attribute_ranks import attribute_statistics
+from harness.metrics.attributes import average_precisions, map_of_groups
+from harness.metrics.grounding import THRESHOLD, Box, iou
+from harness.metrics.nlvr2 import accuracy, consistency, consistent
+from harness.metrics.retrieval import ranks, recalls, statistics, summary
+from harness.metrics.rounding import ranked_alike
+from harness.metrics.vqa import official
+from harness.statistics.interval import Interval
+from harness.statistics.intervals import metric_interval
+from harness.statistics.means import mean_of
+from harness.statistics.sums import Statistic
+
+Images = Sequence[Hashable] | None
+
+
+class Metric(NamedTuple):
+    """A metric and its 95 % confidence interval, in percent."""
+
+    value: float
+    interval: Interval
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def vqa_accuracy(
+    predictions: Sequence[str],
+    answers: Sequence[Sequence[str] | Sequence[Mapping[str, object]]],
+    *,
+    images: Images = None,
+) -> Metric:
+    """Return the accuracy of the official scorer of VQA v2.
+
+    `answers` are those of the ten people who were asked each question: texts, or the entries of the
+    annotation file.
+
+    >>> print(vqa_accuracy(["red", "two"], [["red"] * 10, ["2"] * 9 + ["two"]]))
+    100.00 (34.24 to 100.00)
+    """
+    _same_length(predictions, answers, images)
+    accuracies = [
+        100 * official(prediction, [_answer(*pair) for pair in enumerate(given)])
+        for prediction, given in zip(predictions, answers, strict=True)
+    ]
+    return _mean(accuracies, images)
+
+
+def nlvr2_accuracy(
+    predictions: Sequence[bool],
+    truths: Sequence[bool],
+    *,
+    groups: Sequence[Hashable] | None = None,
+    images: Images = None,
+) -> Mapping[str, Metric]:
+    """Return the accuracy of statements and, given `groups`, the consistency of NLVR2.
+
+    A group holds all image pairs that a statement was written about; it counts if all its verdicts
+    are right.
+
+    >>> scores = nlvr2_accuracy([True, True, False], [True, False, False], groups=["a", "a", "b"])
+    >>> {name: round(metric.value, 1) for name, metric in scores.items()}
+    {'accuracy': 66.7, 'consistency': 50.0}
+    """
+    _same_length(predictions, truths, groups, images)
+    right = [bool(p) == bool(t) for p, t in zip(predictions, truths, strict=True)]
+    found = {"accuracy": _mean([100.0 * value for value in right], images, accuracy(right))}
+    if groups is not None:
+        by_group = [100.0 * value for value in consistent(right, groups).values()]
+        found["consistency"] = _mean(by_group, None, consistency(right, groups))
+    return found
+
+
+def grounding_accuracy(
+    predicted: Sequence[Sequence[float]],
+    true: Sequence[Sequence[float]],
+    *,
+    images: Images = None,
+    threshold: float = THRESHOLD,
+) -> Metric:
+    """Return the share of predicted boxes whose IoU with the true one reaches the threshold.
+
+    Boxes are (x, y, width, height) in pixels of the image; `in_pixels` makes them of fractions.
+
+    >>> print(grounding_accuracy([(0, 0, 10, 10), (50, 50, 5, 5)], [(0, 0, 10, 8), (0, 0, 10, 10)]))
+    50.00 (5.46 to 94.54)
+    """
+    _same_length(predicted, true, images)
+    overlaps = [
+        iou(Box(*map(float, truth)), Box(*map(float, box)))
+        for truth, box in zip(true, predicted, strict=True)
+    ]
+    return _mean([100.0 * (overlap >= threshold) for overlap in overlaps], images)
+
+
+def retrieval_recalls(
+    i2t: ArrayLike, t2i: ArrayLike | None = None, *, captions: Sequence[int] | None = None
+) -> Mapping[str, Metric]:
+    """Return R@1, R@5 and R@10 of both directions, and their means, from matrices of scores.
+
+    i2t       scores [images, texts] that rank the texts of each image
+    t2i       scores [texts, images] that rank the images of each text; by default `i2t` transposed
+    captions  how many texts each image has, in order; by default one
+
+    Where two candidates tie, the later one ranks first, as in X-VLM's code. Raises ValueError for
+    matrices that do not fit, and for a score that is not a number.
+
+    >>> scores = retrieval_recalls([[0.9, 0.1, 0.4], [0.2, 0.3, 0.8]], captions=[1, 2])
+    >>> {name: scores[name].value for name in ("i2t_r1", "t2i_r1", "mean")}
+    {'i2t_r1': 100.0, 't2i_r1': 100.0, 'mean': 100.0}
+    """
+    forward = np.asarray(i2t)
+    backward = forward.T if t2i is None else np.asarray(t2i)
+    counts = [1] * len(forward) if captions is None else list(captions)
+    if forward.shape != (len(counts), sum(counts)) or backward.shape != forward.shape[::-1]:
+        raise ValueError(
+            f"{len(counts)} images with {sum(counts)} texts need scores of the shapes "
+            f"({len(counts)}, {sum(counts)}) and ({sum(counts)}, {len(counts)}), not "
+            f"{forward.shape} and {backward.shape}"
+        )
+    owner = np.repeat(np.arange(len(counts)), counts)
+    of_images = ranks(forward, [np.flatnonzero(owner == image) for image in range(len(counts))])
+    of_texts = ranks(backward, owner[:, None])
+    values = summary(recalls(of_images, prefix="i2t"), recalls(of_texts, prefix="t2i"))
+    return _measured(values, statistics(of_images, of_texts, counts))
+
+
+def attribute_map(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    images: Images = None,
+    frequencies: Sequence[str] | None = None,
+) -> Mapping[str, Metric]:
+    """Return OVAD's mean average precision over attributes.
+
+    scores       [boxes, attributes]
+    labels       [boxes, attributes]: 1 for yes, 0 for no, -1 for unknown, which does not count
+    images       the image of each box
+    frequencies  of each attribute: `head`, `medium` or `tail`, for `map_head` and so on
+
+    >>> found = attribute_map([[0.9], [0.2], [0.6]], [[1], [0], [1]], frequencies=["head"])
+    >>> {name: metric.value for name, metric in found.items()}
+    {'map': 100.0, 'map_head': 100.0}
+    """
+    values, truths = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.int8)
+    if values.ndim != 2 or values.shape != truths.shape or not values.size:
+        raise ValueError(
+            f"scores and labels should be [boxes, attributes], not {values.shape}, {truths.shape}"
+        )
+    _same_length(values, images)
+    columns = range(values.shape[1])
+    names = [
+        SimpleNamespace(name=str(column), freq_set=frequencies[column] if frequencies else "")
+        for column in columns
+    ]
+    numbers: dict[Hashable, int] = {}
+    owners = range(len(values)) if images is None else images
+    image = [numbers.setdefault(owner, len(numbers)) for owner in owners]
+    ranked = ranked_alike(values)
+    found = map_of_groups(average_precisions(ranked, truths), names)
+    return _measured(found, attribute_statistics(ranked, truths, image, names))
+
+
+def _mean(values: Sequence[float], images: Images, value: float | None = None) -> Metric:
+    mean = sum(values) / len(values) if value is None else value
+    return Metric(mean, metric_interval(mean_of(values, clusters=images)))
+
+
+def _measured(
+    values: Mapping[str, float], statistics: Mapping[str, Statistic]
+) -> Mapping[str, Metric]:
+    return {
+        name: Metric(value, metric_interval(statistics[name])) for name, value in values.items()
+    }
+
+
+def _answer(number: int, answer: Any) -> Mapping[str, object]:
+    """Return an answer as the annotation file has it."""
+    return answer if isinstance(answer, Mapping) else {"answer": answer, "answer_id": number}
+
+
+def _same_length(*columns: Sequence[Any] | NDArray[Any] | None) -> None:
+    lengths = {len(column) for column in columns if column is not None}
+    if len(lengths) != 1:
+        raise ValueError(f"the sequences have different lengths: {sorted(lengths)}")
+    if lengths == {0}:
+        raise ValueError("no sample to score")

@@ -1,0 +1,37 @@
+"""Resolve what a user says of weights that no entry of checkpoints.yaml describes."""
+
+from collections.abc import Mapping
+
+from harness.checkpoints import Given, find_entry
+from harness.errors import UsageError, nearest
+from harness.registry import find_family
+
+
+def resolve_given(
+    checkpoint: str | None,
+    *,
+    family: str | None = None,
+    name: str | None = None,
+    arguments: Mapping[str, str] | None = None,
+    download: bool = False,
+) -> Given:
+    """Return the family, name and settings of weights; by default of the family `xvlm`.
+
+    Raises UsageError for an unknown family, for an argument that the family does not know, and for
+    an entry of checkpoints.yaml, which states its family and name itself.
+    """
+    entry = find_entry(checkpoint) if checkpoint else None
+    if entry is not None and (family or name):
+        raise UsageError(
+            f"--checkpoint {entry.name}: is an entry of checkpoints.yaml, which states its family "
+            f"({entry.family}) and its name; leave out --model and --name"
+        )
+    resolved = entry.family if entry is not None else family or "xvlm"
+    found = find_family(resolved)
+    for key in arguments or {}:
+        if found.arguments is not None and key not in found.arguments:
+            known = ", ".join(found.arguments) or "none"
+            raise UsageError(
+                f"--model-args {key}: {resolved} knows {known}{nearest(key, found.arguments)}"
+            )
+    return Given(resolved, found.vocabulary, name, arguments=arguments or {}, download=download)

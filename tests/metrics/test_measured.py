@@ -1,0 +1,122 @@
+"""The official metrics on predictions of one's own: the numbers of the tasks, with intervals."""
+
+import numpy as np
+import pytest
+
+from harness import metrics, read_results
+from harness.api.benchmarks import load_task
+from harness.files.paths import shipped_path
+from harness.metrics import (
+    attribute_map,
+    grounding_accuracy,
+    in_pixels,
+    nlvr2_accuracy,
+    vqa_accuracy,
+)
+
+PUBLIC = [
+    "Box",
+    "Metric",
+    "attribute_map",
+    "caption_scores",
+    "grounding_accuracy",
+    "in_fractions",
+    "in_pixels",
+    "iou",
+    "nlvr2_accuracy",
+    "retrieval_recalls",
+    "vqa_accuracy",
+]
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return read_results(shipped_path("results"))
+
+
+def stored(baseline, task, split):
+    """Return the samples of a baseline, its predictions, metrics and intervals."""
+    (result,) = baseline.filter(task=task, split=split)
+    samples = load_task(task).samples(split)
+    predictions = [result.predictions[sample.id] for sample in samples]
+    return samples, predictions, result
+
+
+def test_the_public_names_are_a_closed_list_and_each_is_documented():
+    assert metrics.__all__ == PUBLIC
+    assert all(getattr(metrics, name).__doc__ for name in PUBLIC)
+    with pytest.raises(AttributeError, match="'accuracy'"):
+        _ = metrics.accuracy
+
+
+def test_answers_score_as_in_the_record(baseline):
+    samples, predictions, result = stored(baseline, "vqav2", "val")
+    metric = vqa_accuracy(
+        predictions,
+        [[str(answer["answer"]) for answer in sample.answers] for sample in samples],
+        images=[sample.images[0] for sample in samples],
+    )
+    assert metric.value == pytest.approx(result.metrics["accuracy"])
+    assert metric.interval == pytest.approx(result.intervals["accuracy"])
+
+
+def test_boxes_score_as_in_the_record(baseline):
+    samples, predictions, result = stored(baseline, "refcoco+", "val")
+    boxes = [
+        in_pixels(box, width=sample.width, height=sample.height)
+        for sample, box in zip(samples, predictions, strict=True)
+    ]
+    images = [sample.images[0] for sample in samples]
+    metric = grounding_accuracy(boxes, [sample.box for sample in samples], images=images)
+    assert metric.value == pytest.approx(result.metrics["accuracy"])
+    assert metric.interval == pytest.approx(result.intervals["accuracy"])
+
+
+def test_verdicts_score_as_in_the_record(baseline):
+    samples, predictions, result = stored(baseline, "nlvr2", "test")
+    found = nlvr2_accuracy(
+        [p["answer"] if isinstance(p, dict) else p for p in predictions],
+        [sample.label for sample in samples],
+        groups=[sample.group for sample in samples],
+        images=[sample.image_set for sample in samples],
+    )
+    values = {name: metric.value for name, metric in found.items()}
+    assert values == pytest.approx(dict(result.metrics))
+    assert found["accuracy"].interval == pytest.approx(result.intervals["accuracy"])
+
+
+def test_attributes_score_as_in_the_record(baseline):
+    samples, predictions, result = stored(baseline, "ovad", "box")
+    found = attribute_map(
+        np.array(predictions),
+        [sample.labels for sample in samples],
+        images=[sample.images[0].path for sample in samples],
+        frequencies=[attribute.freq_set for attribute in samples[0].prompts.attributes],
+    )
+    expected = {name: value for name, value in result.metrics.items() if name.startswith("map")}
+    assert {name: metric.value for name, metric in found.items()} == pytest.approx(expected)
+    assert found["map"].interval == pytest.approx(result.intervals["map"])
+
+
+def test_ties_rank_the_later_candidate_first():
+    found = metrics.retrieval_recalls([[0.5, 0.5], [0.1, 0.2]])
+    assert (found["i2t_r1"].value, found["t2i_r1"].value) == (50.0, 50.0)
+    assert str(found["i2t_r1"]) == "50.00 (5.46 to 94.54)"
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: vqa_accuracy([], []), "no sample to score"),
+        (lambda: vqa_accuracy(["a"], []), "different lengths"),
+        (lambda: nlvr2_accuracy([True], [True], groups=["a", "b"]), "different lengths"),
+        (lambda: grounding_accuracy([], []), "no sample to score"),
+        (lambda: metrics.retrieval_recalls([[1, 2, 3]]), "need scores of the shapes"),
+        (lambda: metrics.retrieval_recalls([[float("nan")]]), "not a number"),
+        (lambda: attribute_map([[0.5]], [[1, 0]]), "should be"),
+        (lambda: metrics.caption_scores(["a"], []), "1 captions for 0 images"),
+    ],
+)
+def test_what_cannot_be_scored_is_an_error(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
