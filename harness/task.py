@@ -115,6 +115,7 @@ class Task(ABC, Generic[S, M]):
     needs     the capabilities that can predict, preferred first: Protocols of `capabilities.py`
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
+    protocols  the same for single capabilities among `needs`, where it differs
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
@@ -154,6 +155,7 @@ class Task(ABC, Generic[S, M]):
     primary: ClassVar[str]
     needs: ClassVar[tuple[type, ...]]
     protocol: ClassVar[str]
+    protocols: ClassVar[Mapping[type, str]] = {}
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
     server_metrics: ClassVar[tuple[str, ...]] = ()
@@ -257,8 +259,15 @@ class Task(ABC, Generic[S, M]):
     # Prediction
 
     def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: the task's part, then the model's."""
-        return f"{self.protocol}|{model.protocol}"
+        """Return the protocol of a record: the task's part, then the model's.
+
+        The task's part is that of the first of `needs` which the model has.
+        """
+        own = self.protocol
+        if self.protocols:
+            used = next((need for need in self.needs if isinstance(model, need)), None)
+            own = self.protocols.get(used, own) if used is not None else own
+        return f"{own}|{model.protocol}"
 
     def protocol_for(self, model: Model, samples: Sequence[S]) -> str:
         """Return the protocol of a record about these samples; by default whatever they are."""

@@ -11,7 +11,7 @@ from traceback import FrameSummary, extract_tb
 
 from harness.engine.memory import is_out_of_memory
 from harness.errors import HarnessError, ModelError, PluginError
-from harness.plugins import Plugin, first_line
+from harness.plugins import MODEL, TASK, Plugin, first_line, plugins
 from harness.task import Sample
 
 NAMED = 4  # samples that a message names
@@ -19,20 +19,28 @@ KEPT = "what was predicted is kept; --debug prints the trace"
 
 
 @contextmanager
-def naming_plugins(plugins: Sequence[Plugin]) -> Iterator[None]:
-    """Raise PluginError for what the code of one of the `plugins` raises within a block."""
+def naming_plugins(used: Sequence[Plugin]) -> Iterator[None]:
+    """Raise PluginError for what the code of one of the plugins `used` raises within a block."""
     try:
         yield
     except ModelError as error:
-        if not plugins:
+        if not used:
             raise
-        raise PluginError(f"{_names(plugins)}: {error}") from error
+        raise PluginError(f"{_names(used)}: {error}") from error
     except HarnessError:
         raise
     except Exception as error:
-        if not plugins or is_out_of_memory(error):
+        if not used or is_out_of_memory(error):
             raise
-        raise PluginError(_message(plugins, error)) from error
+        raise PluginError(_message(used, error)) from error
+
+
+def describe_plugin_error(error: Exception) -> str | None:
+    """Return a message about an error that any plugin raised; None for one of this project."""
+    known = [*plugins(TASK), *plugins(MODEL)]
+    if not known or _raised_in(known, extract_tb(error.__traceback__))[0] is None:
+        return None
+    return _message(known, error)
 
 
 @contextmanager
@@ -52,26 +60,26 @@ def note_samples(error: Exception, samples: Sequence[Sample]) -> None:
         error.add_note(f"in the batch of {_listed(samples)}")
 
 
-def _message(plugins: Sequence[Plugin], error: Exception) -> str:
+def _message(used: Sequence[Plugin], error: Exception) -> str:
     frames = extract_tb(error.__traceback__)
-    plugin, frame = _raised_in(plugins, frames)
+    plugin, frame = _raised_in(used, frames)
     kind = f"{type(error).__name__}: {first_line(error)}"
     where = [f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"]
     notes = [str(note) for note in getattr(error, "__notes__", ())]
     if plugin is not None:
         return f"{plugin}: {kind} ({'; '.join(where + notes)}); {KEPT}"
     return (
-        f"{_names(plugins)}: {kind} ({'; '.join(where + notes)}), outside of its own code: it "
+        f"{_names(used)}: {kind} ({'; '.join(where + notes)}), outside of its own code: it "
         f"returned something unexpected, or this is a bug of xvlm-eval; {KEPT}"
     )
 
 
 def _raised_in(
-    plugins: Sequence[Plugin], frames: Sequence[FrameSummary]
+    used: Sequence[Plugin], frames: Sequence[FrameSummary]
 ) -> tuple[Plugin | None, FrameSummary]:
     """Return the plugin that an error was raised by, if one was, and the innermost frame there."""
     files = {
-        str(path.resolve()): plugin for plugin in plugins for path in plugin.source_files().values()
+        str(path.resolve()): plugin for plugin in used for path in plugin.source_files().values()
     }
     for frame in reversed(frames):
         if plugin := files.get(str(Path(frame.filename).resolve())):
@@ -79,8 +87,8 @@ def _raised_in(
     return None, frames[-1]
 
 
-def _names(plugins: Sequence[Plugin]) -> str:
-    return " with ".join(map(str, plugins))
+def _names(used: Sequence[Plugin]) -> str:
+    return " with ".join(map(str, used))
 
 
 def _listed(samples: Sequence[Sample]) -> str:

@@ -133,6 +133,18 @@ def test_a_fault_of_a_task_is_told_in_a_line(package, run, method, body):
     assert TASK in error or MODEL in error
 
 
+def test_a_fault_of_a_task_is_told_by_other_verbs_too(package, tmp_path, capsys):
+    broken = f"{CHESS}\n    def load(self, data, split):\n        raise KeyError('pawn')\n"
+    package.install(BOX_MODEL + broken, points=POINTS)
+    data = str(refcoco_files.write(tmp_path / "other"))
+    (tmp_path / "some.json").write_text("[]")
+    scored = ["--task", "chess", "--split", "val", "--predictions", str(tmp_path / "some.json")]
+    assert main(["score", *scored, "--data", data]) == 4
+    error = capsys.readouterr().err
+    assert "KeyError: 'pawn' (plugin.py, line 22, in load)" in error
+    assert "plugin '" in error and "(somebodys 1.0)" in error and "should not" not in error
+
+
 def test_too_few_predictions_of_a_task_are_refused(package, run):
     short = "\n    def predict(self, model, batch):\n        return ['a']\n"
     package.install(BOX_MODEL + CHESS + short, points=POINTS)
