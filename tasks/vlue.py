@@ -75,9 +75,12 @@ def vlue_dataset(
 
 
 class VLUE(Task):
-    """What the tasks have in common."""
+    """What the tasks have in common: one split, whose truths are public."""
 
     splits: ClassVar[tuple[str, ...]] = ("test",)
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    server: ClassVar[str] = ""
+    server_metrics: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[bool] = True
 
     def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
@@ -140,17 +143,13 @@ class VLUERetrieval(VLUE, Retrieval):
 
 
 class VLUEVQA(VLUE, VQAv2):
-    """Questions with one true answer, which VQAv2-tuned weights choose from the same 3,128 answers.
+    """Questions with one true answer, all of them among VQAv2's 3,128: equal if so when cleaned.
 
-    A question counts if both answers are equal after the official cleaning. VLUE published no
-    scorer; all of its answers are among the 3,128.
+    VLUE published no scorer; the weights are tuned on VQAv2.
     """
 
     name: ClassVar[str] = "vlue-vqa"
     weights_of: ClassVar[str] = "vqav2"
-    hidden: ClassVar[frozenset[str]] = frozenset()
-    server: ClassVar[str] = ""
-    server_metrics: ClassVar[tuple[str, ...]] = ()
     protocol: ClassVar[str] = "one-answer|answer-list|k=128"
     questions: ClassVar[Needed] = vlue_list("vqa_vlue_test.json", "VLUE's questions")
     dataset: ClassVar[Dataset] = QUESTIONS
