@@ -234,7 +234,7 @@ def test_the_commands_of_the_page_end_in_what_it_says(folder, tmp_path, monkeypa
     shown = capsys.readouterr().out
     for text in ("clip (file) [runs2]", "tiny-clip", "exp2 (file)", "prompt 'a photo of '", "8.60"):
         assert text in shown
-    assert sum(line.startswith("xvlm-eval ") for line in lines) == 13
+    assert sum(line.startswith("xvlm-eval ") for line in lines) == 14
 
 
 def test_a_line_of_the_page_is_one_that_the_task_reads(tmp_path):
