@@ -136,6 +136,23 @@ FILES: Mapping[str, File] = {
         "refcoco+_val.json",
         [{"image": "train2014/one.jpg", "text": "red cup", "ref_id": 0}],
     ),
+    "captions of VLUE": File(
+        "vlue-retrieval",
+        "test",
+        "vlue/itr_vlue_test.json",
+        [{"image": "tr/images/1-a/1-0.jpg", "caption": ["a cup", "b"]}] * 2,
+    ),
+    "expressions of VLUE": File(
+        "vlue-grounding-weak",
+        "test",
+        "vlue/refcoco+_bbox100_vlue_test.json",
+        [
+            {
+                **{"image": "tr/images/1-a/1-0.jpg", "text": "red cup", "ref_id": 0},
+                **{"width": 40, "height": 30, "bbox": [1, 2, 20, 10], "dets": [[1, 2, 3, 4]]},
+            }
+        ],
+    ),
 }
 # Flat list -> the official file, which is read instead if both exist.
 FLAT_INSTEAD = {
@@ -149,5 +166,6 @@ IMAGE_FOLDERS = (
     "coco/test2015",
     "coco/val2017",
     "flickr30k-images",
+    "marvl",
     "nlvr2",
 )
