@@ -1,11 +1,13 @@
 """checkpoints.yaml: true of the weights shipped here, complete for those to be downloaded."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.checkpoints import (
+    INCLUDE,
     PAPER,
     SHAPES,
     entries,
@@ -22,6 +24,7 @@ from harness.models.xvlm.checkpoint import HEADS, read_checkpoint
 from harness.registry import find_task, official_counts, task_names
 from harness.running.pinned import verified_sha256
 from harness.tables.paper import read_paper
+from harness.tables.published import published_numbers
 
 WEIGHTS = Path(__file__).parent.parent / "harness" / "shapes" / "weights"
 SMALL = "x-vlm-base-4m"
@@ -165,3 +168,57 @@ def test_all_tasks_of_the_4m_model_name_their_missing_files(tmp_path, monkeypatc
         source = f"get {ARCHIVE} and unpack it in {home} " if task != "ovad" else "id 1B3gzyzuDN1D"
         assert source in line and "licence BSD-3-Clause" in line, task
     assert "nlvr_ft/checkpoint_best.pth (or 4m_base_finetune/nlvr_ft/checkpoint_best.pth" in shown
+
+
+OWN = """
+mine:
+  title: Mine
+  family: albef
+  vocabulary: words.txt
+  licence: none
+  files:
+    ovad: {path: w.pth, head: retrieval}
+  published:
+    - {task: ovad, split: box, metric: map, value: 1.5, source: "our paper, Table 1"}
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file of entries of the user's own, named twice."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN)
+    monkeypatch.setenv(INCLUDE, f"{path}{os.pathsep}{tmp_path / '..' / tmp_path.name / 'own.yaml'}")
+    return path
+
+
+def test_an_entry_of_ones_own_has_its_files_beside_it(own):
+    with pytest.raises(MissingError) as raised:
+        find_weights("mine", task="ovad", data=None)
+    weights, vocabulary = raised.value.items
+    assert weights == (
+        f"{own.parent}/w.pth: missing the retrieval checkpoint of Mine; put it there (licence "
+        "none), or name a file with --checkpoint PATH"
+    )
+    assert vocabulary == (
+        f"{own.parent}/words.txt: missing the vocabulary of Mine; put it there, or write "
+        f"`vocabulary: bert-base-uncased` in {own} for that of BERT"
+    )
+    for name in ("w.pth", "words.txt", "config.json"):
+        (own.parent / name).write_text("{}")
+    found = find_weights("mine", task="ovad", data=None)
+    files = (found.path, found.vocabulary, found.configuration)
+    assert [path.name for path in files] == ["w.pth", "words.txt", "config.json"]
+    assert {path.parent for path in files} == {own.parent}
+
+
+def test_a_number_without_a_protocol_is_the_papers_for_x_vlm_only(own):
+    def protocol():
+        numbers = published_numbers(read_paper(official_counts()))
+        (number,) = (number for number in numbers if number.model == "mine")
+        return number.protocol
+
+    assert protocol() == "not stated"
+    own.write_text(OWN.replace("albef", "xvlm"))
+    read_entries.cache_clear()
+    assert protocol() == read_paper(official_counts()).official["ovad"].protocols[0]

@@ -31,8 +31,7 @@ class Adapter(Generic[N]):
         Raises CheckpointError where they, or the vocabulary, do not fit; CapabilityError for a
         checkpoint with another head.
         """
-        checkpoint.require(self.kind, self.purpose)
-        network = checkpoint.fill(self.build(checkpoint))
+        network = self.network_of(checkpoint)
         self.runtime = Runtime(
             network,
             self.tokenizer(vocabulary),
@@ -49,6 +48,11 @@ class Adapter(Generic[N]):
     def method(self) -> str:
         """Everything in the heads and in the rule of ranking that can move a number."""
         return self.kind
+
+    def network_of(self, checkpoint: Checkpoint) -> N:
+        """Return the network, filled with the checkpoint."""
+        checkpoint.require(self.kind, self.purpose)
+        return checkpoint.fill(self.build(checkpoint))
 
     def build(self, checkpoint: Checkpoint) -> N:
         """Return the network that the checkpoint fills."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CheckpointError
+from harness.errors import CapabilityError, CheckpointError
 from harness.formats.folder import sha256_of
 from harness.models.vit.checkpoint import HEADS, PARTS, Checkpoint, Rename, read_checkpoint
 
@@ -90,10 +90,10 @@ def audit_as(title: str, adapters: Mapping[type, Any], rename: Rename, path: Pat
     complaints: list[str] = []
     used: dict[str, int] = {}
     for capability, adapter in adapters.items():
-        if adapter.kind != checkpoint.kind:
+        try:  # needs no device and no vocabulary, unlike an adapter that is made
+            network = adapter.__new__(adapter).network_of(checkpoint)
+        except CapabilityError:  # for another head
             continue
-        try:  # `build` needs no device and no vocabulary, unlike an adapter that is made
-            network = checkpoint.fill(adapter.__new__(adapter).build(checkpoint))
         except CheckpointError as error:
             complaints.append(str(error))
             continue
