@@ -1,8 +1,9 @@
 """VQAv2: answer questions about images with one of 3,128 answers.
 
-Data: visualqa.org. Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); accuracy
-by the official scorer of VQA v2. The answers of test are hidden: EvalAI scores a file with all
-447,793 of its questions, for test-dev too.
+Data: visualqa.org. Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); a model
+may also generate its answers, which is another protocol. Accuracy by the official scorer of VQA v2.
+The answers of test are hidden: EvalAI scores a file with all 447,793 of its questions, for test-dev
+too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import Answerer
+from harness.capabilities import Answerer, AnswerGenerator, Model
 from harness.dataset import CC_BY, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
@@ -161,7 +162,7 @@ class VQAv2(Task):
         "accuracy_other",
         "accuracy_yes_no",
     )
-    needs: ClassVar[tuple[type, ...]] = (Answerer,)
+    needs: ClassVar[tuple[type, ...]] = (Answerer, AnswerGenerator)
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
     dataset: ClassVar[Dataset] = DATASET
 
@@ -218,12 +219,21 @@ class VQAv2(Task):
         """Return the question."""
         return (sample.text,)
 
-    def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
-        """Return one of the choices for each question, as text."""
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: ranked out of the list, or generated."""
+        if isinstance(model, Answerer):
+            return f"official-scorer|answer-list|k={_shortlist(model)}|{model.protocol}"
+        return f"official-scorer|generated|{model.protocol}"
+
+    def predict(self, model: Answerer | AnswerGenerator, batch: Batch) -> Sequence[Prediction]:
+        """Return the answer to each question, as text: one of the choices, or a generated one."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
+        image_of = batch.image_of[:, 0]
+        if not isinstance(model, Answerer):
+            return list(model.generate_answers(batch.images, texts, image_of))
         indices = model.answer(
-            batch.images, texts, batch.image_of[:, 0], answers=choices, shortlist=SHORTLIST
+            batch.images, texts, image_of, answers=choices, shortlist=_shortlist(model)
         )
         return [choices[index] for index in indices]
 
@@ -280,6 +290,11 @@ class VQAv2(Task):
     ) -> Mapping[SampleId, Prediction]:
         """Return the predictions of such a file."""
         return match_predictions(path, read_answers(path), [sample.id for sample in samples])
+
+
+def _shortlist(model: Answerer) -> int:
+    """Return how many answers are ranked in full: `k_test`, or as many as the model wants."""
+    return getattr(model, "shortlist", None) or SHORTLIST
 
 
 def _flat(question: Question) -> Mapping[str, Any]:

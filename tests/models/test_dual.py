@@ -127,7 +127,8 @@ def test_retrieval_and_attributes_end_to_end(folder, tmp_path):
     [
         (["--model", "blip"], "states its family (xvlm)"),
         (["--name", "mine"], "leave out --model and --name"),
-        (["--model-args", "prompt=a"], "xvlm knows none"),
+        (["--model-args", "promt=a"], "xvlm knows shortlist, beams, prompt"),
+        (["--model-args", "prompt=a"], "changes nothing of what xvlm-shapes does as Attribute"),
     ],
 )
 def test_a_flag_that_an_entry_does_not_obey_is_refused(flags, reason, tmp_path, capsys):
