@@ -14,7 +14,7 @@ from harness.models.blip.networks import BlipRetrievalNetwork
 from harness.models.blip.preprocessing import pre_caption, pre_question
 from harness.models.blip.tokenizer import BlipTokenizer
 from harness.models.blip.twin_attention import BlipPairNetwork, pair_network
-from harness.models.fusion import costs
+from harness.models.fusion import costs, layer_costs
 from harness.models.fusion.answering import FusionAnswerer, FusionAnswerGenerator
 from harness.models.fusion.comparing import FusionAttributeMatcher, FusionRetriever
 from harness.models.fusion.describing import FusionCaptioner
@@ -145,4 +145,4 @@ class BlipCaptioner(FusionCaptioner):
 
 def text_features_flops(text: TextArchitecture, length: float) -> float:
     """Return the operations of a text in all layers without their cross-attention."""
-    return costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)
+    return layer_costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)

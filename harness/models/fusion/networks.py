@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from harness.engine.device import Device
 from harness.engine.packing import PackedTexts
 from harness.models.fusion.bert import Bert
-from harness.models.fusion.costs import VisionSizes
 from harness.models.fusion.encoded_texts import EncodedTexts, encode_texts
 from harness.models.fusion.heads import apply_head
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.layer_costs import VisionSizes
 from harness.models.fusion.pair_kv import PairKV
 from harness.models.fusion.sizes import TextArchitecture
 
