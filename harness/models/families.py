@@ -80,7 +80,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "dual": Family(
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",
-        offers=(DualEncoder,),
+        offers=(AttributeMatcher, DualEncoder),
         load="harness.models.dual.load:load",
         arguments={
             "prompt": "text before every caption, e.g. `a photo of `",

@@ -17,7 +17,7 @@ from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.networks import RetrievalNetwork
-from harness.models.fusion.settings import Settings
+from harness.models.fusion.settings import OVAD, Settings
 from harness.models.preprocessing import Images
 from harness.workload import Cost, Workload
 
@@ -85,7 +85,7 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
 class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     """Compare the features of images and sentences, as OVAD's scripts do; texts are not cleaned."""
 
-    resampling, reads = "bilinear", ("ovad-prompt", "ovad-pooling")
+    resampling, reads = "bilinear", OVAD
     released_prompts: ClassVar[AttributePrompts]
 
     def __init__(

@@ -15,6 +15,7 @@ GRADCAM = ("itm", "itc")
 ANSWERS = ("ranked", "generated")
 PROMPTS = ("all", "a", "the", "none", "photo")
 POOLING = ("mean", "max")
+OVAD = ("ovad-prompt", "ovad-pooling")  # the settings of AttributeMatchers
 
 
 @dataclass(frozen=True)

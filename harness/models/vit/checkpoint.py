@@ -14,7 +14,7 @@ from harness.models.filling import fill, list_names
 from harness.models.fusion.settings import Settings
 from harness.models.vit.architecture import VISION, Architecture, Hints, architecture_of
 from harness.models.vit.encoder import interpolate_positions
-from harness.models.weights import read_tensors
+from harness.models.weight_folder import read_weights_of
 
 N = TypeVar("N", bound=nn.Module)
 Rename = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
@@ -97,12 +97,12 @@ def read_checkpoint(
     rename: Rename,
     resolution: int | None = None,
 ) -> Checkpoint:
-    """Read a file without running its code; `rename` returns its tensors by official names.
+    """Read a file or folder without running its code; `rename` gives tensors official names.
 
     A `configuration` may hold the sizes that tensors leave open (see `Hints`); its image side
     counts more than `resolution`. Raises CheckpointError for a file that cannot be used.
     """
-    tensors = dict(rename(read_tensors(path)))
+    tensors = dict(rename(read_weights_of(path)))
     hints = _hints(configuration)
     hints = replace(hints, resolution=hints.resolution or resolution)
     kind = _kind(tensors, path)
