@@ -42,6 +42,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
 
     `resolution` None: read it from the tensors. `sha256` None: unknown. `archive`: the archive
     with the Google Drive id `drive` that contains the file. `url`: the address of another file.
+    `arguments`: the family's own, which `--model-args` may replace one by one.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     archive: str | None = None
     url: str | None = None
     sha256: str | None = None
+    arguments: dict[str, str] = {}
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class Weights:
 
     `vocabulary` is that of BERT, for a family that wants it. `release` is None for weights given by
     path. `configuration` is a `config.json` beside such a file; released files need none.
-    `arguments` are the family's own settings, as `--model-args` gave them.
+    `arguments` are the family's own settings, from `--model-args` or the entry.
     """
 
     name: str
@@ -201,9 +203,9 @@ def find_weights(
     """
     entry = find_entry(checkpoint)
     if entry is not None:
-        arguments = given.arguments if given else {}
         weights = _released_weights(entry, task if task in entry.files else like or task, data)
-        return replace(weights, arguments=arguments)
+        own = weights.release.arguments if weights.release else {}
+        return replace(weights, arguments={**own, **(given.arguments if given else {})})
     given = given or Given()
     path = Path(checkpoint).expanduser()
     if path.is_dir() and given.family == "xvlm":
