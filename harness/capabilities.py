@@ -83,6 +83,15 @@ class Tokenizing(Protocol):
         ...
 
 
+def shortlist_of(model: Any, released: int) -> int:
+    """Return how many candidates a model ranks: its attribute `shortlist`, if it has any.
+
+    By default as many as in the task's protocol, `released`.
+    """
+    own: int | None = getattr(model, "shortlist", None)
+    return own or released
+
+
 @runtime_checkable
 class Grounder(Model, Protocol):
     """A model that locates what an expression refers to."""
@@ -230,7 +239,8 @@ class PairScorer(Model, Protocol):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
     The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read.
+    that it read. A model whose protocol ranks another number of candidates than the task's states
+    it as its attribute `shortlist`.
     """
 
     @property
@@ -257,12 +267,13 @@ class PairScorer(Model, Protocol):
 class Matches(NamedTuple):
     """The texts [n] that one image of a gallery was compared with, and their scores.
 
-    image    index of the image in the whole gallery
-    texts    indices [n] of the texts: the image's own shortlist, and every text whose shortlist
-             contains the image
-    itc      image-text contrast: the similarity [n] of the features
-    itm      image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
-    ranking  the protocol that ranks them
+    image      index of the image in the whole gallery
+    texts      indices [n] of the texts: the image's own shortlist, and every text whose shortlist
+               contains the image
+    itc        image-text contrast: the similarity [n] of the features
+    itm        image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
+    ranking    the protocol that ranks them
+    shortlist  how many candidates of each image and text were ranked; 0: as many as the task says
     """
 
     image: int
@@ -270,6 +281,7 @@ class Matches(NamedTuple):
     itc: NDArray[np.float32]
     itm: NDArray[np.float32] | None
     ranking: Ranking
+    shortlist: int = 0
 
 
 class Gallery(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import DualEncoder, Matches, Model, PairScorer, Ranking
+from harness.capabilities import DualEncoder, Matches, Model, PairScorer, Ranking, shortlist_of
 from harness.dataset import FLICKR_TERMS, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import (
@@ -27,7 +27,7 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
-from harness.formats.matches import as_prediction, parse_pairs, ranking_of
+from harness.formats.matches import SHORTLIST, as_prediction, parse_pairs, ranking_of, shortlist_in
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
@@ -159,11 +159,17 @@ class Retrieval(GalleryTask):
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: how the model ranks, how many, on which split."""
         rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist}|karpathy|{model.protocol}"
+        return f"{RULES[rule]}|k={shortlist_of(model, self.shortlist)}|karpathy|{model.protocol}"
 
     def as_prediction(self, matches: Matches) -> Prediction:
-        """Return the texts that an image was compared with, and their scores."""
-        return as_prediction(matches)
+        """Return the texts that an image was compared with, and their scores.
+
+        It names the length of the shortlists where that is not the task's own.
+        """
+        prediction = as_prediction(matches)
+        if matches.shortlist in (0, self.shortlist):
+            return prediction
+        return {**prediction, SHORTLIST: matches.shortlist}
 
     def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return no compared text, so that image and texts do not retrieve one another."""
@@ -180,7 +186,8 @@ class Retrieval(GalleryTask):
         of_images = [(sample.id, predictions[sample.id]) for sample in samples]
         ranking = ranking_of(of_images)
         pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
-        by_protocol = shortlist_ranks(pairs, counts, shortlist=self.shortlist)
+        shortlist = shortlist_in(of_images, default=self.shortlist)
+        by_protocol = shortlist_ranks(pairs, counts, shortlist=shortlist)
         i2t, t2i = by_protocol.pop(ranking)
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),

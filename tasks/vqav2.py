@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import Answerer, AnswerGenerator, Model
+from harness.capabilities import Answerer, AnswerGenerator, Model, shortlist_of
 from harness.dataset import CC_BY, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
@@ -222,7 +222,9 @@ class VQAv2(Task):
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: ranked out of the list, or generated."""
         if isinstance(model, Answerer):
-            return f"official-scorer|answer-list|k={_shortlist(model)}|{model.protocol}"
+            return (
+                f"official-scorer|answer-list|k={shortlist_of(model, SHORTLIST)}|{model.protocol}"
+            )
         return f"official-scorer|generated|{model.protocol}"
 
     def predict(self, model: Answerer | AnswerGenerator, batch: Batch) -> Sequence[Prediction]:
@@ -233,7 +235,7 @@ class VQAv2(Task):
         if not isinstance(model, Answerer):
             return list(model.generate_answers(batch.images, texts, image_of))
         indices = model.answer(
-            batch.images, texts, image_of, answers=choices, shortlist=_shortlist(model)
+            batch.images, texts, image_of, answers=choices, shortlist=shortlist_of(model, SHORTLIST)
         )
         return [choices[index] for index in indices]
 
@@ -290,11 +292,6 @@ class VQAv2(Task):
     ) -> Mapping[SampleId, Prediction]:
         """Return the predictions of such a file."""
         return match_predictions(path, read_answers(path), [sample.id for sample in samples])
-
-
-def _shortlist(model: Answerer) -> int:
-    """Return how many answers are ranked in full: `k_test`, or as many as the model wants."""
-    return getattr(model, "shortlist", None) or SHORTLIST
 
 
 def _flat(question: Question) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import Gallery, Model
+from harness.capabilities import Gallery, Model, shortlist_of
 from harness.errors import HarnessError, MemoryFull
 from harness.task import Batch, GalleryTask, Prediction, Sample, SampleId, Task
 
@@ -60,8 +60,10 @@ def predict_gallery(
     indices = {number for id, number in index.items() if id in wanted}
     try:
         gallery = Gallery(shard(), gather)
-        for matches in retrieve(model, gallery, texts, shortlist=task.shortlist, wanted=indices):
-            append([(samples[matches.image].id, task.as_prediction(matches))])
+        shortlist = shortlist_of(model, task.shortlist)
+        for matches in retrieve(model, gallery, texts, shortlist=shortlist, wanted=indices):
+            prediction = task.as_prediction(matches._replace(shortlist=shortlist))
+            append([(samples[matches.image].id, prediction)])
     except (MemoryFull, MemoryError) as error:
         if not gathered:
             raise

@@ -7,9 +7,10 @@ import pytest
 from harness.capabilities import PairReasoner
 from harness.checkpoints import Weights, find_weights
 from harness.cli.main import main
-from harness.errors import CapabilityError
+from harness.errors import CapabilityError, DataError
 from harness.records.record import SIDECARS
-from harness.registry import load_model
+from harness.registry import find_task, load_model
+from harness.shapes.benchmark import embedded_data
 from tests.support.random_weights import network, write_vocabulary, write_weights
 
 RUNS = [
@@ -48,6 +49,7 @@ RUNS = [
     ),
 ]
 SET = [  # by --model-args: entry, task, arguments, protocol
+    ("albef-14m", "coco-retrieval", ["shortlist=3"], "itm-only|k=3|karpathy|albef|"),
     (
         "blip-base",
         "vqav2",
@@ -138,6 +140,26 @@ def test_an_entry_sets_arguments_that_a_flag_replaces(weights, tmp_path, monkeyp
     assert "|prompt-a|mean-of" in run("mine", "ovad", tmp_path / "1")["protocol"]
     flags = ["--model-args", "ovad-prompt=none"]
     assert "|prompt-none|mean-of" in run("mine", "ovad", tmp_path / "2", *flags)["protocol"]
+
+
+def test_a_shortlist_of_the_models_own_stays_with_its_predictions(weights, tmp_path):
+    """A stored prediction is scored again by the same lists: 3 texts of each image, not 256."""
+    write_weights(weights, "albef-14m", "coco-retrieval")
+    flags = ["--model-args", "shortlist=3"]
+    record = run("albef-14m", "coco-retrieval", tmp_path, *flags)
+    (path,) = tmp_path.rglob("*.predictions.jsonl")
+    stored = [json.loads(line) for line in path.read_text().splitlines()[1:]]
+    predictions = {entry["id"]: entry["prediction"] for entry in stored}
+    assert {prediction["shortlist"] for prediction in predictions.values()} == {3}
+    task = find_task("coco-retrieval")
+    samples = [sample for sample in task.load(embedded_data(), "test") if sample.id in predictions]
+    assert task.score(samples, predictions).metrics == record["metrics"]
+    longer = {id: {**entry, "shortlist": 256} for id, entry in predictions.items()}
+    outside = task.score(samples, longer).breakdown["outside_of_shortlist"]
+    assert outside != task.score(samples, predictions).breakdown["outside_of_shortlist"]
+    longer[samples[0].id] = predictions[samples[0].id]
+    with pytest.raises(DataError, match=r"shortlist of 3, that for image .* one of 256"):
+        task.score(samples, longer)
 
 
 def run(entry, task, out, *flags):

@@ -25,7 +25,13 @@ from harness.workload import Cost, Workload
 class FusionRetriever(Adapter[RetrievalNetwork]):
     """Encode images and texts to features, and score pairs by image-text matching."""
 
+    reads = ("shortlist",)
     ranking: Ranking
+
+    @property
+    def shortlist(self) -> int | None:
+        """How many candidates are ranked, where a user set it."""
+        return self.settings.shortlist
 
     @property
     def method(self) -> str:

@@ -23,7 +23,7 @@ class Settings:
     """The settings that a user gave; None where the family's released one counts.
 
     answers             of VQA: `ranked` out of a list, or `generated`
-    shortlist           of VQA: the answers, by their likeliest first tokens, that are ranked
+    shortlist           of VQA and retrieval: how many candidates are ranked in full
     beams               of generated captions and answers
     prompt              that captions continue
     repetition_penalty  of captions
