@@ -19,9 +19,7 @@ OVAD_ARGUMENTS = {
     "ovad-prompt": "OVAD's sentences: all, a, the, none or photo",
     "ovad-pooling": "of the similarities of an attribute's sentences: mean or max",
 }
-SHORTLIST = {
-    "shortlist": "how many candidates of retrieval and VQA are ranked in full"
-}
+SHORTLIST = {"shortlist": "how many candidates of retrieval and VQA are ranked in full"}
 CAPTIONS = {
     "beams": "of generated texts (3)",
     "prompt": "text that captions continue (a picture of)",
