@@ -10,9 +10,9 @@ from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.device import choose_device
 from harness.errors import CheckpointError, DataError
 from harness.models.fusion import runtime
+from harness.models.fusion.preprocessing import normalise
 from harness.models.fusion.runtime import Runtime, TextRule
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import normalise
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.networks import grounding_network
 from harness.models.xvlm.preprocessing import pre_caption

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.models.fusion.preprocessing import normalise
 from harness.models.fusion.runtime import TextRule
-from harness.models.preprocessing import normalise
 from harness.models.xvlm.adapters import XVLMAttributeMatcher
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test

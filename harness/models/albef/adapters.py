@@ -17,8 +17,8 @@ from harness.models.fusion.answering import FusionAnswerer
 from harness.models.fusion.comparing import FusionAttributeMatcher, FusionRetriever
 from harness.models.fusion.judging import FusionPairReasoner
 from harness.models.fusion.locating import FusionLocalizer
+from harness.models.fusion.preprocessing import clean_caption, clean_question, normalise
 from harness.models.fusion.runtime import TextRule
-from harness.models.preprocessing import clean_caption, clean_question, normalise
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.gradcam import cosine_gradcam_maps
 from harness.models.vit.networks import (

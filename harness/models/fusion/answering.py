@@ -18,8 +18,8 @@ from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.fused_texts import FusedTexts, fused_tokens
 from harness.models.fusion.networks import AnsweringNetwork
+from harness.models.fusion.preprocessing import Images
 from harness.models.fusion.settings import Settings
-from harness.models.preprocessing import Images
 from harness.workload import Cost, Workload
 
 

@@ -17,8 +17,8 @@ from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.networks import RetrievalNetwork
+from harness.models.fusion.preprocessing import Images
 from harness.models.fusion.settings import OVAD, Settings
-from harness.models.preprocessing import Images
 from harness.workload import Cost, Workload
 
 

@@ -11,7 +11,7 @@ from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.networks import CaptioningNetwork
-from harness.models.preprocessing import Images
+from harness.models.fusion.preprocessing import Images
 from harness.workload import Cost, Workload
 
 

@@ -12,7 +12,7 @@ from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.networks import PairNetwork
-from harness.models.preprocessing import Images
+from harness.models.fusion.preprocessing import Images
 from harness.workload import Cost, Workload
 
 

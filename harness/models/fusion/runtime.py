@@ -16,8 +16,8 @@ from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
 from harness.images import Prepare
 from harness.models.fusion.networks import FusionNetwork
+from harness.models.fusion.preprocessing import Images, normalise, resize
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import Images, normalise, resize
 
 # Heads compute in float32, unpacked.
 ENCODERS = ("vision_encoder", "visual_encoder", "text_encoder", "text_decoder")

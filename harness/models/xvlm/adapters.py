@@ -19,8 +19,8 @@ from harness.models.fusion.describing import FusionCaptioner
 from harness.models.fusion.fused_texts import fused_cls
 from harness.models.fusion.judging import FusionPairReasoner
 from harness.models.fusion.locating import FusionLocalizer
+from harness.models.fusion.preprocessing import Images
 from harness.models.fusion.runtime import TextRule
-from harness.models.preprocessing import Images
 from harness.models.xvlm.checkpoint import Checkpoint
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
