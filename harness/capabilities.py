@@ -3,6 +3,7 @@
     Grounder          an expression and its image -> a box
     Localizer         an expression and its image -> a map of the image
     Answerer          a question, its image and a list of answers -> one of the answers
+    AnswerGenerator   a question and its image -> an answer in free words
     PairReasoner      a statement and two images -> true or false
     Captioner         an image -> a caption
     DualEncoder       images, texts -> features, compared by their cosine
@@ -176,8 +177,23 @@ class Answerer(Model, Protocol[Images]):
     ) -> Sequence[int]:
         """Return the best answer to each question [N], as an index into `answers`.
 
-        The `shortlist` answers with the likeliest first tokens are ranked in full. Question n is
-        about `images[image_of[n]]`, of images [M, R, R, 3].
+        The `shortlist` answers with the likeliest first tokens are ranked in full; a model whose
+        protocol has another number than the task's states it as its attribute `shortlist`. Question
+        n is about `images[image_of[n]]`, of images [M, R, R, 3].
+        """
+        ...
+
+
+@runtime_checkable
+class AnswerGenerator(Model, Protocol):
+    """A model that answers questions about images in words of its own."""
+
+    def generate_answers(
+        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> Sequence[str]:
+        """Return an answer to each question [N], as text.
+
+        Question n is about `images[image_of[n]]`, of images [M, R, R, 3].
         """
         ...
 
@@ -251,7 +267,8 @@ class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
     The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read.
+    that it read. A model whose protocol ranks another number of candidates than the task's states
+    it as its attribute `shortlist`.
     """
 
     @property
@@ -303,8 +320,17 @@ class Shortlisting(Protocol):
     """
 
     def shortlist_for(self, collection: str) -> int | None:
-        """Return the number for a collection of images (`coco`, `flickr30k`); None: the task's."""
+        """Return the number for images of a collection, or a list of answers; None: the task's.
+
+        Collections are `coco`, `flickr30k` and others; VQA's answers are `answers`.
+        """
         ...
+
+
+def shortlist_of(model: Model, collection: str, *, default: int) -> int:
+    """Return how many candidates are ranked by the protocol of a model."""
+    own = model.shortlist_for(collection) if isinstance(model, Shortlisting) else None
+    return default if own is None else own
 
 
 class AllGather(Protocol):
@@ -334,3 +360,14 @@ class AttributeMatcher(Model, Protocol[Images]):
     def similarity(self, images: Images, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Return the similarity [M, S] of each of the images [M, R, R, 3] and each sentence."""
         ...
+
+
+class AttributePrompts(NamedTuple):
+    """How sentences stand for an attribute in OVAD: a model's `attribute_prompts`, if it has any.
+
+    prompt   the templates: `a`, `the`, `none`, `photo`, or `all`, which is the first three
+    pooling  of the similarities of an attribute's sentences: `mean`, or `max`
+    """
+
+    prompt: str = "all"
+    pooling: str = "mean"

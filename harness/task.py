@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypeVar
 
-from harness.capabilities import ImagesOf, Matches, Model, Shortlisting
+from harness.capabilities import ImagesOf, Matches, Model, shortlist_of
 from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
@@ -408,8 +408,7 @@ class GalleryTask(Task[S, Model]):
 
     def shortlist_of(self, model: Model) -> int:
         """Return how many candidates are ranked by the protocol of a model."""
-        own = model.shortlist_for(self.collection) if isinstance(model, Shortlisting) else None
-        return self.shortlist if own is None else own
+        return shortlist_of(model, self.collection, default=self.shortlist)
 
     def workload(self, samples: Sequence[S], shortlist: int | None = None) -> Workload:
         """Count the pairs that the shortlists of both directions hold; a pair of both counts once.

@@ -1,19 +1,22 @@
 """OVAD, box oracle: which of 117 attributes does an object have?
 
-Data: OVAD-2000, boxes given. Protocol: the benchmark's own script for X-VLM with `--prompt all
---average_syn`: each crop is resized bilinearly, an attribute has five sentences per synonym, its
-score is the mean of their cosines with the crop; mean average precision by the official evaluator.
+Data: OVAD-2000, boxes given. Protocol: the benchmark's own script for each family. Each crop is
+resized bilinearly; an attribute has some sentences per synonym, and its score is the mean or the
+maximum of their cosines with the crop. X-VLM has five sentences and takes their mean (`--prompt all
+--average_syn`); a model with `attribute_prompts` has its own. Mean average precision by the
+official evaluator.
 """
 
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from harness.capabilities import AttributeMatcher, DualEncoder
+from harness.capabilities import AttributeMatcher, AttributePrompts, DualEncoder, Model
 from harness.dataset import Dataset, Digest, Origin
 from harness.errors import DataError
 from harness.files.parsing import is_number
@@ -74,6 +77,16 @@ class Prompts:
     sentences: tuple[str, ...]
     ends: tuple[int, ...]
 
+    @classmethod
+    def of(cls, attributes: tuple[Attribute, ...], prompt: str) -> "Prompts":
+        """Return the sentences by one of the script's prompts."""
+        groups = [sentences(a.name, a.is_has_att, prompt=prompt) for a in attributes]
+        return cls(
+            attributes,
+            tuple(sentence for group in groups for sentence in group),
+            tuple(np.cumsum([len(group) for group in groups]).tolist()),
+        )
+
 
 @dataclass(frozen=True)
 class Object(Sample):
@@ -102,12 +115,7 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         """Read the boxes that count."""
         path, images = data.path(ANNOTATIONS), image_folder(data, IMAGES)
         annotations = read_ovad(path)
-        by_attribute = [sentences(a.name, a.is_has_att) for a in annotations.attributes]
-        prompts = Prompts(
-            annotations.attributes,
-            tuple(sentence for group in by_attribute for sentence in group),
-            tuple(np.cumsum([len(group) for group in by_attribute]).tolist()),
-        )
+        prompts = Prompts.of(annotations.attributes, AttributePrompts().prompt)
         return [
             Object(
                 id=box.id,
@@ -158,17 +166,26 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
             pairs=(PairScores("similarity", scores[labels == 1], scores[labels == 0]),),
         )
 
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: which sentences, how pooled, by which model."""
+        prompts = _prompts_of(model)
+        rule = f"prompt-{prompts.prompt}|{prompts.pooling}-of-sentences"
+        return f"box-oracle|{rule}|{model.protocol}"
+
     def predict(
         self, model: AttributeMatcher | DualEncoder, batch: Batch[Object]
     ) -> Sequence[Prediction]:
-        """Return a score for each attribute of each box: the mean over its sentences."""
+        """Return a score for each attribute of each box: the mean or maximum over its sentences."""
         # Imported here: it imports torch, which reading annotations never needs.
         from harness.engine.similarity import similarity_of
 
-        prompts = batch.samples[0].prompts
+        rule, prompts = _prompts_of(model), batch.samples[0].prompts
+        if rule.prompt != AttributePrompts().prompt:
+            prompts = _prompts(prompts.attributes, rule.prompt)
         similarity = similarity_of(model, batch.images, prompts.sentences)[batch.image_of[:, 0]]
         by_attribute = np.split(similarity, prompts.ends[:-1], axis=1)
-        scores = np.stack([group.mean(axis=1) for group in by_attribute], axis=1)
+        pool = np.max if rule.pooling == "max" else np.mean
+        scores = np.stack([pool(group, axis=1) for group in by_attribute], axis=1)
         # `str` writes the shortest decimal that is the same float32.
         return [[float(str(score)) for score in row] for row in scores]
 
@@ -217,6 +234,18 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         """Return the rows of such an array."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
         return {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
+
+
+def _prompts_of(model: Model) -> AttributePrompts:
+    """Return the sentences and pooling of the model's protocol, by default those of X-VLM's."""
+    prompts: AttributePrompts = getattr(model, "attribute_prompts", AttributePrompts())
+    return prompts
+
+
+@lru_cache(maxsize=4)
+def _prompts(attributes: tuple[Attribute, ...], prompt: str) -> Prompts:
+    """Return the same sentences for every batch."""
+    return Prompts.of(attributes, prompt)
 
 
 def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:

@@ -151,6 +151,7 @@ class VLUEVQA(VLUE, VQAv2):
     name: ClassVar[str] = "vlue-vqa"
     weights_of: ClassVar[str] = "vqav2"
     protocol: ClassVar[str] = "one-answer|answer-list|k=128"
+    scorer: ClassVar[str] = "one-answer"
     questions: ClassVar[Needed] = vlue_list("vqa_vlue_test.json", "VLUE's questions")
     dataset: ClassVar[Dataset] = QUESTIONS
 

@@ -1,8 +1,9 @@
 """VQAv2: answer questions about images with one of 3,128 answers.
 
-Data: visualqa.org. Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); accuracy
-by the official scorer of VQA v2. The answers of test are hidden: EvalAI scores a file with all
-447,793 of its questions, for test-dev too.
+Data: visualqa.org. Protocol: X-VLM ranks a fixed list of answers (`VQA.py`, `k_test` 128); a model
+may also generate its answers, which is another protocol. Accuracy by the official scorer of VQA v2.
+The answers of test are hidden: EvalAI scores a file with all 447,793 of its questions, for test-dev
+too.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.capabilities import Answerer
+from harness.capabilities import Answerer, AnswerGenerator, Model, shortlist_of
 from harness.dataset import CC_BY, Dataset, Digest, HubCopy, HubPart, Origin
 from harness.errors import DataError
 from harness.formats.coco import coco_archive, coco_images
@@ -152,7 +153,7 @@ class Question(Sample):
     choices: tuple[str, ...]
 
 
-class VQAv2(Task[Question, Answerer]):
+class VQAv2(Task[Question, Answerer | AnswerGenerator]):
     """Visual question answering, one sample per question."""
 
     name: ClassVar[str] = "vqav2"
@@ -169,8 +170,9 @@ class VQAv2(Task[Question, Answerer]):
         "accuracy_other",
         "accuracy_yes_no",
     )
-    needs: ClassVar[tuple[type, ...]] = (Answerer,)
+    needs: ClassVar[tuple[type, ...]] = (Answerer, AnswerGenerator)
     protocol: ClassVar[str] = f"official-scorer|answer-list|k={SHORTLIST}"
+    scorer: ClassVar[str] = "official-scorer"
     dataset: ClassVar[Dataset] = DATASET
 
     def files(self, split: str) -> Sequence[Needed]:
@@ -245,12 +247,24 @@ class VQAv2(Task[Question, Answerer]):
             types=tuple(f"{kind}: {name}" for kind, name in types.items() if name),
         )
 
-    def predict(self, model: Answerer, batch: Batch[Question]) -> Sequence[Prediction]:
-        """Return one of the choices for each question, as text."""
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: ranked out of the list, or generated."""
+        answers = "generated"
+        if isinstance(model, Answerer):
+            answers = f"answer-list|k={_shortlist_of(model)}"
+        return f"{self.scorer}|{answers}|{model.protocol}"
+
+    def predict(
+        self, model: Answerer | AnswerGenerator, batch: Batch[Question]
+    ) -> Sequence[Prediction]:
+        """Return the answer to each question, as text: one of the choices, or a generated one."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
+        image_of = batch.image_of[:, 0]
+        if not isinstance(model, Answerer):
+            return list(model.generate_answers(batch.images, texts, image_of))
         indices = model.answer(
-            batch.images, texts, batch.image_of[:, 0], answers=choices, shortlist=SHORTLIST
+            batch.images, texts, image_of, answers=choices, shortlist=_shortlist_of(model)
         )
         return [choices[index] for index in indices]
 
@@ -382,3 +396,7 @@ def _by_type(values: Sequence[float], types: Sequence[str]) -> dict[str, float]:
     for value, name in zip(values, types, strict=True):
         grouped.setdefault(name, []).append(value)
     return {name: _mean(grouped[name]) for name in sorted(grouped) if name}
+
+
+def _shortlist_of(model: Model) -> int:
+    return shortlist_of(model, "answers", default=SHORTLIST)

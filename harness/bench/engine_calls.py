@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from harness.bench import inputs
 from harness.bench.fixtures import Fixtures
 from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
-from harness.models.xvlm.answerer import XVLMAnswerer
-from harness.models.xvlm.captioner import XVLMCaptioner
-from harness.models.xvlm.grounder import XVLMGrounder
-from harness.models.xvlm.matcher import XVLMAttributeMatcher
-from harness.models.xvlm.reasoner import XVLMPairReasoner
-from harness.models.xvlm.retriever import XVLMRetriever
+from harness.models.xvlm.adapters import (
+    XVLMAnswerer,
+    XVLMAttributeMatcher,
+    XVLMCaptioner,
+    XVLMGrounder,
+    XVLMPairReasoner,
+    XVLMRetriever,
+)
 
 QUESTIONS_PER_IMAGE = 5.5  # VQA test
 EXPRESSIONS_PER_IMAGE = 7.2  # RefCOCO+

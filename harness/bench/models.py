@@ -11,11 +11,16 @@ from torch import nn
 from harness.bench.random_weights import random_tensors, share_pair_projections
 from harness.engine.device import Device
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.xvlm.adapters import (
+    XVLMAnswerer,
+    XVLMAttributeMatcher,
+    XVLMCaptioner,
+    XVLMGrounder,
+    XVLMPairReasoner,
+    XVLMRetriever,
+)
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
-from harness.models.xvlm.captioner import XVLMCaptioner
 from harness.models.xvlm.checkpoint import Checkpoint
-from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -25,7 +30,6 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
-from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from harness.models.xvlm.networks import (
     answering_network,
     captioning_network,
@@ -33,8 +37,6 @@ from harness.models.xvlm.networks import (
     pair_network,
     retrieval_network,
 )
-from harness.models.xvlm.reasoner import XVLMPairReasoner
-from harness.models.xvlm.retriever import XVLMRetriever
 
 PIXELS_PER_WINDOW_TOKEN = 32  # image side / window side, in all released models
 

@@ -20,7 +20,7 @@ class Weights:
 
     `vocabulary` is that of BERT, for a family that wants it. `release` is None for weights given by
     path. `configuration` is a `config.json` beside such a file; released files need none.
-    `arguments` are the family's own settings, as `--model-args` gave them.
+    `arguments` are the family's own settings, from `--model-args` or the entry.
     """
 
     name: str
@@ -67,7 +67,8 @@ def find_weights(
             data,
             download=given.download if given else False,
         )
-        return replace(weights, arguments=given.arguments if given else {})
+        own = weights.release.arguments if weights.release else {}
+        return replace(weights, arguments={**own, **(given.arguments if given else {})})
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
     name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from harness.capabilities import (
     Answerer,
+    AnswerGenerator,
     AttributeMatcher,
     Captioner,
     DualEncoder,
@@ -13,6 +14,18 @@ from harness.capabilities import (
     PairScorer,
 )
 from harness.family import Family
+
+OVAD_ARGUMENTS = {
+    "ovad-prompt": "OVAD's sentences: all, a, the, none or photo",
+    "ovad-pooling": "of the similarities of an attribute's sentences: mean or max",
+}
+SHORTLIST = {"shortlist": "how many candidates of retrieval and VQA are ranked in full"}
+CAPTIONS = {
+    "beams": "of generated texts (3)",
+    "prompt": "text that captions continue (a picture of)",
+}
+BLOCK = {"block": "the layer that Grad-CAM looks at, from 0 (`block_num`)"}
+RESOLUTION = {"resolution": "side of the images in pixels"}
 
 FAMILIES: Mapping[str, Family] = {
     "xvlm": Family(
@@ -29,7 +42,7 @@ FAMILIES: Mapping[str, Family] = {
         load="harness.models.xvlm.load:load",
         describe="harness.models.xvlm.audit:audit",
         vocabulary=True,
-        arguments={},
+        arguments={**SHORTLIST, **CAPTIONS, **BLOCK, **OVAD_ARGUMENTS},
     ),
     "albef": Family(
         title="ALBEF",
@@ -37,22 +50,45 @@ FAMILIES: Mapping[str, Family] = {
         load="harness.models.albef.load:load",
         describe="harness.models.albef.load:describe",
         vocabulary=True,
-        arguments={},
+        arguments={
+            **SHORTLIST,
+            "gradcam": "what a localization map explains: itm (matching) or itc (cosine)",
+            **BLOCK,
+            **RESOLUTION,
+            **OVAD_ARGUMENTS,
+        },
     ),
     "blip": Family(
         title="BLIP",
-        offers=(Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer),
+        offers=(
+            Answerer,
+            AnswerGenerator,
+            AttributeMatcher,
+            Captioner,
+            PairReasoner,
+            PairScorer,
+        ),
         load="harness.models.blip.load:load",
         describe="harness.models.blip.load:describe",
         vocabulary=True,
-        arguments={},
+        arguments={
+            "answers": "of VQA: ranked out of the list, or generated",
+            **SHORTLIST,
+            **CAPTIONS,
+            "repetition-penalty": "of generated texts (1; nocaps: 1.1)",
+            **RESOLUTION,
+            **OVAD_ARGUMENTS,
+        },
     ),
     "dual": Family(
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",
-        offers=(DualEncoder,),
+        offers=(AttributeMatcher, DualEncoder),
         load="harness.models.dual.load:load",
         folder=True,
         describe="harness.models.dual.audit:audit",
-        arguments={"prompt": "text before every caption and sentence, e.g. `a photo of `"},
+        arguments={
+            "prompt": "text before every caption, e.g. `a photo of `",
+            **OVAD_ARGUMENTS,
+        },
     ),
 }

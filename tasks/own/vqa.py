@@ -41,6 +41,7 @@ class OwnVQA(OwnQuestions, VQAv2):
     version: ClassVar[int] = 1
     weights_of: ClassVar[str] = "vqav2"
     protocol: ClassVar[str] = f"{RULE}|k={SHORTLIST}"
+    scorer: ClassVar[str] = RULE
     truth: ClassVar[str] = "answers"
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
@@ -73,7 +74,7 @@ class OwnVQA(OwnQuestions, VQAv2):
     def protocol_for(self, model: Model, samples: Sequence[Any]) -> str:
         """Return the protocol of a record, with the origin of the candidate answers."""
         origin = "answer-list" if samples[0].given else "true-answers"
-        return f"{RULE}|{origin}|k={SHORTLIST}|{model.protocol}"
+        return self.protocol_of(model).replace("|answer-list|", f"|{origin}|", 1)
 
     def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Return the accuracy by any number of true answers; none without them.

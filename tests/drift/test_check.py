@@ -9,7 +9,7 @@ import pytest
 from harness.cli.main import main
 from harness.drift.check import check
 from harness.metrics.nlvr2 import group_of, image_set_of
-from harness.models.xvlm.runtime import Runtime
+from harness.models.fusion.runtime import Runtime
 from harness.registry import find_task
 from harness.running import launch
 from harness.shapes.benchmark import embedded_data

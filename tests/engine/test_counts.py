@@ -8,8 +8,8 @@ import pytest
 from harness.cli.main import main
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.layers import Output
+from harness.models.fusion.runtime import Runtime
 from harness.models.xvlm.heads import PairNetwork, RetrievalNetwork
-from harness.models.xvlm.runtime import Runtime
 from harness.models.xvlm.swin import VisionEncoder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data

@@ -5,14 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.engine import answer_ranking
+from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers, rank_answers
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion import answer_ranking
-from harness.models.fusion.answer_ranking import (
-    AnswerScoring,
-    DecoderStart,
-    best_answers,
-    rank_answers,
-)
+from harness.models.fusion.answer_decoder import FusionAnswerDecoder, start_decoder
 from harness.models.fusion.fused_texts import FusedTexts
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
@@ -90,12 +86,13 @@ def test_the_tree_scores_every_answer_as_if_alone_and_the_early_stop_finds_the_f
 ):
     answers, questions = tokens(*answers), random_questions(2, seed)
     tree = AnswerTree.of(answers)
-    ranking = rank_answers(decoder, questions, tree, shortlist=shortlist)
+    start = start_decoder(decoder, questions, tree)
+    ranking = rank_answers(start, tree, shortlist=shortlist)
     alone = torch.stack([score_alone(decoder, questions, answer) for answer in answers], dim=1)
     for question in range(2):
         scores = alone[question, ranking.answers[question]]
         assert torch.allclose(scores.softmax(0), ranking.probabilities[question], atol=1e-6)
-    assert best_answers(decoder, questions, tree, shortlist=shortlist).tolist() == [
+    assert best_answers(start, tree, shortlist=shortlist).tolist() == [
         tree.duplicate_of[first].item() for first in ranking.answers[:, 0]
     ]
 
@@ -115,11 +112,12 @@ def test_few_answers_are_scored_where_later_ones_cannot_win_and_all_where_they_c
     monkeypatch.setattr(
         answer_ranking,
         "score_later_tokens",
-        lambda *given: scored.append(given[3].numel()) or original(*given),
+        lambda *given: scored.append(given[2].numel()) or original(*given),
     )
-    best = best_answers(decoder, questions, tree, shortlist=34).tolist()
+    start = start_decoder(decoder, questions, tree)
+    best = best_answers(start, tree, shortlist=34).tolist()
     assert (sum(scored) == 3 * 34) == scores_all
-    assert best == rank_answers(decoder, questions, tree, shortlist=34).answers[:, 0].tolist()
+    assert best == rank_answers(start, tree, shortlist=34).answers[:, 0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -145,30 +143,32 @@ def test_few_answers_are_scored_where_later_ones_cannot_win_and_all_where_they_c
 def test_scoring_stops_only_where_no_remaining_answer_can_win(first, later, winner, monkeypatch):
     """Eight answers are scored first; a score is twice the first token plus the later tokens."""
     probabilities = torch.tensor([first])
-    start = DecoderStart(CrossKV(()), [], probabilities, 2 * probabilities)
-    monkeypatch.setattr(answer_ranking, "start_decoder", lambda *_: start)
+    start = FusionAnswerDecoder(
+        None, CrossKV(()), [], probabilities, 2 * probabilities, FIRST_TWICE
+    )
     monkeypatch.setattr(
         answer_ranking,
         "score_later_tokens",
-        lambda decoder, start, tree, chosen: torch.tensor(later)[chosen],
+        lambda decoder, tree, chosen: torch.tensor(later)[chosen],
     )
     tree = AnswerTree.of(tokens(*([word] for word in range(3, 12))))
-    assert best_answers(None, None, tree, shortlist=9).tolist() == [winner]
+    assert best_answers(start, tree, shortlist=9).tolist() == [winner]
 
 
 def test_with_label_smoothing_the_best_answer_is_the_first_of_the_ranking():
     """The loss is torch's; the first token counts once."""
     torch.manual_seed(5)
     decoder = LanguageModel(SIZES).eval().requires_grad_(False)
-    questions, scoring = random_questions(3), AnswerScoring(first=1.0, smoothing=0.1)
+    questions, scoring = random_questions(3), ScoringRule(first=1.0, smoothing=0.1)
     answers = tokens(*([first, *more] for first in range(3, 20) for more in ([], [3], [4, 5])))
     tree = AnswerTree.of(answers)
-    ranking = rank_answers(decoder, questions, tree, shortlist=len(answers), scoring=scoring)
+    start = start_decoder(decoder, questions, tree, scoring)
+    ranking = rank_answers(start, tree, shortlist=len(answers))
     losses = torch.stack(
         [smoothed_loss(decoder, questions, answer) for answer in answers], dim=1
     ).gather(1, ranking.answers)
     assert torch.allclose((-losses).softmax(1), ranking.probabilities, atol=1e-6)
-    best = best_answers(decoder, questions, tree, shortlist=len(answers), scoring=scoring)
+    best = best_answers(start, tree, shortlist=len(answers))
     assert best.tolist() == ranking.answers[:, 0].tolist()
 
 

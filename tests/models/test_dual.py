@@ -11,18 +11,23 @@ import torch
 import transformers
 from PIL import Image
 
-from harness.capabilities import AttributeMatcher, DualEncoder, PairScorer
+from harness.capabilities import AttributeMatcher, Captioner, DualEncoder, PairScorer
 from harness.checkpoints import Given, find_weights
 from harness.cli.main import main
-from harness.errors import CapabilityError, CheckpointError
+from harness.errors import CapabilityError, CheckpointError, UsageError
 from harness.models.dual.preprocessing import ImageTransform, read_transform
 from harness.registry import load_model
 from tests.support.dual import WORDS, write_dual_encoder
 
-CLASSES = {"clip": transformers.CLIPModel, "siglip": transformers.SiglipModel}
+CLASSES = {
+    "clip": transformers.CLIPModel,
+    "metaclip_2": transformers.MetaClip2Model,
+    "siglip": transformers.SiglipModel,
+    "siglip2": transformers.SiglipModel,  # of a fixed resolution
+}
 
 
-@pytest.fixture(scope="module", params=["clip", "siglip"])
+@pytest.fixture(scope="module", params=list(CLASSES))
 def folder(request, tmp_path_factory):
     return write_dual_encoder(tmp_path_factory.mktemp("dual") / request.param, request.param)
 
@@ -61,8 +66,62 @@ def test_a_prompt_is_read_before_every_text_and_belongs_to_the_protocol(folder):
 
 def test_it_offers_what_a_dual_encoder_can_do(folder):
     assert isinstance(load(folder, (PairScorer, DualEncoder)), DualEncoder)
-    with pytest.raises(CapabilityError, match="offers DualEncoder, but no AttributeMatcher"):
-        load(folder, (AttributeMatcher,))
+    with pytest.raises(CapabilityError, match="offers AttributeMatcher, DualEncoder, but no Cap"):
+        load(folder, (Captioner,))
+
+
+def test_siglip_2_reads_lower_case_and_every_text_has_the_full_length(tmp_path, monkeypatch):
+    folder = write_dual_encoder(tmp_path, "siglip2")
+    assert load(folder).token_ids(["A RED circle"]) != load(folder).token_ids(["a red circle"])
+    pieces = json.loads((folder / "config.json").read_text())["text_config"]["vocab_size"]
+    monkeypatch.setattr("harness.models.dual.load.GEMMA_PIECES", pieces)  # in place of 256,000
+    model = load(folder)
+    (row,) = model.token_ids(["A RED circle"])
+    assert [row] == model.token_ids(["a red circle"]) and len(row) == 24
+    assert "|24-tokens|lower-case" in model.protocol
+
+
+@pytest.mark.parametrize(
+    ("activation", "protocol"),
+    [("quick_gelu", ("all", "max")), ("gelu", ("a", "max"))],
+    ids=["as OpenAI's", "as OpenCLIP's"],
+)
+def test_attributes_are_compared_as_by_the_official_scripts(tmp_path, rng, activation, protocol):
+    """Crops are squashed by a bilinear filter, whatever the model's own transform."""
+    folder = write_dual_encoder(tmp_path, "clip")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["hidden_act"] = activation
+    (folder / "config.json").write_text(json.dumps(config))
+    model = load(folder, (AttributeMatcher, DualEncoder))
+    assert model.attribute_prompts == protocol
+    assert model.protocol == "clip-cosine|48px|bilinear-squash|24-tokens"
+    image = Image.fromarray(rng.integers(0, 256, (70, 90, 3), dtype=np.uint8))
+    pixels = model.prepare(image)
+    assert np.array_equal(pixels, np.asarray(image.resize((48, 48), Image.Resampling.BILINEAR)))
+    batch = np.stack([pixels])
+    cosines = model.similarity(batch, WORDS)
+    expected = model.encode_images(batch) @ model.encode_texts(WORDS).T
+    assert np.allclose(cosines, expected.numpy(), atol=1e-6)
+    other = {"ovad-prompt": "photo", "ovad-pooling": "mean"}
+    assert load(folder, (AttributeMatcher,), **other).attribute_prompts == ("photo", "mean")
+    with pytest.raises(UsageError, match="ovad-pooling should be mean or max"):
+        load(folder, (AttributeMatcher,), **{"ovad-pooling": "sum"})
+    with pytest.raises(UsageError, match=r"prompt: changes nothing .* reads ovad-prompt"):
+        load(folder, (AttributeMatcher,), prompt="a ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("open_clip_config.json", {}, "is in the layout of open_clip .* take a repository that"),
+        ("config.json", {"model_type": "siglip2"}, "variable resolution .* take one of fixed"),
+        ("config.json", {"model_type": "bert"}, "of the type 'bert'; the family `dual` reads clip"),
+    ],
+)
+def test_a_folder_of_another_layout_is_refused_with_what_to_do(tmp_path, name, content, reason):
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=reason):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +171,17 @@ def test_incomplete_weights_are_refused(folder, tmp_path):
 
 
 def test_retrieval_and_attributes_end_to_end(folder, tmp_path):
+    kind = "siglip" if folder.name == "siglip2" else folder.name
     command = ["run", "--model", "dual", "--checkpoint", str(folder), "--limit", "6"]
     command += ["--task", "coco-retrieval,ovad", "--split", "", "--out", str(tmp_path)]
     assert main(command) == 0
     record = json.loads((tmp_path / folder.name / "coco-retrieval.test.limit-6.json").read_text())
-    assert record["protocol"].startswith(f"itc-only|k=256|karpathy|{folder.name}-cosine|48px|")
+    assert record["protocol"].startswith(f"itc-only|k=256|karpathy|{kind}-cosine|48px|")
     assert record["breakdown"].keys() == {"outside_of_shortlist"}
     record = json.loads((tmp_path / folder.name / "ovad.box.limit-6.json").read_text())
     assert record["metrics"]["map"] > 0
+    start = f"box-oracle|prompt-all|max-of-sentences|{kind}-cosine|48px|bilinear-squash|"
+    assert record["protocol"].startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +189,8 @@ def test_retrieval_and_attributes_end_to_end(folder, tmp_path):
     [
         (["--model", "blip"], "states its family (xvlm)"),
         (["--name", "mine"], "leave out --model and --name"),
-        (["--model-args", "prompt=a"], "xvlm knows none"),
+        (["--model-args", "promt=a"], "xvlm knows shortlist, beams, prompt"),
+        (["--model-args", "prompt=a"], "changes nothing of what xvlm-shapes does as Attribute"),
     ],
 )
 def test_a_flag_that_an_entry_does_not_obey_is_refused(flags, reason, tmp_path, capsys):

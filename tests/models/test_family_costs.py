@@ -17,8 +17,8 @@ from harness.capabilities import (
 from harness.checkpoints import Weights
 from harness.engine import two_stage_retrieval
 from harness.engine.matmul import plain_attention
-from harness.models.fusion import layers
-from harness.models.vit import encoder, runtime
+from harness.models.fusion import layers, runtime
+from harness.models.vit import encoder
 from harness.registry import load_model
 from harness.workload import CostModel, Workload
 from tests.support.random_weights import network, write_vocabulary

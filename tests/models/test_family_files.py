@@ -9,6 +9,7 @@ import torch
 from harness.capabilities import AttributeMatcher, PairReasoner
 from harness.checkpoints import Weights
 from harness.errors import CapabilityError, CheckpointError, DataError
+from harness.models.vit.architecture import Hints, VisionArchitecture, architecture_of
 from harness.registry import load_model
 from tests.support.random_weights import VISION, network, write_vocabulary
 
@@ -50,6 +51,27 @@ def test_what_serves_the_training_only_is_left(load, tensors):
     training = {"temp": torch.ones(()), "image_queue": torch.ones(8, 4), "queue_ptr": torch.ones(1)}
     assert len(momentum) > 10
     assert np.array_equal(similarity(load(momentum | training | tensors)), expected)
+
+
+@pytest.mark.parametrize("wrapper", ["model", "state_dict", "model_state_dict", None])
+def test_wrappers_and_the_prefix_of_distributed_training_are_taken_off(load, tensors, wrapper):
+    expected = similarity(load(tensors))
+    parallel = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    assert np.array_equal(similarity(load({wrapper: parallel} if wrapper else parallel)), expected)
+
+
+def test_the_heads_of_a_large_vision_transformer_are_64_wide():
+    """ViT-L of BLIP: 1024 wide, 24 blocks, 16 heads."""
+    names = {
+        "visual_encoder.patch_embed.proj.weight": torch.empty(1024, 3, 16, 16, device="meta"),
+        "visual_encoder.pos_embed": torch.empty(1, 577, 1024, device="meta"),
+        **{
+            f"visual_encoder.blocks.{block}.mlp.fc1.weight": torch.empty(4096, 1024, device="meta")
+            for block in range(24)
+        },
+    }
+    vision = architecture_of(names, Hints()).vision
+    assert vision == VisionArchitecture(384, 16, 1024, 24, 16, 4096)
 
 
 def test_a_pre_training_file_is_read_by_the_names_of_a_fine_tuned_one(load, tensors):

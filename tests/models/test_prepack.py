@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from harness.engine.matmul import PrepackedLinear, onednn_is_usable
-from harness.models.xvlm import runtime
+from harness.models.fusion import runtime
 from tests.support.predicting import TUNED, alike, model_of, predicted
 
 

@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from harness.engine.answer_ranking import best_answers, rank_answers, score_later_tokens
 from harness.models.albef.adapters import AlbefAnswerer
 from harness.models.albef.networks import official_names
-from harness.models.fusion.answer_ranking import (
-    best_answers,
-    rank_answers,
-    score_later_tokens,
-    start_decoder,
-)
+from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
 from tests.support.text_rules import rule_of
@@ -73,21 +69,16 @@ def test_first_tokens_have_the_official_probabilities(case, start, close):
     close(start.first.exp(), case.outputs["prob_first_token"])
 
 
-def losses(answerer, start, tree):
+def losses(start, tree):
     """Return minus the score of every answer, with its first token counted as the scoring does."""
     all_answers = torch.arange(len(tree.first)).expand(len(start.first), -1)
-    later = score_later_tokens(
-        answerer.network.text_decoder,
-        start,
-        tree,
-        all_answers.to(start.first.device),
-    )
+    later = score_later_tokens(start, tree, all_answers.to(start.first.device))
     return -(start.first_score + later)
 
 
-def test_every_answer_has_the_official_loss(case, answerer, start, tree, close):
+def test_every_answer_has_the_official_loss(case, start, tree, close):
     """The official loss holds the first token once, the score twice."""
-    close(losses(answerer, start, tree) + start.first, case.outputs["answer_loss"])
+    close(losses(start, tree) + start.first, case.outputs["answer_loss"])
 
 
 def certain_rows(case, k):
@@ -103,22 +94,18 @@ def certain_rows(case, k):
     return rows
 
 
-def test_answers_are_ranked_as_officially(case, answerer, questions, tree, close):
+def test_answers_are_ranked_as_officially(case, start, tree, close):
     for name, k in {"": int(case.inputs["k_test"]), "_all": len(tree.first)}.items():
-        ranking = rank_answers(
-            answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
-        )
+        ranking = rank_answers(start, tree, shortlist=k)
         for row in certain_rows(case, k):
             official = case.outputs[f"topk_ids{name}"][row]
             assert np.array_equal(ranking.answers[row].cpu().numpy(), official)
             close(ranking.probabilities[row], case.outputs[f"topk_probs{name}"][row])
 
 
-def test_the_best_answers_are_the_official_ones(case, answerer, questions, tree):
+def test_the_best_answers_are_the_official_ones(case, start, tree):
     k = int(case.inputs["k_test"])
-    best = best_answers(
-        answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
-    )
+    best = best_answers(start, tree, shortlist=k)
     answers = case.json("texts.json")["answers"]
     official = [row["answer"] for row in case.json("expected.json")["result"]]
     assert [answers[answer] for answer in best.tolist()] == official

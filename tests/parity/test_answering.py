@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from harness.engine.answer_ranking import best_answers, rank_answers
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion.answer_ranking import best_answers, rank_answers, start_decoder
-from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.fusion.answer_decoder import start_decoder
+from harness.models.xvlm.adapters import XVLMAnswerer
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
 
@@ -66,9 +67,8 @@ def test_first_tokens_have_the_official_probabilities(case, answerer, questions,
 
 
 def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers, close):
-    ranking = rank_answers(
-        answerer.network.text_decoder, questions, answers, shortlist=len(answers.first)
-    )
+    start = start_decoder(answerer.network.text_decoder, questions, answers)
+    ranking = rank_answers(start, answers, shortlist=len(answers.first))
     assert np.array_equal(ranking.answers.cpu().numpy(), case.outputs["topk_ids_all"])
     close(ranking.probabilities, case.outputs["topk_probs_all"])
 
@@ -76,7 +76,8 @@ def test_all_answers_are_ranked_as_officially(case, answerer, questions, answers
 def test_a_shortlist_is_ranked_as_officially(case, answerer, questions, answers, close):
     """Where the cut falls among answers with one first token, torch's choice is unspecified."""
     k = int(case.inputs["k_test"])
-    ranking = rank_answers(answerer.network.text_decoder, questions, answers, shortlist=k)
+    start = start_decoder(answerer.network.text_decoder, questions, answers)
+    ranking = rank_answers(start, answers, shortlist=k)
     assert ranking.answers.shape == (len(questions.states), k)
     for row, cut in enumerate(
         case.json("expected.json").get("boundary_cuts_tie", [True] * len(ranking.answers))
@@ -92,11 +93,7 @@ def test_a_tie_at_the_end_of_the_shortlist_goes_to_the_lower_index(
     k = int(case.inputs["k_test"])
     start = start_decoder(answerer.network.text_decoder, questions, answers)
     first = start.first.cpu().numpy()
-    for row, found in enumerate(
-        rank_answers(
-            answerer.network.text_decoder, questions, answers, shortlist=k
-        ).answers.tolist()
-    ):
+    for row, found in enumerate(rank_answers(start, answers, shortlist=k).answers.tolist()):
         expected = sorted(
             range(len(answers.first)), key=lambda answer: (-first[row, answer], answer)
         )[:k]
@@ -115,10 +112,7 @@ def test_the_best_answer_is_the_official_one(case, answerer):
     questions = answerer.encode_questions(
         case.inputs["image"], texts["questions_raw"], case.arrays["image_index"]
     )
-    found = best_answers(
-        answerer.network.text_decoder,
-        questions,
-        answerer.answer_tree(tuple(texts["answers"])),
-        shortlist=k,
-    ).tolist()
+    tree = answerer.answer_tree(tuple(texts["answers"]))
+    start = start_decoder(answerer.network.text_decoder, questions, tree)
+    found = best_answers(start, tree, shortlist=k).tolist()
     assert [texts["answers"][answer] for answer in found] == expected

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.models.preprocessing import normalise
+from harness.models.fusion.preprocessing import normalise
+from harness.models.fusion.runtime import TextRule
+from harness.models.xvlm.adapters import XVLMAttributeMatcher
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.matcher import XVLMAttributeMatcher
 from tests.support.golden import device_under_test
 
 KIND = "j_ovad"
@@ -15,10 +16,9 @@ KIND = "j_ovad"
 @pytest.fixture
 def matcher(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
-    longest = case.config["config"]["max_tokens"]
-    return XVLMAttributeMatcher(
-        checkpoint, case.path / "vocab.txt", device_under_test(), max_tokens=longest
-    )
+    matcher = XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test())
+    matcher.rule = TextRule(max_tokens=case.config["config"]["max_tokens"])
+    return matcher
 
 
 @pytest.fixture

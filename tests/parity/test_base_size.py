@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from harness.engine.answer_ranking import rank_answers
 from harness.engine.beam_search import Beams
 from harness.engine.matmul import prepack
 from harness.engine.packing import pack
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion.answer_ranking import rank_answers, start_decoder
+from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.fused_texts import fused_cls, fused_tokens
+from harness.models.fusion.runtime import ENCODERS
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -26,7 +28,6 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
-from harness.models.xvlm.runtime import ENCODERS
 from tests.support.golden import device_under_test
 from tests.support.official_architecture import architecture_from_config
 
@@ -214,12 +215,12 @@ def test_boxes(case, network, close):
 
 def test_pairs(case, network, close):
     model, side, device = network("nlvr"), side_of(case, "nlvr"), device_under_test()
-    kv = model.project_kv(model.vision_encoder(images(case, side, 3)))
     pairs = torch.tensor([[0, 1], [2, 0]])
+    kv = model.project_kv(model.vision_encoder(images(case, side, 3)), pairs)
     cls = fused_cls(
         model.text_encoder,
         token_ids(case, 2),
-        lambda some: model.pair_kv(kv, pairs[some].to(device.torch)),
+        kv.of_pairs,
         range(2),
         device,
     )
@@ -240,11 +241,11 @@ def test_answers(case, network, close):
     rows = zip(case.inputs["answer_ids"], case.inputs["answer_atts"], strict=True)
     answers = AnswerTree.of([ids[there > 0].tolist() for ids, there in rows])
     answers = answers.to(device_under_test().torch)
-    first = start_decoder(decoder, questions, answers).first
-    close(first.exp(), case.outputs["vqa_prob_first_token"])
+    start = start_decoder(decoder, questions, answers)
+    close(start.first.exp(), case.outputs["vqa_prob_first_token"])
     for suffix in ("", "_all"):
         expected = case.outputs[f"vqa_topk_ids{suffix}"]
-        ranking = rank_answers(decoder, questions, answers, shortlist=expected.shape[1])
+        ranking = rank_answers(start, answers, shortlist=expected.shape[1])
         assert np.array_equal(ranking.answers.cpu().numpy(), expected)
         close(ranking.probabilities, case.outputs[f"vqa_topk_probs{suffix}"])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.metrics.grounding import Box, accuracy, in_pixels, iou
+from harness.models.xvlm.adapters import XVLMGrounder
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.grounder import XVLMGrounder
 from harness.models.xvlm.preprocessing import pre_caption
 from tests.support.golden import device_under_test
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from harness.engine.answer_ranking import ScoringRule, best_answers
 from harness.engine.beam_search import Beams
-from harness.models.blip.adapters import ANSWER_BEAMS, BlipAnswerer
+from harness.models.blip.adapters import BlipAnswerer, BlipAnswerGenerator
 from harness.models.blip.key_names import official_names
-from harness.models.fusion.answer_ranking import AnswerScoring, best_answers, start_decoder
+from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.parity.test_albef_answering import (  # noqa: F401
     losses,
@@ -24,30 +25,29 @@ from tests.support.text_rules import rule_of
 KIND = "blip_vqa"
 
 
-@pytest.fixture
-def answerer(case):
+def read(case, adapter):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
-    answerer = BlipAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())
-    answerer.rule = rule_of(case, answerer.rule)
-    answerer.scoring = AnswerScoring(first=1.0, smoothing=case.config["config"]["label_smoothing"])
+    model = adapter(checkpoint, case.path / "vocab.txt", device_under_test())
+    model.rule = rule_of(case, model.rule)
+    return model
+
+
+@pytest.fixture
+def answerer(case):
+    answerer = read(case, BlipAnswerer)
+    answerer.scoring = ScoringRule(first=1.0, smoothing=case.config["config"]["label_smoothing"])
     return answerer
 
 
 def test_the_rules_are_those_of_the_released_configuration():
-    assert BlipAnswerer.scoring == AnswerScoring(first=1.0, smoothing=0.1)
-    assert Beams(width=3, max_length=10, min_length=1) == ANSWER_BEAMS
+    assert BlipAnswerer.scoring == ScoringRule(first=1.0, smoothing=0.1)
+    assert BlipAnswerGenerator.released_beams == Beams(width=3, max_length=10, min_length=1)
 
 
-def test_every_answer_has_the_official_smoothed_loss(
-    case,
-    answerer,
-    start,  # noqa: F811
-    tree,  # noqa: F811
-    close,
-):
-    close(losses(answerer, start, tree), case.outputs["answer_loss"])
+def test_every_answer_has_the_official_smoothed_loss(case, start, tree, close):  # noqa: F811
+    close(losses(start, tree), case.outputs["answer_loss"])
 
 
 def test_without_smoothing_every_answer_has_the_official_plain_loss(
@@ -57,32 +57,32 @@ def test_without_smoothing_every_answer_has_the_official_plain_loss(
     tree,  # noqa: F811
     close,
 ):
-    answerer.scoring = AnswerScoring(first=1.0)
-    plain = start_decoder(answerer.network.text_decoder, questions, tree, answerer.scoring)
-    close(losses(answerer, plain, tree), case.outputs["answer_loss_unsmoothed"])
+    rule = ScoringRule(first=1.0)
+    plain = start_decoder(answerer.network.text_decoder, questions, tree, rule)
+    close(losses(plain, tree), case.outputs["answer_loss_unsmoothed"])
 
 
-def test_the_best_answers_are_the_official_ones(case, answerer, questions, tree):  # noqa: F811
+def test_the_best_answers_are_the_official_ones(case, start, tree):  # noqa: F811
     for name, k in {"max_ids": int(case.inputs["k_test"]), "max_ids_all": len(tree.first)}.items():
-        best = best_answers(
-            answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
-        )
+        best = best_answers(start, tree, shortlist=k)
         assert best.tolist() == case.outputs[name].tolist()
     answers = case.json("texts.json")["answers"]
     official = [row["answer"] for row in case.json("expected.json")["rank"]]
-    k = int(case.inputs["k_test"])
-    best = best_answers(
-        answerer.network.text_decoder, questions, tree, shortlist=k, scoring=answerer.scoring
-    )
+    best = best_answers(start, tree, shortlist=int(case.inputs["k_test"]))
     assert [answers[answer] for answer in best.tolist()] == official
 
 
-def test_generated_answers_are_those_of_questions_asked_alone(case, answerer, close):
+@pytest.fixture
+def generator(case):
+    return read(case, BlipAnswerGenerator)
+
+
+def test_generated_answers_are_those_of_questions_asked_alone(case, generator, close):
     texts = raw_questions(case)
     config = case.config["config"]["generate"]
     beams = Beams(config["num_beams"], config["max_length"], config["min_length"])
-    found = answerer.generate(case.inputs["image"], texts, case.arrays["image_index"], beams)
+    found = generator.generate(case.inputs["image"], texts, case.arrays["image_index"], beams)
     close(torch.tensor([answer.score for answer in found]), case.outputs["generated_scores_alone"])
-    spelled = [answerer.runtime.tokenizer.text(answer.tokens) for answer in found]
+    spelled = [generator.runtime.tokenizer.text(answer.tokens) for answer in found]
     official = case.json("expected.json")["generate_one_by_one"]
     assert spelled == [row["answer"] for row in official]

@@ -6,7 +6,7 @@ import torch
 
 from harness.engine.beam_search import Beams
 from harness.engine.packing import MASKED
-from harness.models.blip.adapters import CAPTION_BEAMS, LABEL_SMOOTHING, PROMPT, BlipCaptioner
+from harness.models.blip.adapters import LABEL_SMOOTHING, BlipCaptioner
 from harness.models.blip.key_names import official_names
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
@@ -37,7 +37,7 @@ def searches(case):
 
 
 def test_the_beams_are_those_of_the_released_configuration():
-    assert Beams(width=3, max_length=20, min_length=5) == CAPTION_BEAMS
+    assert Beams(width=3, max_length=20, min_length=5) == BlipCaptioner.released_beams
 
 
 def teacher_forced(case, captioner):
@@ -53,7 +53,7 @@ def teacher_forced(case, captioner):
 
 
 def test_the_prompt_is_the_official_one(case, captioner):
-    assert case.config["config"]["prompt"] == PROMPT
+    assert case.config["config"]["prompt"] == BlipCaptioner.released_prompt
     prompt = captioner.prompt_ids()
     assert case.arrays["text_ids"][:, : len(prompt)].tolist() == [prompt] * len(
         case.arrays["text_ids"]

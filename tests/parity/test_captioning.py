@@ -5,7 +5,7 @@ import torch
 
 from harness.engine.beam_search import Beams
 from harness.engine.packing import MASKED
-from harness.models.xvlm.captioner import PROMPT, XVLMCaptioner
+from harness.models.xvlm.adapters import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
 

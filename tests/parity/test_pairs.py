@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from harness.models.xvlm.adapters import XVLMPairReasoner
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.reasoner import XVLMPairReasoner
 from tests.support.golden import device_under_test
 
 KIND = "f_nlvr"

@@ -9,9 +9,9 @@ import torch
 from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.packing import pack
 from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
-from harness.models.xvlm.retriever import XVLMRetriever
 from tests.support.golden import device_under_test
 
 KIND = "b_"

@@ -1,7 +1,7 @@
 """Text cleaning of ALBEF and BLIP, against the official functions."""
 
 from harness.models.blip.preprocessing import pre_caption, pre_question
-from harness.models.preprocessing import clean_caption, clean_question
+from harness.models.fusion.preprocessing import clean_caption, clean_question
 
 KIND = "text_cleaning"
 FUNCTIONS = {

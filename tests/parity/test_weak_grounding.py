@@ -11,8 +11,8 @@ from harness.engine.packing import pack
 from harness.metrics.grounding import THRESHOLD, Box, iou_of_detection
 from harness.metrics.weak_grounding import best_detection, box_scores, carried_forward
 from harness.models.fusion.gradcam import attention_weights, gradcam_maps, released_layer
+from harness.models.xvlm.adapters import XVLMLocalizer
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.localizer import FUSION_LAYER
 from harness.models.xvlm.networks import retrieval_network
 from tests.support.golden import device_under_test
 
@@ -114,7 +114,9 @@ def test_a_layer_without_cross_attention_is_refused(case, network, offset):
 def test_the_layer_of_the_released_model_is_the_fourth_with_cross_attention(layer, network):
     text = network.architecture.text
     base = replace(text, layers=12, fusion_layer=6)
-    released = [released_layer(sizes, fusion_layer=FUSION_LAYER) for sizes in (base, text)]
+    released = [
+        released_layer(sizes, fusion_layer=XVLMLocalizer.fusion_layer) for sizes in (base, text)
+    ]
     assert released == [9, layer] == [9, 3]
 
 

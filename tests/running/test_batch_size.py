@@ -11,7 +11,7 @@ import torch
 from harness.cli.main import main
 from harness.engine.device import Device
 from harness.errors import MemoryFull
-from harness.models.xvlm.retriever import XVLMRetriever
+from harness.models.xvlm.adapters import XVLMRetriever
 from harness.records.record import SIDECARS
 from harness.running.batch_size import fitting_batch_size
 from harness.running.distributed import SingleProcess, shard

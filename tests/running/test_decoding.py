@@ -15,7 +15,7 @@ from PIL import Image
 
 from harness.errors import DataError
 from harness.images import Region
-from harness.models.preprocessing import resize
+from harness.models.fusion.preprocessing import resize
 from harness.running import decoding
 from harness.running.decoding import DECODING, make_decoder
 from harness.running.loader import load_batches, plan_batches
@@ -112,7 +112,7 @@ PROGRAM = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from harness.models.preprocessing import resize
+from harness.models.fusion.preprocessing import resize
 from harness.running import decoding
 
 if __name__ == "__main__":

@@ -16,28 +16,34 @@ VISION = {
 
 
 def write_dual_encoder(folder: Path, kind: str, seed: int = 0) -> Path:
-    """Write a `clip` or `siglip` with its tokenizer into a folder, and return that."""
+    """Write a model with its tokenizer into a folder, and return that.
+
+    `kind` is `clip`, `metaclip_2`, `siglip`, or `siglip2`: a SigLIP whose tokenizer minds case.
+    """
     import transformers
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Lowercase()
+    if kind != "siglip2":
+        tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     special = ["<unk>", "<s>", "</s>", "<pad>"]
     tokenizer.train_from_iterator(
         WORDS, trainers.BpeTrainer(vocab_size=120, special_tokens=special)
     )
-    if kind == "clip":
+    clip_like = kind in ("clip", "metaclip_2")
+    if clip_like:
         ends = [("<s>", 1), ("</s>", 2)]
         tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=ends)
     text = {**TEXT, "vocab_size": tokenizer.get_vocab_size()}
     torch.manual_seed(seed)
-    if kind == "clip":
+    if clip_like:
         shape = {"projection_dim": 16}
-        config = transformers.CLIPConfig(
+        name = "CLIP" if kind == "clip" else "MetaClip2"
+        config = getattr(transformers, f"{name}Config")(
             text_config={**text, **shape}, vision_config={**VISION, **shape}, **shape
         )
-        model = transformers.CLIPModel(config)
+        model = getattr(transformers, f"{name}Model")(config)
     else:
         config = transformers.SiglipConfig(text_config=text, vision_config=VISION)
         model = transformers.SiglipModel(config)

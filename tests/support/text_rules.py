@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from harness.models.vit.runtime import TextRule
+from harness.models.fusion.runtime import TextRule
 from tests.support.golden import Case
 
 

@@ -12,10 +12,11 @@ from harness.bench.agreement import Agreement, compare_decisions
 from harness.bench.comparison import Comparison
 from harness.bench.fixtures import Fixtures
 from harness.bench.literal import answering
+from harness.engine.answer_ranking import best_answers, rank_answers
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion.answer_ranking import best_answers, rank_answers
+from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.fusion.fused_texts import FusedTexts
-from harness.models.xvlm.answerer import XVLMAnswerer
+from harness.models.xvlm.adapters import XVLMAnswerer
 from harness.models.xvlm.heads import AnsweringNetwork
 
 # Added to the logit of [SEP], so that short answers are likely, as they are in VQA. With random
@@ -30,7 +31,9 @@ def prepare_answer_ranking(fixtures: Fixtures) -> Comparison[Any]:
     return _prepare(
         fixtures,
         rank=lambda model, questions, tree: rank_answers(
-            model.network.text_decoder, questions, tree, shortlist=fixtures.size.shortlist
+            start_decoder(model.network.text_decoder, questions, tree, model.scoring),
+            tree,
+            shortlist=fixtures.size.shortlist,
         ),
     )
 
@@ -48,7 +51,9 @@ def prepare_early_stop(fixtures: Fixtures) -> Comparison[Any]:
     return _prepare(
         fixtures,
         rank=lambda model, questions, tree: best_answers(
-            model.network.text_decoder, questions, tree, shortlist=fixtures.size.shortlist
+            start_decoder(model.network.text_decoder, questions, tree, model.scoring),
+            tree,
+            shortlist=fixtures.size.shortlist,
         ),
     )
 

@@ -9,7 +9,7 @@ from harness.bench.literal import captioning
 from harness.bench.literal.swin import encode
 from harness.engine.beam_search import Hypothesis
 from harness.engine.device import Device
-from harness.models.xvlm.captioner import BEAMS, PROMPT, XVLMCaptioner
+from harness.models.xvlm.adapters import BEAMS, PROMPT, XVLMCaptioner
 from harness.models.xvlm.heads import CaptioningNetwork
 
 

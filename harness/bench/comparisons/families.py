@@ -19,13 +19,20 @@ from harness.bench.random_weights import random_tensors
 from harness.engine.device import Device
 from harness.models.albef.adapters import AlbefRetriever
 from harness.models.blip.adapters import BlipRetriever
+from harness.models.blip.networks import BlipRetrievalNetwork
 from harness.models.blip.tokenizer import ADDED
 from harness.models.vit.architecture import Architecture, VisionArchitecture
 from harness.models.vit.checkpoint import Checkpoint
-from harness.models.vit.comparing import FusionRetriever
-from harness.models.vit.networks import RetrievalNetwork
+from harness.models.vit.networks import RetrievalNetwork, retrieval_network
 
 PATCH = 16
+
+
+Reranker = type[AlbefRetriever] | type[BlipRetriever]
+NETWORKS: dict[Reranker, type[RetrievalNetwork]] = {
+    AlbefRetriever: RetrievalNetwork,
+    BlipRetriever: BlipRetrievalNetwork,
+}
 
 
 def prepare_albef_reranking(fixtures: Fixtures) -> Comparison[Tensor]:
@@ -49,12 +56,13 @@ def prepare_blip_reranking(fixtures: Fixtures) -> Comparison[Tensor]:
 
 
 def _reranking(
-    fixtures: Fixtures, family: type[FusionRetriever], architecture: Architecture
+    fixtures: Fixtures, family: Reranker, architecture: Architecture
 ) -> Comparison[Tensor]:
     fixtures.discard_models()
     device = fixtures.device
     checkpoint = _random_checkpoint(family, architecture, fixtures.size)
-    network = checkpoint.fill(_network(family, checkpoint)).to(device.torch)
+    network = retrieval_network(checkpoint, NETWORKS[family], purpose="re-ranking")
+    network = network.to(device.torch)
     model = family(checkpoint, fixtures.vocabulary, device)
     ids = model.token_ids(fixtures.texts(128, inputs.COCO))
     begin_fused = model.runtime.tokenizer.begin_fused
@@ -86,18 +94,9 @@ def _vision(size: ModelSize) -> VisionArchitecture:
     )
 
 
-def _random_checkpoint(
-    family: type[FusionRetriever], architecture: Architecture, size: ModelSize
-) -> Checkpoint:
+def _random_checkpoint(family: Reranker, architecture: Architecture, size: ModelSize) -> Checkpoint:
     """Return random weights as read from a file; the network's sizes say which ones."""
-    projection = torch.empty(size.feature_width, 0)
-    sizes = Checkpoint(
-        Path("random weights"), {"vision_proj.weight": projection}, "retrieval", architecture
-    )
     with torch.device("meta"):
-        network = _network(family, sizes)
-    return replace(sizes, tensors=random_tensors(network))
-
-
-def _network(family: type[FusionRetriever], checkpoint: Checkpoint) -> RetrievalNetwork:
-    return family.network_class.of(checkpoint)
+        network = NETWORKS[family](architecture, feature_width=size.feature_width)
+    tensors = random_tensors(network)
+    return Checkpoint(Path("random weights"), tensors, "retrieval", architecture)

@@ -9,9 +9,8 @@ from harness.bench.agreement import Agreement, compare_decisions, compare_number
 from harness.bench.comparison import Comparison
 from harness.bench.fixtures import Fixtures
 from harness.bench.literal import fusion_heads
-from harness.models.xvlm.grounder import XVLMGrounder
+from harness.models.xvlm.adapters import XVLMGrounder, XVLMPairReasoner
 from harness.models.xvlm.heads import GroundingNetwork, PairNetwork
-from harness.models.xvlm.reasoner import XVLMPairReasoner
 
 IMAGES_OF_PAIR = [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 PAIR_OF_STATEMENT = [0, 0, 1, 1, 2, 2, 3, 4]

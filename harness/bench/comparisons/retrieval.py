@@ -16,15 +16,15 @@ from harness.bench.literal.swin import encode
 from harness.capabilities import Matches
 from harness.engine.device import Device
 from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.heads import RetrievalNetwork
-from harness.models.xvlm.retriever import MAX_TOKENS, XVLMRetriever
 
 
 def prepare_reranking(fixtures: Fixtures) -> Comparison[Tensor]:
     """Re-rank 128 captions of one image; texts and image are encoded before."""
     model, network = _models(fixtures)
     ids = model.token_ids(fixtures.texts(128, inputs.COCO))
-    padded = fixtures.pad(ids, length=MAX_TOKENS)
+    padded = fixtures.pad(ids, length=model.rule.max_tokens or 0)
     with Device(fixtures.device.torch, "float32").computing():
         image = encode(network.vision_encoder, network.architecture.vision, fixtures.images(1))[0]
         literal_texts = retrieval.encode_texts(network, padded.ids, padded.mask)
@@ -42,7 +42,7 @@ def prepare_retrieval(fixtures: Fixtures) -> Comparison[Tensor]:
     """Compare 6 images and 60 captions, from pixels and tokens to scores; shortlists of 6."""
     model, network = _models(fixtures)
     ids = model.token_ids(fixtures.texts(60, inputs.COCO))
-    padded = fixtures.pad(ids, length=MAX_TOKENS)
+    padded = fixtures.pad(ids, length=model.rule.max_tokens or 0)
     images, shortlist = fixtures.images(6), 6
     numbers = range(len(images))
 
@@ -70,7 +70,7 @@ def prepare_text_encoding(fixtures: Fixtures) -> Comparison[Tensor]:
     """Encode 128 captions; the engine also runs the first fusion layer's self-attention."""
     model, network = _models(fixtures)
     ids = model.token_ids(fixtures.texts(128, inputs.COCO))
-    padded = fixtures.pad(ids, length=MAX_TOKENS)
+    padded = fixtures.pad(ids, length=model.rule.max_tokens or 0)
     return Comparison(
         engine=lambda: model.encode_texts(ids).features,
         literal=lambda: retrieval.encode_texts(network, padded.ids, padded.mask).features,

@@ -1,5 +1,6 @@
 """Load ALBEF weights as the capability that a task needs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ from harness.checkpoints import Weights
 from harness.models.albef.adapters import (
     AlbefAnswerer,
     AlbefAttributeMatcher,
+    AlbefCosineLocalizer,
     AlbefLocalizer,
     AlbefPairReasoner,
     AlbefRetriever,
 )
 from harness.models.albef.networks import official_names
+from harness.models.fusion.loading import load_as
 from harness.models.vit.audit import Audit, audit_as
-from harness.models.vit.loading import load_as
+from harness.models.vit.checkpoint import read_weights
 
 ADAPTERS: dict[type, Any] = {
     Answerer: AlbefAnswerer,
@@ -28,17 +31,13 @@ ADAPTERS: dict[type, Any] = {
 def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     """Return the weights as a model with the capability `needs`.
 
-    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
+    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all,
+    UsageError for settings that make no sense.
     """
-    return load_as(
-        "ALBEF",
-        ADAPTERS,
-        official_names,
-        weights,
-        needs=needs,
-        device=device,
-        dtype=dtype,
-    )
+    read = partial(read_weights, rename=official_names)
+    by_cosine = weights.arguments.get("gradcam") == "itc"
+    adapters = {**ADAPTERS, Localizer: AlbefCosineLocalizer} if by_cosine else ADAPTERS
+    return load_as("ALBEF", adapters, read, weights, needs=needs, device=device, dtype=dtype)
 
 
 def describe(path: Path) -> Audit:

@@ -1,18 +1,15 @@
 """ALBEF's NLVR2 model, and the names of tensors in its files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.engine.device import send
 from harness.errors import CheckpointError
-from harness.models.fusion.bert import project_kv
-from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.layers import Layer
+from harness.models.fusion.pair_kv import AlternatingKV, PairKV
 from harness.models.recognition import refuse_other_family
 from harness.models.vit.checkpoint import Checkpoint
-from harness.models.vit.networks import PairKV, PairNetwork
+from harness.models.vit.networks import PairNetwork
 
 
 def official_names(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -28,37 +25,21 @@ def official_names(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     }
 
 
-@dataclass(frozen=True)
-class AlternatingKV(PairKV):
-    """Even fusion layers attend to the first image of a pair, odd ones to the second.
-
-    The two layers of a pair share their keys and values, so `images` has half as many layers.
-    """
-
-    images: CrossKV
-    pairs: Tensor
-
-    def of_pairs(self, pairs: Tensor) -> CrossKV:
-        """Return the keys and values of some pairs, by index on the host."""
-        first, second = send(self.pairs[pairs].T, self.images.layers[0].keys.device)
-        sides = (first, second)
-        return CrossKV(tuple(layer.select(side) for layer in self.images.layers for side in sides))
-
-
 class AlbefPairNetwork(PairNetwork):
     """ALBEF's NLVR2 model: 12 fusion layers, in turn for the first and the second image."""
 
     def project_kv(self, tokens: Tensor, pairs: Tensor) -> PairKV:
         """Project each image once, whichever side it is on."""
-        layers = self.text_encoder.fusion_layers[::2]
-        return AlternatingKV(project_kv(layers, tokens), pairs)
+        return AlternatingKV.project(self.text_encoder.fusion_layers, tokens, pairs)
 
 
 def pair_network(checkpoint: Checkpoint) -> AlbefPairNetwork:
-    """Return the unfilled network.
+    """Return the filled network of a file.
 
-    Raises CheckpointError where the layers of a pair differ in keys or values.
+    Raises CapabilityError for a file with another head, CheckpointError for one that does not fill
+    the network, and where the layers of a pair differ in keys or values.
     """
+    checkpoint.require("nlvr", "judging pairs of images")
     network = AlbefPairNetwork(checkpoint.architecture)
     layers: list[Layer] = network.text_encoder.fusion_layers
     if len(layers) % 2:
@@ -76,4 +57,4 @@ def pair_network(checkpoint: Checkpoint) -> AlbefPairNetwork:
                     f"{checkpoint.path}: {names[0]} differs from that of the next layer; in "
                     "ALBEF the layers of a pair share it"
                 )
-    return network
+    return checkpoint.fill(network)

@@ -5,7 +5,7 @@ Unlike ALBEF's it keeps commas, apostrophes, question marks, hyphens and slashes
 
 import re
 
-from harness.models.preprocessing import collapse_blanks, first_words
+from harness.models.fusion.preprocessing import collapse_blanks, first_words
 
 _MARKS = re.compile(r"[.!\"()*#:;~]")
 

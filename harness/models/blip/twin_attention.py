@@ -23,8 +23,10 @@ from harness.models.fusion.layers import (
     attend,
     project_kv,
 )
+from harness.models.fusion.pair_kv import PairKV
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.vit.networks import PairKV, PairNetwork
+from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.networks import PairNetwork
 
 MERGED = 6  # the first layer with a merge layer, whatever their number (nlvr_encoder.py 259)
 
@@ -136,6 +138,16 @@ class BlipPairNetwork(PairNetwork):
                 for layer in self.text_encoder.layers
             )
         )
+
+
+def pair_network(checkpoint: Checkpoint) -> BlipPairNetwork:
+    """Return the filled network of a file.
+
+    Raises CapabilityError for a file with another head, CheckpointError for one that does not fill
+    the network.
+    """
+    checkpoint.require("nlvr", "judging pairs of images")
+    return checkpoint.fill(BlipPairNetwork(checkpoint.architecture))
 
 
 def _halves(kv: KV) -> tuple[KV, KV]:

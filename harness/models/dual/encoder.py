@@ -1,6 +1,8 @@
-"""A dual encoder of transformers as `harness.capabilities.DualEncoder`."""
+"""A dual encoder of transformers as models of `harness.capabilities`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from harness.capabilities import AttributePrompts
 from harness.engine.device import Device, float32_context
+from harness.engine.shortlist import cosine_similarity
 from harness.models.dual.preprocessing import ImageTransform
 from harness.models.dual.texts import TextTransform
 
@@ -63,6 +67,41 @@ class TransformersDualEncoder:
                 output = self.network.get_text_features(input_ids=ids.to(self._device.torch))
                 features.append(_unit(output, self._device))
             return torch.cat(features) if features else torch.empty(0, 0)
+
+
+class TransformersAttributeMatcher(TransformersDualEncoder):
+    """Implements `harness.capabilities.AttributeMatcher` as OVAD's scripts for CLIP do.
+
+    Each crop is squashed to a square by a bilinear filter, whatever the model's own transform.
+    (`ova_clip.py`, `ova_open_clip.py` of OVAD-Benchmark/ovad-benchmark-code.)
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: ImageTransform,
+        texts: TextTransform,
+        device: Device,
+        *,
+        title: str,
+        provenance: Mapping[str, Any],
+        prompts: AttributePrompts,
+    ) -> None:
+        squash = replace(images, crop=False, resample=Image.Resampling.BILINEAR)
+        super().__init__(network, squash, texts, device, title=title, provenance=provenance)
+        self.attribute_prompts = prompts
+        # All images of a benchmark are compared with the same sentences.
+        self._features = lru_cache(maxsize=4)(self.encode_texts)
+
+    def similarity(
+        self, images: NDArray[np.uint8], sentences: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Return the cosine of each image and sentence, [M, S]."""
+        features = self._features(tuple(sentences))
+        cosines: NDArray[np.float32] = (
+            cosine_similarity(self.encode_images(images), features).cpu().numpy()
+        )
+        return cosines
 
 
 def _unit(output: Any, device: Device) -> Tensor:

@@ -4,36 +4,33 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.capabilities import AttributeMatcher, AttributePrompts
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, UsageError
 from harness.files.parsing import read_json
-from harness.models.dual.encoder import TransformersDualEncoder
+from harness.models.dual.encoder import TransformersAttributeMatcher, TransformersDualEncoder
 from harness.models.dual.preprocessing import read_transform
 from harness.models.dual.texts import GEMMA_PIECES, TextTransform, read_tokenizer
+from harness.models.fusion.settings import OVAD, Settings
 
 CLASSES = {"clip": "CLIPModel", "metaclip_2": "MetaClip2Model", "siglip": "SiglipModel"}
+OPEN_CLIP = "open_clip_config.json"  # of repositories in open_clip's own layout
+NAFLEX = "siglip2"  # the model type of variable resolution; a fixed one is of the type siglip
 
 
-def load(weights: Weights, *, needs: type, device: str, dtype: str) -> TransformersDualEncoder:
+def load(
+    weights: Weights, *, needs: type, device: str, dtype: str
+) -> TransformersDualEncoder | TransformersAttributeMatcher:
     """Return the model in a folder of config.json, weights and tokenizer.
 
-    Raises CheckpointError for a folder that holds something else.
+    Raises CheckpointError for a folder that holds something else, UsageError for settings that
+    make no sense.
     """
-    chosen = choose_device(device, dtype)
+    chosen, settings = choose_device(device, dtype), _settings(weights, needs)
     folder = weights.path if weights.path.is_dir() else weights.path.parent
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(
-            f"{folder}: holds no config.json; the family `dual` reads a folder in the layout of "
-            "transformers (config.json, model.safetensors, a tokenizer), or a repository of the hub"
-        )
-    config, described = _read(folder / "config.json"), folder / "preprocessor_config.json"
-    kind = config.get("model_type")
-    if kind not in CLASSES:
-        raise CheckpointError(
-            f"{folder / 'config.json'}: describes a model of the type {kind!r}; the family `dual` "
-            f"reads {', '.join(CLASSES)}"
-        )
+    config, described = _config(folder), folder / "preprocessor_config.json"
+    kind = config["model_type"]
     network = _read_network(folder, CLASSES[kind])
     vision, text = network.config.vision_config, network.config.text_config
     siglip = kind == "siglip"
@@ -46,14 +43,69 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Transform
         lower=siglip and text.vocab_size == GEMMA_PIECES,
         prompt=weights.arguments.get("prompt", ""),
     )
-    return TransformersDualEncoder(
-        network,
-        transform,
-        texts,
-        chosen,
-        title=f"{kind}-cosine",
-        provenance={"architecture": CLASSES[kind]},
+    provenance, title = {"architecture": CLASSES[kind]}, f"{kind}-cosine"
+    if needs is not AttributeMatcher:
+        return TransformersDualEncoder(
+            network, transform, texts, chosen, title=title, provenance=provenance
+        )
+    released = _released_prompts(kind, text.hidden_act)
+    prompts = AttributePrompts(
+        settings.ovad_prompt or released.prompt, settings.ovad_pooling or released.pooling
     )
+    return TransformersAttributeMatcher(
+        network, transform, texts, chosen, title=title, provenance=provenance, prompts=prompts
+    )
+
+
+def _settings(weights: Weights, needs: type) -> Settings:
+    """Return the settings of OVAD; `prompt` is free text, and belongs to retrieval alone.
+
+    Raises UsageError for an argument that changes nothing here.
+    """
+    reads = OVAD if needs is AttributeMatcher else ("prompt",)
+    for name in weights.arguments:
+        if name not in reads:
+            raise UsageError(
+                f"--model-args {name}: changes nothing of what {weights.name} does as "
+                f"{needs.__name__}, which reads {', '.join(reads)}"
+            )
+    return Settings() if needs is not AttributeMatcher else Settings.of(weights.arguments)
+
+
+def _released_prompts(kind: str, activation: str) -> AttributePrompts:
+    """Return the flags behind OVAD's published rows of OpenAI's CLIP and of OpenCLIP.
+
+    The configurations differ in the activation: OpenAI's weights use `quick_gelu`.
+    """
+    open_clip = kind == "clip" and activation != "quick_gelu"
+    return AttributePrompts("a" if open_clip else "all", "max")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a model of one of the CLASSES.
+
+    Raises CheckpointError, with what to do, for a folder of another layout or model.
+    """
+    path = folder / "config.json"
+    if not path.is_file() and (folder / OPEN_CLIP).is_file():
+        raise CheckpointError(
+            f"{folder}: is in the layout of open_clip ({OPEN_CLIP}), not of transformers; take a "
+            "repository that has config.json, model.safetensors and tokenizer.json too, or the "
+            "same weights from another one"
+        )
+    config = _read(path)
+    kind = config.get("model_type")
+    if kind == NAFLEX:
+        raise CheckpointError(
+            f"{path}: is a SigLIP 2 of variable resolution (NaFlex), whose images have no common "
+            "size; take one of fixed resolution, e.g. google/siglip2-base-patch16-224"
+        )
+    if kind not in CLASSES:
+        raise CheckpointError(
+            f"{path}: describes a model of the type {kind!r}; the family `dual` reads "
+            f"{', '.join(CLASSES)}"
+        )
+    return config
 
 
 def _read_network(folder: Path, name: str) -> Any:

@@ -1,7 +1,12 @@
-"""BERT with cross-attention to image tokens: the text side of any ALBEF-like model.
+"""BERT with cross-attention to image tokens: what any ALBEF-like model is made of.
 
-`tokenizer`, `sizes`; `layers` and `bert` (the encoder), `language_model` (a decoder), `kv` (keys
-and values, computed once per image); `encoded_texts` (for retrieval), `fused_texts` (texts with
-their images), `captioning`, `answer_ranking`, `gradcam` (maps of what a text is
-about); `heads`; `costs`, `layer_costs` (operations and bytes).
+`preprocessing` (texts and images), `tokenizer`, `sizes`; `layers` and `bert` (the encoder),
+`language_model` (a decoder), `kv` and `pair_kv` (keys and values, computed once per image);
+`encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`,
+`answer_decoder`, `gradcam` (maps of what a text is about);
+`heads`; `costs`, `layer_costs` (operations and bytes).
+
+`networks` and `runtime` (a network ready to run), `settings` (`--model-args`), `adapter` and one
+module per capability, of which a family's adapters name the texts, network and rules: `comparing`,
+`answering`, `describing`, `judging`, `locating`; `loading` chooses one.
 """

@@ -226,6 +226,41 @@ def answering(
     )
 
 
+def generating_answers(
+    vision: VisionSizes,
+    text: TextArchitecture,
+    decoder: TextArchitecture,
+    workload: Workload,
+    *,
+    beams: Beams,
+    length: float,
+    chunk_sizes: ChunkSizes,
+) -> Cost:
+    """Return the cost of questions whose answers all reach the maximum length.
+
+    An upper bound: most end before.
+    """
+    image_tokens, longest = vision.tokens, beams.max_length
+    decoded = 1 + beams.width * max(0, longest - 2)
+    per_image = vision.flops + project_kv_flops(text, image_tokens)
+    per_question = (
+        text_encoder_flops(text, length)
+        + fusion_flops(text, length, image_tokens)
+        + project_kv_flops(decoder, round(length))
+        + decoded * fusion_flops(decoder, longest, length) / longest
+        + decoded * lm_head_flops(decoder)
+    )
+    cache = beams.width * longest * decoder.layers * 2 * decoder.width * FLOAT
+    distributions = 3 * beams.width * decoder.vocabulary * FLOAT
+    per_question_bytes = 2 * kv_bytes(decoder, round(length)) + cache + distributions
+    return Cost(
+        workload.images * per_image + workload.pairs * per_question,
+        0.0,
+        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + workload.pairs * per_question_bytes,
+    )
+
+
 def _fused_cls(
     vision: VisionSizes,
     text: TextArchitecture,

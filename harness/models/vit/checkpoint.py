@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
+from harness.checkpoints import Weights
 from harness.errors import CapabilityError, CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.models.filling import fill, list_names
+from harness.models.fusion.settings import Settings
 from harness.models.vit.architecture import VISION, Architecture, Hints, architecture_of
 from harness.models.vit.encoder import interpolate_positions
 from harness.models.weights import read_tensors
@@ -28,6 +30,7 @@ HEADS = {
     "nlvr": "NLVR2 (cls_head)",
     "captioning": "captioning (text_decoder alone)",
 }
+POSITIONS = f"{VISION}pos_embed"
 COMPUTED = ("position_ids",)  # buffers that follow from the sizes
 
 
@@ -59,6 +62,25 @@ class Checkpoint:
         fill(network, wanted, path=self.path)
         return network.eval().requires_grad_(False)
 
+    def at(self, resolution: int) -> "Checkpoint":
+        """Return the checkpoint for images of another side, its position table interpolated.
+
+        Raises CheckpointError for a side without whole patches.
+        """
+        vision = self.architecture.vision
+        if resolution % vision.patch:
+            raise CheckpointError(
+                f"{self.path}: an image side of {resolution} px has no whole patches of "
+                f"{vision.patch}"
+            )
+        vision = replace(vision, resolution=resolution)
+        table = interpolate_positions(self.tensors[POSITIONS], vision.patches_per_side)
+        return replace(
+            self,
+            tensors={**self.tensors, POSITIONS: table},
+            architecture=replace(self.architecture, vision=vision),
+        )
+
     def require(self, kind: str, purpose: str) -> None:
         """Raise CapabilityError where the file is of another kind."""
         if self.kind != kind:
@@ -75,7 +97,7 @@ def read_checkpoint(
     rename: Rename,
     resolution: int | None = None,
 ) -> Checkpoint:
-    """Read a file without running its code; `rename` returns its tensors by official names.
+    """Read a file or folder without running its code; `rename` gives tensors official names.
 
     A `configuration` may hold the sizes that tensors leave open (see `Hints`); its image side
     counts more than `resolution`. Raises CheckpointError for a file that cannot be used.
@@ -96,10 +118,20 @@ def read_checkpoint(
         raise CheckpointError(
             f"{path}: is incomplete: its sizes cannot be read from its tensors ({error})"
         ) from error
-    table = f"{VISION}pos_embed"
     side = architecture.vision.patches_per_side
-    tensors[table] = interpolate_positions(tensors[table].float(), side)
+    tensors[POSITIONS] = interpolate_positions(tensors[POSITIONS].float(), side)
     return Checkpoint(path=path, tensors=tensors, kind=kind, architecture=architecture)
+
+
+def read_weights(weights: Weights, settings: Settings, *, rename: Rename) -> Checkpoint:
+    """Read the file of some weights, at the side of a setting, a configuration or their entry."""
+    released = weights.release.resolution if weights.release else None
+    checkpoint = read_checkpoint(
+        weights.path, weights.configuration, rename=rename, resolution=released
+    )
+    if settings.resolution is None:
+        return checkpoint
+    return checkpoint.at(settings.resolution)
 
 
 def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:

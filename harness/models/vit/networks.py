@@ -1,30 +1,29 @@
 """The networks of ALBEF and BLIP, one per kind of checkpoint: encoders and a task head."""
 
-from collections.abc import Sequence
-from typing import Self, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from harness.engine.device import Device
-from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
+from harness.models.fusion import networks
 from harness.models.fusion.bert import Bert
-from harness.models.fusion.encoded_texts import EncodedTexts, encode_texts
-from harness.models.fusion.heads import BatchInvariantLinear, apply_head
-from harness.models.fusion.kv import CrossKV
+from harness.models.fusion.heads import BatchInvariantLinear
 from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.networks import FusionNetwork
 from harness.models.fusion.sizes import TextArchitecture
-from harness.models.vit.architecture import Architecture
+from harness.models.vit.architecture import Architecture, VisionArchitecture
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.encoder import VisionTransformer
 
 A = TypeVar("A")
 
 
-class Network(nn.Module):
-    """A vision encoder, and the sizes `text` of the BERT that cross-attends to its tokens."""
+class Network(FusionNetwork):
+    """A vision transformer below a BERT."""
+
+    vision: VisionArchitecture
 
     def __init__(self, architecture: Architecture, text: TextArchitecture) -> None:
         super().__init__()
@@ -36,8 +35,16 @@ class Network(nn.Module):
             )
         self.visual_encoder = VisionTransformer(architecture.vision)
 
+    @property
+    def image_encoder(self) -> VisionTransformer:
+        return self.visual_encoder
 
-class RetrievalNetwork(Network):
+    @property
+    def heads(self) -> Mapping[str, int]:
+        return {"text_heads": self.text.heads, "vision_heads": self.vision.heads}
+
+
+class RetrievalNetwork(Network, networks.RetrievalNetwork):
     """Compare images and texts."""
 
     def __init__(self, architecture: Architecture, *, feature_width: int) -> None:
@@ -48,43 +55,8 @@ class RetrievalNetwork(Network):
         self.text_proj = nn.Linear(text.width, feature_width)
         self.itm_head = BatchInvariantLinear(text.width, 2)
 
-    @classmethod
-    def of(cls, checkpoint: Checkpoint) -> Self:
-        """Return the unfilled network of a file."""
-        projection = checkpoint.tensors.get("vision_proj.weight", torch.empty(0))
-        return cls(checkpoint.architecture, feature_width=projection.shape[0])
 
-    def image_features(self, tokens: Tensor) -> Tensor:
-        """Return unit vectors [M, f] of image tokens [M, S, C]; the temperature is not applied."""
-        return F.normalize(apply_head(self.vision_proj, tokens[:, 0]), dim=-1)
-
-    def text_features(self, cls: Tensor) -> Tensor:
-        """Return unit vectors [n, f] of the [CLS] states [n, d] of encoded texts."""
-        return F.normalize(apply_head(self.text_proj, cls), dim=-1)
-
-    def encode_texts(
-        self, texts: Sequence[Sequence[int]], device: Device, *, begin_fused: int
-    ) -> EncodedTexts:
-        """Encode texts given as token ids. Raises ValueError where there is none.
-
-        `begin_fused` replaces their first token where a family fuses them with another one.
-        """
-        width = self.text_proj.out_features
-        return encode_texts(
-            self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
-        )
-
-    def encode_features(self, texts: Sequence[Sequence[int]], device: Device) -> Tensor:
-        """Return the features [T, f] of texts that no image is going to be fused with."""
-        return self.encode_texts(texts, device, begin_fused=texts[0][0]).features
-
-    def match(self, fusion_input: Tensor, texts: PackedTexts, image: CrossKV) -> Tensor:
-        """Return the image-text matching logits [n, 2] (no, yes) of texts, fusion input [N, d]."""
-        cls = self.text_encoder.fuse_cls(fusion_input, texts, image)
-        return apply_head(self.itm_head, cls)
-
-
-class AnsweringNetwork(Network):
+class AnsweringNetwork(Network, networks.AnsweringNetwork):
     """Rank or generate answers to questions about images."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -100,7 +72,7 @@ class AnsweringNetwork(Network):
         self.text_decoder = LanguageModel(self.decoder_text)
 
 
-class CaptioningNetwork(Network):
+class CaptioningNetwork(Network, networks.CaptioningNetwork):
     """Describe images: a decoder and no text encoder."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -109,8 +81,8 @@ class CaptioningNetwork(Network):
         self.text_decoder = LanguageModel(text)
 
 
-class PairNetwork(Network):
-    """Decide whether a statement is true of two images; the families differ in `pair_kv`."""
+class PairNetwork(Network, networks.PairNetwork):
+    """Decide whether a statement is true of two images; the families differ in `project_kv`."""
 
     def __init__(self, architecture: Architecture) -> None:
         text = required(architecture.text, "text encoder")
@@ -124,21 +96,31 @@ class PairNetwork(Network):
         """Return the BERT that statements are fused with."""
         return Bert(text)
 
-    def project_kv(self, tokens: Tensor, pairs: Tensor) -> "PairKV":
-        """Project image tokens [M, S, C] that are the sides of `pairs` [P, 2], on the host."""
-        raise NotImplementedError
 
-    def logits(self, cls: Tensor) -> Tensor:
-        """Return logits [n, 2] (false, true) of fused [CLS] states [n, d]."""
-        return apply_head(self.cls_head, cls)
+R = TypeVar("R", bound=RetrievalNetwork)
 
 
-class PairKV:
-    """The keys and values of pairs of images."""
+def retrieval_network(checkpoint: Checkpoint, kind: type[R], *, purpose: str) -> R:
+    """Return the filled network of a file.
 
-    def of_pairs(self, pairs: Tensor) -> CrossKV:
-        """Return those of some pairs, by index on the host."""
-        raise NotImplementedError
+    Like the other functions here, it raises CapabilityError for a file with another head, and
+    CheckpointError for one that does not fill the network.
+    """
+    checkpoint.require("retrieval", purpose)
+    projection = checkpoint.tensors.get("vision_proj.weight", torch.empty(0))
+    return checkpoint.fill(kind(checkpoint.architecture, feature_width=projection.shape[0]))
+
+
+def answering_network(checkpoint: Checkpoint) -> AnsweringNetwork:
+    """Return the filled network of a file."""
+    checkpoint.require("vqa", "answering questions")
+    return checkpoint.fill(AnsweringNetwork(checkpoint.architecture))
+
+
+def captioning_network(checkpoint: Checkpoint) -> CaptioningNetwork:
+    """Return the filled network of a file."""
+    checkpoint.require("captioning", "captioning")
+    return checkpoint.fill(CaptioningNetwork(checkpoint.architecture))
 
 
 def required(part: A | None, name: str) -> A:

@@ -1,21 +1,18 @@
 """The networks of X-VLM, one per kind of checkpoint: encoders and a task head."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.engine.device import Device
-from harness.engine.packing import PackedTexts
 from harness.errors import CheckpointError
-from harness.models.fusion.bert import Bert, project_kv
-from harness.models.fusion.encoded_texts import EncodedTexts, encode_texts
+from harness.models.fusion import networks
+from harness.models.fusion.bert import Bert
 from harness.models.fusion.heads import BatchInvariantLinear
 from harness.models.fusion.heads import apply_head as apply_head
-from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.networks import FusionNetwork
+from harness.models.fusion.pair_kv import AlternatingKV
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.swin import VisionEncoder
@@ -70,13 +67,27 @@ def mlp(width: int, outputs: int) -> nn.Sequential:
     )
 
 
-class GroundingNetwork(nn.Module):
-    """Predict the box that an expression refers to: `bbox` checkpoints (X-VLM, section 3.3)."""
+class Network(FusionNetwork):
+    """A Swin below a BERT."""
+
+    vision: VisionArchitecture
 
     def __init__(self, architecture: FusedArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self.vision, self.text = architecture.vision, architecture.text
         self.vision_encoder = VisionEncoder(architecture.vision)
+
+    @property
+    def image_encoder(self) -> VisionEncoder:
+        return self.vision_encoder
+
+
+class GroundingNetwork(Network):
+    """Predict the box that an expression refers to: `bbox` checkpoints (X-VLM, section 3.3)."""
+
+    def __init__(self, architecture: FusedArchitecture) -> None:
+        super().__init__(architecture)
         self.text_encoder = Bert(architecture.text)
         self.bbox_head = mlp(architecture.text.width, 4)
 
@@ -85,52 +96,28 @@ class GroundingNetwork(nn.Module):
         return torch.sigmoid(apply_head(self.bbox_head, cls))
 
 
-class RetrievalNetwork(nn.Module):
+class RetrievalNetwork(Network, networks.RetrievalNetwork):
     """Compare images and texts: `retrieval` and pre-training checkpoints (X-VLM, section 3.3)."""
 
     def __init__(self, architecture: FusedArchitecture, *, feature_width: int) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.vision_encoder = VisionEncoder(architecture.vision)
+        super().__init__(architecture)
         self.text_encoder = Bert(architecture.text)
         self.vision_proj = nn.Linear(architecture.vision.output_width, feature_width)
         self.text_proj = nn.Linear(architecture.text.width, feature_width)
         self.itm_head = mlp(architecture.text.width, 2)
 
-    def image_features(self, tokens: Tensor) -> Tensor:
-        """Return unit vectors [M, f] of image tokens [M, S, C]; the temperature is not applied."""
-        return F.normalize(apply_head(self.vision_proj, tokens[:, 0]), dim=-1)
 
-    def text_features(self, cls: Tensor) -> Tensor:
-        """Return unit vectors [n, f] of the [CLS] states [n, d] of encoded texts."""
-        return F.normalize(apply_head(self.text_proj, cls), dim=-1)
-
-    def encode_texts(self, texts: Sequence[Sequence[int]], device: Device) -> EncodedTexts:
-        """Encode texts given as token ids. Raises ValueError where there is none."""
-        width = self.text_proj.out_features
-        return encode_texts(
-            self.text_encoder, texts, device, features_of=self.text_features, feature_width=width
-        )
-
-    def match(self, fusion_input: Tensor, texts: PackedTexts, image: CrossKV) -> Tensor:
-        """Return the image-text matching logits [n, 2] (no, yes) of texts, fusion input [N, d]."""
-        cls = self.text_encoder.fuse_cls(fusion_input, texts, image)
-        return apply_head(self.itm_head, cls)
-
-
-class AnsweringNetwork(nn.Module):
+class AnsweringNetwork(Network, networks.AnsweringNetwork):
     """Rank answers to questions about images: `vqa` checkpoints."""
 
     def __init__(self, architecture: FusedArchitecture, decoder: TextArchitecture) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.decoder_architecture = decoder
-        self.vision_encoder = VisionEncoder(architecture.vision)
+        super().__init__(architecture)
+        self.decoder_text = decoder
         self.text_encoder = Bert(architecture.text)
         self.text_decoder = LanguageModel(decoder)
 
 
-class PairNetwork(nn.Module):
+class PairNetwork(Network, networks.PairNetwork):
     """Decide whether a statement is true of two images: `nlvr` checkpoints.
 
     Even fusion layers attend to the first image, odd ones to the second. The two layers of a pair
@@ -138,31 +125,18 @@ class PairNetwork(nn.Module):
     """
 
     def __init__(self, architecture: FusedArchitecture) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.vision_encoder = VisionEncoder(architecture.vision)
+        super().__init__(architecture)
         self.text_encoder = Bert(architecture.text)
         self.cls_head = mlp(architecture.text.width, 2)
 
-    def project_kv(self, tokens: Tensor) -> CrossKV:
-        """Return the keys and values of images [M, S, C] for each pair of fusion layers."""
-        return project_kv(self.text_encoder.fusion_layers[::2], tokens)
-
-    def pair_kv(self, images: CrossKV, pairs: Tensor) -> CrossKV:
-        """Return the keys and values of `pairs` [G, 2] of images, for each fusion layer."""
-        sides = (pairs[:, 0], pairs[:, 1])
-        return CrossKV(tuple(layer.select(side) for layer in images.layers for side in sides))
-
-    def logits(self, cls: Tensor) -> Tensor:
-        """Return logits [n, 2] (false, true) of fused [CLS] states [n, d]."""
-        return apply_head(self.cls_head, cls)
+    def project_kv(self, tokens: Tensor, pairs: Tensor) -> AlternatingKV:
+        """Project image tokens [M, S, C] that are the sides of `pairs` [P, 2], on the host."""
+        return AlternatingKV.project(self.text_encoder.fusion_layers, tokens, pairs)
 
 
-class CaptioningNetwork(nn.Module):
+class CaptioningNetwork(Network, networks.CaptioningNetwork):
     """Describe images: `captioning` checkpoints, which have a decoder and no text encoder."""
 
     def __init__(self, architecture: FusedArchitecture) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.vision_encoder = VisionEncoder(architecture.vision)
+        super().__init__(architecture)
         self.text_decoder = LanguageModel(architecture.text)

@@ -12,16 +12,19 @@ from harness.capabilities import (
     PairScorer,
 )
 from harness.checkpoints import Weights
-from harness.engine.device import choose_device
 from harness.errors import CheckpointError
-from harness.models.xvlm.answerer import XVLMAnswerer
-from harness.models.xvlm.captioner import XVLMCaptioner
-from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.grounder import XVLMGrounder
-from harness.models.xvlm.localizer import XVLMLocalizer
-from harness.models.xvlm.matcher import XVLMAttributeMatcher
-from harness.models.xvlm.reasoner import XVLMPairReasoner
-from harness.models.xvlm.retriever import XVLMRetriever
+from harness.models.fusion.loading import load_as
+from harness.models.fusion.settings import Settings
+from harness.models.xvlm.adapters import (
+    XVLMAnswerer,
+    XVLMAttributeMatcher,
+    XVLMCaptioner,
+    XVLMGrounder,
+    XVLMLocalizer,
+    XVLMPairReasoner,
+    XVLMRetriever,
+)
+from harness.models.xvlm.checkpoint import Checkpoint, read_checkpoint
 
 ADAPTERS: dict[type, Any] = {
     Answerer: XVLMAnswerer,
@@ -37,9 +40,14 @@ ADAPTERS: dict[type, Any] = {
 def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     """Return the weights as a model with the capability `needs`.
 
-    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all.
+    Raises CapabilityError where they lack it, CheckpointError where they cannot be used at all,
+    UsageError for settings that make no sense.
     """
-    chosen = choose_device(device, dtype)
+    return load_as("X-VLM", ADAPTERS, _read, weights, needs=needs, device=device, dtype=dtype)
+
+
+def _read(weights: Weights, settings: Settings) -> Checkpoint:
+    """Read the file; its windows fix the side of its images."""
     checkpoint = read_checkpoint(weights.path, weights.configuration)
     vision = checkpoint.architecture.vision
     expected = weights.release.resolution if weights.release else None
@@ -48,4 +56,4 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
             f"{weights.path}: is a checkpoint of {vision.resolution} px, "
             f"checkpoints.yaml says {expected} px for {weights.name}"
         )
-    return ADAPTERS[needs](checkpoint, weights.vocabulary, chosen)
+    return checkpoint

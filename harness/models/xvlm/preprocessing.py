@@ -1,6 +1,6 @@
 """X-VLM's text cleaning, bit for bit; golden `k_preprocess` pins it down."""
 
-from harness.models.preprocessing import clean_caption, clean_question
+from harness.models.fusion.preprocessing import clean_caption, clean_question
 
 CAPTION_WORDS = 30  # `max_words` of the reference's retrieval, NLVR2 and grounding configurations
 QUESTION_WORDS = 50  # words of a question kept at test time

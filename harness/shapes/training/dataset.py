@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from harness.models.preprocessing import MEAN, STD, resize
+from harness.models.fusion.preprocessing import MEAN, STD, resize
 from harness.shapes.storage import encode
 from harness.shapes.world.scenes import Object, Rng, Scene, evaluation_scene, training_scene
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from harness.models.fusion.preprocessing import resize
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import resize
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.shapes.storage import encode
 from harness.shapes.world.expressions import expressions

@@ -185,12 +185,13 @@ class NLVRObjective:
         drawn = [self._draw(dataset, left, right, rng) for left, right in pairs.tolist()]
         tokens = [self._tokenizer.ids(pre_caption(text)) for group in drawn for text, _ in group]
         network, images_of = self.network, torch.arange(len(rows)).unflatten(0, (-1, 2))
-        kv = network.project_kv(network.vision_encoder(normalised(dataset.images[rows])))
+        images = network.vision_encoder(normalised(dataset.images[rows]))
+        kv = network.project_kv(images, images_of)
         pair_of = torch.arange(len(pairs)).repeat_interleave(self.PER_PAIR).tolist()
         cls = fused_cls(
             network.text_encoder,
             tokens,
-            lambda some: network.pair_kv(kv, images_of[some]),
+            kv.of_pairs,
             pair_of,
             CPU,
         )

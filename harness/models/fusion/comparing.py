@@ -1,4 +1,4 @@
-"""Compare images and texts, as ALBEF and BLIP do: retrieval, and attributes."""
+"""Compare images and texts: retrieval, and attributes."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,31 +10,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.capabilities import EncodedImages, Ranking
+from harness.capabilities import AttributePrompts, EncodedImages, Ranking
 from harness.engine.device import Device
 from harness.engine.shortlist import cosine_similarity
 from harness.models.fusion import costs
+from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.encoded_texts import EncodedTexts
-from harness.models.preprocessing import Images
-from harness.models.vit.adapter import Adapter
-from harness.models.vit.checkpoint import Checkpoint
-from harness.models.vit.networks import RetrievalNetwork
+from harness.models.fusion.networks import RetrievalNetwork
+from harness.models.fusion.preprocessing import Images
+from harness.models.fusion.settings import OVAD, Settings
 from harness.workload import Cost, Workload
 
 
 class FusionRetriever(Adapter[RetrievalNetwork]):
     """Encode images and texts to features, and score pairs by image-text matching."""
 
-    kind, purpose = "retrieval", "comparing images and texts"
-    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
+    reads = ("shortlist",)
     ranking: Ranking
+
+    def shortlist_for(self, collection: str) -> int | None:
+        """Return how many candidates are ranked, where a user set it."""
+        return self.settings.shortlist
 
     @property
     def method(self) -> str:
         return "itc+itm"
-
-    def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
-        return self.network_class.of(checkpoint)
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and texts."""
@@ -76,8 +76,7 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
 
     def encode_texts(self, texts: Sequence[Sequence[int]]) -> EncodedTexts:
         """Encode texts given as token ids."""
-        begin_fused = self.runtime.tokenizer.begin_fused
-        return self.network.encode_texts(texts, self.runtime.device, begin_fused=begin_fused)
+        return self.network.encode_texts(texts, self.runtime.device)
 
     def rerank(self, image: Tensor, texts: EncodedTexts, candidates: Tensor) -> Tensor:
         """Return the matching logits [n] of an image, tokens [S, C], and `candidates` [n]."""
@@ -91,13 +90,18 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
 class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     """Compare the features of images and sentences, as OVAD's scripts do; texts are not cleaned."""
 
-    kind, purpose = "retrieval", "comparing images and sentences"
-    network_class: ClassVar[type[RetrievalNetwork]] = RetrievalNetwork
-    resampling = "bilinear"
+    resampling, reads = "bilinear", OVAD
+    released_prompts: ClassVar[AttributePrompts]
 
-    def __init__(self, checkpoint: Checkpoint, vocabulary: Path, device: Device) -> None:
-        super().__init__(checkpoint, vocabulary, device)
-        self.prepare = self.runtime.prepare_bilinear
+    def __init__(
+        self,
+        checkpoint: Any,
+        vocabulary: Path,
+        device: Device,
+        settings: Settings = Settings(),  # noqa: B008  (frozen)
+    ) -> None:
+        """Load the weights as every adapter does."""
+        super().__init__(checkpoint, vocabulary, device, settings)
         # All images of a benchmark are compared with the same sentences.
         self._features = lru_cache(maxsize=4)(self.sentence_features)
 
@@ -105,8 +109,14 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     def method(self) -> str:
         return "itc"
 
-    def build(self, checkpoint: Checkpoint) -> RetrievalNetwork:
-        return self.network_class.of(checkpoint)
+    @property
+    def attribute_prompts(self) -> AttributePrompts:
+        """The sentences that stand for an attribute, and how their similarities are pooled."""
+        released = self.released_prompts
+        return AttributePrompts(
+            self.settings.ovad_prompt or released.prompt,
+            self.settings.ovad_pooling or released.pooling,
+        )
 
     def similarity(
         self, images: NDArray[np.uint8], sentences: Sequence[str]

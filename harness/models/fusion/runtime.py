@@ -15,13 +15,14 @@ from harness.engine.memory import release_freed_memory
 from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
 from harness.images import Prepare
+from harness.models.fusion.networks import FusionNetwork
+from harness.models.fusion.preprocessing import Images, normalise, resize
 from harness.models.fusion.tokenizer import Tokenizer
-from harness.models.preprocessing import Images, normalise, resize
-from harness.models.vit.networks import Network
 
-ENCODERS = ("visual_encoder", "text_encoder", "text_decoder")  # heads compute in float32, unpacked
+# Heads compute in float32, unpacked.
+ENCODERS = ("vision_encoder", "visual_encoder", "text_encoder", "text_decoder")
 SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
-N = TypeVar("N", bound=Network)
+N = TypeVar("N", bound=FusionNetwork)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class TextRule:
         words = [f"{self.words}-words"] if self.clean_words else []
         tokens = [f"{self.max_tokens}-tokens"] if self.max_tokens else []
         return "|".join(words + tokens)
+
+
+AS_WRITTEN = TextRule()
 
 
 class Runtime(Generic[N]):
@@ -72,11 +76,7 @@ class Runtime(Generic[N]):
     @property
     def provenance(self) -> Mapping[str, Any]:
         """The vocabulary, and the numbers of heads, which no tensor of a file shows."""
-        return {
-            "vocabulary_sha256": sha256_of(self.tokenizer.path),
-            "text_heads": self.network.text.heads,
-            "vision_heads": self.network.vision.heads,
-        }
+        return {"vocabulary_sha256": sha256_of(self.tokenizer.path), **self.network.heads}
 
     @property
     def prepare(self) -> Prepare:
@@ -85,7 +85,7 @@ class Runtime(Generic[N]):
 
     @property
     def prepare_bilinear(self) -> Prepare:
-        """Do the same by another filter: only OVAD's scripts resize with it."""
+        """Do the same by another filter: OVAD's scripts resize with it."""
         return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
     def encode_images(self, images: Images) -> Tensor:
@@ -97,7 +97,7 @@ class Runtime(Generic[N]):
         chunks = (images[first : first + step] for first in range(0, len(images), step))
         tokens = torch.cat(
             [
-                self.network.visual_encoder(
+                self.network.image_encoder(
                     chunk if isinstance(chunk, Tensor) else normalise(chunk, self.device)
                 )
                 for chunk in chunks
@@ -108,8 +108,11 @@ class Runtime(Generic[N]):
             release_freed_memory()
         return tokens
 
-    def token_ids(self, texts: Sequence[str], rule: TextRule) -> list[list[int]]:
-        """Return the tokens of each text. Raises DataError for one too long for the model."""
+    def token_ids(self, texts: Sequence[str], rule: TextRule = AS_WRITTEN) -> list[list[int]]:
+        """Return the tokens of each text as the model reads it.
+
+        Raises DataError for a text that is empty after cleaning, or too long for the model.
+        """
         positions = self.network.text.positions
         ids = [self._ids(text, rule) for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
@@ -124,11 +127,14 @@ class Runtime(Generic[N]):
         begin = self.tokenizer.begin_fused
         return [[begin, *ids[1:]] for ids in self.token_ids(texts, rule)]
 
-    def mean_length(self, texts: Sequence[str], rule: TextRule) -> float:
+    def mean_length(self, texts: Sequence[str], rule: TextRule = AS_WRITTEN) -> float:
         """Return the mean number of tokens of texts, from at most SAMPLED_TEXTS, evenly spread."""
         sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
         lengths = [len(self._ids(text, rule)) for text in sample]
         return sum(lengths) / len(lengths) if lengths else 0.0
 
     def _ids(self, text: str, rule: TextRule) -> list[int]:
-        return self.tokenizer.ids(rule.clean(text), max_tokens=rule.max_tokens)
+        try:
+            return self.tokenizer.ids(rule.clean(text), max_tokens=rule.max_tokens)
+        except ValueError as error:
+            raise DataError(f"the text {text!r} cannot be used: {error}") from error

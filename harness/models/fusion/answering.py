@@ -1,0 +1,180 @@
+"""Answer questions about images: by ranking a list of answers, or by generating texts."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers
+from harness.engine.beam_search import Beams, Hypothesis
+from harness.engine.device import Device
+from harness.engine.prefix_tree import AnswerTree
+from harness.models.fusion import costs
+from harness.models.fusion.adapter import Adapter
+from harness.models.fusion.answer_decoder import start_decoder
+from harness.models.fusion.captioning import generate_captions
+from harness.models.fusion.fused_texts import FusedTexts, fused_tokens
+from harness.models.fusion.networks import AnsweringNetwork
+from harness.models.fusion.preprocessing import Images
+from harness.models.fusion.settings import Settings
+from harness.workload import Cost, Workload
+
+
+class QuestionReader(Adapter[AnsweringNetwork]):
+    """Fuse questions with their images."""
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of questions."""
+        return self.runtime.fused_token_ids(texts, self.rule)
+
+    def encode_questions(
+        self, images: Images, questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> FusedTexts:
+        """Fuse questions with prepared or normalised images; n is about image `image_of[n]`."""
+        encoder, device = self.network.text_encoder, self.runtime.device
+        kv = encoder.project_kv(self.runtime.encode_images(images))
+        tokens = self.token_ids(questions)  # while a GPU encodes
+        return fused_tokens(encoder, tokens, kv.of_images, image_of, device)
+
+
+class FusionAnswerer(QuestionReader):
+    """Rank a fixed list of answers."""
+
+    reads = ("answers", "shortlist")
+
+    scoring: ScoringRule = FIRST_TWICE
+
+    def __init__(
+        self,
+        checkpoint: Any,
+        vocabulary: Path,
+        device: Device,
+        settings: Settings = Settings(),  # noqa: B008  (frozen)
+    ) -> None:
+        """Load the weights as every adapter does."""
+        super().__init__(checkpoint, vocabulary, device, settings)
+        # All questions of a benchmark have the same answers to choose from.
+        self._tree = lru_cache(maxsize=4)(self.answer_tree)
+
+    @property
+    def method(self) -> str:
+        return "vqa"
+
+    def shortlist_for(self, collection: str) -> int | None:
+        """Return how many candidates are ranked, where a user set it."""
+        return self.settings.shortlist
+
+    def answer(
+        self,
+        images: NDArray[np.uint8],
+        questions: Sequence[str],
+        image_of: NDArray[np.int64],
+        *,
+        answers: Sequence[str],
+        shortlist: int,
+    ) -> list[int]:
+        """Return the best answer to each question, by index.
+
+        Only the `shortlist` answers with the likeliest first tokens are scored.
+        """
+        with self.runtime.device.computing():
+            questions_read = self.encode_questions(images, questions, image_of)
+            tree = self._tree(tuple(answers))
+            decoder = start_decoder(self.network.text_decoder, questions_read, tree, self.scoring)
+            return [int(answer) for answer in best_answers(decoder, tree, shortlist=shortlist)]
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of answering where the whole shortlist is scored.
+
+        The shortlist is taken to have as many prefixes as that many answers have on average.
+        """
+        tree = self._tree(tuple(workload.choices))
+        share = min(1.0, workload.shortlist / len(workload.choices))
+        return costs.answering(
+            self.network.vision,
+            self.network.text,
+            self.network.decoder_text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            prefixes=share * (len(tree.token) - 1),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Return the decoder's first token, the word pieces of an answer, and [SEP]."""
+        tokenizer = self.runtime.tokenizer
+        return [tokenizer.begin_decoded, *tokenizer.piece_ids(answer), tokenizer.sep]
+
+    def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
+        """Return the tree of answers on the device."""
+        tree = AnswerTree.of([self.answer_ids(answer) for answer in answers])
+        return tree.to(self.runtime.device.torch)
+
+
+class FusionAnswerGenerator(QuestionReader):
+    """Generate answers in free words by beam search."""
+
+    reads = ("answers", "beams")
+
+    released_beams: ClassVar[Beams]
+
+    @property
+    def beams(self) -> Beams:
+        """The beams of the released configuration, with what a user set."""
+        return self.settings.beams_of(self.released_beams)
+
+    @property
+    def method(self) -> str:
+        return "vqa, generated"
+
+    @property
+    def generation(self) -> str:
+        return str(self.beams)
+
+    def generate_answers(
+        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64]
+    ) -> list[str]:
+        """Return an answer in free words to each question."""
+        with self.runtime.device.computing():
+            answers = self.generate(images, questions, image_of, self.beams)
+            return [self.runtime.tokenizer.text(answer.tokens) for answer in answers]
+
+    def generate(
+        self,
+        images: Images,
+        questions: Sequence[str],
+        image_of: NDArray[np.int64],
+        beams: Beams,
+    ) -> list[Hypothesis]:
+        """Generate answers about prepared or normalised images, as to one question at a time.
+
+        In a batch the official code attends to the padding of shorter questions too, so its answers
+        depend on the batch; these are the ones to a question that is asked alone.
+        """
+        questions_read, tokenizer = (
+            self.encode_questions(images, questions, image_of),
+            self.runtime.tokenizer,
+        )
+        return generate_captions(
+            self.network.text_decoder,
+            questions_read.states,
+            mask=questions_read.present,
+            prompt=[tokenizer.begin_decoded],
+            end=tokenizer.sep,
+            beams=beams,
+        )
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of answers that all reach the maximum length."""
+        return costs.generating_answers(
+            self.network.vision,
+            self.network.text,
+            self.network.decoder_text,
+            workload,
+            beams=self.beams,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
