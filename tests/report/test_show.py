@@ -66,7 +66,10 @@ def test_boxes_are_told_and_drawn_in_pixels(tmp_path, capsys):
     (path,) = (tmp_path / "pictures").iterdir()
     with Image.open(path) as image:
         assert image.size == (400, 320)  # four times the 100 x 80 pixels
-        assert image.getpixel((160, 160)) == (0xD5, 0x5E, 0x00)  # the right edge, drawn last
+        orange, red = (0xD5, 0x5E, 0x00), (254, 0, 0)  # the prediction, drawn last; the picture
+        edges = [(40, 160), (160, 160), (100, 80), (100, 240)]  # left, right, top and bottom
+        assert [image.getpixel(point) for point in edges] == [orange] * 4
+        assert image.getpixel((100, 160)) == red
 
 
 def test_csv_is_one_table_of_full_texts(tmp_path, capsys):
