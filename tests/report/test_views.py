@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness import sample_view
+from harness.cli.main import main
 from harness.sample_view import Picture, SampleView
 from tests.support.altered import copied
 
@@ -66,3 +67,18 @@ def test_a_task_whose_view_fails_is_shown_plainly_with_the_reason(tmp_path, monk
     view = StoredSamples(result, Embedded())[0].view
     assert view.texts == ("The right image contains a green object.",)
     assert view.details[-1].items[0].text == "KeyError: 'box'"
+
+
+def test_a_record_of_a_task_that_is_not_installed_is_shown_without_annotations(tmp_path, capsys):
+    results = copied(ROOT / "results", tmp_path, "nlvr2.dev")
+    path = results / "xvlm-shapes" / "nlvr2.dev.json"
+    text = path.read_text().replace('"task": "nlvr2"', '"task": "winoground"')
+    path.unlink()
+    for suffix in (".contributions.npz", ".predictions.jsonl.gz"):
+        path.with_suffix(suffix).rename(path.with_name(f"winoground.dev{suffix}"))
+    path.with_name("winoground.dev.json").write_text(text)
+    report = tmp_path / "report.html"
+    assert main(["show", str(results)]) == 0
+    assert "no images, texts or truths are shown" in capsys.readouterr().err
+    assert main(["report", str(results), "--out", str(report)]) == 0
+    assert "winoground dev" in report.read_text()
