@@ -59,8 +59,8 @@ def written(folder: Path, *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory):
-    return written(tmp_path_factory.mktemp("report"), RESULTS)
+def embedded(report):
+    return report.read_text(encoding="utf-8")
 
 
 def test_every_sample_of_every_result_is_in_it_under_5_mb(embedded):

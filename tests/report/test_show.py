@@ -17,6 +17,11 @@ RESULTS = Path(__file__).parents[2] / "results"
 TEXTS = {100: "red cup", 101: "the cup", 102: "a\x1b[31mred\u202e cup"}
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def shown(capsys, *arguments) -> dict:
     assert main(["show", *map(str, arguments), "--format", "json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -207,3 +212,12 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(tmp_path, capsys):
     assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
     out, err = capsys.readouterr()
     assert "left out: " in err and "refcoco+.testA.json" in err and "3 of 3 samples" in out
+
+
+def test_a_narrow_terminal_gets_narrow_cells_with_whole_ids(tmp_path, capsys, monkeypatch):
+    results = scored(tmp_path, {100: "a very long expression about a red cup on a table"})
+    monkeypatch.setenv("COLUMNS", "60")
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    row = capsys.readouterr().out.splitlines()[3]
+    assert row.startswith("100  one.jpg") and "a very long expr…" in row
