@@ -8,7 +8,9 @@ import pytest
 
 from harness import sample_view
 from harness.cli.main import main
+from harness.metrics.grounding import Box
 from harness.sample_view import Picture, SampleView
+from tasks.refcoco_plus_weak import DetectedExpression, WeakRefCOCOPlus
 from tests.support.altered import copied
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +84,20 @@ def test_a_record_of_a_task_that_is_not_installed_is_shown_without_annotations(t
     assert "no images, texts or truths are shown" in capsys.readouterr().err
     assert main(["report", str(results), "--out", str(report)]) == 0
     assert "winoground dev" in report.read_text()
+
+
+def test_a_chosen_detection_stands_among_all_of_them():
+    expression = DetectedExpression(
+        **{"id": 1, "images": (Path("a.jpg"),), "text": "cup", "image": "a.jpg", "ref_id": 0},
+        **{"image_id": 1, "box": Box(1, 2, 3, 4), "width": 10, "height": 10},
+        detections=(Box(1, 2, 3, 3), Box(5, 5, 2, 2)),
+    )
+    task = WeakRefCOCOPlus()
+    boxes = task.view(expression, [5.0, 5.0, 2.0, 2.0]).pictures[0].boxes
+    assert [(box.role, box.box) for box in boxes] == [
+        ("detection", (1.0, 2.0, 3.0, 3.0)),
+        ("detection", (5.0, 5.0, 2.0, 2.0)),
+        ("truth", (1.0, 2.0, 3.0, 4.0)),
+        ("prediction", (5.0, 5.0, 2.0, 2.0)),
+    ]
+    assert task.view(expression, None).prediction == "no box"
