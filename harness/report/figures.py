@@ -15,6 +15,7 @@ RECALL = re.compile(r"(.+)_r(\d+)$")
 BINS = 20
 MOST_BARS = 40
 CONFIDENCE_BINS = 10
+PROBED = 20  # samples that show whether a task has such numbers
 DIRECTIONS = {"i2t": "image to text", "t2i": "text to image"}
 
 
@@ -75,8 +76,8 @@ def _of_samples(samples: StoredSamples) -> list[Figure]:
     """Return the charts of pair scores and of confidences, read from all samples once."""
     if not len(samples) or not samples.kept or not samples.annotated:
         return []
-    first = samples[0].view
-    if first.confidence is None and not first.pairs:
+    first = [sample.view for sample in samples[:PROBED]]  # one of them may have been skipped
+    if all(view.confidence is None and not view.pairs for view in first):
         return []
     matched: dict[str, list[np.ndarray]] = {}
     unmatched: dict[str, list[np.ndarray]] = {}
@@ -90,13 +91,15 @@ def _of_samples(samples: StoredSamples) -> list[Figure]:
     found = [
         _pair_histogram(name, np.concatenate(matched[name]), np.concatenate(unmatched[name]))
         for name in matched
+        if sum(map(len, [*matched[name], *unmatched[name]]))
     ]
     return [*found, *_reliability(sure)]
 
 
 def _pair_histogram(name: str, matched: np.ndarray, unmatched: np.ndarray) -> Figure:
     values = np.concatenate([matched, unmatched])
-    edges = np.linspace(float(values.min()), float(values.max()) + 1e-9, 2 * BINS + 1)
+    low, high = float(values.min()), float(values.max())
+    edges = np.linspace(low, max(high, low + 1e-6 * max(1.0, abs(low))), 2 * BINS + 1)
     series = [
         charts.Series(title, np.histogram(part, edges)[0].tolist(), style)
         for title, part, style in (

@@ -26,6 +26,7 @@ from harness.sample_view import PREDICTION, Details, Item, Picture, SampleView
 Card = dict[str, Any]
 ITEMS = 12  # of a list of details; right ones beyond these are added
 TEXTS = 3  # texts of a sample
+MOST_MISSING = 1000  # pictures that cannot be read, after which none is looked for
 FIRST = 6  # samples of each gallery that stand in the page as plain HTML
 
 
@@ -54,7 +55,7 @@ def worst_first(samples: StoredSamples) -> list[int]:
 def embed_pictures(orders: Sequence[tuple[StoredSamples, Iterator[int]]], to: Thumbnails) -> None:
     """Embed the pictures of several galleries in turn, one sample of each, as far as they fit."""
     open_orders = list(orders)
-    while open_orders and not to.full:
+    while open_orders and not to.full and len(to.missing) < MOST_MISSING:
         for entry in list(open_orders):
             samples, order = entry
             index = next(order, None)

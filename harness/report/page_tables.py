@@ -1,16 +1,13 @@
 """The tables of the report, whose measured numbers lead to what made them, and what is not run."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.rendering import Row, Table, format_cell
 from harness.report.section import Section
-from harness.tables.comparison import display_name
 from harness.tables.layouts import lay_out
 from harness.tables.paper import Paper
-
-Key = tuple[str, str, str, str]  # checkpoint, task, split, protocol
 
 
 class Cell(NamedTuple):
@@ -44,7 +41,6 @@ def report_tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageT
         lay_out(records, paper, layout, checkpoint=None)
         for layout in ("all", "paper", "leaderboard")
     )
-    by_key = {_key(section): section.slug for section in reversed(sections)}
     contents = {
         "all-results": ("All results", [everything.listing]),
         "paper": ("The paper's rows", [printed.listing]),
@@ -54,7 +50,7 @@ def report_tables(sections: Sequence[Section], paper: Paper) -> tuple[list[PageT
         ),
     }
     tables = [
-        PageTables(slug, title, [_page_table(table, by_key) for table in part])
+        PageTables(slug, title, [_page_table(table, sections) for table in part])
         for slug, (title, part) in contents.items()
     ]
     reasons = [*printed.left_out, *leaderboard.left_out, *_not_run(sections, printed.listing)]
@@ -79,12 +75,7 @@ def _not_run(sections: Sequence[Section], paper: Table) -> list[str]:
     return [*metrics, *rows]
 
 
-def _key(section: Section) -> Key:
-    record = section.record
-    return display_name(record), record.task, record.split, record.protocol
-
-
-def _page_table(table: Table, by_key: Mapping[Key, str]) -> PageTable:
+def _page_table(table: Table, sections: Sequence[Section]) -> PageTable:
     columns = {
         key: heading
         for key, heading in table.columns.items()
@@ -95,21 +86,42 @@ def _page_table(table: Table, by_key: Mapping[Key, str]) -> PageTable:
             Cell(
                 format_cell(key, row.get(key)),
                 type(row.get(key)) in (int, float) or key in ("interval", "printed"),
-                f"#provenance:{slug}" if slug and key == "measured" else None,
+                next(
+                    (
+                        f"#provenance:{section.slug}"
+                        for section in sections
+                        if _is_measured_by(section, key, row, table.title)
+                    ),
+                    None,
+                ),
             )
             for key in columns
         ]
         for row in table.rows
-        for slug in [_slug(row, by_key)]
     ]
     return PageTable(table.title, list(columns.values()), rows)
 
 
-def _slug(row: Row, by_key: Mapping[Key, str]) -> str | None:
-    """Return the section that a row's measured number comes from."""
-    if row.get("measured") is None:
-        return None
-    names = {**row, **row.get("measured_by", {})}
-    return by_key.get(
-        (names["checkpoint"], names["task"], names["split"], names.get("protocol", ""))
+def _is_measured_by(section: Section, key: str, row: Row, title: str) -> bool:
+    """Return whether a cell holds a number that was measured by the run of a section.
+
+    In a leaderboard, a column is named by split and metric, the table by task and protocol.
+    """
+    record = section.record
+    if row.get("checkpoint") != section.checkpoint:
+        return False
+    if key == "measured":
+        names = {**row, **row.get("measured_by", {})}
+        own = (record.task, record.split, record.protocol)
+        return (
+            row["measured"] is not None
+            and own == tuple(names.get(name) for name in ("task", "split", "protocol"))
+            and record.metrics.get(names["metric"]) == row["measured"]  # two folders may have it
+        )
+    split, _, metric = key.rpartition(" ")
+    return (
+        split == record.split
+        and metric in record.metrics
+        and title.startswith(f"{record.task}: ")
+        and title.endswith(f"protocol {record.protocol}")
     )

@@ -1,7 +1,9 @@
 """Samples as rows: a table for the terminal, CSV and JSON for machines."""
 
+import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from harness.images import image_file
@@ -130,12 +132,15 @@ def _content(part: Shown, index: int) -> dict[str, Any]:
         "truth": view.truth,
         "prediction": view.prediction,
         "stored_prediction": sample.prediction,
-        "scores": dict(sample.scores),
+        "scores": {name: _finite(value) for name, value in sample.scores.items()},
         "wrong": sample.wrong,
         "types": list(view.types),
         "confidence": view.confidence,
         "details": [
-            {"title": details.title, "items": [item.__dict__ for item in details.items]}
+            {
+                "title": details.title,
+                "items": [{**asdict(item), "score": _finite(item.score)} for item in details.items],
+            }
             for details in view.details
         ],
         **(
@@ -143,7 +148,7 @@ def _content(part: Shown, index: int) -> dict[str, Any]:
                 "before": {
                     "prediction": change.predicted_before,
                     "measure": change.measure,
-                    "score": change.before,
+                    "score": _finite(change.before),
                     "flip": flip(change),
                 }
             }
@@ -151,6 +156,11 @@ def _content(part: Shown, index: int) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number if JSON has it."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _title_of(part: Shown) -> Row:

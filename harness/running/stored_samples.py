@@ -83,7 +83,10 @@ class StoredSamples(Sequence[StoredSample]):
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of an id, which may be given as text. Raises ValueError."""
-        return self._positions[str(value)]
+        try:
+            return self._positions[str(value)]
+        except KeyError:
+            raise ValueError(f"{self.result.title}: has no sample {value}") from None
 
     def scores(self, measure: str) -> Sequence[float]:
         """Return a measure of all samples."""
@@ -172,7 +175,7 @@ class StoredSamples(Sequence[StoredSample]):
             samples = load_samples(task, data, record.split)
             if record.subset is not None:
                 samples = subset(samples, record.subset.limit)
-        except HarnessError as error:
+        except (HarnessError, LookupError) as error:  # of a split that the task does not have
             self.problems.append(f"no images, texts or truths are shown: {error}")
             return {}
         if self._predictions is not None and not {s.id for s in samples} >= {*self._predictions}:

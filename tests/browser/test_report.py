@@ -1,14 +1,12 @@
 """The report in a real browser: nothing fails, everything works, and data stay data."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from harness.cli.main import main
 from tests.support.scored_boxes import scored
 
-RESULTS = Path(__file__).parents[2] / "results"
 PAGE = 24  # samples on the page at once
 HOSTILE = {
     100: "<script>document.title = 'stolen'</script>",
@@ -19,14 +17,6 @@ HOSTILE = {
     105: "{{ 7 * 7 }} ${document.title='stolen'} &lt;b&gt;",
     106: "javascript:document.title='stolen'",
 }
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """The report of the committed results, in a folder with nothing else in it."""
-    path = tmp_path_factory.mktemp("mail") / "report.html"
-    assert main(["report", str(RESULTS), "--out", str(path)]) == 0
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,8 @@ def written(folder: Path, *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory):
-    return written(tmp_path_factory.mktemp("report"), RESULTS)
+def embedded(report):
+    return report.read_text(encoding="utf-8")
 
 
 def test_every_sample_of_every_result_is_in_it_under_5_mb(embedded):
@@ -191,6 +191,8 @@ def test_two_results_of_one_task_and_split_have_addresses_of_their_own(tmp_path)
     second = scored(tmp_path, {100: "red cup"}, wrong=frozenset({100}))
     html = written(tmp_path, first, second, "--data", tmp_path / "data")
     assert Page(html).data.keys() == {"refcoco+/val", "refcoco+/val@boxes", "images"}
+    assert '<a href="#provenance:refcoco+/val">100.00</a>' in html
+    assert '<a href="#provenance:refcoco+/val@boxes">0.00</a>' in html.split('id="all-results"')[1]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +230,9 @@ def test_a_published_number_stands_beside_the_measured_one_which_leads_to_its_pr
         flags=re.S,
     )
     assert '<a href="#provenance:refcoco+/val">84.50</a>' in row and "reproduced" in row
+    board = html.split('id="leaderboard"')[1].split("</section>")[0]
+    assert '<a href="#provenance:refcoco+/val">84.50 (84.51, -0.01)</a>' in board
+    assert board.count("#provenance:") == 1
     assert "spice is not run: no models" in html
     assert "refcoco+: 2 of the paper&#39;s 3 rows have no result" in html
     assert "coco-retrieval: " in html.split('id="not-run"')[1]

@@ -17,6 +17,11 @@ RESULTS = Path(__file__).parents[2] / "results"
 TEXTS = {100: "red cup", 101: "the cup", 102: "a\x1b[31mred\u202e cup"}
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def shown(capsys, *arguments) -> dict:
     assert main(["show", *map(str, arguments), "--format", "json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -66,7 +71,10 @@ def test_boxes_are_told_and_drawn_in_pixels(tmp_path, capsys):
     (path,) = (tmp_path / "pictures").iterdir()
     with Image.open(path) as image:
         assert image.size == (400, 320)  # four times the 100 x 80 pixels
-        assert image.getpixel((160, 160)) == (0xD5, 0x5E, 0x00)  # the right edge, drawn last
+        orange, red = (0xD5, 0x5E, 0x00), (254, 0, 0)  # the prediction, drawn last; the picture
+        edges = [(40, 160), (160, 160), (100, 80), (100, 240)]  # left, right, top and bottom
+        assert [image.getpixel(point) for point in edges] == [orange] * 4
+        assert image.getpixel((100, 160)) == red
 
 
 def test_csv_is_one_table_of_full_texts(tmp_path, capsys):
@@ -204,3 +212,12 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(tmp_path, capsys):
     assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
     out, err = capsys.readouterr()
     assert "left out: " in err and "refcoco+.testA.json" in err and "3 of 3 samples" in out
+
+
+def test_a_narrow_terminal_gets_narrow_cells_with_whole_ids(tmp_path, capsys, monkeypatch):
+    results = scored(tmp_path, {100: "a very long expression about a red cup on a table"})
+    monkeypatch.setenv("COLUMNS", "60")
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    row = capsys.readouterr().out.splitlines()[3]
+    assert row.split()[:2] == ["100", "one.jpg"] and "a very long expre…" in row

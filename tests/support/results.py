@@ -10,6 +10,7 @@ from tests.support.altered import copied
 from tests.support.sharing import shared
 
 EMBEDDED = tuple(entries()[SHAPES].files)  # the tasks that the embedded model was trained for
+COMMITTED = Path(__file__).parents[2] / "results"
 LIMITED = ["--limit", "12", "--batch-size", "5"]  # arguments of the limited run
 
 
@@ -58,3 +59,14 @@ def baseline(finished, tmp_path_factory):
     """Results of RefCOCO+ testB, NLVR2 dev and test, and VQA test-dev."""
     names = ("refcoco+.testB", "nlvr2.dev", "nlvr2.test", "vqav2.test-dev")
     return copied(finished, tmp_path_factory.mktemp("baseline"), *names)
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory):
+    """The report of the committed results, in a folder with nothing else in it."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        assert main(["report", str(COMMITTED), "--out", str(folder / "report.html")]) == 0
+
+    return shared(tmp_path_factory, "report", make) / "report.html"

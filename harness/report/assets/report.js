@@ -268,24 +268,29 @@
       if (decode(anchor.hash.slice(1)) === section.id) anchor.setAttribute("aria-current", "page");
       else anchor.removeAttribute("aria-current");
     }
-    const root = byClass(section, "gallery");
-    current = root ? activate(root) : null;
   }
 
-  function follow() { // show what the address names: a section, its provenance, or a sample
+  function locate() { // what the address names: an element, or a sample of a gallery
     const target = decode(location.hash.slice(1));
-    const roots = [...document.querySelectorAll(".gallery")];
-    const root = roots.filter((node) => target.startsWith(node.dataset.slug + "/"))
-      .sort((a, b) => b.dataset.slug.length - a.dataset.slug.length)[0];
     const named = document.getElementById(target);
-    if (named || !root) {
+    const root = named ? undefined : [...document.querySelectorAll(".gallery")]
+      .filter((node) => target.startsWith(node.dataset.slug + "/"))
+      .sort((a, b) => b.dataset.slug.length - a.dataset.slug.length)[0];
+    const section = (named || root || sections[0]).closest("main > section") || sections[0];
+    return { target, named, root, section };
+  }
+
+  function follow() { // show a section, its provenance, or a sample, as the address says
+    const { target, named, root, section } = locate();
+    show(section);
+    const samples = byClass(section, "gallery");
+    current = samples ? activate(samples) : null;
+    if (!root) {
       if (dialog.open) { opened = null; dialog.close(); }
-      show((named && named.closest("main > section")) || sections[0]);
       if (named && named.tagName === "DETAILS") named.open = true;
       if (named) named.scrollIntoView();
       return;
     }
-    show(root.closest("section"));
     const gallery = activate(root);
     const id = target.slice(gallery.slug.length + 1);
     const card = gallery.cards.find((candidate) => candidate.id === id);
@@ -342,6 +347,7 @@
   });
 
   for (const keys of document.querySelectorAll(".keys")) keys.hidden = false;
+  show(locate().section); // before the first paint; the data of the samples follow this script
   addEventListener("hashchange", follow);
-  follow();
+  addEventListener("DOMContentLoaded", follow);
 })();
