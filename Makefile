@@ -9,7 +9,7 @@ CONSTRAINTS ?=
 EMBEDDED := $(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --batch-size 32 --fresh
 export REASON
 
-.PHONY: setup demo test check lint docs nightly shapes-checkpoint baselines
+.PHONY: setup demo test check lint docs nightly shapes-checkpoint baselines examples
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,10 @@ lint: setup
 docs: setup
 	$(BIN)/pip install -qq -e '.[docs]'
 	$(BIN)/mkdocs build --strict
+
+# What a stranger does from an empty environment: some minutes, most of them pip's.
+examples:
+	$(PYTHON) tests/stranger.py
 
 # What takes too long for every change: random input, other input every time, and many more kills.
 nightly: setup

@@ -20,7 +20,7 @@ data/                         the benchmark files on disk
 registry.py                   tasks and model families by name
 drift/ tables/ shapes/        results compared; results beside the paper; the embedded benchmark
 models/ records/ task.py      weights to capabilities; what a run leaves; what a benchmark is
-formats/ checkpoints.py       official files; the weights there are
+formats/ checkpoints/         official files; the weights there are
 engine/ metrics/ files/       what models run on; predictions to numbers; reading and writing
 images.py                     decoding and cropping
 capabilities.py workload.py   what a model can do; what that costs

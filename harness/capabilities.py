@@ -24,19 +24,52 @@ A grounder of another package, for example, is any object like this one:
         def ground(self, images, expressions, image_of):
             return np.full((len(expressions), 4), 0.5, dtype=np.float32)
 
-A model may offer more: `Tokenizing` below, and `harness.workload.CostModel`. Where a batch does
-not fit into memory, it raises `harness.errors.MemoryFull` and is called again with smaller ones.
+A model may offer more: `Collating`, `Tokenizing` and `Shortlisting` below, and
+`harness.workload.CostModel`. Where a batch does not fit into memory, it is called again with
+smaller ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import TypeVar
 
 # Candidates are ranked by the matching score, its sum with the cosine, or the cosine alone.
 Ranking = Literal["itm", "itm+itc", "itc"]
+
+
+class Array(Protocol):
+    """A NumPy array, or a torch tensor on any device."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """The length of each axis."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class EncodedTexts(Protocol):
+    """Texts, encoded: `features` [T, f] for the shortlist, and what else `score_pairs` wants."""
+
+    @property
+    def features(self) -> Array: ...
+
+
+# The images of a batch: pixels [M, R, R, 3], or what the model's own `collate` returns.
+Pixels = NDArray[np.uint8]
+Images = TypeVar("Images", contravariant=True, default=Pixels)
+ImagesOf = TypeVar("ImagesOf", default=Pixels)
+# What a PairScorer keeps of an image, and of all texts.
+State = TypeVar("State", default=Any)
+StateOf = TypeVar("StateOf", covariant=True)
+Texts = TypeVar("Texts", bound=EncodedTexts, default=Any)
+Prepared = TypeVar("Prepared", contravariant=True)  # one image
+Collated = TypeVar("Collated", covariant=True)
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -68,8 +101,24 @@ class Model(Protocol):
         """
         ...
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return an image [R, R, 3] as the model takes it. Called from several threads at once."""
+    def prepare(self, image: Image.Image) -> object:
+        """Return an image as the model takes it: pixels [R, R, 3], or anything that can be pickled.
+
+        Called from several threads at once. Images other than arrays of one shape need a model
+        that is `Collating`.
+        """
+        ...
+
+
+@runtime_checkable
+class Collating(Protocol[Prepared, Collated]):
+    """A model that puts the images of a batch together itself: of unequal sizes, with masks.
+
+    The images of other models are arrays of one shape, which are stacked: [M, R, R, 3].
+    """
+
+    def collate(self, prepared: Sequence[Prepared]) -> Collated:
+        """Return images [M], as `prepare` returned them, in the form that the capabilities take."""
         ...
 
 
@@ -83,11 +132,11 @@ class Tokenizing(Protocol):
 
 
 @runtime_checkable
-class Grounder(Model, Protocol):
+class Grounder(Model, Protocol[Images]):
     """A model that locates what an expression refers to."""
 
     def ground(
-        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, expressions: Sequence[str], image_of: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return a box [N, 4] for each expression, as (cx, cy, w, h) in 0..1 of the whole image.
 
@@ -97,11 +146,11 @@ class Grounder(Model, Protocol):
 
 
 @runtime_checkable
-class Localizer(Model, Protocol):
+class Localizer(Model, Protocol[Images]):
     """A model that shows where in an image an expression finds its evidence, without any box."""
 
     def localize(
-        self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, expressions: Sequence[str], image_of: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return a localization map [N, P, P] for each expression, as by Grad-CAM.
 
@@ -113,12 +162,12 @@ class Localizer(Model, Protocol):
 
 
 @runtime_checkable
-class Answerer(Model, Protocol):
+class Answerer(Model, Protocol[Images]):
     """A model that answers questions about images with one of a list of answers."""
 
     def answer(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         questions: Sequence[str],
         image_of: NDArray[np.int64],
         *,
@@ -141,11 +190,11 @@ class Judgement(NamedTuple):
 
 
 @runtime_checkable
-class PairReasoner(Model, Protocol):
+class PairReasoner(Model, Protocol[Images]):
     """A model that judges statements about two images."""
 
     def judge(
-        self, images: NDArray[np.uint8], statements: Sequence[str], images_of: NDArray[np.int64]
+        self, images: Images, statements: Sequence[str], images_of: NDArray[np.int64]
     ) -> Sequence[bool | Judgement]:
         """Return whether each statement [N] is true, with its logits where the model has any.
 
@@ -155,35 +204,30 @@ class PairReasoner(Model, Protocol):
 
 
 @runtime_checkable
-class Captioner(Model, Protocol):
+class Captioner(Model, Protocol[Images]):
     """A model that describes images."""
 
-    def caption(self, images: NDArray[np.uint8]) -> Sequence[str]:
+    def caption(self, images: Images) -> Sequence[str]:
         """Return a caption for each of the images [M, R, R, 3]."""
         ...
 
 
-class Array(Protocol):
-    """A NumPy array, or a torch tensor on any device."""
-
-    @property
-    def shape(self) -> Sequence[int]:
-        """The length of each axis."""
-        ...
+class States(Protocol[StateOf]):
+    """One state for each image: a list, or an array whose rows they are."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> Any: ...
+    def __getitem__(self, index: int, /) -> StateOf: ...
 
 
 @runtime_checkable
-class DualEncoder(Model, Protocol):
+class DualEncoder(Model, Protocol[Images]):
     """A model that compares images and texts by the cosine of one feature vector of each.
 
     Retrieval ranks by it, and OVAD compares crops with sentences.
     """
 
-    def encode_images(self, images: NDArray[np.uint8]) -> Array:
+    def encode_images(self, images: Images) -> Array:
         """Return the unit vectors [M, f] of images [M, R, R, 3]."""
         ...
 
@@ -192,25 +236,18 @@ class DualEncoder(Model, Protocol):
         ...
 
 
-class EncodedImages(NamedTuple):
+class EncodedImages(NamedTuple, Generic[State]):
     """Images, encoded: a unit vector [M, f] for the shortlist, and a state to score pairs with.
 
     The states are whatever the model's `score_pairs` takes: its image tokens on a GPU, for example.
     """
 
     features: Array
-    states: Array | Sequence[Any]
-
-
-class EncodedTexts(Protocol):
-    """Texts, encoded: `features` [T, f] for the shortlist, and what else `score_pairs` wants."""
-
-    @property
-    def features(self) -> Array: ...
+    states: States[State]
 
 
 @runtime_checkable
-class PairScorer(Model, Protocol):
+class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
     The engine shortlists by the cosine of features, and each process scores the pairs of the images
@@ -222,15 +259,15 @@ class PairScorer(Model, Protocol):
         """The protocol by which shortlisted candidates are ranked: `itm`, or `itm+itc`."""
         ...
 
-    def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
+    def read_images(self, images: Images) -> EncodedImages[State]:
         """Encode images [M, R, R, 3]."""
         ...
 
-    def read_texts(self, texts: Sequence[str]) -> EncodedTexts:
+    def read_texts(self, texts: Sequence[str]) -> Texts:
         """Encode all texts of a gallery."""
         ...
 
-    def score_pairs(self, image: Any, texts: Any, candidates: NDArray[np.int64]) -> Array:
+    def score_pairs(self, image: State, texts: Texts, candidates: NDArray[np.int64]) -> Array:
         """Return the matching scores [n] of one image, by its state, and the texts `candidates`.
 
         `candidates` [n] are indices into `texts`, which `read_texts` returned.
@@ -247,6 +284,7 @@ class Matches(NamedTuple):
     itc      image-text contrast: the similarity [n] of the features
     itm      image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
     ranking  the protocol that ranks them
+    shortlist  how many candidates each image, and each text, has on its shortlist; 0 if unknown
     """
 
     image: int
@@ -254,27 +292,45 @@ class Matches(NamedTuple):
     itc: NDArray[np.float32]
     itm: NDArray[np.float32] | None
     ranking: Ranking
-
-
-class Gallery(NamedTuple):
-    """The images that this process encodes, of a gallery shared by all processes of a run.
-
-    `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
-    and which of them each index stands for [n]. `all_gather` exchanges a value with the other
-    processes: it returns the value of each, in order of rank. After the first call the gallery
-    cannot be streamed again.
-    """
-
-    batches: Iterable[tuple[Sequence[int], NDArray[np.uint8], NDArray[np.int64]]]
-    all_gather: Callable[[Any], list[Any]]
+    shortlist: int = 0
 
 
 @runtime_checkable
-class AttributeMatcher(Model, Protocol):
+class Shortlisting(Protocol):
+    """A model whose protocol states how many candidates are ranked. Others take the task's number.
+
+    BLIP-2, for example, re-ranks 128 candidates of COCO's images and texts, X-VLM 256.
+    """
+
+    def shortlist_for(self, collection: str) -> int | None:
+        """Return the number for a collection of images (`coco`, `flickr30k`); None: the task's."""
+        ...
+
+
+class AllGather(Protocol):
+    """Exchanges a value with the other processes of a run."""
+
+    def __call__(self, value: T, /) -> list[T]:
+        """Return the value of each process, in order of rank."""
+        ...
+
+
+class Gallery(NamedTuple, Generic[ImagesOf]):
+    """The images that this process encodes, of a gallery shared by all processes of a run.
+
+    `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
+    and which of them each index stands for [n]. After the first call of `all_gather` the gallery
+    cannot be streamed again.
+    """
+
+    batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
+    all_gather: AllGather
+
+
+@runtime_checkable
+class AttributeMatcher(Model, Protocol[Images]):
     """A model that compares images with sentences."""
 
-    def similarity(
-        self, images: NDArray[np.uint8], sentences: Sequence[str]
-    ) -> NDArray[np.float32]:
+    def similarity(self, images: Images, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Return the similarity [M, S] of each of the images [M, R, R, 3] and each sentence."""
         ...

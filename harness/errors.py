@@ -6,6 +6,8 @@
     │   ├── MissingError        files, weights or packages are absent
     │   └── CheckpointError     a checkpoint cannot be used
     │       └── CapabilityError     its model cannot do what the task needs
+    ├── PluginError         4   the code of another package failed
+    ├── ModelError     4   a model predicts what cannot be stored
     ├── MemoryFull          4   a batch does not fit into memory; a smaller one may
     └── IdentityError       4   a prediction file or record belongs to another run
 
@@ -58,6 +60,14 @@ class CheckpointError(DataError):
 
 class CapabilityError(CheckpointError):
     """A checkpoint is sound, but its model cannot do what the task needs."""
+
+
+class PluginError(HarnessError):
+    """The code of another package failed, or does not offer what it should. Names the plugin."""
+
+
+class ModelError(HarnessError):
+    """A model predicts what cannot be stored: NaN, for example, or too few predictions."""
 
 
 class MemoryFull(HarnessError):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,9 @@ class Region:
 
 
 View = Path | Region  # what a sample shows: a whole image file as stored, or a region of one
-Prepare = Callable[[Image.Image], NDArray[np.uint8]]
-Prepared = dict[View, NDArray[np.uint8]]
+Prepare = Callable[[Image.Image], NDArray[np.uint8]]  # to pixels [R, R, 3]
+PrepareAny = Callable[[Image.Image], Any]  # to whatever the model can put together
+Prepared = dict[View, Any]
 
 
 def image_file(view: View) -> Path:
@@ -89,17 +91,25 @@ def is_within(path: Path, roots: Iterable[Path]) -> bool:
     return any(target.is_relative_to(root.resolve()) for root in roots)
 
 
-def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Prepared:
+def leads_out(path: Path) -> bool:
+    """Return whether an image is a link to a file elsewhere, outside of the folders of links.
+
+    An annotation must not reach such files.
+    """
+    return path.is_symlink() and not is_within(path, (path.parent, *_link_roots))
+
+
+def read_views(views: Sequence[View], prepare: PrepareAny, *, needed_by: str) -> Prepared:
     """Decode the image file that `views` share, once, and prepare every view of it.
 
     Raises MissingError for an absent file and DataError for one that cannot be decoded by the
-    policy in force (see `decoding`), naming the file and what it is `needed_by`.
+    policy in force (see `decoding`), naming the file and what it is `needed_by`; and what `prepare`
+    raises, with a note that names them.
     """
     path = image_file(views[0])
     if path.exists() and not path.is_file():  # opening a pipe would block for ever
         raise DataError(f"{path}: is not a file (needed by {needed_by}); get the image again")
-    # An annotation must not reach files elsewhere by a link beside the images.
-    if path.is_symlink() and not is_within(path, (path.parent, *_link_roots)):
+    if leads_out(path):
         raise DataError(
             f"{path}: is a link that leads out of its folder (needed by {needed_by}); "
             "link the whole folder instead, or name the folder that holds the files: "
@@ -108,8 +118,12 @@ def read_views(views: Sequence[View], prepare: Prepare, *, needed_by: str) -> Pr
     images = _decode(path, views, needed_by)
     try:
         return {view: prepare(image) for view, image in images.items()}
-    except (OSError, SyntaxError, ValueError) as error:  # of a conversion to RGB, for example
-        raise _undecodable(path, error, needed_by) from error
+    except Exception as error:
+        kinds = (OSError, SyntaxError, ValueError)  # of a conversion to RGB, for example
+        if isinstance(error, kinds) and _is_raised_by_pillow(error):
+            raise _undecodable(path, error, needed_by) from error
+        error.add_note(f"prepare of {path}, needed by {needed_by}")
+        raise
 
 
 def _decode(path: Path, views: Sequence[View], needed_by: str) -> dict[View, Image.Image]:
@@ -146,6 +160,14 @@ def _undecodable(path: Path, error: Exception, needed_by: str) -> DataError:
     if isinstance(error, Image.DecompressionBombError) or "truncated" in reason:
         remedy += f", or pass --images {AS_REFERENCE} to read it as X-VLM's code does"
     return DataError(f"{path}: cannot be decoded: {reason} (needed by {needed_by}); {remedy}")
+
+
+def _is_raised_by_pillow(error: Exception) -> bool:
+    """Return whether an error is about the image, and not of the model's own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("PIL.")
 
 
 def _crop(image: Image.Image, view: View) -> Image.Image:

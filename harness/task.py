@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
-from harness.capabilities import Matches, Model
+from harness.capabilities import ImagesOf, Matches, Model, Shortlisting
 from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
@@ -51,20 +52,26 @@ class Sample:
     images: tuple[View, ...]
 
 
+# The samples of a task, and the models that it works with. A task of a name is of any.
+S = TypeVar("S", bound=Sample, default=Any)
+M = TypeVar("M", bound=Model, default=Any)
+
+
 @dataclass(frozen=True)
-class Batch:
+class Batch(Generic[S, ImagesOf]):
     """Samples with their images, each distinct image once.
 
-    `images` [M, R, R, 3] were prepared by the model; the p-th image of sample n is
-    `images[image_of[n, p]]`. Three questions about two images, for example:
+    `images` [M, R, R, 3] were prepared by the model, or are what its `collate` made of them; the
+    p-th image of sample n is `images[image_of[n, p]]`. A task hands them on. For example, three
+    questions about two images:
 
         samples   [Question(1), Question(2), Question(3)]
         images    [2, 384, 384, 3]
         image_of  [[0], [0], [1]]
     """
 
-    samples: Sequence[Any]
-    images: NDArray[np.uint8]
+    samples: Sequence[S]
+    images: ImagesOf
     image_of: NDArray[np.int64]
 
 
@@ -98,7 +105,7 @@ class Scores:
         }
 
 
-class Task(ABC):
+class Task(ABC, Generic[S, M]):
     """A benchmark by its official protocol: one subclass per benchmark, in `tasks/`, without state.
 
     name      in the command line, in records and in file names
@@ -108,9 +115,11 @@ class Task(ABC):
     needs     the capabilities that can predict, preferred first: Protocols of `capabilities.py`
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
+    protocols  the same for single capabilities among `needs`, where it differs
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
+    any_split  whether the user names the split, as the data of his own (`--annotations`)
     extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
@@ -146,10 +155,12 @@ class Task(ABC):
     primary: ClassVar[str]
     needs: ClassVar[tuple[type, ...]]
     protocol: ClassVar[str]
+    protocols: ClassVar[Mapping[type, str]] = {}
     hidden: ClassVar[frozenset[str]] = frozenset()
     server: ClassVar[str] = ""
     server_metrics: ClassVar[tuple[str, ...]] = ()
     weights_of: ClassVar[str] = ""
+    any_split: ClassVar[bool] = False
     extra: ClassVar[bool] = False
     dataset: ClassVar[Dataset] = Dataset()
 
@@ -159,20 +170,20 @@ class Task(ABC):
     def files(self, split: str) -> Sequence[Needed]:
         """Name the files and folders that `split` needs, and where people get them."""
 
-    def check_environment(self) -> None:  # noqa: B027  (most tasks need nothing)
+    def check_environment(self) -> None:
         """Raise MissingError where a program that scoring needs is absent.
 
         Called before the first prediction, not hours later.
         """
 
     @abstractmethod
-    def load(self, data: DataFolder, split: str) -> Sequence[Any]:
+    def load(self, data: DataFolder, split: str) -> Sequence[S]:
         """Return the samples of `split` in the order of the annotation file.
 
         Raises DataError for anything that does not follow the format.
         """
 
-    def counts(self, samples: Sequence[Any]) -> Mapping[str, int]:
+    def counts(self, samples: Sequence[S]) -> Mapping[str, int]:
         """Count what publications report about a split, in the dataset's words.
 
         By default `samples` and distinct `images`.
@@ -182,21 +193,21 @@ class Task(ABC):
             "images": len({image_file(view) for sample in samples for view in sample.images}),
         }
 
-    def annotation(self, sample: Any) -> Sequence[str]:
+    def annotation(self, sample: S) -> Sequence[str]:
         """Return the texts by which a sample is recognised as one of the official split.
 
         By default those that the model reads.
         """
         return self.texts(sample)
 
-    def check_annotation(self, sample: Any, sizes: Sequence[tuple[int, int]]) -> str | None:
+    def check_annotation(self, sample: S, sizes: Sequence[tuple[int, int]]) -> str | None:
         """Return how a sample contradicts its images, of these (width, height) in pixels.
 
         None where it does not.
         """
         return None
 
-    def flat_lists(self, samples: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
+    def flat_lists(self, samples: Mapping[str, Sequence[S]]) -> Mapping[str, Any]:
         """Return X-VLM's own lists of these samples (by split), by file name; by default none.
 
         The names are relative to the folder `data/finetune` of the authors' code, the lists are in
@@ -204,7 +215,7 @@ class Task(ABC):
         """
         return {}
 
-    def workload(self, samples: Sequence[Any]) -> Workload:
+    def workload(self, samples: Sequence[S]) -> Workload:
         """Return the amount of work that the samples require.
 
         By default every distinct image is encoded once, and each sample is one image-text pair.
@@ -219,7 +230,7 @@ class Task(ABC):
             texts=texts,
         )
 
-    def texts(self, sample: Any) -> Sequence[str]:
+    def texts(self, sample: S) -> Sequence[str]:
         """Return the texts of a sample that the model reads; by default none."""
         return ()
 
@@ -248,10 +259,21 @@ class Task(ABC):
     # Prediction
 
     def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: the task's part, then the model's."""
-        return f"{self.protocol}|{model.protocol}"
+        """Return the protocol of a record: the task's part, then the model's.
 
-    def predict(self, model: Any, batch: Batch) -> Sequence[Prediction]:
+        The task's part is that of the first of `needs` which the model has.
+        """
+        own = self.protocol
+        if self.protocols:
+            used = next((need for need in self.needs if isinstance(model, need)), None)
+            own = self.protocols.get(used, own) if used is not None else own
+        return f"{own}|{model.protocol}"
+
+    def protocol_for(self, model: Model, samples: Sequence[S]) -> str:
+        """Return the protocol of a record about these samples; by default whatever they are."""
+        return self.protocol_of(model)
+
+    def predict(self, model: M, batch: Batch[S]) -> Sequence[Prediction]:
         """Return the prediction for each sample of a batch, by one call of the model.
 
         Every task but a GalleryTask implements it.
@@ -259,7 +281,7 @@ class Task(ABC):
         raise TypeError(f"{self.name} does not predict batch by batch")
 
     @abstractmethod
-    def fallback_prediction(self, sample: Any) -> Prediction:
+    def fallback_prediction(self, sample: S) -> Prediction:
         """Return a wrong prediction: it stands for a sample whose image cannot be read.
 
         For samples of a `hidden` split it may use their id only, like `submission`.
@@ -268,18 +290,18 @@ class Task(ABC):
     # Scoring
 
     @abstractmethod
-    def score(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Scores:
+    def score(self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]) -> Scores:
         """Compute the official metrics from a prediction for every sample."""
 
     @abstractmethod
-    def score_official(self, samples: Sequence[Any], path: Path) -> Scores:
+    def score_official(self, samples: Sequence[S], path: Path) -> Scores:
         """Score a file in the benchmark's own result format.
 
         Raises DataError where it does not hold exactly one prediction for every sample.
         """
 
     def official_predictions(
-        self, samples: Sequence[Any], path: Path
+        self, samples: Sequence[S], path: Path
     ) -> Mapping[SampleId, Prediction] | None:
         """Return the predictions in a file that `score_official` takes, as `predict` makes them.
 
@@ -287,7 +309,16 @@ class Task(ABC):
         """
         return None
 
-    def submission(self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]) -> Any:
+    def export(
+        self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return predictions in the words of the annotations, for a file beside the record.
+
+        By default none: official results have formats of their own.
+        """
+        return ()
+
+    def submission(self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]) -> Any:
         """Return the file to upload for a `hidden` split, in JSON's types.
 
         It may use the ids of the samples only: `import-score` rebuilds it without annotations.
@@ -300,7 +331,14 @@ class Task(ABC):
         return Scores({}, not_run={self.primary: reason})
 
 
-def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
+def workload_of(task: Task[S, M], model: Model, samples: Sequence[S]) -> Workload:
+    """Return the amount of work that samples require of a model."""
+    if isinstance(task, GalleryTask):
+        return task.workload(samples, task.shortlist_of(model))
+    return task.workload(samples)
+
+
+def load_samples(task: Task[S, M], data: DataFolder, split: str) -> Sequence[S]:
     """Return the samples of a split, each with an id of its own: every command loads them here.
 
     Predictions are stored and scored by id, so two samples with one id would share a prediction.
@@ -311,7 +349,7 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
         samples = task.load(data, split)
     if not samples:
         raise DataError(f"{data.root}: {task.name} {split} has no sample")
-    by_id: dict[str, Any] = {}  # as text: a record lists skipped samples by it
+    by_id: dict[str, S] = {}  # as text: a record lists skipped samples by it
     for sample in samples:
         if type(sample.id) not in (int, str):
             raise DataError(
@@ -352,17 +390,39 @@ def _images_of(sample: Sample, data: DataFolder) -> str:
     )
 
 
-class GalleryTask(Task):
+class GalleryTask(Task[S, Model]):
     """A benchmark that compares every image with every text; one sample is an image.
 
     Such samples cannot be predicted batch by batch. The engine encodes the whole gallery, finds
     the likely pairs and scores them; the task turns the matches of an image into its prediction.
+
+    collection  its images, as the protocols of models name them: `coco`, for example
     """
+
+    collection: ClassVar[str] = ""
 
     @property
     @abstractmethod
     def shortlist(self) -> int:
-        """How many candidates of each image, and of each text, are ranked."""
+        """How many candidates of each image, and of each text, most models rank."""
+
+    def shortlist_of(self, model: Model) -> int:
+        """Return how many candidates are ranked by the protocol of a model."""
+        own = model.shortlist_for(self.collection) if isinstance(model, Shortlisting) else None
+        return self.shortlist if own is None else own
+
+    def workload(self, samples: Sequence[S], shortlist: int | None = None) -> Workload:
+        """Count the pairs that the shortlists of both directions hold; a pair of both counts once.
+
+        By default of the task's `shortlist`. Images shortlist few pairs that texts do not: COCO's
+        two lists of 1,280,000 and 6,402,560 pairs unite to little more than the longer one.
+        """
+        workload, count = super().workload(samples), shortlist or self.shortlist
+        images, texts = workload.images, len(workload.texts)
+        by_image, by_text = images * min(count, texts), texts * min(count, images)
+        return workload._replace(
+            pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts)
+        )
 
     @abstractmethod
     def as_prediction(self, matches: Matches) -> Prediction:

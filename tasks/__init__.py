@@ -12,4 +12,21 @@ TASKS = {
     "refcoco+": "tasks.refcoco_plus:RefCOCOPlus",
     "refcoco+-weak": "tasks.refcoco_plus_weak:WeakRefCOCOPlus",
     "ovad": "tasks.ovad:OVAD",
+    "refcoco": "tasks.refcoco:RefCOCO",
+    "refcocog": "tasks.refcoco:RefCOCOg",
+    "flickr30k-retrieval-zero-shot": "tasks.zero_shot:ZeroShotFlickr30KRetrieval",
+    "vlue-retrieval": "tasks.vlue:VLUERetrieval",
+    "vlue-vqa": "tasks.vlue:VLUEVQA",
+    "vlue-nlvr2": "tasks.vlue:VLUENLVR2",
+    "vlue-grounding": "tasks.vlue_grounding:VLUEGrounding",
+    "vlue-grounding-weak": "tasks.vlue_grounding:WeakVLUEGrounding",
+}
+
+# On data of the user's own (`--annotations`), not in lists of benchmarks.
+OWN_DATA_TASKS = {
+    "own-grounding": "tasks.own.grounding:OwnGrounding",
+    "own-caption": "tasks.own.caption:OwnCaption",
+    "own-retrieval": "tasks.own.retrieval:OwnRetrieval",
+    "own-vqa": "tasks.own.vqa:OwnVQA",
+    "own-nlvr2": "tasks.own.nlvr2:OwnNLVR2",
 }

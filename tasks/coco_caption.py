@@ -37,7 +37,7 @@ class Picture(Sample):
     name: str
 
 
-class COCOCaption(Task):
+class COCOCaption(Task[Picture, Captioner]):
     """Image captioning on the Karpathy split, one sample per image."""
 
     name: ClassVar[str] = "coco-caption"
@@ -108,7 +108,7 @@ class COCOCaption(Task):
         truth = sample.captions[0] if sample.captions else None
         return replace(super().view(sample, prediction), truth=truth, details=(references,))
 
-    def predict(self, model: Captioner, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Captioner, batch: Batch[Picture]) -> Sequence[Prediction]:
         """Return a caption for each image."""
         captions = list(model.caption(batch.images))
         return [captions[image] for image in batch.image_of[:, 0]]

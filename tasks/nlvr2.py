@@ -142,7 +142,7 @@ class Statement(Sample):
     names: tuple[str, str]
 
 
-class NLVR2(Task):
+class NLVR2(Task[Statement, PairReasoner]):
     """Reasoning about pairs of images, one sample per statement and pair."""
 
     name: ClassVar[str] = "nlvr2"
@@ -213,7 +213,7 @@ class NLVR2(Task):
     def view(self, sample: Statement, prediction: Prediction) -> SampleView:
         """Show the pair, the verdict and, of a model with logits, how sure it is."""
         left, right = sample.images
-        verdict = None if prediction is None else _verdict(prediction, sample.id)
+        judged = None if prediction is None else verdict(prediction, sample.id)
         logits = prediction.get("logits") if isinstance(prediction, dict) else None
         confidence = None
         details: tuple[Details, ...] = ()
@@ -229,13 +229,13 @@ class NLVR2(Task):
             pictures=(Picture(left, "left"), Picture(right, "right")),
             texts=(sample.text,),
             truth=str(sample.label).lower(),
-            prediction=str(verdict).lower(),
+            prediction=str(judged).lower(),
             details=details,
             types=(f"label: {str(sample.label).lower()}",),
             confidence=confidence,
         )
 
-    def predict(self, model: PairReasoner, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: PairReasoner, batch: Batch[Statement]) -> Sequence[Prediction]:
         """Return true or false for each statement, with the logits if the model has any."""
         texts = [statement.text for statement in batch.samples]
         judgements = model.judge(batch.images, texts, batch.image_of)
@@ -257,7 +257,7 @@ class NLVR2(Task):
 
         Intervals are over sets of images, since the two statements of a set share its images.
         """
-        correct = [_verdict(predictions[s.id], s.id) == s.label for s in samples]
+        correct = [verdict(predictions[s.id], s.id) == s.label for s in samples]
         groups = [sample.group for sample in samples]
         by_sample = [100.0 * value for value in correct]
         by_group = [100.0 * value for value in consistent(correct, groups).values()]
@@ -288,7 +288,7 @@ class NLVR2(Task):
         return match_predictions(path, labels, ids)
 
 
-def _verdict(prediction: Prediction, identifier: SampleId) -> bool:
+def verdict(prediction: Prediction, identifier: SampleId) -> bool:
     """Return the answer of a prediction with or without logits."""
     answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
     if type(answer) is not bool:

@@ -83,7 +83,7 @@ class Object(Sample):
     prompts: Prompts
 
 
-class OVAD(Task):
+class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
     """Attributes of given boxes, one sample per box."""
 
     name: ClassVar[str] = "ovad"
@@ -158,7 +158,9 @@ class OVAD(Task):
             pairs=(PairScores("similarity", scores[labels == 1], scores[labels == 0]),),
         )
 
-    def predict(self, model: AttributeMatcher | DualEncoder, batch: Batch) -> Sequence[Prediction]:
+    def predict(
+        self, model: AttributeMatcher | DualEncoder, batch: Batch[Object]
+    ) -> Sequence[Prediction]:
         """Return a score for each attribute of each box: the mean over its sentences."""
         # Imported here: it imports torch, which reading annotations never needs.
         from harness.engine.similarity import similarity_of

@@ -109,7 +109,7 @@ class Expression(Sample):
     height: int
 
 
-class RefCOCOPlus(Task):
+class RefCOCOPlus(Task[Expression, Grounder]):
     """Visual grounding on the UNC splits, one sample per expression."""
 
     name: ClassVar[str] = "refcoco+"
@@ -119,26 +119,34 @@ class RefCOCOPlus(Task):
     needs: ClassVar[tuple[type, ...]] = (Grounder,)
     protocol: ClassVar[str] = "iou>=0.5|per-expression"
     dataset: ClassVar[Dataset] = DATASET
+    references: ClassVar[Mapping[str, Needed]] = dict.fromkeys(SPLITS, REFS)  # by split
+    instances: ClassVar[Needed] = INSTANCES
+    lists: ClassVar[Mapping[str, Needed]] = FLAT  # X-VLM's, by split
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the references, their boxes, X-VLM's list of the split (optional) and the images."""
-        return (REFS, INSTANCES, FLAT[split], IMAGES)
+        lists = (self.lists[split],) if split in self.lists else ()
+        return (self.references[split], self.instances, *lists, IMAGES)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
-        """Read the expressions of a split: X-VLM's list, as its code does, else the originals."""
-        references = read_references(data.path(REFS), data.path(INSTANCES))
-        flat = data.find(FLAT[split])
+        """Read the expressions of a split: X-VLM's list, as its code does, else the originals.
+
+        `val-google` is the split `val` of other references.
+        """
+        path, instances = data.path(self.references[split]), data.path(self.instances)
+        references, name = read_references(path, instances), split.partition("-")[0]
+        flat = data.find(self.lists[split]) if split in self.lists else None
         sentences = (
             read_flat(flat, references, split)
             if flat
             else [
                 (ref, sentence)
                 for ref in references
-                if ref.split == split
+                if ref.split == name
                 for sentence in ref.sentences
             ]
         )
-        instances, images = data.path(INSTANCES), image_folder(data, IMAGES)
+        images = image_folder(data, IMAGES)
         expressions = [
             Expression(
                 id=sentence.sent_id,
@@ -156,7 +164,7 @@ class RefCOCOPlus(Task):
             for ref, sentence in sentences
         ]
         if not expressions:
-            raise DataError(f"{flat or data.path(REFS)}: has no expression of the split {split}")
+            raise DataError(f"{flat or path}: has no expression of the split {name}")
         return expressions
 
     def counts(self, samples: Sequence[Expression]) -> Mapping[str, int]:
@@ -167,6 +175,8 @@ class RefCOCOPlus(Task):
         """Return X-VLM's lists; its test list holds testA, then testB."""
         lists: dict[str, list[Any]] = {}
         for split, expressions in samples.items():
+            if split not in self.lists:
+                continue
             lists.setdefault(f"refcoco+/{FLAT_NAMES[split]}", []).extend(
                 {
                     "image": expression.image,
@@ -199,7 +209,7 @@ class RefCOCOPlus(Task):
         box = box_of_prediction(prediction, sample.id)
         return in_pixels(box, width=sample.width, height=sample.height)
 
-    def predict(self, model: Grounder, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Grounder, batch: Batch[Expression]) -> Sequence[Prediction]:
         """Return a box [cx, cy, w, h] in 0..1 of the image for each expression."""
         texts = [expression.text for expression in batch.samples]
         boxes = model.ground(batch.images, texts, batch.image_of[:, 0])

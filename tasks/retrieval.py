@@ -27,13 +27,12 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_flat_captions, read_karpathy
-from harness.formats.matches import as_prediction, parse_pairs, ranking_of
+from harness.formats.matches import as_prediction, parse_pairs, ranking_of, shortlist_of
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.sample_view import SampleView
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
-from harness.workload import Workload
 from tasks.retrieval_view import Gallery
 
 FLICKR30K_IMAGES = Origin(
@@ -89,7 +88,7 @@ class Picture(Sample):
     name: str
 
 
-class Retrieval(GalleryTask):
+class Retrieval(GalleryTask[Picture]):
     """Both directions in one pass, one sample per image.
 
     A prediction lists the texts that were compared with the image, and their scores.
@@ -101,6 +100,7 @@ class Retrieval(GalleryTask):
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
     images: ClassVar[Needed]
+    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -126,19 +126,6 @@ class Retrieval(GalleryTask):
             )
             for picture in pictures
         ]
-
-    def workload(self, samples: Sequence[Picture]) -> Workload:
-        """Count the pairs that the shortlists of both directions hold; a pair of both counts once.
-
-        Images shortlist few pairs that texts do not: COCO's two lists of 1,280,000 and 6,402,560
-        pairs unite to little more than the longer one.
-        """
-        workload = super().workload(samples)
-        images, texts = workload.images, len(workload.texts)
-        by_image, by_text = images * min(self.shortlist, texts), texts * min(self.shortlist, images)
-        return workload._replace(
-            pairs=max(by_image, by_text), pairs_at_most=min(by_image + by_text, images * texts)
-        )
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:
         """Add the number of captions."""
@@ -168,11 +155,11 @@ class Retrieval(GalleryTask):
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: how the model ranks, how many, on which split."""
         rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist}|karpathy|{model.protocol}"
+        return f"{RULES[rule]}|k={self.shortlist_of(model)}|{self.division}|{model.protocol}"
 
     def as_prediction(self, matches: Matches) -> Prediction:
         """Return the texts that an image was compared with, and their scores."""
-        return as_prediction(matches)
+        return as_prediction(matches, shortlist=self.shortlist)
 
     def fallback_prediction(self, sample: Picture) -> Prediction:
         """Return no compared text, so that image and texts do not retrieve one another."""
@@ -189,7 +176,9 @@ class Retrieval(GalleryTask):
         of_images = [(sample.id, predictions[sample.id]) for sample in samples]
         ranking = ranking_of(of_images)
         pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
-        by_protocol = shortlist_ranks(pairs, counts, shortlist=self.shortlist)
+        by_protocol = shortlist_ranks(
+            pairs, counts, shortlist=shortlist_of(of_images) or self.shortlist
+        )
         i2t, t2i = by_protocol.pop(ranking)
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),

@@ -19,7 +19,13 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_vqa
 from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
-from harness.formats.vqa import Answers, read_answer_list, read_flat_questions, read_questions
+from harness.formats.vqa import (
+    Answers,
+    VQAQuestion,
+    read_answer_list,
+    read_flat_questions,
+    read_questions,
+)
 from harness.metrics.vqa import ENOUGH, SCORERS, official
 from harness.sample_view import Details, Item, SampleView
 from harness.statistics.means import means_of_parts
@@ -146,7 +152,7 @@ class Question(Sample):
     choices: tuple[str, ...]
 
 
-class VQAv2(Task):
+class VQAv2(Task[Question, Answerer]):
     """Visual question answering, one sample per question."""
 
     name: ClassVar[str] = "vqav2"
@@ -183,6 +189,7 @@ class VQAv2(Task):
             ]
         else:
             questions = read_flat_questions(path)
+        _refuse_single_answers(path, [question for _, question in questions])
         choices = read_answer_list(data.path(ANSWERS))
         images = image_folder(data, coco_images(folder))
         return [
@@ -238,7 +245,7 @@ class VQAv2(Task):
             types=tuple(f"{kind}: {name}" for kind, name in types.items() if name),
         )
 
-    def predict(self, model: Answerer, batch: Batch) -> Sequence[Prediction]:
+    def predict(self, model: Answerer, batch: Batch[Question]) -> Sequence[Prediction]:
         """Return one of the choices for each question, as text."""
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
@@ -252,7 +259,7 @@ class VQAv2(Task):
     ) -> Sequence[Mapping[str, Prediction]]:
         """Return the list to upload to EvalAI."""
         return [
-            {"question_id": sample.id, "answer": _answer(predictions[sample.id], sample.id)}
+            {"question_id": sample.id, "answer": answer_of(predictions[sample.id], sample.id)}
             for sample in samples
         ]
 
@@ -267,7 +274,7 @@ class VQAv2(Task):
 
         `breakdown` also holds the accuracies of two other scorers in circulation.
         """
-        answers = [_answer(predictions[sample.id], sample.id) for sample in samples]
+        answers = [answer_of(predictions[sample.id], sample.id) for sample in samples]
         accuracies = {
             name: [
                 100 * scorer(answer, sample.answers)
@@ -314,12 +321,25 @@ def _flat(question: Question) -> Mapping[str, Any]:
     }
 
 
-def _answer(prediction: Prediction, question_id: SampleId) -> str:
+def answer_of(prediction: Prediction, question_id: SampleId) -> str:
+    """Return a predicted answer. Raises DataError for anything but a text."""
     if not isinstance(prediction, str):
         raise DataError(
             f"the prediction for question {question_id} should be a text, but is {prediction!r}"
         )
     return prediction
+
+
+def _refuse_single_answers(path: Path, questions: Sequence[VQAQuestion]) -> None:
+    """Raise DataError for a question with one answer, which the official accuracy never counts."""
+    single = [question for question in questions if len(question.answers) == 1]
+    if single:
+        raise DataError(
+            f"{path}: {len(single):,} of {len(questions):,} questions have a single answer (e.g. "
+            f"question {single[0].question_id}), and VQA v2's accuracy compares each answer with "
+            "those of the other people, so even the right one counts 0; "
+            "`--task vqa --annotations FILE` scores such questions (docs/own-data.md)"
+        )
 
 
 def _caveats(samples: Sequence[Question]) -> list[str]:
@@ -333,7 +353,7 @@ def _caveats(samples: Sequence[Question]) -> list[str]:
     return [
         f"{len(few):,} of {len(samples):,} questions have {ENOUGH} answers or fewer (question "
         f"{few[0].id} has {len(few[0].answers)}): the official accuracy compares every answer "
-        "with the others, so the right answer of one person counts 0, of two a third, of three "
+        "with the others, so the right answer of two people counts a third, of three "
         "two thirds; repeat an answer ten times to count it fully"
     ]
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from harness.capabilities import Model
 from harness.errors import UsageError
-from harness.images import STRICT, decoding, read_views
+from harness.images import STRICT, View, decoding, read_views
+from harness.running.prepared import collate_of, together
 
 # A Pillow image, the path of an image file, or an array [H, W, 3] of uint8.
 Picture = Any
@@ -47,16 +48,13 @@ def are_several(pictures: Any) -> bool:
 def prepared(model: Model, pictures: Sequence[Image.Image]) -> Any:
     """Return pictures [M, ...] as the model takes them: stacked, or put together by its `collate`.
 
-    Raises UsageError where the model prepares them in different shapes and does neither.
+    Raises ModelError where the model prepares them in different shapes and does neither.
     """
-    images = [model.prepare(picture) for picture in pictures]
-    if callable(collate := getattr(model, "collate", None)):
-        return collate(images)
-    if len(shapes := {np.shape(image) for image in images}) > 1:
-        raise UsageError(
-            f"the model prepares images of the shapes {sorted(shapes)}, which cannot be stacked"
-        )
-    return np.stack(images)
+    images: dict[View, Any] = {
+        Path(f"image {number}"): model.prepare(picture)
+        for number, picture in enumerate(pictures, start=1)
+    }
+    return together(images, collate_of(model))
 
 
 def _copied(image: Image.Image) -> Any:

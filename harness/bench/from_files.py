@@ -17,6 +17,7 @@ from harness.bench.projection import PHOTO, QUALITY
 from harness.engine.memory import release_freed_memory
 from harness.running.launch import default_workers
 from harness.running.loader import load_batches, plan_batches
+from harness.running.prepared import collate_of
 from harness.running.runners import predict_samples
 from harness.task import Batch
 
@@ -98,7 +99,7 @@ def _measure(
     batches = plan_batches(samples, fixtures.device.chunk_sizes.batch)
 
     def load() -> Iterable[Batch]:
-        return load_batches(batches, model.prepare, workers=workers)
+        return load_batches(batches, model.prepare, workers=workers, collate=collate_of(model))
 
     def predict(batches: Iterable[Batch]) -> float:
         begin = time.perf_counter()

@@ -19,15 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     parser.add_argument(
         "results",
-        nargs="?",
+        nargs="*",
         metavar="RESULTS",
-        default=flags.OUT,
-        help=f"folder that `run --out` wrote; default: {flags.OUT}",
+        help=f"folders that `run --out` wrote; default: {flags.OUT}",
     )
     parser.add_argument(
         "--baseline",
+        action="append",
+        default=[],
         metavar="DIR",
-        help="another such folder; default: the results that come with this project (shapes)",
+        help="another such folder, can be repeated; default: the results that come with this "
+        "project (shapes)",
     )
     parser.add_argument(
         "--checkpoint",
@@ -76,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score the predictions of both sides anew with the annotations of --data",
     )
     flags.add_data(parser, help=f"{flags.FOLDER}, with --rescore; default: as for `run`")
+    flags.add_own_data(parser)
+    flags.add_image_folder(parser)
+    flags.add_links(parser)
     flags.add_format(parser, "md", "json", "junit")
 
 
@@ -94,12 +99,12 @@ def run(options: argparse.Namespace) -> int:
 def perform(options: argparse.Namespace) -> "Checks":
     """Return the outcome of all checks that a command line names."""
     from harness.drift.anchor import check_all
-    from harness.drift.settings import override, read_gate
+    from harness.drift.settings import override, read_gates
     from harness.files.paths import shipped_path
 
-    results = Path(options.results)
-    baseline = Path(options.baseline) if options.baseline else shipped_path("results")
-    gate = read_gate(baseline)
+    results = list(map(Path, options.results or [flags.OUT]))
+    baseline = list(map(Path, options.baseline)) or [shipped_path("results")]
+    gate = read_gates(baseline)
     margin, margins = _margins(options.margin)
     gate = override(
         gate,
@@ -118,7 +123,7 @@ def perform(options: argparse.Namespace) -> "Checks":
         baseline,
         gate=gate,
         checkpoint=options.checkpoint,
-        refused=_rescore(results, baseline, options.data) if options.rescore else [],
+        refused=_rescore(results, baseline, options) if options.rescore else [],
         history=list(map(Path, options.history)),
     )
 
@@ -135,16 +140,19 @@ def write_step_summary(checks: "Checks") -> None:
             say(f"{path}: the summary of the step cannot be written ({error.strerror})")
 
 
-def _rescore(results: Path, baseline: Path, data: str | None) -> list[str]:
+def _rescore(results: list[Path], baseline: list[Path], options: argparse.Namespace) -> list[str]:
     """Return in what the results of both sides contradict their predictions and the truths."""
     # Imported here: a check alone needs no task.
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_source
+    from harness.data.own import OwnFiles
     from harness.running.rescored import rescored_contradictions
 
-    source = resolve_data(data)
+    source = choose_source(options)
+    if isinstance(source, OwnFiles):
+        say(f"--rescore: only results on the own data {source.name!r} are scored anew")
     return [
         reason
-        for folder in (results, baseline)
+        for folder in (*results, *baseline)
         for reason in rescored_contradictions(folder, source=source)
     ]
 

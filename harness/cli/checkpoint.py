@@ -11,7 +11,16 @@ HELP = "describe a weight file, and whether it can be evaluated"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     parser.add_argument(
-        "file", metavar="FILE", help="a weight file: .th, .pth, .pt, .bin or .safetensors"
+        "file",
+        metavar="FILE",
+        help="a weight file: .th, .pth, .pt, .bin or .safetensors; of some families, a folder or a "
+        "repository in the hub's cache",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="FAMILY",
+        default="xvlm",
+        help="the family it belongs to: `xvlm-eval list` shows them; default: xvlm",
     )
     flags.add_format(parser, "json")
 
@@ -19,11 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what a weight file holds, in sentences."""
     from harness import rendering
-    from harness.registry import describe
+    from harness.checkpoints import given_path
+    from harness.family import Offering
+    from harness.registry import describe, tasks_of
 
-    description = describe(Path(options.file))
+    path = Path(options.file)
+    if not path.exists() and options.model != "xvlm":  # a repository of the hub?
+        path = given_path(options.file, family=options.model)
+    description = describe(path, family=options.model)
+    tasks = tasks_of(description.offers) if isinstance(description, Offering) else None
     if options.format == "json":
-        print(rendering.render_json(dict(description.as_json())))
+        content = dict(description.as_json())
+        print(rendering.render_json(content if tasks is None else {**content, "tasks": tasks}))
     else:
         print("\n".join(description.sentences()))
+        if tasks:
+            print(f"It can be evaluated on {', '.join(tasks)}.")
     return 0 if description.fits else 1

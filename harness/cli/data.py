@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser)
     flags.add_split(parser)
+    flags.add_own_data(parser)
     flags.add_links(parser)
     flags.add_data(parser)
     parser.add_argument(
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what a data folder holds of what the tasks need."""
+    from harness.cli.own import choose_data
     from harness.data.flat import build_flat
     from harness.data.layout import layout
     from harness.data.report import make_report, render_report
@@ -48,10 +50,11 @@ def run(options: argparse.Namespace) -> int:
     if options.layout:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
+    chosen = choose_data(options)
     report = make_report(
-        options.task,
-        options.split,
-        data=options.data,
+        chosen.tasks,
+        chosen.splits,
+        source=chosen.data,
         decode=options.verify,
         images=options.images,
         keep=bool(options.build_flat),

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help="a record (<task>.<split>.json), or a folder that `run --out` wrote",
     )
-    parser.add_argument("after", metavar="B", help="another one")
+    parser.add_argument("after", metavar="B", nargs="+", help="others, each compared with A")
     parser.add_argument(
         "--limit",
         type=flags.positive,
@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the differences between two results."""
     from harness.drift.diff import diff_results, render_diffs
 
-    differences = diff_results(Path(options.before), Path(options.after))
+    before = Path(options.before)
+    differences = [diff for after in options.after for diff in diff_results(before, Path(after))]
     print(render_diffs(differences, options.format, limit=options.limit))
     return 0

@@ -1,6 +1,8 @@
 """Flags that several verbs share, and the values that a flag can take."""
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 OUT = "runs"  # the folder that `run` writes and `table` reads, below the current one
 DTYPES = ("float32", "tf32", "float16", "bfloat16")
@@ -25,10 +27,10 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_one_split(parser: argparse.ArgumentParser) -> None:
+def add_one_split(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add `--task` and `--split` for a verb that is about one split of one task."""
     parser.add_argument("--task", required=True, metavar="NAME")
-    parser.add_argument("--split", required=True, metavar="NAME")
+    parser.add_argument("--split", required=required, metavar="NAME")
 
 
 def add_data(
@@ -36,6 +38,17 @@ def add_data(
 ) -> None:
     """Add `--data`."""
     parser.add_argument("--data", metavar="DIR", help=help)
+
+
+def add_include(parser: argparse.ArgumentParser) -> None:
+    """Add `--include FILE`."""
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoints.yaml of your own, beside the one that is shipped; can be repeated",
+    )
 
 
 def add_links(parser: argparse.ArgumentParser) -> None:
@@ -55,14 +68,61 @@ def add_dtype(parser: argparse.ArgumentParser, *, help: str) -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help=help)
 
 
-def add_images(parser: argparse.ArgumentParser) -> None:
-    """Add `--images`, the policy that decodes images."""
+def add_own_data(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name own data, but `--images`."""
+    own = parser.add_argument_group("own data (docs/own-data.md)")
+    own.add_argument(
+        "--annotations",
+        metavar="FILE",
+        help="annotations of your own: JSON lines, CSV, or COCO's JSON; --task is then one of "
+        "grounding, caption, retrieval, vqa and nlvr2",
+    )
+    own.add_argument(
+        "--data-name",
+        metavar="NAME",
+        help="name of such data in records; default: that of the file",
+    )
+    own.add_argument(
+        "--answers",
+        metavar="FILE",
+        help="candidate answers for vqa, one a line or a JSON list; default: all true answers",
+    )
+
+
+def add_image_folder(parser: argparse.ArgumentParser) -> None:
+    """Add `--images DIR` to a verb that decodes no image."""
     parser.add_argument(
         "--images",
-        choices=IMAGES,
+        dest="image_folder",
+        metavar="DIR",
+        help="folder of the images of --annotations; default: that of the file",
+    )
+
+
+class _Images(argparse.Action):
+    """Store a policy in `images`, anything else as the folder of own images: `image_folder`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, "images" if values in IMAGES else "image_folder", values)
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Add `--images`: the policy that decodes images, or the folder of own ones."""
+    parser.set_defaults(image_folder=None)
+    parser.add_argument(
+        "--images",
+        action=_Images,
+        metavar="strict|as-reference|DIR",
         default=IMAGES[0],
         help="strict refuses images that are truncated, of more than 179 million pixels, or of "
-        "more than 8 bits a pixel; as-reference reads them as X-VLM's code does; default: strict",
+        "more than 8 bits a pixel; as-reference reads them as X-VLM's code does; default: strict. "
+        "With --annotations also the folder of the images, by default that of the file; repeat",
     )
 
 

@@ -115,10 +115,19 @@ def _run(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        message = f"this should not have happened ({type(error).__name__}: {error})"
-        if not options.debug:
-            message += "; run it again with --debug and report what it prints"
-        return _fail(options, message, code=HarnessError.exit_code)
+        return _fail(options, _unexpected(options, error), code=HarnessError.exit_code)
+
+
+def _unexpected(options: argparse.Namespace, error: Exception) -> str:
+    """Return a message about an error of a plugin, or about a bug of this project."""
+    from harness.running.plugin_errors import describe_plugin_error
+
+    if message := describe_plugin_error(error):
+        return message
+    message = f"this should not have happened ({type(error).__name__}: {error})"
+    if not options.debug:
+        message += "; run it again with --debug and report what it prints"
+    return message
 
 
 def _links(options: argparse.Namespace) -> AbstractContextManager[None]:

@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> int:
     report = build_report(
         [Path(name) for name in options.results or [flags.OUT]],
         source=resolve_data(options.data),
-        baseline=find_path(Path(options.baseline)) if options.baseline else [],
+        baseline=find_path(Path(options.baseline)).results if options.baseline else (),
         budget=Budget(options.images, options.max_size),
     )
-    for sentence in report.cut:
-        say(f"left out: {sentence}")
+    for sentence in report.notes:
+        say(sentence)
     path = Path(options.out)
     content = to_bytes(report.html)
     try:

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser, help=flags.TASKS)
     flags.add_split(parser)
+    flags.add_own_data(parser)
     flags.add_links(parser)
     parser.add_argument(
         "--checkpoint",
@@ -48,13 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="name of such weights in records; default: their own"
     )
-    parser.add_argument(
-        "--include",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a checkpoints.yaml of your own, beside the one that is shipped; can be repeated",
-    )
+    flags.add_include(parser)
     parser.add_argument(
         "--download", action="store_true", help="let a repository of the hub be downloaded"
     )
@@ -128,18 +123,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_data
     from harness.export.trackers import logging
     from harness.running import launch
     from harness.running.progress import Progress
     from harness.running.run import Speed
 
     include(options.include)
+    chosen = choose_data(options)
     request = launch.Request(
-        tasks=options.task,
-        splits=options.split,
+        tasks=chosen.tasks,
+        splits=chosen.splits,
         checkpoint=options.checkpoint,
-        data=resolve_data(options.data),
+        data=chosen.data,
         out=Path(options.out),
         speed=Speed(options.batch_size, options.workers or launch.default_workers()),
         device=options.device,
@@ -159,6 +155,8 @@ def run(options: argparse.Namespace) -> int:
         if plan.left_out:
             names = ", ".join(plan.left_out)
             say_once(f"left out, without the split or a checkpoint for them: {names}")
+        for note in plan.notes:
+            say_once(note)
         if options.plan:
             return _print_forecasts(launch.forecast_all(plan) if first else (), options.format)
         outcomes = launch.run_all(plan, group, progress=progress, warn=say)
@@ -225,18 +223,22 @@ def _print_outcomes(
 
 def _announce(outcome: "Outcome", record: "ResultRecord", format: str) -> None:
     """Say what a result is not: comparable with the paper, or complete."""
+    from harness.formats.own.folder import is_own
     from harness.registry import official_counts
     from harness.tables.paper import read_paper
 
     title = f"{record.task} {record.split}"
     if (
         not record.embedded
+        and not is_own(record.task)
         and record.subset is None
         and (reason := read_paper(official_counts()).objection(record))
     ):
         say(f"{title}: {reason}; such a result fills no row of the table")
     for caveat in outcome.caveats:
         say(f"{title}: {caveat}")
+    if outcome.export and not record.metrics:
+        say(f"{title}: the predictions are in {outcome.export}")
     for name, reason in record.not_run.items():
         if outcome.submission:
             show = say if format == "json" else partial(print, flush=True)

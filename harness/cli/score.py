@@ -11,7 +11,10 @@ HELP = "score stored predictions, of `run` or in a benchmark's own format"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
-    flags.add_one_split(parser)
+    flags.add_one_split(parser, required=False)
+    flags.add_own_data(parser)
+    flags.add_image_folder(parser)
+    flags.add_links(parser)
     parser.add_argument(
         "--predictions",
         required=True,
@@ -35,13 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the scores of stored predictions."""
     from harness import rendering
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_data
     from harness.errors import UsageError
     from harness.running.rescore import score_file, to_json
     from harness.tables import layouts
 
-    source = resolve_data(options.data)
-    scored = score_file(options.task, options.split, Path(options.predictions), source=source)
+    chosen = choose_data(options)
+    if not chosen.splits:
+        raise UsageError("--split is needed: the split that the predictions are for")
+    (task,), (split,) = chosen.tasks, chosen.splits
+    scored = score_file(task, split, Path(options.predictions), source=chosen.data)
     for caveat in scored.scores.caveats:
         say(f"{scored.task} {scored.split}: {caveat}")
     if options.out:

@@ -1,7 +1,7 @@
 """`xvlm-eval show`: look at the samples of a result."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,6 @@ from harness.cli import flags
 from harness.cli.console import say
 
 if TYPE_CHECKING:
-    from harness.drift.samples import SampleChange
     from harness.running.stored_samples import StoredSample, StoredSamples
 
 HELP = "look at single samples: picture, text, truth, prediction, score"
@@ -63,24 +62,28 @@ def run(options: argparse.Namespace) -> int:
     from harness.data.resolve import resolve_data
     from harness.errors import DataError, UsageError
     from harness.report import sample_rows, selection
+    from harness.report.baseline import Changes, changes_since, matching
     from harness.running.stored_samples import StoredSamples
 
-    results = selection.find_path(Path(options.result))
-    if not results:
+    found = selection.find_path(Path(options.result))
+    for reason in found.rejected:
+        say(f"left out: {reason}")
+    if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
-    baseline = selection.find_path(Path(options.baseline)) if options.baseline else []
+    baseline = selection.find_path(Path(options.baseline)).results if options.baseline else ()
     source = resolve_data(options.data)
     choice = selection.Choice(options.wrong, options.sort, options.sample, options.limit)
     shown: list[sample_rows.Shown] = []
     refusals: list[UsageError] = []
-    for result in results:
+    for result in found.results:
         samples = StoredSamples(result, source)
-        changes: Mapping[Any, SampleChange] | None = None
+        changes: Changes | None = None
         if options.baseline:
-            before = selection.matching(result, baseline)
+            before = matching(result, baseline)
             if before is None:
-                say(f"{result.title}: {options.baseline} has no such result; it is not compared")
-            changes = selection.changes_since(before, result) if before else {}
+                say(f"left out: {result.title}: {options.baseline} has no such result")
+                continue
+            changes = changes_since(before, result, source)
         try:
             indices = selection.choose(samples, choice, changes)
         except UsageError as error:  # of one result among several
@@ -155,12 +158,27 @@ def _write_pictures(shown: Sequence[Any], options: argparse.Namespace) -> None:
             written.append(path)
     say(f"written: {len(written)} pictures in {folder}")
     if options.open and written:
-        import webbrowser
-
         # One picture, or the folder of several, in whatever the desktop opens it with.
         target = written[0] if len(written) == 1 else folder
-        if not webbrowser.open(target.resolve().as_uri()):
+        if not _open(target):
             say(f"nothing here opens pictures; look at {target}")
+
+
+def _open(path: Path) -> bool:
+    """Open a file or folder on the desktop; return whether there is one."""
+    import os
+    import shutil
+    import subprocess
+    import sys
+
+    name = "open" if sys.platform == "darwin" else "xdg-open"
+    desktop = name == "open" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    program = shutil.which(name)
+    if not (desktop and program):
+        return False
+    nowhere = subprocess.DEVNULL
+    subprocess.Popen([program, str(path)], stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    return True
 
 
 def _drawn(sample: "StoredSample", *, title: str) -> Any:

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite", choices=("shapes",), dest="layout", help="the same as --layout shapes"
     )
+    flags.add_include(parser)
     flags.add_format(parser, "md", "csv", "latex", "html", "json")
     parser.add_argument(
         "--checkpoint",
@@ -40,12 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import rendering
+    from harness.checkpoints import include
     from harness.errors import DataError, MissingError
     from harness.records.record import find_records
+    from harness.records.stored import distinct
     from harness.registry import official_counts
+    from harness.tables.folders import tell_apart
     from harness.tables.layouts import lay_out
     from harness.tables.paper import read_paper
 
+    include(options.include)
     named = [*options.results, *([options.out] if options.out else [])]
     folders = [Path(name) for name in named or [flags.OUT]]
     for folder in folders:
@@ -54,8 +59,10 @@ def run(options: argparse.Namespace) -> int:
                 f"{folder}: no such folder of results; "
                 f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
             )
-    found = [find_records(folder) for folder in dict.fromkeys(folders)]
-    records = [record for results in found for record in results.records]
+    folders = distinct(folders)
+    found = [find_records(folder) for folder in folders]
+    names = map(str, folders)
+    records = tell_apart([(n, r.records) for n, r in zip(names, found, strict=True)])
     if not records:
         say(f"{folders[0]}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     layout = lay_out(

@@ -11,6 +11,7 @@ from harness.data.published import content_deviations, digest_deviation
 from harness.dataset import Digest, Origin
 from harness.errors import DataError
 from harness.formats.folder import EMBEDDED, DataFolder, Needed
+from harness.formats.own.folder import OwnFolder
 from harness.images import image_file
 from harness.task import Task, load_samples
 
@@ -91,7 +92,7 @@ def take_inventory(
 
     `keep` retains the samples: those of all splits of all tasks take gigabytes of memory.
     """
-    published = data.name != EMBEDDED
+    published = data.name != EMBEDDED and not isinstance(data, OwnFolder)
     users = _users(data, wanted)
     steps = len(users) + sum(len(splits) for _, splits in wanted)
     splits: list[SplitEntry] = []
@@ -163,7 +164,7 @@ def _examine_file(
         state = _file_state(path, next(filter(None, digests), None) if published else None)
     origins = (dataset.origin_of(needed.candidates) for dataset in datasets)
     return FileEntry(
-        path=needed.candidates[0] if path is None else path.relative_to(data.root).as_posix(),
+        path=needed.candidates[0] if path is None else data.display_path(path),
         needed=needed,
         needed_by=tuple(dict.fromkeys(f"{task.name} {split}" for task, split in uses)),
         state=state.state,

@@ -14,9 +14,10 @@ from harness.data.inventory import (
     Inventory,
     take_inventory,
 )
-from harness.data.resolve import resolve_data
+from harness.data.resolve import DataSource
 from harness.data.verify import ImageProblem, verify
 from harness.dataset import Origin
+from harness.formats.own.folder import OwnFolder
 from harness.images import STRICT
 from harness.registry import find_tasks, splits_of, wants_all
 from harness.rendering import Table, render, render_json
@@ -51,7 +52,7 @@ def make_report(
     tasks: Sequence[str],
     splits: Sequence[str],
     *,
-    data: str | None,
+    source: DataSource,
     decode: bool,
     keep: bool,
     progress: Progress,
@@ -65,7 +66,7 @@ def make_report(
     chosen = find_tasks(tasks or ["all"])
     by_task = splits_of(chosen, splits, every=not tasks or wants_all(tasks))
     wanted = [(task, by_task[task.name]) for task in chosen if task.name in by_task]
-    folder = resolve_data(data).open(by_task, progress=progress)
+    folder = source.open(by_task, progress=progress)
     with progress("files") as report:
         inventory = take_inventory(folder, wanted, report=report, keep=keep or decode)
     if not decode:
@@ -108,7 +109,9 @@ def _source(file: FileEntry) -> str:
 def _as_text(report: DataReport, format: str) -> str:
     inventory = report.inventory
     kind = (
-        "published hashes and counts are checked"
+        "own data"
+        if isinstance(inventory.data, OwnFolder)
+        else "published hashes and counts are checked"
         if inventory.published
         else "the embedded benchmark: nothing is published of it"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER, SHAPES
 from harness.data.hub.copies import is_hub
+from harness.data.own import OwnFiles
 from harness.files.paths import resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
@@ -70,10 +71,11 @@ class Hub:
         return hub_data(self.name, splits, progress=progress)
 
 
-DataSource = Embedded | Folder | Hub
+Benchmarks = Embedded | Folder | Hub
+DataSource = Benchmarks | OwnFiles
 
 
-def resolve_data(flag: str | None) -> DataSource:
+def resolve_data(flag: str | None) -> Benchmarks:
     """Return the data that `--data` names, else XVLM_EVAL_DATA, else the configuration file.
 
     Raises UsageError for an empty flag, DataError for a configuration file that cannot be read.

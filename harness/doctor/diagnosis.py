@@ -10,7 +10,7 @@ from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import CheckpointError, MissingError
 from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
-from harness.registry import describe, find_task, task_names
+from harness.registry import describe, loadable_tasks
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
@@ -47,7 +47,7 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
     chosen = checkpoint or source.default_checkpoint
     checks += _check_weight_file(chosen)
-    tasks = [_check_task(find_task(name), folder, chosen, hub=hub) for name in task_names()]
+    tasks = [_check_task(task, folder, chosen, hub=hub) for task in loadable_tasks()[0]]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
 
@@ -69,7 +69,7 @@ def _check_weight_file(checkpoint: str) -> Iterator[Check]:
 def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
     """Check that a task has its files, its environment and its weights."""
     entry = find_entry(checkpoint)
-    if entry is not None and task.name not in entry.files:
+    if entry is not None and not {task.name, task.weights_of} & entry.files.keys():
         finding = f"{entry.name} has no weights for it"
         return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
@@ -87,7 +87,8 @@ def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: 
     except MissingError:  # the check of the machine says more
         lacking.append("Java")
     try:
-        find_weights(checkpoint, task=task.name, data=folder.root if folder else None)
+        root = folder.root if folder else None
+        find_weights(checkpoint, task=task.name, data=root, like=task.weights_of)
     except MissingError as error:
         lacking.append("weights or vocabulary")
         remedies += error.items

@@ -13,11 +13,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.checkpoints import normalise_name
-from harness.drift.check import CheckOutcome, check
+from harness.drift.check import CheckOutcome, check, listed
 from harness.drift.history import History, describe_history, read_history
 from harness.drift.lineage import renewals_since_review
 from harness.drift.report import render_check, summary
 from harness.drift.settings import Gate, override
+from harness.errors import UsageError
 from harness.rendering import render_json
 
 FOLDER = "anchor"
@@ -42,8 +43,8 @@ class Checks:
 
 
 def check_all(
-    results: Path,
-    baseline: Path,
+    results: Path | Sequence[Path],
+    baseline: Path | Sequence[Path],
     *,
     gate: Gate,
     checkpoint: str | None = None,
@@ -52,9 +53,16 @@ def check_all(
 ) -> Checks:
     """Compare results with a baseline, with its anchor if it has one, and with older results.
 
-    Raises what `check` raises.
+    Raises what `check` raises, and UsageError for several folders of results with a `history`.
     """
-    anchor = anchored_gate(baseline, gate, checkpoint=checkpoint)
+    if history and len(listed(results)) > 1:
+        raise UsageError("--history: older results lead to one folder of results, not to several")
+    anchors = {
+        folder / FOLDER: anchored
+        for folder in listed(baseline)
+        if (anchored := anchored_gate(folder, gate, checkpoint=checkpoint)) is not None
+    }
+    anchor = _strictest(list(anchors.values())) if anchors else None
     parts = 1 + (anchor is not None) + bool(history)
     rolling = check(
         results,
@@ -66,10 +74,12 @@ def check_all(
     reviewed = None
     if anchor is not None:
         anchor = override(anchor, level=anchor.level / parts)
-        reviewed = check(results, baseline / FOLDER, gate=anchor, checkpoint=checkpoint)
+        reviewed = check(results, list(anchors), gate=anchor, checkpoint=checkpoint)
     trend = None
     if history:
-        trend = read_history([*history, results], gate=override(gate, level=gate.level / parts))
+        trend = read_history(
+            [*history, *listed(results)], gate=override(gate, level=gate.level / parts)
+        )
     return Checks(rolling, reviewed, trend)
 
 
@@ -90,6 +100,13 @@ def anchored_gate(baseline: Path, gate: Gate, *, checkpoint: str | None = None) 
     renewals = max(1, *(renewals_since_review(baseline, name) for name in names), 1)
     level = gate.level / (renewals * (renewals + 1))
     return override(gate, level=level, checkpoints=None if checkpoint else names)
+
+
+def _strictest(gates: Sequence[Gate]) -> Gate:
+    """Return the settings of several anchors: the smallest level, the checkpoints of all."""
+    names = [name for gate in gates for name in gate.checkpoints]
+    level = min(gate.level for gate in gates)
+    return override(gates[0], level=level, checkpoints=names or None)
 
 
 def render_checks(checks: Checks, format: str) -> str:

@@ -25,6 +25,11 @@ def find_baseline(
     ]
     own = [base for base in same_split if _is_of(base.record, record, checkpoint)]
     candidates = [base for base in own if base.record.subset == record.subset] or own
+    if len(folders := {base.folder for base in candidates}) > 1:
+        raise DataError(
+            f"several folders have a baseline of it: {', '.join(sorted(folders))}; "
+            "name one of them with --baseline"
+        )
     if len(candidates) != 1:
         raise DataError(_describe_absence(result, baselines, same_split))
     (base,) = candidates

@@ -38,7 +38,7 @@ from harness.drift.verdicts import (
 )
 from harness.errors import DataError, UsageError
 from harness.records.integrity import contradictions
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, find_all_results
 from harness.statistics.interval import Interval
 from harness.statistics.paired import Comparison, Flips, Pair, compare
 
@@ -89,8 +89,8 @@ class CheckOutcome:
 
 
 def check(
-    results: Path,
-    baseline: Path,
+    results: Path | Sequence[Path],
+    baseline: Path | Sequence[Path],
     *,
     gate: Gate | None = None,
     checkpoint: str | None = None,
@@ -98,13 +98,15 @@ def check(
 ) -> CheckOutcome:
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
-    `refused` are reasons to refuse that the caller found. Raises MissingError where one of the
-    folders does not exist, UsageError where they are the same.
+    Both sides may be several folders. `refused` are reasons to refuse that the caller found. Raises
+    MissingError where one of the folders does not exist, UsageError where it is on both sides.
     """
-    if results.resolve() == baseline.resolve():
-        raise UsageError(f"{results}: is the baseline itself; compare other results with it")
+    baselines = {folder.resolve() for folder in listed(baseline)}
+    for folder in listed(results):
+        if folder.resolve() in baselines:
+            raise UsageError(f"{folder}: is the baseline itself; compare other results with it")
     gate = gate or Gate()
-    now, before = find_results(results), find_results(baseline)
+    now, before = find_all_results(listed(results)), find_all_results(listed(baseline))
     others = [
         Cell("", "", "", "", None, None, Refused(reason), gate)
         for reason in (*now.rejected, *before.rejected, *refused)
@@ -133,6 +135,11 @@ def check(
         for pair, outcomes in zip(evidence, judgement.results, strict=True)
     ]
     return CheckOutcome(gate, compared, others)
+
+
+def listed(folders: Path | Sequence[Path]) -> list[Path]:
+    """Return one or several folders as a list."""
+    return [folders] if isinstance(folders, Path) else list(folders)
 
 
 class _Evidence(NamedTuple):
@@ -309,7 +316,7 @@ def _cell(
 ) -> Cell:
     record = result.record
     return Cell(
-        record.checkpoint["name"],
+        result.checkpoint,
         record.task,
         record.split,
         metric,

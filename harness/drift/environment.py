@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from harness.plugins import MODEL, TASK
 from harness.records.record import ResultRecord
 
 CHECKPOINT_LABELS = ("name", "registered", "file")  # keys that do not determine the weights
 # Software that is due to compute the same predictions: what a check of new code is about.
-NOT_COMPUTING = ("xvlm-eval", "commit", "code", "python")
+PLUGINS = {TASK: f"{TASK} code", MODEL: f"{MODEL} code"}  # kind -> the property of its source
+NOT_COMPUTING = ("xvlm-eval", "commit", "code", "python", *PLUGINS, *PLUGINS.values())
 INPUT_KINDS = ("images", "texts")  # of the fingerprint of the first samples
 
 

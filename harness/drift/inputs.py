@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.drift.environment import PLUGINS
 from harness.errors import DataError
 from harness.records.fingerprints import PARTS
 from harness.records.record import ResultRecord
@@ -68,9 +69,14 @@ def describe_cause(before: StoredResult, after: StoredResult) -> str:
     """Say what else changed beside predictions that were due to be the same."""
     if changed := list(_describe_changes(before, after, changed_inputs(before, after))):
         return f"and so did inputs: {'; '.join(changed)}"
-    if before.record.software.get("code") != after.record.software.get("code"):
-        return "although nothing that is recorded and that they depend on did, but for the code"
-    return "although nothing that is recorded and that they depend on did"
+    unchanged = "although nothing that is recorded and that they depend on did"
+    old, new = before.record.software, after.record.software
+    code = ["the code"] if old.get("code") != new.get("code") else []
+    for kind, source in PLUGINS.items():
+        if any(old.get(name) != new.get(name) for name in (kind, source)):
+            versions = dict.fromkeys(str(side.get(kind)) for side in (old, new))
+            code.append(f"the code of the {kind} ({', now '.join(versions)})")
+    return f"{unchanged}, but for {' and '.join(code)}" if code else unchanged
 
 
 def _describe_changes(

@@ -1,6 +1,6 @@
 """The rules of a check: how large a drop is let pass, how sure the gate has to be, what fails."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -75,6 +75,18 @@ def read_gate(baseline: Path) -> Gate:
     """Return the settings beside a baseline, the defaults if it has none."""
     path = baseline / FILE
     return decode_yaml(path, Gate).check() if path.is_file() else Gate()
+
+
+def read_gates(baselines: Sequence[Path]) -> Gate:
+    """Return the settings of several baselines. Raises UsageError where they differ."""
+    gates = [read_gate(baseline) for baseline in baselines]
+    for baseline, gate in zip(baselines, gates, strict=True):
+        if gate != gates[0]:
+            raise UsageError(
+                f"{baseline} and {baselines[0]}: have different settings in {FILE}; "
+                "check one after the other"
+            )
+    return gates[0]
 
 
 def override(gate: Gate, **changes: object) -> Gate:

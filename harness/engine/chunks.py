@@ -1,9 +1,12 @@
 """How much a device computes at a time: larger chunks are no faster and take more memory."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
+T = TypeVar("T")
 PATCH = 4  # pixels per side of a patch
 
 
@@ -53,3 +56,13 @@ CHUNK_SIZES = {
 def chunk_sizes_of(device: torch.device) -> ChunkSizes:
     """Return the chunk sizes for a device."""
     return CHUNK_SIZES[device.type]
+
+
+def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield a sequence in parts of at most `size`.
+
+    >>> list(in_chunks("abcde", 2))
+    ['ab', 'cd', 'e']
+    """
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

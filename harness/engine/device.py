@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.kernels import choose_kernels, current, fused_kernels
-from harness.engine.memory import free_memory, taken_memory
+from harness.engine.memory import free_memory, is_out_of_memory, taken_memory
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget
 
@@ -23,7 +23,6 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 AUTOCAST = ("float16", "bfloat16")
-CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 Dtype = torch.dtype
 
 
@@ -96,14 +95,9 @@ class Device:
             ):
                 yield
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise MemoryFull(f"{self.name}: out of memory") from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or CPU_OUT_OF_MEMORY in str(error)
 
 
 @contextmanager

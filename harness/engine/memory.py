@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PAGE = 4096
+CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
@@ -25,6 +26,18 @@ def taken_memory(root: Path = Path("/")) -> int:
         return int((root / "proc/self/statm").read_text().split()[1]) * page
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is full: Python's, torch's, or of its allocators.
+
+    torch is not imported: whoever raised its error has done so.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and CPU_OUT_OF_MEMORY in str(error)
 
 
 def release_freed_memory() -> None:

@@ -1,23 +1,45 @@
 """The similarity of images and sentences, by any model that compares the two."""
 
-from collections.abc import Sequence
-from typing import Any
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from weakref import ref
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.capabilities import AttributeMatcher, DualEncoder
+from harness.capabilities import AttributeMatcher, DualEncoder, ImagesOf
+from harness.engine.device import float32_context
 from harness.engine.shortlist import cosine_similarity
 
-# All images of a benchmark are compared with the same sentences: the last ones of each model.
-_encoded: WeakKeyDictionary[Any, tuple[tuple[str, ...], Tensor]] = WeakKeyDictionary()
+
+class _Encoded(NamedTuple):
+    """Sentences, encoded by a model that may be gone since."""
+
+    model: Callable[[], object]
+    sentences: tuple[str, ...]
+    features: Tensor
+
+
+# All images of a benchmark are compared with the same sentences: the last ones that were encoded.
+_last: list[_Encoded] = []
+
+
+def unit_vectors(features: Tensor) -> Tensor:
+    """Return features [N, f] as unit vectors in float32, as `DualEncoder` and `PairScorer` want.
+
+    >>> unit_vectors(torch.tensor([[3.0, 4.0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    with float32_context(features.device):
+        return torch.nn.functional.normalize(features.float(), dim=-1)
 
 
 def similarity_of(
-    model: AttributeMatcher | DualEncoder, images: NDArray[np.uint8], sentences: Sequence[str]
+    model: AttributeMatcher[ImagesOf] | DualEncoder[ImagesOf],
+    images: ImagesOf,
+    sentences: Sequence[str],
 ) -> NDArray[np.float32]:
     """Return the similarity [M, S] of each image [M, R, R, 3] and each sentence.
 
@@ -25,12 +47,22 @@ def similarity_of(
     """
     if isinstance(model, AttributeMatcher):
         return model.similarity(images, sentences)
-    wanted, (encoded, features) = tuple(sentences), _encoded.get(model, ((), torch.empty(0)))
-    if encoded != wanted:
-        features = torch.as_tensor(model.encode_texts(wanted))
-        _encoded[model] = wanted, features
+    features = _encoded(model, tuple(sentences))
     image_features: Tensor = torch.as_tensor(model.encode_images(images))
     cosines: NDArray[np.float32] = (
         cosine_similarity(image_features, features.to(image_features.device)).cpu().numpy()
     )
     return cosines
+
+
+def _encoded(model: DualEncoder[ImagesOf], sentences: tuple[str, ...]) -> Tensor:
+    """Return the features [S, f] of sentences, encoded once for all images."""
+    for last in _last:
+        if last.model() is model and last.sentences == sentences:
+            return last.features
+    features: Tensor = torch.as_tensor(model.encode_texts(sentences))
+    try:
+        _last[:] = [_Encoded(ref(model), sentences, features)]
+    except TypeError:  # no weak reference to an object with slots: encode them again
+        _last.clear()
+    return features

@@ -8,7 +8,7 @@ re-ranking.
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple
 
 import numpy as np
 import torch
@@ -16,21 +16,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import (
+    AllGather,
     Array,
     DualEncoder,
     EncodedImages,
     Gallery,
+    ImagesOf,
     Matches,
     PairScorer,
     Ranking,
+    State,
+    Texts,
 )
 from harness.engine.device import AsyncCopy, Device
 from harness.engine.shortlist import shortlist_pairs
 
-Batches = Iterable[tuple[Sequence[int], Any, NDArray[np.int64]]]
+Batches = Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
 
 
-class EncodedGallery(NamedTuple):
+class EncodedGallery(NamedTuple, Generic[State]):
     """This process's share of a gallery, and the features of a larger part of it, or all.
 
     Image `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
@@ -38,11 +42,11 @@ class EncodedGallery(NamedTuple):
     """
 
     numbers: list[int]
-    states: list[Any]
+    states: list[State]
     with_features: list[int]
     features: Tensor
 
-    def gather(self, all_gather: Callable[[Any], list[Any]]) -> "EncodedGallery":
+    def gather(self, all_gather: AllGather) -> "EncodedGallery[State]":
         """Return the same with the features of the whole gallery, ordered by number."""
         shares = all_gather((self.numbers, self.features.cpu()))
         numbers = [number for share, _ in shares for number in share]
@@ -53,8 +57,8 @@ class EncodedGallery(NamedTuple):
 
 
 def retrieve(
-    model: DualEncoder | PairScorer,
-    gallery: Gallery,
+    model: DualEncoder[ImagesOf] | PairScorer[ImagesOf, State, Texts],
+    gallery: Gallery[ImagesOf],
     texts: Sequence[str],
     *,
     shortlist: int,
@@ -69,25 +73,32 @@ def retrieve(
     if isinstance(model, PairScorer):
         images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
         encoded = model.read_texts(texts)
-        score = _scorer(model.score_pairs, encoded)
-        features, ranking = _tensor(encoded.features), model.ranking
+        yield from rerank_gallery(
+            images,
+            _tensor(encoded.features),
+            _scorer(model.score_pairs, encoded),
+            ranking=model.ranking,
+            shortlist=shortlist,
+            wanted=wanted,
+        )
     else:
-        images = encode_gallery(gallery.batches, _without_states(model)).gather(gallery.all_gather)
-        features, ranking, score = _tensor(model.encode_texts(texts)), "itc", None
-    yield from rerank_gallery(
-        images,
-        features.to(images.features.device),
-        score,
-        ranking=ranking,
-        shortlist=shortlist,
-        wanted=wanted,
-    )
+        features = encode_gallery(gallery.batches, _without_states(model))
+        yield from rerank_gallery(
+            features.gather(gallery.all_gather),
+            _tensor(model.encode_texts(texts)),
+            None,
+            ranking="itc",
+            shortlist=shortlist,
+            wanted=wanted,
+        )
 
 
-def encode_gallery(batches: Batches, read_images: Callable[[Any], EncodedImages]) -> EncodedGallery:
+def encode_gallery(
+    batches: Batches[ImagesOf], read_images: Callable[[ImagesOf], EncodedImages[State]]
+) -> EncodedGallery[State]:
     """Encode images, given in batches with their numbers in the gallery."""
     numbers: list[int] = []
-    states: list[Any] = []
+    states: list[State] = []
     features: list[Tensor] = []
     for some, batch, image_of in batches:
         encoded = read_images(batch)
@@ -100,9 +111,9 @@ def encode_gallery(batches: Batches, read_images: Callable[[Any], EncodedImages]
 
 
 def rerank_gallery(
-    images: EncodedGallery,
+    images: EncodedGallery[State],
     texts: Tensor,
-    score: "Score | None",
+    score: "Score[State] | None",
     *,
     ranking: Ranking,
     shortlist: int,
@@ -115,6 +126,7 @@ def rerank_gallery(
     host takes the scores of one image, the device computes those of the next.
     """
     device = Device(images.features.device, "float32")
+    texts = device.send(texts)
     with device.computing():
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
@@ -132,6 +144,7 @@ def rerank_gallery(
             AsyncCopy(similarity),
             None if score is None else AsyncCopy(_tensor(score(state, candidates.numpy()))),
             ranking,
+            shortlist,
         )
         if in_flight is not None:
             yield in_flight.wait()
@@ -140,7 +153,7 @@ def rerank_gallery(
         yield in_flight.wait()
 
 
-Score = Callable[[Any, NDArray[np.int64]], Array]
+Score = Callable[[State, NDArray[np.int64]], Array]
 
 
 class _InFlight(NamedTuple):
@@ -151,18 +164,23 @@ class _InFlight(NamedTuple):
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
+    shortlist: int
 
     def wait(self) -> Matches:
         itm = None if self.itm is None else self.itm.wait()
-        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking)
+        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking, self.shortlist)
 
 
-def _scorer(score_pairs: Callable[[Any, Any, NDArray[np.int64]], Array], texts: Any) -> Score:
+def _scorer(
+    score_pairs: Callable[[State, Texts, NDArray[np.int64]], Array], texts: Texts
+) -> Score[State]:
     return lambda image, candidates: score_pairs(image, texts, candidates)
 
 
-def _without_states(model: DualEncoder) -> Callable[[Any], EncodedImages]:
-    def read(images: Any) -> EncodedImages:
+def _without_states(
+    model: DualEncoder[ImagesOf],
+) -> Callable[[ImagesOf], EncodedImages[None]]:
+    def read(images: ImagesOf) -> EncodedImages[None]:
         features = model.encode_images(images)
         return EncodedImages(features, [None] * len(features))
 

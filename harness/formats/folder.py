@@ -49,6 +49,11 @@ class DataFolder:
     root: Path
     name: str
 
+    @property
+    def description(self) -> dict[str, str]:
+        """What a record says of the data beside its name and hashes; by default nothing."""
+        return {}
+
     def find(self, needed: Needed) -> Path | None:
         """Return the first candidate path that exists."""
         paths = (self.root / candidate for candidate in needed.candidates)
@@ -75,6 +80,10 @@ class DataFolder:
             for item in dict.fromkeys(needed)
             if self.find(item) is None and self._is_required(item)
         ]
+
+    def display_path(self, path: Path) -> str:
+        """Return the path of one of its files for messages: below the root."""
+        return path.relative_to(self.root).as_posix()
 
     def _is_required(self, needed: Needed) -> bool:
         if needed.optional:

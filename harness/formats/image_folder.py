@@ -3,8 +3,12 @@
 X-VLM's and ALBEF's lists name `val2014/COCO_val2014_000000391895.jpg`, the original files often the
 bare file name. Both mean an image in the collection's folder. Any other folder in a name counts:
 `a/7.jpg` and `b/7.jpg` are two images, and neither is `val2014/7.jpg`.
+
+A name beyond ASCII has several forms in Unicode: an archive made on macOS holds `ş` as `s` and a
+cedilla, another one as a single character. Whichever form lies on disk is found.
 """
 
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -51,6 +55,14 @@ class ImageFolder:
         relative = self.relative(relative_path_within(name, where=where, folder=self.path))
         if relative.startswith("/"):  # allowed by --allow-links
             return Path(relative)
+        if relative.isascii():
+            return self._in_folder(relative)
+        forms = (relative, *(unicodedata.normalize(form, relative) for form in ("NFC", "NFD")))
+        paths = [self._in_folder(form) for form in dict.fromkeys(forms)]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def _in_folder(self, relative: str) -> Path:
+        """Return the path of an image by a relative name, in the first folder that exists."""
         folder, _, file = relative.rpartition("/")
         if folder not in self._folders:
             bases = (base for base in self.bases if (base / folder).is_dir())

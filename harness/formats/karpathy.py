@@ -71,8 +71,11 @@ def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
     return _checked(images, path)
 
 
-def read_flat_captions(path: Path) -> list[CaptionedImage]:
-    """Return the images of a flat list of `{"image": ..., "caption": [...]}`, in order."""
+def read_flat_captions(path: Path, *, repeated: bool = False) -> list[CaptionedImage]:
+    """Return the images of a flat list of `{"image": ..., "caption": [...]}`, in order.
+
+    Raises DataError for an image that occurs twice, unless `repeated` allows it.
+    """
     return _checked(
         (
             CaptionedImage(
@@ -83,6 +86,7 @@ def read_flat_captions(path: Path) -> list[CaptionedImage]:
             for entry in decode_json_list(path, _FlatImage)
         ),
         path,
+        repeated=repeated,
     )
 
 
@@ -101,13 +105,17 @@ def caption_id(image: CaptionedImage) -> int | str:
     return int(match[1]) if match else image.image
 
 
-def _checked(images: Iterable[CaptionedImage], path: Path) -> list[CaptionedImage]:
-    by_name: dict[str, CaptionedImage] = {}
+def _checked(
+    images: Iterable[CaptionedImage], path: Path, *, repeated: bool = False
+) -> list[CaptionedImage]:
+    checked: list[CaptionedImage] = []
+    names: set[str] = set()
     for image in images:
         relative_path_within(image.image, where=str(path))
-        if image.image in by_name:
+        if image.image in names and not repeated:
             raise DataError(f"{path}: the image {image.image!r} occurs twice")
         if not image.captions:
             raise DataError(f"{path}: the image {image.image!r} has no caption")
-        by_name[image.image] = image
-    return list(by_name.values())
+        names.add(image.image)
+        checked.append(image)
+    return checked

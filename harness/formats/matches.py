@@ -1,6 +1,6 @@
 """Store the scored texts of one image as a prediction, and read them back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from harness.metrics.rounding import ranked_alike
 DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
 
 
-def as_prediction(matches: Matches) -> dict[str, Any]:
+def as_prediction(matches: Matches, *, shortlist: int) -> dict[str, Any]:
     """Return matches in JSON's types; `str` writes a float32 with no more digits than it has.
 
-    They name their `ranking` unless it is X-VLM's, and hold no `itm` if the model has none.
+    They name their `ranking` unless it is X-VLM's, and the length of the shortlist unless it is
+    that of the task, `shortlist`. They hold no `itm` if the model has none.
     """
     prediction: dict[str, Any] = {
         "texts": matches.texts.tolist(),
@@ -27,6 +28,8 @@ def as_prediction(matches: Matches) -> dict[str, Any]:
         prediction["itm"] = [float(str(score)) for score in matches.itm]
     if matches.ranking != DEFAULT:
         prediction["ranking"] = matches.ranking
+    if matches.shortlist not in (0, shortlist):
+        prediction["shortlist"] = matches.shortlist
     return prediction
 
 
@@ -35,23 +38,41 @@ def ranking_of(predictions: Iterable[tuple[Any, Any]]) -> Ranking:
 
     Predictions of no text do not count. Raises DataError where they disagree, or name another.
     """
+    ranking, id = _common(predictions, "ranking", DEFAULT)
+    if ranking in PROTOCOLS:
+        known: Ranking = ranking
+        return known
+    raise DataError(
+        f"the prediction for image {id} is ranked by {ranking!r}, "
+        f"not by one of {', '.join(PROTOCOLS)}"
+    )
+
+
+def shortlist_of(predictions: Iterable[tuple[Any, Any]]) -> int | None:
+    """Return the length of the shortlist that all predictions agree on; None: the task's own.
+
+    Predictions of no text do not count. Raises DataError where they disagree, or name no number.
+    """
+    shortlist, id = _common(predictions, "shortlist", None)
+    if shortlist is None or (type(shortlist) is int and shortlist > 0):
+        return shortlist
+    raise DataError(f"the prediction for image {id} has a shortlist of {shortlist!r} texts")
+
+
+def _common(predictions: Iterable[tuple[Any, Any]], key: str, default: Any) -> tuple[Any, Any]:
+    """Return the value of a key that all predictions have, and the id of the first of them."""
     found: dict[Any, Any] = {}
     for id, prediction in predictions:
         if isinstance(prediction, Mapping) and prediction.get("texts"):
-            found.setdefault(prediction.get("ranking", DEFAULT), id)
-    for ranking, id in found.items():
-        if ranking not in PROTOCOLS:
-            raise DataError(
-                f"the prediction for image {id} is ranked by {ranking!r}, "
-                f"not by one of {', '.join(PROTOCOLS)}"
-            )
+            value = prediction.get(key, default)
+            found.setdefault(value if isinstance(value, Hashable) else repr(value), id)
     if len(found) > 1:
         (first, one), (second, other), *_ = found.items()
         raise DataError(
-            f"the prediction for image {one} is ranked by {first}, that for image {other} by "
+            f"the {key} of the prediction for image {one} is {first}, of that for image {other} "
             f"{second}; predictions of several models cannot be scored together"
         )
-    return next(iter(found), DEFAULT)
+    return next(iter(found.items()), (default, None))
 
 
 def parse_pairs(

@@ -81,7 +81,7 @@ class _Instances(Struct):
 
 
 # x, y, w, h in pixels; MAttNet's files may go on with a score.
-_Detection = Annotated[list[Finite], Meta(min_length=4)]
+Detection = Annotated[list[Finite], Meta(min_length=4)]
 
 
 class _FlatExpression(Struct, gc=False):
@@ -113,9 +113,9 @@ def read_references(refs: Path, instances: Path) -> list[Reference]:
                 "which is not listed"
             )
         references.append(_join(entry, annotation, image, where=where))
-    _refuse_duplicates((reference.ref_id for reference in references), "ref_id", refs)
+    refuse_duplicates((reference.ref_id for reference in references), "ref_id", refs)
     sentences = (sentence for reference in references for sentence in reference.sentences)
-    _refuse_duplicates((sentence.sent_id for sentence in sentences), "sent_id", refs)
+    refuse_duplicates((sentence.sent_id for sentence in sentences), "sent_id", refs)
     return references
 
 
@@ -164,7 +164,7 @@ def read_detections(path: Path) -> Mapping[int, tuple[Box, ...]]:
     Raises DataError for a key that is no image id, and for a box without area.
     """
     detections: dict[int, tuple[Box, ...]] = {}
-    for key, entries in decode_json(path, dict[str, list[_Detection]]).items():
+    for key, entries in decode_json(path, dict[str, list[Detection]]).items():
         if not (key.isascii() and key.isdigit()):
             raise DataError(f"{path}: the key {key!r} should be the id of an image")
         boxes = tuple(Box(*entry[:4]) for entry in entries)
@@ -209,29 +209,30 @@ def _join(entry: _Reference, annotation: _Annotation, image: _Image, *, where: s
         file_name=image.file_name,
         width=image.width,
         height=image.height,
-        box=_box(annotation, image, where),
+        box=checked_box(
+            annotation.bbox, annotation.id, width=image.width, height=image.height, where=where
+        ),
         sentences=tuple(Sentence(each.sent_id, each.sent) for each in entry.sentences),
     )
 
 
-def _box(annotation: _Annotation, image: _Image, where: str) -> Box:
-    box = Box(*annotation.bbox)
+def checked_box(
+    bbox: Sequence[float], annotation: int, *, width: int, height: int, where: str
+) -> Box:
+    """Return the box of an annotation. Raises DataError if it is empty, or outside its image."""
+    box = Box(*bbox)
     if box.width <= 0 or box.height <= 0:
-        raise DataError(f"{where}: annotation {annotation.id} has an empty box {list(box)}")
-    if (
-        box.x >= image.width
-        or box.y >= image.height
-        or box.x + box.width <= 0
-        or box.y + box.height <= 0
-    ):
+        raise DataError(f"{where}: annotation {annotation} has an empty box {list(box)}")
+    if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
         raise DataError(
-            f"{where}: annotation {annotation.id} has the box {list(box)}, "
-            f"outside its image of {image.width} x {image.height} pixels"
+            f"{where}: annotation {annotation} has the box {list(box)}, "
+            f"outside its image of {width} x {height} pixels"
         )
     return box
 
 
-def _refuse_duplicates(ids: Iterable[int], name: str, path: Path) -> None:
+def refuse_duplicates(ids: Iterable[int], name: str, path: Path) -> None:
+    """Raise DataError, naming the file, for an id that occurs twice."""
     seen: set[int] = set()
     for id in ids:
         if id in seen:

@@ -5,6 +5,7 @@ Source: the official scorer of VQA v2 (GT-Vision-Lab/VQA, `vqaEval.py`), quirks 
 SCORERS, too, as named protocols.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ PERIODS_REMOVED = 32  # the scorer passes the flag re.UNICODE, which is 32, as t
 CACHED = 2**17  # cleaned texts: people give the same answers to many questions
 PATTERNS = 2**12  # who of ten agrees: 1,024 patterns
 ENOUGH = 3  # other annotators with the same answer make it fully right
+ANNOTATORS = 10  # the official scorer was made for so many answers to a question
 
 CONTRACTED = (
     "ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've "
@@ -83,6 +85,28 @@ def bundled(prediction: str, answers: Sequence[Answer]) -> float:
     if len(set(texts)) > 1:
         texts = [without_punctuation(text) for text in texts]
     return _agreement(clean(_stripped(prediction)), answers, texts)
+
+
+def any_number(prediction: str, answers: Sequence[Answer]) -> float:
+    """Return the accuracy in 0..1 by the official rule, carried over to fewer than ten answers.
+
+    Ten answers or more are scored by `official`. That rule compares each answer with the others,
+    so the only true answer of a question would never count. Of m < ten answers, a prediction needs
+    the same share of the votes, `ceil(3 m / 10)`: one of up to three, two of four to six, three of
+    more. With n votes its accuracy is min(1, n / needed); both sides are always cleaned. One true
+    answer is therefore an exact match of cleaned texts.
+
+    >>> [any_number("The Dog", [{"answer": text}]) for text in ("dog", "cat")]
+    [1.0, 0.0]
+    >>> votes = [{"answer": text} for text in ("red", "red", "blue", "green")]
+    >>> any_number("red", votes), any_number("blue", votes)
+    (1.0, 0.5)
+    """
+    if len(answers) >= ANNOTATORS:
+        return official(prediction, answers)
+    texts = [clean(_stripped(str(answer["answer"]))) for answer in answers]
+    needed = math.ceil(ENOUGH * len(texts) / ANNOTATORS)
+    return min(1.0, texts.count(clean(_stripped(prediction))) / needed)
 
 
 SCORERS: Mapping[str, Callable[[str, Sequence[Answer]], float]] = {

@@ -1,6 +1,7 @@
 """Read weight files of any family without running anything that they hold."""
 
 import pickle
+import re
 import tarfile
 import warnings
 import zipfile
@@ -11,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.checkpoints.weights import SUFFIXES
 from harness.errors import CheckpointError, DataError
 from harness.files import kinds
+from harness.files.parsing import read_json
 from harness.models import inert_pickle
 from harness.models.inert_pickle import Inert
 
@@ -24,17 +27,61 @@ DTYPES = (
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in a dictionary
-# What DistributedDataParallel and torch.compile put before or into the names of tensors.
-PARALLEL, COMPILED = "module.", "_orig_mod."
+# What DistributedDataParallel, Lightning and torch.compile put before or into names of tensors.
+WRAPPING, COMPILED = ("module.", "model."), "_orig_mod."
+INDEX = "{}.index.json"  # of a file that is split into several
+SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
+IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: those under one of the WRAPPERS, or of the file itself.
 
-    Reads `.safetensors`, and any other file as one of `torch.save`; names lose the prefixes of
-    DistributedDataParallel and torch.compile. Raises CheckpointError for a file that is missing,
-    broken or unsafe, of another kind than its name says, or without tensors.
+    Reads `.safetensors`, and any other file as one of `torch.save`; of a folder, the files that
+    transformers writes, split or whole. Names lose the prefixes of DistributedDataParallel,
+    Lightning and torch.compile. Raises CheckpointError for a file that is missing, broken or
+    unsafe, of another kind than its name says, or without tensors.
     """
+    if path.is_dir():
+        return _without_prefixes(_of_folder(path), path)
+    if SHARD.search(path.name):
+        raise CheckpointError(
+            f"{path}: is one of several files that the weights are split into; name their folder, "
+            f"{path.parent}"
+        )
+    return _without_prefixes(_of_file(path), path)
+
+
+def _of_folder(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of the weights in a folder in the layout of transformers."""
+    for name in IN_FOLDERS:
+        if (path := folder / name).is_file():
+            return _of_file(path)
+        if (index := folder / INDEX.format(name)).is_file():
+            return _of_shards(folder, index)
+    names = " or ".join(IN_FOLDERS)
+    others = sorted(path.name for path in folder.glob("*") if path.suffix in SUFFIXES)
+    hint = f"; name the file itself, e.g. {folder / others[0]}" if others else ""
+    raise CheckpointError(f"{folder}: holds no {names}, whole or with its index{hint}")
+
+
+def _of_shards(folder: Path, index: Path) -> dict[str, Tensor]:
+    """Return the tensors of the files that an index names, each of which has to be there."""
+    content = read_json(index)
+    files = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not all(
+        isinstance(name, str) and Path(name).name == name for name in files.values()
+    ):
+        raise CheckpointError(f"{index}: has no weight_map from tensors to files beside it")
+    state: dict[str, Tensor] = {}
+    for name in sorted(set(files.values())):
+        state |= _of_file(folder / name)
+    if absent := sorted(files.keys() - state.keys()):
+        raise CheckpointError(f"{index}: names {absent[0]}, which {files[absent[0]]} lacks")
+    return state
+
+
+def _of_file(path: Path) -> dict[str, Tensor]:
     by_name = path.suffix == ".safetensors"
     _check_kind(path, ("safetensors",) if by_name else ("zip", "pickle"))
     content = _read_safetensors(path) if by_name else _read_torch(path)
@@ -60,7 +107,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             raise CheckpointError(
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
-    return _without_prefixes(state, path)
+    return state
 
 
 def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
@@ -98,13 +145,17 @@ def _keys(content: Mapping[Any, Any]) -> str:
 def _without_prefixes(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Return tensors by the names that the network itself gives them.
 
-    `module.` is removed where all names begin with it, `_orig_mod.` wherever it stands.
+    `module.` and `model.` are removed where all names begin with it, `_orig_mod.` wherever it
+    stands.
     """
     names = {name: name.replace(COMPILED, "") for name in state}
-    while all(name.startswith(PARALLEL) for name in names.values()):
-        names = {old: name.removeprefix(PARALLEL) for old, name in names.items()}
+    while prefix := next(
+        (w for w in WRAPPING if all(name.startswith(w) for name in names.values())), None
+    ):
+        names = {old: name.removeprefix(prefix) for old, name in names.items()}
     if len(set(names.values())) < len(names):
-        raise CheckpointError(f"{path}: holds tensors that differ only by {PARALLEL} or {COMPILED}")
+        differing = " or ".join((*WRAPPING, COMPILED))
+        raise CheckpointError(f"{path}: holds tensors that differ only by {differing}")
     return {name: state[old] for old, name in names.items()}
 
 

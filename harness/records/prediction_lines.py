@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, ModelError
 from harness.files.parsing import convert
 from harness.records.fingerprints import from_text
 
@@ -25,15 +25,20 @@ def to_line(value: Any) -> str:
 def sample_line(path: Path, id: Any, prediction: Any, inputs: str | None = None) -> str:
     """Return the line of a sample, with the fingerprint of its inputs if it is known.
 
-    Raises HarnessError for a number that is not finite.
+    Raises ModelError for a number that is not finite, and for a value that JSON lacks.
     """
     line = {"id": id, "prediction": prediction}
     try:
         return to_line(line if inputs is None else {**line, "inputs": inputs})
     except ValueError as error:
-        raise HarnessError(
+        raise ModelError(
             f"{path}: the prediction of sample {id!r} holds a number that is not finite; "
             "is --dtype precise enough for this model?"
+        ) from error
+    except TypeError as error:
+        raise ModelError(
+            f"{path}: the prediction of sample {id!r} cannot be stored ({error}): it has to "
+            "consist of Python's own numbers, strings, lists and dictionaries"
         ) from error
 
 

@@ -4,14 +4,17 @@ import hashlib
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.plugins import MODEL, TASK
+
 VECTOR_SETS = ("avx512f", "avx2")  # instruction sets of matrix products, widest first
 COMPUTING = ("torch", "transformers", "numpy", "pillow")  # their version can move a prediction
-
+PLUGINS = (TASK, MODEL)
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("harness", "tasks")
 # Folders whose code sees no prediction before it is made; nothing that predicts imports them.
@@ -67,6 +70,18 @@ def code_sha256(*parts: object) -> str:
                 f"{kind.__module__} {kind.__qualname__} {len(source)}\n".encode() + source
             )
     return digest.hexdigest()
+
+
+def code_versions(code: Mapping[str, Any]) -> dict[str, str]:
+    """Return the code of a run's identity as properties of its software: SHA-256 and versions."""
+    versions = {"code": code["sha256"]}
+    for kind in PLUGINS:
+        if kind in code:
+            plugin = code[kind]
+            package = " ".join(filter(None, (plugin["distribution"], plugin["version"])))
+            versions[kind] = f"{plugin['name']} of {package or 'no package'}"
+            versions[f"{kind} code"] = plugin["sha256"]
+    return versions
 
 
 @cache

@@ -1,8 +1,9 @@
 """A stored result: a record and its sidecar files, each verified by the hash in the record."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,25 @@ from harness.records.sample_scores import SampleScores, read_sample_scores
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A record and its path; the sidecar files are read when they are used."""
+    """A record and its path; the sidecar files are read when they are used.
+
+    `folder` tells it from a result of the same checkpoint in another folder of results; it is empty
+    where there is none.
+    """
 
     record: ResultRecord
     path: Path
+    folder: str = ""
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of its checkpoint, with the folder where two of them have one name."""
+        return display_name(self.record.checkpoint["name"], self.folder)
 
     @property
     def title(self) -> str:
         """Checkpoint, task and split."""
-        return f"{self.record.checkpoint['name']} {self.record.task} {self.record.split}"
+        return f"{self.checkpoint} {self.record.task} {self.record.split}"
 
     @cached_property
     def sample_scores(self) -> SampleScores:
@@ -84,6 +95,46 @@ def find_results(folder: Path) -> StoredResults:
         tuple(StoredResult(record, record.path(folder)) for record in records),
         (*damaged, *misplaced),
     )
+
+
+def find_all_results(folders: Sequence[Path]) -> StoredResults:
+    """Return every result below several folders of `run --out`.
+
+    Results of one checkpoint, task and split in several folders are told apart by their `folder`.
+    Raises MissingError without one of the folders.
+    """
+    found = [(folder, find_results(folder)) for folder in distinct(folders)]
+    ambiguous = ambiguous_names([[r.record for r in results.results] for _, results in found])
+    return StoredResults(
+        tuple(
+            replace(result, folder=str(folder))
+            if result.record.checkpoint["name"] in ambiguous
+            else result
+            for folder, results in found
+            for result in results.results
+        ),
+        tuple(reason for _, results in found for reason in results.rejected),
+    )
+
+
+def distinct(folders: Sequence[Path]) -> list[Path]:
+    """Return folders as they were named, each once."""
+    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
+
+
+def ambiguous_names(folders: Sequence[Sequence[ResultRecord]]) -> set[str]:
+    """Return the names of checkpoints that several folders have a result of the same split of."""
+    counts = Counter(
+        key
+        for records in folders
+        for key in {(r.checkpoint["name"], r.task, r.split) for r in records}
+    )
+    return {name for (name, _, _), count in counts.items() if count > 1}
+
+
+def display_name(name: str, folder: str) -> str:
+    """Return a checkpoint's name, with the folder of its results unless that is empty."""
+    return f"{name} [{folder}]" if folder else name
 
 
 def read_result(path: Path) -> StoredResult:

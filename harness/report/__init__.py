@@ -1,11 +1,14 @@
 """Results to look at: single samples with their pictures, and the report in one file.
 
-selection     which samples of a result, in which order, and what changed since a baseline
+selection     which samples of a result, in which order
+baseline      what changed since a baseline
 pictures      the pictures of a sample, with boxes drawn on them
 sample_rows   samples as rows: for the terminal, as CSV, as JSON
 terminal      pictures in a terminal that can show them
 page          the report as one HTML file, from `assets/`
-content       what the report holds of each result
+page_tables   its tables, and what is not run
+content       reads each result, in order, under an address of its own
+section       what the page says of a result
 gallery       the samples of a result as cards
 thumbnails    pictures inside the page, within a budget
 figures       which charts a result has numbers for

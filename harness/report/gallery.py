@@ -12,31 +12,21 @@ The keys of a card are short, as there may be ten thousands of them; `script.js`
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.drift.samples import SampleChange
 from harness.images import image_file
+from harness.report.baseline import Changes, flip
 from harness.report.overlap import levels
 from harness.report.pictures import boxes_of
-from harness.report.selection import flip
 from harness.report.thumbnails import Thumbnails
 from harness.running.stored_samples import StoredSample, StoredSamples
 from harness.sample_view import PREDICTION, Details, Item, Picture, SampleView
-from harness.task import SampleId
 
 Card = dict[str, Any]
 ITEMS = 12  # of a list of details; right ones beyond these are added
 TEXTS = 3  # texts of a sample
 FIRST = 6  # samples of each gallery that stand in the page as plain HTML
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What changed since a baseline, by id, and the baseline's samples."""
-
-    by_id: Mapping[SampleId, SampleChange]
-    before: StoredSamples
 
 
 def picture_order(samples: StoredSamples, changes: Changes | None) -> list[int]:
@@ -162,7 +152,7 @@ def _item(item: Item, details: Details, view: SampleView) -> list[Any]:
 def _before(change: SampleChange, changes: Changes) -> Card:
     """Return the baseline's prediction and score of a sample that changed, and its boxes."""
     card: Card = {"flip": flip(change)}
-    before = changes.before[changes.before.index(change.id)]
+    before = changes.sample_before(change.id)
     card["said"] = before.view.prediction
     card["score"] = _rounded(before.scores)
     boxes = [

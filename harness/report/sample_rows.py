@@ -1,15 +1,13 @@
 """Samples as rows: a table for the terminal, CSV and JSON for machines."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from harness.drift.samples import SampleChange, format_prediction
 from harness.images import image_file
 from harness.rendering import Row, Table, render, render_csv, render_json
-from harness.report.selection import flip
+from harness.report.baseline import Changes, flip
 from harness.running.stored_samples import StoredSample, StoredSamples
-from harness.task import SampleId
 
 WIDEST = {"text": 0.3, "truth": 0.22, "prediction": 0.22, "before": 0.12, "picture": 0.2}
 NARROW = 60  # columns that a terminal has at least; WIDEST are shares of them
@@ -20,7 +18,7 @@ class Shown(NamedTuple):
 
     samples: StoredSamples
     indices: Sequence[int]
-    changes: Mapping[SampleId, SampleChange] | None
+    changes: Changes | None
 
 
 def to_table(part: Shown) -> str:
@@ -102,9 +100,9 @@ def _row(part: Shown, index: int, *, full: bool) -> Row:
         **sample.scores,
     }
     if part.changes is not None:
-        change = part.changes.get(sample.id)
+        change = part.changes.by_id.get(sample.id)
         row |= {
-            "before": format_prediction(change.predicted_before) if change else None,
+            "before": part.changes.sample_before(sample.id).view.prediction if change else None,
             "was": change.before if change else None,
             "flip": flip(change) if change else None,
         }
@@ -114,7 +112,7 @@ def _row(part: Shown, index: int, *, full: bool) -> Row:
 def _content(part: Shown, index: int) -> dict[str, Any]:
     sample: StoredSample = part.samples[index]
     view = sample.view
-    change = (part.changes or {}).get(sample.id)
+    change = part.changes.by_id.get(sample.id) if part.changes else None
     return {
         "id": sample.id,
         "pictures": [

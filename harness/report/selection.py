@@ -1,23 +1,23 @@
-"""Choose samples of a stored result: the wrong ones, the lowest scores, what a baseline changed."""
+"""Choose samples of a stored result: the wrong ones, the lowest scores, gains and losses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from harness.drift.samples import SampleChange, changed_samples, compare_predictions
 from harness.errors import MissingError, UsageError
-from harness.records.stored import StoredResult, find_results, read_result
+from harness.records.stored import StoredResults, find_results, read_result
+from harness.report.baseline import Changes, flip
 from harness.running.stored_samples import StoredSamples
-from harness.task import SampleId
-
-GAIN, LOSS, CHANGED = FLIPS = ("gain", "loss", "changed")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which samples are chosen: only `wrong` ones, `ids` (as text), at most `limit`, sorted by
-    `score` (lowest first), `gain` or `loss` (largest first), else as annotated."""
+    """Which samples are chosen, and in which order.
+
+    Only `wrong` ones, only `ids` (as text), at most `limit`; sorted by `score` (lowest first),
+    `gain` or `loss` (largest first), else as annotated.
+    """
 
     wrong: bool = False
     sort: str | None = None
@@ -25,7 +25,7 @@ class Choice:
     limit: int | None = None
 
 
-def find_path(path: Path) -> list[StoredResult]:
+def find_path(path: Path) -> StoredResults:
     """Return the result of a record, or those of a folder that `run --out` wrote, by its path.
 
     Raises MissingError where nothing is there, DataError for a damaged record.
@@ -35,44 +35,10 @@ def find_path(path: Path) -> list[StoredResult]:
             f"{path}: no such record or folder of results; "
             f"`xvlm-eval run --task refcoco+ --out {path}` makes one"
         )
-    return [read_result(path)] if path.is_file() else list(find_results(path).results)
+    return StoredResults((read_result(path),), ()) if path.is_file() else find_results(path)
 
 
-def matching(result: StoredResult, baseline: Sequence[StoredResult]) -> StoredResult | None:
-    """Return the baseline's result of the same checkpoint, task, split and subset.
-
-    A baseline that is a single record counts for every result of its task and split.
-    """
-    record = result.record
-    same = [
-        other
-        for other in baseline
-        if (other.record.task, other.record.split) == (record.task, record.split)
-        and other.record.subset == record.subset
-    ]
-    named = [other for other in same if other.title == result.title]
-    return next(iter(named), same[0] if len(baseline) == 1 and same else None)
-
-
-def changes_since(before: StoredResult, after: StoredResult) -> Mapping[SampleId, SampleChange]:
-    """Return the samples that changed since a baseline, by id, the most important first.
-
-    Raises HarnessError where the two cannot be compared.
-    """
-    predictions = compare_predictions(before, after)
-    return {change.id: change for change in changed_samples(before, after, predictions)}
-
-
-def flip(change: SampleChange) -> str:
-    """Return whether a change is a `gain` or a `loss` of score, or `changed` without effect."""
-    if change.before is None or change.after is None:
-        return CHANGED
-    return GAIN if change.after > change.before else LOSS
-
-
-def choose(
-    samples: StoredSamples, choice: Choice, changes: Mapping[SampleId, SampleChange] | None = None
-) -> list[int]:
+def choose(samples: StoredSamples, choice: Choice, changes: Changes | None = None) -> list[int]:
     """Return the indices of the chosen samples, in order.
 
     Raises UsageError for an unknown id, for `wrong` or `score` of a result whose samples have no
@@ -98,7 +64,7 @@ def choose(
     elif choice.sort is not None:
         if changes is None:
             raise UsageError(f"--sort {choice.sort} compares with --baseline DIR; name one")
-        order = [change for change in changes.values() if flip(change) == choice.sort]
+        order = [change for change in changes.by_id.values() if flip(change) == choice.sort]
         kept = set(indices)
         indices = [index for change in order if (index := samples.index(change.id)) in kept]
     return indices[: choice.limit]

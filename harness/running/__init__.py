@@ -4,11 +4,14 @@ launch.py                          a request -> a plan of runs -> their outcomes
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
+prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 scoring.py skipped.py timings.py   complete predictions -> a record
 distributed.py torchrun.py         the processes of a run
 shards.py                          their prediction files
 fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
+plugin_errors.py                   errors in the code of other packages, by plugin and sample
+plugin_tasks.py                    tasks of other packages beside the embedded benchmark
 given.py pinned.py                 weights that no entry describes; whether they are the known ones
 progress.py                        a bar on a terminal, lines in a log
 forecast.py                        what a run will take, before it is begun

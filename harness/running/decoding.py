@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.errors import DataError
-from harness.images import Prepare, Prepared, View, read_views
+from harness.errors import DataError, ModelError
+from harness.images import Prepare, PrepareAny, Prepared, View, image_file, read_views
+from harness.running.prepared import REMEDY
 
 DECODING = "XVLM_EVAL_DECODING"
 FILES_PER_TASK = 8  # decoded for each message to a process and back
@@ -73,14 +74,18 @@ class Decoder(Protocol):
         ...
 
 
-def make_decoder(prepare: Prepare, workers: int, note: Note | None = None) -> Decoder:
+def make_decoder(
+    prepare: PrepareAny, workers: int, note: Note | None = None, *, as_pixels: bool = True
+) -> Decoder:
     """Return the decoder that the environment asks for and that `prepare` allows.
 
-    `note` is called with the prepared views of each file, by threads of this process.
+    Processes write `as_pixels` only: images of one shape, into one array of bytes. `note` is called
+    with the prepared views of each file, by threads of this process.
     """
-    if os.environ.get(DECODING) == "processes" and hasattr(os, "memfd_create"):
+    wanted = os.environ.get(DECODING) == "processes"
+    if wanted and as_pixels and hasattr(os, "memfd_create"):
         pickled = _pickled(prepare)
-        if pickled is not None:
+        if pickled is not None and _shape(pickled) is not None:
             with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
                 return _ProcessDecoder(pickled, workers, note)
     return _ThreadDecoder(prepare, workers, note)
@@ -111,7 +116,7 @@ class _ThreadDecoding:
 
 
 class _ThreadDecoder:
-    def __init__(self, prepare: Prepare, workers: int, note: Note | None) -> None:
+    def __init__(self, prepare: PrepareAny, workers: int, note: Note | None) -> None:
         self._prepare, self._pool, self._note = prepare, ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
@@ -151,6 +156,7 @@ class _ProcessDecoding:
     ) -> None:
         self._notes, self._note = notes, note
         shape = _shape(pickled)
+        assert shape is not None
         self._files, self._count = files, sum(len(file.views) for file in files)
         self._images, shared = _allocate((self._count, *shape))
         self._rows: list[int] = []
@@ -211,7 +217,7 @@ def _processes(workers: int) -> ProcessPoolExecutor:
     return pool
 
 
-def _pickled(prepare: Prepare) -> bytes | None:
+def _pickled(prepare: PrepareAny) -> bytes | None:
     try:
         pickled = pickle.dumps(prepare)
     except Exception:  # of whatever type a foreign object raises
@@ -226,9 +232,10 @@ def _unpickled(pickled: bytes) -> Prepare:
 
 
 @lru_cache(maxsize=8)
-def _shape(pickled: bytes) -> tuple[int, ...]:
-    """Return the shape [R, R, 3] that a model prepares every image to."""
-    return _unpickled(pickled)(Image.new("RGB", (64, 64))).shape
+def _shape(pickled: bytes) -> tuple[int, ...] | None:
+    """Return the shape [R, R, 3] that a model prepares every image to; None: not to bytes."""
+    pixels = _unpickled(pickled)(Image.new("RGB", (64, 64)))
+    return pixels.shape if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 else None
 
 
 def _allocate(shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], _SharedMemory]:
@@ -293,6 +300,12 @@ def _decode(
             errors.append(error)
             continue
         for number, view in enumerate(views):
-            images[row + number] = prepared[view]
+            image = prepared[view]
+            if image.shape != shape or image.dtype != np.uint8:
+                raise ModelError(
+                    f"the model prepares {image_file(view)} as {list(image.shape)} {image.dtype}, "
+                    f"but another image as {list(shape)} uint8, which cannot be stacked; {REMEDY}"
+                )
+            images[row + number] = image
         errors.append(None)
     return errors

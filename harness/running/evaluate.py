@@ -16,7 +16,7 @@ from typing import Any
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.provenance import processor, software
+from harness.records.provenance import code_versions, processor, software
 from harness.records.record import remove_record
 from harness.running.batch_size import agree_on_batch_size, noted_batch_size
 from harness.running.distributed import ProcessGroup
@@ -47,19 +47,22 @@ def evaluate(
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
     identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
+    inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
     with open_sharded(
         run.path(PREDICTIONS),
         identity,
         software={
             **software(),
-            "code": identity["code"]["sha256"],
+            **code_versions(identity["code"]),
             "processor": processor(),
             "batch_size": batch_size,
         },
-        inputs=fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {},
+        inputs=inputs,
         fresh=run.fresh,
         group=group,
-        check=lambda file: check_inputs(run.task, samples, file, workers=run.speed.workers),
+        check=lambda file: check_inputs(
+            run.task, model, samples, file, inputs=inputs, workers=run.speed.workers
+        ),
     ) as predictions:
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size

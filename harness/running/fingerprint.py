@@ -9,16 +9,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.capabilities import Model, Tokenizing
 from harness.errors import DataError
 from harness.running.loader import load_batches
+from harness.running.prepared import collate_of, contents_of
 from harness.task import Sample, Task
 
 SAMPLES = 8  # the first ones, in the order of the annotation file
 
 
 def fingerprint_inputs(task: Task, model: Model, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return the SHA-256 of the first samples' images [M, R, R, 3], and of their token ids.
+    """Return the SHA-256 of the first samples' images, as a batch, and of their token ids.
 
     None for images that cannot be read (the run reports them in its turn), for a model that shows
     no tokens, and for a task without texts.
@@ -33,11 +36,17 @@ def fingerprint_inputs(task: Task, model: Model, samples: Sequence[Sample]) -> d
 
 def _images(model: Model, samples: Sequence[Sample]) -> str | None:
     try:
-        (batch,) = load_batches([samples], model.prepare, workers=1)
+        (batch,) = load_batches([samples], model.prepare, workers=1, collate=collate_of(model))
     except DataError:
         return None
-    pixels = hashlib.sha256(json.dumps([batch.images.shape, batch.image_of.tolist()]).encode())
-    pixels.update(batch.images.tobytes())
+    image_of, images = batch.image_of.tolist(), batch.images
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8:
+        pixels = hashlib.sha256(json.dumps([images.shape, image_of]).encode())
+        pixels.update(images.tobytes())
+    else:
+        pixels = hashlib.sha256(json.dumps(image_of).encode())
+        for content in contents_of(images):
+            pixels.update(b"%d " % len(content) + content)
     return pixels.hexdigest()
 
 

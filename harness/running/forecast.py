@@ -15,9 +15,10 @@ from harness.errors import DataError
 from harness.rendering import Table
 from harness.running.batch_size import fitting_batch_size
 from harness.running.loader import load_batches
+from harness.running.prepared import collate_of
 from harness.running.run import Speed
 from harness.running.runners import predict_samples
-from harness.task import Sample, Task
+from harness.task import Sample, Task, workload_of
 from harness.workload import CostModel, Workload
 
 PROBE_SECONDS = 3.0  # no probe begins later than this,
@@ -85,7 +86,7 @@ def forecast(
     """
     if not samples:
         raise DataError(f"{task.name} {split}: the annotations hold no sample of this split")
-    workload = task.workload(samples)
+    workload = workload_of(task, model, samples)
     batch_size = speed.batch_size or fitting_batch_size(task, model, samples)
     flops = peak_bytes = None
     if isinstance(model, CostModel):
@@ -133,10 +134,12 @@ def _probes(
 
 def _probe(task: Task, model: Model, samples: Sequence[Sample], *, workers: int) -> _Probe:
     started = time.monotonic()
-    batches = list(load_batches([samples], model.prepare, workers=workers))
+    batches = list(
+        load_batches([samples], model.prepare, workers=workers, collate=collate_of(model))
+    )
     loaded = time.monotonic()
     predict_samples(task, model, samples, batches)
-    return _Probe(task.workload(samples), loaded - started, time.monotonic() - loaded)
+    return _Probe(workload_of(task, model, samples), loaded - started, time.monotonic() - loaded)
 
 
 def _extrapolate(model: Model, workload: Workload, probes: Sequence[_Probe]) -> float:

@@ -14,19 +14,28 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.callbacks import Progress, Warn, no_progress
+from harness.capabilities import Model
 from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
 from harness.images import STRICT, decoding
-from harness.registry import find_tasks, load_model, splits_of, wants_all
+from harness.registry import (
+    find_tasks,
+    load_model,
+    loadable_tasks,
+    splits_of,
+    wants_all,
+)
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate, subset
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
+from harness.running.plugin_errors import naming_plugins
+from harness.running.plugin_tasks import without_unfed_plugins
 from harness.running.run import Outcome, Run, Speed
 from harness.task import Task, load_samples
 
@@ -56,10 +65,14 @@ class Request:
 
 
 class Plan(NamedTuple):
-    """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks."""
+    """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks.
+
+    `notes` say why tasks of other packages are left out of `all`.
+    """
 
     runs: Sequence[Run]
     left_out: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def banner(request: Request) -> str:
@@ -81,6 +94,9 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
     tasks = _find_tasks(request)
     splits = splits_of(tasks, request.splits, every=wants_all(request.tasks))
     tasks = [task for task in tasks if task.name in splits]
+    notes: Mapping[str, str] = {}
+    if isinstance(request.data, Embedded) and wants_all(request.tasks):
+        tasks, notes = without_unfed_plugins(tasks, request.tasks, splits, request.data)
     weights: dict[str, Weights] = {}
     missing: list[str] = []
     for task in tasks:
@@ -100,9 +116,10 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
         except MissingError as error:
             missing += error.items
     runs = plan_runs(tasks, splits, weights, request, progress=progress, missing=missing)
-    names = {task.name for task in tasks}
+    names = {task.name for task in tasks} | notes.keys()
     left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
-    return Plan(runs, left_out)
+    broken = loadable_tasks()[1] if wants_all(request.tasks) else []
+    return Plan(runs, left_out, [*notes.values(), *(f"left out: {reason}" for reason in broken)])
 
 
 def plan_runs(
@@ -186,22 +203,23 @@ def run_all(
 
 
 def carry_out(
-    run: Run, model: Any, group: ProcessGroup, *, progress: Progress, warn: Warn
+    run: Run, model: Model, group: ProcessGroup, *, progress: Progress, warn: Warn
 ) -> Outcome | None:
     """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only."""
     if group.rank == 0:
         pin_on_first_use(run.weights, run.sha256)
-    with progress(run.title) as report, decoding(run.images):
+    with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
         return evaluate(run, model, group, report=report, warn=warn)
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
     for run, model in _with_models(plan.runs):
-        samples = load_samples(run.task, run.data, run.split)
-        samples = samples if run.limit is None else subset(samples, run.limit)
-        with decoding(run.images):
-            yield forecast(run.task, run.split, model, samples, speed=run.speed)
+        with decoding(run.images), naming_plugins(run.plugins):
+            samples = load_samples(run.task, run.data, run.split)
+            samples = samples if run.limit is None else subset(samples, run.limit)
+            expected = forecast(run.task, run.split, model, samples, speed=run.speed)
+        yield expected
 
 
 def default_workers() -> int:
@@ -224,7 +242,7 @@ def _find_tasks(request: Request) -> list[Task]:
     return [task for task in tasks if task.name in entry.files]
 
 
-def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
+def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Model]]:
     """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task."""
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
@@ -233,9 +251,10 @@ def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Any]]:
             yield replace(run, sha256=sha256), model
 
 
-def _load(run: Run) -> Any:
+def _load(run: Run) -> Model:
     try:
-        return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
+        with naming_plugins(run.plugins):
+            return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
     except CapabilityError as error:
         names = " or ".join(capability.__name__ for capability in run.task.needs)
         raise CapabilityError(f"{run.task.name} needs a {names}: {error}") from error

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
-from harness.images import Prepare, Prepared, View, image_file
+from harness.images import PrepareAny, Prepared, View, image_file
 from harness.running.decoding import Decoding, FileViews, make_decoder
+from harness.running.plugin_errors import noting_samples
+from harness.running.prepared import Collate, together
 from harness.task import Batch, Sample
 
 # Batches decoded before the model takes them: the model does not wait, and memory stays bounded.
@@ -58,13 +60,16 @@ def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
 
 def load_batches(
     batches: Sequence[Sequence[Sample]],
-    prepare: Prepare,
+    prepare: PrepareAny,
     *,
     workers: int,
+    collate: Collate | None = None,
     skip: Callable[[Sample, str], None] | None = None,
     note: Callable[[Prepared], None] | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
+
+    `collate` puts them together, by default as arrays that are stacked.
 
     `workers` threads (or processes: see `decoding`) decode, each file once for all of its regions
     in a batch; one more thread stacks the images. An image that cannot be read raises MissingError
@@ -72,7 +77,7 @@ def load_batches(
     and the reason, and the batch goes on without them. `note` is called, by several threads, with
     the prepared views of each file.
     """
-    decoder = make_decoder(prepare, max(1, workers), note)
+    decoder = make_decoder(prepare, max(1, workers), note, as_pixels=collate is None)
     with ThreadPoolExecutor(1) as stacking:
         pending: list[tuple[Future[_Loaded], Decoding]] = []
         remaining = iter(batches)
@@ -80,7 +85,9 @@ def load_batches(
             while True:
                 while len(pending) <= AHEAD and (samples := next(remaining, None)) is not None:
                     decoding = decoder.submit(_files(samples))
-                    loaded = stacking.submit(_load, samples, decoding, skip=skip is not None)
+                    loaded = stacking.submit(
+                        _load, samples, decoding, collate, skip=skip is not None
+                    )
                     pending.append((loaded, decoding))
                 if not pending:
                     return
@@ -105,8 +112,10 @@ class _Loaded(NamedTuple):
     unreadable: list[tuple[Sample, str]]
 
 
-def _load(samples: Sequence[Sample], decoding: Decoding, *, skip: bool) -> _Loaded:
-    """Wait for the files of a batch, and stack their images.
+def _load(
+    samples: Sequence[Sample], decoding: Decoding, collate: Collate | None, *, skip: bool
+) -> _Loaded:
+    """Wait for the files of a batch, and put their images together.
 
     Raises the error of a file that cannot be read, unless its samples are skipped.
     """
@@ -129,7 +138,9 @@ def _load(samples: Sequence[Sample], decoding: Decoding, *, skip: bool) -> _Load
     if not readable:
         return _Loaded(None, unreadable)
     stacked = None if errors else decoding.stacked()
-    return _Loaded(_batch(readable, images, stacked), unreadable)
+    with noting_samples(readable):
+        batched = together(images, collate) if stacked is None else stacked
+    return _Loaded(Batch(readable, batched, _image_of(readable, images)), unreadable)
 
 
 def _files(samples: Sequence[Sample]) -> list[FileViews]:
@@ -141,12 +152,7 @@ def _files(samples: Sequence[Sample]) -> list[FileViews]:
     return [FileViews(list(distinct), f"sample {sample.id}") for distinct, sample in views.values()]
 
 
-def _batch(samples: Sequence[Sample], images: Prepared, stacked: NDArray[np.uint8] | None) -> Batch:
-    """Return a batch of `images`, which are the rows of `stacked` where that is given."""
+def _image_of(samples: Sequence[Sample], images: Prepared) -> NDArray[np.int64]:
+    """Return the indices [N, P] of the images of each sample among the views of a batch."""
     index = {view: number for number, view in enumerate(images)}
-    image_of = np.array(
-        [[index[view] for view in sample.images] for sample in samples], dtype=np.int64
-    )
-    if stacked is None:
-        stacked = np.stack(list(images.values()))
-    return Batch(samples=samples, images=stacked, image_of=image_of)
+    return np.array([[index[view] for view in sample.images] for sample in samples], dtype=np.int64)

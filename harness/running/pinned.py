@@ -15,11 +15,17 @@ from harness.files.atomic import write_json
 from harness.files.parsing import read_json
 from harness.files.paths import cache_folder
 from harness.formats.folder import sha256_of
+from harness.registry import find_family
+
+INDEX = ".index.json"  # of a model in shards, as transformers writes it
 
 
 def verified_sha256(weights: Weights) -> str:
-    """Return the SHA-256 of a weight file. Raises CheckpointError where another one is known."""
-    actual = sha256_of(weights.path)
+    """Return the SHA-256 of weights. Raises CheckpointError where another one is known.
+
+    Of a folder it is that of all its files: shards, configuration and tokenizer.
+    """
+    actual = sha256_of(_hashed_path(weights))
     if weights.release is None:
         return actual
     listed, pinned = weights.release.sha256, _pins().get(_key(weights))
@@ -47,6 +53,14 @@ def pin_on_first_use(weights: Weights, sha256: str) -> None:
         return
     with suppress(OSError):
         write_json(_pins_path(), dict(sorted({**pins, _key(weights): sha256}.items())))
+
+
+def _hashed_path(weights: Weights) -> Path:
+    """Return the file that is hashed, or its folder where the file stands for all files there."""
+    path, in_folder = weights.path, weights.path.name.endswith(INDEX)
+    if weights.release is None:
+        in_folder |= find_family(weights.family).folder
+    return path.parent if in_folder and path.is_file() else path
 
 
 def _pins_path() -> Path:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
+from harness.engine.memory import is_out_of_memory
 from harness.errors import HarnessError, MemoryFull
+from harness.plugins import first_line
 from harness.running.distributed import ProcessGroup, shard
 from harness.running.loader import cut, load_batches, plan_batches
+from harness.running.prepared import collate_of
 from harness.running.run import Run
 from harness.running.runners import predict_batches, predict_gallery
 from harness.running.sample_inputs import InputChecksums
@@ -56,9 +59,11 @@ def predict(
         try:
             _predict(run, model, samples, batches, writer, group)
             return fitting
-        except (MemoryFull, MemoryError) as error:
+        except Exception as error:
+            if not isinstance(error, MemoryFull) and not is_out_of_memory(error):
+                raise
             # Keep the text, not the error: its traceback keeps alive what fills the memory.
-            reason = str(error) or "out of memory"
+            reason = first_line(error) if str(error) else "out of memory"
         if fitting == 1:
             raise HarnessError(
                 f"{reason}, even one sample at a time; free some memory, or use another --device "
@@ -123,6 +128,7 @@ def _predict(
         batches,
         model.prepare,
         workers=run.speed.workers,
+        collate=collate_of(model),
         skip=writer.skip if run.skip else None,
         note=writer.checksums.add,
     )

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.callbacks import no_progress
+from harness.data.own import OwnFiles
 from harness.data.resolve import DataSource
 from harness.errors import DataError
+from harness.formats.own.folder import is_own
 from harness.records.integrity import CLOSE
+from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.registry import find_task
 from harness.running.evaluate import subset
@@ -22,16 +25,24 @@ NAMED = 3  # samples that a message names
 def rescored_contradictions(results: Path, *, source: DataSource) -> list[str]:
     """Return in what the results of a folder differ from their predictions, scored anew.
 
-    Results of hidden splits have no truths and are left out. A result without predictions, or of
-    other data than `source`, cannot be scored, which is returned as well.
+    Results of hidden splits have no truths and are left out, as are those of other data where
+    `source` is own data: one file. A result without predictions, or of other data than `source`,
+    cannot be scored, which is returned as well.
     """
     found = []
     for result in find_results(results).results:
+        if isinstance(source, OwnFiles) and not _is_about(result.record, source):
+            continue
         try:
             found += [f"{result.path}: {reason}" for reason in _differences(result, source)]
         except DataError as error:
             found.append(f"{result.path}: cannot be scored anew: {error}")
     return found
+
+
+def _is_about(record: ResultRecord, source: OwnFiles) -> bool:
+    """Return whether a record is of own data of this name."""
+    return is_own(record.task) and record.split == source.name
 
 
 def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
@@ -43,7 +54,8 @@ def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
         raise DataError("its predictions were not kept")
     data = source.open({task.name: [record.split]}, progress=no_progress)
     if digest_of_files(data.fingerprint(task.files(record.split))) != record.data.get("sha256"):
-        raise DataError(f"{source} has other annotation files; give those of the run as --data")
+        flag = "--annotations" if is_own(record.task) else "--data"
+        raise DataError(f"{source} has other annotation files; give those of the run as {flag}")
     samples = task.load(data, record.split)
     if record.subset is not None:
         samples = subset(samples, record.subset.limit)

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from harness.checkpoints import Weights
 from harness.formats.folder import DataFolder
 from harness.images import STRICT
+from harness.plugins import Plugin
 from harness.records.record import record_path
+from harness.registry import model_plugin, task_plugin
 from harness.task import Task
 
 
@@ -63,6 +65,12 @@ class Run:
             "file": self.weights.path.name,
         }
 
+    @property
+    def plugins(self) -> Sequence[Plugin]:
+        """The packages of others that its task and its model family come from."""
+        found = (task_plugin(self.task.name), model_plugin(self.weights.family))
+        return [plugin for plugin in found if plugin is not None]
+
     def path(self, suffix: str = ".json") -> Path:
         """Return the path of the record, or of a file beside it."""
         return record_path(
@@ -78,9 +86,11 @@ class Run:
 class Outcome(NamedTuple):
     """The record that a run ends in and, for a hidden split, the file to upload to its server.
 
-    `caveats` say what makes its metrics doubtful.
+    `caveats` say what makes its metrics doubtful. `export` holds the predictions on own data in the
+    words of its annotations.
     """
 
     record: Path
     submission: Path | None = None
     caveats: Sequence[str] = ()
+    export: Path | None = None

@@ -4,31 +4,48 @@ Both take loaded batches and hand every prediction to `append` as soon as it is 
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.capabilities import Gallery, Model
-from harness.errors import HarnessError, MemoryFull
-from harness.task import Batch, GalleryTask, Prediction, Sample, SampleId, Task
+from harness.capabilities import (
+    AllGather,
+    DualEncoder,
+    Gallery,
+    ImagesOf,
+    Model,
+    PairScorer,
+    T,
+)
+from harness.engine.memory import is_out_of_memory
+from harness.errors import CapabilityError, HarnessError, MemoryFull, ModelError
+from harness.plugins import first_line
+from harness.running.plugin_errors import note_samples, noting_samples
+from harness.task import Batch, GalleryTask, M, Prediction, S, Sample, SampleId, Task
 
 Append = Callable[[Iterable[tuple[SampleId, Prediction]]], None]
-AllGather = Callable[[Any], list[Any]]
 
 
-def predict_batches(task: Task, model: Model, batches: Iterable[Batch], append: Append) -> None:
+def predict_batches(
+    task: Task[S, M], model: M, batches: Iterable[Batch[S]], append: Append
+) -> None:
     """Predict batch by batch: the loop of every task but retrieval."""
     for batch in batches:
-        predictions = task.predict(model, batch)
+        with noting_samples(batch.samples):
+            predictions = task.predict(model, batch)
+        if len(predictions) != len(batch.samples):
+            raise ModelError(
+                f"{task.name}: {len(predictions)} predictions for a batch of {len(batch.samples)} "
+                f"samples, the first of which is {batch.samples[0].id!r}"
+            )
         append(zip([sample.id for sample in batch.samples], predictions, strict=True))
 
 
 def predict_gallery(
     task: GalleryTask,
-    model: Any,
+    model: Model,
     samples: Sequence[Sample],
-    batches: Iterable[Batch],
+    batches: Iterable[Batch[Sample, ImagesOf]],
     append: Append,
     *,
     wanted: Container[SampleId],
@@ -44,29 +61,41 @@ def predict_gallery(
     # Imported here: it imports torch, which finding files and names never needs.
     from harness.engine.two_stage_retrieval import retrieve
 
+    if not isinstance(model, DualEncoder | PairScorer):
+        raise CapabilityError(f"{task.name} needs a PairScorer or a DualEncoder")
     index = {sample.id: number for number, sample in enumerate(samples)}
     texts = [text for sample in samples for text in task.texts(sample)]
     gathered = False
 
-    def shard() -> Iterator[tuple[list[int], NDArray[np.uint8], NDArray[np.int64]]]:
+    encoding: Sequence[Sample] = ()
+
+    def shard() -> Iterator[tuple[list[int], ImagesOf, NDArray[np.int64]]]:
+        nonlocal encoding
         for batch in batches:
+            encoding = batch.samples
             yield [index[sample.id] for sample in batch.samples], batch.images, batch.image_of[:, 0]
 
-    def gather(value: Any) -> list[Any]:
-        nonlocal gathered
-        gathered = True
+    def gather(value: T) -> list[T]:
+        nonlocal gathered, encoding
+        gathered, encoding = True, ()
         return all_gather(value)
 
     indices = {number for id, number in index.items() if id in wanted}
     try:
         gallery = Gallery(shard(), gather)
-        for matches in retrieve(model, gallery, texts, shortlist=task.shortlist, wanted=indices):
+        for matches in retrieve(
+            model, gallery, texts, shortlist=task.shortlist_of(model), wanted=indices
+        ):
             append([(samples[matches.image].id, task.as_prediction(matches))])
-    except (MemoryFull, MemoryError) as error:
-        if not gathered:
+    except Exception as error:
+        full = isinstance(error, MemoryFull) or is_out_of_memory(error)
+        if not full or not gathered:
+            if not isinstance(error, HarnessError):
+                note_samples(error, encoding)
             raise
+        reason = first_line(error) if str(error) else "out of memory"
         raise HarnessError(
-            f"{str(error) or 'out of memory'}, and smaller batches do not help here; use more "
+            f"{reason}, and smaller batches do not help here; use more "
             "processes (torchrun), another --device or --dtype; what was predicted is kept, the "
             "same command continues"
         ) from error

@@ -11,9 +11,11 @@ import numpy as np
 
 from harness.capabilities import Model
 from harness.data.published import split_deviations
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
+from harness.plugins import MODEL, TASK
 from harness.records.fingerprints import to_array
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
@@ -33,7 +35,9 @@ from harness.running.run import Outcome, Run
 from harness.running.skipped import KEY, reasons, with_fallbacks
 from harness.task import Prediction, Sample, SampleId, Scores
 
+DEFAULT_FAMILY = "xvlm"
 SUBMISSION = ".submission.json"
+EXPORT = ".export.jsonl"
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
 
@@ -49,13 +53,43 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "split": run.split,
         "n": len(samples),
         "subset": None if run.limit is None else {"limit": run.limit, "total": total},
-        "protocol": run.task.protocol_of(model),
-        "checkpoint": {"sha256": run.sha256, **_arguments(run), **model.provenance},
+        "protocol": run.task.protocol_for(model, samples),
+        "checkpoint": {
+            "sha256": run.sha256,
+            **_family(run),
+            **_arguments(run),
+            **model.provenance,
+        },
         "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
         "settings": _settings(run, model),
         "software": computing(),
-        "code": {"release": release(), "sha256": code_sha256(run.task, model)},
+        "code": {
+            "release": release(),
+            "sha256": code_sha256(*_of_no_plugin(run, model)),
+            **{plugin.kind: plugin.identity() for plugin in run.plugins},
+        },
     }
+
+
+def _family(run: Run) -> dict[str, str]:
+    """Return the model family, where it is not the one that records without a name are of."""
+    family = run.weights.family
+    return {} if family == DEFAULT_FAMILY else {"family": family}
+
+
+def _of_no_plugin(run: Run, model: Model) -> list[object]:
+    """Return the task and the model, unless the code of a plugin includes that of their class."""
+    packages = {plugin.kind: _package(plugin.module) for plugin in run.plugins}
+    parts = {TASK: run.task, MODEL: model}
+    return [
+        part
+        for kind, part in parts.items()
+        if packages.get(kind) != _package(type(part).__module__)
+    ]
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _arguments(run: Run) -> dict[str, Any]:
@@ -89,13 +123,32 @@ def finish(
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
         write_record(path, record)
-        return Outcome(path, caveats=scores.caveats)
+        skipped = reasons(file.done)
+        predicted = [sample for sample in samples if str(sample.id) not in skipped]
+        return Outcome(path, caveats=scores.caveats, export=_export(run, predicted, file.done))
     submission = run.path(SUBMISSION)
     predictions = with_fallbacks(run.task, samples, file.done)
     write_result(submission, run.task.submission(samples, predictions))
     if earlier is None or "receipt" not in earlier.predictions:  # a server's number stays
         write_record(path, record)
     return Outcome(path, submission)
+
+
+def _export(
+    run: Run, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
+) -> Path | None:
+    """Write the predictions in the words of the annotations, where the task has such words."""
+    lines = run.task.export(samples, predictions)
+    if not lines:
+        return None
+    path = run.path(EXPORT)
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
 
 
 def make_record(
@@ -134,7 +187,11 @@ def make_record(
         breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
         not_run=dict(scores.not_run),
         checkpoint={**run.checkpoint, **identity["checkpoint"]},
-        data=identity["data"] | ({DEVIATIONS: deviations} if deviations else {}),
+        data={
+            **identity["data"],
+            **run.data.description,
+            **({DEVIATIONS: deviations} if deviations else {}),
+        },
         settings=identity["settings"],
         predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
         software=file.software,

@@ -19,9 +19,10 @@ from harness.shapes.formats import (
 )
 from harness.shapes.refcoco_plus import write_refcoco_plus
 from harness.shapes.storage import write_json
+from harness.shapes.vlue import write_vlue
 
 # Raise with any change to the files written: the folders of earlier versions stay as they are.
-VERSION = 3
+VERSION = 4
 
 
 def embedded_data() -> DataFolder:
@@ -59,6 +60,7 @@ def write_benchmark(root: Path) -> None:
         write_flickr30k,
         write_nlvr2,
         write_ovad,
+        write_vlue,
     ):
         write(root)
     # Written last: a folder without it is incomplete.

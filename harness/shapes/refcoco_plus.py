@@ -1,10 +1,11 @@
-"""Write RefCOCO+ in the files of the REFER API: `refs(unc).p` and `instances.json`.
+"""Write RefCOCO+, RefCOCO and RefCOCOg in the files of the REFER API: `refs` and `instances.json`.
 
-`dets.json`, X-VLM's file of detections, holds the boxes of all objects.
+All three refer to the same objects in other words. `dets.json`, X-VLM's file of detections, holds
+the boxes of all objects.
 """
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,15 @@ SPLITS = (
     Split("testA", 160, (ROUND,)),
     Split("testB", 90, tuple(shape for shape in SHAPES if shape != ROUND)),
 )
+# Folder -> file of references -> its splits, each with the scenes of a split of RefCOCO+.
+REFERENCES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "refcoco+": {"refs(unc).p": {split.name: split.name for split in SPLITS}},
+    "refcoco": {"refs(unc).p": {split.name: split.name for split in SPLITS}},
+    "refcocog": {
+        "refs(umd).p": {"val": "val", "test": "testA"},
+        "refs(google).p": {"val": "testB"},
+    },
+}
 
 
 class _Image(NamedTuple):
@@ -49,13 +59,16 @@ def write_refcoco_plus(root: Path) -> None:
     images = list(_images())
     for image in images:
         write_image(root / "images" / "coco" / FOLDER / image.file_name, image.scene)
-    folder = root / "refcoco+"
-    write_json(folder / "instances.json", _instances(images))
     write_json(
-        folder / "dets.json",
+        root / "refcoco+" / "dets.json",
         {str(image.id): [list(obj.box) for obj in image.scene.objects] for image in images},
     )
-    (folder / "refs(unc).p").write_bytes(_pickled(list(_refs(images))))
+    for name, files in REFERENCES.items():
+        write_json(root / name / "instances.json", _instances(images))
+        for file, splits in files.items():
+            scenes_of = {scenes: split for split, scenes in splits.items()}
+            refs = list(_refs(images, name, scenes_of))
+            (root / name / file).write_bytes(_pickled(refs))
 
 
 def _images() -> Iterator[_Image]:
@@ -113,13 +126,18 @@ def _annotation(ann_id: int, image_id: int, obj: Object) -> dict[str, Any]:
     }
 
 
-def _refs(images: Sequence[_Image]) -> Iterator[dict[str, Any]]:
-    """Yield one reference, with all of its expressions, per object that its split refers to."""
+def _refs(
+    images: Sequence[_Image], name: str, split_of: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Yield one reference, with all of its expressions, per object that its split refers to.
+
+    `split_of` names the split of a dataset that has the scenes of a split of RefCOCO+.
+    """
     ref_id = sent_id = 0
     for ann_id, image, obj in _numbered_objects(images):
-        if obj.shape not in image.split.shapes:
+        if obj.shape not in image.split.shapes or image.split.name not in split_of:
             continue
-        texts = expressions(image.scene, obj, seed=f"refcoco+:{ann_id}")
+        texts = expressions(image.scene, obj, seed=f"{name}:{ann_id}")
         sentences = [
             {"sent_id": number, "raw": text, "sent": text, "tokens": text.split()}
             for number, text in enumerate(texts, start=sent_id)
@@ -129,7 +147,7 @@ def _refs(images: Sequence[_Image]) -> Iterator[dict[str, Any]]:
             "ann_id": ann_id,
             "image_id": image.id,
             "category_id": _category_id(obj),
-            "split": image.split.name,
+            "split": split_of[image.split.name],
             "file_name": image.file_name.replace(".jpg", f"_{ann_id}.jpg"),
             "sent_ids": [sentence["sent_id"] for sentence in sentences],
             "sentences": sentences,

@@ -10,12 +10,16 @@ from typing import Any
 
 from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
+from harness.formats.own.folder import is_own
+from harness.records import stored
 from harness.records.record import ResultRecord
 from harness.rendering import Row
+from harness.tables.folders import folder_of
 from harness.tables.paper import MetricKey, Paper, PaperRow
 from harness.tables.published import PublishedNumber, published_numbers
 
 REPRODUCED, WITHIN, OFF = "reproduced", "within run-to-run noise", "off"
+HASH_DIGITS = 8  # of a file's SHA-256, shown beside its name
 QUANTILE = 1.96  # standard deviations: 95 % of two runs differ by less
 NOT_RUN, NEEDS_SERVER = "not run", "needs server"
 MEASURED = (
@@ -30,14 +34,15 @@ def paper_rows(
     """Return the paper's rows in its order, filled by records of the official protocols.
 
     A row is filled by the checkpoint that its number was printed for, which an unfilled row shows
-    if it is not the paper's main one; or all rows are filled by the one named `checkpoint`. Raises
-    UsageError for a name that neither a record nor an entry of checkpoints.yaml has.
+    if it is not the paper's main one; or all rows are filled by the one named `checkpoint`. Of
+    records in several folders, the first fills a row. Raises UsageError for a name that neither a
+    record nor an entry of checkpoints.yaml has.
     """
     records = list(records)
     name = resolve_checkpoint(checkpoint, records)
     comparable = {
         (record.checkpoint["name"], record.task, record.split): record
-        for record in records
+        for record in reversed(records)
         # A file given by path may have any name: by default, only entries of checkpoints.yaml
         # stand for the paper's models.
         if paper.is_comparable(record) and (checkpoint or is_registered(record))
@@ -57,18 +62,19 @@ def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]
     Only records of official splits are shown. A published number stands beside the one that was
     measured with the same model by the same protocol, and otherwise in a row of its own.
     """
-    unmeasured = published_numbers(paper)
+    numbers = published_numbers(paper)
+    measured: list[PublishedNumber] = []
     rows = []
     for record in records:
         if paper.objection(record) is not None:
             continue
         for metric in [*record.metrics, *_pending_metrics(record, paper)]:
             key = MetricKey(record.task, record.split, metric)
-            published = next((p for p in unmeasured if _is_of(p, record, key)), None)
+            published = next((p for p in numbers if _is_of(p, record, key)), None)
             if published is not None:
-                unmeasured.remove(published)
+                measured.append(published)
             rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
-    rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in unmeasured]
+    rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in numbers if p not in measured]
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
 
 
@@ -81,13 +87,31 @@ def all_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
     rows: list[Row] = []
     for record in records:
         comparable = paper.objection(record) is None
-        for metric in [*record.metrics, *_pending_metrics(record, paper)]:
+        for metric in _all_metrics(record, paper):
             key = MetricKey(record.task, record.split, metric)
             matching = (p for p in numbers if comparable and _is_of(p, record, key))
             row = _leaderboard_row(display_name(record), key, record, next(matching, None), paper)
             subset = f"{record.n} of {record.subset.total}" if record.subset else record.n
-            rows.append({**row, "n": subset, "data": record.data["name"]})
+            rows.append({**row, "n": subset, "data": _data_name(record)})
     return sorted(rows, key=lambda row: _sorting_key(row, paper))
+
+
+def _all_metrics(record: ResultRecord, paper: Paper) -> list[str]:
+    """Return the metrics of a record; those that were not computed where there is no other."""
+    without = [] if record.metrics else list(record.not_run)
+    return list(dict.fromkeys([*record.metrics, *_pending_metrics(record, paper), *without]))
+
+
+def _data_name(record: ResultRecord) -> str:
+    """Return the name of a record's data; of own data also how the hash of its file begins.
+
+    Two files of one name are told apart by it, and `sha256sum FILE` shows it.
+    """
+    name = str(record.data["name"])
+    hashes = record.data.get("files")
+    if not is_own(record.task) or not isinstance(hashes, dict) or not hashes:
+        return name
+    return f"{name} {str(next(iter(hashes.values())))[:HASH_DIGITS]}"
 
 
 def _is_of(published: PublishedNumber, record: ResultRecord, key: MetricKey) -> bool:
@@ -117,8 +141,12 @@ def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
 
 
 def display_name(record: ResultRecord) -> str:
-    """Return the name of a record's checkpoint; `(file)` marks one that was given by path."""
-    return f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
+    """Return the name of a record's checkpoint; `(file)` marks one that was given by path.
+
+    Its folder is added where two folders have results of one checkpoint.
+    """
+    name = f"{record.checkpoint['name']}{'' if is_registered(record) else ' (file)'}"
+    return stored.display_name(name, folder_of(record))
 
 
 def resolve_checkpoint(name: str | None, records: Iterable[ResultRecord]) -> str | None:
@@ -245,10 +273,10 @@ def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:
         _position(task, paper.tasks),
         task,
         row["protocol"] or "",
-        _natural_key(row["checkpoint"] or ""),
+        natural_key(row["checkpoint"] or ""),
         _position(split, splits),
         split,
-        _natural_key(row["metric"]),
+        natural_key(row["metric"]),
     )
 
 
@@ -256,7 +284,7 @@ def _position(name: str, names: Sequence[str]) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def _natural_key(name: str) -> list[tuple[str, int]]:
+def natural_key(name: str) -> list[tuple[str, int]]:
     """Return a key that sorts numbers by value: r5 before r10."""
     parts = enumerate(re.split(r"(\d+)", name))  # every second part is a number
     return [("", int(part)) if index % 2 else (part, 0) for index, part in parts]

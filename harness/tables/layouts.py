@@ -7,6 +7,7 @@ from typing import NamedTuple
 from harness.records.record import ResultRecord
 from harness.rendering import Row, Table
 from harness.tables import comparison, left_out
+from harness.tables.legends import with_legends
 from harness.tables.paper import Paper
 
 PAPER_COLUMNS = {
@@ -84,12 +85,13 @@ def lay_out(
     elif layout == "all":
         rows, reasons = comparison.all_rows(records, paper), []
         listing = Table("All results", rows, ALL_COLUMNS)
-        return Layout(listing, shapes, [listing], [])
+        return Layout(listing, shapes, with_legends([listing], {"protocol": "p"}), [])
     elif layout in PAPER_TABLES:
         title, tasks = PAPER_TABLES[layout]
         rows = [row for row in comparison.leaderboard_rows(records, paper) if row["task"] in tasks]
         listing = Table(title, rows, LEADERBOARD_COLUMNS)
         tables = leaderboard(rows, split_by_protocol=False)
+        tables = with_legends(tables, {"protocol": "p", "source": "s"})
     elif layout == "leaderboard":
         rows = comparison.leaderboard_rows(records, paper)
         listing = Table("Leaderboard", rows, LEADERBOARD_COLUMNS)
@@ -121,36 +123,44 @@ def record_rows(record: ResultRecord, path: Path) -> list[Row]:
 def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[Table]:
     """Return a table per task and protocol: checkpoints by splits and metrics.
 
-    A cell is `measured (published, difference)`. Different protocols share a table only where that
-    names the protocol of each row.
+    A cell is `measured (published, difference)`, or `(published)` where nothing was measured.
+    Different protocols share a table only where that names the protocol of each row.
     """
     tables = []
     keys = [(row["task"], row["protocol"] if split_by_protocol else None) for row in rows]
     for task, protocol in dict.fromkeys(keys):
         chosen = [row for row, key in zip(rows, keys, strict=True) if key == (task, protocol)]
-        columns = dict.fromkeys(f"{row['split']} {row['metric']}" for row in chosen)
+        splits = {row["split"] for row in chosen}
+        heading_of = "{metric}" if len(splits) == 1 else "{split} {metric}"
+        columns = dict.fromkeys(heading_of.format_map(row) for row in chosen)
         by_model: dict[tuple[str, ...], Row] = {}
         for row in chosen:
             named = {name: row[name] or "" for name in ("checkpoint", "protocol", "source")}
             if split_by_protocol:
                 named = {"checkpoint": row["checkpoint"]}
             line = by_model.setdefault(tuple(named.values()), dict(named))
-            line[f"{row['split']} {row['metric']}"] = _leaderboard_cell(row)
+            line[heading_of.format_map(row)] = _leaderboard_cell(row)
         names = ["checkpoint"] if split_by_protocol else ["checkpoint", "protocol", "source"]
         headings = {column: column for column in [names[0], *columns, *names[1:]]}
         suffix = f", protocol {protocol}" if protocol else ""
-        title = f"{task}: measured (published, difference){suffix}"
-        tables.append(Table(title, list(by_model.values()), headings))
+        subject = f"{task} {splits.pop()}" if len(splits) == 1 else task
+        title = f"{subject}: measured (published, difference){suffix}"
+        lines = list(by_model.values())
+        if not split_by_protocol:  # the numbers of one model side by side
+            lines.sort(key=lambda line: comparison.natural_key(line["checkpoint"].lower()))
+        tables.append(Table(title, lines, headings))
     return tables
 
 
 def _leaderboard_cell(row: Row) -> str:
     """Return `84.49 (84.51, -0.02)`: measured, published and the difference, as far as known.
 
-    The verdict stands for a missing measurement.
+    A number that was not measured leaves `(84.51)`; one that a server knows says so.
     """
     measured, published, delta = row["measured"], row["published"], row["delta"]
     references = [f"{published:.2f}"] if published is not None else []
     references += [f"{delta:+.2f}"] if delta is not None else []
+    if measured is None and row["verdict"] == comparison.NOT_RUN and references:
+        return f"({published:.2f})"
     value = f"{measured:.2f}" if measured is not None else str(row["verdict"])
     return f"{value} ({', '.join(references)})" if references else value

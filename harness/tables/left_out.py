@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from harness.records.record import ResultRecord
 from harness.tables.comparison import display_name, is_registered, resolve_checkpoint
+from harness.tables.folders import folder_of
 from harness.tables.paper import Paper
 
 
@@ -20,10 +21,14 @@ def objections(records: Iterable[ResultRecord], paper: Paper) -> list[str]:
 def passed_over(
     records: Iterable[ResultRecord], paper: Paper, *, checkpoint: str | None = None
 ) -> list[str]:
-    """Return why each record of an official split fills no row: its protocol or its checkpoint."""
+    """Return why each record of an official split fills no row.
+
+    Its protocol, its checkpoint, or a record of the same checkpoint in a folder named before.
+    """
     records = [record for record in records if paper.objection(record) is None]
     name = resolve_checkpoint(checkpoint, records)
     reasons = []
+    filling: dict[tuple[str, str, str], ResultRecord] = {}
     for record in records:
         protocols, own_name = paper.official[record.task].protocols, record.checkpoint["name"]
         wanted = [name] if name else _checkpoints_of(record, paper)
@@ -37,6 +42,11 @@ def passed_over(
                 f"{_title(record)}: its rows are filled from {' and '.join(wanted)}; "
                 f"`xvlm-eval table --checkpoint {own_name}` fills them from this one"
             )
+        elif (first := filling.setdefault((own_name, *_split(record)), record)) is not record:
+            reasons.append(
+                f"{_title(record)}: its rows are filled from {folder_of(first)}, which is named "
+                "before its folder"
+            )
     return reasons
 
 
@@ -48,6 +58,10 @@ def _checkpoints_of(record: ResultRecord, paper: Paper) -> list[str]:
         if row.measured_by[:2] == (record.task, record.split)
     ]
     return list(dict.fromkeys(names)) or [paper.checkpoint]
+
+
+def _split(record: ResultRecord) -> tuple[str, str]:
+    return record.task, record.split
 
 
 def _title(record: ResultRecord) -> str:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, structs
 
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import shipped_path
+from harness.formats.own.folder import is_own
 from harness.records.record import DEVIATIONS, ResultRecord
 
 Counts = Mapping[str, Mapping[str, int | tuple[int, int]]]
@@ -89,6 +90,8 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
         if record.embedded:
             return "measured on the embedded benchmark"
         count = self.counts.get(record.task, {}).get(record.split)
+        if is_own(record.task):
+            return "measured on own data, which `xvlm-eval table --layout all` shows"
         if official is None or count is None:
             return "no published number is known for this task and split"
         low, high = (count, count) if isinstance(count, int) else count

@@ -12,6 +12,8 @@ from harness.files.parsing import Finite, decode_yaml
 from harness.files.paths import shipped_path
 from harness.tables.paper import MetricKey, Paper
 
+PAPER_FAMILY = "xvlm"
+NOT_STATED = "not stated"
 Kind = Literal["paper", "authors' log", "third party"]
 
 
@@ -62,8 +64,9 @@ def published_numbers(paper: Paper) -> list[PublishedNumber]:
     for entry in entries().values():
         for number in entry.published:
             key = MetricKey(number.task, number.split, number.metric)
-            official = _official(paper, key)
-            protocols = (number.protocol,) if number.protocol else official
+            # A protocol that is not stated is the paper's for the paper's family only.
+            unstated = _official(paper, key) if entry.family == PAPER_FAMILY else (NOT_STATED,)
+            protocols = (number.protocol,) if number.protocol else unstated
             numbers.append(
                 PublishedNumber(
                     entry.name, True, key, number.value, protocols[0], protocols,

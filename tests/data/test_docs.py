@@ -3,10 +3,11 @@
 from pathlib import Path, PurePosixPath
 
 from harness.data.layout import layout
-from harness.registry import find_task, task_names
+from harness.registry import find_task
+from tasks import TASKS as NAMES
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-TASKS = [find_task(name) for name in task_names()]
+TASKS = list(map(find_task, NAMES))
 
 
 def test_the_tree_is_the_one_that_the_command_prints():

@@ -12,8 +12,7 @@ from harness.cli.main import main
 from harness.engine.device import choose_device
 from harness.errors import MemoryFull
 from harness.running.batch_size import fitting_batch_size
-from tasks import TASKS
-from tests.support.predicting import alike, least, model_of, predicted, samples_of
+from tests.support.predicting import TUNED, alike, least, model_of, predicted, samples_of
 from tests.support.results import contents
 from tests.support.torchrun import finish
 
@@ -21,13 +20,13 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 RUN = ["run", "--task", "refcoco+", "--limit", "12", "--batch-size", "5", "--device", "cuda"]
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_as_on_a_cpu(name):
     assert alike(predicted(name, device="cuda"), predicted(name, device="cpu"), within=1e-4) == 1
 
 
 @pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_in_shorter_types(name, dtype):
     """How far the numbers move is measured by `xvlm-eval bench`."""
     found, expected = predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu")

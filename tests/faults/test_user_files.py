@@ -74,7 +74,7 @@ def test_boxes_that_look_like_corners_are_scored_and_said(tmp_path, capsys):
     assert answer["metrics"]["accuracy"] == 100.0 and shown == "" and "caveats" not in answer
 
 
-@pytest.mark.parametrize(("people", "accuracy"), [(1, 0.0), (2, 100 / 3), (3, 200 / 3), (4, 100.0)])
+@pytest.mark.parametrize(("people", "accuracy"), [(2, 100 / 3), (3, 200 / 3), (4, 100.0)])
 def test_questions_with_few_answers_count_as_officially_and_it_is_said(
     tmp_path, capsys, people, accuracy
 ):
@@ -86,6 +86,23 @@ def test_questions_with_few_answers_count_as_officially_and_it_is_said(
     code, answer, shown = scored(capsys, "vqav2", "val", tmp_path / "results.json", *more)
     assert code == 0 and answer["metrics"]["accuracy"] == pytest.approx(accuracy)
     assert (f"question 5 has {people}): the official accuracy" in shown) == (people < 4)
+
+
+def test_questions_with_one_answer_are_refused_instead_of_scored_as_wrong(tmp_path, capsys):
+    (tmp_path / "answer_list.json").write_text('["yes", "no"]')
+    entry = {"question": "?", "image": "1.jpg"}
+    entries = [
+        {**entry, "question_id": 5, "answer": ["yes"]},
+        {**entry, "question_id": 6, "answer": ["yes"] * 10},
+    ]
+    (tmp_path / "vqa_val.json").write_text(json.dumps(entries))
+    results = tmp_path / "results.json"
+    results.write_text('[{"question_id": 5, "answer": "yes"}, {"question_id": 6, "answer": "yes"}]')
+    flags = ["--split", "val", "--predictions", str(results), "--data", str(tmp_path)]
+    code = main(["score", "--task", "vqav2", *flags])
+    shown = capsys.readouterr().err
+    assert code == 3 and "1 of 2 questions have a single answer (e.g. question 5)" in shown
+    assert "--task vqa --annotations FILE" in shown
 
 
 LINE = {"identifier": "dev-850-0-0", "sentence": "two", "label": "True"}

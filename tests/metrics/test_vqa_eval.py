@@ -5,6 +5,7 @@ import pytest
 from harness.metrics.vqa import (
     SCORERS,
     always_clean,
+    any_number,
     bundled,
     clean,
     official,
@@ -93,3 +94,31 @@ def test_equal_answers_are_left_out_together(ids):
     answers = [{"answer": "a", "answer_id": id} for id in ids]
     assert official("a", answers) == 0.0
     assert official("a", [{"answer": "a"} for _ in ids]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answers", "expected"),
+    [
+        ("dog", ["dog"], 1.0),
+        ("A dog.", ["Dog"], 1.0),  # the official scorer compares unanimous answers uncleaned
+        ("two", ["2"], 1.0),
+        ("cat", ["dog"], 0.0),
+        ("sofa", ["couch", "sofa"], 1.0),
+        ("sofa", ["couch", "sofa", "settee"], 1.0),
+        ("sofa", ["couch", "sofa", "settee", "bench"], 1 / 2),
+        ("sofa", ["couch", "sofa", "sofa", "bench"], 1.0),
+        ("sofa", ["couch"] * 5 + ["sofa"], 1 / 2),
+        ("sofa", ["couch"] * 6 + ["sofa"], 1 / 3),
+        ("sofa", ["couch"] * 6 + ["sofa"] * 3, 1.0),
+    ],
+)
+def test_fewer_than_ten_answers_need_the_same_share_of_votes(prediction, answers, expected):
+    assert any_number(prediction, [{"answer": text} for text in answers]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("votes", range(11))
+def test_ten_answers_or_more_are_scored_officially(votes):
+    for count in (10, 12):
+        texts = ["Red"] * votes + ["blue"] * (count - votes)
+        answers = [{"answer": text, "answer_id": id} for id, text in enumerate(texts)]
+        assert any_number("Red", answers) == official("Red", answers)

@@ -5,12 +5,11 @@ from torch import nn
 
 from harness.engine.matmul import PrepackedLinear, onednn_is_usable
 from harness.models.xvlm import runtime
-from tasks import TASKS
-from tests.support.predicting import alike, model_of, predicted
+from tests.support.predicting import TUNED, alike, model_of, predicted
 
 
 @pytest.mark.skipif(not onednn_is_usable(), reason="nothing is prepacked without oneDNN")
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_the_same_without_prepacking(name, monkeypatch):
     packed = predicted(name, device="cpu")
     monkeypatch.setattr(runtime, "prepack", lambda part, dtype, **_: None)

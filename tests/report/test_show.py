@@ -183,3 +183,24 @@ def test_a_sample_that_was_skipped_says_why(finished, tmp_path, capsys):
     capsys.readouterr()
     (part,) = shown(capsys, results, "--limit", "1")["results"]
     assert part["samples"][0]["prediction"] == "(skipped: torn)"
+
+
+def test_the_old_prediction_stands_beside_the_new_one(tmp_path, capsys):
+    before = scored(tmp_path, TEXTS, wrong=frozenset({100}))
+    after = scored(tmp_path, TEXTS)
+    data = ["--data", str(tmp_path / "data"), "--baseline", str(before), "--sort", "gain"]
+    capsys.readouterr()
+    assert main(["show", str(after), *data, "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["id"], row["prediction"], row["before"], row["was"], row["flip"]) == (
+        *("100", "x 10, y 20, 30 × 40", "x 85, y 68, 10 × 8", "0.0", "gain"),
+    )
+
+
+def test_a_damaged_record_is_named_and_the_others_are_shown(tmp_path, capsys):
+    results = scored(tmp_path, TEXTS)
+    (results / "boxes" / "refcoco+.testA.json").write_text("{")
+    capsys.readouterr()
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    out, err = capsys.readouterr()
+    assert "left out: " in err and "refcoco+.testA.json" in err and "3 of 3 samples" in out

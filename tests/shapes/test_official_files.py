@@ -28,6 +28,15 @@ FEWEST = {
     "refcoco+": {"val": 500, "testA": 500, "testB": 500},
     "refcoco+-weak": {"val": 500, "testA": 500, "testB": 500},
     "ovad": {"box": 500},
+    "refcoco": {"val": 500, "testA": 500, "testB": 500},
+    "refcocog": {"val": 500, "test": 500, "val-google": 500},
+    "flickr30k-retrieval-zero-shot": {"test": 100, "val": 40},
+    # Extra tasks, to try: no baseline holds them.
+    "vlue-retrieval": {"test": 49},
+    "vlue-vqa": {"test": 200},
+    "vlue-nlvr2": {"test": 90},
+    "vlue-grounding": {"test": 400},
+    "vlue-grounding-weak": {"test": 400},
 }
 SEEDS = [str(number) for number in range(200)]
 

@@ -20,7 +20,7 @@ from tasks.refcoco_plus import RefCOCOPlus
 SEEDS = [str(number) for number in range(300)]
 # SHA-256 of the annotation files. Change them only together with VERSION.
 ANNOTATIONS = {
-    3: """
+    4: """
 a15fd5cf356ed946f924d5cf183ff338823f07cb76f7bb544d0f1cbea2473684  coco/dataset_coco.json
 cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/dataset_flickr30k.json
 44de88f55727613785bb38014d9c4a9878d8b1c00f671ff7273634c0a5398d69  nlvr2/dev.json
@@ -29,6 +29,17 @@ cd72c1b6bb2ba8457c7dd3bd2b5bc02aa7a219c78a2c70ae88110bf76be33f60  flickr30k/data
 dcc84f6afd3247c8be6cd7c6c6c712effc4c0412deb1a60d98255fea9bd63337  refcoco+/dets.json
 151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcoco+/instances.json
 66f86237779c6158549d60da479e3b62311fd0440af01f265226759528dee297  refcoco+/refs(unc).p
+151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcoco/instances.json
+876a16947f87cf63a6c400afafe3ba14000a848e3ac95df33c431cfaa1355ac9  refcoco/refs(unc).p
+151132873c9f1f43dc474b8e34c5312aa9f03c152b6ceb988c9e8e074142e784  refcocog/instances.json
+4c7f6bf8bf1329d4c168685d8a6328a7542ae1df6f5476886906e99ea75b9152  refcocog/refs(google).p
+0327119241a2d2e8f7b633ead9d34afe659bf194c5904c37eaa486f54552592d  refcocog/refs(umd).p
+b37c16fcca0bcbe8837519658a0c65c4aa474fd855982ec0c16d066561452e47  vlue/itr_vlue_test.json
+b01fc9dd49728503ccea9c31a03429dcd17fbe8359f2270d5b10236afefd6141  vlue/nlvr2_vlue_test.json
+0a71621acb872268e9a6d50103617b1526949c707d4445eb8cd7bfd29af1bde7  \
+vlue/refcoco+_bbox100_vlue_test.json
+833575ae321b67b7512ed06eb5cb36ec084c7ada315820c70a2e5d60a06c90b1  vlue/refcoco+_vlue_test.json
+23ff96a7567040ffdafd1e2795edd346986049c12a1e31cc5b6fcfa6131b7558  vlue/vqa_vlue_test.json
 4835b6c88914459df2f429565682b1ef1aedd4454bc8370b768d42ac47c3b2c8  vqa/answer_list.json
 bfcf32d8ca07c03d654e3f700b113e957ee30f3dc03befd9c546c6b22caa61f0  \
 vqa/v2_OpenEnded_mscoco_test2015_questions.json
@@ -39,7 +50,7 @@ vqa/v2_mscoco_val2014_annotations.json
 """
 }
 # SHA-256 of the pixels of 60 evaluation scenes; JPEG files depend on the version of the encoder.
-PIXELS = {3: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
+PIXELS = {4: "210822f260c96b91df9771c1bc3874a32ad16b5c86fc9083792d3cff6655e7fa"}
 
 
 def test_a_scene_follows_from_its_seed():

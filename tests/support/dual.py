@@ -15,7 +15,7 @@ VISION = {
 }  # fmt: skip
 
 
-def write_dual_encoder(folder: Path, kind: str) -> Path:
+def write_dual_encoder(folder: Path, kind: str, seed: int = 0) -> Path:
     """Write a `clip` or `siglip` with its tokenizer into a folder, and return that."""
     import transformers
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -31,7 +31,7 @@ def write_dual_encoder(folder: Path, kind: str) -> Path:
         ends = [("<s>", 1), ("</s>", 2)]
         tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=ends)
     text = {**TEXT, "vocab_size": tokenizer.get_vocab_size()}
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     if kind == "clip":
         shape = {"projection_dim": 16}
         config = transformers.CLIPConfig(

@@ -31,7 +31,7 @@ FLICKR = {
 QUESTIONS = {
     "questions": [{"question_id": n, "image_id": 1, "question": "what is it?"} for n in (10, 11)]
 }
-ANSWERS = [{"answer": "cup", "answer_confidence": "yes", "answer_id": 1}]
+ANSWERS = [{"answer": "cup", "answer_confidence": "yes", "answer_id": id} for id in (1, 2)]
 ANNOTATIONS = {
     "annotations": [
         {

@@ -8,7 +8,10 @@ from harness.data.resolve import resolve_data
 from harness.registry import find_task, load_model
 from harness.running.loader import load_batches, plan_batches
 from harness.running.runners import predict_samples
+from tasks import TASKS
 
+# The tasks that models are tuned for; the others are predicted by the same code and weights.
+TUNED = [name for name in TASKS if not find_task(name).weights_of]
 SOME = 12  # samples of each task
 RELEASED_FOR = {"refcoco+-weak": "coco-retrieval"}  # task -> task of embedded weights
 STEP = {"refcoco+-weak": 30}  # its first samples are about one image and one of its boxes
@@ -17,7 +20,8 @@ CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
 
 def model_of(name, device, dtype):
     task = find_task(name)
-    weights = find_weights(SHAPES, task=RELEASED_FOR.get(name, name), data=None)
+    released = RELEASED_FOR.get(name, name)
+    weights = find_weights(SHAPES, task=released, data=None, like=task.weights_of)
     return task, load_model(weights, needs=task.needs, device=device, dtype=dtype)
 
 

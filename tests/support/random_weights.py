@@ -28,9 +28,9 @@ def write_vocabulary(path: Path) -> Path:
     return path
 
 
-def network(family: str, head: str) -> nn.Module:
-    """Return an untrained network of a family for a head, always the same one."""
-    torch.manual_seed(0)
+def network(family: str, head: str, seed: int = 0) -> nn.Module:
+    """Return an untrained network of a family for a head, always the same one of a seed."""
+    torch.manual_seed(seed)
     blip = family == "blip"
     layers, fusion_layer = (3, 0) if blip else (6, 2)
     text = TextArchitecture(

@@ -46,12 +46,20 @@ def test_three_numbers_of_one_model_stand_side_by_side():
     assert len({(number.protocol, number.source) for number in of_clip}) == 3
 
 
+def test_they_are_neighbours_in_the_table_of_all_models(tmp_path, capsys):
+    tmp_path.joinpath("runs").mkdir()
+    assert main(["table", str(tmp_path / "runs"), "--layout", "table2"]) == 0
+    shown = capsys.readouterr().out.split("coco-retrieval test: ")[1]
+    lines = [n for n, line in enumerate(shown.splitlines()) if "ViT-L/14@336 (OpenAI)" in line]
+    assert lines == [lines[0], lines[0] + 1, lines[0] + 2]
+
+
 @pytest.mark.parametrize("layout", ["table2", "table3", "ovad"])
 def test_the_tables_of_papers_hold_the_models_of_both(layout, tmp_path, capsys):
     tmp_path.joinpath("runs").mkdir()
     assert main(["table", str(tmp_path / "runs"), "--layout", layout]) == 0
     shown = capsys.readouterr().out
-    assert "ALBEF 14M" in shown and "x-vlm-base-4m" in shown
+    assert ("ALBEF 14M" in shown or "albef-14m" in shown) and "x-vlm-base-4m" in shown
 
 
 def test_a_measured_number_stands_beside_the_published_one_of_its_protocol_only():
@@ -70,3 +78,86 @@ def test_all_results_are_shown_whatever_their_task_and_size():
 
     own = replace(RECORD, task="photos", protocol="mine")
     assert [row["task"] for row in all_rows([own], PAPER)] == ["photos"] * len(own.metrics)
+
+
+def test_vlue_has_nine_numbers_of_x_vlm_and_of_albef():
+    for model in ("x-vlm-base-16m", "ALBEF"):
+        numbers = [n for n in NUMBERS if n.model == model and n.key.task.startswith("vlue-")]
+        assert len(numbers) == 9
+        assert {number.source for number in numbers} == {"VLUE, VLUE_leaderboard.png"}
+    weak = [number for number in NUMBERS if number.key.task == "vlue-grounding-weak"]
+    assert [(number.model, number.value) for number in weak] == [("ALBEF", 24.3)]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "value", "n"),
+    [
+        ("vlue-retrieval", "i2t_r1", 64.11, 5450),
+        ("vlue-vqa", "accuracy", 51.55, 11942),
+        ("vlue-nlvr2", "accuracy", 74.16, 5662),
+        ("vlue-grounding", "accuracy", 55.0, 1313),
+    ],
+)
+def test_a_measured_number_of_vlue_stands_beside_the_published_one(task, metric, value, n):
+    record = replace(
+        RECORD,
+        task=task,
+        split="test",
+        n=n,
+        protocol=PAPER.official[task].protocols[0],
+        metrics={metric: value + 0.05},
+        intervals={},
+    )
+    (row,) = (row for row in leaderboard_rows([record], PAPER) if row["measured"] is not None)
+    assert (row["published"], row["verdict"]) == (value, "reproduced")
+    (less,) = (
+        row
+        for row in leaderboard_rows([replace(record, n=n - 1)], PAPER)
+        if row["task"] == task and row["metric"] == metric and row["checkpoint"] == "x-vlm-base-16m"
+    )
+    assert less["measured"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "split", "metric", "n", "protocol"),
+    [
+        (
+            "albef-14m", "coco-retrieval", "test", "i2t_r1", 5000,
+            "itm-only|k=256|karpathy|albef|itc+itm|384px|bicubic|30-words|30-tokens",
+        ),
+        (
+            "albef-14m", "flickr30k-retrieval", "test", "t2i_r10", 1000,
+            "itm-only|k=128|karpathy|albef|itc+itm|384px|bicubic|30-words|30-tokens",
+        ),
+        (
+            "albef-14m", "vqav2", "test-dev", "accuracy", 447793,
+            "official-scorer|answer-list|k=128|albef|vqa|384px|bicubic|50-words",
+        ),
+        (
+            "albef-14m", "refcoco+-weak", "val", "accuracy", 10758,
+            "iou>=0.5|per-expression|best-detection|"
+            "albef|itm-gradcam|layer 8|384px|bicubic|30-words",
+        ),
+        (
+            "blip-large", "coco-retrieval", "test", "i2t_r1", 5000,
+            "itm+itc|k=256|karpathy|blip|itc+itm|384px|bicubic|30-words|35-tokens",
+        ),
+    ],
+)  # fmt: skip
+def test_numbers_of_other_families_have_a_place_beside_a_measured_one(
+    model, task, split, metric, n, protocol
+):
+    """The protocols are those that the families' adapters write (tests/running)."""
+    (number,) = (x for x in NUMBERS if x.model == model and x.key == (task, split, metric))
+    record = replace(
+        RECORD,
+        task=task,
+        split=split,
+        n=n,
+        protocol=protocol,
+        metrics={metric: number.value},
+        intervals={},
+        checkpoint={**RECORD.checkpoint, "name": model},
+    )
+    (row,) = (row for row in leaderboard_rows([record], PAPER) if row["measured"] is not None)
+    assert (row["published"], row["source"]) == (number.value, number.source)

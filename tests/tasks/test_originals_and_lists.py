@@ -23,8 +23,13 @@ ORIGINALS = {
     "refcoco+/instances.json",
     "ovad/ovad2000.json",
 }
-# X-VLM's own, from no original.
-GIVEN = {"vqa/answer_list.json", "refcoco+/dets.json"}
+# X-VLM's own and VLUE's, from no original; and files of extra tasks, which have no lists.
+GIVEN = {
+    "vqa/answer_list.json", "refcoco+/dets.json", "refcoco/refs(unc).p", "refcoco/instances.json",
+    "refcocog/refs(umd).p", "refcocog/refs(google).p", "refcocog/instances.json",
+    "vlue/itr_vlue_test.json", "vlue/vqa_vlue_test.json", "vlue/nlvr2_vlue_test.json",
+    "vlue/refcoco+_vlue_test.json", "vlue/refcoco+_bbox100_vlue_test.json",
+}  # fmt: skip
 LISTS = {
     "vqa_val.json", "vqa_test.json", "nlvr_dev.json", "nlvr_test.json", "coco_karpathy_val.json",
     "coco_karpathy_test.json", "coco_karpathy_val_gt.json", "coco_karpathy_test_gt.json",

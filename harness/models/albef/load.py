@@ -1,5 +1,6 @@
 """Load ALBEF weights as the capability that a task needs."""
 
+from pathlib import Path
 from typing import Any
 
 from harness.capabilities import Answerer, AttributeMatcher, Localizer, PairReasoner, PairScorer
@@ -12,6 +13,7 @@ from harness.models.albef.adapters import (
     AlbefRetriever,
 )
 from harness.models.albef.networks import official_names
+from harness.models.vit.audit import Audit, audit_as
 from harness.models.vit.loading import load_as
 
 ADAPTERS: dict[type, Any] = {
@@ -37,3 +39,8 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
         device=device,
         dtype=dtype,
     )
+
+
+def describe(path: Path) -> Audit:
+    """Describe a weight file. Raises CheckpointError for one that is no checkpoint of ALBEF."""
+    return audit_as("ALBEF", ADAPTERS, official_names, path)

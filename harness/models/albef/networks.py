@@ -10,6 +10,7 @@ from harness.errors import CheckpointError
 from harness.models.fusion.bert import project_kv
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.layers import Layer
+from harness.models.recognition import refuse_other_family
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import PairKV, PairNetwork
 
@@ -18,8 +19,9 @@ def official_names(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Return a file's tensors by the names of fine-tuned files.
 
     Pre-training files name the text encoder `text_encoder.bert.*`, its language model
-    `text_encoder.cls.*`. (`Retrieval.py` 269-273.)
+    `text_encoder.cls.*`. (`Retrieval.py` 269-273.) Raises CheckpointError for another family's.
     """
+    refuse_other_family(tensors, "albef")
     return {
         name.replace("bert.", "") if name.startswith("text_encoder.") else name: tensor
         for name, tensor in tensors.items()

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from harness.models.recognition import refuse_other_family
+
 HUB_VISION = "vision_model."
 _HUB = (  # parts of names of transformers' Blip* classes, replaced in this order
     (HUB_VISION, "visual_encoder."),
@@ -26,7 +28,11 @@ _BIASES = (f"{_HEAD}bias", f"{_HEAD}decoder.bias")
 
 
 def official_names(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Return the tensors of a released file, or of one on the hub, by their released names."""
+    """Return the tensors of a released file, or of one on the hub, by their released names.
+
+    Raises CheckpointError for those of another family.
+    """
+    refuse_other_family(tensors, "blip")
     if any(name.startswith(HUB_VISION) for name in tensors):
         tensors = _from_hub(tensors)
     if any(name.startswith("cls_head.") for name in tensors):

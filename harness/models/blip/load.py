@@ -1,5 +1,6 @@
 """Load BLIP weights as the capability that a task needs."""
 
+from pathlib import Path
 from typing import Any
 
 from harness.capabilities import Answerer, AttributeMatcher, Captioner, PairReasoner, PairScorer
@@ -12,6 +13,7 @@ from harness.models.blip.adapters import (
     BlipRetriever,
 )
 from harness.models.blip.key_names import official_names
+from harness.models.vit.audit import Audit, audit_as
 from harness.models.vit.loading import load_as
 
 ADAPTERS: dict[type, Any] = {
@@ -31,3 +33,8 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
     return load_as(
         "BLIP", ADAPTERS, official_names, weights, needs=needs, device=device, dtype=dtype
     )
+
+
+def describe(path: Path) -> Audit:
+    """Describe a weight file. Raises CheckpointError for one that is no checkpoint of BLIP."""
+    return audit_as("BLIP", ADAPTERS, official_names, path)

@@ -22,6 +22,11 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Transform
     """
     chosen = choose_device(device, dtype)
     folder = weights.path if weights.path.is_dir() else weights.path.parent
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder}: holds no config.json; the family `dual` reads a folder in the layout of "
+            "transformers (config.json, model.safetensors, a tokenizer), or a repository of the hub"
+        )
     config, described = _read(folder / "config.json"), folder / "preprocessor_config.json"
     kind = config.get("model_type")
     if kind not in CLASSES:

@@ -80,7 +80,11 @@ def read_checkpoint(
     A `configuration` may hold the sizes that tensors leave open (see `Hints`); its image side
     counts more than `resolution`. Raises CheckpointError for a file that cannot be used.
     """
-    tensors = dict(rename(read_tensors(path)))
+    tensors = read_tensors(path)
+    try:
+        tensors = dict(rename(tensors))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     hints = _hints(configuration)
     hints = replace(hints, resolution=hints.resolution or resolution)
     kind = _kind(tensors, path)

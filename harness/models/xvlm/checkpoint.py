@@ -9,6 +9,7 @@ from torch import Tensor
 from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.models.filling import list_names
+from harness.models.recognition import refuse_other_family
 from harness.models.weights import read_tensors
 from harness.models.xvlm.architecture import (
     Architecture,
@@ -50,6 +51,7 @@ def read_checkpoint(path: Path, configuration: Path | None = None) -> Checkpoint
     """
     tensors = with_tied_tensors(read_tensors(path))
     try:
+        refuse_other_family(tensors, "xvlm")
         refuse_other_encoders(tensors)
         kind = _kind(tensors)
         architecture = architecture_of(tensors, _hints(configuration) if configuration else None)

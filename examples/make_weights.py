@@ -1,0 +1,61 @@
+"""Write tiny models with random weights: a CLIP, and ALBEF and BLIP in their released layouts.
+
+    python examples/make_weights.py FOLDER [SEED]
+
+`FOLDER/clip` is a folder of transformers; `FOLDER/checkpoints.yaml` names the files of ALBEF and
+BLIP by task. They show that everything runs; their predictions mean nothing. No network is needed.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+
+# The weights that the tests of this project use.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+from dual import write_dual_encoder
+from random_weights import network, write_vocabulary
+
+HEADS = {
+    "albef": {
+        "coco-retrieval": "retrieval",
+        "flickr30k-retrieval": "retrieval",
+        "ovad": "retrieval",
+        "refcoco+-weak": "retrieval",
+        "vqav2": "vqa",
+        "nlvr2": "nlvr",
+    },
+    "blip": {
+        "coco-retrieval": "retrieval",
+        "flickr30k-retrieval": "retrieval",
+        "ovad": "retrieval",
+        "vqav2": "vqa",
+        "nlvr2": "nlvr",
+        "coco-caption": "captioning",
+    },
+}
+
+
+def write(folder: Path, seed: int = 0) -> None:
+    """Write all models below a folder."""
+    write_dual_encoder(folder / "clip", "clip", seed)
+    write_vocabulary(folder / "vocab.txt")
+    entries = {}
+    for family, heads in HEADS.items():
+        for head in sorted(set(heads.values())):
+            path = folder / family / f"{head}.pth"
+            path.parent.mkdir(exist_ok=True)
+            torch.save({"model": network(family, head, seed).state_dict()}, path)
+        entries[f"{family}-random"] = {
+            "title": f"{family.upper()}, tiny, with random weights",
+            "family": family,
+            "vocabulary": "vocab.txt",
+            "licence": "none",
+            "files": {t: {"path": f"{family}/{h}.pth", "head": h} for t, h in heads.items()},
+        }
+    (folder / "checkpoints.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), *map(int, sys.argv[2:3]))

@@ -1,0 +1,38 @@
+"""Repositories of Hugging Face's hub, in the cache of its tools."""
+
+import re
+from pathlib import Path
+
+from harness.errors import MissingError
+from harness.files.paths import hub_cache_folder
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # of a repository: no pickles
+
+
+def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> Path:
+    """Return the folder of a hub's repository in the cache of Hugging Face's tools.
+
+    Raises MissingError if it is not there and `download` is false, or it cannot be downloaded; it
+    says why, and nothing of who asked for it.
+    """
+    # Imported here: weights that lie in a file need no hub.
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                local_files_only=not download,
+                cache_dir=hub_cache_folder(),
+                allow_patterns=HUB_FILES,
+            )
+        )
+    except Exception as error:  # the hub's client raises dozens of kinds
+        remedy = (
+            f"could not be downloaded ({str(error).splitlines()[0][:200]})"
+            if download
+            else "is not in the hub's cache; --download gets it"
+        )
+        raise MissingError(f"{name}: as a repository of Hugging Face's hub {remedy}") from error

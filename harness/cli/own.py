@@ -1,0 +1,75 @@
+"""The flags of own data, resolved: its files, its task, and its split, which is its name."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.data.resolve import DataSource
+
+
+class Chosen(NamedTuple):
+    """Where the data of a command is, and the words for its tasks and splits."""
+
+    data: "DataSource"
+    tasks: Sequence[str]
+    splits: Sequence[str]
+
+
+def choose_data(options: argparse.Namespace) -> Chosen:
+    """Return the data that a command line names: own data if it has `--annotations`.
+
+    Raises UsageError for a split of own data, and for a flag or task of own data without it.
+    """
+    from harness.data.own import OwnFiles, own_task
+    from harness.formats.own.folder import KINDS, is_own
+
+    source = choose_source(options)
+    tasks = [options.task] if isinstance(options.task, str) else options.task
+    splits = [options.split] if isinstance(options.split, str) else options.split or []
+    if not isinstance(source, OwnFiles):
+        words = [name.lower() for word in tasks for name in word.split(",")]
+        names = (word for word in words if is_own(word) or (word in KINDS and word != "nlvr2"))
+        if own := next(names, None):
+            raise UsageError(
+                f"--task {own}: is a task on own data; name it by --annotations FILE --images DIR"
+            )
+        return Chosen(source, tasks, splits)
+    if splits:
+        raise UsageError(
+            f"--split {splits[0]}: own data has no splits; --data-name NAME tells files apart"
+        )
+    return Chosen(source, [own_task(tasks)], [source.name])
+
+
+def choose_source(options: argparse.Namespace) -> "DataSource":
+    """Return the source of the data that a command line names, whatever the task.
+
+    Raises UsageError for a flag of own data without `--annotations`.
+    """
+    from harness.data.own import own_files
+    from harness.data.resolve import Folder, resolve_data
+
+    benchmarks = resolve_data(options.data)
+    if options.annotations is not None:
+        return own_files(
+            options.annotations,
+            images=options.image_folder,
+            name=options.data_name,
+            answers=options.answers,
+            folder=benchmarks.folder if isinstance(benchmarks, Folder) else None,
+        )
+    flags = {
+        "--data-name": options.data_name,
+        "--answers": options.answers,
+        "--images": options.image_folder,
+    }
+    for flag, value in flags.items():
+        if value is not None:
+            policies = "neither strict nor as-reference, and " if flag == "--images" else ""
+            raise UsageError(
+                f"{flag} {value}: is {policies}for own data, which --annotations FILE names"
+            )
+    return benchmarks

@@ -1,0 +1,62 @@
+"""The images of own data: shown upright, as people see them, with their sizes.
+
+Cameras store many photos lying on a side, with their orientation as a note in the file (EXIF).
+Official evaluations ignore the note; own data has it obeyed, so boxes count in upright pixels.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from harness.formats.folder import relative_path_within
+from harness.images import Region, View, leads_out
+
+WORKERS = 8  # threads that read the heads of image files: of a network's disk, they wait
+ORIENTATION = 0x0112  # EXIF: 1 for upright, 5 to 8 for a quarter turn
+UPRIGHT, QUARTER = 1, 5
+
+
+class Shown(NamedTuple):
+    """An image as it is shown, and its size in pixels; 0 x 0 where the file cannot be read."""
+
+    view: View
+    width: int
+    height: int
+
+
+def shown_images(names: Iterable[tuple[str, str]], folder: Path) -> dict[str, Shown]:
+    """Return the images that annotations name, by name.
+
+    `names` are pairs of a name and where it stands. A file that is absent or no image is left to
+    the run, which reports or skips it. Raises DataError for a name that leaves the folder.
+    """
+    where = {name: place for name, place in reversed(list(names))}
+    paths = {
+        name: folder / relative_path_within(name, where=place, folder=folder)
+        for name, place in where.items()
+    }
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return dict(zip(paths, pool.map(_shown, paths.values()), strict=True))
+
+
+def _shown(path: Path) -> Shown:
+    """Read the head of an image file: its size and its orientation, no pixel."""
+    unknown = Shown(path, 0, 0)
+    if not path.is_file() or leads_out(path):
+        return unknown
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Pillow decodes all of a PNG to find a note behind its pixels.
+            noted = image.format != "PNG" or "exif" in image.info
+            orientation = image.getexif().get(ORIENTATION, UPRIGHT) if noted else UPRIGHT
+    except Exception:  # a damaged file can raise almost anything; the run reports it
+        return unknown
+    if not isinstance(orientation, int) or not UPRIGHT < orientation <= 8:
+        return Shown(path, width, height)
+    if orientation >= QUARTER:
+        width, height = height, width
+    return Shown(Region(path, (0, 0, width, height)), width, height)

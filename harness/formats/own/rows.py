@@ -1,0 +1,152 @@
+"""Read annotations of own data as rows: named values of one line, item or row of a table.
+
+.csv, .tsv      a table with a header line
+.json           a list of objects, or COCO's captions or boxes
+anything else   JSON lines; a list of objects is recognised
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+from harness.files.kinds import read_text
+from harness.files.parsing import decode_json_text, is_number
+from harness.files.validation_errors import show
+from harness.formats.own.coco import coco_rows, is_coco
+
+MAX_CELL = 2**24  # characters in a cell of a table
+LISTS = ("box", "box_xyxy", "captions", "answers", "images")  # keys that hold lists
+NUMBERS = ("width", "height")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The values of one annotation by their keys, and where they stand, for messages."""
+
+    where: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a file. `ambiguous` counts boxes of COCO that no expression can name alone."""
+
+    rows: Sequence[Row]
+    ambiguous: int = 0
+
+
+def read_rows(path: Path, *, kind: str) -> Rows:
+    """Return the rows of an annotation file for a task of a `kind`, such as `grounding`.
+
+    Raises DataError for a file that is empty or follows none of the formats, naming the line.
+    """
+    text = read_text(path)
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix.lower() in (".csv", ".tsv"):
+        return Rows(_table(text, path, "\t" if suffix.lower() == ".tsv" else ","))
+    if text.lstrip().startswith("["):
+        items = decode_json_text(text, list[dict[str, Any]], where=str(path))
+        return Rows([_row(item, f"{path}, item {index}") for index, item in enumerate(items)])
+    if suffix.lower() == ".json" and is_coco(content := _whole(text)):
+        rows, ambiguous = coco_rows(content, path, kind=kind)
+        return Rows([Row(where, values) for where, values in rows], ambiguous)
+    # Only line breaks end a line, not U+2028 or U+0085 inside a text.
+    numbered = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return Rows([_line(line, f"{path}, line {number}") for number, line in numbered])
+
+
+def _whole(text: str) -> Any:
+    """Return the content of a whole JSON document, None for any other text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _line(line: str, where: str) -> Row:
+    return _row(decode_json_text(line, dict[str, Any], where=where), where)
+
+
+def _row(values: Mapping[str, Any], where: str) -> Row:
+    """Return a row without the comments: keys that begin with `_`; null stands for no value."""
+    used = {k: v for k, v in values.items() if not k.startswith("_") and v is not None}
+    return Row(_with_id(where, used.get("id")), used)
+
+
+def _with_id(where: str, id: Any) -> str:
+    return f"{where} (id {show(id)})" if isinstance(id, int | str) else where
+
+
+def _table(text: str, path: Path, delimiter: str) -> list[Row]:
+    """Return the rows of a table. Empty cells hold no value, empty lines no row."""
+    head = text.split("\n", 1)[0]
+    if delimiter == "," and "," not in head and ";" in head:  # spreadsheets of many countries
+        delimiter = ";"
+    csv.field_size_limit(MAX_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, names = [], None
+    try:
+        for cells in reader:
+            where = f"{path}, line {reader.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if names is None:
+                names = _header([cell.strip() for cell in cells], where)
+                continue
+            if len(cells) != len(names):
+                raise DataError(
+                    f"{where}: has {len(cells)} cells, but the header has {len(names)}; "
+                    "put a text that holds the separator into double quotes"
+                )
+            values = dict(zip(names, cells, strict=True))
+            texts = {name: cell for name, cell in values.items() if cell.strip()}
+            rows.append(_row({n: _value(n, cell, where) for n, cell in texts.items()}, where))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: is no table row: {error}") from error
+    return rows
+
+
+def _header(names: Sequence[str], where: str) -> Sequence[str]:
+    """Return the names of the columns. Raises DataError for a name that occurs twice."""
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{where}: names the column {twice!r} twice")
+    return names
+
+
+def _value(name: str, cell: str, where: str) -> Any:
+    """Return the value of a cell in JSON's types, by the name of its column.
+
+    A list is written as in JSON, a box also as four numbers; a text alone is a list of one.
+    """
+    text = cell.strip()
+    if name in LISTS and text.startswith("["):
+        return decode_json_text(text, list[Any], where=f"{where}: {name}")
+    if name in ("box", "box_xyxy"):
+        return _each(text.replace(",", " ").split(), _number)
+    if name in LISTS:
+        return [text]
+    if name in NUMBERS:
+        return _number(text)
+    if name in ("id", "group"):
+        return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text
+    return cell
+
+
+def _each(words: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
+    return [parse(word) for word in words]
+
+
+def _number(text: str) -> Any:
+    """Return a text as a number; as it is if it is none, to be refused with its name."""
+    for parse in (int, float):
+        try:
+            number = parse(text)
+        except ValueError:
+            continue
+        return number if is_number(number) else text
+    return text

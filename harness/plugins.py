@@ -1,0 +1,139 @@
+"""Packages of others that register a task or a model family by an entry point.
+
+A `Plugin` says where its object comes from, imports it, and identifies its code: a run that is
+continued must not mix the predictions of two versions.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    entry_points,
+)
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MissingError
+
+TASK, MODEL = "task plugin", "model plugin"  # the kinds, as messages and records name them
+GROUPS = {TASK: "xvlm_eval.tasks", MODEL: "xvlm_eval.models"}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of another package.
+
+    kind          TASK or MODEL
+    name          of the task or family
+    target        `module:object`
+    distribution  the package that registers it, with its `version`; both None if unknown
+    """
+
+    kind: str
+    name: str
+    target: str
+    distribution: str | None
+    version: str | None
+
+    def __str__(self) -> str:
+        """Return the plugin for messages: `model plugin 'clip' (hfvlm 0.1)`."""
+        return f"{self.kind} {self.name!r} ({self.package})"
+
+    @property
+    def package(self) -> str:
+        """The distribution and its version; without one, the target."""
+        return f"{self.distribution} {self.version}" if self.distribution else self.target
+
+    @property
+    def module(self) -> str:
+        """The module of the object."""
+        return self.target.partition(":")[0].strip()
+
+    def load(self) -> Any:
+        """Import the object. Raises MissingError, naming the plugin, where that fails."""
+        try:
+            return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
+        except (Exception, SystemExit) as error:  # whatever a foreign module raises
+            raise MissingError(
+                f"{self}: {self.target} cannot be imported ({type(error).__name__}: "
+                f"{first_line(error)}); repair or uninstall the package"
+            ) from error
+
+    def identity(self) -> dict[str, str | None]:
+        """Return what identifies the code: entry point, version and the SHA-256 of its source."""
+        return {
+            "name": self.name,
+            "entry_point": self.target,
+            "distribution": self.distribution,
+            "version": self.version,
+            "sha256": self.source_sha256(),
+        }
+
+    def source_sha256(self) -> str:
+        """Return the SHA-256 of the source files of the plugin's package."""
+        digest = hashlib.sha256()
+        for name, path in sorted(self.source_files().items()):
+            source = path.read_bytes().replace(b"\r\n", b"\n")
+            digest.update(f"{name} {len(source)}\n".encode() + source)
+        return digest.hexdigest()
+
+    def source_files(self) -> dict[str, Path]:
+        """Return the Python files of the plugin by their names below `sys.path`.
+
+        Those of the outermost package, or the module, that holds the object, and those that its
+        distribution installed.
+        """
+        return {**_files_of_distribution(self.distribution), **_files_of_module(self.module)}
+
+
+def plugins(kind: str) -> list[Plugin]:
+    """Return the plugins of a kind, in the order of their packages; imports none."""
+    return [
+        Plugin(
+            kind=kind,
+            name=point.name,
+            target=point.value,
+            distribution=point.dist.name if point.dist else None,
+            version=point.dist.version if point.dist else None,
+        )
+        for point in entry_points(group=GROUPS[kind])
+    ]
+
+
+def first_line(error: BaseException) -> str:
+    """Return the beginning of an error's message."""
+    return (str(error).splitlines() or ["no reason given"])[0][:300]
+
+
+def _files_of_module(name: str) -> dict[str, Path]:
+    """Return the files of the outermost package that holds a module, namespaces aside."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        spec = find_spec(".".join(parts[:end]))
+        if spec is None or spec.origin is None or not spec.has_location:
+            continue  # a namespace, which other packages share
+        origin, prefix = Path(spec.origin), "/".join(parts[: end - 1])
+        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+        if not folders:
+            return {(Path(prefix) / origin.name).as_posix(): origin}
+        return {
+            (Path(prefix) / path.relative_to(folder.parent)).as_posix(): path
+            for folder in folders
+            for path in folder.rglob("*.py")
+        }
+    return {}
+
+
+def _files_of_distribution(name: str | None) -> dict[str, Path]:
+    """Return the Python files that a distribution installed; of an editable one, next to none."""
+    if name is None:
+        return {}
+    try:
+        files = Distribution.from_name(name).files or ()
+    except PackageNotFoundError:
+        return {}
+    paths = {str(file): Path(str(file.locate())) for file in files if file.suffix == ".py"}
+    return {name: path for name, path in paths.items() if path.is_file()}

@@ -1,0 +1,29 @@
+"""Records of several folders in one table: those of one checkpoint are told apart by folder."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.records.record import ResultRecord
+from harness.records.stored import ambiguous_names
+
+FOLDER = "folder"  # a key of `checkpoint` that no record on disk has
+
+
+def tell_apart(folders: Sequence[tuple[str, Sequence[ResultRecord]]]) -> list[ResultRecord]:
+    """Return the records of folders, by name, those of a checkpoint in several with their folder.
+
+    Only checkpoints are marked of which two folders have a result of the same task and split.
+    """
+    ambiguous = ambiguous_names([records for _, records in folders])
+    return [
+        replace(record, checkpoint={**record.checkpoint, FOLDER: folder})
+        if record.checkpoint["name"] in ambiguous
+        else record
+        for folder, records in folders
+        for record in records
+    ]
+
+
+def folder_of(record: ResultRecord) -> str:
+    """Return the folder of a record that another one shares its name with, else nothing."""
+    return str(record.checkpoint.get(FOLDER, ""))

@@ -1,0 +1,45 @@
+"""Retrieval on own data: the protocol of COCO's and Flickr30K's retrieval on one's own gallery."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from harness.capabilities import Model, PairScorer
+from harness.errors import DataError
+from harness.formats.folder import DataFolder
+from harness.formats.own.entries import read_captioned
+from harness.formats.own.images import shown_images
+from tasks.own.data import OwnData, own_folder
+from tasks.retrieval import RULES, Picture, Retrieval
+
+
+class OwnRetrieval(OwnData, Retrieval):
+    """Both directions on own data, one sample per image; all images and captions are compared."""
+
+    name: ClassVar[str] = "own-retrieval"
+    version: ClassVar[int] = 1
+    weights_of: ClassVar[str] = "coco-retrieval"
+    shortlist: ClassVar[int] = 256
+    protocol: ClassVar[str] = "itm-only|k=256"
+    truth: ClassVar[str] = "captions"
+
+    def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
+        """Read the gallery. Raises DataError without captions, which are what is retrieved."""
+        own = own_folder(data, self)
+        entries = read_captioned(own.annotations, kind="retrieval")
+        if not entries.truths:
+            raise DataError(f"{entries.located[0].where}: has no 'captions' to retrieve")
+        images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
+        return [
+            Picture(
+                id=each.id,
+                images=(images[each.entry.image].view,),
+                captions=tuple(each.entry.texts()),
+                name=each.entry.image,
+            )
+            for each in entries.located
+        ]
+
+    def protocol_of(self, model: Model) -> str:
+        """Return the protocol of a record: how the model ranks, and how many."""
+        rule = model.ranking if isinstance(model, PairScorer) else "itc"
+        return f"{RULES[rule]}|k={self.shortlist}|{model.protocol}"

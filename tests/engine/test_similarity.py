@@ -1,0 +1,48 @@
+"""Sentences are encoded once for all images, by models of whatever kind of class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from harness.engine.similarity import similarity_of
+
+IMAGES = np.eye(2, dtype=np.float32)
+
+
+class Steps:
+    __slots__ = ()
+    device, provenance = "cpu", {}
+
+    def prepare(self, image):
+        raise NotImplementedError
+
+    def encode_images(self, images):
+        return images
+
+    def encode_texts(self, texts):
+        self.calls += 1
+        return np.array([[len(text), 0] for text in texts], dtype=np.float32)
+
+
+@dataclass  # has no hash
+class Encoder(Steps):
+    protocol: str = "cosine"
+    calls: int = 0
+
+
+@dataclass(slots=True)  # has no weak references
+class Slotted(Steps):
+    protocol: str = "cosine"
+    calls: int = 0
+
+
+@pytest.mark.parametrize(("kind", "calls"), [(Encoder, 2), (Slotted, 3)])
+def test_sentences_are_encoded_once(kind, calls):
+    model, other = kind(), kind()
+    assert similarity_of(model, IMAGES, ["a", "bb"]).tolist() == [[1, 2], [0, 0]]
+    similarity_of(model, IMAGES, ["a", "bb"])
+    assert similarity_of(model, IMAGES, ["ccc"]).tolist() == [[3], [0]]
+    assert model.calls == calls
+    similarity_of(other, IMAGES, ["ccc"])
+    assert other.calls == 1

@@ -1,0 +1,26 @@
+"""Weights of one file name, as every trainer writes them: told apart by `--name`."""
+
+from harness.cli.main import main
+from harness.records.record import find_records
+from tests.support.dual import write_dual_encoder
+
+
+def test_weights_of_one_name_are_refused_and_told_apart_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = ["run", "--task", "ovad", "--limit", "4", "--model", "dual"]
+    for seed, experiment in enumerate(("exp1", "exp2")):
+        write_dual_encoder(tmp_path / experiment / "best", "clip", seed)
+    assert main([*run, "--checkpoint", "exp1/best"]) == 0
+    record = (tmp_path / "runs" / "best" / "ovad.box.limit-4.json").read_bytes()
+    capsys.readouterr()
+    assert main([*run, "--checkpoint", "exp2/best"]) == 4
+    assert "give these weights a name of their own with --name" in capsys.readouterr().err
+    assert (tmp_path / "runs" / "best" / "ovad.box.limit-4.json").read_bytes() == record
+    assert main([*run, "--checkpoint", "exp2/best", "--name", "exp2"]) == 0
+    found = find_records(tmp_path / "runs").records
+    names = {r.checkpoint["name"]: r.checkpoint["sha256"] for r in found}
+    assert names.keys() == {"best", "exp2"} and len(set(names.values())) == 2
+    # Another precision is no question of names.
+    assert main([*run, "--checkpoint", "exp1/best", "--dtype", "bfloat16"]) == 4
+    shown = capsys.readouterr().err
+    assert "choose another --out, or replace it with --fresh" in shown and "--name" not in shown
