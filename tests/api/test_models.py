@@ -6,7 +6,7 @@ from PIL import Image
 
 from harness import evaluate, load_model, load_task
 from harness.api.images import prepared as put_together
-from harness.errors import CapabilityError, DataError, MissingError, UsageError
+from harness.errors import CapabilityError, DataError, MissingError, ModelError, UsageError
 from harness.metrics.grounding import Box, iou
 from tests.support.dual import write_dual_encoder
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_loaded_says_how_to_go_on():
     with pytest.raises(UsageError, match="did you mean xvlm-shapes"):
         load_model("xvlm-shape", task="refcoco+")
     with pytest.raises(UsageError, match="did you mean refcoco"):
-        load_model("xvlm-shapes", task="refcoco")
+        load_model("xvlm-shapes", task="refcocco+")
     with pytest.raises(UsageError, match="leave out --model and --name"):
         load_model("xvlm-shapes", task="refcoco+", family="blip")
 
@@ -135,16 +135,19 @@ def test_a_weight_file_is_loaded_by_what_it_can(grounder, expression):
     assert model.ground(image, expression.text) == grounder.ground(image, expression.text)
 
 
+class Shaped:
+    def prepare(self, image):
+        return np.asarray(image)
+
+
+class Padding(Shaped):
+    def collate(self, prepared):
+        return [image.shape for image in prepared]
+
+
 def test_images_are_put_together_by_a_model_that_does_so_itself():
-    class Padding:
-        def prepare(self, image):
-            return np.asarray(image)
-
-        def collate(self, prepared):
-            return [image.shape for image in prepared]
-
     pictures = [Image.new("RGB", (4, 2)), Image.new("RGB", (8, 8))]
     assert put_together(Padding(), pictures) == [(2, 4, 3), (8, 8, 3)]
-    del Padding.collate
-    with pytest.raises(UsageError, match="which cannot be stacked"):
-        put_together(Padding(), pictures)
+    assert put_together(Shaped(), pictures[1:]).shape == (1, 8, 8, 3)
+    with pytest.raises(ModelError, match=r"image 1 as .*image 2 as .*cannot be stacked"):
+        put_together(Shaped(), pictures)
