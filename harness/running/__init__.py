@@ -12,8 +12,10 @@ shards.py                          their prediction files
 fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
 plugin_errors.py                   errors in the code of other packages, by plugin and sample
 plugin_tasks.py                    tasks of other packages beside the embedded benchmark
-pinned.py                          whether the weights are the known ones
+given.py pinned.py                 weights that no entry describes; whether they are the known ones
+progress.py                        a bar on a terminal, lines in a log
 forecast.py                        what a run will take, before it is begun
 rescore.py stored_scores.py        scores of stored predictions, printed or kept as a result
 rescored.py import_score.py        stored results scored anew; a server's number
+stored_samples.py sample_rows.py   the samples of a stored result: annotation, prediction, scores
 """

@@ -61,3 +61,10 @@ def test_every_function_and_every_method_is_on_the_page_or_described(name):
     for member, value in vars(found).items() if isinstance(found, type) else ():
         if not member.startswith("_") and (callable(value) or isinstance(value, property)):
             assert value.__doc__, f"{name}.{member}"
+
+
+@pytest.mark.parametrize(
+    "name", ["load_model", "load_task", "evaluate", "score", "read_results", "compare"]
+)
+def test_every_function_is_called_on_the_page(name):
+    assert any(f"{name}(" in block for _, block in blocks() if ">>>" in block)

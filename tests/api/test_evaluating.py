@@ -74,6 +74,7 @@ def test_an_object_of_ones_own_is_evaluated_without_registration(tmp_path):
     assert result.protocol == "iou>=0.5|per-expression|centre|64px"
     assert dict(result.record.checkpoint, sha256="") == {
         "name": "Centre",
+        "family": "own",
         "registered": False,
         "file": Path(__file__).name,
         "sha256": "",

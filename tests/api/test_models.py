@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import load_model, load_task
-from harness.errors import CapabilityError, DataError, MissingError, UsageError
+from harness import evaluate, load_model, load_task
+from harness.api.images import prepared as put_together
+from harness.errors import CapabilityError, DataError, MissingError, ModelError, UsageError
 from harness.metrics.grounding import Box, iou
+from tests.support.dual import write_dual_encoder
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_what_cannot_be_loaded_says_how_to_go_on():
     with pytest.raises(UsageError, match="did you mean xvlm-shapes"):
         load_model("xvlm-shape", task="refcoco+")
     with pytest.raises(UsageError, match="did you mean refcoco"):
-        load_model("xvlm-shapes", task="refcoco")
+        load_model("xvlm-shapes", task="refcocco+")
     with pytest.raises(UsageError, match="leave out --model and --name"):
         load_model("xvlm-shapes", task="refcoco+", family="blip")
 
@@ -101,3 +103,51 @@ def test_models_and_benchmarks_describe_themselves(grounder):
         "<LoadedTask refcoco+: val, testA, testB; predicted by Grounder; "
         "data of the embedded benchmark>"
     )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_dual_encoder(tmp_path_factory.mktemp("clip") / "tiny-clip", "clip")
+
+
+def test_a_folder_of_another_family_is_loaded_without_a_task(clip, expression):
+    model = load_model(clip, family="dual", arguments={"prompt": "a photo of "}, device="cpu")
+    assert repr(model).startswith("<LoadedModel tiny-clip: tiny-clip, ")
+    images = [expression.images[0], Image.new("RGB", (40, 90), "red")]
+    scores = model.similarity(images, ["a red circle", "the green star", "blue"])
+    assert scores.shape == (2, 3) and (abs(scores) <= 1).all()
+    alone = model.similarity(images[1], ["a red circle", "the green star", "blue"])
+    assert scores[1] == pytest.approx(alone[0], abs=1e-6)
+    texts = [text for text, _ in model.rank(images[1], ["the green star", "blue"])]
+    assert set(texts) == {"the green star", "blue"}
+    with pytest.raises(CapabilityError, match="ground needs a Grounder"):
+        model.ground(images[0], "red")
+    (result,) = evaluate(model, "coco-retrieval", split="val", limit=4)
+    assert result.record.checkpoint["arguments"] == {"prompt": "a photo of "}
+    with pytest.raises(UsageError, match="dual knows prompt"):
+        load_model(clip, family="dual", arguments={"promt": ""})
+
+
+def test_a_weight_file_is_loaded_by_what_it_can(grounder, expression):
+    model = load_model(grounder.weights.path, name="file")
+    assert model.name == "file" and model.sha256 == grounder.sha256
+    image = expression.images[0]
+    assert model.ground(image, expression.text) == grounder.ground(image, expression.text)
+
+
+class Shaped:
+    def prepare(self, image):
+        return np.asarray(image)
+
+
+class Padding(Shaped):
+    def collate(self, prepared):
+        return [image.shape for image in prepared]
+
+
+def test_images_are_put_together_by_a_model_that_does_so_itself():
+    pictures = [Image.new("RGB", (4, 2)), Image.new("RGB", (8, 8))]
+    assert put_together(Padding(), pictures) == [(2, 4, 3), (8, 8, 3)]
+    assert put_together(Shaped(), pictures[1:]).shape == (1, 8, 8, 3)
+    with pytest.raises(ModelError, match=r"image 1 as .*image 2 as .*cannot be stacked"):
+        put_together(Shaped(), pictures)

@@ -50,11 +50,11 @@ def installed(wheel, tmp_path_factory):
     ]
     run(*pip, "--target", target, wheel)
 
-    def command(*arguments, before=()):
+    def command(*arguments, before=(), script=target / "bin" / "xvlm-eval"):
         path = os.pathsep.join(map(str, [*before, target]))
         return run(
             sys.executable,
-            target / "bin" / "xvlm-eval",
+            script,
             *arguments,
             cwd=elsewhere,
             env={**os.environ, "PYTHONPATH": path},
@@ -119,6 +119,13 @@ def test_table_works_from_another_folder(installed):
 def test_a_run_works_from_another_folder(installed):
     shown = installed("run", "--task", "refcoco+", "--split", "val", "--limit", "4")
     assert "4 of 1056" in shown
+
+
+def test_it_is_imported_by_the_name_of_the_distribution(installed, tmp_path):
+    (tmp_path / "harness.py").write_text("raise SystemExit('not ours')")
+    program = "import xvlm_eval; print(xvlm_eval.load_task('refcoco+').splits)"
+    shown = installed(program, before=[tmp_path], script="-c")
+    assert shown == "('val', 'testA', 'testB')\n"
 
 
 def test_it_says_its_version(installed):
