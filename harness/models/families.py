@@ -82,7 +82,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "dual": Family(
         title="CLIP, SigLIP and other dual encoders in the layout of transformers",
-        offers=(AttributeMatcher, DualEncoder),
+        offers=(DualEncoder, AttributeMatcher),
         load="harness.models.dual.load:load",
         folder=True,
         describe="harness.models.dual.audit:audit",

@@ -75,6 +75,8 @@ def _of_shards(folder: Path, index: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{index}: has no weight_map from tensors to files beside it")
     state: dict[str, Tensor] = {}
     for name in sorted(set(files.values())):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name}: missing a shard that {index.name} names")
         state |= _of_file(folder / name)
     if absent := sorted(files.keys() - state.keys()):
         raise CheckpointError(f"{index}: names {absent[0]}, which {files[absent[0]]} lacks")

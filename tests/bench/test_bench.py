@@ -103,7 +103,7 @@ def test_a_task_has_its_stages(capsys, arguments, stages):
     ("arguments", "message"),
     [
         (["--stage", "capton"], "did you mean caption"),
-        (["--task", "refcoco"], "did you mean refcoco+"),
+        (["--task", "refcco+"], "did you mean refcoco+"),
         (["--task", "nlvr2", "--stage", "vqa"], "--stage vqa is not a stage of --task nlvr2"),
     ],
 )

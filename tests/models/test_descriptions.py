@@ -14,9 +14,15 @@ from tests.support.random_weights import network
 
 FAMILIES = ("xvlm", "albef", "blip")
 TASKS = {
-    "retrieval": ["coco-retrieval", "flickr30k-retrieval", "ovad"],
-    "vqa": ["vqav2"],
-    "nlvr": ["nlvr2"],
+    "retrieval": [
+        "coco-retrieval",
+        "flickr30k-retrieval",
+        "flickr30k-retrieval-zero-shot",
+        "ovad",
+        "vlue-retrieval",
+    ],
+    "vqa": ["vlue-vqa", "vqav2"],
+    "nlvr": ["nlvr2", "vlue-nlvr2"],
     "captioning": ["coco-caption"],
 }
 
@@ -73,7 +79,9 @@ def test_it_names_the_tasks_of_each_head(tmp_path, capsys, family, head):
     command = ["checkpoint", str(tmp_path / "w.pth"), "--model", family, "--format", "json"]
     assert main(command) == 0
     content = json.loads(capsys.readouterr().out)
-    weak = ["refcoco+-weak"] if (family, head) == ("albef", "retrieval") else []
+    weak = (
+        ["refcoco+-weak", "vlue-grounding-weak"] if (family, head) == ("albef", "retrieval") else []
+    )
     assert sorted(content["tasks"]) == sorted(TASKS[head] + weak)
     assert (content["head"], content["resolution"]) == (head, 96)
     assert content["parameters"] > 100_000 and content["fits"]

@@ -66,7 +66,7 @@ def test_a_prompt_is_read_before_every_text_and_belongs_to_the_protocol(folder):
 
 def test_it_offers_what_a_dual_encoder_can_do(folder):
     assert isinstance(load(folder, (PairScorer, DualEncoder)), DualEncoder)
-    with pytest.raises(CapabilityError, match="offers AttributeMatcher, DualEncoder, but no Cap"):
+    with pytest.raises(CapabilityError, match="offers DualEncoder, AttributeMatcher, but no Cap"):
         load(folder, (Captioner,))
 
 

@@ -93,6 +93,11 @@ def _config(folder: Path) -> dict[str, Any]:
             "repository that has config.json, model.safetensors and tokenizer.json too, or the "
             "same weights from another one"
         )
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder}: holds no config.json; the family `dual` reads a folder in the layout of "
+            "transformers (config.json, model.safetensors, a tokenizer), or a repository of the hub"
+        )
     config = _read(path)
     kind = config.get("model_type")
     if kind == NAFLEX:
