@@ -15,7 +15,7 @@ from harness.checkpoints import normalise_name
 from harness.data.resolve import DataSource, Embedded, resolve_data
 from harness.errors import HarnessError, HarnessWarning, UsageError
 from harness.records.record import ResultRecord
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, StoredResults, find_results, read_result
 from harness.rendering import Table, render
 from harness.running.sample_rows import row_of
 from harness.running.stored_samples import StoredSamples
@@ -32,7 +32,7 @@ COLUMNS = {key: heading for key, heading in RECORD_COLUMNS.items() if key != "re
 def read_results(
     folder: str | PathLike[str], *, data: str | PathLike[str] | None = None
 ) -> "Results":
-    """Return the results of a folder that `run --out` or `evaluate(out=...)` wrote.
+    """Return the results of a folder that `run --out` or `evaluate(out=...)` wrote, or of a record.
 
     `data` is the folder of the benchmark files, for the texts and truths of samples; by default as
     for `load_task`. A file that is no record is a HarnessWarning. Raises MissingError for an absent
@@ -44,7 +44,10 @@ def read_results(
     True
     """
     path = Path(folder).expanduser()
-    found = find_results(path)
+    if path.is_file():
+        found, path = StoredResults((read_result(path),), ()), path.absolute().parents[1]
+    else:
+        found = find_results(path)
     for reason in found.rejected:
         warnings.warn(reason, HarnessWarning, stacklevel=2)
     source = resolve_data(None if data is None else fspath(data))
