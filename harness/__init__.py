@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from harness.api.benchmarks import LoadedTask, load_task
     from harness.api.comparing import Comparison, compare
     from harness.api.evaluating import evaluate
-    from harness.api.models import LoadedModel, load_model
-    from harness.api.results import Result, Results, read_results
+    from harness.api.loaded_model import LoadedModel
+    from harness.api.models import load_model
+    from harness.api.result import Result
+    from harness.api.results import Results, read_results
     from harness.api.samples import ResultSample
     from harness.api.scoring import score
 
@@ -58,9 +60,9 @@ __all__ = [
 ]
 _MODULES = {  # where the public names are; a module is imported when its first name is used
     "Comparison": "comparing",
-    "LoadedModel": "models",
+    "LoadedModel": "loaded_model",
     "LoadedTask": "benchmarks",
-    "Result": "results",
+    "Result": "result",
     "ResultSample": "samples",
     "Results": "results",
     "compare": "comparing",

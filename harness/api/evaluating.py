@@ -11,9 +11,11 @@ from typing import Any
 
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
 from harness.api.folders import TemporaryFolder
-from harness.api.models import LoadedModel, load_model, reproducible_products
+from harness.api.loaded_model import LoadedModel
+from harness.api.models import load_model, reproducible_products
 from harness.api.own_models import own_weights, require_capability, source_sha256
-from harness.api.results import Result, Results
+from harness.api.result import Result
+from harness.api.results import Results
 from harness.callbacks import Report, no_progress
 from harness.checkpoints import Weights
 from harness.errors import HarnessWarning, MissingError

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.benchmarks import TaskLike, load_task
 from harness.api.folders import TemporaryFolder
-from harness.api.results import Result, Results
+from harness.api.result import Result
+from harness.api.results import Results
 from harness.errors import DataError, HarnessWarning, UsageError
 from harness.formats.submissions import match_predictions
 from harness.records.stored import read_result

@@ -40,6 +40,12 @@ def test_results_are_chosen_by_task_split_and_checkpoint(baseline):
         _ = baseline.metrics
 
 
+def test_a_record_is_read_by_its_file(val):
+    results = read_results(val[0].path)
+    assert results.metrics == val.metrics and not results.complete
+    assert results.folder == shipped_path("results")
+
+
 def test_the_table_has_a_row_for_each_metric_with_its_interval(baseline):
     table = baseline.table()
     (row,) = table[(table.task == "refcoco+") & (table.split == "val")].to_dict("records")
