@@ -220,5 +220,20 @@ def test_a_number_without_a_protocol_is_the_papers_for_x_vlm_only(own):
 
     assert protocol() == "not stated"
     own.write_text(OWN.replace("albef", "xvlm"))
-    read_entries.cache_clear()
     assert protocol() == read_paper(official_counts()).official["ovad"].protocols[0]
+
+
+def test_a_file_of_entries_is_read_again_where_it_changed_or_another_folder_is_current(
+    tmp_path, monkeypatch
+):
+    content = "{title: T, family: xvlm, licence: L, files: {nlvr2: {path: p.th, head: nlvr}}}"
+    monkeypatch.setenv(INCLUDE, "mine.yaml")
+    for folder, name in (("a", "first"), ("b", "second")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        Path("mine.yaml").write_text(f"{name}: {content}\n")
+        assert find_entry(name) is not None
+    assert find_entry("first") is None
+    Path("mine.yaml").write_text(f"third: {content}\n")
+    os.utime("mine.yaml", ns=(1, 1))
+    assert find_entry("third") is not None

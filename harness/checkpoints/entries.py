@@ -163,9 +163,17 @@ def include(paths: Sequence[str]) -> None:
     os.environ[INCLUDE] = os.pathsep.join([*before, *paths])
 
 
-@cache
 def read_entries(path: Path, package: str | None = None) -> Mapping[str, Entry]:
     """Read a `checkpoints.yaml`. Raises DataError for missing and unknown keys and wrong types."""
+    modified = path.stat().st_mtime_ns if path.is_file() else 0
+    return _read_entries(path, package, folder=Path.cwd(), modified=modified)
+
+
+@cache
+def _read_entries(
+    path: Path, package: str | None, *, folder: Path, modified: int
+) -> Mapping[str, Entry]:
+    """Read a file once per version of it; `folder` is what a relative path is relative to."""
     contents, source = decode_yaml(path, dict[str, _Content]), Source(path, package)
     return {
         name: Entry(name=name, source=source, **structs.asdict(entry))
