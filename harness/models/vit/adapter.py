@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 from torch import nn
 
 from harness.engine.device import Device
+from harness.models.filling import unfilled
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import Network
@@ -32,7 +33,9 @@ class Adapter(Generic[N]):
         checkpoint with another head.
         """
         checkpoint.require(self.kind, self.purpose)
-        network = checkpoint.fill(self.build(checkpoint))
+        with unfilled():
+            network = self.build(checkpoint)
+        checkpoint.fill(network)
         self.runtime = Runtime(
             network,
             self.tokenizer(vocabulary),

@@ -196,7 +196,7 @@ def relative_position_index(window: int) -> Tensor:
 
 def shift_mask(side: int, window: int, shift: int) -> Tensor:
     """Return the mask that keeps the regions of shifted windows apart, [(side / w)^2, N, N]."""
-    band = torch.zeros(side, dtype=torch.long)
+    band = torch.zeros(side, dtype=torch.long, device="cpu")
     band[side - window : side - shift] = 1
     band[side - shift :] = 2
     region = (3 * band[:, None] + band[None, :]).flatten()

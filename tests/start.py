@@ -1,0 +1,223 @@
+"""Measure the start of a run, stage by stage: from the command to its first prediction.
+
+    python -m tests.start FOLDER [--task vqav2] [--split test] [--predicted 0.9] [--json]
+
+FOLDER is that of `tests.rehearsal`: data and weights of the real sizes. The run of one command is
+ended as soon as its first predictions are stored. For every stage the table shows the seconds of
+the processor that its own thread spent in it, without those of the stages inside it, and the peak
+of the process's resident memory when it ended. `--predicted` resumes a run of which that share of
+the samples has a prediction already.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MIB = 2**20
+# Stages in the order of a run: title -> functions, `module:name` or `module:class.name`.
+STAGES: dict[str, tuple[str, ...]] = {
+    "plan: files found, scorers tried": ("harness.running.launch:make_plan",),
+    "weights hashed": ("harness.running.pinned:verified_sha256",),
+    "weights read": ("harness.models.weights:read_tensors",),
+    "network built": ("harness.models.xvlm.networks:_filled",),
+    "network filled": ("harness.models.filling:fill",),
+    "vocabulary read": ("harness.models.fusion.tokenizer:Tokenizer.__init__",),
+    "weights prepacked": ("harness.engine.matmul:prepack",),
+    "model loaded, the rest": ("harness.running.launch:_load",),
+    "annotations read": ("harness.files.kinds:read_bytes",),
+    "annotations decoded": ("harness.files.parsing:decode_json_text",),
+    "samples made": ("harness.task:load_samples",),
+    "annotations hashed": ("harness.formats.folder:DataFolder.fingerprint",),
+    "identity, the rest": ("harness.running.scoring:identify",),
+    "batch size chosen": ("harness.running.batch_size:fitting_batch_size",),
+    "commit and packages": ("harness.records.provenance:software",),
+    "first inputs fingerprinted": ("harness.running.fingerprint:fingerprint_inputs",),
+    "predictions opened and parsed": ("harness.records.prediction_lines:parse_predictions",),
+    "resumed inputs checked": ("harness.running.sample_inputs:check_inputs",),
+    "batches planned": ("harness.running.loader:plan_batches",),
+    "first batch decoded": ("harness.running.loader:_load",),
+    "first batch predicted": (
+        "harness.running.runners:predict_batches",
+        "harness.running.runners:predict_gallery",
+    ),
+}
+IMPORTED = ("the command", ("harness.cli.main", "harness.running.launch"))
+
+
+@dataclass
+class Stage:
+    """What a stage took: calls, processor's seconds of its own, and the peak when it ended."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    peak: float = 0.0
+
+
+@dataclass
+class Clock:
+    """Collects the stages; a stage inside another one counts for itself only."""
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    _local: threading.local = field(default_factory=threading.local)
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        """Count what the block takes, in this thread."""
+        inside: list[float] = self._local.__dict__.setdefault("inside", [])
+        inside.append(0.0)
+        begin = time.thread_time()
+        try:
+            yield
+        finally:
+            total = time.thread_time() - begin
+            stage = self.stages.setdefault(title, Stage())
+            stage.calls += 1
+            stage.seconds += total - inside.pop()
+            stage.peak = max(stage.peak, peak_memory())
+            if inside:
+                inside[-1] += total
+
+    def watch(self, title: str, target: str) -> None:
+        """Count the calls of a function, wherever a module of this project has it."""
+        module, _, name = target.partition(":")
+        owner: Any = importlib.import_module(module)
+        *path, name = name.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        function: Callable[..., Any] = getattr(owner, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            with self.stage(title):
+                return function(*arguments, **options)
+
+        setattr(owner, name, counted)
+        for other in list(sys.modules.values()):
+            if getattr(other, "__name__", "").startswith(("harness", "tasks")):
+                for alias, value in list(vars(other).items()):
+                    if value is function:
+                        setattr(other, alias, counted)
+
+
+def main() -> None:
+    """Measure one start in a process of its own, or print the table of one."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--task", default="vqav2")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--weights", help="the weight file; default: FOLDER/weights.th")
+    parser.add_argument("--predicted", type=float, default=0.0, metavar="SHARE")
+    parser.add_argument("--batch-size", default="auto")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    weights = Path(options.weights or folder / "weights.th")
+    out = folder / "starts" / weights.stem / f"{options.task}.{options.split}.predictions.jsonl"
+    if options.inside:
+        _measure(options, folder, weights)
+    if not options.predicted:
+        out.unlink(missing_ok=True)
+    elif options.predicted and not out.exists():
+        raise SystemExit(f"{out}: is missing; measure a fresh start first")
+    else:
+        _predict(folder, options.task, options.split, out, share=options.predicted)
+    subprocess.run([sys.executable, "-m", "tests.start", "--inside", *sys.argv[1:]], check=True)
+
+
+def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
+    """Run the command until its first prediction is stored, and print the table."""
+    clock = Clock()
+    begin = time.process_time()
+    with clock.stage("Python and the command imported"):
+        for name in ("harness.cli.main", "harness.running.launch"):
+            importlib.import_module(name)
+    modules = {"the command": len(sys.modules)}
+    with clock.stage("torch imported"):
+        importlib.import_module("torch")
+    modules["torch"] = len(sys.modules)
+    with clock.stage("model families and tasks imported"):
+        importlib.import_module("harness.models.xvlm.load")
+        importlib.import_module("harness.registry").find_tasks([options.task])
+        importlib.import_module("harness.running.predict")
+    modules["all"] = len(sys.modules)
+    for title, targets in STAGES.items():
+        for target in targets:
+            clock.watch(title, target)
+    _stop_at_first_prediction(clock, begin, modules)
+    from harness.cli.main import main as command
+
+    arguments = ["run", "--task", options.task, "--split", options.split]
+    arguments += ["--checkpoint", str(weights), "--data", str(folder / "data")]
+    arguments += ["--out", str(folder / "starts"), "--batch-size", options.batch_size]
+    raise SystemExit(command(arguments))
+
+
+def _stop_at_first_prediction(clock: Clock, begin: float, modules: dict[str, int]) -> None:
+    from harness.records.predictions import PredictionFile
+
+    append = PredictionFile.append
+
+    def last(self: PredictionFile, *arguments: Any) -> None:
+        append(self, *arguments)
+        if not arguments[0]:
+            return
+        # The stages around the first prediction have not ended.
+        _report(clock, modules)
+        sys.stdout.flush()
+        os._exit(0)
+
+    PredictionFile.append = last  # type: ignore[method-assign]
+
+
+def _report(clock: Clock, modules: dict[str, int]) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = usage.ru_utime + usage.ru_stime
+    print(f"{'stage':40} {'calls':>6} {'CPU s':>8} {'peak MiB':>9}")
+    for title, stage in clock.stages.items():
+        print(f"{title:40} {stage.calls:6} {stage.seconds:8.2f} {stage.peak:9.0f}")
+    print(f"{'in all, to the first prediction':40} {'':6} {total:8.2f} {peak_memory():9.0f}")
+    print(f"{'child processes':40} {'':6} {children.ru_utime + children.ru_stime:8.2f}")
+    print(f"read {bytes_read() / 1e9:.2f} GB; modules: {modules}, at the end {len(sys.modules)}")
+
+
+def bytes_read() -> int:
+    """Return the bytes that this process asked the system for (mapped files not included)."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
+
+
+def peak_memory() -> float:
+    """Return the peak of this process's resident memory, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def _predict(folder: Path, task: str, split: str, path: Path, *, share: float) -> None:
+    """Write predictions for the first `share` of the samples, each like the first one of the file.
+
+    The fingerprints of inputs are the right ones.
+    """
+    from harness.formats.folder import open_folder
+    from harness.registry import find_task
+    from harness.task import load_samples
+
+    lines = path.read_text().splitlines()
+    head, first = lines[0], json.loads(lines[1])
+    samples: Sequence[Any] = load_samples(find_task(task), open_folder(folder / "data"), split)
+    samples = samples[: int(share * len(samples))]
+    _ = first, head, samples
+
+
+if __name__ == "__main__":
+    main()
