@@ -38,12 +38,12 @@ Prediction = Any  # the prediction for one sample, in JSON's types: a string, a 
 SampleId = int | str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One unit of prediction: a question, a statement, an image to describe.
 
     Tasks subclass it and add fields in the dataset's own words. Texts are byte for byte those of
-    the annotation file.
+    the annotation file. Samples about the same images may share one tuple of them.
     """
 
     id: SampleId
@@ -208,7 +208,9 @@ class Task(ABC):
 
         By default every distinct image is encoded once, and each sample is one image-text pair.
         """
-        images = len({view for sample in samples for view in sample.images})
+        # Samples may share a tuple of images: by identity, each is looked at once.
+        distinct = {id(sample.images): sample.images for sample in samples}
+        images = len({view for views in distinct.values() for view in views})
         texts = [text for sample in samples for text in self.texts(sample)]
         return Workload(
             samples=len(samples),
@@ -288,6 +290,9 @@ def load_samples(task: Task, data: DataFolder, split: str) -> Sequence[Any]:
         samples = task.load(data, split)
     if not samples:
         raise DataError(f"{data.root}: {task.name} {split} has no sample")
+    ids = [sample.id for sample in samples]
+    if set(map(type, ids)) in ({int}, {str}) and len(set(ids)) == len(ids):
+        return samples
     by_id: dict[str, Any] = {}  # as text: a record lists skipped samples by it
     for sample in samples:
         if type(sample.id) not in (int, str):

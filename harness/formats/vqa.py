@@ -5,7 +5,6 @@ Formats: visualqa.org (`v2_*_questions.json`, `v2_*_annotations.json`) and zengy
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +20,7 @@ from harness.formats.folder import relative_path_within
 Answers = tuple[Mapping[str, object], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VQAQuestion:
+class VQAQuestion(Struct, frozen=True, gc=False):
     """A question about a COCO image.
 
     `answers` and the types are empty where the file hides them (test); flat lists have no types.

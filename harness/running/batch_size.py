@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.capabilities import Model
 from harness.running.distributed import ProcessGroup
-from harness.task import Sample, Task
+from harness.task import Sample, Task, without_garbage_collection
 from harness.workload import CostModel
 
 DEFAULT = 32  # samples in a batch of a model without a cost model
@@ -39,7 +39,9 @@ def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> i
     """
     if not isinstance(model, CostModel):
         return DEFAULT
-    budget, workload = model.memory_budget(), task.workload(samples)
+    budget = model.memory_budget()
+    with without_garbage_collection():
+        workload = task.workload(samples)
     if budget.free is None:
         return min(DEFAULT, budget.largest)
     available = MEMORY_FRACTION * budget.free - model.cost(workload).resident_bytes
