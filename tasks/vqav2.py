@@ -294,9 +294,7 @@ class VQAv2(Task):
         return match_predictions(path, read_answers(path), [sample.id for sample in samples])
 
 
-def _with_names(
-    questions: Iterable[VQAQuestion], folder: str
-) -> Iterator[tuple[str, VQAQuestion]]:
+def _with_names(questions: Iterable[VQAQuestion], folder: str) -> Iterator[tuple[str, VQAQuestion]]:
     """Yield each question of COCO with the name of its image."""
     names: dict[int, str] = {}
     for question in questions:

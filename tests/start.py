@@ -62,6 +62,7 @@ class Stage:
     calls: int = 0
     seconds: float = 0.0
     peak: float = 0.0
+    resident: float = 0.0
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Clock:
             stage = self.stages.setdefault(title, Stage())
             stage.calls += 1
             stage.seconds += total - inside.pop()
-            stage.peak = max(stage.peak, peak_memory())
+            stage.peak = memory("VmHWM")
+            stage.resident = memory("VmRSS")
             if inside:
                 inside[-1] += total
 
@@ -183,10 +185,14 @@ def _report(clock: Clock, modules: dict[str, int]) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = usage.ru_utime + usage.ru_stime
-    print(f"{'stage':40} {'calls':>6} {'CPU s':>8} {'peak MiB':>9}")
+    print(f"{'stage':40} {'calls':>6} {'CPU s':>8} {'MiB':>6} {'peak':>6}")
     for title, stage in clock.stages.items():
-        print(f"{title:40} {stage.calls:6} {stage.seconds:8.2f} {stage.peak:9.0f}")
-    print(f"{'in all, to the first prediction':40} {'':6} {total:8.2f} {peak_memory():9.0f}")
+        print(
+            f"{title:40} {stage.calls:6} {stage.seconds:8.2f} {stage.resident:6.0f} {stage.peak:6.0f}"
+        )
+    print(
+        f"{'in all, to the first prediction':40} {'':6} {total:8.2f} {memory('VmRSS'):6.0f} {memory('VmHWM'):6.0f}"
+    )
     print(f"{'child processes':40} {'':6} {children.ru_utime + children.ru_stime:8.2f}")
     print(f"read {bytes_read() / 1e9:.2f} GB; modules: {modules}, at the end {len(sys.modules)}")
 
@@ -197,10 +203,10 @@ def bytes_read() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
 
 
-def peak_memory() -> float:
-    """Return the peak of this process's resident memory, in MiB."""
+def memory(name: str) -> float:
+    """Return a number of this process's memory in MiB: VmRSS, or its peak VmHWM."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
 def _predict(folder: Path, task: str, split: str, path: Path, *, share: float) -> None:
