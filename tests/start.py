@@ -18,13 +18,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MIB = 2**20
 # Stages in the order of a run: title -> functions, `module:name` or `module:class.name`.
 STAGES: dict[str, tuple[str, ...]] = {
     "plan: files found, scorers tried": ("harness.running.launch:make_plan",),
@@ -44,7 +43,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "commit and packages": ("harness.records.provenance:software",),
     "first inputs fingerprinted": ("harness.running.fingerprint:fingerprint_inputs",),
     "predictions opened and parsed": ("harness.records.prediction_lines:parse_predictions",),
-    "resumed inputs checked": ("harness.running.sample_inputs:check_inputs",),
+    "resumed: texts checked, files begun": ("harness.running.file_check:FileCheck.begin",),
     "batches planned": ("harness.running.loader:plan_batches",),
     "first batch decoded": ("harness.running.loader:_load",),
     "first batch predicted": (
@@ -52,7 +51,6 @@ STAGES: dict[str, tuple[str, ...]] = {
         "harness.running.runners:predict_gallery",
     ),
 }
-IMPORTED = ("the command", ("harness.cli.main", "harness.running.launch"))
 
 
 @dataclass
@@ -185,15 +183,13 @@ def _report(clock: Clock, modules: dict[str, int]) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = usage.ru_utime + usage.ru_stime
-    print(f"{'stage':40} {'calls':>6} {'CPU s':>8} {'MiB':>6} {'peak':>6}")
+    print(f"{'stage':36} {'calls':>6} {'CPU s':>7} {'MiB':>6} {'peak':>6}")
     for title, stage in clock.stages.items():
-        print(
-            f"{title:40} {stage.calls:6} {stage.seconds:8.2f} {stage.resident:6.0f} {stage.peak:6.0f}"
-        )
-    print(
-        f"{'in all, to the first prediction':40} {'':6} {total:8.2f} {memory('VmRSS'):6.0f} {memory('VmHWM'):6.0f}"
-    )
-    print(f"{'child processes':40} {'':6} {children.ru_utime + children.ru_stime:8.2f}")
+        row = f"{stage.calls:6} {stage.seconds:7.2f} {stage.resident:6.0f} {stage.peak:6.0f}"
+        print(f"{title:36} {row}")
+    row = f"{'':6} {total:7.2f} {memory('VmRSS'):6.0f} {memory('VmHWM'):6.0f}"
+    print(f"{'in all, to the first prediction':36} {row}")
+    print(f"{'child processes':36} {'':6} {children.ru_utime + children.ru_stime:7.2f}")
     print(f"read {bytes_read() / 1e9:.2f} GB; modules: {modules}, at the end {len(sys.modules)}")
 
 
@@ -209,20 +205,42 @@ def memory(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
-def _predict(folder: Path, task: str, split: str, path: Path, *, share: float) -> None:
-    """Write predictions for the first `share` of the samples, each like the first one of the file.
+def _predict(folder: Path, task_name: str, split: str, path: Path, *, share: float) -> None:
+    """Let the file of a fresh start hold predictions of the first `share` of the samples.
 
-    The fingerprints of inputs are the right ones.
+    Each is the file's first one, with the fingerprints of its own inputs.
     """
+    # Imported here: a measured process imports what the command imports.
     from harness.formats.folder import open_folder
+    from harness.images import image_file
+    from harness.records.fingerprints import Fingerprint, checksum
+    from harness.records.prediction_lines import sample_line
     from harness.registry import find_task
+    from harness.running import sample_inputs
     from harness.task import load_samples
 
-    lines = path.read_text().splitlines()
-    head, first = lines[0], json.loads(lines[1])
-    samples: Sequence[Any] = load_samples(find_task(task), open_folder(folder / "data"), split)
+    task = find_task(task_name)
+    samples = load_samples(task, open_folder(folder / "data"), split)
     samples = samples[: int(share * len(samples))]
-    _ = first, head, samples
+    head, first = path.read_text(encoding="utf-8").splitlines()[:2]
+    prediction = json.loads(first)["prediction"]
+    files: dict[Path, int] = {}
+    by_inode: dict[int, int] = {}
+    for sample in samples:
+        for file in map(image_file, sample.images):
+            if file not in files:
+                inode = file.stat().st_ino
+                if inode not in by_inode:
+                    by_inode[inode] = checksum([file.read_bytes()])
+                files[file] = by_inode[inode]
+    with path.open("w", encoding="utf-8") as output:
+        output.write(f"{head}\n")
+        for sample in samples:
+            of_files = sample_inputs.checksum_of_files(sample.images, files)
+            of_texts = sample_inputs.checksum_of_texts(task, sample)
+            inputs = Fingerprint(of_files, 0, of_texts).to_text()
+            output.write(sample_line(path, sample.id, prediction, inputs))
+    print(f"{len(samples)} predictions written", flush=True)
 
 
 if __name__ == "__main__":

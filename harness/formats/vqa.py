@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from harness.errors import DataError
 from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
+from harness.files.reads import shared
 from harness.formats.folder import relative_path_within
 
 # The answers of ten annotators: `answer`, `answer_confidence` and `answer_id` each. The official
@@ -63,6 +64,7 @@ class _FlatQuestion(Struct, gc=False):
     answer: str | list[str] = []
 
 
+@shared
 def read_questions(questions: Path, annotations: Path | None) -> list[VQAQuestion]:
     """Return the questions of an official file, joined with their annotations if given.
 
@@ -131,6 +133,7 @@ def read_answer_list(path: Path) -> tuple[str, ...]:
     return tuple(answers)
 
 
+@shared
 def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
     """Return (image file, question) of a flat list.
 
