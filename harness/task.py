@@ -30,7 +30,7 @@ from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.statistics.interval import Interval
-from harness.statistics.intervals import metric_interval
+from harness.statistics.intervals import metric_intervals
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
@@ -90,11 +90,9 @@ class Scores:
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
-        return {
-            name: metric_interval(self.statistics[name])
-            for name in self.metrics
-            if name in self.statistics
-        }
+        return metric_intervals(
+            {name: self.statistics[name] for name in self.metrics if name in self.statistics}
+        )
 
 
 class Task(ABC):
