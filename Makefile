@@ -9,7 +9,7 @@ CONSTRAINTS ?=
 EMBEDDED := $(BIN)/xvlm-eval run --task all --checkpoint xvlm-shapes --batch-size 32 --fresh
 export REASON
 
-.PHONY: setup demo test check lint nightly shapes-checkpoint baselines
+.PHONY: setup demo test check lint docs nightly shapes-checkpoint baselines
 
 setup: $(VENV)/.ready
 
@@ -33,6 +33,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/pip install -qq -e '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 # What takes too long for every change: random input, other input every time, and many more kills.
 nightly: setup

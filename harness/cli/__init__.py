@@ -7,6 +7,7 @@ baseline.py power.py                   what results are checked against, and wha
 score.py import_score.py               score predictions, here or by a server
 list.py data.py fetch.py               what exists, and how to get it
 checkpoint.py doctor.py                whether it fits
+overview.py                            no verb: what can be done here and now
 flags.py console.py progress.py        shared by the verbs
 
 A verb is a module with `HELP`, `add_arguments(parser)` and `run(options)`, which returns the exit

@@ -19,6 +19,7 @@ from harness.cli import (
     fetch,
     import_score,
     list,
+    overview,
     power,
     run,
     score,
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; it leaves the name of the verb in `verb`."""
+    """Return the parser of the command line; `verb` is the name of the verb, None without one."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
     parser = argparse.ArgumentParser(
@@ -80,8 +81,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(debug=False)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for name, verb in VERBS.items():
         verb.add_arguments(verbs.add_parser(name, parents=[common], help=verb.HELP))
     return parser
@@ -92,6 +94,8 @@ def _run(options: argparse.Namespace) -> int:
     from harness.errors import HarnessError
 
     try:
+        if options.verb is None:
+            return overview.run()
         with _links(options):
             code = VERBS[options.verb].run(options)
         sys.stdout.flush()

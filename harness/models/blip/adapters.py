@@ -15,7 +15,7 @@ from harness.models.blip.networks import BlipRetrievalNetwork
 from harness.models.blip.preprocessing import pre_caption, pre_question
 from harness.models.blip.tokenizer import BlipTokenizer
 from harness.models.blip.twin_attention import BlipPairNetwork
-from harness.models.fusion import costs
+from harness.models.fusion import costs, layer_costs
 from harness.models.fusion.answer_ranking import AnswerScoring
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.sizes import TextArchitecture
@@ -195,4 +195,4 @@ class BlipCaptioner(Adapter[CaptioningNetwork]):
 
 def text_features_flops(text: TextArchitecture, length: float) -> float:
     """Return the operations of a text in all layers without their cross-attention."""
-    return costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)
+    return layer_costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)

@@ -1,93 +1,31 @@
-"""The cost of a vision encoder below a BERT with cross-attention: operations and bytes.
+"""The cost of each capability of a vision encoder below a BERT with cross-attention.
 
-They follow from the sizes alone. Operations are the floating-point multiplications and additions of
-matrix products, attention included; everything else is below one percent. Bytes assume float32, an
-upper bound where a run stores fewer bits; the bytes of an image in the encoder were measured, not
-derived. A `length` is the mean number of tokens of the texts, `image_tokens` the number of tokens
-that they cross-attend to.
+Sums of the parts in `layer_costs`, which says what is counted.
 """
-
-from typing import Protocol
 
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import ChunkSizes
 from harness.engine.shortlist import ROWS
+from harness.models.fusion.layer_costs import (
+    FLOAT,
+    VisionSizes,
+    encoder_bytes,
+    fuse_cls_flops,
+    fusion_bytes,
+    fusion_flops,
+    fusion_input_flops,
+    fusion_layers,
+    kv_bytes,
+    lm_head_flops,
+    project_kv_flops,
+    text_encoder_flops,
+    token_bytes,
+)
 from harness.models.fusion.sizes import TextArchitecture
 from harness.workload import Cost, Workload
 
-FLOAT = 4  # bytes
-ENCODER_FACTOR = 18  # bytes of an image in a GPU's encoder over those of its patches; less on a CPU
 COMPARISON = 16  # bytes per image and text for shortlists: similarity, two masks, a running count
 PAIR = 32  # bytes per shortlisted pair: two indices, and the same again for the union
-
-
-class VisionSizes(Protocol):
-    """The sizes of a vision encoder."""
-
-    @property
-    def resolution(self) -> int:
-        """The side of an image in pixels."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """The tokens of an image that texts cross-attend to."""
-        ...
-
-    @property
-    def output_width(self) -> int:
-        """The width of these tokens."""
-        ...
-
-    @property
-    def first_layer_numbers(self) -> int:
-        """The numbers in the first layer's input for one image."""
-        ...
-
-    @property
-    def flops(self) -> float:
-        """The operations of one image in the encoder."""
-        ...
-
-
-def project_kv_flops(
-    text: TextArchitecture, image_tokens: int, *, sets: int | None = None
-) -> float:
-    """Return the operations of an image's keys and values, one set per fusion layer or `sets`."""
-    layers = _fusion_layers(text) if sets is None else sets
-    return 4.0 * layers * image_tokens * text.encoder_width * text.width
-
-
-def text_encoder_flops(text: TextArchitecture, length: float) -> float:
-    """Return the operations of a text in the layers without cross-attention."""
-    feed_forward = 2 * text.width * text.inner_width
-    return 2.0 * text.fusion_layer * length * (_self_attention(text, length) + feed_forward)
-
-
-def fusion_flops(text: TextArchitecture, length: float, image_tokens: float) -> float:
-    """Return the operations of an encoded text in the fusion layers."""
-    layer = _self_attention(text, length) + _cross_attention_and_mlp(text, image_tokens)
-    return 2.0 * _fusion_layers(text) * length * layer
-
-
-def fusion_input_flops(text: TextArchitecture, length: float) -> float:
-    """Return the operations of the first fusion layer's self-attention: once per text."""
-    return 2.0 * length * _self_attention(text, length)
-
-
-def fuse_cls_flops(text: TextArchitecture, length: float, image_tokens: float) -> float:
-    """Return the operations from the fusion input to [CLS], alone in the last layer."""
-    layers, kv = _fusion_layers(text), 2 * text.width**2
-    own, rest = _self_attention(text, length), _cross_attention_and_mlp(text, image_tokens)
-    if layers == 1:
-        return 2.0 * rest
-    all_tokens = length * rest + (layers - 2) * length * (own + rest)
-    return 2.0 * (all_tokens + length * kv + own - kv + rest)
-
-
-def lm_head_flops(text: TextArchitecture) -> float:
-    """Return the operations of one distribution over the vocabulary."""
-    return 2.0 * text.width * (text.width + text.vocabulary)
 
 
 def grounding(
@@ -99,7 +37,7 @@ def grounding(
     chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Return the cost of texts fused with one image each, for their [CLS] states."""
-    layers = _fusion_layers(text)
+    layers = fusion_layers(text)
     return _fused_cls(vision, text, workload, length=length, sets=layers, chunk_sizes=chunk_sizes)
 
 
@@ -119,17 +57,15 @@ def localization(
     image_tokens, differentiated = vision.tokens, text.layers - layer
     per_image = vision.flops + project_kv_flops(text, image_tokens)
     fused = fusion_flops(text, length, image_tokens)
-    per_pair = text_encoder_flops(text, length) + fused * (
-        1 + differentiated / _fusion_layers(text)
-    )
+    per_pair = text_encoder_flops(text, length) + fused * (1 + differentiated / fusion_layers(text))
     # Kept for the gradient: states and attention of each layer. And the gradient of one attention.
     tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
     attention = (differentiated + 2) * text.heads * image_tokens * FLOAT
     return Cost(
         workload.images * per_image + workload.pairs * per_pair,
         0.0,
-        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + tokens * (differentiated * _token_bytes(text) + attention),
+        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        + tokens * (differentiated * token_bytes(text) + attention),
     )
 
 
@@ -142,7 +78,7 @@ def pair_reasoning(
     chunk_sizes: ChunkSizes,
 ) -> Cost:
     """Return the same where two fusion layers, one for each image, share keys and values."""
-    sets = _fusion_layers(text) // 2
+    sets = fusion_layers(text) // 2
     return _fused_cls(vision, text, workload, length=length, sets=sets, chunk_sizes=chunk_sizes)
 
 
@@ -161,7 +97,7 @@ def twin_pair_reasoning(
     second_image = 2 * text.width**2 + 2 * vision.tokens * text.width
     per_pair = 2.0 * text.layers * length * (second_image + 2 * text.width**2)
     # Those selected for a pack are of both images.
-    selected = min(workload.pairs, workload.images) * _kv_bytes(text, vision.tokens)
+    selected = min(workload.pairs, workload.images) * kv_bytes(text, vision.tokens)
     return cost._replace(
         flops=cost.flops + workload.pairs * per_pair,
         peak_batch_bytes=cost.peak_batch_bytes + selected,
@@ -192,11 +128,11 @@ def retrieval(
         + COMPARISON * ROWS * max(texts, workload.images)
         + PAIR * workload.pairs_at_most
     )
-    pack = _token_bytes(text) * chunk_sizes.text_tokens + _kv_bytes(text, image_tokens)
+    pack = token_bytes(text) * chunk_sizes.text_tokens + kv_bytes(text, image_tokens)
     return Cost(
         workload.images * per_image + texts * per_text + workload.pairs * per_pair,
         numbers * item_bytes + comparison + pack,
-        _encoder_bytes(vision, workload.images, chunk_sizes),
+        encoder_bytes(vision, workload.images, chunk_sizes),
     )
 
 
@@ -211,13 +147,13 @@ def attribute_matching(
 ) -> Cost:
     """Return the cost of encoding images, and all texts once, and of comparing their features."""
     images, texts = workload.images, len(workload.texts)
-    pack = _token_bytes(text) * min(chunk_sizes.text_tokens, texts * length)
+    pack = token_bytes(text) * min(chunk_sizes.text_tokens, texts * length)
     return Cost(
         images * vision.flops
         + texts * text_encoder_flops(text, length)
         + 2.0 * images * texts * features,
         FLOAT * features * texts + pack,
-        _encoder_bytes(vision, images, chunk_sizes) + FLOAT * images * texts,
+        encoder_bytes(vision, images, chunk_sizes) + FLOAT * images * texts,
     )
 
 
@@ -246,11 +182,11 @@ def captioning(
     cache = beams.width * longest * text.layers * 2 * text.width * FLOAT
     distributions = 3 * beams.width * text.vocabulary * FLOAT
     # Keys and values twice: those of the remaining images are copied when an image is done.
-    per_image_bytes = 2 * _kv_bytes(text, image_tokens) + cache + distributions
+    per_image_bytes = 2 * kv_bytes(text, image_tokens) + cache + distributions
     return Cost(
         workload.images * per_image,
         0.0,
-        _encoder_bytes(vision, workload.images, chunk_sizes) + workload.images * per_image_bytes,
+        encoder_bytes(vision, workload.images, chunk_sizes) + workload.images * per_image_bytes,
     )
 
 
@@ -279,12 +215,12 @@ def answering(
     )
     cache = prefixes * decoder.layers * 2 * decoder.width * FLOAT
     tree = 2 * FLOAT * (decoder.vocabulary + prefixes**2)
-    per_question_bytes = cache + prefixes * _token_bytes(decoder) + tree
+    per_question_bytes = cache + prefixes * token_bytes(decoder) + tree
     distributions = FLOAT * decoder.vocabulary * chunk_sizes.lm_head_rows
     return Cost(
         workload.images * per_image + workload.pairs * per_question,
         0.0,
-        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
+        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
         + workload.pairs * per_question_bytes
         + distributions,
     )
@@ -309,58 +245,5 @@ def _fused_cls(
     return Cost(
         workload.images * per_image + workload.pairs * per_pair,
         0.0,
-        _fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes),
-    )
-
-
-def _fusion_layers(text: TextArchitecture) -> int:
-    return text.layers - text.fusion_layer
-
-
-def _self_attention(text: TextArchitecture, length: float) -> float:
-    """Return the products of a token in self-attention."""
-    return 4 * text.width**2 + 2 * length * text.width
-
-
-def _cross_attention_and_mlp(text: TextArchitecture, image_tokens: float) -> float:
-    """Return the products of a token in cross-attention, given keys and values, and in the MLP."""
-    attention = 2 * text.width**2 + 2 * image_tokens * text.width
-    return attention + 2 * text.width * text.inner_width
-
-
-def _encoder_bytes(vision: VisionSizes, images: int, chunk_sizes: ChunkSizes) -> float:
-    """Return the bytes of images: all of their pixels and tokens, and few in the encoder."""
-    at_a_time = min(images, chunk_sizes.images_of(vision.resolution))
-    numbers = 3 * vision.resolution**2 + vision.tokens * vision.output_width
-    inside = ENCODER_FACTOR * vision.first_layer_numbers
-    return float(FLOAT * (at_a_time * inside + images * numbers))
-
-
-def _kv_bytes(text: TextArchitecture, image_tokens: int) -> float:
-    return float(_fusion_layers(text) * 2 * image_tokens * text.width * FLOAT)
-
-
-def _token_bytes(text: TextArchitecture) -> float:
-    """Return the bytes of a token in a layer: states, queries, keys, values, the MLP twice."""
-    return float((6 * text.width + 2 * text.inner_width) * FLOAT)
-
-
-def _fusion_bytes(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> float:
-    """Return the bytes of images and the texts fused with them.
-
-    Keys and values count once for each image, and once more for those selected for a pack.
-    """
-    tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
-    selected = min(workload.pairs, workload.images)
-    return (
-        _encoder_bytes(vision, workload.images, chunk_sizes)
-        + (workload.images + selected) * _kv_bytes(text, vision.tokens)
-        + tokens * _token_bytes(text)
+        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes),
     )
