@@ -118,6 +118,12 @@ def main() -> None:
     parser.add_argument("--weights", help="the weight file; default: FOLDER/weights.th")
     parser.add_argument("--predicted", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--batch-size", default="auto")
+    parser.add_argument(
+        "--until",
+        choices=("prediction", "batch"),
+        default="prediction",
+        help="end when the first predictions are stored, or when the first batch is decoded",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -137,7 +143,6 @@ def main() -> None:
 def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
     """Run the command until its first prediction is stored, and print the table."""
     clock = Clock()
-    begin = time.process_time()
     with clock.stage("Python and the command imported"):
         for name in ("harness.cli.main", "harness.running.launch"):
             importlib.import_module(name)
@@ -153,7 +158,10 @@ def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
     for title, targets in STAGES.items():
         for target in targets:
             clock.watch(title, target)
-    _stop_at_first_prediction(clock, begin, modules)
+    if options.until == "prediction":
+        _stop_at_first_prediction(clock, modules)
+    else:
+        _stop_at_first_batch(clock, modules)
     from harness.cli.main import main as command
 
     arguments = ["run", "--task", options.task, "--split", options.split]
@@ -162,7 +170,22 @@ def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
     raise SystemExit(command(arguments))
 
 
-def _stop_at_first_prediction(clock: Clock, begin: float, modules: dict[str, int]) -> None:
+def _stop_at_first_batch(clock: Clock, modules: dict[str, int]) -> None:
+    """End the process when a batch was decoded, after that of the first inputs' fingerprint."""
+    loader = importlib.import_module("harness.running.loader")
+    load = loader._load
+
+    def last(*arguments: Any, **options: Any) -> Any:
+        loaded = load(*arguments, **options)
+        if clock.stages["first batch decoded"].calls > 1:
+            _end(clock, modules)
+        return loaded
+
+    loader._load = last  # type: ignore[attr-defined]
+
+
+def _stop_at_first_prediction(clock: Clock, modules: dict[str, int]) -> None:
+    """End the process when predictions were stored; the stages around that have not ended."""
     from harness.records.predictions import PredictionFile
 
     append = PredictionFile.append
@@ -171,12 +194,15 @@ def _stop_at_first_prediction(clock: Clock, begin: float, modules: dict[str, int
         append(self, *arguments)
         if not arguments[0]:
             return
-        # The stages around the first prediction have not ended.
-        _report(clock, modules)
-        sys.stdout.flush()
-        os._exit(0)
+        _end(clock, modules)
 
     PredictionFile.append = last  # type: ignore[method-assign]
+
+
+def _end(clock: Clock, modules: dict[str, int]) -> None:
+    _report(clock, modules)
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _report(clock: Clock, modules: dict[str, int]) -> None:
@@ -188,7 +214,7 @@ def _report(clock: Clock, modules: dict[str, int]) -> None:
         row = f"{stage.calls:6} {stage.seconds:7.2f} {stage.resident:6.0f} {stage.peak:6.0f}"
         print(f"{title:36} {row}")
     row = f"{'':6} {total:7.2f} {memory('VmRSS'):6.0f} {memory('VmHWM'):6.0f}"
-    print(f"{'in all, to the first prediction':36} {row}")
+    print(f"{'in all':36} {row}")
     print(f"{'child processes':36} {'':6} {children.ru_utime + children.ru_stime:7.2f}")
     print(f"read {bytes_read() / 1e9:.2f} GB; modules: {modules}, at the end {len(sys.modules)}")
 
