@@ -32,7 +32,7 @@ from harness.formats.folder import DataFolder, Needed
 from harness.images import View, image_file
 from harness.sample_view import Picture, SampleView, prediction_text
 from harness.statistics.interval import Interval
-from harness.statistics.intervals import metric_interval
+from harness.statistics.intervals import metric_intervals
 from harness.statistics.sums import Statistic
 from harness.workload import Workload
 
@@ -40,12 +40,12 @@ Prediction = Any  # the prediction for one sample, in JSON's types: a string, a 
 SampleId = int | str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One unit of prediction: a question, a statement, an image to describe.
 
     Tasks subclass it and add fields in the dataset's own words. Texts are byte for byte those of
-    the annotation file.
+    the annotation file. Samples about the same images may share one tuple of them.
     """
 
     id: SampleId
@@ -98,11 +98,9 @@ class Scores:
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
         """The 95 % confidence interval of each metric that has a statistic."""
-        return {
-            name: metric_interval(self.statistics[name])
-            for name in self.metrics
-            if name in self.statistics
-        }
+        return metric_intervals(
+            {name: self.statistics[name] for name in self.metrics if name in self.statistics}
+        )
 
 
 class Task(ABC, Generic[S, M]):
@@ -220,7 +218,9 @@ class Task(ABC, Generic[S, M]):
 
         By default every distinct image is encoded once, and each sample is one image-text pair.
         """
-        images = len({view for sample in samples for view in sample.images})
+        # Samples may share a tuple of images: by identity, each is looked at once.
+        distinct = {id(sample.images): sample.images for sample in samples}
+        images = len({view for views in distinct.values() for view in views})
         texts = [text for sample in samples for text in self.texts(sample)]
         return Workload(
             samples=len(samples),
@@ -349,6 +349,9 @@ def load_samples(task: Task[S, M], data: DataFolder, split: str) -> Sequence[S]:
         samples = task.load(data, split)
     if not samples:
         raise DataError(f"{data.root}: {task.name} {split} has no sample")
+    ids = [sample.id for sample in samples]
+    if set(map(type, ids)) in ({int}, {str}) and len(set(ids)) == len(ids):
+        return samples
     by_id: dict[str, S] = {}  # as text: a record lists skipped samples by it
     for sample in samples:
         if type(sample.id) not in (int, str):

@@ -6,7 +6,7 @@ which the model's localization map is strongest counts as its box. Golden `d_wea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -92,7 +92,10 @@ class WeakRefCOCOPlus(RefCOCOPlus):
                     f"which sent_id {expression.id} is about"
                 )
         return [
-            DetectedExpression(**vars(expression), detections=detections[expression.image_id])
+            DetectedExpression(
+                **{field.name: getattr(expression, field.name) for field in fields(expression)},
+                detections=detections[expression.image_id],
+            )
             for expression in expressions
         ]
 

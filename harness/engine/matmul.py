@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.engine.kernels import fp32_precision, in_use, kernels
+from harness.engine.memory import release_freed_memory
 
 PostOp = tuple[
     str, list[float], str
@@ -29,6 +30,7 @@ GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
 ALIGNMENT = 8  # of row lengths: tensor cores run at half speed for other multiples
 MIN_KEYS = 64  # for fewer keys, one fused attention kernel beats several products on a GPU
 HEAD_WIDTHS = (16, 32, 64, 128)  # that the kernels of attention take
+FREED_AT_ONCE = 64 * 2**20  # bytes of weights that were packed before memory is given back
 TOLERANCE = 1e-4  # of oneDNN's products against torch's, where they are tried
 
 
@@ -54,6 +56,7 @@ def prepack(
     """
     kept = {module for part in keep for module in part.modules()}
     packed: dict[nn.Module, nn.Module] = {}
+    freed = 0
     for module in list(network.modules()):
         if module in kept:
             continue
@@ -65,7 +68,13 @@ def prepack(
                 continue
             gelu = isinstance(next_layer, nn.GELU) and next_layer.approximate == "none"
             if layer not in packed:
-                packed[layer] = _packed(layer, dtype, gelu=gelu)
+                packed[layer], size = _packed(layer, dtype, gelu=gelu), layer.weight.nbytes
+                if isinstance(packed[layer], PrepackedLinear):
+                    layer.register_parameter("weight", None)  # no second copy, even for a while
+                    freed += size
+                if freed > FREED_AT_ONCE:
+                    release_freed_memory()  # the packed weights do not fit into the gaps
+                    freed = 0
             setattr(module, name, packed[layer])
             if gelu and isinstance(packed[layer], PrepackedLinear):
                 setattr(module, next_name, nn.Identity())

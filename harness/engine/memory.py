@@ -1,6 +1,7 @@
 """How much memory a process may use: the machine's, or less in a control group (Slurm, Docker)."""
 
 import ctypes
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -47,6 +48,32 @@ def release_freed_memory() -> None:
     """
     with suppress(OSError, TypeError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def release_mapped_pages(path: Path) -> None:
+    """Take what was read of a mapped file out of this process's memory; Linux only.
+
+    A page that is needed again comes from the system's cache. Numbers written into a mapping would
+    be lost: weights are copied from theirs.
+    """
+    for begin, end in _mappings(path.resolve()):
+        with suppress(OSError, TypeError, AttributeError):
+            ctypes.CDLL(None).madvise(
+                ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED
+            )
+
+
+def _mappings(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the addresses (begin, end) that a file is mapped to."""
+    try:
+        lines = Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        words = line.split(maxsplit=5)  # addresses, permissions, offset, device, inode, path
+        if len(words) == 6 and words[5] == str(path) and words[1].endswith("p"):
+            begin, _, end = words[0].partition("-")
+            yield int(begin, 16), int(end, 16)
 
 
 def _available(root: Path) -> int | None:

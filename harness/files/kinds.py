@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.files.reads import file_state, note_read
 
 HEAD_BYTES = 1024  # enough for every signature below
 MAX_BYTES = 4 * 2**30  # of an annotation or result file; the largest official one has 0.4 GB
@@ -127,7 +128,8 @@ def read_bytes(path: Path, *expected: str) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(_too_large(path))
-        content = path.read_bytes()
+        state, content = file_state(path), path.read_bytes()
+        note_read(path, state, content)
         kind = recognise(content[:HEAD_BYTES])
         if kind is not None and kind.name == GZIP:
             with gzip.open(path) as file:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError, MissingError
+from harness.files.reads import sha256_of_read
 
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
 EMBEDDED = "shapes"
@@ -96,10 +97,14 @@ class DataFolder:
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return the SHA-256 of every existing file by its path below the root.
 
-        Folders (images) are left out: hashing them takes too long.
+        Folders (images) are left out: hashing them takes too long. A file that was read within
+        `reading_once` is not read again.
         """
         paths = {path for item in needed if (path := self.find(item)) and path.is_file()}
-        return {path.relative_to(self.root).as_posix(): sha256_of(path) for path in sorted(paths)}
+        return {
+            path.relative_to(self.root).as_posix(): sha256_of_read(path) or sha256_of(path)
+            for path in sorted(paths)
+        }
 
 
 def open_folder(root: Path) -> DataFolder:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness.errors import DataError
 from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
+from harness.files.reads import shared
 from harness.formats.folder import relative_path_within
 
 COCO_NAME = re.compile(r"COCO_[a-z]+\d{4}_(\d{12})\.\w+")
@@ -58,7 +59,7 @@ class _FlatImage(Struct, gc=False):
 def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
     """Return the images of a split (train, restval, val, test) of an original file, in order."""
     images = []
-    for number, entry in enumerate(decode_json(path, _Dataset).images):
+    for number, entry in enumerate(_read_images(path)):
         if entry.split == split:
             name = relative_path_within(entry.filename, where=f"{path}: images[{number}]")
             images.append(
@@ -69,6 +70,11 @@ def read_karpathy(path: Path, split: str) -> list[CaptionedImage]:
                 )
             )
     return _checked(images, path)
+
+
+@shared
+def _read_images(path: Path) -> list[_Image]:
+    return decode_json(path, _Dataset).images
 
 
 def read_flat_captions(path: Path, *, repeated: bool = False) -> list[CaptionedImage]:

@@ -21,6 +21,7 @@ from harness.files.parsing import (
     decode_json_list,
     read_plain_pickle,
 )
+from harness.files.reads import shared
 from harness.metrics.grounding import Box
 
 
@@ -90,6 +91,7 @@ class _FlatExpression(Struct, gc=False):
     image: str | None = None
 
 
+@shared
 def read_references(refs: Path, instances: Path) -> list[Reference]:
     """Return every reference joined with its annotation and image, in file order.
 
@@ -158,6 +160,7 @@ def read_flat(
     return expressions
 
 
+@shared
 def read_detections(path: Path) -> Mapping[int, tuple[Box, ...]]:
     """Return the detections of each image by its id, in file order; possibly none.
 

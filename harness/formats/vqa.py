@@ -5,7 +5,6 @@ Formats: visualqa.org (`v2_*_questions.json`, `v2_*_annotations.json`) and zengy
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct
 
 from harness.errors import DataError
 from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
+from harness.files.reads import shared
 from harness.formats.folder import relative_path_within
 
 # The answers of ten annotators: `answer`, `answer_confidence` and `answer_id` each. The official
@@ -21,8 +21,7 @@ from harness.formats.folder import relative_path_within
 Answers = tuple[Mapping[str, object], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VQAQuestion:
+class VQAQuestion(Struct, frozen=True, gc=False):
     """A question about a COCO image.
 
     `answers` and the types are empty where the file hides them (test); flat lists have no types.
@@ -65,6 +64,7 @@ class _FlatQuestion(Struct, gc=False):
     answer: str | list[str] = []
 
 
+@shared
 def read_questions(questions: Path, annotations: Path | None) -> list[VQAQuestion]:
     """Return the questions of an official file, joined with their annotations if given.
 
@@ -133,6 +133,7 @@ def read_answer_list(path: Path) -> tuple[str, ...]:
     return tuple(answers)
 
 
+@shared
 def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
     """Return (image file, question) of a flat list.
 

@@ -5,12 +5,14 @@ The same numbers as in `attributes`, where a box counts as often as its image wa
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.attribute_changes import image_changes
+from harness.metrics.attribute_sums import Ranking, packed_weights, precision_of, ranking_of
 from harness.metrics.attributes import FREQUENCIES, UNKNOWN, Named, average_precisions, members
 from harness.statistics.sums import Floats, Statistic, Sums, Swappable
 
@@ -42,6 +44,19 @@ class MeanAveragePrecision:
         clipped = np.clip(self.scores[:, self.columns], 0, 1)
         images = int(self.image.max()) + 1
         return RankedBoxes(clipped, self.labels[:, self.columns], self.image, images)
+
+    def resampled_with(self, others: Sequence[Statistic]) -> "RankedGroups | None":
+        """Return this statistic's boxes with the columns of all `others`, None if they differ."""
+        groups = []
+        for other in others:
+            if not isinstance(other, MeanAveragePrecision):
+                return None
+            columns = np.searchsorted(self.columns, other.columns)
+            same = other.scores is self.scores and other.labels is self.labels
+            if not same or not np.isin(other.columns, self.columns).all():
+                return None
+            groups.append(columns)
+        return RankedGroups(self.resampled(), groups)
 
 
 @dataclass(frozen=True)
@@ -114,44 +129,57 @@ class RankedBoxes:
         """
         starts = range(0, len(weights), DRAWS_AT_ONCE)
         return np.concatenate(
-            [
-                self._of(np.ascontiguousarray(weights[start : start + DRAWS_AT_ONCE].T, np.float32))
-                for start in starts
-            ]
+            [self._of(weights[start : start + DRAWS_AT_ONCE]) for start in starts]
         )
 
-    def _of(self, weights: NDArray[np.float32]) -> Floats:
-        """Return the mean average precision [R] for at most DRAWS_AT_ONCE `weights` [C, R]."""
-        with np.errstate(invalid="ignore"):
-            precisions = np.array(
-                [self._precision(column, weights) for column in range(self.scores.shape[1])]
-            )
-        defined = ~np.isnan(precisions)
-        with np.errstate(invalid="ignore"):
-            return 100 * np.where(defined, precisions, 0.0).sum(axis=0) / defined.sum(axis=0)
+    def _of(self, weights: Floats) -> Floats:
+        """Return the mean average precision [R] for at most DRAWS_AT_ONCE `weights` [R, C]."""
+        return mean_precision(self.precisions(weights))
 
-    def _precision(self, column: int, weights: NDArray[np.float32]) -> Floats:
-        """Return an attribute's average precision [R].
+    def precisions(self, weights: Floats) -> Floats:
+        """Return the average precision [A, R] of each attribute for `weights` [R, C]."""
+        by_image = np.ascontiguousarray(weights.T, np.float32)
+        boxes = np.bincount(self.image, minlength=self.clusters)
+        packed = packed_weights(weights, boxes)
+        with np.errstate(invalid="ignore"):
+            return np.array([precision_of(column, by_image, packed) for column in self._rankings])
 
-        Only thresholds that add a positive box are evaluated: the others gain no recall.
-        """
-        known = np.flatnonzero(self.labels[:, column] != UNKNOWN)
-        order = known[np.argsort(-self.scores[known, column], kind="stable")]
-        ranked = self.scores[order, column]
-        positive = np.flatnonzero(self.labels[order, column] == 1)
-        if not len(positive):
-            return np.full(weights.shape[1], np.nan)
-        # Equal scores are one threshold.
-        ends = np.searchsorted(-ranked, -ranked[positive], side="right")
-        ends, first = np.unique(ends, return_index=True)
-        starts = np.concatenate([[0], ends[:-1]])
-        gained = np.add.reduceat(weights[self.image[order[positive]]], first, axis=0)
-        gained = gained.astype(np.float64)
-        listed = np.add.reduceat(weights[self.image[order[: ends[-1]]]], starts, axis=0)
-        listed = listed.cumsum(axis=0, dtype=np.float64)
-        hits = gained.cumsum(axis=0)
-        precision = np.divide(hits, listed, out=np.zeros_like(hits), where=listed > 0)
-        return (gained * precision).sum(axis=0) / hits[-1]
+    @cached_property
+    def _rankings(self) -> list[Ranking]:
+        """The ranking of each attribute, which no resample changes."""
+        return [
+            ranking_of(self.scores[:, column], self.labels[:, column], self.image)
+            for column in range(self.scores.shape[1])
+        ]
+
+
+@dataclass(frozen=True)
+class RankedGroups:
+    """Groups of the attributes of boxes, resampled together: each attribute is computed once."""
+
+    boxes: RankedBoxes
+    groups: Sequence[NDArray[np.integer[Any]]]
+
+    @property
+    def clusters(self) -> int:
+        """The number of clusters."""
+        return self.boxes.clusters
+
+    def of_each(self, weights: Floats) -> Floats:
+        """Return the mean average precision of each group, [G, R], for `weights` [R, C]."""
+        starts = range(0, len(weights), DRAWS_AT_ONCE)
+        chunks = []
+        for start in starts:
+            precisions = self.boxes.precisions(weights[start : start + DRAWS_AT_ONCE])
+            chunks.append([mean_precision(precisions[group]) for group in self.groups])
+        return np.concatenate([np.array(chunk) for chunk in chunks], axis=1)
+
+
+def mean_precision(precisions: Floats) -> Floats:
+    """Return the mean [R], in percent, of average precisions [A, R] that are defined."""
+    defined = ~np.isnan(precisions)
+    with np.errstate(invalid="ignore"):
+        return 100 * np.where(defined, precisions, 0.0).sum(axis=0) / defined.sum(axis=0)
 
 
 def attribute_statistics(

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -63,20 +64,33 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
     """
     if not captions or not all(references):
         raise ValueError("no image to score, or one without a reference")
-    candidates = {number: [caption] for number, caption in enumerate(tokenized(captions))}
-    tokens = iter(tokenized([text for group in references for text in group]))
-    truths = {number: [next(tokens) for _ in group] for number, group in enumerate(references)}
-    overall, statistics = _bleu(candidates, truths)
-    with java_on_path():
-        overall["meteor"], statistics["meteor"] = _meteor(candidates, truths)
+    with java_on_path(), ThreadPoolExecutor(1) as beside:
+        beside.submit(_meteor_process)  # loads its paraphrases meanwhile
+        candidates, truths = _tokenized_pairs(captions, references)
+        meteor = beside.submit(_meteor, candidates, truths)
+        overall, statistics = _bleu(candidates, truths)
+        means: dict[str, float] = {}
         for name, scorer in _mean_scorers():
             total, values = scorer.compute_score(truths, candidates)
-            overall[name] = 100 * float(total)
+            means[name] = 100 * float(total)
             statistics[name] = mean_of(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
             )
+        overall["meteor"], statistics["meteor"] = meteor.result()
+        overall |= means
     reason = "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
-    return CaptionScores(overall, statistics, {} if "spice" in overall else {"spice": reason})
+    ordered = {name: statistics[name] for name in overall}
+    return CaptionScores(overall, ordered, {} if "spice" in overall else {"spice": reason})
+
+
+def _tokenized_pairs(
+    captions: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[Texts, Texts]:
+    """Return the tokens of captions and of references, by one start of the tokenizer."""
+    tokens = iter(tokenized([*captions, *(text for group in references for text in group)]))
+    candidates = {number: [next(tokens)] for number in range(len(captions))}
+    truths = {number: [next(tokens) for _ in group] for number, group in enumerate(references)}
+    return candidates, truths
 
 
 def try_scorers() -> str:
@@ -98,7 +112,7 @@ def _try_scorers(java: str) -> None:
     caption, reference, expected = TRIAL
     try:
         with java_on_path():
-            candidates, truths = ({0: tokenized([text])} for text in (caption, reference))
+            candidates, truths = _tokenized_pairs([caption], [[reference]])
             meteor, _ = _meteor(candidates, truths)
     except ImportError as error:
         raise MissingError(f"the caption scorers need pycocoevalcap: {error}") from error

@@ -38,11 +38,17 @@ def checksum(contents: Iterable[bytes]) -> int:
     return total
 
 
+def canonical(text: str) -> str:
+    """Return a fingerprint's text in lower case. Raises ValueError for any other text."""
+    digits = bytes.fromhex(text).hex()
+    if len(digits) != DIGITS or len(text) != DIGITS:
+        raise ValueError(f"no fingerprint: {text!r}")
+    return digits
+
+
 def from_text(text: str) -> Fingerprint:
     """Return the fingerprint that `to_text` wrote. Raises ValueError for any other text."""
-    if len(text) != DIGITS:
-        raise ValueError(f"no fingerprint: {text!r}")
-    files, pixels, texts = np.frombuffer(bytes.fromhex(text), dtype=">u4").tolist()
+    files, pixels, texts = np.frombuffer(bytes.fromhex(canonical(text)), dtype=">u4").tolist()
     return Fingerprint(files, pixels, texts)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import DataError, ModelError
 from harness.files.parsing import convert
-from harness.records.fingerprints import from_text
+from harness.records.fingerprints import canonical
 
 FORMAT = "xvlm-eval predictions 1"
 HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
@@ -102,7 +102,7 @@ def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
             entry = _decode(line)
             id, prediction = entry["id"], entry["prediction"]
             if (inputs := entry.get("inputs")) is not None:
-                fingerprints[id] = from_text(inputs).to_text()
+                fingerprints[id] = canonical(inputs)
             if type(id) not in (int, str) or id in predictions:
                 raise ValueError("no id, or a repeated one")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

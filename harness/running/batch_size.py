@@ -9,10 +9,11 @@ from typing import Any
 
 from harness.capabilities import Model
 from harness.running.distributed import ProcessGroup
-from harness.task import Sample, Task, workload_of
+from harness.task import Sample, Task, without_garbage_collection, workload_of
 from harness.workload import CostModel
 
 DEFAULT = 32  # samples in a batch of a model without a cost model
+BATCHES_EACH = 4  # of every process, where samples are few: fewer would leave some idle
 # The fraction of the free memory that a batch is planned for: costs are estimates, and images
 # decoded ahead take memory too.
 MEMORY_FRACTION = 0.5
@@ -22,7 +23,24 @@ def agree_on_batch_size(
     flag: int | None, task: Task, model: Model, samples: Sequence[Sample], group: ProcessGroup
 ) -> int:
     """Return the batch size of a run that begins, the same in every process. A collective call."""
-    return min(group.all_gather(flag or fitting_batch_size(task, model, samples)))
+    smallest = min(group.all_gather(flag or fitting_batch_size(task, model, samples)))
+    return smallest if flag else even_batch_size(smallest, len(samples), group.size)
+
+
+def even_batch_size(size: int, samples: int, processes: int) -> int:
+    """Return a batch size for which no process waits long for the others at the end.
+
+    Whole batches are dealt: of ten, two of eight processes compute two and the others one. So a
+    large size is halved until every process has about BATCHES_EACH, or it is DEFAULT.
+
+    >>> even_batch_size(512, 5_000, 1), even_batch_size(512, 5_000, 8)
+    (512, 128)
+    """
+    if processes == 1:
+        return size
+    while size > DEFAULT and size * processes * BATCHES_EACH > samples:
+        size = max(DEFAULT, size // 2)
+    return size
 
 
 def noted_batch_size(software: Mapping[str, Any]) -> int | None:
@@ -39,7 +57,9 @@ def fitting_batch_size(task: Task, model: Model, samples: Sequence[Sample]) -> i
     """
     if not isinstance(model, CostModel):
         return DEFAULT
-    budget, workload = model.memory_budget(), workload_of(task, model, samples)
+    budget = model.memory_budget()
+    with without_garbage_collection():
+        workload = workload_of(task, model, samples)
     if budget.free is None:
         return min(DEFAULT, budget.largest)
     available = MEMORY_FRACTION * budget.free - model.cost(workload).resident_bytes

@@ -16,14 +16,16 @@ from typing import Any
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.records.predictions import PredictionFile
 from harness.records.provenance import code_versions, processor, software
 from harness.records.record import remove_record
 from harness.running.batch_size import agree_on_batch_size, noted_batch_size
 from harness.running.distributed import ProcessGroup
+from harness.running.file_check import FileCheck
 from harness.running.fingerprint import fingerprint_inputs
 from harness.running.predict import predict
+from harness.running.preparation_check import check_preparation
 from harness.running.run import Outcome, Run
-from harness.running.sample_inputs import check_inputs
 from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.timings import SUFFIX as TIMINGS
@@ -48,30 +50,44 @@ def evaluate(
     identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
     inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
-    with open_sharded(
-        run.path(PREDICTIONS),
-        identity,
-        software={
-            **software(),
-            **code_versions(identity["code"]),
-            "processor": processor(),
-            "batch_size": batch_size,
-        },
-        inputs=inputs,
-        fresh=run.fresh,
-        group=group,
-        check=lambda file: check_inputs(
-            run.task, model, samples, file, inputs=inputs, workers=run.speed.workers
-        ),
-    ) as predictions:
+
+    def check(file: PredictionFile) -> None:
+        check_preparation(run.task, model, samples, file, inputs=inputs)
+        inputs_check.begin(file)
+
+    with (
+        FileCheck(run.task, samples, workers=run.speed.workers) as inputs_check,
+        open_sharded(
+            run.path(PREDICTIONS),
+            identity,
+            software={
+                **software(),
+                **code_versions(identity["code"]),
+                "processor": processor(),
+                "batch_size": batch_size,
+            },
+            inputs=inputs,
+            fresh=run.fresh,
+            group=group,
+            check=check,
+        ) as predictions,
+    ):
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size
         if group.rank == 0 and len(predictions.before) < len(samples):
             remove_record(run.path())
             _warn_of_other_batches(run, batch_size, warn)
         fitting = predict(
-            run, model, samples, predictions, group, batch_size=batch_size, report=report, warn=warn
+            run,
+            model,
+            samples,
+            predictions,
+            group,
+            batch_size=batch_size,
+            report=_checking(report, inputs_check),
+            warn=warn,
         )
+        inputs_check.finish()
         stopwatch.end("predict")
         if group.rank == 0:
             smallest = min(group.all_gather(fitting))  # by now, the other shards are closed
@@ -104,6 +120,16 @@ def subset(samples: Sequence[Any], limit: int) -> list[Any]:
     ranked = sorted(samples, key=lambda sample: hashlib.sha256(str(sample.id).encode()).digest())
     chosen = {sample.id for sample in ranked[:limit]}
     return [sample for sample in samples if sample.id in chosen]
+
+
+def _checking(report: Report, inputs_check: FileCheck) -> Report:
+    """Return a report that also ends the run where an input of an earlier prediction changed."""
+
+    def report_and_look(done: int, total: int) -> None:
+        report(done, total)
+        inputs_check.look()
+
+    return report_and_look
 
 
 def _warn_of_other_batches(run: Run, batch_size: int, warn: Warn) -> None:

@@ -10,6 +10,7 @@ Nothing is loaded before everything is known to be there.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -20,8 +21,9 @@ from harness.callbacks import Progress, Warn, no_progress
 from harness.capabilities import Model
 from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
-from harness.errors import CapabilityError, MissingError
+from harness.errors import CapabilityError, CheckpointError, HarnessError, MissingError
 from harness.files.paths import config_file
+from harness.files.reads import file_state, reading_once
 from harness.images import STRICT, decoding
 from harness.registry import (
     find_tasks,
@@ -196,7 +198,7 @@ def run_all(
 
     A model is loaded once for all splits of a task.
     """
-    for run, model in _with_models(plan.runs):
+    for run, model in _with_models(plan.runs, group):
         outcome = carry_out(run, model, group, progress=progress, warn=warn)
         if outcome is not None:
             yield outcome
@@ -214,7 +216,7 @@ def carry_out(
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
-    for run, model in _with_models(plan.runs):
+    for run, model in _with_models(plan.runs, SingleProcess()):
         with decoding(run.images), naming_plugins(run.plugins):
             samples = load_samples(run.task, run.data, run.split)
             samples = samples if run.limit is None else subset(samples, run.limit)
@@ -242,13 +244,45 @@ def _find_tasks(request: Request) -> list[Task]:
     return [task for task in tasks if task.name in entry.files]
 
 
-def _with_models(runs: Sequence[Run]) -> Iterator[tuple[Run, Model]]:
-    """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task."""
+def _with_models(runs: Sequence[Run], group: ProcessGroup) -> Iterator[tuple[Run, Model]]:
+    """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task.
+
+    The annotations that the splits of a task have in common are read once.
+    """
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
-        sha256, model = verified_sha256(first.weights), _load(first)
-        for run in (first, *others):
-            yield replace(run, sha256=sha256), model
+        sha256, model = _load_and_hash(first, group)
+        with reading_once(share=bool(others)):
+            for run in (first, *others):
+                yield replace(run, sha256=sha256), model
+
+
+def _load_and_hash(run: Run, group: ProcessGroup) -> tuple[str, Model]:
+    """Return the SHA-256 of a run's weights, and the model. A collective call.
+
+    The file is hashed while the model is made of it, and once on every machine. Raises
+    CheckpointError where two machines have different files.
+    """
+    before = file_state(run.weights.path)
+    with ThreadPoolExecutor(1) as hashing:
+        digest: Future[str] | None = None
+        if group.rank == 0 or os.environ.get("LOCAL_RANK") == "0":
+            digest = hashing.submit(verified_sha256, run.weights)
+        try:
+            model = _load(run)
+        except HarnessError:
+            if digest is not None:
+                digest.result()  # that it is another file explains what is wrong with it
+            raise
+        hashes = group.all_gather(None if digest is None else digest.result())
+    if file_state(run.weights.path) != before:
+        raise CheckpointError(f"{run.weights.path}: was changed while it was read; start again")
+    if len(different := {sha256 for sha256 in hashes if sha256 is not None}) > 1:
+        raise CheckpointError(
+            f"{run.weights.path}: is another file on another machine of this run "
+            f"(sha256 {', '.join(sorted(different))}); give all of them the same one"
+        )
+    return different.pop(), model
 
 
 def _load(run: Run) -> Model:

@@ -35,8 +35,11 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
     [[1, 3, 4], [2]]
     """
     groups: dict[tuple[View, ...], list[S]] = {}
+    of_tuple: dict[int, list[S]] = {}  # by identity: the hash of a path takes longer than all else
     for sample in samples:
-        groups.setdefault(sample.images, []).append(sample)
+        if (group := of_tuple.get(id(sample.images))) is None:
+            group = of_tuple[id(sample.images)] = groups.setdefault(sample.images, [])
+        group.append(sample)
     batches: list[list[S]] = [[]]
     for group in groups.values():
         if batches[-1] and len(batches[-1]) + len(group) > batch_size:

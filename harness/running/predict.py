@@ -23,7 +23,13 @@ from harness.running.runners import predict_batches, predict_gallery
 from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
-from harness.task import GalleryTask, Prediction, Sample, SampleId
+from harness.task import (
+    GalleryTask,
+    Prediction,
+    Sample,
+    SampleId,
+    without_garbage_collection,
+)
 
 
 def predict(
@@ -46,10 +52,11 @@ def predict(
     report(len(predictions.before), len(samples))
     if len(predictions.before) == len(samples):
         return batch_size
-    planned = shard(plan_batches(samples, batch_size), group)
-    own = {sample.id for batch in planned for sample in batch}
     checksums = InputChecksums()
-    by_id = {sample.id: sample for sample in samples if sample.id in own}
+    with without_garbage_collection():
+        planned = shard(plan_batches(samples, batch_size), group)
+        own = {sample.id for batch in planned for sample in batch}
+        by_id = {sample.id: sample for sample in samples if sample.id in own}
     writer = _Writer(run, len(samples), by_id, predictions, checksums, group, report, warn)
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:

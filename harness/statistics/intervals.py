@@ -8,6 +8,7 @@ that change by as much as those that did, one in each direction (Agresti and Min
 four losses and no gain prove nothing.
 """
 
+from collections.abc import Mapping
 from statistics import NormalDist
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from harness.statistics import bootstrap
 from harness.statistics.interval import LEVEL, Interval
 from harness.statistics.means import Mean, MeanOfMeans
-from harness.statistics.sums import Floats, Statistic, Sums, gradient
+from harness.statistics.sums import Floats, Related, Statistic, Sums, gradient
 
 NORMAL = NormalDist()
 QUANTILE = NORMAL.inv_cdf((1 + LEVEL) / 2)  # 1.96
@@ -41,6 +42,26 @@ def metric_interval(statistic: Statistic) -> Interval:
     if isinstance(clusters, Sums):
         return bootstrap.bca_interval(clusters)
     return bootstrap.ranking_interval(clusters)
+
+
+def metric_intervals(statistics: Mapping[str, Statistic]) -> dict[str, Interval]:
+    """Return the interval of each metric, those of one ranking by the same resamples.
+
+    The numbers are those of `metric_interval`.
+    """
+    intervals: dict[str, Interval] = {}
+    for name, statistic in statistics.items():
+        if name in intervals:
+            continue
+        alike = [other for other in statistics if statistics[other].kind == statistic.kind]
+        if len(alike) > 1 and isinstance(statistic, Related):
+            together = statistic.resampled_with([statistics[other] for other in alike])
+            if together is not None:
+                found = bootstrap.ranking_intervals(together)
+                intervals |= dict(zip(alike, found, strict=True))
+                continue
+        intervals[name] = metric_interval(statistic)
+    return {name: intervals[name] for name in statistics}
 
 
 def change_interval(difference: float, changes: Floats, changed: NDArray[np.bool_]) -> Interval:

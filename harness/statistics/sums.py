@@ -5,7 +5,7 @@ statements, a query. Clusters are drawn and swapped whole, because the units of 
 be right or wrong together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -47,6 +47,19 @@ class Resampled(Protocol):
         ...
 
 
+class ResampledTogether(Protocol):
+    """Several metrics of the same clusters."""
+
+    @property
+    def clusters(self) -> int:
+        """The number of clusters."""
+        ...
+
+    def of_each(self, weights: NDArray[np.float64]) -> Floats:
+        """Return each metric, [G, R], if cluster c counts `weights[r, c]` times."""
+        ...
+
+
 @runtime_checkable
 class Statistic(Protocol):
     """What the units of a split contribute to one metric.
@@ -62,6 +75,15 @@ class Statistic(Protocol):
 
     def resampled(self) -> Resampled:
         """Return the clusters of units."""
+        ...
+
+
+@runtime_checkable
+class Related(Protocol):
+    """A statistic that shares most of its work with others of the same units."""
+
+    def resampled_with(self, others: Sequence[Statistic]) -> ResampledTogether | None:
+        """Return the metrics of `others`, this one among them; None if they share nothing."""
         ...
 
 

@@ -1,10 +1,13 @@
 """Prepacking changes the speed of a model and nothing else."""
 
 import pytest
+import torch
 from torch import nn
 
-from harness.engine.matmul import PrepackedLinear, onednn_is_usable
+from harness.engine.matmul import PrepackedLinear, onednn_is_usable, prepack
 from harness.models.fusion import runtime
+from harness.models.xvlm.architecture import VisionArchitecture
+from harness.models.xvlm.swin import VisionEncoder, WindowAttention
 from tests.support.predicting import TUNED, alike, model_of, predicted
 
 
@@ -25,3 +28,19 @@ def test_the_layers_that_gradients_pass_through_are_not_prepacked():
     layers = model.network.text_encoder.layers
     packed = [any(isinstance(part, PrepackedLinear) for part in x.modules()) for x in layers]
     assert model.layer == 3 and packed == [True, True, True, False]
+
+
+def test_windows_with_one_mask_share_one_bias() -> None:
+    vision = VisionArchitecture(resolution=128, window=4, width=8, depths=(2, 2), heads=(1, 2))
+    encoder = VisionEncoder(vision).eval().requires_grad_(False)
+    for block in encoder.modules():
+        if isinstance(block, WindowAttention):
+            nn.init.normal_(block.relative_position_bias_table)
+    images = torch.randn(2, 3, 128, 128)
+    expected = encoder(images)
+    prepack(encoder, torch.float32)
+    shifted = encoder.layers[0].blocks[1].attn
+    # 8 x 8 windows: 49 without a mask, 7 at the right border, 7 at the lower one, one at both.
+    assert sorted(run.stop - run.start for run in shifted.runs) == [1, 7, 7, 49]
+    assert shifted._bias.shape == (4, 1, 16, 16)
+    torch.testing.assert_close(encoder(images), expected, rtol=0, atol=1e-5)

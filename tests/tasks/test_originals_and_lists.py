@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import fields
 
 import pytest
 
@@ -76,7 +77,8 @@ def lists(tmp_path_factory, originals):
 
 
 def content(sample, root, without=()):
-    values = {name: value for name, value in vars(sample).items() if name not in without}
+    names = [field.name for field in fields(sample) if field.name not in without]
+    values = {name: getattr(sample, name) for name in names}
     return {**values, "images": [str(view).replace(str(root), "") for view in values["images"]]}
 
 

@@ -40,7 +40,8 @@ def pair_network(checkpoint: Checkpoint) -> AlbefPairNetwork:
     the network, and where the layers of a pair differ in keys or values.
     """
     checkpoint.require("nlvr", "judging pairs of images")
-    network = AlbefPairNetwork(checkpoint.architecture)
+    with unfilled():
+        network = AlbefPairNetwork(checkpoint.architecture)
     layers: list[Layer] = network.text_encoder.fusion_layers
     if len(layers) % 2:
         raise CheckpointError(f"{checkpoint.path}: its {len(layers)} fusion layers form no pairs")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.engine.device import send
 from harness.engine.packing import Segments, dense
+from harness.models.filling import unfilled
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.kv import KV, CrossKV
 from harness.models.fusion.layers import (
@@ -147,7 +148,9 @@ def pair_network(checkpoint: Checkpoint) -> BlipPairNetwork:
     the network.
     """
     checkpoint.require("nlvr", "judging pairs of images")
-    return checkpoint.fill(BlipPairNetwork(checkpoint.architecture))
+    with unfilled():
+        network = BlipPairNetwork(checkpoint.architecture)
+    return checkpoint.fill(network)
 
 
 def _halves(kv: KV) -> tuple[KV, KV]:

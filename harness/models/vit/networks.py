@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from harness.errors import CheckpointError
+from harness.models.filling import unfilled
 from harness.models.fusion import networks
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.heads import BatchInvariantLinear
@@ -108,19 +109,25 @@ def retrieval_network(checkpoint: Checkpoint, kind: type[R], *, purpose: str) ->
     """
     checkpoint.require("retrieval", purpose)
     projection = checkpoint.tensors.get("vision_proj.weight", torch.empty(0))
-    return checkpoint.fill(kind(checkpoint.architecture, feature_width=projection.shape[0]))
+    with unfilled():
+        network = kind(checkpoint.architecture, feature_width=projection.shape[0])
+    return checkpoint.fill(network)
 
 
 def answering_network(checkpoint: Checkpoint) -> AnsweringNetwork:
     """Return the filled network of a file."""
     checkpoint.require("vqa", "answering questions")
-    return checkpoint.fill(AnsweringNetwork(checkpoint.architecture))
+    with unfilled():
+        network = AnsweringNetwork(checkpoint.architecture)
+    return checkpoint.fill(network)
 
 
 def captioning_network(checkpoint: Checkpoint) -> CaptioningNetwork:
     """Return the filled network of a file."""
     checkpoint.require("captioning", "captioning")
-    return checkpoint.fill(CaptioningNetwork(checkpoint.architecture))
+    with unfilled():
+        network = CaptioningNetwork(checkpoint.architecture)
+    return checkpoint.fill(network)
 
 
 def required(part: A | None, name: str) -> A:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CapabilityError, CheckpointError
-from harness.models.filling import fill
+from harness.models.filling import fill, unfilled
 from harness.models.xvlm.checkpoint import HEADS, Checkpoint
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
@@ -134,7 +134,8 @@ def _filled(checkpoint: Checkpoint, build: Callable[[], N], *, heads: tuple[str,
     A pre-training file has all heads: only the encoders and `heads` are taken from it.
     """
     try:
-        network = build()
+        with unfilled():
+            network = build()
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
     fill(network, _needed(checkpoint, heads), path=checkpoint.path)

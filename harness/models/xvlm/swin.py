@@ -6,6 +6,7 @@ masks follow from the sizes; the buffers that a released file carries are never 
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +51,16 @@ class WindowAttention(nn.Module):
         self.register_buffer("relative_position_index", index, persistent=False)
         self.register_buffer("attn_mask", mask, persistent=False)
         self._bias: Tensor | None = None
+        self.runs: list[slice] = []  # of windows with one mask, once prepacked on a CPU
 
     def forward(self, tokens: Tensor, windows: slice) -> Tensor:
-        """Attend within W' of the windows, tokens [B, W', N, C]."""
+        """Attend within W' of the windows, of one run if there are any, tokens [B, W', N, C]."""
         bias = self.attention_bias() if self._bias is None else self._bias
-        bias = bias if self.attn_mask is None else bias[windows]
+        if self.runs:
+            run = next(number for number, run in enumerate(self.runs) if windows.start < run.stop)
+            bias = bias[run : run + 1]
+        elif len(bias) > 1:
+            bias = bias[windows]
         return self.proj(window_attention(self.qkv(tokens), bias, heads=self.heads))
 
     def attention_bias(self) -> Tensor:
@@ -63,7 +69,14 @@ class WindowAttention(nn.Module):
         return bias[None] if self.attn_mask is None else bias + self.attn_mask[:, None]
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Keep the bias, which follows from the weights."""
+        """Keep the bias, which follows from the weights; on a CPU once for a run of equal masks."""
+        mask = self.attn_mask
+        if mask is not None and mask.device.type == "cpu":
+            masks, counts = mask.unique_consecutive(dim=0, return_counts=True)
+            if len(masks) < len(mask):
+                ends = counts.cumsum(0).tolist()
+                self.runs = [slice(*bounds) for bounds in pairwise([0, *ends])]
+                self.attn_mask = masks
         self._bias = self.attention_bias().to(dtype).contiguous()
 
 
@@ -108,13 +121,29 @@ class Block(nn.Module):
             scatter_sum(output, index, some, self.mlp(normed))
         return output
 
+    def prepack(self, dtype: torch.dtype) -> None:
+        """Bring windows with the same mask together, where a CPU computes some at a time.
+
+        Most windows of a large grid have none: their bias is one, and stays in the caches.
+        """
+        mask = self.attn.attn_mask
+        if mask is not None and mask.device.type == "cpu":
+            kind = mask.unique(dim=0, return_inverse=True)[1]
+            if int(kind.max()) + 1 < len(mask):
+                order = kind.argsort(stable=True)
+                self.windows, self.attn.attn_mask = self.windows[order], mask[order]
+
     def _chunks(self, tokens: Tensor) -> Iterator[slice]:
         """Yield the windows to compute at a time: on a CPU as many as fit into its caches."""
         count = len(self.windows)
         step = count
         if tokens.device.type == "cpu":
             step = max(1, IN_CACHE // max(1, tokens.numel() // count))
-        return (slice(first, first + step) for first in range(0, count, step))
+        return (
+            slice(first, min(first + step, run.stop))
+            for run in self.attn.runs or [slice(0, count)]
+            for first in range(run.start, run.stop, step)
+        )
 
 
 class PatchMerging(nn.Module):
@@ -196,7 +225,7 @@ def relative_position_index(window: int) -> Tensor:
 
 def shift_mask(side: int, window: int, shift: int) -> Tensor:
     """Return the mask that keeps the regions of shifted windows apart, [(side / w)^2, N, N]."""
-    band = torch.zeros(side, dtype=torch.long)
+    band = torch.zeros(side, dtype=torch.long, device="cpu")
     band[side - window : side - shift] = 1
     band[side - shift :] = 2
     region = (3 * band[:, None] + band[None, :]).flatten()

@@ -1,0 +1,97 @@
+"""Files that a command reads once: hashed by the bytes that are parsed, shared by several splits.
+
+    with reading_once(share=True):
+        references = read_references(refs, instances)     # decorated by `shared`
+        digest = sha256_of_read(refs)                     # of the very bytes that were parsed
+
+A file counts as the same one while its inode, size and time of change are. Outside of the block,
+files are read as often as they are named.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+State = tuple[int, int, int]  # inode, bytes, nanoseconds of the last change
+
+
+@dataclass
+class _Reads:
+    """What a block has read: digests by path, and the last result of each `shared` function."""
+
+    share: bool
+    digests: dict[Path, tuple[State, str]] = field(default_factory=dict)
+    results: dict[Any, tuple[Any, list[State | None], Any]] = field(default_factory=dict)
+
+
+_reads: ContextVar[_Reads | None] = ContextVar("reads", default=None)
+
+
+@contextmanager
+def reading_once(*, share: bool) -> Iterator[None]:
+    """Remember the digests of the files that are read in a block, in this thread.
+
+    With `share`, also what `shared` functions made of them, until the block ends.
+    """
+    before = _reads.get()
+    _reads.set(_Reads(share))
+    try:
+        yield
+    finally:
+        _reads.set(before)
+
+
+def file_state(path: Path) -> State | None:
+    """Return what tells a file from a later one at its path; None where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def note_read(path: Path, state: State | None, content: bytes) -> None:
+    """Note the digest of a file's content, read when it had this state."""
+    if (reads := _reads.get()) is not None and state is not None:
+        reads.digests[path] = (state, hashlib.sha256(content).hexdigest())
+
+
+def sha256_of_read(path: Path) -> str | None:
+    """Return the SHA-256 of a file that was read and has not changed since, else None."""
+    reads = _reads.get()
+    if reads is None or path not in reads.digests:
+        return None
+    state, digest = reads.digests[path]
+    return digest if state == file_state(path) else None
+
+
+def shared(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of files and plain values return its last result where nothing has changed.
+
+    Nobody may change the result.
+    """
+
+    @wraps(function)
+    def once(*arguments: P.args, **options: P.kwargs) -> R:
+        reads = _reads.get()
+        if reads is None or not reads.share:
+            return function(*arguments, **options)
+        given = (arguments, tuple(sorted(options.items())))
+        states = [file_state(path) for path in arguments if isinstance(path, Path)]
+        if once in reads.results:
+            before, then, result = reads.results[once]
+            if before == given and then == states:
+                return result
+            del reads.results[once], result
+        made = function(*arguments, **options)
+        reads.results[once] = (given, states, made)
+        return made
+
+    return once
