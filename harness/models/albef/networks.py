@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from harness.errors import CheckpointError
+from harness.models.filling import unfilled
 from harness.models.fusion.layers import Layer
 from harness.models.fusion.pair_kv import AlternatingKV, PairKV
 from harness.models.recognition import refuse_other_family
