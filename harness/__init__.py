@@ -9,7 +9,7 @@
 `__all__` lists the public names, docs/python.md describes them; `import xvlm_eval` offers the same.
 Everything else may change without notice.
 
-Read `task.py`, then `capabilities.py`, then `running/evaluate.py`. Each folder says in its
+Read `task/`, then `capabilities.py`, then `running/evaluate.py`. Each folder says in its
 `__init__.py` what it is for; a folder imports only folders below it in this list:
 
 cli/                          the command: one file per verb
@@ -19,7 +19,7 @@ running/ doctor/              one run; whether a run can go here
 data/                         the benchmark files on disk
 registry.py                   tasks and model families by name
 drift/ tables/ shapes/        results compared; results beside the paper; the embedded benchmark
-models/ records/ task.py      weights to capabilities; what a run leaves; what a benchmark is
+models/ records/ task/        weights to capabilities; what a run leaves; what a benchmark is
 formats/ checkpoints/         official files; the weights there are
 engine/ metrics/ files/       what models run on; predictions to numbers; reading and writing
 images.py                     decoding and cropping

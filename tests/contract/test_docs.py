@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -131,9 +132,15 @@ def test_every_module_and_name_in_it_exists(path):
         found = [(end, module) for end, module in enumerate(modules) if module.is_file()]
         assert found, name
         end, module = found[-1]
+        files = [module]
+        if module.name == "__init__.py":  # a folder offers names of the files in it
+            folder = import_module(".".join(parts[:end]))
+            assert all(hasattr(folder, member) for member in parts[end : end + 1]), name
+            files = sorted(module.parent.glob("*.py"))
+        source = "\n".join(file.read_text(encoding="utf-8") for file in files)
         for member in parts[end:]:
             definition = rf"^\s*(?:class|def) {member}\b|^{member}\b"
-            assert re.search(definition, module.read_text(encoding="utf-8"), flags=re.M), name
+            assert re.search(definition, source, flags=re.M), name
 
 
 def test_the_commands_without_make_are_those_of_the_makefile_that_ci_calls():
