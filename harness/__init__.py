@@ -9,7 +9,7 @@
 `__all__` lists the public names, docs/python.md describes them; `import xvlm_eval` offers the same.
 Everything else may change without notice.
 
-Read `task/`, then `capabilities.py`, then `running/evaluate.py`. Each folder says in its
+Read `task/`, then `capabilities/`, then `running/evaluate.py`. Each folder says in its
 `__init__.py` what it is for; a folder imports only folders below it in this list:
 
 cli/                          the command: one file per verb
@@ -23,7 +23,7 @@ models/ records/ task/        weights to capabilities; what a run leaves; what a
 formats/ checkpoints/         official files; the weights there are
 engine/ metrics/ files/       what models run on; predictions to numbers; reading and writing
 images.py                     decoding and cropping
-capabilities.py workload.py   what a model can do; what that costs
+capabilities/ workload.py     what a model can do; what that costs
 statistics/ rendering.py callbacks.py errors.py
 """
 

@@ -68,7 +68,7 @@ def _check_model(plugin: Plugin, model: Any, needs: type) -> None:
         )
         raise kind(
             f"{plugin}: loads a {type(model).__name__}, which is no {needs.__name__}: it lacks "
-            f"{', '.join(lacking)}; harness/capabilities.py says what each is"
+            f"{', '.join(lacking)}; harness/capabilities says what each is"
         )
     for name, (type_, title) in ATTRIBUTES.items():
         if name in members(needs) and not isinstance(getattr(model, name), type_):

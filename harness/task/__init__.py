@@ -1,6 +1,6 @@
 """What a benchmark is: official annotation files in, samples out; predictions in, metrics out.
 
-Read this first, then `capabilities.py`, then `running/evaluate.py`. A task goes through a run in
+Read this first, then `capabilities/`, then `running/evaluate.py`. A task goes through a run in
 three steps, each of them one method:
 
     samples = task.load(data, "val")                 # annotation files -> samples

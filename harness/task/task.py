@@ -22,7 +22,7 @@ class Task(ABC, Generic[S, M]):
     version   raised with every change that can change a result
     splits    in the order of the publication
     primary   the metric that the benchmark is known for
-    needs     the capabilities that can predict, preferred first: Protocols of `harness.capabilities`
+    needs     the capabilities that can predict, preferred first: Protocols of `capabilities/`
     protocol  what is done to the predictions, e.g. `iou>=0.5|per-expression`. A record carries it;
               `results/paper.yaml` says which protocols compare with the paper
     protocols  the same for single capabilities among `needs`, where it differs

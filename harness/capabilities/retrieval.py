@@ -1,0 +1,142 @@
+"""Capabilities that compare images with texts, and what the engine makes of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import TypeVar
+
+from harness.capabilities.model import Images, ImagesOf, Model
+
+# Candidates are ranked by the matching score, its sum with the cosine, or the cosine alone.
+Ranking = Literal["itm", "itm+itc", "itc"]
+
+
+class Array(Protocol):
+    """A NumPy array, or a torch tensor on any device."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """The length of each axis."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class EncodedTexts(Protocol):
+    """Texts, encoded: `features` [T, f] for the shortlist, and what else `score_pairs` wants."""
+
+    @property
+    def features(self) -> Array: ...
+
+
+# What a PairScorer keeps of an image, and of all texts.
+State = TypeVar("State", default=Any)
+StateOf = TypeVar("StateOf", covariant=True)
+Texts = TypeVar("Texts", bound=EncodedTexts, default=Any)
+T = TypeVar("T")
+
+
+class States(Protocol[StateOf]):
+    """One state for each image: a list, or an array whose rows they are."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> StateOf: ...
+
+
+@runtime_checkable
+class DualEncoder(Model, Protocol[Images]):
+    """A model that compares images and texts by the cosine of one feature vector of each.
+
+    Retrieval ranks by it, and OVAD compares crops with sentences.
+    """
+
+    def encode_images(self, images: Images) -> Array:
+        """Return the unit vectors [M, f] of images [M, R, R, 3]."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Array:
+        """Return the unit vectors [T, f] of texts."""
+        ...
+
+
+class EncodedImages(NamedTuple, Generic[State]):
+    """Images, encoded: a unit vector [M, f] for the shortlist, and a state to score pairs with.
+
+    The states are whatever the model's `score_pairs` takes: its image tokens on a GPU, for example.
+    """
+
+    features: Array
+    states: States[State]
+
+
+@runtime_checkable
+class PairScorer(Model, Protocol[Images, State, Texts]):
+    """A model that scores an image-text pair by both together, too slowly to score every pair.
+
+    The engine shortlists by the cosine of features, and each process scores the pairs of the images
+    that it read. A model whose protocol ranks another number of candidates than the task's states
+    it as its attribute `shortlist`.
+    """
+
+    @property
+    def ranking(self) -> Ranking:
+        """The protocol by which shortlisted candidates are ranked: `itm`, or `itm+itc`."""
+        ...
+
+    def read_images(self, images: Images) -> EncodedImages[State]:
+        """Encode images [M, R, R, 3]."""
+        ...
+
+    def read_texts(self, texts: Sequence[str]) -> Texts:
+        """Encode all texts of a gallery."""
+        ...
+
+    def score_pairs(self, image: State, texts: Texts, candidates: NDArray[np.int64]) -> Array:
+        """Return the matching scores [n] of one image, by its state, and the texts `candidates`.
+
+        `candidates` [n] are indices into `texts`, which `read_texts` returned.
+        """
+        ...
+
+
+class Matches(NamedTuple):
+    """The texts [n] that one image of a gallery was compared with, and their scores.
+
+    image    index of the image in the whole gallery
+    texts    indices [n] of the texts: the image's own shortlist, and every text whose shortlist
+             contains the image
+    itc      image-text contrast: the similarity [n] of the features
+    itm      image-text matching: the scores [n] of a PairScorer; None for a DualEncoder
+    ranking  the protocol that ranks them
+    shortlist  how many candidates each image, and each text, has on its shortlist; 0 if unknown
+    """
+
+    image: int
+    texts: NDArray[np.int64]
+    itc: NDArray[np.float32]
+    itm: NDArray[np.float32] | None
+    ranking: Ranking
+    shortlist: int = 0
+
+
+class AllGather(Protocol):
+    """Exchanges a value with the other processes of a run."""
+
+    def __call__(self, value: T, /) -> list[T]:
+        """Return the value of each process, in order of rank."""
+        ...
+
+
+class Gallery(NamedTuple, Generic[ImagesOf]):
+    """The images that this process encodes, of a gallery shared by all processes of a run.
+
+    `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
+    and which of them each index stands for [n]. After the first call of `all_gather` the gallery
+    cannot be streamed again.
+    """
+
+    batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
+    all_gather: AllGather
