@@ -3,11 +3,13 @@
 from typing import ClassVar
 
 from harness.capabilities import AttributeMatcher, DualEncoder
+from harness.task import Task
 from tasks.ovad import OVAD
 from tests.engine.test_similarity import Encoder
 
 
 class Compared(OVAD):
+    protocol_of = Task.protocol_of
     protocols: ClassVar = {DualEncoder: "box-oracle|by-cosine"}
 
 
