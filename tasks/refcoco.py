@@ -11,7 +11,8 @@ from typing import ClassVar
 from harness.dataset import NOT_STATED, Dataset, Origin
 from harness.formats.coco import coco_archive
 from harness.formats.folder import Needed
-from tasks.refcoco_plus import ARCHIVE, SPLITS, RefCOCOPlus
+from tasks.refcoco_plus import RefCOCOPlus
+from tasks.refcoco_plus_files import ARCHIVE, SPLITS
 
 
 def _archive(name: str, *references: str) -> Origin:

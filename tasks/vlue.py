@@ -21,7 +21,8 @@ from harness.statistics.means import mean_of
 from harness.task import Prediction, SampleId, Scores, Task
 from tasks.nlvr2 import NLVR2, Statement
 from tasks.retrieval import Picture, Retrieval
-from tasks.vqav2 import ANSWER_LIST, ANSWERS, CHOICES, Question, VQAv2, answer_of
+from tasks.vqav2 import Question, VQAv2, answer_of
+from tasks.vqav2_files import ANSWER_LIST, ANSWERS, CHOICES
 
 REPOSITORY = "https://github.com/MichaelZhouwang/VLUE"
 COMMIT = "cd4ef37570a24f69fc2d027999e87b026530b738"

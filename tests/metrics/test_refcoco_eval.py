@@ -4,7 +4,8 @@ import pytest
 
 from harness.formats.folder import DataFolder
 from harness.metrics.grounding import in_pixels, iou
-from tasks.refcoco_plus import FLAT, RefCOCOPlus
+from tasks.refcoco_plus import RefCOCOPlus
+from tasks.refcoco_plus_files import FLAT
 
 KIND = "refcoco_eval"
 SPLITS = RefCOCOPlus.splits
