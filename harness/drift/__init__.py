@@ -1,6 +1,7 @@
 """Compare a result with its baseline: is this number still the number, and what changed?
 
 check        every result of a folder with its baseline
+evidence     what can be said of one result beside its baseline
 judging      the tests of all results together, at one level
 verdicts     when a change of a metric is called drift
 settings     level, margins and what fails: `gate.yaml` and flags
