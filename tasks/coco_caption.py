@@ -16,7 +16,7 @@ from harness.errors import DataError
 from harness.formats.coco import COCO_CAPTIONS, caption_lists, coco_images
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
-from harness.formats.karpathy import caption_id, read_flat_captions, read_karpathy
+from harness.formats.karpathy import caption_id, read_captioned_images
 from harness.formats.submissions import match_predictions, read_captions
 from harness.metrics.captions import score, try_scorers
 from harness.sample_view import Details, Item, SampleView
@@ -59,13 +59,6 @@ class COCOCaption(Task[Picture, Captioner]):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""
         path, images = data.path(CAPTIONS[split]), image_folder(data, IMAGES)
-        pictures = (
-            read_karpathy(path, split)
-            if path.name.startswith("dataset_")
-            else read_flat_captions(path)
-        )
-        if not pictures:
-            raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
                 id=caption_id(picture),
@@ -73,7 +66,7 @@ class COCOCaption(Task[Picture, Captioner]):
                 captions=picture.captions,
                 name=images.full_name(picture.image),
             )
-            for picture in pictures
+            for picture in read_captioned_images(path, split)
         ]
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:

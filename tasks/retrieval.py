@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from harness.capabilities import DualEncoder, Matches, Model, PairScorer, Ranking
 from harness.dataset import FLICKR_TERMS, Dataset, Digest, HubCopy, HubPart, Origin
-from harness.errors import DataError
 from harness.formats.coco import (
     COCO_CAPTIONS,
     KARPATHY_ARCHIVE,
@@ -26,7 +25,7 @@ from harness.formats.coco import (
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
-from harness.formats.karpathy import read_flat_captions, read_karpathy
+from harness.formats.karpathy import read_captioned_images
 from harness.formats.matches import as_prediction, parse_pairs, ranking_of, shortlist_of
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import shortlist_ranks
@@ -110,13 +109,6 @@ class Retrieval(GalleryTask[Picture]):
         """Read the gallery of a split."""
         path = data.path(caption_lists(self.collection, split))
         images = image_folder(data, self.images)
-        pictures = (
-            read_karpathy(path, split)
-            if path.name.startswith("dataset_")
-            else read_flat_captions(path)
-        )
-        if not pictures:
-            raise DataError(f"{path}: has no image of the split {split}")
         return [
             Picture(
                 images.relative(picture.image),
@@ -124,7 +116,7 @@ class Retrieval(GalleryTask[Picture]):
                 picture.captions,
                 images.full_name(picture.image),
             )
-            for picture in pictures
+            for picture in read_captioned_images(path, split)
         ]
 
     def counts(self, samples: Sequence[Picture]) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.api.results import Results, copy_results
 from harness.drift.anchor import Checks, check_all, render_checks, summarise
 from harness.drift.check import CheckOutcome
+from harness.drift.report import cell_values
 from harness.drift.settings import override, read_gate
 from harness.drift.verdicts import Cell, Missing
 from harness.files.paths import shipped_path
@@ -152,20 +153,9 @@ def _without_missing(checks: Checks) -> Checks:
 
 
 def _row(cell: Cell) -> dict[str, Any]:
-    return {
-        "checkpoint": cell.checkpoint,
-        "task": cell.task,
-        "split": cell.split,
-        "metric": cell.metric,
-        "baseline": cell.baseline,
-        "now": cell.now,
-        "difference": cell.difference,
-        "interval": cell.interval,
-        "p": cell.p,
-        "verdict": str(cell.verdict),
-        "reason": cell.reason,
-        "failing": cell.failing,
-    }
+    values = cell_values(cell)
+    row = {name: values[name] for name in COLUMNS}
+    return {**row, "verdict": str(cell.verdict), "failing": cell.failing}
 
 
 def _folder(results: Results | str | PathLike[str], temporary: Path) -> Path:

@@ -136,7 +136,7 @@ def _title(cell: Cell) -> str:
     return " ".join(filter(None, names)) or "a file"
 
 
-def _cell_values(cell: Cell) -> dict[str, Any]:
+def cell_values(cell: Cell) -> dict[str, Any]:
     """Return everything about a cell by name, None for what was not tested."""
     flips = cell.comparison.flips if cell.comparison else None
     return {
@@ -162,7 +162,7 @@ def _cell_values(cell: Cell) -> dict[str, Any]:
 def _cell_row(cell: Cell) -> Row:
     p = None if cell.p is None else "<0.0001" if cell.p < 0.0001 else f"{cell.p:.4f}"
     interval = None if cell.verdict == Verdict.IDENTICAL else cell.interval
-    return {**_cell_values(cell), "delta": cell.difference, "interval": interval, "p": p}
+    return {**cell_values(cell), "delta": cell.difference, "interval": interval, "p": p}
 
 
 def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
         "failed": outcome.failed,
         "summary": summary(outcome),
         "gate": structs.asdict(outcome.gate),
-        "cells": [_cell_values(cell) for cell in outcome.cells],
+        "cells": [cell_values(cell) for cell in outcome.cells],
         "compared": [_result_as_json(result) for result in outcome.compared],
         "missing": [_title(cell) for cell in outcome.cells if cell.verdict == Verdict.MISSING],
     }

@@ -96,6 +96,18 @@ def read_flat_captions(path: Path, *, repeated: bool = False) -> list[CaptionedI
     )
 
 
+def read_captioned_images(path: Path, split: str) -> list[CaptionedImage]:
+    """Return the images of a split from Karpathy's file or from a list of the split.
+
+    Raises DataError for a file without such an image.
+    """
+    karpathy = path.name.startswith("dataset_")
+    images = read_karpathy(path, split) if karpathy else read_flat_captions(path)
+    if not images:
+        raise DataError(f"{path}: has no image of the split {split}")
+    return images
+
+
 def caption_id(image: CaptionedImage) -> int | str:
     """Return the id of an image in COCO's caption results.
 

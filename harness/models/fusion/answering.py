@@ -1,16 +1,14 @@
 """Answer questions about images: by ranking a list of answers, or by generating texts."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers
 from harness.engine.beam_search import Beams, Hypothesis
-from harness.engine.device import Device
 from harness.engine.prefix_tree import AnswerTree
 from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
@@ -19,7 +17,6 @@ from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.fused_texts import FusedTexts, fused_tokens
 from harness.models.fusion.networks import AnsweringNetwork
 from harness.models.fusion.preprocessing import Images
-from harness.models.fusion.settings import Settings
 from harness.workload import Cost, Workload
 
 
@@ -47,17 +44,10 @@ class FusionAnswerer(QuestionReader):
 
     scoring: ScoringRule = FIRST_TWICE
 
-    def __init__(
-        self,
-        checkpoint: Any,
-        vocabulary: Path,
-        device: Device,
-        settings: Settings = Settings(),  # noqa: B008  (frozen)
-    ) -> None:
-        """Load the weights as every adapter does."""
-        super().__init__(checkpoint, vocabulary, device, settings)
+    @cached_property
+    def _tree(self) -> Callable[[tuple[str, ...]], AnswerTree]:
         # All questions of a benchmark have the same answers to choose from.
-        self._tree = lru_cache(maxsize=4)(self.answer_tree)
+        return lru_cache(maxsize=4)(self.answer_tree)
 
     @property
     def method(self) -> str:

@@ -1,8 +1,7 @@
 """Compare images and texts: retrieval, and attributes."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,14 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import AttributePrompts, EncodedImages, Ranking
-from harness.engine.device import Device
 from harness.engine.shortlist import cosine_similarity
 from harness.models.fusion import costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.networks import RetrievalNetwork
 from harness.models.fusion.preprocessing import Images
-from harness.models.fusion.settings import OVAD, Settings
+from harness.models.fusion.settings import OVAD
 from harness.workload import Cost, Workload
 
 
@@ -93,17 +91,10 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     resampling, reads = "bilinear", OVAD
     released_prompts: ClassVar[AttributePrompts]
 
-    def __init__(
-        self,
-        checkpoint: Any,
-        vocabulary: Path,
-        device: Device,
-        settings: Settings = Settings(),  # noqa: B008  (frozen)
-    ) -> None:
-        """Load the weights as every adapter does."""
-        super().__init__(checkpoint, vocabulary, device, settings)
+    @cached_property
+    def _features(self) -> Callable[[tuple[str, ...]], Tensor]:
         # All images of a benchmark are compared with the same sentences.
-        self._features = lru_cache(maxsize=4)(self.sentence_features)
+        return lru_cache(maxsize=4)(self.sentence_features)
 
     @property
     def method(self) -> str:
