@@ -12,19 +12,23 @@ Everything else may change without notice.
 Read `task/`, then `capabilities/`, then `running/evaluate.py`. Each folder says in its
 `__init__.py` what it is for; a folder imports only folders below it in this list:
 
-cli/                          the command: one file per verb
-api/ export/                  the Python interface; formats of other tools
-bench/ report/                the engine timed; results as one HTML file
-running/ doctor/              one run; whether a run can go here
-data/                         the benchmark files on disk
-registry.py                   tasks and model families by name
-drift/ tables/ shapes/        results compared; results beside the paper; the embedded benchmark
-models/ records/ task/        weights to capabilities; what a run leaves; what a benchmark is
-formats/ checkpoints/         official files; the weights there are
-engine/ metrics/ files/       what models run on; predictions to numbers; reading and writing
-images.py                     decoding and cropping
-capabilities/ workload.py     what a model can do; what that costs
-statistics/ rendering.py callbacks.py errors.py
+cli/                            the command: one file per verb
+api/ export/                    the Python interface; formats of other tools
+bench/ report/                  the engine timed; results as one HTML file
+running/ doctor/                one run; whether a run can go here
+data/                           the benchmark files on disk
+registry/                       tasks and model families by name
+drift/ tables/ shapes/ tasks    results compared; results beside the paper; the embedded benchmark
+models/ records/ task/          weights to capabilities; what a run leaves; what a benchmark is
+plugin_models.py                models of other packages, checked before a run
+family.py                       what a model family is
+formats/ checkpoints/           official files; the weights that can be named
+sample_view.py                  what a sample looks like
+engine/ metrics/ files/         what models run on; predictions to numbers; reading and writing
+images.py plugins.py            decoding and cropping; what other packages register
+capabilities/ workload.py       what a model can do; what that costs
+dataset.py statistics/          what is published about files; intervals and tests
+rendering.py callbacks.py errors.py
 """
 
 from importlib import import_module

@@ -1,0 +1,154 @@
+"""Find tasks and their splits by name."""
+
+from collections.abc import Sequence
+
+from harness.checkpoints import normalise_name
+from harness.dataset import Count
+from harness.errors import MissingError, UsageError, nearest
+from harness.family import imported
+from harness.plugins import TASK, Plugin, first_line, plugins
+from harness.registry.lookup import find_plugin, own_data_tasks, own_tasks
+from harness.task import Task
+
+ALL = "all"  # stands for every task
+
+
+def task_names() -> list[str]:
+    """Return the names of all tasks, those of this project first."""
+    return [*own_tasks(), *(plugin.name for plugin in plugins(TASK))]
+
+
+def loadable_tasks() -> tuple[list[Task], list[str]]:
+    """Return all tasks, and why those of other packages that cannot be imported are missing."""
+    tasks, broken = [find_task(name) for name in own_tasks()], []
+    for plugin in plugins(TASK):
+        try:
+            if task_plugin(plugin.name) == plugin:
+                tasks.append(_task_of(plugin))
+            else:
+                broken.append(f"{plugin}: another task has this name; uninstall one of the two")
+        except MissingError as error:
+            broken.append(str(error))
+    return tasks, broken
+
+
+def find_task(name: str) -> Task:
+    """Return the task of a name, in which `_`, `-` and case do not matter.
+
+    Raises UsageError that offers the nearest names, MissingError for a plugin that is broken.
+    """
+    wanted = normalise_name(name)
+    for own_name, target in {**own_tasks(), **own_data_tasks()}.items():
+        if normalise_name(own_name) == wanted:
+            return imported(target)()
+    if plugin := task_plugin(name):
+        return _task_of(plugin)
+    raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
+
+
+def task_plugin(name: str) -> Plugin | None:
+    """Return the plugin that registers a task; None for a task of this project."""
+    return find_plugin(TASK, name, own=own_tasks())
+
+
+def find_tasks(words: Sequence[str]) -> list[Task]:
+    """Return the tasks that `words` name, each once: `a`, `a,b` or `all`.
+
+    `all` leaves out `extra` tasks, which can be named beside it. Raises UsageError where the words
+    name none.
+    """
+    names = _names(words)
+    if not names:
+        raise UsageError("--task is needed: a name, several of them, or all")
+    tasks: dict[str, Task] = {}
+    if wants_all(words):
+        tasks = {task.name: task for task in loadable_tasks()[0] if not task.extra}
+        names = [name for name in names if name.lower() != ALL]
+    return list({**tasks, **{task.name: task for task in map(find_task, names)}}.values())
+
+
+def wants_all(words: Sequence[str]) -> bool:
+    """Return whether one of the words for tasks is `all`."""
+    return any(name.lower() == ALL for name in _names(words))
+
+
+def find_splits(task: Task, words: Sequence[str]) -> list[str]:
+    """Return the splits of a task that `words` name, each once; all of them for no word."""
+    splits = dict.fromkeys(find_split(task, name) for name in _names(words))
+    if task.any_split and not splits:
+        raise UsageError(f"{task.name}: name the data of your own by --annotations FILE")
+    return list(splits) or list(task.splits)
+
+
+def splits_of(tasks: Sequence[Task], words: Sequence[str], *, every: bool) -> dict[str, list[str]]:
+    """Return the splits by task that `words` name; of `every` task, those that it has.
+
+    Raises UsageError for a name that none of the tasks has; unless `every`, that one of them lacks.
+    """
+    if not every:
+        return {task.name: find_splits(task, words) for task in tasks}
+    names = {normalise_name(name): name for name in _names(words)}
+    own = {task.name: {normalise_name(split): split for split in task.splits} for task in tasks}
+    for wanted, name in names.items():
+        if not any(wanted in splits for splits in own.values()):
+            known = {split for task in tasks for split in task.splits}
+            raise UsageError(f"no task has a split {name!r}{nearest(name, known)}")
+    return {
+        task: chosen
+        for task, splits in own.items()
+        if (chosen := [splits[wanted] for wanted in names or splits if wanted in splits])
+    }
+
+
+def find_split(task: Task, name: str) -> str:
+    """Return the split of a name, in which `_`, `-` and case do not matter.
+
+    Raises UsageError that offers the nearest names.
+    """
+    if task.any_split:
+        return name
+    for split in task.splits:
+        if normalise_name(split) == normalise_name(name):
+            return split
+    raise UsageError(f"{task.name} has no split {name!r}{nearest(name, task.splits)}")
+
+
+def official_counts() -> dict[str, dict[str, Count]]:
+    """Return the official number of samples, by task and by split, in the order of the splits.
+
+    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    """
+    counts: dict[str, dict[str, Count]] = {}
+    for task in loadable_tasks()[0]:
+        by_split = task.dataset.counts
+        official = {
+            split: by_split[split]["samples"]
+            for split in task.splits
+            if "samples" in by_split.get(split, {})
+        }
+        if official:
+            counts[task.name] = official
+    return counts
+
+
+def tasks_of(offers: Sequence[type]) -> list[str]:
+    """Return the names of the tasks that one of the capabilities can predict."""
+    tasks, _ = loadable_tasks()
+    return [task.name for task in tasks if set(task.needs) & set(offers)]
+
+
+def _task_of(plugin: Plugin) -> Task:
+    kind = plugin.load()
+    if not (isinstance(kind, type) and issubclass(kind, Task)):
+        raise MissingError(f"{plugin}: {plugin.target} is no subclass of harness.task.Task")
+    try:
+        return kind()
+    except Exception as error:  # whatever a foreign constructor raises
+        raise MissingError(
+            f"{plugin}: {plugin.target} cannot be made without arguments "
+            f"({type(error).__name__}: {first_line(error)})"
+        ) from error
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [name for word in words for name in word.split(",") if name]
