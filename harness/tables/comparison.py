@@ -3,10 +3,7 @@
 The rows hold full precision; `layouts` turns them into tables.
 """
 
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from harness.checkpoints import entries, normalise_name
 from harness.errors import UsageError, nearest
@@ -15,13 +12,12 @@ from harness.records import stored
 from harness.records.record import ResultRecord
 from harness.rendering import Row
 from harness.tables.folders import folder_of
+from harness.tables.order import sorting_key
 from harness.tables.paper import MetricKey, Paper, PaperRow
 from harness.tables.published import PublishedNumber, published_numbers
+from harness.tables.verdict import pending_metrics, verdict
 
-REPRODUCED, WITHIN, OFF = "reproduced", "within run-to-run noise", "off"
 HASH_DIGITS = 8  # of a file's SHA-256, shown beside its name
-QUANTILE = 1.96  # standard deviations: 95 % of two runs differ by less
-NOT_RUN, NEEDS_SERVER = "not run", "needs server"
 MEASURED = (
     "measured", "delta", "interval", "n", "checkpoint", "checkpoint_sha256", "protocol", "settings",
     "receipt",
@@ -68,14 +64,14 @@ def leaderboard_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]
     for record in records:
         if paper.objection(record) is not None:
             continue
-        for metric in [*record.metrics, *_pending_metrics(record, paper)]:
+        for metric in [*record.metrics, *pending_metrics(record, paper)]:
             key = MetricKey(record.task, record.split, metric)
             published = next((p for p in numbers if _is_of(p, record, key)), None)
             if published is not None:
                 measured.append(published)
             rows.append(_leaderboard_row(display_name(record), key, record, published, paper))
     rows += [_leaderboard_row(p.model, p.key, None, p, paper) for p in numbers if p not in measured]
-    return sorted(rows, key=lambda row: _sorting_key(row, paper))
+    return sorted(rows, key=lambda row: sorting_key(row, paper))
 
 
 def all_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
@@ -93,13 +89,13 @@ def all_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
             row = _leaderboard_row(display_name(record), key, record, next(matching, None), paper)
             subset = f"{record.n} of {record.subset.total}" if record.subset else record.n
             rows.append({**row, "n": subset, "data": _data_name(record)})
-    return sorted(rows, key=lambda row: _sorting_key(row, paper))
+    return sorted(rows, key=lambda row: sorting_key(row, paper))
 
 
 def _all_metrics(record: ResultRecord, paper: Paper) -> list[str]:
     """Return the metrics of a record; those that were not computed where there is no other."""
     without = [] if record.metrics else list(record.not_run)
-    return list(dict.fromkeys([*record.metrics, *_pending_metrics(record, paper), *without]))
+    return list(dict.fromkeys([*record.metrics, *pending_metrics(record, paper), *without]))
 
 
 def _data_name(record: ResultRecord) -> str:
@@ -137,7 +133,7 @@ def shapes_rows(records: Iterable[ResultRecord], paper: Paper) -> list[Row]:
         if record.embedded and record.subset is None
         for metric in record.metrics
     ]
-    return sorted(rows, key=lambda row: _sorting_key(row, paper))
+    return sorted(rows, key=lambda row: sorting_key(row, paper))
 
 
 def display_name(record: ResultRecord) -> str:
@@ -182,7 +178,7 @@ def _paper_row(
         "printed": row.value,
         **measured,
         "checkpoint": measured["checkpoint"] or shown_unfilled,
-        "verdict": _verdict(record, row.measured_by, published, paper),
+        "verdict": verdict(record, row.measured_by, published, paper),
         "measured_by": row.measured_by._asdict(),
     }
 
@@ -203,7 +199,7 @@ def _leaderboard_row(
         "published": value,
         "source": published.source if published else None,
         "kind": published.kind if published else None,
-        "verdict": _verdict(record, key, value, paper),
+        "verdict": verdict(record, key, value, paper),
         "protocol": measured["protocol"] or (published.protocol if published else None),
     }
 
@@ -224,67 +220,3 @@ def _measured(record: ResultRecord | None, metric: str, published: float | None)
         "settings": record.settings,
         "receipt": record.predictions.get("receipt"),
     }
-
-
-def _pending_metrics(record: ResultRecord, paper: Paper) -> list[str]:
-    """Return the metrics of a finished run that only a server can compute."""
-    return list(record.not_run) if record.split in paper.needs_server.get(record.task, ()) else []
-
-
-def _verdict(
-    record: ResultRecord | None, key: MetricKey, published: float | None, paper: Paper
-) -> str | None:
-    """Return whether a measured number is the published one, None if none is published."""
-    value = record.metrics.get(key.metric) if record else None
-    if record is None or value is None:
-        pending = record is not None and key.metric in _pending_metrics(record, paper)
-        return NEEDS_SERVER if pending else NOT_RUN
-    if published is None:
-        return None
-    by_server = " (server)" if "receipt" in record.predictions else ""
-    if abs(value - published) <= paper.tolerance:
-        return REPRODUCED + by_server
-    allowed = _rounding(published) + run_to_run_noise(record.n, churn=paper.churn)
-    return (WITHIN if abs(value - published) <= allowed else OFF) + by_server
-
-
-def run_to_run_noise(n: int, *, churn: float) -> float:
-    """Return by how many points two runs on the same `n` samples may differ (95 %).
-
-    `churn` percent of the samples have another outcome, either way by chance. That the samples
-    are a sample themselves does not count: the paper and we score the same ones.
-
-    >>> [round(run_to_run_noise(n, churn=0.2), 2) for n in (1_000, 5_000)]
-    [0.28, 0.12]
-    """
-    return QUANTILE * 100 * math.sqrt(churn / 100 / n)
-
-
-def _rounding(published: float) -> float:
-    """Return half of the last printed digit."""
-    return float(10.0 ** -len(str(published).partition(".")[2]) / 2)
-
-
-def _sorting_key(row: Mapping[str, Any], paper: Paper) -> tuple[Any, ...]:
-    """Return a key that sorts as the paper, unknown names last, and R@5 before R@10."""
-    task, split = row["task"], row["split"]
-    splits = list(paper.counts.get(task, ()))
-    return (
-        _position(task, paper.tasks),
-        task,
-        row["protocol"] or "",
-        natural_key(row["checkpoint"] or ""),
-        _position(split, splits),
-        split,
-        natural_key(row["metric"]),
-    )
-
-
-def _position(name: str, names: Sequence[str]) -> int:
-    return names.index(name) if name in names else len(names)
-
-
-def natural_key(name: str) -> list[tuple[str, int]]:
-    """Return a key that sorts numbers by value: r5 before r10."""
-    parts = enumerate(re.split(r"(\d+)", name))  # every second part is a number
-    return [("", int(part)) if index % 2 else (part, 0) for index, part in parts]

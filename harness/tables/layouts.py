@@ -8,7 +8,9 @@ from harness.records.record import ResultRecord
 from harness.rendering import Row, Table
 from harness.tables import comparison, left_out
 from harness.tables.legends import with_legends
+from harness.tables.order import natural_key
 from harness.tables.paper import Paper
+from harness.tables.verdict import NOT_RUN
 
 PAPER_COLUMNS = {
     "task": "task", "dataset": "dataset", "metric": "metric", "printed": "paper",
@@ -147,7 +149,7 @@ def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[
         title = f"{subject}: measured (published, difference){suffix}"
         lines = list(by_model.values())
         if not split_by_protocol:  # the numbers of one model side by side
-            lines.sort(key=lambda line: comparison.natural_key(line["checkpoint"].lower()))
+            lines.sort(key=lambda line: natural_key(line["checkpoint"].lower()))
         tables.append(Table(title, lines, headings))
     return tables
 
@@ -160,7 +162,7 @@ def _leaderboard_cell(row: Row) -> str:
     measured, published, delta = row["measured"], row["published"], row["delta"]
     references = [f"{published:.2f}"] if published is not None else []
     references += [f"{delta:+.2f}"] if delta is not None else []
-    if measured is None and row["verdict"] == comparison.NOT_RUN and references:
+    if measured is None and row["verdict"] == NOT_RUN and references:
         return f"({published:.2f})"
     value = f"{measured:.2f}" if measured is not None else str(row["verdict"])
     return f"{value} ({', '.join(references)})" if references else value
