@@ -97,7 +97,10 @@ class LoadedTask:
         import pandas as pd
 
         rows = [
-            {**vars(sample), "images": [str(view) for view in sample.images]}
+            {
+                **{field.name: getattr(sample, field.name) for field in fields(sample)},
+                "images": [str(view) for view in sample.images],
+            }
             for sample in self.samples(split)
         ]
         return pd.DataFrame(rows).set_index("id")
