@@ -1,6 +1,7 @@
 """A benchmark together with its data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
