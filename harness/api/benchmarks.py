@@ -1,6 +1,7 @@
 """A benchmark together with its data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,10 @@ class LoadedTask:
         import pandas as pd
 
         rows = [
-            {**vars(sample), "images": [str(view) for view in sample.images]}
+            {
+                **{field.name: getattr(sample, field.name) for field in fields(sample)},
+                "images": [str(view) for view in sample.images],
+            }
             for sample in self.samples(split)
         ]
         return pd.DataFrame(rows).set_index("id")

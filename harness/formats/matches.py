@@ -12,7 +12,6 @@ from harness.metrics.pairs import PROTOCOLS, ScoredPairs
 from harness.metrics.rounding import ranked_alike
 
 DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
-SHORTLIST = "shortlist"  # key of a prediction, where the model ranks another number
 
 
 def as_prediction(matches: Matches, *, shortlist: int) -> dict[str, Any]:
@@ -74,27 +73,6 @@ def _common(predictions: Iterable[tuple[Any, Any]], key: str, default: Any) -> t
             f"{second}; predictions of several models cannot be scored together"
         )
     return next(iter(found.items()), (default, None))
-
-
-def shortlist_in(predictions: Iterable[tuple[Any, Any]], *, default: int) -> int:
-    """Return the length of the shortlists that all predictions of images agree on.
-
-    Raises DataError where they disagree, or name no whole number from 1 on.
-    """
-    found: dict[Any, Any] = {}
-    for id, prediction in predictions:
-        if isinstance(prediction, Mapping) and prediction.get("texts"):
-            found.setdefault(prediction.get(SHORTLIST, default), id)
-    for length, id in found.items():
-        if type(length) is not int or length < 1:
-            raise DataError(f"the prediction for image {id} names the shortlist {length!r}")
-    if len(found) > 1:
-        (first, one), (second, other), *_ = found.items()
-        raise DataError(
-            f"the prediction for image {one} has a shortlist of {first}, that for image {other} "
-            f"one of {second}; predictions of several runs cannot be scored together"
-        )
-    return next(iter(found), default)
 
 
 def parse_pairs(

@@ -445,7 +445,7 @@ def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
     ("arguments", "expected"),
     [
         (["run"], "--task is needed"),
-        (["run", "--task", "refcoco"], "did you mean refcoco+"),
+        (["run", "--task", "refcco+"], "did you mean refcoco+"),
         (["run", "--task", "chess"], "known are: coco-caption, coco-retrieval,"),
         (["run", "--task", "refcoco+", "--split", "tests"], "did you mean testB or testA?"),
         (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
@@ -479,7 +479,7 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(world, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]],
+    [["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]],
 )
 def test_a_command_line_that_cannot_be_read_ends_with_code_2(arguments):
     with pytest.raises(SystemExit) as ended:

@@ -158,7 +158,9 @@ def test_a_shortlist_of_the_models_own_stays_with_its_predictions(weights, tmp_p
     outside = task.score(samples, longer).breakdown["outside_of_shortlist"]
     assert outside != task.score(samples, predictions).breakdown["outside_of_shortlist"]
     longer[samples[0].id] = predictions[samples[0].id]
-    with pytest.raises(DataError, match=r"shortlist of 3, that for image .* one of 256"):
+    with pytest.raises(
+        DataError, match=r"shortlist of the prediction .* is 3, of that for image .* 256"
+    ):
         task.score(samples, longer)
 
 

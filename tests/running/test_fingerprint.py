@@ -1,6 +1,7 @@
 """The fingerprint of what a model is given."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_another_filter_changes_the_images_and_not_the_texts(model, samples, mon
 
 def test_another_way_to_cut_texts_changes_the_texts_and_not_the_images(model, samples, monkeypatch):
     before = fingerprint_inputs(TASK, model, samples)
-    monkeypatch.setattr(model.runtime.tokenizer, "ids", lambda text: [1, 2, 3])
+    monkeypatch.setattr(model.runtime.tokenizer, "ids", lambda text, max_tokens: [1, 2, 3])
     after = fingerprint_inputs(TASK, model, samples)
     assert after["images"] == before["images"] and after["texts"] != before["texts"]
 
@@ -55,8 +56,7 @@ def test_an_unknown_part_is_none(model, samples):
 
     assert fingerprint_inputs(TASK, Silent(), samples)["texts"] is None
     gone = [
-        type(sample)(**{**vars(sample), "images": (sample.images[0].with_name("gone.jpg"),)})
-        for sample in samples[:8]
+        replace(sample, images=(sample.images[0].with_name("gone.jpg"),)) for sample in samples[:8]
     ]
     fingerprint = fingerprint_inputs(TASK, model, gone)
     assert fingerprint["images"] is None and fingerprint["texts"] is not None

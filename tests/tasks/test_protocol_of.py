@@ -3,14 +3,14 @@
 from typing import ClassVar
 
 from harness.capabilities import AttributeMatcher, DualEncoder
-from harness.task import Task
 from tasks.ovad import OVAD
+from tasks.refcoco_plus import RefCOCOPlus
 from tests.engine.test_similarity import Encoder
 
 
-class Compared(OVAD):
-    protocol_of = Task.protocol_of
-    protocols: ClassVar = {DualEncoder: "box-oracle|by-cosine"}
+class Compared(RefCOCOPlus):
+    needs: ClassVar = (AttributeMatcher, DualEncoder)
+    protocols: ClassVar = {DualEncoder: "by-cosine"}
 
 
 class Matcher(Encoder):
@@ -19,8 +19,7 @@ class Matcher(Encoder):
 
 
 def test_a_capability_may_have_a_protocol_of_its_own():
-    assert Compared.needs == (AttributeMatcher, DualEncoder)
     assert OVAD().protocol_of(Encoder()) == f"{OVAD.protocol}|cosine"
-    assert Compared().protocol_of(Encoder()) == "box-oracle|by-cosine|cosine"
+    assert Compared().protocol_of(Encoder()) == "by-cosine|cosine"
     matcher = Matcher(protocol="itc")
-    assert Compared().protocol_of(matcher) == f"{OVAD.protocol}|itc"
+    assert Compared().protocol_of(matcher) == f"{RefCOCOPlus.protocol}|itc"
