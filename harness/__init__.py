@@ -15,7 +15,7 @@ Read `task/`, then `capabilities/`, then `running/evaluate.py`. Each folder says
 cli/                            the command: one file per verb
 api/ export/                    the Python interface; formats of other tools
 bench/ report/                  the engine timed; results as one HTML file
-running/ doctor/                one run; whether a run can go here
+running/ doctor/                one run; whether a run can succeed here
 data/                           the benchmark files on disk
 registry/                       tasks and model families by name
 drift/ tables/ shapes/ tasks    results compared; results beside the paper; the embedded benchmark

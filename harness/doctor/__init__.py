@@ -1,4 +1,4 @@
-"""Whether a run can go on this machine, and what to do if not.
+"""Whether a run can succeed on this machine, and what to do if not.
 
 machine    Python, packages, device, memory, Java, disk, the hub
 diagnosis  the machine, the data and the weights: which tasks can be run

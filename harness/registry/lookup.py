@@ -19,7 +19,7 @@ def own_tasks() -> Mapping[str, str]:
 
 
 def own_data_tasks() -> Mapping[str, str]:
-    """Return name -> `module:class` of the tasks on data of the user's own, never named by him."""
+    """Return name -> `module:class` of the tasks on data of the user's own, chosen by flag."""
     tasks: Mapping[str, str] = own_package("tasks").OWN_DATA_TASKS
     return tasks
 

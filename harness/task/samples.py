@@ -27,7 +27,7 @@ class Sample:
     images: tuple[View, ...]
 
 
-# The samples of a task, and the models that it works with. A task of a name is of any.
+# Type parameters of a task: its samples and its models. A task found by name leaves them open.
 S = TypeVar("S", bound=Sample, default=Any)
 M = TypeVar("M", bound=Model, default=Any)
 

@@ -29,7 +29,7 @@ class Task(ABC, Generic[S, M]):
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
     weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
-    any_split  whether the user names the split, as the data of his own (`--annotations`)
+    any_split  whether users name the split, as those of `--annotations` do
     extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
