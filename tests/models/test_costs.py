@@ -7,7 +7,7 @@ import pytest
 
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import CHUNK_SIZES
-from harness.models.fusion import costs
+from harness.models.fusion import costs, decoding_costs, layer_costs
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.vit.architecture import VisionArchitecture as ViTArchitecture
 from harness.models.xvlm.architecture import VisionArchitecture
@@ -71,23 +71,23 @@ def test_an_image_costs_its_encoding_and_its_keys_and_values(
 ):
     assert swin(resolution).tokens == tokens  # (R / 32)^2 and their mean
     assert swin(resolution).flops / GF == pytest.approx(encoded, abs=0.05)
-    assert costs.project_kv_flops(TEXT, tokens) / GF == pytest.approx(
+    assert layer_costs.project_kv_flops(TEXT, tokens) / GF == pytest.approx(
         remembered, abs=0.005
     )  # 6 layers x 2 x 1024 x 768 x 2 a token
 
 
 def test_a_token_costs_12_d2_in_a_text_layer_and_14_d2_in_a_fusion_layer():
     d2 = 2 * 768**2  # operations of a matrix of d x d on one token
-    assert costs.text_encoder_flops(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
-    assert costs.fusion_flops(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
-    assert costs.fusion_input_flops(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
-    assert costs.lm_head_flops(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
+    assert layer_costs.text_encoder_flops(TEXT, 1) == pytest.approx(6 * 12 * d2, rel=1e-3)
+    assert layer_costs.fusion_flops(TEXT, 1, 0) == pytest.approx(6 * 14 * d2, rel=1e-3)
+    assert layer_costs.fusion_input_flops(TEXT, 1) == pytest.approx(4 * d2, rel=1e-3)
+    assert layer_costs.lm_head_flops(TEXT) / GF == pytest.approx(0.0481, abs=5e-5)
 
 
 def test_cls_costs_alone_in_the_last_layer():
     # For each of 12 tokens: 10 d2 in the first layer, 14 d2 in four more, 2 d2 for keys and values
     # in the last; 12 d2 more for [CLS].
-    assert costs.fuse_cls_flops(TEXT, 12, 0) == pytest.approx(
+    assert layer_costs.fuse_cls_flops(TEXT, 12, 0) == pytest.approx(
         (12 * (10 + 4 * 14 + 2) + 12) * 2 * 768**2, rel=0.02
     )
 
@@ -127,7 +127,7 @@ def test_the_gallery_of_coco_takes_three_gigabytes_and_its_texts_one():
 
 def test_vqa_costs_its_answers_where_all_are_scored():
     # A question: 28 GF for its share of the images, 1.4 for fusion, 21 for 142 prefixes.
-    found = costs.answering(
+    found = decoding_costs.answering(
         swin(480),
         TEXT,
         DECODER,
@@ -168,7 +168,7 @@ def test_a_map_costs_its_image_the_text_and_half_of_the_fusion_layers_once_more(
 
 
 def test_captions_cost_at_most_a_tenth_more_than_their_images():
-    found = costs.captioning(
+    found = decoding_costs.captioning(
         swin(384),
         TEXT,
         workload(5000, 5000),
@@ -182,7 +182,7 @@ def test_captions_cost_at_most_a_tenth_more_than_their_images():
 def test_a_caption_costs_its_image_its_prompt_and_every_token_of_its_beams():
     # 3 beams of 15 tokens, 235 MF a token: 6 layers of 12 d2, 6 of 14 d2 with 145 image tokens, and
     # the vocabulary; 4 tokens of a prompt.
-    found = costs.captioning(
+    found = decoding_costs.captioning(
         swin(384),
         TEXT,
         workload(1, 1),

@@ -4,7 +4,7 @@
 `language_model` (a decoder), `kv` and `pair_kv` (keys and values, computed once per image);
 `encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`,
 `answer_decoder`, `gradcam` (maps of what a text is about);
-`heads`; `costs`, `layer_costs` (operations and bytes).
+`heads`; `costs`, `decoding_costs`, `layer_costs` (operations and bytes).
 
 `networks` and `runtime` (a network ready to run), `settings` (`--model-args`), `adapter` and one
 module per capability, of which a family's adapters name the texts, network and rules: `comparing`,

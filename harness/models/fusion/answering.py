@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers
 from harness.engine.beam_search import Beams, Hypothesis
 from harness.engine.prefix_tree import AnswerTree
-from harness.models.fusion import costs
+from harness.models.fusion import decoding_costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.answer_decoder import start_decoder
 from harness.models.fusion.captioning import generate_captions
@@ -83,7 +83,7 @@ class FusionAnswerer(QuestionReader):
         """
         tree = self._tree(tuple(workload.choices))
         share = min(1.0, workload.shortlist / len(workload.choices))
-        return costs.answering(
+        return decoding_costs.answering(
             self.network.vision,
             self.network.text,
             self.network.decoder_text,
@@ -159,7 +159,7 @@ class FusionAnswerGenerator(QuestionReader):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of answers that all reach the maximum length."""
-        return costs.generating_answers(
+        return decoding_costs.generating_answers(
             self.network.vision,
             self.network.text,
             self.network.decoder_text,

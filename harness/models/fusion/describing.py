@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.beam_search import Beams, Hypothesis
-from harness.models.fusion import costs
+from harness.models.fusion import decoding_costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.networks import CaptioningNetwork
@@ -47,7 +47,7 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of captions that all reach the maximum length."""
-        return costs.captioning(
+        return decoding_costs.captioning(
             self.network.vision,
             self.network.text,
             workload,
