@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from harness.api.results import Results, copy_results
 from harness.drift.anchor import Checks, check_all, render_checks, summarise
 from harness.drift.check import CheckOutcome
-from harness.drift.settings import override, read_gate
+from harness.drift.settings import override, read_gates
 from harness.drift.verdicts import Cell, Missing
+from harness.errors import UsageError
 from harness.files.paths import shipped_path
 from harness.rendering import Table, render
 
@@ -63,9 +64,9 @@ def compare(
         tempfile.TemporaryDirectory(prefix="xvlm-eval-") as now,
         tempfile.TemporaryDirectory(prefix="xvlm-eval-") as before,
     ):
-        base = shipped_path("results") if baseline is None else _folder(baseline, Path(before))
+        base = [shipped_path("results")] if baseline is None else _folders(baseline, Path(before))
         gate = override(
-            read_gate(base),
+            read_gates(base),
             level=level,
             sides=sides,
             margin=margin,
@@ -77,7 +78,7 @@ def compare(
         )
         if margins:
             gate = override(gate, margins={**gate.margins, **margins})
-        checks = check_all(_folder(results, Path(now)), base, gate=gate, checkpoint=checkpoint)
+        checks = check_all(_folders(results, Path(now)), base, gate=gate, checkpoint=checkpoint)
     return Comparison(_without_missing(checks) if partial else checks)
 
 
@@ -168,11 +169,19 @@ def _row(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _folder(results: Results | str | PathLike[str], temporary: Path) -> Path:
-    """Return a folder that holds these results and no others."""
+def _folders(results: Results | str | PathLike[str], temporary: Path) -> list[Path]:
+    """Return folders that hold these results and no others. Raises UsageError for a wrong type."""
     if not isinstance(results, Results):
-        return Path(fspath(results)).expanduser()
+        if not isinstance(results, str | PathLike):
+            raise UsageError(
+                "results should be those of evaluate, score or read_results, or a folder, not "
+                f"{results!r:.80}"
+            )
+        return [Path(fspath(results)).expanduser()]
     if results.complete:
-        return results.folder
-    copy_results(results, temporary)
-    return temporary
+        return [results.folder, *results.others]
+    roots: dict[Path, Path] = {}
+    for result in results:  # results of one name, of several folders, stay apart
+        root = result.path.parents[1]
+        copy_results([result], roots.setdefault(root, temporary / str(len(roots))))
+    return list(roots.values()) or [temporary]

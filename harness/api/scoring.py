@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api.benchmarks import TaskLike, load_task
+from harness.api.data import PathArgument
 from harness.api.folders import TemporaryFolder
 from harness.api.result import Result
 from harness.api.results import Results
@@ -28,8 +29,12 @@ def score(
     task: TaskLike,
     predictions: "Mapping[Any, Any] | pd.DataFrame | str | PathLike[str]",
     *,
-    split: str,
-    data: str | PathLike[str] | None = None,
+    split: str | None = None,
+    data: PathArgument = None,
+    annotations: PathArgument = None,
+    images: PathArgument = None,
+    answers: PathArgument = None,
+    data_name: str | None = None,
     out: str | PathLike[str] | None = None,
     name: str | None = None,
 ) -> Results:
@@ -40,7 +45,9 @@ def score(
                  index of that name) and `prediction`; or a file, of `run` or in the format of the
                  benchmark. A prediction is what the task stores: an answer, a caption, a box (cx,
                  cy, w, h) in 0..1 (`harness.metrics.in_fractions`), true or false
-    data         as for `load_task`; images are not needed
+    split        its name; not needed where the task has one only, such as own data
+    data, annotations, images, answers, data_name  as for `load_task`; images are not needed, but
+                 for boxes of own data without sizes
     out          folder that keeps the result, by default a temporary one, as for `evaluate`
     name         the name of what made the predictions, in the record
 
@@ -51,7 +58,15 @@ def score(
     >>> round(score("refcoco+", everywhere, split="val").metrics["accuracy"], 1)
     0.0
     """
-    loaded = load_task(task, data=data)
+    loaded = load_task(
+        task,
+        data=data,
+        annotations=annotations,
+        images=images,
+        answers=answers,
+        data_name=data_name,
+    )
+    split = loaded.split(split)
     temporary = TemporaryFolder()
     given = isinstance(predictions, str | PathLike)
     if isinstance(predictions, str | PathLike):
