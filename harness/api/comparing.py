@@ -74,7 +74,7 @@ def compare(
             require=require,
             fail_on_worse=fail_on_worse,
             allow_missing=allow_missing,
-            metrics=None if metrics is None else list(metrics),
+            metrics=[metrics] if isinstance(metrics, str) else metrics and list(metrics),
         )
         if margins:
             gate = override(gate, margins={**gate.margins, **margins})

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from harness.api.arguments import check_name, check_number
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
 from harness.api.data import PathArgument
 from harness.api.folders import TemporaryFolder
@@ -19,7 +20,7 @@ from harness.api.result import Result
 from harness.api.results import Results
 from harness.callbacks import Report, no_progress
 from harness.checkpoints import Weights
-from harness.errors import HarnessWarning, MissingError
+from harness.errors import HarnessWarning, MissingError, UsageError
 from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
 from harness.running import launch
@@ -72,7 +73,15 @@ def evaluate(
     What makes a metric doubtful is a HarnessWarning. Raises the errors of `harness.errors`:
     MissingError for absent files, CapabilityError for a model that cannot predict the task.
     """
+    for argument, value in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
+        check_number(argument, value)
+    check_name("name", name)
     reproducible_products()
+    if annotations is None and images not in (None, STRICT, AS_REFERENCE):
+        raise UsageError(
+            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}, and for own data, "
+            "which annotations names"
+        )
     policy = str(images) if images in (STRICT, AS_REFERENCE) else STRICT
     loaded = load_task(
         task,
