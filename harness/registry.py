@@ -22,7 +22,7 @@ from harness.errors import CapabilityError, MissingError, UsageError, nearest
 from harness.family import Description, Family, imported
 from harness.models.families import FAMILIES
 from harness.plugin_models import load_from_plugin
-from harness.plugins import MODEL, TASK, Plugin, first_line, plugins
+from harness.plugins import MODEL, TASK, Plugin, first_line, plugins, task_problem
 from harness.task import Task
 
 ALL = "all"  # stands for every task
@@ -241,12 +241,15 @@ def _task_of(plugin: Plugin) -> Task:
     if not (isinstance(kind, type) and issubclass(kind, Task)):
         raise MissingError(f"{plugin}: {plugin.target} is no subclass of harness.task.Task")
     try:
-        return kind()
+        task = kind()
     except Exception as error:  # whatever a foreign constructor raises
         raise MissingError(
             f"{plugin}: {plugin.target} cannot be made without arguments "
             f"({type(error).__name__}: {first_line(error)})"
         ) from error
+    if problem := task_problem(task):
+        raise MissingError(f"{plugin}: {plugin.target}: {problem}")
+    return task
 
 
 def _family_of(plugin: Plugin) -> Family:

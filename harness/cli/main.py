@@ -115,6 +115,9 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(options, message, code=INTERRUPTED)
     except BrokenPipeError:
         raise
+    except SystemExit as error:  # no verb raises it: a plugin does, or a package that it imports
+        message = f"the code of a plugin or a package ended Python (SystemExit: {error})"
+        return _fail(options, message, code=HarnessError.exit_code)
     except Exception as error:
         if _is_no_path(error):
             message = f"an argument is no path that a file can have ({error})"
