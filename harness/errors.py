@@ -91,3 +91,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = get_close_matches(name.lower(), known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; known are: {', '.join(known)}"
+
+
+def printable(text: str) -> str:
+    """Return text without letters that a terminal obeys: control characters, hidden directions.
+
+    >>> printable("a\\x1b[31mb\\u202ec")
+    'a�[31mb�c'
+    """
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

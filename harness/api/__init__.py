@@ -5,6 +5,8 @@
     folders       temporary folders of results
     images        pictures of the user, opened and prepared for a model
     own_models    the user's own objects: their capability, and their identity in a record
+    arguments     numbers and names, checked
+    data          the data that arguments name
     benchmarks    load_task: a benchmark with its data
     evaluating    evaluate: predict and score
     scoring       score: the user's own predictions

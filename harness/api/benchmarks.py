@@ -1,13 +1,15 @@
 """A benchmark together with its data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from harness.api.data import PathArgument, choose_data
 from harness.callbacks import no_progress
-from harness.data.resolve import DataSource, resolve_data
+from harness.data.own import OwnFiles, own_task
+from harness.data.resolve import DataSource
 from harness.errors import MissingError, UsageError
+from harness.formats.own.folder import KINDS, is_own
 from harness.registry import find_split, find_task
 from harness.task import Task, load_samples
 
@@ -18,21 +20,37 @@ if TYPE_CHECKING:
 TaskLike = Any
 
 
-def load_task(task: TaskLike, *, data: str | PathLike[str] | None = None) -> "LoadedTask":
-    """Return a benchmark with its data.
+def load_task(
+    task: TaskLike,
+    *,
+    data: PathArgument = None,
+    annotations: PathArgument = None,
+    images: PathArgument = None,
+    answers: PathArgument = None,
+    data_name: str | None = None,
+) -> "LoadedTask":
+    """Return a benchmark with its data, or a task on own data (docs/own-data.md).
 
-    task  its name, or an object or a subclass of `harness.task.Task`, which need not be registered
-    data  folder of the benchmark files, or `hf`; by default XVLM_EVAL_DATA, the configuration
-          file, else the embedded benchmark
+    task         its name, or an object or a subclass of `harness.task.Task`, which need not be
+                 registered; of own data `grounding`, `caption`, `retrieval`, `vqa` or `nlvr2`
+    data         folder of the benchmark files, or `hf`; by default XVLM_EVAL_DATA, the
+                 configuration file, else the embedded benchmark
+    annotations  file of own data: JSON lines, CSV, or COCO's JSON
+    images       folder of its images, by default that of the file
+    answers      file of candidate answers for `vqa`; by default all true answers
+    data_name    its name in records, by default that of the file: its only split
 
-    Raises UsageError for an unknown name.
+    Raises UsageError for an unknown name, and for the other arguments without `annotations`.
 
     >>> load_task("refcoco+").splits
     ('val', 'testA', 'testB')
     """
-    if isinstance(task, LoadedTask):
-        return task if data is None else LoadedTask(task.definition, _source(data))
-    return LoadedTask(_definition(task), _source(data))
+    own = {"annotations": annotations, "images": images, "answers": answers, "data_name": data_name}
+    given = any(value is not None for value in (data, *own.values()))
+    if isinstance(task, LoadedTask) and not given:
+        return task
+    source = choose_data(data, **own)  # type: ignore[arg-type]
+    return LoadedTask(_definition(task, source), source)
 
 
 class LoadedTask:
@@ -60,6 +78,8 @@ class LoadedTask:
     @property
     def splits(self) -> tuple[str, ...]:
         """Its splits, in the order of the publication."""
+        if isinstance(self.source, OwnFiles):
+            return (self.source.name,)
         return tuple(self.definition.splits)
 
     @property
@@ -72,13 +92,31 @@ class LoadedTask:
         """The capabilities that can predict it, preferred first, in words."""
         return " or ".join(kind.__name__ for kind in self.definition.needs)
 
-    def samples(self, split: str) -> Sequence[Any]:
+    def split(self, name: str | None = None) -> str:
+        """Return a split by its name, in which case, `_` and `-` do not matter; None for the only.
+
+        Raises UsageError for an unknown name, and for none where there are several.
+        """
+        if name is None:
+            if len(self.splits) != 1:
+                raise UsageError(f"{self.name}: name one of its splits: {', '.join(self.splits)}")
+            return self.splits[0]
+        if not isinstance(name, str):
+            raise UsageError(f"a split should be a name, not {name!r:.80}")
+        if isinstance(self.source, OwnFiles) and name != self.source.name:
+            raise UsageError(
+                f"{self.name} has no split {name!r}: own data has one, its name "
+                f"{self.source.name!r} (data_name=...)"
+            )
+        return find_split(self.definition, name)
+
+    def samples(self, split: str | None = None) -> Sequence[Any]:
         """Return the samples of a split, in the order of the annotation file.
 
         Each has an `id`, `images` (paths, or regions of them), and fields in the words of the
         dataset. Raises MissingError, naming every file that is absent.
         """
-        split = find_split(self.definition, split)
+        split = self.split(split)
         if split not in self._samples:
             data = self.source.open({self.name: [split]}, progress=no_progress)
             if missing := data.missing(self.definition.files(split)):
@@ -86,45 +124,76 @@ class LoadedTask:
             self._samples[split] = load_samples(self.definition, data, split)
         return self._samples[split]
 
-    def sample(self, id: int | str, split: str) -> Any:
+    def sample(self, id: int | str, split: str | None = None) -> Any:
         """Return the sample with an id. Raises UsageError where the split has none."""
         for sample in self.samples(split):
             if str(sample.id) == str(id):
                 return sample
-        raise UsageError(f"{self.name} {split} has no sample {id!r}")
+        raise UsageError(f"{self.name} {self.split(split)} has no sample {id!r}")
 
-    def table(self, split: str) -> "pd.DataFrame":
+    def table(self, split: str | None = None) -> "pd.DataFrame":
         """Return the samples of a split as a DataFrame: their fields, and `images` as text."""
         import pandas as pd
 
         rows = [
-            {
-                **{field.name: getattr(sample, field.name) for field in fields(sample)},
-                "images": [str(view) for view in sample.images],
-            }
+            {field.name: getattr(sample, field.name) for field in fields(sample)}
+            | {"images": [str(view) for view in sample.images]}
             for sample in self.samples(split)
         ]
         return pd.DataFrame(rows).set_index("id")
 
 
-def _definition(task: TaskLike) -> Task:
-    """Return the task that a user named or handed over. Raises UsageError for anything else."""
-    if isinstance(task, str):
-        return find_task(task)
-    if isinstance(task, Task):
-        return task
+def _definition(task: TaskLike, source: DataSource) -> Task:
+    """Return the task that a user named or handed over.
+
+    Raises UsageError for anything else, and for a task that does not work on this kind of data.
+    """
+    own = isinstance(source, OwnFiles)
+    if isinstance(task, LoadedTask):
+        task = task.definition
     if isinstance(task, type) and issubclass(task, Task):
-        return task()
-    raise UsageError(
-        f"a task should be a name, load_task(...), or a harness.task.Task, not {task!r:.80}"
-    )
+        task = _made(task)
+    if isinstance(task, str):
+        if own:
+            return find_task(own_task([task]))
+        if is_own(task.lower()) or (task.lower() in KINDS and task.lower() != "nlvr2"):
+            raise UsageError(
+                f"{task}: is a task on own data; name it by annotations=FILE, images=DIR"
+            )
+        return find_task(task)
+    if not isinstance(task, Task):
+        raise UsageError(
+            f"a task should be a name, load_task(...), or a harness.task.Task, not {task!r:.80}"
+        )
+    if is_own(task.name) != own:
+        raise UsageError(
+            f"{task.name}: is no task on own data; annotations are for {', '.join(KINDS)}"
+            if own
+            else f"{task.name}: is a task on own data; name it by annotations=FILE, images=DIR"
+        )
+    return task
 
 
-def _source(data: str | PathLike[str] | None) -> DataSource:
-    return resolve_data(None if data is None else fspath(data))
+def _made(kind: type[Task]) -> Task:
+    """Return an object of a task class. Raises UsageError where it needs arguments or members."""
+    try:
+        return kind()
+    except Exception as error:  # whatever a constructor of the user's raises
+        raise UsageError(
+            f"{kind.__name__} cannot be made without arguments ({type(error).__name__}: {error}); "
+            "pass an object of it"
+        ) from error
 
 
 def splits_of(task: LoadedTask, split: str | Sequence[str] | None) -> Mapping[str, list[str]]:
-    """Return the splits that a user named, by the name of the task; all of them for None."""
+    """Return the splits that a user named, by the name of the task; all of them for None.
+
+    Raises UsageError for an unknown name, and for none at all.
+    """
     names = [split] if isinstance(split, str) else task.splits if split is None else split
-    return {task.name: list(dict.fromkeys(find_split(task.definition, name) for name in names))}
+    if not isinstance(names, Iterable):
+        raise UsageError(f"split should be a name or several, not {split!r:.80}")
+    splits = list(dict.fromkeys(task.split(name) for name in names))
+    if not splits:
+        raise UsageError(f"no split of {task.name} is named; it has {', '.join(task.splits)}")
+    return {task.name: splits}

@@ -11,8 +11,9 @@ from harness.api.results import Results, copy_results
 from harness.drift.anchor import Checks, check_all, render_checks, summarise
 from harness.drift.check import CheckOutcome
 from harness.drift.report import cell_values
-from harness.drift.settings import override, read_gate
+from harness.drift.settings import override, read_gates
 from harness.drift.verdicts import Cell, Missing
+from harness.errors import UsageError
 from harness.files.paths import shipped_path
 from harness.rendering import Table, render
 
@@ -64,9 +65,9 @@ def compare(
         tempfile.TemporaryDirectory(prefix="xvlm-eval-") as now,
         tempfile.TemporaryDirectory(prefix="xvlm-eval-") as before,
     ):
-        base = shipped_path("results") if baseline is None else _folder(baseline, Path(before))
+        base = [shipped_path("results")] if baseline is None else _folders(baseline, Path(before))
         gate = override(
-            read_gate(base),
+            read_gates(base),
             level=level,
             sides=sides,
             margin=margin,
@@ -74,11 +75,11 @@ def compare(
             require=require,
             fail_on_worse=fail_on_worse,
             allow_missing=allow_missing,
-            metrics=None if metrics is None else list(metrics),
+            metrics=[metrics] if isinstance(metrics, str) else metrics and list(metrics),
         )
         if margins:
             gate = override(gate, margins={**gate.margins, **margins})
-        checks = check_all(_folder(results, Path(now)), base, gate=gate, checkpoint=checkpoint)
+        checks = check_all(_folders(results, Path(now)), base, gate=gate, checkpoint=checkpoint)
     return Comparison(_without_missing(checks) if partial else checks)
 
 
@@ -158,11 +159,19 @@ def _row(cell: Cell) -> dict[str, Any]:
     return {**row, "verdict": str(cell.verdict), "failing": cell.failing}
 
 
-def _folder(results: Results | str | PathLike[str], temporary: Path) -> Path:
-    """Return a folder that holds these results and no others."""
+def _folders(results: Results | str | PathLike[str], temporary: Path) -> list[Path]:
+    """Return folders that hold these results and no others. Raises UsageError for a wrong type."""
     if not isinstance(results, Results):
-        return Path(fspath(results)).expanduser()
+        if not isinstance(results, str | PathLike):
+            raise UsageError(
+                "results should be those of evaluate, score or read_results, or a folder, not "
+                f"{results!r:.80}"
+            )
+        return [Path(fspath(results)).expanduser()]
     if results.complete:
-        return results.folder
-    copy_results(results, temporary)
-    return temporary
+        return [results.folder, *results.others]
+    roots: dict[Path, Path] = {}
+    for result in results:  # results of one name, of several folders, stay apart
+        root = result.path.parents[1]
+        copy_results([result], roots.setdefault(root, temporary / str(len(roots))))
+    return list(roots.values()) or [temporary]

@@ -9,7 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from harness.api.arguments import check_name, check_number
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
+from harness.api.data import PathArgument
 from harness.api.folders import TemporaryFolder
 from harness.api.loaded_model import LoadedModel
 from harness.api.models import load_model, reproducible_products
@@ -18,8 +20,8 @@ from harness.api.result import Result
 from harness.api.results import Results
 from harness.callbacks import Report, no_progress
 from harness.checkpoints import Weights
-from harness.errors import HarnessWarning, MissingError
-from harness.images import STRICT
+from harness.errors import HarnessWarning, MissingError, UsageError
+from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
 from harness.running import launch
 from harness.running.distributed import SingleProcess
@@ -33,7 +35,10 @@ def evaluate(
     task: TaskLike,
     *,
     split: str | Sequence[str] | None = None,
-    data: str | PathLike[str] | None = None,
+    data: PathArgument = None,
+    annotations: PathArgument = None,
+    answers: PathArgument = None,
+    data_name: str | None = None,
     limit: int | None = None,
     out: str | PathLike[str] | None = None,
     name: str | None = None,
@@ -41,7 +46,7 @@ def evaluate(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_unreadable: bool = False,
-    images: str = STRICT,
+    images: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Results:
     """Predict the splits of a benchmark with a model, score them, and return the results.
@@ -51,7 +56,7 @@ def evaluate(
                 `harness.capabilities.Grounder`
     task        a name, what `load_task` returns, or a `harness.task.Task` of your own
     split       one or several; by default every split
-    data        as for `load_task`
+    data, annotations, answers, data_name  as for `load_task`
     limit       evaluate a subset of so many samples, the same on every machine: never a result
     out         folder that keeps records and predictions, as `run --out`; by default a temporary
                 one, which goes with the results (`Results.save` keeps them)
@@ -61,14 +66,31 @@ def evaluate(
     batch_size  samples computed together; by default as memory allows. Moves no metric
     workers     threads that decode images; by default the number of cores
     skip_unreadable  count samples of unreadable images as wrong, instead of raising DataError
-    images      the policy that decodes images: `strict` or `as-reference`
+    images      the policy that decodes images, `strict` (the default) or `as-reference`; with
+                `annotations` also the folder of the images, by default that of the file
     progress    show a bar on the error stream
 
     What makes a metric doubtful is a HarnessWarning. Raises the errors of `harness.errors`:
     MissingError for absent files, CapabilityError for a model that cannot predict the task.
     """
+    for argument, value in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
+        check_number(argument, value)
+    check_name("name", name)
     reproducible_products()
-    loaded = load_task(task, data=data)
+    if annotations is None and images not in (None, STRICT, AS_REFERENCE):
+        raise UsageError(
+            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}, and for own data, "
+            "which annotations names"
+        )
+    policy = str(images) if images in (STRICT, AS_REFERENCE) else STRICT
+    loaded = load_task(
+        task,
+        data=data,
+        annotations=annotations,
+        images=None if images in (STRICT, AS_REFERENCE) else images,
+        answers=answers,
+        data_name=data_name,
+    )
     definition = loaded.definition
     if isinstance(model, str | PathLike):
         model = load_model(model, task=loaded.name, data=data)
@@ -87,7 +109,7 @@ def evaluate(
         dtype=dtype,
         limit=limit,
         skip=skip_unreadable,
-        images=images,
+        images=policy,
         fresh=own if resume is None else not resume,
     )
     runs = launch.plan_runs(

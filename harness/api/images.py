@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from harness.capabilities import Model
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.images import STRICT, View, decoding, read_views
 from harness.running.prepared import collate_of, together
 
@@ -25,7 +25,11 @@ def open_picture(picture: Picture) -> Image.Image:
     anything but a picture.
     """
     if isinstance(picture, Image.Image):
-        return picture
+        try:
+            picture.load()
+        except (OSError, ValueError) as error:  # closed, or its file is truncated
+            raise DataError(f"the image {picture!r} cannot be read: {error}") from error
+        return _not_empty(picture)
     if isinstance(picture, str | PathLike):
         path = Path(picture).expanduser()
         with decoding(STRICT):
@@ -33,11 +37,23 @@ def open_picture(picture: Picture) -> Image.Image:
         image: Image.Image = copies[path]
         return image
     if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim in (2, 3):
-        return Image.fromarray(picture)
+        try:
+            return _not_empty(Image.fromarray(picture))
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"an array of shape {list(picture.shape)} is no image; [H, W, 3] is"
+            ) from error
     raise UsageError(
         f"an image should be a Pillow image, a path, or an array [H, W, 3] of uint8, not "
         f"{type(picture).__name__}"
     )
+
+
+def _not_empty(image: Image.Image) -> Image.Image:
+    """Return an image. Raises UsageError for one without pixels."""
+    if 0 in image.size:
+        raise UsageError(f"an image of {image.width} x {image.height} pixels has none to look at")
+    return image
 
 
 def are_several(pictures: Any) -> bool:

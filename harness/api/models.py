@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from os import PathLike, environ, fspath
-from typing import Literal
+from typing import Literal, get_args
 
+from harness.api.arguments import check_choice, check_name
 from harness.api.loaded_model import LoadedModel
 from harness.checkpoints import find_entry, find_weights
 from harness.data.resolve import resolve_data
@@ -46,6 +47,12 @@ def load_model(
     <bound method LoadedModel.ground of ...>
     """
     reproducible_products()
+    if not isinstance(checkpoint, str | PathLike):
+        raise UsageError(f"checkpoint should be a name or a path, not {checkpoint!r:.80}")
+    if not (task is None or isinstance(task, str)):
+        raise UsageError(f"task should be the name of a task, not {task!r:.80}")
+    check_choice("dtype", dtype, get_args(DType))
+    check_name("name", name)
     checkpoint = fspath(checkpoint)
     given = resolve_given(
         checkpoint, family=family, name=name, arguments=arguments, download=download

@@ -6,13 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.api.benchmarks import LoadedTask, load_task
+from harness.api.benchmarks import LoadedTask
 from harness.api.folders import TemporaryFolder
 from harness.api.samples import ResultSample
-from harness.data.resolve import DataSource, Embedded
+from harness.data.resolve import Embedded
+from harness.data.result_sources import ResultSource, source_of
 from harness.errors import HarnessWarning, UsageError
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
+from harness.registry import find_task
 from harness.rendering import Table, render
 from harness.running.sample_rows import row_of
 from harness.running.stored_samples import StoredSamples
@@ -32,7 +34,7 @@ class Result:
     def __init__(
         self,
         stored: StoredResult,
-        data: LoadedTask | DataSource,
+        data: LoadedTask | ResultSource,
         *,
         keep: TemporaryFolder | None = None,
     ) -> None:
@@ -116,8 +118,8 @@ class Result:
         """The benchmark with the data that the result was scored on."""
         if isinstance(self._data, LoadedTask):
             return self._data
-        source = Embedded() if self.record.embedded else self._data
-        return LoadedTask(load_task(self.task).definition, source)
+        source = Embedded() if self.record.embedded else source_of(self._data, self.task)
+        return LoadedTask(find_task(self.task), source)
 
     @cached_property
     def _samples(self) -> StoredSamples:
@@ -150,5 +152,9 @@ class Result:
 
 
 def as_table(results: Iterable[Result]) -> Table:
-    rows = [row for result in results for row in record_rows(result.record, result.path)]
+    rows = [
+        {**row, "checkpoint": result.stored.checkpoint}
+        for result in results
+        for row in record_rows(result.record, result.path)
+    ]
     return Table("Results", rows, COLUMNS)

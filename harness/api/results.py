@@ -3,16 +3,24 @@
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike, fspath
+from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from harness.api.data import PathArgument, choose_result_data
 from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
-from harness.data.resolve import resolve_data
 from harness.errors import HarnessError, HarnessWarning, UsageError
-from harness.records.stored import StoredResult, StoredResults, find_results, read_result
+from harness.records.stored import (
+    StoredResult,
+    StoredResults,
+    ambiguous_names,
+    distinct,
+    find_results,
+    read_result,
+)
 from harness.rendering import render
 from harness.statistics.interval import Interval
 from harness.task import SampleId
@@ -22,40 +30,66 @@ if TYPE_CHECKING:
 
 
 def read_results(
-    folder: str | PathLike[str], *, data: str | PathLike[str] | None = None
+    *folders: str | PathLike[str],
+    data: PathArgument = None,
+    annotations: PathArgument = None,
+    images: PathArgument = None,
+    answers: PathArgument = None,
 ) -> "Results":
-    """Return the results of a folder that `run --out` or `evaluate(out=...)` wrote, or of a record.
+    """Return the results of folders that `run --out` or `evaluate(out=...)` wrote, or of records.
 
-    `data` is the folder of the benchmark files, for the texts and truths of samples; by default as
-    for `load_task`. A file that is no record is a HarnessWarning. Raises MissingError for an absent
-    folder.
+    `data` is the folder of the benchmark files, `annotations`, `images` and `answers` are the own
+    data, for the texts and truths of samples; by default as for `load_task`. A file that is no
+    record is a HarnessWarning. Raises MissingError for an absent folder, UsageError without any.
 
     >>> from harness.files.paths import shipped_path
     >>> results = read_results(shipped_path("results"))
     >>> results.filter(task="refcoco+", split="val").metrics["accuracy"] > 95
     True
     """
-    path = Path(folder).expanduser()
-    if path.is_file():
-        found, path = StoredResults((read_result(path),), ()), path.absolute().parents[1]
-    else:
-        found = find_results(path)
-    for reason in found.rejected:
+    source = choose_result_data(data, annotations=annotations, images=images, answers=answers)
+    if not folders:
+        raise UsageError("read_results needs a folder of results, or several")
+    if wrong := [folder for folder in folders if not isinstance(folder, str | PathLike)]:
+        raise UsageError(f"a folder of results should be a path, not {wrong[0]!r:.80}")
+    paths = distinct([Path(folder).expanduser() for folder in folders])
+    found = [
+        StoredResults((read_result(path),), ()) if path.is_file() else find_results(path)
+        for path in paths
+    ]
+    for reason in (reason for part in found for reason in part.rejected):
         warnings.warn(reason, HarnessWarning, stacklevel=2)
-    source = resolve_data(None if data is None else fspath(data))
-    return Results((Result(stored, source) for stored in found.results), folder=path)
+    ambiguous = ambiguous_names([[stored.record for stored in part.results] for part in found])
+    roots = [path.absolute().parents[1] if path.is_file() else path for path in paths]
+    results = [
+        replace(stored, folder=str(path))
+        if stored.record.checkpoint["name"] in ambiguous
+        else stored
+        for path, part in zip(paths, found, strict=True)
+        for stored in part.results
+    ]
+    first, *others = distinct(roots)
+    return Results((Result(stored, source) for stored in results), folder=first, others=others)
 
 
 class Results(Sequence[Result]):
     """Several results, in order of their files.
 
-    folder     where their records are
+    folder     where their records are, or the first of them
+    others     further folders of `read_results`
     temporary  whether that folder goes with this object; `save` keeps the results
     """
 
-    def __init__(self, results: Iterable[Result], *, folder: Path, temporary: bool = False) -> None:
+    def __init__(
+        self,
+        results: Iterable[Result],
+        *,
+        folder: Path,
+        temporary: bool = False,
+        others: Sequence[Path] = (),
+    ) -> None:
         self._results = tuple(results)
-        self.folder, self.temporary = folder, temporary
+        self.folder, self.temporary, self.others = folder, temporary, tuple(others)
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
@@ -70,10 +104,11 @@ class Results(Sequence[Result]):
         return len(self._results)
 
     def __repr__(self) -> str:
+        places = ", ".join(map(str, (self.folder, *self.others)))
         if not self:
-            return f"<Results: none in {self.folder}>"
+            return f"<Results: none in {places}>"
         note = ", a temporary folder; save(folder) keeps them" if self.temporary else ""
-        return f"{render([as_table(self)], 'terminal')}\nin {self.folder}{note}"
+        return f"{render([as_table(self)], 'terminal')}\nin {places}{note}"
 
     def _repr_html_(self) -> str:
         return render([as_table(self)], "html")
@@ -102,9 +137,11 @@ class Results(Sequence[Result]):
 
     @property
     def complete(self) -> bool:
-        """Whether these are all results of their folder."""
+        """Whether these are all results of their folders."""
         return {result.path for result in self} == {
-            result.path for result in find_results(self.folder).results
+            result.path
+            for folder in (self.folder, *self.others)
+            for result in find_results(folder).results
         }
 
     @property
@@ -127,7 +164,7 @@ class Results(Sequence[Result]):
                 interval = result.intervals.get(metric)
                 rows.append(
                     {
-                        "checkpoint": result.checkpoint,
+                        "checkpoint": result.stored.checkpoint,
                         "data": result.record.data["name"],
                         "task": result.task,
                         "split": result.split,
@@ -180,7 +217,7 @@ class Results(Sequence[Result]):
         return self[0]
 
     def _of(self, results: Iterable[Result]) -> "Results":
-        return Results(results, folder=self.folder, temporary=self.temporary)
+        return Results(results, folder=self.folder, temporary=self.temporary, others=self.others)
 
 
 def copy_results(results: Iterable[Result], folder: Path) -> Results:

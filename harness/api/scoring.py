@@ -7,7 +7,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.api.arguments import check_name
 from harness.api.benchmarks import TaskLike, load_task
+from harness.api.data import PathArgument
 from harness.api.folders import TemporaryFolder
 from harness.api.result import Result
 from harness.api.results import Results
@@ -28,8 +30,12 @@ def score(
     task: TaskLike,
     predictions: "Mapping[Any, Any] | pd.DataFrame | str | PathLike[str]",
     *,
-    split: str,
-    data: str | PathLike[str] | None = None,
+    split: str | None = None,
+    data: PathArgument = None,
+    annotations: PathArgument = None,
+    images: PathArgument = None,
+    answers: PathArgument = None,
+    data_name: str | None = None,
     out: str | PathLike[str] | None = None,
     name: str | None = None,
 ) -> Results:
@@ -40,7 +46,9 @@ def score(
                  index of that name) and `prediction`; or a file, of `run` or in the format of the
                  benchmark. A prediction is what the task stores: an answer, a caption, a box (cx,
                  cy, w, h) in 0..1 (`harness.metrics.in_fractions`), true or false
-    data         as for `load_task`; images are not needed
+    split        its name; not needed where the task has one only, such as own data
+    data, annotations, images, answers, data_name  as for `load_task`; images are not needed, but
+                 for boxes of own data without sizes
     out          folder that keeps the result, by default a temporary one, as for `evaluate`
     name         the name of what made the predictions, in the record
 
@@ -51,7 +59,16 @@ def score(
     >>> round(score("refcoco+", everywhere, split="val").metrics["accuracy"], 1)
     0.0
     """
-    loaded = load_task(task, data=data)
+    check_name("name", name)
+    loaded = load_task(
+        task,
+        data=data,
+        annotations=annotations,
+        images=images,
+        answers=answers,
+        data_name=data_name,
+    )
+    split = loaded.split(split)
     temporary = TemporaryFolder()
     given = isinstance(predictions, str | PathLike)
     if isinstance(predictions, str | PathLike):
@@ -59,7 +76,12 @@ def score(
     else:
         by_id = _as_mapping(predictions)
         path = temporary.path / f"{name or NAME}.json"
-        path.write_text(json.dumps(list(by_id.items())), encoding="utf-8")
+        try:
+            path.write_text(json.dumps(list(by_id.items())), encoding="utf-8")
+        except TypeError as error:
+            raise UsageError(
+                f"predictions should consist of texts, numbers, lists and NumPy arrays ({error})"
+            ) from error
 
     def matched(samples: Sequence[Sample]) -> Mapping[SampleId, Prediction]:
         assert by_id is not None
@@ -90,7 +112,7 @@ def _as_mapping(predictions: Any) -> dict[Any, Prediction]:
     {7: [0.5, 0.25]}
     """
     if isinstance(predictions, Mapping):
-        return {_plain(id): _plain(value) for id, value in predictions.items()}
+        return {_id(id): _plain(value) for id, value in predictions.items()}
     columns = getattr(predictions, "columns", None)
     if columns is None or "prediction" not in columns:
         raise UsageError(
@@ -99,8 +121,7 @@ def _as_mapping(predictions: Any) -> dict[Any, Prediction]:
         )
     ids = predictions["id"] if "id" in columns else predictions.index
     pairs = [
-        (_plain(id), _plain(value))
-        for id, value in zip(ids, predictions["prediction"], strict=True)
+        (_id(id), _plain(value)) for id, value in zip(ids, predictions["prediction"], strict=True)
     ]
     by_id = dict(pairs)
     if len(by_id) < len(pairs):
@@ -114,6 +135,14 @@ def _matched(by_id: Mapping[Any, Prediction], ids: Sequence[Any]) -> Mapping[Sam
     known = {str(id): id for id in ids}
     pairs = [(known.get(str(id), id), value) for id, value in by_id.items()]
     return match_predictions(Path("the predictions"), pairs, ids)
+
+
+def _id(value: Any) -> Any:
+    """Return an id in JSON's types. Raises UsageError for anything but a number or a text."""
+    id = _plain(value)
+    if isinstance(id, bool) or not isinstance(id, int | str):
+        raise UsageError(f"an id of a sample is a whole number or a text, not {value!r:.80}")
+    return id
 
 
 def _plain(value: Any) -> Any:

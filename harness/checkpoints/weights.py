@@ -72,7 +72,8 @@ def find_weights(
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
     name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
-    if name.strip(".") == "" or "/" in name:  # results lie in a folder of this name
+    # Results lie in a folder of this name.
+    if name.strip(". ") == "" or "/" in name or not name.isprintable():
         raise UsageError(
             f"--checkpoint {checkpoint}: has no name that results can be stored under; "
             "give it one with --name"

@@ -5,11 +5,16 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from harness.errors import printable
+
 
 def say(message: str) -> None:
-    """Print a message. A closed error stream (`2>&1 | head`) does not stop a run."""
+    """Print a message, in which names and texts of files cannot steer the terminal.
+
+    A closed error stream (`2>&1 | head`) does not stop a run.
+    """
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         discard(sys.stderr)
 

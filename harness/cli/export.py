@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", metavar="NAME", help="export only the results of this checkpoint"
     )
     flags.add_data(parser, help=f"{flags.FOLDER}, for the texts of samples; default: as for `run`")
+    flags.add_own_data(parser, of_results=True)
+    flags.add_image_folder(parser)
     flags.add_links(parser)
     parser.add_argument(
         "--dataset", metavar="ID", help="data set of the hub; default: the task's copy"
@@ -111,14 +113,14 @@ def _publish(records: "Sequence[ResultRecord]", options: argparse.Namespace) -> 
 
 def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespace) -> None:
     """Write every sample of the results."""
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_result_source
     from harness.errors import UsageError
     from harness.export.samples import sample_rows, to_csv, write_parquet
     from harness.running.stored_samples import StoredSamples
 
     if options.format == "parquet" and options.out is None:
         raise UsageError("--format parquet writes a file: name it by --out FILE")
-    source = resolve_data(options.data)
+    source = choose_result_source(options)
     samples = [StoredSamples(result, source) for result in results]
     for part in samples:
         for problem in part.problems:
@@ -163,9 +165,13 @@ def _writing(path: Path) -> Iterator[Path]:
 def _is_chosen(record: "ResultRecord", options: argparse.Namespace) -> bool:
     """Return whether the flags choose a record; case, `_` and `-` do not matter."""
     from harness.checkpoints import normalise_name
+    from harness.formats.own.folder import KINDS, PREFIX
 
+    tasks = _names(options.task)
+    if options.annotations is not None:  # as `run` names tasks on own data
+        tasks += [PREFIX + name.lower() for name in tasks if name.lower() in KINDS]
     wanted = (
-        (record.task, _names(options.task)),
+        (record.task, tasks),
         (record.split, _names(options.split)),
         (str(record.checkpoint["name"]), [options.checkpoint] if options.checkpoint else []),
     )

@@ -68,14 +68,18 @@ def add_dtype(parser: argparse.ArgumentParser, *, help: str) -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help=help)
 
 
-def add_own_data(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name own data, but `--images`."""
+def add_own_data(parser: argparse.ArgumentParser, *, of_results: bool = False) -> None:
+    """Add the flags that name own data, but `--images`; `of_results`: that of stored results."""
+    use = (
+        "for the texts, images and truths of results on it"
+        if of_results
+        else "--task is then one of grounding, caption, retrieval, vqa and nlvr2"
+    )
     own = parser.add_argument_group("own data (docs/own-data.md)")
     own.add_argument(
         "--annotations",
         metavar="FILE",
-        help="annotations of your own: JSON lines, CSV, or COCO's JSON; --task is then one of "
-        "grounding, caption, retrieval, vqa and nlvr2",
+        help=f"annotations of your own: JSON lines, CSV, or COCO's JSON; {use}",
     )
     own.add_argument(
         "--data-name",
@@ -97,6 +101,39 @@ def add_image_folder(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the images of --annotations; default: that of the file",
     )
+
+
+def add_image_count(parser: argparse.ArgumentParser, *, default: int) -> None:
+    """Add `--images`: how many pictures are embedded, or the folder of own ones."""
+    parser.set_defaults(image_folder=None)
+    parser.add_argument(
+        "--images",
+        action=_ImageCount,
+        metavar="N|DIR",
+        default=default,
+        help=f"pictures to embed as thumbnails; default: {default}. With --annotations also the "
+        "folder of the images, by default that of the file; repeat",
+    )
+
+
+class _ImageCount(argparse.Action):
+    """Store a number in `images`, anything else as the folder of own images: `image_folder`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            number = int(str(values))
+        except ValueError:
+            namespace.image_folder = values
+            return
+        if number < 0:
+            parser.error(f"argument --images: {values!r} is not a whole number from 0 up")
+        namespace.images = number
 
 
 class _Images(argparse.Action):

@@ -1,6 +1,7 @@
 """The command line: parse it, run the verb, and end with a code that says how that went."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -97,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; an error becomes a message and an exit code, with --debug also a trace."""
-    from harness.errors import HarnessError
+    from harness.errors import HarnessError, UsageError
 
     try:
         if options.verb is None:
@@ -114,8 +115,21 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(options, message, code=INTERRUPTED)
     except BrokenPipeError:
         raise
+    except SystemExit as error:  # no verb raises it: a plugin does, or a package that it imports
+        message = f"the code of a plugin or a package ended Python (SystemExit: {error})"
+        return _fail(options, message, code=HarnessError.exit_code)
     except Exception as error:
+        if _is_no_path(error):
+            message = f"an argument is no path that a file can have ({error})"
+            return _fail(options, message, code=UsageError.exit_code)
         return _fail(options, _unexpected(options, error), code=HarnessError.exit_code)
+
+
+def _is_no_path(error: Exception) -> bool:
+    """Return whether an operating system refuses the very name of a file."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENAMETOOLONG
+    return isinstance(error, ValueError) and str(error).startswith("embedded null")
 
 
 def _unexpected(options: argparse.Namespace, error: Exception) -> str:

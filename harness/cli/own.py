@@ -8,6 +8,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.data.resolve import DataSource
+    from harness.data.result_sources import ResultSource
 
 
 class Chosen(NamedTuple):
@@ -66,10 +67,29 @@ def choose_source(options: argparse.Namespace) -> "DataSource":
         "--answers": options.answers,
         "--images": options.image_folder,
     }
+    others = {str: "neither strict nor as-reference, and ", int: "no whole number, and "}
     for flag, value in flags.items():
         if value is not None:
-            policies = "neither strict nor as-reference, and " if flag == "--images" else ""
+            other = others.get(type(getattr(options, "images", None)), "")
             raise UsageError(
-                f"{flag} {value}: is {policies}for own data, which --annotations FILE names"
+                f"{flag} {value}: is {other if flag == '--images' else ''}for own data, which "
+                "--annotations FILE names"
             )
     return benchmarks
+
+
+def choose_result_source(options: argparse.Namespace) -> "ResultSource":
+    """Return the data of stored results that a command line names: own data beside benchmarks.
+
+    Raises what `choose_source` raises, and MissingError for own files that do not exist.
+    """
+    from harness.callbacks import no_progress
+    from harness.data.own import OwnFiles
+    from harness.data.resolve import resolve_data
+    from harness.data.result_sources import OwnBesideBenchmarks
+
+    source = choose_source(options)
+    if not isinstance(source, OwnFiles):
+        return source
+    source.open({}, progress=no_progress)
+    return OwnBesideBenchmarks(source, resolve_data(options.data))

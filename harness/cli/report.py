@@ -23,13 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="DIR", help="results to compare with: what changed, old and new"
     )
-    parser.add_argument(
-        "--images",
-        type=_count,
-        default=200,
-        metavar="N",
-        help="pictures to embed as thumbnails; default: 200",
-    )
+    flags.add_image_count(parser, default=200)
     parser.add_argument(
         "--no-images",
         action="store_const",
@@ -45,12 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the file, which is cut to it; default: 20MB",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the runs; default: as for `run`")
+    flags.add_own_data(parser, of_results=True)
     flags.add_links(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_result_source
     from harness.errors import HarnessError
     from harness.files.atomic import replacing
     from harness.report.page import Budget, build_report, to_bytes
@@ -58,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
     report = build_report(
         [Path(name) for name in options.results or [flags.OUT]],
-        source=resolve_data(options.data),
+        source=choose_result_source(options),
         baseline=find_path(Path(options.baseline)).results if options.baseline else (),
         budget=Budget(options.images, options.max_size),
     )
@@ -88,14 +83,3 @@ def size(text: str) -> int:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size like 20MB")
     return int(float(match[1]) * UNITS[match[2].upper()])
-
-
-def _count(text: str) -> int:
-    """Return a whole number from 0 up."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return number

@@ -124,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
     from harness.checkpoints import include
     from harness.cli.own import choose_data
+    from harness.data.own import naming_image_folder
     from harness.export.trackers import logging
     from harness.running import launch
     from harness.running.progress import Progress
@@ -146,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
         fresh=options.fresh,
         given=_given(options),
     )
-    with launch.process_group() as group:
+    with naming_image_folder(chosen.data), launch.process_group() as group:
         first = group.rank == 0
         say_once = say if first else say_nothing
         progress = partial(Progress, stream=sys.stderr if first else None, say=say_once)

@@ -53,13 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the terminal shows pictures; default: auto, as far as it says so itself",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the run; default: as for `run`")
+    flags.add_own_data(parser, of_results=True)
+    flags.add_image_folder(parser)
     flags.add_links(parser)
     flags.add_format(parser, "json", "csv")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print samples, with their pictures where that is possible."""
-    from harness.data.resolve import resolve_data
+    from harness.cli.own import choose_result_source
     from harness.errors import DataError, UsageError
     from harness.report import sample_rows, selection
     from harness.report.baseline import Changes, changes_since, matching
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
     baseline = selection.find_path(Path(options.baseline)).results if options.baseline else ()
-    source = resolve_data(options.data)
+    source = choose_result_source(options)
     choice = selection.Choice(options.wrong, options.sort, options.sample, options.limit)
     shown: list[sample_rows.Shown] = []
     refusals: list[UsageError] = []

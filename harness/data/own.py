@@ -1,6 +1,7 @@
 """Own data as a source of data: what `--annotations`, `--images` and `--answers` name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,3 +78,18 @@ def own_task(words: Sequence[str]) -> str:
             raise UsageError(f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}")
         raise UsageError(f"with --annotations, --task is one of {', '.join(KINDS)}")
     return PREFIX + kinds[0]
+
+
+@contextmanager
+def naming_image_folder(source: object) -> Iterator[None]:
+    """Add to a MissingError about an image of own data by which flag its folder is named."""
+    try:
+        yield
+    except MissingError as error:
+        folder = f"{source.images}/" if isinstance(source, OwnFiles) else None
+        if folder is None or not any(item.startswith(folder) for item in error.items):
+            raise
+        raise MissingError(
+            *error.items,
+            f"--images names the folder of the images, here {folder}",
+        ) from error

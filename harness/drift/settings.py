@@ -8,8 +8,8 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from harness.errors import UsageError
-from harness.files.parsing import Finite, decode_yaml
+from harness.errors import DataError, UsageError
+from harness.files.parsing import Finite, convert, decode_yaml
 
 FILE = "gate.yaml"  # beside a baseline's folders
 # A smaller drop is never called drift, however significant, since published tables have one
@@ -92,7 +92,11 @@ def read_gates(baselines: Sequence[Path]) -> Gate:
 def override(gate: Gate, **changes: object) -> Gate:
     """Return settings with those changes that are not None."""
     given = {name: value for name, value in changes.items() if value is not None}
-    return structs.replace(gate, **given).check()
+    changed = structs.asdict(structs.replace(gate, **given))
+    try:
+        return convert(changed, Gate, where="the settings").check()
+    except DataError as error:
+        raise UsageError(str(error)) from error
 
 
 def _matches(name: str, patterns: list[str]) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from harness.errors import DataError, MissingError
 from harness.files.reads import sha256_of_read
 
+MAX_FILE_NAME = 255  # bytes, on the usual file systems
+
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
 EMBEDDED = "shapes"
 OWN = "files"  # the user's own files
@@ -128,14 +130,19 @@ def relative_path_within(
     """Return the file name of an annotation if it is relative and stays inside its folder.
 
     An absolute name is returned if it lies in a folder of `--allow-links`. Raises DataError for an
-    absolute name, `..`, backslashes and null bytes; `where` names the annotation, and `folder`
-    appears in the message only.
+    absolute name, `..`, backslashes, null bytes and names that no file can have; `where` names the
+    annotation, and `folder` appears in the message only.
     """
     outside = name.startswith("/") or ".." in name.split("/")
     if name.startswith("/") and "\0" not in name and _may_name(Path(name)):
         return name
     if not name or outside or "\\" in name or "\0" in name:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
+    if any(len(part.encode("utf-8", "replace")) > MAX_FILE_NAME for part in name.split("/")):
+        raise DataError(
+            f"{where}: names the file {name[:40]!r}..., of {len(name):,} characters; no file has "
+            f"a name of more than {MAX_FILE_NAME} bytes"
+        )
     return name
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.data.resolve import DataSource
+from harness.data.result_sources import ResultSource
 from harness.drift.samples import SampleChange, changed_samples, compare_predictions
 from harness.records.stored import StoredResult
 from harness.running.stored_samples import StoredSample, StoredSamples
@@ -43,7 +43,7 @@ def matching(result: StoredResult, baseline: Sequence[StoredResult]) -> StoredRe
     return next(iter(named), same[0] if len(baseline) == 1 and same else None)
 
 
-def changes_since(before: StoredResult, after: StoredResult, source: DataSource) -> Changes:
+def changes_since(before: StoredResult, after: StoredResult, source: ResultSource) -> Changes:
     """Return what changed since the result `before`.
 
     Raises HarnessError where the two cannot be compared.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.data.resolve import DataSource
+from harness.data.result_sources import ResultSource
 from harness.errors import HarnessError
 from harness.records.stored import StoredResult
 from harness.registry import find_task, task_names
@@ -22,7 +22,7 @@ def build_section(
     slug: str,
     result: StoredResult,
     *,
-    source: DataSource,
+    source: ResultSource,
     baseline: Sequence[StoredResult],
     paper: Paper,
 ) -> Section:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from harness.data.resolve import DataSource
+from harness.data.result_sources import ResultSource
 from harness.records.provenance import release
 from harness.records.stored import StoredResult, find_results
 from harness.registry import official_counts
@@ -50,7 +50,11 @@ class Report(NamedTuple):
 
 
 def build_report(
-    folders: Sequence[Path], *, source: DataSource, baseline: Sequence[StoredResult], budget: Budget
+    folders: Sequence[Path],
+    *,
+    source: ResultSource,
+    baseline: Sequence[StoredResult],
+    budget: Budget,
 ) -> Report:
     """Return the report of the results in folders that `run --out` wrote.
 

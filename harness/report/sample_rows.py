@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from harness.errors import printable
 from harness.images import image_file
 from harness.rendering import Row, Table, render, render_csv, render_json
 from harness.report.baseline import Changes, flip
@@ -68,15 +69,6 @@ def to_json(parts: Sequence[Shown]) -> str:
             ]
         }
     )
-
-
-def printable(text: str) -> str:
-    """Return text without letters that a terminal obeys: control characters, hidden directions.
-
-    >>> printable("a\\x1b[31mb\\u202ec")
-    'a�[31mb�c'
-    """
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
 def _columns(part: Shown) -> dict[str, str]:

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, overload
 
 from harness.callbacks import no_progress
-from harness.data.resolve import DataSource, Embedded
+from harness.data.resolve import Embedded
+from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
 from harness.records.stored import StoredResult
 from harness.registry import find_task
@@ -48,7 +49,7 @@ class StoredSamples(Sequence[StoredSample]):
     """
 
     def __init__(
-        self, result: StoredResult, source: DataSource, *, task: Task | None = None
+        self, result: StoredResult, source: ResultSource, *, task: Task | None = None
     ) -> None:
         """Read what is at hand. `task` is that of the result, where it is not registered."""
         self.result = result
@@ -160,12 +161,12 @@ class StoredSamples(Sequence[StoredSample]):
         predictions = with_fallbacks(self._task, samples, self._predictions or {})
         return self._task.viewer(samples, predictions)
 
-    def _annotations(self, source: DataSource) -> Mapping[SampleId, Sample]:
+    def _annotations(self, source: ResultSource) -> Mapping[SampleId, Sample]:
         """Return the samples by id, empty where the data of the run are not at hand."""
         record = self.result.record
         try:
             task = self._task
-            origin = Embedded() if record.embedded else source
+            origin = Embedded() if record.embedded else source_of(source, record.task)
             if isinstance(origin, Embedded) and not record.embedded:
                 raise DataError("its data are not those of the embedded benchmark; give --data DIR")
             data = origin.open({task.name: [record.split]}, progress=no_progress)

@@ -44,7 +44,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
     if checkpoint is not None and checkpoint != origin.weights["name"]:
         weights["registered"] = False
     name = str(weights["name"])
-    if not name or name.startswith(".") or Path(name).name != name:
+    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
         raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
 
     def path(suffix: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from harness.capabilities import Model
 from harness.errors import DataError
 from harness.files.kinds import read_text
+from harness.files.validation_errors import show
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import Entries, read_entries
 from harness.formats.own.folder import OwnFolder
@@ -135,7 +136,7 @@ def _choices(own: OwnFolder, entries: Entries[QuestionEntry]) -> tuple[str, ...]
         source = f"{own.answers}: all of its answers are"
     if len(choices) < 2:
         raise DataError(
-            f"{source} {choices[0]!r}, which leaves no choice; "
+            f"{source} {show(choices[0])}, which leaves no choice; "
             "give more candidates by --answers FILE"
         )
     return choices

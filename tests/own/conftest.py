@@ -1,4 +1,4 @@
-"""Own data made of a few images and annotations of the embedded benchmark."""
+"""Own data made of a few images and annotations of the embedded benchmark, and results."""
 
 import json
 import shutil
@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.main import main
 from harness.images import image_file
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 from tests.support.sharing import shared
 
 COUNT = 6  # samples of each kind
+FILES = {
+    "grounding": "boxes",
+    "vqa": "questions",
+    "retrieval": "captions",
+    "nlvr2": "pairs",
+}
 
 
 def samples(task, split):
@@ -68,3 +75,25 @@ def own(tmp_path_factory) -> Path:
         write(root / "hidden.jsonl", hidden)
 
     return shared(tmp_path_factory, "own", make)
+
+
+def flags(root, kind, name=None):
+    file = root / f"{name or FILES[kind]}.jsonl"
+    return ["--task", kind, "--annotations", str(file), "--images", str(root / "photos")]
+
+
+def run(root, kind, out, name=None, *more):
+    weights = ["--checkpoint", "xvlm-shapes", "--out", str(out)]
+    return main(["run", *flags(root, kind, name), *weights, *more])
+
+
+@pytest.fixture(scope="session")
+def results(own, tmp_path_factory):
+    """Runs on all kinds but captions, which Java scores for seconds, and on hidden truths."""
+
+    def make(folder):
+        for kind in FILES:
+            assert run(own, kind, folder) == 0
+        assert run(own, "grounding", folder, "hidden") == 0
+
+    return shared(tmp_path_factory, "own-results", make)

@@ -7,43 +7,14 @@ import pytest
 
 from harness.cli.main import main
 from harness.formats.folder import sha256_of
-from tests.own.conftest import COUNT
+from tests.own.conftest import COUNT, FILES, flags, run
 from tests.support.results import contents
-from tests.support.sharing import shared
 
-FILES = {
-    "grounding": "boxes",
-    "vqa": "questions",
-    "retrieval": "captions",
-    "nlvr2": "pairs",
-}
 METRICS = {"grounding": "accuracy", "vqa": "accuracy", "retrieval": "mean", "nlvr2": "accuracy"}
-
-
-def flags(root, kind, name=None):
-    file = root / f"{name or FILES[kind]}.jsonl"
-    return ["--task", kind, "--annotations", str(file), "--images", str(root / "photos")]
-
-
-def run(root, kind, out, name=None, *more):
-    weights = ["--checkpoint", "xvlm-shapes", "--out", str(out)]
-    return main(["run", *flags(root, kind, name), *weights, *more])
 
 
 def record(out, name):
     return json.loads((out / "xvlm-shapes" / f"{name}.json").read_text())
-
-
-@pytest.fixture(scope="session")
-def results(own, tmp_path_factory):
-    """Runs on all kinds but captions, which Java scores for seconds, and on hidden truths."""
-
-    def make(folder):
-        for kind in FILES:
-            assert run(own, kind, folder) == 0
-        assert run(own, "grounding", folder, "hidden") == 0
-
-    return shared(tmp_path_factory, "own-results", make)
 
 
 @pytest.mark.parametrize("kind", FILES)

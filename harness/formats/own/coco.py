@@ -92,8 +92,16 @@ def _captions(parsed: _Content, images: Mapping[int, _Image], path: Path) -> Row
 
 
 def _boxes(parsed: _Content, images: Mapping[int, _Image], path: Path) -> tuple[Rows, int]:
-    names = {category.id: category.name for category in parsed.categories}
-    counts = Counter((a.image_id, a.category_id) for a in parsed.annotations)
+    names: dict[int | None, str] = {}
+    for number, category in enumerate(parsed.categories):
+        if category.id in names:
+            raise DataError(f"{path}: categories[{number}]: id {category.id} occurs twice")
+        names[category.id] = category.name
+
+    def named(annotation: _Annotation) -> tuple[str, str | None]:  # the file, not the id of it
+        return images[annotation.image_id].file_name, names.get(annotation.category_id)
+
+    counts = Counter(map(named, parsed.annotations))
     rows: Rows = []
     for index, annotation in enumerate(parsed.annotations):
         where = f"{path}: annotations[{index}]"
@@ -101,7 +109,7 @@ def _boxes(parsed: _Content, images: Mapping[int, _Image], path: Path) -> tuple[
             raise DataError(f"{where} has no 'bbox'; are these captions?")
         if annotation.category_id not in names:
             raise DataError(f"{where}: category_id {annotation.category_id} is not in categories")
-        if annotation.iscrowd or counts[annotation.image_id, annotation.category_id] > 1:
+        if annotation.iscrowd or counts[named(annotation)] > 1:
             continue
         image = images[annotation.image_id]
         values = {

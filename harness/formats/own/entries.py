@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
 from msgspec import structs
 
 from harness.errors import DataError, nearest
 from harness.files.parsing import convert
+from harness.files.validation_errors import show
 from harness.formats.folder import relative_path_within
 from harness.formats.own.kinds import CaptionEntry, Entry
 from harness.formats.own.rows import Row, read_rows
@@ -55,16 +56,17 @@ def read_captioned(path: Path, *, kind: str) -> Entries[CaptionEntry]:
     for each in located:
         image, entry = each.entry.image, each.entry
         id = image if entry.id is None else entry.id
-        first = by_image.get(image)
+        file = PurePosixPath(image).as_posix()  # ./a.jpg and a.jpg are one
+        first = by_image.get(file)
         if first is None:
             captions = list(entry.texts()) or None
             merged = structs.replace(entry, captions=captions, caption=None)
-            by_image[image] = Located(each.where, merged, id)
+            by_image[file] = Located(each.where, merged, id)
             continue
         if entry.caption is None or id != first.id:
             raise DataError(
-                f"{each.where}: the image {image!r} occurs twice, first in {first.where}; put its "
-                "captions together, or give one 'caption' a line, with one id or with none"
+                f"{each.where}: the image {show(image)} occurs twice, first in {first.where}; "
+                "put its captions together, or give one 'caption' a line, with one id or with none"
             )
         first.entry.captions = [*(first.entry.captions or ()), entry.caption]
     return _complete(list(by_image.values()), "captions", ambiguous)
@@ -95,7 +97,7 @@ def _complete(located: Sequence[Located[T]], truth: str, ambiguous: int) -> Entr
     for each in located:
         if (key := str(each.id)) in first:  # a record lists ids as texts: 7 and "7" are the same
             raise DataError(
-                f"{each.where}: the id {each.id!r} occurs twice, first in {first[key]}; "
+                f"{each.where}: the id {show(each.id)} occurs twice, first in {first[key]}; "
                 "predictions are stored by id"
             )
         first[key] = each.where
@@ -114,7 +116,7 @@ def _entry(row: Row, entry_type: type[T]) -> T:
     for key in row.values:
         if key not in known:
             raise DataError(
-                f"{row.where}: has the unknown key {key!r}{nearest(key, known)} "
+                f"{row.where}: has the unknown key {show(key)}{nearest(key, known)} "
                 "(keys that begin with _ are comments)"
             )
     entry = convert(dict(row.values), entry_type, where=row.where)

@@ -8,6 +8,7 @@ anything else   JSON lines; a list of objects is recognised
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from harness.formats.own.coco import coco_rows, is_coco
 MAX_CELL = 2**24  # characters in a cell of a table
 LISTS = ("box", "box_xyxy", "captions", "answers", "images")  # keys that hold lists
 NUMBERS = ("width", "height")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def read_rows(path: Path, *, kind: str) -> Rows:
         return Rows(_table(text, path, "\t" if suffix.lower() == ".tsv" else ","))
     if text.lstrip().startswith("["):
         items = decode_json_text(text, list[dict[str, Any]], where=str(path))
+        _refuse_double_keys(text, str(path))
         return Rows([_row(item, f"{path}, item {index}") for index, item in enumerate(items)])
     if suffix.lower() == ".json" and is_coco(content := _whole(text)):
         rows, ambiguous = coco_rows(content, path, kind=kind)
@@ -69,7 +72,21 @@ def _whole(text: str) -> Any:
 
 
 def _line(line: str, where: str) -> Row:
-    return _row(decode_json_text(line, dict[str, Any], where=where), where)
+    row = _row(decode_json_text(line, dict[str, Any], where=where), where)
+    _refuse_double_keys(line, row.where)
+    return row
+
+
+def _refuse_double_keys(text: str, where: str) -> None:
+    """Raise DataError for an object of a JSON text with a key twice: readers keep either value."""
+
+    def refuse(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise DataError(f"{where}: has the key {show(twice)} twice; keep one of them")
+
+    json.loads(text, object_pairs_hook=refuse)
 
 
 def _row(values: Mapping[str, Any], where: str) -> Row:
@@ -133,8 +150,15 @@ def _value(name: str, cell: str, where: str) -> Any:
     if name in NUMBERS:
         return _number(text)
     if name in ("id", "group"):
-        return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text
+        return _whole_number(text)
     return cell
+
+
+def _whole_number(text: str) -> int | str:
+    """Return digits as a number of 64 bits; other texts, and leading zeros, as they are."""
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) >= 2**63:
+        return text
+    return int(text)
 
 
 def _each(words: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
@@ -143,10 +167,7 @@ def _each(words: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
 
 def _number(text: str) -> Any:
     """Return a text as a number; as it is if it is none, to be refused with its name."""
-    for parse in (int, float):
-        try:
-            number = parse(text)
-        except ValueError:
-            continue
-        return number if is_number(number) else text
-    return text
+    if not NUMBER.fullmatch(text):  # Python's own rules allow 1_0, nan and digits of all scripts
+        return text
+    number = float(text) if set(text) & set(".eE") or len(text) > 18 else int(text)
+    return number if is_number(number) else text
