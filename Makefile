@@ -45,8 +45,9 @@ examples:
 
 # What takes too long for every change: random input, other input every time, and many more kills.
 nightly: setup
-	XVLM_EVAL_FUZZ_EXAMPLES=1000 XVLM_EVAL_KILLS=10 \
-		$(BIN)/python -m pytest tests/faults/test_fuzz.py tests/faults/test_kills.py
+	XVLM_EVAL_FUZZ_EXAMPLES=1000 XVLM_EVAL_KILLS=10 XVLM_EVAL_NIGHTLY=1 \
+		$(BIN)/python -m pytest tests/faults/test_fuzz.py tests/faults/test_kills.py \
+		tests/shapes/test_scenes.py
 
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.training.train

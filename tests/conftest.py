@@ -25,6 +25,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("case", [pytest.param(case, id=case.path.name) for case in cases])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order whole modules so that of two processes none waits for what the other one makes.
+
+    Each begins with its half of the list. The first begins with the modules that need the run of
+    all tasks, half a minute of a core; the second with the parity tests, which need neither that
+    run nor the embedded benchmark, and are the longest.
+    """
+    running = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
+    first = [item for item in items if item.path in running]
+    second = [item for item in items if item.path.parent == TESTS / "parity"]
+    placed = {*first, *second}
+    others = [item for item in items if item not in placed]
+    half = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *others[:half], *second, *others[half:]]
+
+
 def pytest_report_header() -> str:
     """Name the golden folder, and the golden cases that no test module compares."""
     kinds = tuple(

@@ -5,7 +5,11 @@ The tasks read these files as they read the real benchmarks.
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from harness.errors import DataError
 from harness.files.parsing import read_json
@@ -34,11 +38,13 @@ def embedded_data() -> DataFolder:
     if not _complete(root):
         temporary = root.with_name(f".{root.name}.{os.getpid()}")
         try:
-            write_benchmark(temporary)
-            # Files may have been deleted from the cache, e.g. by a cleaner of temporary files.
-            if root.exists() and not _complete(root):
-                shutil.rmtree(root)
-            temporary.rename(root)
+            with _only_writer(root):
+                if not _complete(root):
+                    write_benchmark(temporary)
+                    # Files may have been deleted, e.g. by a cleaner of temporary files.
+                    if root.exists():
+                        shutil.rmtree(root)
+                    temporary.rename(root)
         except OSError as error:
             # If it is complete now, another process has written it in the meantime.
             if not _complete(root):
@@ -49,6 +55,23 @@ def embedded_data() -> DataFolder:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return DataFolder(root, EMBEDDED)
+
+
+@contextmanager
+def _only_writer(root: Path) -> Iterator[None]:
+    """Wait until no other process writes `root`: of several that start at once, one draws.
+
+    The system releases the lock of a process that is killed. A file system without locks (some
+    network ones) lets all of them write, and the first to finish wins.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root.with_name(f".{root.name}.lock"), fallback_to_soft=False)
+    with suppress(NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_benchmark(root: Path) -> None:
