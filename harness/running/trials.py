@@ -1,4 +1,4 @@
-"""Trials of what scoring needs, which go on while models are loaded and the first samples predicted.
+"""Trials of what scoring needs: they go on while models are loaded and a first batch predicted.
 
     trials = Trials()
     trials.begin(task)                   # raises at once for what is absent

@@ -56,7 +56,7 @@ def test_a_check_that_takes_no_time_is_made_at_once():
         def check_environment(self):
             raise MissingError("no program")
 
-    with pytest.raises(MissingError, match="^no program$"):
+    with pytest.raises(MissingError, match=r"^no program$"):
         Trials().begin(Quick())
 
 
