@@ -75,6 +75,7 @@ def evaluate(
             check=check,
         ) as predictions,
     ):
+        release_freed_memory()  # of earlier predictions
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size
         if group.rank == 0 and len(predictions.before) < len(samples):
