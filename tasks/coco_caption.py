@@ -5,7 +5,7 @@ over all images of the split at once, since CIDEr weighs words by the images tha
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import caption_id, read_captioned_images
 from harness.formats.submissions import match_predictions, read_captions
-from harness.metrics.captions import score, try_scorers
+from harness.metrics.captions import begin_trial, score, try_scorers
 from harness.sample_view import Details, Item, SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 
@@ -55,6 +55,10 @@ class COCOCaption(Task[Picture, Captioner]):
     def check_environment(self) -> None:
         """Score one caption. Raises MissingError where Java or the scorers do not work."""
         try_scorers()
+
+    def begin_trial(self) -> Callable[[], None]:
+        """Tokenize one caption, and let METEOR score it later: its Java loads for ten seconds."""
+        return begin_trial()
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images of a split with their captions."""

@@ -119,6 +119,9 @@ def main() -> None:
     parser.add_argument("--predicted", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--batch-size", default="auto")
     parser.add_argument(
+        "--side", type=int, default=480, help="pixels of the model's images, for --predicted"
+    )
+    parser.add_argument(
         "--until",
         choices=("prediction", "batch"),
         default="prediction",
@@ -136,7 +139,7 @@ def main() -> None:
     elif options.predicted and not out.exists():
         raise SystemExit(f"{out}: is missing; measure a fresh start first")
     else:
-        _predict(folder, options.task, options.split, out, share=options.predicted)
+        _predict(folder, options, out)
     subprocess.run([sys.executable, "-m", "tests.start", "--inside", *sys.argv[1:]], check=True)
 
 
@@ -231,40 +234,51 @@ def memory(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
-def _predict(folder: Path, task_name: str, split: str, path: Path, *, share: float) -> None:
-    """Let the file of a fresh start hold predictions of the first `share` of the samples.
+def _predict(folder: Path, options: argparse.Namespace, path: Path) -> None:
+    """Let the file of a fresh start hold predictions of the first share of the samples.
 
     Each is the file's first one, with the fingerprints of its own inputs.
     """
     # Imported here: a measured process imports what the command imports.
+    from PIL import Image
+
     from harness.formats.folder import open_folder
     from harness.images import image_file
+    from harness.models.fusion.resizing import resize
     from harness.records.fingerprints import Fingerprint, checksum
     from harness.records.prediction_lines import sample_line
     from harness.registry import find_task
     from harness.running import sample_inputs
+    from harness.running.prepared import contents_of
     from harness.task import load_samples
 
-    task = find_task(task_name)
-    samples = load_samples(task, open_folder(folder / "data"), split)
-    samples = samples[: int(share * len(samples))]
+    task = find_task(options.task)
+    samples = load_samples(task, open_folder(folder / "data"), options.split)
+    samples = samples[: int(options.predicted * len(samples))]
     head, first = path.read_text(encoding="utf-8").splitlines()[:2]
     prediction = json.loads(first)["prediction"]
     files: dict[Path, int] = {}
-    by_inode: dict[int, int] = {}
+    pixels: dict[Path, bytes] = {}
+    by_inode: dict[int, tuple[int, bytes]] = {}  # checksums of the file and of its pixels
     for sample in samples:
         for file in map(image_file, sample.images):
             if file not in files:
                 inode = file.stat().st_ino
                 if inode not in by_inode:
-                    by_inode[inode] = checksum([file.read_bytes()])
-                files[file] = by_inode[inode]
+                    with Image.open(file) as image:
+                        prepared = contents_of(resize(image, options.side))
+                    by_inode[inode] = (
+                        checksum([file.read_bytes()]),
+                        checksum(prepared).to_bytes(4, "big"),
+                    )
+                files[file], pixels[file] = by_inode[inode]
     with path.open("w", encoding="utf-8") as output:
         output.write(f"{head}\n")
         for sample in samples:
             of_files = sample_inputs.checksum_of_files(sample.images, files)
             of_texts = sample_inputs.checksum_of_texts(task, sample)
-            inputs = Fingerprint(of_files, 0, of_texts).to_text()
+            of_pixels = checksum([pixels[image_file(view)] for view in sample.images])
+            inputs = Fingerprint(of_files, of_pixels, of_texts).to_text()
             output.write(sample_line(path, sample.id, prediction, inputs))
     print(f"{len(samples)} predictions written", flush=True)
 

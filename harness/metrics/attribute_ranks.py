@@ -176,7 +176,11 @@ class RankedGroups:
 
 
 def mean_precision(precisions: Floats) -> Floats:
-    """Return the mean [R], in percent, of average precisions [A, R] that are defined."""
+    """Return the mean [R], in percent, of average precisions [A, R] that are defined.
+
+    >>> mean_precision(np.array([[0.5, 1.0], [np.nan, 0.5]])).tolist()
+    [50.0, 75.0]
+    """
     defined = ~np.isnan(precisions)
     with np.errstate(invalid="ignore"):
         return 100 * np.where(defined, precisions, 0.0).sum(axis=0) / defined.sum(axis=0)

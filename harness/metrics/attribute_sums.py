@@ -22,6 +22,13 @@ def packed_weights(weights: Floats, boxes: NDArray[np.integer[Any]]) -> NDArray[
 
     `boxes` [C] are those of each image. None where the weights are no whole numbers, or the sum
     over all boxes exceeds a field.
+
+    Two images of one box each, in four resamples; the second number holds the fourth:
+
+    >>> weights = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    >>> packed = packed_weights(weights, np.array([1, 1]))
+    >>> [(field >> shift & 3).tolist() for field in packed for shift in SHIFTS]
+    [[1, 1], [2, 0], [0, 2], [1, 1], [0, 0], [0, 0]]
     """
     whole = weights.astype(np.int64)
     if (whole != weights).any() or (whole < 0).any() or (whole @ boxes >= 1 << LANE_BITS).any():
@@ -51,7 +58,15 @@ class Ranking(NamedTuple):
 def ranking_of(
     scores: NDArray[np.floating[Any]], labels: NDArray[np.int8], image: NDArray[np.int32]
 ) -> Ranking:
-    """Return the ranking of boxes by the scores of one attribute."""
+    """Return the ranking of boxes by the scores of one attribute.
+
+    Of three boxes of images 0, 1 and 2, the positive one of image 2 comes second:
+
+    >>> labels = np.array([0, 0, 1], dtype=np.int8)
+    >>> ranking = ranking_of(np.array([0.9, 0.1, 0.5]), labels, np.array([0, 1, 2], dtype=np.int32))
+    >>> ranking.images.tolist(), ranking.positive.tolist(), ranking.ends.tolist()
+    ([0, 2], [2], [2])
+    """
     known = np.flatnonzero(labels != UNKNOWN)
     order = known[np.argsort(-scores[known], kind="stable")]
     ranked = scores[order]
@@ -69,6 +84,13 @@ def precision_of(
     """Return an attribute's average precision [R] for `weights` [C, R] of the images.
 
     `packed` are the same weights, None where they cannot be packed.
+
+    The only positive box comes second; where the first image is not drawn, it comes first:
+
+    >>> labels = np.array([0, 1], dtype=np.int8)
+    >>> ranking = ranking_of(np.array([0.9, 0.5]), labels, np.array([0, 1], dtype=np.int32))
+    >>> precision_of(ranking, np.array([[1, 0], [1, 2]], dtype=np.float32), None).tolist()
+    [0.5, 1.0]
     """
     images, positive, first, ends = ranking
     if not len(positive):

@@ -11,9 +11,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -107,13 +107,42 @@ def try_scorers() -> str:
     return java
 
 
+def begin_trial() -> Callable[[], None]:
+    """Do the quick part of `try_scorers`, begin METEOR, and return a function that waits for it.
+
+    Both raise MissingError as `try_scorers` does. The function may be called by a thread.
+    """
+    return _begin_trial(str(shutil.which("java", path=java_environment()["PATH"])))
+
+
 @cache
 def _try_scorers(java: str) -> None:
+    _begin_trial(java)()
+
+
+def _begin_trial(java: str) -> Callable[[], None]:
     caption, reference, expected = TRIAL
-    try:
-        with java_on_path():
-            candidates, truths = _tokenized_pairs([caption], [[reference]])
+    with _explained(java), java_on_path():  # which changes the environment of all threads
+        candidates, truths = _tokenized_pairs([caption], [[reference]])
+        _meteor_process()
+
+    def end() -> None:
+        with _explained(java):
             meteor, _ = _meteor(candidates, truths)
+        if not math.isclose(meteor, expected, abs_tol=1e-4):
+            raise MissingError(
+                f"the caption scorers do not work with {java}: METEOR is {meteor} where it should "
+                f"be {expected}; pip install 'xvlm-eval[java]', which brings a Java that works"
+            )
+
+    return end
+
+
+@contextmanager
+def _explained(java: str) -> Iterator[None]:
+    """Turn errors of the scorers into MissingError with the remedy."""
+    try:
+        yield
     except ImportError as error:
         raise MissingError(f"the caption scorers need pycocoevalcap: {error}") from error
     except (HarnessError, OSError) as error:
@@ -121,11 +150,6 @@ def _try_scorers(java: str) -> None:
             f"the caption scorers do not work with {java}: {error}; "
             "pip install 'xvlm-eval[java]', which brings a Java that works"
         ) from error
-    if not math.isclose(meteor, expected, abs_tol=1e-4):
-        raise MissingError(
-            f"the caption scorers do not work with {java}: METEOR is {meteor} where it should be "
-            f"{expected}; pip install 'xvlm-eval[java]', which brings a Java that works"
-        )
 
 
 def tokenized(texts: Sequence[str]) -> list[str]:

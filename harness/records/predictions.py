@@ -124,6 +124,7 @@ def open_predictions(
         file.seek(end)
         if not lines:
             _write(file, to_line(head), path)
+        del content, lines  # a hundred megabytes, which a run would hold to its end
         yield PredictionFile(path, file, content_lines, head)
 
 

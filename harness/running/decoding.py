@@ -9,7 +9,6 @@ import atexit
 import mmap
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -210,7 +209,8 @@ class _ProcessDecoder:
 @cache
 def _processes(workers: int) -> ProcessPoolExecutor:
     context = get_context("forkserver")  # a fork of this process would copy a driver's threads
-    context.set_forkserver_preload([__name__])
+    # Which ignores Ctrl-C, and so do its processes: only this one answers it.
+    context.set_forkserver_preload(["harness.running.decoding_server", __name__])
     pool = ProcessPoolExecutor(workers, context, initializer=_begin)
     # Left to the end of the interpreter, its callbacks may find their modules gone, and say so.
     atexit.register(pool.shutdown, cancel_futures=True)
@@ -263,8 +263,7 @@ class _Memory(mmap.mmap):
 
 
 def _begin() -> None:
-    """Prepare a process: it ends with its parent, which alone answers Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Let a process end with its parent."""
     parent = parent_process()
 
     def end_with_parent() -> None:

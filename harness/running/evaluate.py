@@ -11,10 +11,12 @@ is started again, and ends in the same bytes as an undisturbed one.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
+from harness.engine.memory import release_freed_memory
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import code_versions, processor, software
@@ -44,6 +46,7 @@ def evaluate(
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
     whole_split = load_samples(run.task, run.data, run.split)
+    release_freed_memory()  # of the files and what was parsed of them
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
@@ -72,6 +75,7 @@ def evaluate(
             check=check,
         ) as predictions,
     ):
+        release_freed_memory()  # of earlier predictions
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size
         if group.rank == 0 and len(predictions.before) < len(samples):
@@ -123,10 +127,16 @@ def subset(samples: Sequence[Any], limit: int) -> list[Any]:
 
 
 def _checking(report: Report, inputs_check: FileCheck) -> Report:
-    """Return a report that also ends the run where an input of an earlier prediction changed."""
+    """Return a report that also ends the run where an input of an earlier prediction changed.
+
+    Image files are read from the second report on, that of the first batch.
+    """
+    calls = count()
 
     def report_and_look(done: int, total: int) -> None:
         report(done, total)
+        if next(calls):
+            inputs_check.read_images()
         inputs_check.look()
 
     return report_and_look

@@ -1,8 +1,9 @@
 """Whether a resumed run has the inputs that its predictions were made from.
 
 Texts are compared before anything is predicted. Image files, gigabytes of them, are read in threads
-while the run goes on: what it predicts meanwhile carries its own fingerprints. The run ends as soon
-as a file turns out to be another one, and is not scored before all of them were compared.
+while the run goes on, once it has predicted a first batch: what it predicts meanwhile carries its
+own fingerprints. The run ends as soon as a file turns out to be another one, and is not scored
+before all of them were compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ class FileCheck:
         self._reading = ThreadPoolExecutor(max(1, workers))
         self._pending: list[Future[None]] = []
         self._file: PredictionFile | None = None
+        self._unread: tuple[list[Group], Mapping[SampleId, str]] = [], {}
         self._checksums: dict[Path, int] = {}
         self._changed: dict[SampleId, str] = {}
 
@@ -50,7 +52,7 @@ class FileCheck:
         self._reading.shutdown(cancel_futures=True)
 
     def begin(self, file: PredictionFile) -> None:
-        """Compare the texts behind the predictions in a file, and begin with the images.
+        """Compare the texts behind the predictions in a file; `read_images` compares the images.
 
         Raises IdentityError, naming samples, where texts changed.
         """
@@ -62,7 +64,11 @@ class FileCheck:
                 if int(before[sample.id][16:], 16) != checksum_of_texts(self._task, sample):
                     self._changed[sample.id] = "texts"
             self.look()
-            groups = _by_images(known)
+            self._unread = _by_images(known), before
+
+    def read_images(self) -> None:
+        """Begin to read the image files, in threads; nothing at a second call."""
+        (groups, before), self._unread = self._unread, ([], {})
         for first in range(0, len(groups), AT_ONCE):
             part = groups[first : first + AT_ONCE]
             self._pending.append(self._reading.submit(self._compare, part, before))
@@ -74,6 +80,7 @@ class FileCheck:
 
     def finish(self) -> None:
         """Wait until all files were read. Raises IdentityError, naming samples, for a change."""
+        self.read_images()
         for part in self._pending:
             part.result()
         changed, file = self._changed, self._file

@@ -39,6 +39,7 @@ from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.plugin_errors import naming_plugins
 from harness.running.plugin_tasks import without_unfed_plugins
 from harness.running.run import Outcome, Run, Speed
+from harness.running.trials import Trials
 from harness.task import Task, load_samples
 
 
@@ -69,12 +70,14 @@ class Request:
 class Plan(NamedTuple):
     """The runs of a request. `left_out` are tasks that `all` names and the checkpoint lacks.
 
-    `notes` say why tasks of other packages are left out of `all`.
+    `notes` say why tasks of other packages are left out of `all`. `trials` of what scoring needs
+    were begun.
     """
 
     runs: Sequence[Run]
     left_out: Sequence[str]
     notes: Sequence[str] = ()
+    trials: Trials = Trials()
 
 
 def banner(request: Request) -> str:
@@ -90,7 +93,7 @@ def banner(request: Request) -> str:
 def make_plan(request: Request, *, progress: Progress = no_progress, scores: bool = True) -> Plan:
     """Resolve a request into runs.
 
-    A process that `scores` checks what scoring needs, which may take seconds. Raises UsageError for
+    A process that `scores` checks what scoring needs, and begins its trials. Raises UsageError for
     an unknown name, and one MissingError for everything that is missing.
     """
     tasks = _find_tasks(request)
@@ -101,10 +104,11 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
         tasks, notes = without_unfed_plugins(tasks, request.tasks, splits, request.data)
     weights: dict[str, Weights] = {}
     missing: list[str] = []
+    trials = Trials()
     for task in tasks:
         try:
             if scores:
-                task.check_environment()
+                trials.begin(task)
         except MissingError as error:
             missing += error.items
         try:
@@ -121,7 +125,8 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
     names = {task.name for task in tasks} | notes.keys()
     left_out = [task.name for task in find_tasks(request.tasks) if task.name not in names]
     broken = loadable_tasks()[1] if wants_all(request.tasks) else []
-    return Plan(runs, left_out, [*notes.values(), *(f"left out: {reason}" for reason in broken)])
+    notices = [*notes.values(), *(f"left out: {reason}" for reason in broken)]
+    return Plan(runs, left_out, notices, trials)
 
 
 def plan_runs(
@@ -196,21 +201,29 @@ def run_all(
 ) -> Iterator[Outcome]:
     """Carry out the runs of a plan; yield each outcome as it is there, in rank 0 only.
 
-    A model is loaded once for all splits of a task.
+    A model is loaded once for all splits of a task. Raises MissingError as soon as a trial of the
+    plan has failed.
     """
     for run, model in _with_models(plan.runs, group):
-        outcome = carry_out(run, model, group, progress=progress, warn=warn)
+        outcome = carry_out(run, model, group, progress=progress, warn=warn, trials=plan.trials)
         if outcome is not None:
             yield outcome
 
 
 def carry_out(
-    run: Run, model: Model, group: ProcessGroup, *, progress: Progress, warn: Warn
+    run: Run,
+    model: Model,
+    group: ProcessGroup,
+    *,
+    progress: Progress,
+    warn: Warn,
+    trials: Trials | None = None,
 ) -> Outcome | None:
     """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only."""
     if group.rank == 0:
         pin_on_first_use(run.weights, run.sha256)
     with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
+        report = report if trials is None else trials.watch(report)
         return evaluate(run, model, group, report=report, warn=warn)
 
 
@@ -222,6 +235,7 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
             samples = samples if run.limit is None else subset(samples, run.limit)
             expected = forecast(run.task, run.split, model, samples, speed=run.speed)
         yield expected
+    plan.trials.wait()
 
 
 def default_workers() -> int:

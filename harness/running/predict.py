@@ -55,9 +55,8 @@ def predict(
     checksums = InputChecksums()
     with without_garbage_collection():
         planned = shard(plan_batches(samples, batch_size), group)
-        own = {sample.id for batch in planned for sample in batch}
-        by_id = {sample.id: sample for sample in samples if sample.id in own}
-    writer = _Writer(run, len(samples), by_id, predictions, checksums, group, report, warn)
+        own = {sample.id: sample for batch in planned for sample in batch}
+    writer = _Writer(run, len(samples), own, predictions, checksums, group, report, warn)
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:
         batches = (
@@ -82,7 +81,10 @@ def predict(
 
 @dataclass(frozen=True)
 class _Writer:
-    """Stores each prediction of this process's shard once, and reports the progress."""
+    """Stores each prediction of this process's shard once, and reports the progress.
+
+    Holds the ids of the samples that lack one.
+    """
 
     run: Run
     total: int
@@ -93,14 +95,9 @@ class _Writer:
     report: Report
     warn: Warn
 
-    @property
-    def lacking(self) -> frozenset[SampleId]:
-        """The samples of this shard that have no prediction."""
-        return frozenset(self.own.keys() - self.predictions.done)
-
     def append(self, predictions: Iterable[tuple[SampleId, Prediction]]) -> None:
         """Store the predictions of samples that lack one."""
-        new = {id: prediction for id, prediction in predictions if self._lacks(id)}
+        new = {id: prediction for id, prediction in predictions if id in self}
         inputs = self.checksums.of(self.run.task, [self.own[id] for id in new])
         self.predictions.append(new.items(), inputs)
         done = len(self.predictions.before) + self.group.count(self.run.title, len(new))
@@ -108,13 +105,14 @@ class _Writer:
 
     def skip(self, sample: Sample, reason: str) -> None:
         """Store the reason in place of a prediction."""
-        if self._lacks(sample.id):
+        if sample.id in self:
             self.warn(
                 f"{self.run.title}: sample {sample.id} is skipped and counts as wrong: {reason}"
             )
             self.append([(sample.id, skipped(reason))])
 
-    def _lacks(self, id: SampleId) -> bool:
+    def __contains__(self, id: object) -> bool:
+        """Whether a sample is of this shard and has no prediction."""
         predictions = self.predictions
         return id in self.own and id not in predictions.before and id not in predictions.file.done
 
@@ -128,9 +126,9 @@ def _predict(
     group: ProcessGroup,
 ) -> None:
     """Predict the samples that lack a prediction, by the loop that suits the task."""
-    lacking, task = writer.lacking, run.task
+    task = run.task
     if not isinstance(task, GalleryTask):
-        batches = [batch for batch in batches if any(sample.id in lacking for sample in batch)]
+        batches = [batch for batch in batches if any(sample.id in writer for sample in batch)]
     loaded = load_batches(
         batches,
         model.prepare,
@@ -146,7 +144,7 @@ def _predict(
             samples,
             loaded,
             writer.append,
-            wanted=lacking,
+            wanted={id for id in writer.own if id in writer},
             all_gather=group.all_gather,
         )
     else:

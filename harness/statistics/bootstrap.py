@@ -59,6 +59,11 @@ def ranking_intervals(clusters: ResampledTogether) -> list[Interval]:
     """Return the interval of each of several metrics of one ranking, as `ranking_interval` does.
 
     One set of resamples serves all of them.
+
+    >>> from types import SimpleNamespace
+    >>> one = SimpleNamespace(clusters=2, of_each=lambda weights: weights[:, :1].T * 0 + 50.0)
+    >>> [tuple(interval) for interval in ranking_intervals(one)]
+    [(50.0, 50.0)]
     """
     ones = np.ones(clusters.clusters, dtype=np.int64)
     chunks = [clusters.of_each(weights) for weights in _weights(ones, FEWEST)]

@@ -48,6 +48,11 @@ def metric_intervals(statistics: Mapping[str, Statistic]) -> dict[str, Interval]
     """Return the interval of each metric, those of one ranking by the same resamples.
 
     The numbers are those of `metric_interval`.
+
+    >>> from harness.statistics.means import mean_of
+    >>> accuracy = mean_of([100.0] * 40)
+    >>> metric_intervals({"accuracy": accuracy}) == {"accuracy": metric_interval(accuracy)}
+    True
     """
     intervals: dict[str, Interval] = {}
     for name, statistic in statistics.items():

@@ -86,6 +86,14 @@ class Task(ABC, Generic[S, M]):
         Called before the first prediction, not hours later.
         """
 
+    def begin_trial(self) -> Callable[[], None] | None:
+        """Begin `check_environment` and return a function that ends it; None: it takes no time.
+
+        `run` calls the function in a thread while it loads models: it raises MissingError where
+        scoring would fail, and must not change the process, such as its environment.
+        """
+        return None
+
     @abstractmethod
     def load(self, data: DataFolder, split: str) -> Sequence[S]:
         """Return the samples of `split` in the order of the annotation file.

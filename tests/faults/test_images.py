@@ -15,7 +15,7 @@ from harness.cli.main import main
 from harness.errors import DataError
 from harness.formats.folder import open_folder
 from harness.images import AS_REFERENCE, POLICIES, STRICT, Region, decoding, image_file, read_views
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.registry import find_task
 from harness.running.evaluate import subset
 from harness.shapes.benchmark import embedded_data

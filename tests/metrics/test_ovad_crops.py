@@ -9,7 +9,7 @@ from PIL import Image
 
 from harness.formats.ovad import read_ovad
 from harness.images import Region, read_views
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.running.loader import load_batches, plan_batches
 from harness.task import Sample
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from harness.engine.device import choose_device
-from harness.models.fusion.preprocessing import normalise, resize
+from harness.models.fusion.preprocessing import normalise
+from harness.models.fusion.resizing import resize
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.preprocessing import pre_caption, pre_question
 

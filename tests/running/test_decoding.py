@@ -15,7 +15,7 @@ from PIL import Image
 
 from harness.errors import DataError
 from harness.images import Region
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.running import decoding
 from harness.running.decoding import DECODING, make_decoder
 from harness.running.loader import load_batches, plan_batches
@@ -109,17 +109,21 @@ def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
 
 
 PROGRAM = """
-import sys, time
+import os, sys, time
 from functools import partial
 from pathlib import Path
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.running import decoding
 
 if __name__ == "__main__":
     decoder = decoding.make_decoder(partial(resize, side=16), 2)
     file = decoding.FileViews([Path(sys.argv[1])], "sample 0")
     print(len(decoder.submit([file] * 32).results()))
-    print(*decoder._pool._processes, flush=True)
+    begun = set()
+    while len(begun) < 2:
+        decoder._pool.submit(time.sleep, 0.1)
+        begun.add(decoder._pool.submit(os.getpid).result())
+    print(*begun, flush=True)
     time.sleep(60)
 """
 

@@ -51,14 +51,15 @@ def test_it_reads_in_threads_and_names_the_samples_of_a_replaced_picture(file, m
     may_read, read = threading.Event(), []
 
     def waiting(path):
-        may_read.wait(10)
         read.append(path)
+        may_read.wait(10)
         return checksum_of_file(path)
 
     monkeypatch.setattr(file_check, "checksum_of_file", waiting)
     with FileCheck(Texts(), samples, workers=1) as check:
-        check.begin(opened)  # returns although no file can be read yet
-        assert not read
+        check.begin(opened)
+        assert not read and not check._pending  # the first prediction comes first
+        check.read_images()  # returns although no file can be read yet
         check.look()
         may_read.set()
         with pytest.raises(
@@ -105,6 +106,7 @@ def test_a_run_that_ends_early_reads_no_further(file, monkeypatch):
     monkeypatch.setattr(file_check, "AT_ONCE", 1)
     with pytest.raises(KeyboardInterrupt), FileCheck(Texts(), samples, workers=1) as check:
         check.begin(opened)
+        check.read_images()
         threading.Timer(0.2, begun.set).start()
         raise KeyboardInterrupt
     assert len(read) <= 1

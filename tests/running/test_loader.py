@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.running.loader import AHEAD, load_batches, plan_batches
 from harness.task import Sample
 

@@ -1,7 +1,7 @@
 """BERT with cross-attention to image tokens: what any ALBEF-like model is made of.
 
-`preprocessing` (texts and images), `tokenizer`, `sizes`; `layers` and `bert` (the encoder),
-`language_model` (a decoder), `kv` and `pair_kv` (keys and values, computed once per image);
+`preprocessing` (texts and images), `resizing`, `tokenizer`, `sizes`; `layers` and `bert` (the
+encoder), `language_model` (a decoder), `kv` and `pair_kv` (keys, values, once per image);
 `encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`,
 `answer_decoder`, `gradcam` (maps of what a text is about);
 `heads`; `costs`, `decoding_costs`, `layer_costs` (operations and bytes).

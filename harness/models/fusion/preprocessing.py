@@ -1,4 +1,4 @@
-"""Text cleaning and image transform that the ALBEF-like families share, bit for bit.
+"""Text cleaning and normalisation that the ALBEF-like families share, bit for bit.
 
 Those of `dataset/utils.py` and `dataset/__init__.py` of ALBEF, from which X-VLM and BLIP took them.
 """
@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from harness.engine.device import Device
@@ -47,19 +46,6 @@ def first_words(text: str, max_words: int) -> str:
     """Return the words up to `max_words`, where a blank ends a word."""
     words = text.split(" ")
     return text if len(words) <= max_words else " ".join(words[:max_words])
-
-
-def resize(
-    image: Image.Image, side: int, filter: Image.Resampling = Image.Resampling.BICUBIC
-) -> NDArray[np.uint8]:
-    """Return the image squashed to `side` x `side` pixels, RGB, [side, side, 3].
-
-    Alpha is dropped and the EXIF orientation ignored, as in the references. The two steps, width
-    first, are those inside Pillow up to 12; Pillow 13 begins with the height of portrait images,
-    which changes 11 % of the values by up to 6.
-    """
-    rgb = image.convert("RGB")
-    return np.array(rgb.resize((side, rgb.height), filter).resize((side, side), filter))
 
 
 def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:

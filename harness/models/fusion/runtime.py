@@ -16,7 +16,8 @@ from harness.errors import CheckpointError, DataError
 from harness.formats.folder import sha256_of
 from harness.images import Prepare
 from harness.models.fusion.networks import FusionNetwork
-from harness.models.fusion.preprocessing import Images, normalise, resize
+from harness.models.fusion.preprocessing import Images, normalise
+from harness.models.fusion.resizing import resize
 from harness.models.fusion.tokenizer import Tokenizer
 
 # Heads compute in float32, unpacked.

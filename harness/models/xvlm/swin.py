@@ -6,6 +6,7 @@ masks follow from the sizes; the buffers that a released file carries are never 
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -52,13 +53,13 @@ class WindowAttention(nn.Module):
         self.register_buffer("attn_mask", mask, persistent=False)
         self._bias: Tensor | None = None
         self.runs: list[slice] = []  # of windows with one mask, once prepacked on a CPU
+        self._masks: Tensor | None = None  # of each run, or else of each window; prepacked likewise
 
     def forward(self, tokens: Tensor, windows: slice) -> Tensor:
         """Attend within W' of the windows, of one run if there are any, tokens [B, W', N, C]."""
         bias = self.attention_bias() if self._bias is None else self._bias
-        if self.runs:
-            run = next(number for number, run in enumerate(self.runs) if windows.start < run.stop)
-            bias = bias[run : run + 1]
+        if self._masks is not None:
+            bias = bias + self._masks[self._numbers(windows), None]
         elif len(bias) > 1:
             bias = bias[windows]
         return self.proj(window_attention(self.qkv(tokens), bias, heads=self.heads))
@@ -69,15 +70,26 @@ class WindowAttention(nn.Module):
         return bias[None] if self.attn_mask is None else bias + self.attn_mask[:, None]
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Keep the bias, which follows from the weights; on a CPU once for a run of equal masks."""
+        """Keep the bias, which follows from the weights; on a CPU apart from the masks.
+
+        There a mask is added where its windows are computed: the sums of all blocks take 100 MB.
+        """
         mask = self.attn_mask
         if mask is not None and mask.device.type == "cpu":
             masks, counts = mask.unique_consecutive(dim=0, return_counts=True)
             if len(masks) < len(mask):
                 ends = counts.cumsum(0).tolist()
                 self.runs = [slice(*bounds) for bounds in pairwise([0, *ends])]
-                self.attn_mask = masks
+            self._masks, self.attn_mask = masks, None
+            dtype = torch.float32  # the sum is rounded to 16 bits, not its terms
         self._bias = self.attention_bias().to(dtype).contiguous()
+
+    def _numbers(self, windows: slice) -> slice:
+        """Return the masks of some windows: that of their run, or one for each."""
+        for number, run in enumerate(self.runs):
+            if windows.start < run.stop:
+                return slice(number, number + 1)
+        return windows
 
 
 class Mlp(nn.Module):
@@ -214,9 +226,14 @@ def window_partition(side: int, window: int, shift: int) -> Tensor:
     return windows.reshape(-1, window * window)
 
 
+@cache
 def relative_position_index(window: int) -> Tensor:
-    """Return, for each pair of tokens in a window, [N, N], its row in the bias table."""
-    row, column = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
+    """Return, for each pair of tokens in a window, [N, N], its row in the bias table.
+
+    All blocks share one such tensor: nobody may change it.
+    """
+    numbers = torch.arange(window, device="cpu")
+    row, column = torch.meshgrid(numbers, numbers, indexing="ij")
     row, column = row.flatten(), column.flatten()
     rows_down = row[:, None] - row[None, :] + window - 1
     columns_right = column[:, None] - column[None, :] + window - 1

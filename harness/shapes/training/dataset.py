@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from harness.models.fusion.preprocessing import MEAN, STD, resize
+from harness.models.fusion.preprocessing import MEAN, STD
+from harness.models.fusion.resizing import resize
 from harness.shapes.storage import encode
 from harness.shapes.world.scenes import Object, Rng, Scene, evaluation_scene, training_scene
 

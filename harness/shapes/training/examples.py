@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from harness.models.fusion.preprocessing import resize
+from harness.models.fusion.resizing import resize
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.preprocessing import pre_caption
 from harness.shapes.storage import encode
