@@ -45,7 +45,7 @@ class Plain(Task):
     version = 1
     splits = ("test",)
     primary = "accuracy"
-    needs = Grounder
+    needs = (Grounder,)
     protocol = "exact"
 
     def files(self, split):

@@ -30,7 +30,7 @@ def test_the_layers_that_gradients_pass_through_are_not_prepacked():
     assert model.layer == 3 and packed == [True, True, True, False]
 
 
-def test_windows_with_one_mask_share_one_bias() -> None:
+def test_windows_with_one_mask_share_it_and_all_share_one_bias() -> None:
     vision = VisionArchitecture(resolution=128, window=4, width=8, depths=(2, 2), heads=(1, 2))
     encoder = VisionEncoder(vision).eval().requires_grad_(False)
     for block in encoder.modules():
@@ -42,5 +42,5 @@ def test_windows_with_one_mask_share_one_bias() -> None:
     shifted = encoder.layers[0].blocks[1].attn
     # 8 x 8 windows: 49 without a mask, 7 at the right border, 7 at the lower one, one at both.
     assert sorted(run.stop - run.start for run in shifted.runs) == [1, 7, 7, 49]
-    assert shifted._bias.shape == (4, 1, 16, 16)
+    assert shifted._bias.shape == (1, 1, 16, 16) and shifted._masks.shape == (4, 16, 16)
     torch.testing.assert_close(encoder(images), expected, rtol=0, atol=1e-5)
