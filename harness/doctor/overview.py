@@ -10,7 +10,7 @@ from harness.errors import MissingError
 from harness.files.paths import config_file, resolve_folder
 from harness.formats.folder import open_folder
 from harness.records.stored import find_results
-from harness.registry import find_task, task_names
+from harness.registry import loadable_tasks
 
 RESULTS = Path("runs")  # where `run` writes by default
 
@@ -62,7 +62,7 @@ def _data() -> Possibility:
         folder = open_folder(source.folder)
     except MissingError as error:
         return Possibility("real data", str(error), ())
-    tasks = [task for task in map(find_task, task_names()) if not task.extra]
+    tasks = [task for task in loadable_tasks()[0] if not task.extra]
     complete = [
         task.name
         for task in tasks

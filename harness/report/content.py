@@ -8,7 +8,7 @@ from typing import Any
 from harness.data.result_sources import ResultSource
 from harness.errors import HarnessError
 from harness.records.stored import StoredResult
-from harness.registry import find_task, task_names
+from harness.registry import loadable_tasks
 from harness.report.baseline import changes_since, flip, matching
 from harness.report.figures import figures, metric_figure
 from harness.report.gallery import Card, picture_order, worst_first
@@ -73,12 +73,13 @@ def first_cards(section: Section, number: int) -> list[Card]:
 
 def in_order(results: Sequence[StoredResult]) -> list[StoredResult]:
     """Return results by task and split in the order of the registry, unknown tasks last."""
-    names = task_names()
+    tasks = {task.name: task for task in loadable_tasks()[0]}  # a broken plugin's is unknown
+    names = list(tasks)
 
     def key(result: StoredResult) -> tuple[Any, ...]:
         record = result.record
-        known = record.task in names
-        splits = find_task(record.task).splits if known else ()
+        known = record.task in tasks
+        splits = tasks[record.task].splits if known else ()
         return (
             names.index(record.task) if known else len(names),
             record.task,

@@ -1,8 +1,11 @@
 """Tasks of other packages whose attributes make no sense, or that end Python."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from harness.cli.main import main
+from harness.report.content import in_order
 from tests.support.plugins import Package
 
 TASK = """
@@ -49,3 +52,17 @@ def test_a_plugin_that_ends_python_is_an_error_with_a_sentence(bad, tmp_path, ca
     bad("def files(self, split): raise SystemExit(0)")
     assert main(["data", "--task", "bad", "--data", str(tmp_path)]) == 4
     assert "the code of a plugin or a package ended Python" in capsys.readouterr().err
+
+
+def test_a_report_orders_results_of_a_task_that_cannot_be_imported_last(tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    package = Package(tmp_path / "site")
+    package.install("raise RuntimeError", points={"task bad": "somebodys.plugin:Bad"})
+    results = [
+        SimpleNamespace(record=SimpleNamespace(task=task, split=split, checkpoint={"name": "m"}))
+        for task, split in (("bad", "val"), ("refcoco+", "testA"), ("refcoco+", "val"))
+    ]
+    ordered = [(result.record.task, result.record.split) for result in in_order(results)]
+    assert ordered == [("refcoco+", "val"), ("refcoco+", "testA"), ("bad", "val")]
+    package.forget()
