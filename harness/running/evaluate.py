@@ -133,13 +133,13 @@ def _checking(report: Report, inputs_check: FileCheck) -> Report:
     """
     calls = count()
 
-    def report_and_look(done: int, total: int) -> None:
+    def report_and_check(done: int, total: int) -> None:
         report(done, total)
         if next(calls):
             inputs_check.read_images()
-        inputs_check.look()
+        inputs_check.raise_if_changed()
 
-    return report_and_look
+    return report_and_check
 
 
 def _warn_of_other_batches(run: Run, batch_size: int, warn: Warn) -> None:

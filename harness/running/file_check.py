@@ -63,7 +63,7 @@ class FileCheck:
             for sample in known:
                 if int(before[sample.id][16:], 16) != checksum_of_texts(self._task, sample):
                     self._changed[sample.id] = "texts"
-            self.look()
+            self.raise_if_changed()
             self._unread = _by_images(known), before
 
     def read_images(self) -> None:
@@ -73,7 +73,7 @@ class FileCheck:
             part = groups[first : first + AT_ONCE]
             self._pending.append(self._reading.submit(self._compare, part, before))
 
-    def look(self) -> None:
+    def raise_if_changed(self) -> None:
         """Raise IdentityError if a change was found so far, naming all samples with one."""
         if self._changed:
             self.finish()

@@ -36,7 +36,7 @@ class Trials:
         thread.start()
         self._threads.append(thread)
 
-    def look(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise MissingError, or whatever a trial raised, if one has failed by now."""
         for error in self._errors:
             if isinstance(error, MissingError):
@@ -44,22 +44,22 @@ class Trials:
             raise error
 
     def wait(self) -> None:
-        """Wait until all trials have ended. Raises as `look`, which it calls."""
+        """Wait until all trials have ended. Raises as `raise_if_failed`, which it calls."""
         for thread in self._threads:
             thread.join()
-        self.look()
+        self.raise_if_failed()
 
     def watch(self, report: Report) -> Report:
-        """Return a report that also looks, and waits once all samples are predicted."""
+        """Return a report that also raises where a trial failed, and waits for all at the end."""
 
-        def report_and_look(done: int, total: int) -> None:
+        def report_and_check(done: int, total: int) -> None:
             report(done, total)
             if done < total:
-                self.look()
+                self.raise_if_failed()
             else:
                 self.wait()
 
-        return report_and_look
+        return report_and_check
 
     def _run(self, trial: Callable[[], None]) -> None:
         try:

@@ -60,14 +60,14 @@ def test_it_reads_in_threads_and_names_the_samples_of_a_replaced_picture(file, m
         check.begin(opened)
         assert not read and not check._pending  # the first prediction comes first
         check.read_images()  # returns although no file can be read yet
-        check.look()
+        check.raise_if_changed()
         may_read.set()
         with pytest.raises(
             IdentityError, match=r"2 of its predictions .*of sample 2 \(b\.png\); 3"
         ):
             check.finish()
         with pytest.raises(IdentityError):
-            check.look()
+            check.raise_if_changed()
     assert read == paths  # each once, though the second has two views
 
 
