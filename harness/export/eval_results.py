@@ -12,7 +12,7 @@ import yaml
 from harness.errors import DataError, UsageError
 from harness.export.publication import DIGITS, Source, notes
 from harness.records.record import ResultRecord
-from harness.registry import find_task
+from harness.registry import known_task
 
 FOLDER = ".eval_results"
 WIDEST = 10_000  # letters: no line is wrapped
@@ -47,7 +47,8 @@ def eval_results(
     files: dict[str, str] = {}
     left_out = []
     for record in records:
-        hub = find_task(record.task).dataset.hub
+        task = known_task(record.task)
+        hub = task.dataset.hub if task else None
         if id := dataset or (hub.repository if hub else None):
             entry = _entry(record, source, id, task_id or f"{record.task}.{record.split}")
             files[f"{FOLDER}/{record.task}.{record.split}.yaml"] = yaml.safe_dump(
@@ -64,8 +65,9 @@ def eval_results(
 
 
 def _entry(record: ResultRecord, source: Source, dataset: str, task_id: str) -> dict[str, Any]:
-    primary = find_task(record.task).primary
-    metric = primary if primary in record.metrics else next(iter(record.metrics))
+    task = known_task(record.task)
+    first = next(iter(record.metrics))
+    metric = task.primary if task and task.primary in record.metrics else first
     entry: dict[str, Any] = {
         "dataset": {"id": dataset, "task_id": task_id},
         "value": round(record.metrics[metric], DIGITS),

@@ -10,7 +10,7 @@ import yaml
 
 from harness.export.publication import DIGITS, Source
 from harness.records.record import ResultRecord
-from harness.registry import find_task
+from harness.registry import known_task
 
 # The hub's names of tasks, by the first capability that a benchmark needs.
 TYPES = {
@@ -37,10 +37,11 @@ def model_index(records: Sequence[ResultRecord], *, source: Source) -> str:
 
 
 def _result(record: ResultRecord, source: Source) -> dict[str, Any]:
-    task = find_task(record.task)
-    hub = task.dataset.hub
+    task = known_task(record.task)
+    hub = task.dataset.hub if task else None
+    capability = task.needs[0].__name__ if task else ""
     result: dict[str, Any] = {
-        "task": {"type": TYPES.get(task.needs[0].__name__, OTHER), "name": record.task},
+        "task": {"type": TYPES.get(capability, OTHER), "name": record.task},
         "dataset": {
             "name": record.task,
             "type": hub.repository if hub else record.task,

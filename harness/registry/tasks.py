@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.checkpoints import normalise_name
 from harness.dataset import Count
-from harness.errors import MissingError, UsageError, nearest
+from harness.errors import HarnessError, MissingError, UsageError, nearest
 from harness.family import imported
 from harness.plugins import TASK, Plugin, first_line, plugins, task_problem
 from harness.registry.lookup import find_plugin, own_data_tasks, own_tasks
@@ -44,6 +44,14 @@ def find_task(name: str) -> Task:
     if plugin := task_plugin(name):
         return _task_of(plugin)
     raise UsageError(f"there is no task {name!r}{nearest(name, task_names())}")
+
+
+def known_task(name: str) -> Task | None:
+    """Return the task of a stored result; None where it is not installed, or its plugin broken."""
+    try:
+        return find_task(name)
+    except HarnessError:
+        return None
 
 
 def task_plugin(name: str) -> Plugin | None:

@@ -7,10 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.errors import HarnessError
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
-from harness.registry import find_task
+from harness.registry import known_task
 from harness.report import charts
 from harness.report.baseline import FLIPS, Changes
 from harness.report.figures import Figure
@@ -57,10 +56,8 @@ class Section:
     def primary(self) -> str | None:
         """The metric that the benchmark is known for, or the first one."""
         metrics = self.record.metrics
-        try:
-            primary = find_task(self.record.task).primary
-        except HarnessError:
-            primary = ""
+        task = known_task(self.record.task)
+        primary = task.primary if task else ""
         return primary if primary in metrics else next(iter(metrics), None)
 
     @property

@@ -151,3 +151,20 @@ def test_a_folder_without_results_and_one_that_cannot_be_written_are_named(real,
     out = tmp_path / "file" / "README.md"
     assert export(real, "--format", "model-index", "--task", "refcoco+", "--out", out) == 4
     assert f"{out}: cannot be written" in capsys.readouterr().err
+
+
+def test_a_result_of_a_task_that_is_not_installed_stops_no_export(real, tmp_path, capsys):
+    shutil.copytree(real, tmp_path / "runs")
+    folder = tmp_path / "runs" / "xvlm-shapes"
+    record = json.loads((folder / "refcoco+.val.json").read_text())
+    (folder / "chess.val.json").write_text(json.dumps({**record, "task": "chess"}))
+    where = [tmp_path / "runs", "--format", "eval-results", "--out", tmp_path, "--source-url"]
+    assert export(*where, "https://e.org") == 0
+    names = [path.name for path in (tmp_path / ".eval_results").iterdir()]
+    assert "refcoco+.val.yaml" in names and "chess.val.yaml" not in names
+    assert "chess val: no data set of Hugging Face's hub is known" in capsys.readouterr().err
+    card = tmp_path / "card.md"
+    assert export(tmp_path / "runs", "--format", "model-index", "--out", card) == 0
+    index = yaml.safe_load(card.read_text().split("---")[1])["model-index"]
+    results = model_index_to_eval_results(index)[1]
+    assert ("chess", "other") in {(result.dataset_name, result.task_type) for result in results}
