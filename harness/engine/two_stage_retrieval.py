@@ -3,11 +3,11 @@
 The loop behind every model that retrieves: a dual encoder ranks its shortlist by the cosine
 itself, a pair scorer scores each shortlisted pair once, whichever direction shortlisted it. The
 features of all processes are gathered; image states stay where they were computed, and so does the
-re-ranking.
+re-ranking, but for batches of images that a process encodes anew in place of a slower one.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -62,13 +62,14 @@ def retrieve(
     texts: Sequence[str],
     *,
     shortlist: int,
-    wanted: Container[int],
+    wanted: Iterable[int],
 ) -> Iterator[Matches]:
-    """Yield the matches of each image of this process's share whose index is in `wanted`.
+    """Yield the matches of the `wanted` images of this process, by their indices in the gallery.
 
     The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
     shortlists are drawn from the whole gallery and from all texts: each process encodes its own
-    images, and all texts.
+    images, and all texts. For a pair scorer, the matches of `gallery.others` follow; a dual encoder
+    would have to do the most expensive part of the work again to save the cheapest.
     """
     if isinstance(model, PairScorer):
         images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
@@ -80,6 +81,7 @@ def retrieve(
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=wanted,
+            others=_encode_others(gallery.others, model.read_images, images.states),
         )
     else:
         features = encode_gallery(gallery.batches, _without_states(model))
@@ -117,23 +119,26 @@ def rerank_gallery(
     *,
     ranking: Ranking,
     shortlist: int,
-    wanted: Container[int],
+    wanted: Iterable[int],
+    others: Iterable[tuple[int, State]] = (),
 ) -> Iterator[Matches]:
-    """Yield the scores of each image in `wanted` and its candidate texts, in order of number.
+    """Yield the scores of each image in `wanted`, then in `others`, and its candidate texts.
 
-    `texts` [T, f] are features, beside those of the images. `score` returns the scores [n] of an
-    image, by its state, and the texts of these indices; None leaves the similarity alone. While the
-    host takes the scores of one image, the device computes those of the next.
+    `wanted` are numbers of encoded images; `others` are numbers and states of further images of the
+    gallery. Both are drawn as their turn comes. `texts` [T, f] are features, beside those of the
+    images. `score` returns the scores [n] of an image, by its state, and the texts of these
+    indices; None leaves the similarity alone. While the host takes the scores of one image, the
+    device computes those of the next.
     """
     device = Device(images.features.device, "float32")
     texts = device.send(texts)
     with device.computing():
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
+    index_of = {number: index for index, number in enumerate(images.numbers)}
+    own = ((number, images.states[index_of[number]]) for number in wanted)
     in_flight: _InFlight | None = None
-    for number, state in sorted(zip(images.numbers, images.states, strict=True), key=itemgetter(0)):
-        if number not in wanted:
-            continue
+    for number, state in chain(own, others):
         row = row_of[number]
         candidates = pairs.texts_of_image(row)
         with device.computing():
@@ -169,6 +174,18 @@ class _InFlight(NamedTuple):
     def wait(self) -> Matches:
         itm = None if self.itm is None else self.itm.wait()
         return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking, self.shortlist)
+
+
+def _encode_others(
+    batches: Batches[ImagesOf],
+    read_images: Callable[[ImagesOf], EncodedImages[State]],
+    own: list[State],
+) -> Iterator[tuple[int, State]]:
+    """Yield the numbers and states of further images, which take the memory of the `own` states."""
+    own.clear()
+    for batch in batches:
+        encoded = encode_gallery([batch], read_images)
+        yield from zip(encoded.numbers, encoded.states, strict=True)
 
 
 def _scorer(
