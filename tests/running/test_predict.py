@@ -19,6 +19,7 @@ from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
+from tests.support.held import predict_held
 from tests.support.threads import in_threads
 
 IMAGES, EXPRESSIONS = 6, 3  # of each image: 18 samples
@@ -201,6 +202,27 @@ def test_of_two_processes_each_halves_its_own_batches_and_the_smallest_is_noted(
     assert record == calm[1]
     # Of three planned batches the first and third, and the second: each sample once.
     assert [answered(model) for model in models] == [12, 6]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Process 0 is held back in its first batch, 6 of 18 samples: it computes no other one."""
+    monkeypatch.setattr("harness.running.evaluate.predict", predict_held)
+
+
+def test_a_process_halves_the_batch_that_it_took_over_alone(run, calm, held, tmp_path):
+    models, warnings = [SomebodysGrounder(), SomebodysGrounder(most=5)], []
+
+    def work(group):
+        evaluated(run, models[group.rank], tmp_path, group=group, warn=warnings.append)
+
+    in_threads(2, work)
+    assert [[len(batch) for batch in model.batches] for model in models] == [[6], [6, 3, 3, 3, 3]]
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == 4
+    assert record == calm[1]
+    assert len(warnings) == 1
 
 
 def test_the_note_of_halved_batches_outlives_a_second_run_that_has_nothing_to_predict(
