@@ -18,6 +18,7 @@ vqa             VQA accuracy
 nlvr2           accuracy and consistency
 captions        BLEU, METEOR, ROUGE-L, CIDEr, SPICE
 caption_sums    BLEU and METEOR from summed counts, to resample images
+meteor          METEOR by its Java process
 java            the runtime of the caption scorers
 retrieval       recall from ranks
 pairs           ranks from scored image-text pairs

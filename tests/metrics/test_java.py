@@ -10,6 +10,7 @@ from harness.errors import HarnessError, MissingError
 from harness.metrics import captions
 from harness.metrics.captions import TRIAL, score, tokenized, try_scorers
 from harness.metrics.java import USER_OPTIONS, java_environment
+from harness.metrics.meteor import meteor_process
 
 # Each of them ends METEOR or the tokenizer, or makes it write what is no number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.scorers
 @pytest.fixture
 def fresh_scorers():
     """No process of METEOR from an earlier test, and none for the next."""
-    caches = (captions._meteor_process, captions._try_scorers)
+    caches = (meteor_process, captions._try_scorers)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -107,4 +108,4 @@ def test_a_meteor_that_dies_while_scoring_is_reported_and_started_again(
     try_scorers()
     with pytest.raises(HarnessError, match="METEOR failed"):
         score(["a cup"], [["a cup"]])
-    assert captions._meteor_process.cache_info().currsize == 0
+    assert meteor_process.cache_info().currsize == 0
