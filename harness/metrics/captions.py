@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, MissingError
-from harness.metrics.caption_sums import Bleu, bleu_counts
+from harness.metrics.caption_sums import Bleu, Meteor, bleu_counts
 from harness.metrics.java import java_environment, java_on_path
-from harness.metrics.meteor import Texts, meteor_process, score_meteor
+from harness.metrics.meteor import Texts, begin_meteor_trial, meteor_scorer
 from harness.statistics.means import mean_of
 from harness.statistics.sums import Statistic
 
@@ -61,9 +61,8 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
     if not captions or not all(references):
         raise ValueError("no image to score, or one without a reference")
     with java_on_path(), ThreadPoolExecutor(1) as beside:
-        beside.submit(meteor_process)  # loads its paraphrases meanwhile
         candidates, truths = _tokenized_pairs(captions, references)
-        meteor = beside.submit(score_meteor, candidates, truths)
+        meteor_result = beside.submit(_meteor, candidates, truths)
         overall, statistics = _bleu(candidates, truths)
         means: dict[str, float] = {}
         for name, scorer in _mean_scorers():
@@ -72,7 +71,7 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
             statistics[name] = mean_of(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
             )
-        overall["meteor"], statistics["meteor"] = meteor.result()
+        overall["meteor"], statistics["meteor"] = meteor_result.result()
         overall |= means
     reason = "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
     ordered = {name: statistics[name] for name in overall}
@@ -92,7 +91,6 @@ def _tokenized_pairs(
 def try_scorers() -> str:
     """Score one caption by PTBTokenizer and METEOR, and return the path of the Java that ran them.
 
-    METEOR's process stays for `score`, which would load it otherwise: ten seconds of a processor.
     Raises MissingError, with the reason, where Java or the scorers are absent or do not work.
 
     >>> try_scorers().endswith(("java", "java.exe"))
@@ -118,16 +116,15 @@ def _try_scorers(java: str) -> None:
 
 def _begin_trial(java: str) -> Callable[[], None]:
     caption, reference, expected = TRIAL
-    with _explained(java), java_on_path():  # which changes the environment of all threads
-        candidates, truths = _tokenized_pairs([caption], [[reference]])
-        meteor_process()
+    with _explained(java):
+        finish = begin_meteor_trial(*_tokenized_pairs([caption], [[reference]]))
 
     def end() -> None:
         with _explained(java):
-            meteor, _ = score_meteor(candidates, truths)
-        if not math.isclose(meteor, expected, abs_tol=1e-4):
+            score = 100 * finish()
+        if not math.isclose(score, expected, abs_tol=1e-4):
             raise MissingError(
-                f"the caption scorers do not work with {java}: METEOR is {meteor} where it should "
+                f"the caption scorers do not work with {java}: METEOR is {score} where it should "
                 f"be {expected}; pip install 'xvlm-eval[java]', which brings a Java that works"
             )
 
@@ -198,6 +195,12 @@ def _bleu(candidates: Texts, truths: Texts) -> tuple[dict[str, float], dict[str,
     return overall, {
         f"bleu{order}": Bleu(bleu_counts(images, order=order), order) for order in orders
     }
+
+
+def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
+    """Return METEOR in percent and its counts."""
+    overall, counts = meteor_scorer().score(candidates, truths)
+    return 100 * overall, Meteor(counts)
 
 
 def _mean_scorers() -> Iterator[tuple[str, Any]]:
