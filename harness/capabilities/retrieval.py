@@ -102,6 +102,29 @@ class PairScorer(Model, Protocol[Images, State, Texts]):
         ...
 
 
+@runtime_checkable
+class GroupScorer(PairScorer[Images, State, Texts], Protocol):
+    """A PairScorer that scores the pairs of several images together.
+
+    A GPU that scores those of one image may wait for its host. The engine groups the images of a
+    batch, by `images_at_a_time`.
+    """
+
+    @property
+    def images_at_a_time(self) -> int:
+        """The number of images whose pairs are scored together."""
+        ...
+
+    def score_pairs_of_images(
+        self, images: Sequence[State], texts: Texts, candidates: Sequence[NDArray[np.int64]]
+    ) -> Array:
+        """Return the matching scores of all pairs, image after image.
+
+        The texts `candidates[i]` belong to the image with state `images[i]`.
+        """
+        ...
+
+
 class Matches(NamedTuple):
     """The texts [n] that one image of a gallery was compared with, and their scores.
 

@@ -7,7 +7,7 @@ re-ranking.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from harness.capabilities import (
     DualEncoder,
     EncodedImages,
     Gallery,
+    GroupScorer,
     ImagesOf,
     Matches,
     PairScorer,
@@ -28,6 +29,7 @@ from harness.capabilities import (
     State,
     Texts,
 )
+from harness.engine.chunks import in_chunks
 from harness.engine.device import AsyncCopy, Device
 from harness.engine.shortlist import shortlist_pairs
 
@@ -37,10 +39,12 @@ Batches = Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
 class EncodedGallery(NamedTuple, Generic[State]):
     """This process's share of a gallery, and the features of a larger part of it, or all.
 
-    Image `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
+    `batches` are the indices of the images that were encoded together, batch by batch. Image
+    `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
     `with_features` [I].
     """
 
+    batches: list[range]
     numbers: list[int]
     states: list[State]
     with_features: list[int]
@@ -54,6 +58,14 @@ class EncodedGallery(NamedTuple, Generic[State]):
         parts = [part.to(self.features.device) for _, part in shares if len(part)]
         features = torch.cat(parts)[order]
         return self._replace(with_features=[numbers[index] for index in order], features=features)
+
+    def groups(self, size: int) -> Iterator[Sequence[int]]:
+        """Yield the indices of the images in groups of at most `size`, by their first number.
+
+        The images of a group are of one batch, so that other processes do not change the groups.
+        """
+        groups = chain.from_iterable(in_chunks(batch, size) for batch in self.batches)
+        return iter(sorted(groups, key=lambda group: self.numbers[group[0]]))
 
 
 def retrieve(
@@ -76,10 +88,11 @@ def retrieve(
         yield from rerank_gallery(
             images,
             _tensor(encoded.features),
-            _scorer(model.score_pairs, encoded),
+            pair_scores(model, encoded),
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=wanted,
+            together=model.images_at_a_time if isinstance(model, GroupScorer) else 1,
         )
     else:
         features = encode_gallery(gallery.batches, _without_states(model))
@@ -97,17 +110,19 @@ def encode_gallery(
     batches: Batches[ImagesOf], read_images: Callable[[ImagesOf], EncodedImages[State]]
 ) -> EncodedGallery[State]:
     """Encode images, given in batches with their numbers in the gallery."""
+    groups: list[range] = []
     numbers: list[int] = []
     states: list[State] = []
     features: list[Tensor] = []
     for some, batch, image_of in batches:
         encoded = read_images(batch)
+        groups.append(range(len(numbers), len(numbers) + len(some)))
         numbers += some
         states += [encoded.states[index] for index in image_of]
         features.append(_tensor(encoded.features)[torch.from_numpy(image_of)])
         del batch, encoded  # before the next batch is loaded
     together = torch.cat(features) if features else torch.empty(0, 0)
-    return EncodedGallery(numbers, states, numbers, together)
+    return EncodedGallery(groups, numbers, states, numbers, together)
 
 
 def rerank_gallery(
@@ -118,12 +133,14 @@ def rerank_gallery(
     ranking: Ranking,
     shortlist: int,
     wanted: Container[int],
+    together: int = 1,
 ) -> Iterator[Matches]:
-    """Yield the scores of each image in `wanted` and its candidate texts, in order of number.
+    """Yield the scores of each image in `wanted` and its candidate texts.
 
-    `texts` [T, f] are features, beside those of the images. `score` returns the scores [n] of an
-    image, by its state, and the texts of these indices; None leaves the similarity alone. While the
-    host takes the scores of one image, the device computes those of the next.
+    `texts` [T, f] are features, beside those of the images. `score` returns the scores of a group
+    of images (see `pair_scores`); None leaves the similarity alone. While the host takes the scores
+    of one group, the device computes those of the next. A group of up to `together` images is
+    computed whole if any of them is wanted: the last digits may depend on it.
     """
     device = Device(images.features.device, "float32")
     texts = device.send(texts)
@@ -131,50 +148,74 @@ def rerank_gallery(
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
     in_flight: _InFlight | None = None
-    for number, state in sorted(zip(images.numbers, images.states, strict=True), key=itemgetter(0)):
-        if number not in wanted:
+    for group in images.groups(together):
+        numbers = [images.numbers[index] for index in group]
+        if not any(number in wanted for number in numbers):
             continue
-        row = row_of[number]
-        candidates = pairs.texts_of_image(row)
+        rows = [row_of[number] for number in numbers]
+        candidates = [pairs.texts_of_image(row) for row in rows]
         with device.computing():
-            similarity = (texts[device.send(candidates)] * images.features[row]).sum(-1)
-        launched = _InFlight(
-            number,
-            candidates.numpy(),
-            AsyncCopy(similarity),
-            None if score is None else AsyncCopy(_tensor(score(state, candidates.numpy()))),
-            ranking,
-            shortlist,
-        )
+            chosen, row_of_pair = (
+                texts[device.send(torch.cat(candidates))],
+                _repeat(rows, candidates),
+            )
+            similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
+        of_group = [some.numpy() for some in candidates]
+        matching = None
+        if score is not None:
+            states = [images.states[index] for index in group]
+            matching = AsyncCopy(_tensor(score(states, of_group)))
+        launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
         if in_flight is not None:
-            yield in_flight.wait()
+            yield from in_flight.wait(wanted)
         in_flight = launched
     if in_flight is not None:
-        yield in_flight.wait()
+        yield from in_flight.wait(wanted)
 
 
-Score = Callable[[State, NDArray[np.int64]], Array]
+Score = Callable[[Sequence[State], Sequence[NDArray[np.int64]]], Array]
+
+
+def pair_scores(model: PairScorer[ImagesOf, State, Texts], texts: Texts) -> Score[State]:
+    """Return the function from a group of images, by their states, and the texts of each to scores.
+
+    The scores of all pairs lie end to end, image after image.
+    """
+
+    def score(images: Sequence[State], candidates: Sequence[NDArray[np.int64]]) -> Array:
+        if len(images) == 1:
+            return model.score_pairs(images[0], texts, candidates[0])
+        assert isinstance(model, GroupScorer)
+        return model.score_pairs_of_images(images, texts, candidates)
+
+    return score
 
 
 class _InFlight(NamedTuple):
-    """The scores of an image, being copied from the device."""
+    """The scores of a group of images, end to end, being copied from the device."""
 
-    image: int
-    texts: NDArray[np.int64]
+    images: list[int]
+    texts: list[NDArray[np.int64]]
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
     shortlist: int
 
-    def wait(self) -> Matches:
-        itm = None if self.itm is None else self.itm.wait()
-        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking, self.shortlist)
+    def wait(self, wanted: Container[int]) -> Iterator[Matches]:
+        """Yield the matches of the images in `wanted` once they have arrived."""
+        itc, itm = self.itc.wait(), None if self.itm is None else self.itm.wait()
+        begin = 0
+        for image, texts in zip(self.images, self.texts, strict=True):
+            of_image = slice(begin, begin + len(texts))
+            begin = of_image.stop
+            if image in wanted:
+                scores = None if itm is None else itm[of_image]
+                yield Matches(image, texts, itc[of_image], scores, self.ranking, self.shortlist)
 
 
-def _scorer(
-    score_pairs: Callable[[State, Texts, NDArray[np.int64]], Array], texts: Texts
-) -> Score[State]:
-    return lambda image, candidates: score_pairs(image, texts, candidates)
+def _repeat(rows: Sequence[int], candidates: Sequence[Tensor]) -> Tensor:
+    """Return the row of the image of each pair."""
+    return torch.tensor(rows).repeat_interleave(torch.tensor([len(some) for some in candidates]))
 
 
 def _without_states(
