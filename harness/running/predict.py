@@ -7,8 +7,8 @@ memory runs out, a process halves its own batches and continues with the samples
 predicted yet.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from harness.callbacks import Report, Warn
@@ -26,7 +26,7 @@ from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.running.supply import BatchSupply
-from harness.task import Batch, GalleryTask, Prediction, Sample, without_garbage_collection
+from harness.task import GalleryTask, Prediction, Sample, without_garbage_collection
 
 
 def predict(
@@ -142,21 +142,12 @@ def _predict(
         samples,
         load(own, skip=skip),
         writer.append,
-        wanted=supply.claim_own(),
-        # The owner has stored the samples that are skipped.
-        others=_lacking(
-            load(supply.others(), take=supply.take, skip=_ignore if run.skip else None), writer
-        ),
+        wanted={sample.id for sample in samples if writer.lacks(sample)},
         all_gather=writer.group.all_gather,
+        claim=supply.claims_of_samples(),
+        # Their owner has stored the samples that are skipped.
+        others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
     )
-
-
-def _lacking(batches: Iterable[Batch], writer: _Writer) -> Iterator[Batch]:
-    """Yield batches with all of their images, but only the samples that lack a prediction."""
-    for batch in batches:
-        rows = [row for row, sample in enumerate(batch.samples) if writer.lacks(sample)]
-        samples = [batch.samples[row] for row in rows]
-        yield replace(batch, samples=samples, image_of=batch.image_of[rows])
 
 
 def _ignore(sample: Sample, reason: str) -> None:

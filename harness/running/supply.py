@@ -56,10 +56,21 @@ class BatchSupply(Generic[S]):
             else:
                 return
 
-    def claim_own(self) -> Iterator[S]:
-        """Yield the samples of own batches that lack a prediction; claim a batch with its first."""
-        while (batch := self._claims.claim_own()) is not None:
-            yield from filter(self._lacks, batch)
+    def claims_of_samples(self) -> Callable[[S], bool]:
+        """Return the function that claims the own batch of a sample, with those before it.
+
+        It returns whether the batch is claimed by this process, by this call or an earlier one.
+        """
+        claims = self._claims
+        position = {sample.id: n for n, batch in enumerate(claims.own) for sample in batch}
+
+        def claim(sample: S) -> bool:
+            while claims.claimed <= position[sample.id]:
+                if claims.claim_own() is None:
+                    return False
+            return True
+
+        return claim
 
     def take(self) -> bool:
         """Claim the batch of the next piece; return False where another process has taken it over.
