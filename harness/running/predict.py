@@ -144,7 +144,7 @@ def _predict(
         writer.append,
         wanted={sample.id for sample in samples if writer.lacks(sample)},
         all_gather=writer.group.all_gather,
-        claim=supply.claims_of_samples(),
+        claim=supply.claim,
         # Their owner has stored the samples that are skipped.
         others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
     )
