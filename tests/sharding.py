@@ -4,7 +4,7 @@
 
 No process is started: every batch of a benchmark of the real size has a cost in operations, and a
 process takes as long as its batches. The efficiency is the mean load divided by the largest one.
-Batches are dealt as the harness does (`shard`: every N-th one), by cost (the costliest first, each
+Batches are dealt as the harness does (`deal`: every N-th one), by cost (the costliest first, each
 to the process with the least so far), and on demand (the next one to whoever is free), where one
 process is also made to take half as long again for everything.
 """
