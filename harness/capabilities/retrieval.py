@@ -77,8 +77,8 @@ class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
     The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read. A model whose protocol ranks another number of candidates than the task's states
-    it as its attribute `shortlist`.
+    that it read, and then of images that slower processes have left. A model whose protocol ranks
+    another number of candidates than the task's states it as its attribute `shortlist`.
     """
 
     @property
@@ -158,8 +158,10 @@ class Gallery(NamedTuple, Generic[ImagesOf]):
 
     `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
     and which of them each index stands for [n]. After the first call of `all_gather` the gallery
-    cannot be streamed again.
+    cannot be streamed again. `others` yields, in the same form and drawn as their turn comes,
+    batches of other processes whose pairs are left to score: their images are encoded once more.
     """
 
     batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
     all_gather: AllGather
+    others: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]] = ()

@@ -3,11 +3,11 @@
 The loop behind every model that retrieves: a dual encoder ranks its shortlist by the cosine
 itself, a pair scorer scores each shortlisted pair once, whichever direction shortlisted it. The
 features of all processes are gathered; image states stay where they were computed, and so does the
-re-ranking.
+re-ranking, but for batches of images that a process encodes anew in place of a slower one.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import (
-    AllGather,
     Array,
     DualEncoder,
     EncodedImages,
@@ -29,43 +28,9 @@ from harness.capabilities import (
     State,
     Texts,
 )
-from harness.engine.chunks import in_chunks
 from harness.engine.device import AsyncCopy, Device
+from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
 from harness.engine.shortlist import shortlist_pairs
-
-Batches = Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
-
-
-class EncodedGallery(NamedTuple, Generic[State]):
-    """This process's share of a gallery, and the features of a larger part of it, or all.
-
-    `batches` are the indices of the images that were encoded together, batch by batch. Image
-    `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
-    `with_features` [I].
-    """
-
-    batches: list[range]
-    numbers: list[int]
-    states: list[State]
-    with_features: list[int]
-    features: Tensor
-
-    def gather(self, all_gather: AllGather) -> "EncodedGallery[State]":
-        """Return the same with the features of the whole gallery, ordered by number."""
-        shares = all_gather((self.numbers, self.features.cpu()))
-        numbers = [number for share, _ in shares for number in share]
-        order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        parts = [part.to(self.features.device) for _, part in shares if len(part)]
-        features = torch.cat(parts)[order]
-        return self._replace(with_features=[numbers[index] for index in order], features=features)
-
-    def groups(self, size: int) -> Iterator[Sequence[int]]:
-        """Yield the indices of the images in groups of at most `size`, by their first number.
-
-        The images of a group are of one batch, so that other processes do not change the groups.
-        """
-        groups = chain.from_iterable(in_chunks(batch, size) for batch in self.batches)
-        return iter(sorted(groups, key=lambda group: self.numbers[group[0]]))
 
 
 def retrieve(
@@ -74,55 +39,39 @@ def retrieve(
     texts: Sequence[str],
     *,
     shortlist: int,
-    wanted: Container[int],
+    wanted: Iterable[int],
 ) -> Iterator[Matches]:
-    """Yield the matches of each image of this process's share whose index is in `wanted`.
+    """Yield the matches of the `wanted` images of this process, by their indices in the gallery.
 
     The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
     shortlists are drawn from the whole gallery and from all texts: each process encodes its own
-    images, and all texts.
+    images, and all texts. For a pair scorer, the matches of `gallery.others` follow; a dual encoder
+    would have to do the most expensive part of the work again to save the cheapest.
     """
     if isinstance(model, PairScorer):
         images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
         encoded = model.read_texts(texts)
+        together = model.images_at_a_time if isinstance(model, GroupScorer) else 1
         yield from rerank_gallery(
             images,
-            _tensor(encoded.features),
+            as_tensor(encoded.features),
             pair_scores(model, encoded),
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=wanted,
-            together=model.images_at_a_time if isinstance(model, GroupScorer) else 1,
+            others=_encode_others(gallery.others, model.read_images, images.states),
+            together=together,
         )
     else:
         features = encode_gallery(gallery.batches, _without_states(model))
         yield from rerank_gallery(
             features.gather(gallery.all_gather),
-            _tensor(model.encode_texts(texts)),
+            as_tensor(model.encode_texts(texts)),
             None,
             ranking="itc",
             shortlist=shortlist,
             wanted=wanted,
         )
-
-
-def encode_gallery(
-    batches: Batches[ImagesOf], read_images: Callable[[ImagesOf], EncodedImages[State]]
-) -> EncodedGallery[State]:
-    """Encode images, given in batches with their numbers in the gallery."""
-    groups: list[range] = []
-    numbers: list[int] = []
-    states: list[State] = []
-    features: list[Tensor] = []
-    for some, batch, image_of in batches:
-        encoded = read_images(batch)
-        groups.append(range(len(numbers), len(numbers) + len(some)))
-        numbers += some
-        states += [encoded.states[index] for index in image_of]
-        features.append(_tensor(encoded.features)[torch.from_numpy(image_of)])
-        del batch, encoded  # before the next batch is loaded
-    together = torch.cat(features) if features else torch.empty(0, 0)
-    return EncodedGallery(groups, numbers, states, numbers, together)
 
 
 def rerank_gallery(
@@ -132,15 +81,19 @@ def rerank_gallery(
     *,
     ranking: Ranking,
     shortlist: int,
-    wanted: Container[int],
+    wanted: Iterable[int],
+    others: Iterable[EncodedGallery[State]] = (),
     together: int = 1,
 ) -> Iterator[Matches]:
-    """Yield the scores of each image in `wanted` and its candidate texts.
+    """Yield the scores of each image in `wanted`, then in `others`, and its candidate texts.
 
-    `texts` [T, f] are features, beside those of the images. `score` returns the scores of a group
-    of images (see `pair_scores`); None leaves the similarity alone. While the host takes the scores
-    of one group, the device computes those of the next. A group of up to `together` images is
-    computed whole if any of them is wanted: the last digits may depend on it.
+    `wanted` are numbers of encoded images; `others` are further images of the gallery. Both are
+    drawn as their turn comes. `texts` [T, f] are features, beside those of the images. `score`
+    returns the scores of a group of images (see `pair_scores`); None leaves the similarity alone.
+    While the host takes the scores of one group, the device computes those of the next.
+
+    A group of up to `together` images is scored whole if any of them is wanted: the last digits may
+    depend on what is scored together.
     """
     device = Device(images.features.device, "float32")
     texts = device.send(texts)
@@ -148,29 +101,27 @@ def rerank_gallery(
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
     in_flight: _InFlight | None = None
-    for group in images.groups(together):
-        numbers = [images.numbers[index] for index in group]
-        if not any(number in wanted for number in numbers):
-            continue
-        rows = [row_of[number] for number in numbers]
+    for group in chain(_own_groups(images, wanted, together), _groups_of(others, together)):
+        rows = [row_of[number] for number in group.numbers]
         candidates = [pairs.texts_of_image(row) for row in rows]
+        row_of_pair = torch.tensor(rows).repeat_interleave(torch.tensor(list(map(len, candidates))))
         with device.computing():
-            chosen, row_of_pair = (
-                texts[device.send(torch.cat(candidates))],
-                _repeat(rows, candidates),
-            )
-            similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
-        of_group = [some.numpy() for some in candidates]
-        matching = None
-        if score is not None:
-            states = [images.states[index] for index in group]
-            matching = AsyncCopy(_tensor(score(states, of_group)))
-        launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
+            of_texts = texts[device.send(torch.cat(candidates))]
+            similarity = (of_texts * images.features[device.send(row_of_pair)]).sum(-1)
+        indices = [some.numpy() for some in candidates]
+        launched = _InFlight(
+            group,
+            indices,
+            AsyncCopy(similarity),
+            None if score is None else AsyncCopy(as_tensor(score(group.states, indices))),
+            ranking,
+            shortlist,
+        )
         if in_flight is not None:
-            yield from in_flight.wait(wanted)
+            yield from in_flight.wait()
         in_flight = launched
     if in_flight is not None:
-        yield from in_flight.wait(wanted)
+        yield from in_flight.wait()
 
 
 Score = Callable[[Sequence[State], Sequence[NDArray[np.int64]]], Array]
@@ -191,31 +142,63 @@ def pair_scores(model: PairScorer[ImagesOf, State, Texts], texts: Texts) -> Scor
     return score
 
 
+class _Group(NamedTuple, Generic[State]):
+    """Images that are scored together, by number, and those of them whose scores are wanted."""
+
+    numbers: Sequence[int]
+    states: Sequence[State]
+    wanted: frozenset[int]
+
+
+def _own_groups(
+    images: EncodedGallery[State], wanted: Iterable[int], size: int
+) -> Iterator[_Group[State]]:
+    """Yield the groups of the `wanted` images, which are drawn group by group."""
+    group_of = {images.numbers[index]: group for group in images.groups(size) for index in group}
+    for group, numbers in groupby(wanted, key=group_of.__getitem__):
+        yield _Group(
+            [images.numbers[index] for index in group],
+            [images.states[index] for index in group],
+            frozenset(numbers),
+        )
+
+
+def _groups_of(galleries: Iterable[EncodedGallery[State]], size: int) -> Iterator[_Group[State]]:
+    for images in galleries:
+        yield from _own_groups(images, images.numbers, size)
+
+
 class _InFlight(NamedTuple):
     """The scores of a group of images, end to end, being copied from the device."""
 
-    images: list[int]
+    group: _Group
     texts: list[NDArray[np.int64]]
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
     shortlist: int
 
-    def wait(self, wanted: Container[int]) -> Iterator[Matches]:
-        """Yield the matches of the images in `wanted` once they have arrived."""
+    def wait(self) -> Iterator[Matches]:
+        """Yield the matches of the wanted images once they have arrived."""
         itc, itm = self.itc.wait(), None if self.itm is None else self.itm.wait()
         begin = 0
-        for image, texts in zip(self.images, self.texts, strict=True):
-            of_image = slice(begin, begin + len(texts))
-            begin = of_image.stop
-            if image in wanted:
-                scores = None if itm is None else itm[of_image]
-                yield Matches(image, texts, itc[of_image], scores, self.ranking, self.shortlist)
+        for image, texts in zip(self.group.numbers, self.texts, strict=True):
+            pairs = slice(begin, begin + len(texts))
+            begin = pairs.stop
+            if image in self.group.wanted:
+                scores = None if itm is None else itm[pairs]
+                yield Matches(image, texts, itc[pairs], scores, self.ranking, self.shortlist)
 
 
-def _repeat(rows: Sequence[int], candidates: Sequence[Tensor]) -> Tensor:
-    """Return the row of the image of each pair."""
-    return torch.tensor(rows).repeat_interleave(torch.tensor([len(some) for some in candidates]))
+def _encode_others(
+    batches: Batches[ImagesOf],
+    read_images: Callable[[ImagesOf], EncodedImages[State]],
+    own: list[State],
+) -> Iterator[EncodedGallery[State]]:
+    """Yield further images, batch by batch, which take the memory of the `own` states."""
+    own.clear()
+    for batch in batches:
+        yield encode_gallery([batch], read_images)
 
 
 def _without_states(
@@ -226,9 +209,3 @@ def _without_states(
         return EncodedImages(features, [None] * len(features))
 
     return read
-
-
-def _tensor(array: Array) -> Tensor:
-    """Return a NumPy array or a tensor as a tensor, in float32, where it is."""
-    tensor: Tensor = torch.as_tensor(array)
-    return tensor.float()

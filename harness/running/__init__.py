@@ -4,6 +4,7 @@ launch.py                          a request -> a plan of runs -> their outcomes
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
+claims.py supply.py                which process computes which batch; the batches it decodes
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 scoring.py skipped.py timings.py   complete predictions -> a record
