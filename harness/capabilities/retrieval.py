@@ -1,6 +1,6 @@
 """Capabilities that compare images with texts, and what the engine makes of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -158,10 +158,14 @@ class Gallery(NamedTuple, Generic[ImagesOf]):
 
     `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
     and which of them each index stands for [n]. After the first call of `all_gather` the gallery
-    cannot be streamed again. `others` yields, in the same form and drawn as their turn comes,
-    batches of other processes whose pairs are left to score: their images are encoded once more.
+    cannot be streamed again.
+
+    Before an image is ranked, `claim` returns whether this process is to rank it, by its index.
+    `others` yields, in the form of `batches`, those that other processes have encoded and not
+    ranked; what is drawn from it has to be ranked here.
     """
 
     batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
     all_gather: AllGather
+    claim: Callable[[int], bool] = lambda number: True
     others: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]] = ()

@@ -3,11 +3,11 @@
 The loop behind every model that retrieves: a dual encoder ranks its shortlist by the cosine
 itself, a pair scorer scores each shortlisted pair once, whichever direction shortlisted it. The
 features of all processes are gathered; image states stay where they were computed, and so does the
-re-ranking, but for batches of images that a process encodes anew in place of a slower one.
+re-ranking, but for batches that a process encodes anew to rank them in place of a slower one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -39,19 +39,18 @@ def retrieve(
     texts: Sequence[str],
     *,
     shortlist: int,
-    wanted: Iterable[int],
+    wanted: Container[int],
 ) -> Iterator[Matches]:
-    """Yield the matches of the `wanted` images of this process, by their indices in the gallery.
+    """Yield the matches of each image of this process's share whose index is in `wanted`.
 
     The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
     shortlists are drawn from the whole gallery and from all texts: each process encodes its own
-    images, and all texts. For a pair scorer, the matches of `gallery.others` follow; a dual encoder
-    would have to do the most expensive part of the work again to save the cheapest.
+    images, and all texts. Of a pair scorer, the matches of `gallery.others` follow. A dual encoder
+    ranks its own images only: to rank others, it would repeat most of the work to save the least.
     """
     if isinstance(model, PairScorer):
         images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
         encoded = model.read_texts(texts)
-        together = model.images_at_a_time if isinstance(model, GroupScorer) else 1
         yield from rerank_gallery(
             images,
             as_tensor(encoded.features),
@@ -59,8 +58,9 @@ def retrieve(
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=wanted,
+            together=model.images_at_a_time if isinstance(model, GroupScorer) else 1,
+            claim=gallery.claim,
             others=_encode_others(gallery.others, model.read_images, images.states),
-            together=together,
         )
     else:
         features = encode_gallery(gallery.batches, _without_states(model))
@@ -81,19 +81,18 @@ def rerank_gallery(
     *,
     ranking: Ranking,
     shortlist: int,
-    wanted: Iterable[int],
-    others: Iterable[EncodedGallery[State]] = (),
+    wanted: Container[int],
     together: int = 1,
+    claim: Callable[[int], bool] = lambda number: True,
+    others: Iterable[EncodedGallery[State]] = (),
 ) -> Iterator[Matches]:
-    """Yield the scores of each image in `wanted`, then in `others`, and its candidate texts.
+    """Yield the scores of each image in `wanted` and its candidate texts.
 
-    `wanted` are numbers of encoded images; `others` are further images of the gallery. Both are
-    drawn as their turn comes. `texts` [T, f] are features, beside those of the images. `score`
-    returns the scores of a group of images (see `pair_scores`); None leaves the similarity alone.
-    While the host takes the scores of one group, the device computes those of the next.
-
-    A group of up to `together` images is scored whole if any of them is wanted: the last digits may
-    depend on what is scored together.
+    `texts` [T, f] are features, beside those of the images. `score` returns the scores of a group
+    of images (see `pair_scores`); None leaves the similarity alone. While the host takes the scores
+    of one group, the device computes those of the next. A group of up to `together` images is
+    computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
+    refuses are left out. `others` are further images of the gallery, drawn when these are done.
     """
     device = Device(images.features.device, "float32")
     texts = device.send(texts)
@@ -101,27 +100,25 @@ def rerank_gallery(
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
     in_flight: _InFlight | None = None
-    for group in chain(_own_groups(images, wanted, together), _groups_of(others, together)):
-        rows = [row_of[number] for number in group.numbers]
+    own = (group for group in _groups(images, together, wanted) if claim(group.numbers[0]))
+    further = (group for encoded in others for group in _groups(encoded, together, wanted))
+    for numbers, states in chain(own, further):
+        rows = [row_of[number] for number in numbers]
         candidates = [pairs.texts_of_image(row) for row in rows]
         row_of_pair = torch.tensor(rows).repeat_interleave(torch.tensor(list(map(len, candidates))))
         with device.computing():
-            of_texts = texts[device.send(torch.cat(candidates))]
-            similarity = (of_texts * images.features[device.send(row_of_pair)]).sum(-1)
-        indices = [some.numpy() for some in candidates]
-        launched = _InFlight(
-            group,
-            indices,
-            AsyncCopy(similarity),
-            None if score is None else AsyncCopy(as_tensor(score(group.states, indices))),
-            ranking,
-            shortlist,
-        )
+            chosen = texts[device.send(torch.cat(candidates))]
+            similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
+        of_group = [some.numpy() for some in candidates]
+        matching = None
+        if score is not None:
+            matching = AsyncCopy(as_tensor(score(states, of_group)))
+        launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
         if in_flight is not None:
-            yield from in_flight.wait()
+            yield from in_flight.wait(wanted)
         in_flight = launched
     if in_flight is not None:
-        yield from in_flight.wait()
+        yield from in_flight.wait(wanted)
 
 
 Score = Callable[[Sequence[State], Sequence[NDArray[np.int64]]], Array]
@@ -142,52 +139,43 @@ def pair_scores(model: PairScorer[ImagesOf, State, Texts], texts: Texts) -> Scor
     return score
 
 
-class _Group(NamedTuple, Generic[State]):
-    """Images that are scored together, by number, and those of them whose scores are wanted."""
-
-    numbers: Sequence[int]
-    states: Sequence[State]
-    wanted: frozenset[int]
-
-
-def _own_groups(
-    images: EncodedGallery[State], wanted: Iterable[int], size: int
-) -> Iterator[_Group[State]]:
-    """Yield the groups of the `wanted` images, which are drawn group by group."""
-    group_of = {images.numbers[index]: group for group in images.groups(size) for index in group}
-    for group, numbers in groupby(wanted, key=group_of.__getitem__):
-        yield _Group(
-            [images.numbers[index] for index in group],
-            [images.states[index] for index in group],
-            frozenset(numbers),
-        )
-
-
-def _groups_of(galleries: Iterable[EncodedGallery[State]], size: int) -> Iterator[_Group[State]]:
-    for images in galleries:
-        yield from _own_groups(images, images.numbers, size)
-
-
 class _InFlight(NamedTuple):
     """The scores of a group of images, end to end, being copied from the device."""
 
-    group: _Group
+    images: list[int]
     texts: list[NDArray[np.int64]]
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
     shortlist: int
 
-    def wait(self) -> Iterator[Matches]:
-        """Yield the matches of the wanted images once they have arrived."""
+    def wait(self, wanted: Container[int]) -> Iterator[Matches]:
+        """Yield the matches of the images in `wanted` once they have arrived."""
         itc, itm = self.itc.wait(), None if self.itm is None else self.itm.wait()
         begin = 0
-        for image, texts in zip(self.group.numbers, self.texts, strict=True):
-            pairs = slice(begin, begin + len(texts))
-            begin = pairs.stop
-            if image in self.group.wanted:
-                scores = None if itm is None else itm[pairs]
-                yield Matches(image, texts, itc[pairs], scores, self.ranking, self.shortlist)
+        for image, texts in zip(self.images, self.texts, strict=True):
+            of_image = slice(begin, begin + len(texts))
+            begin = of_image.stop
+            if image in wanted:
+                scores = None if itm is None else itm[of_image]
+                yield Matches(image, texts, itc[of_image], scores, self.ranking, self.shortlist)
+
+
+class _Group(NamedTuple, Generic[State]):
+    """Images that are ranked together, by their numbers in the gallery, and their states."""
+
+    numbers: list[int]
+    states: list[State]
+
+
+def _groups(
+    images: EncodedGallery[State], size: int, wanted: Container[int]
+) -> Iterator[_Group[State]]:
+    """Yield the groups of at most `size` images of which any is wanted."""
+    for group in images.groups(size):
+        numbers = [images.numbers[index] for index in group]
+        if any(number in wanted for number in numbers):
+            yield _Group(numbers, [images.states[index] for index in group])
 
 
 def _encode_others(
@@ -195,7 +183,7 @@ def _encode_others(
     read_images: Callable[[ImagesOf], EncodedImages[State]],
     own: list[State],
 ) -> Iterator[EncodedGallery[State]]:
-    """Yield further images, batch by batch, which take the memory of the `own` states."""
+    """Yield batches, encoded, each when the one before is done; free the `own` states first."""
     own.clear()
     for batch in batches:
         yield encode_gallery([batch], read_images)

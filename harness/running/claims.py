@@ -16,14 +16,13 @@ T = TypeVar("T")
 class Claims(Generic[T]):
     """The items dealt to all processes, seen from one of them: every item is claimed once.
 
-    An owner claims its items from the first one on, the others claim them from the last one on. Two
-    counters for each owner keep both apart: a claim of either kind is granted as long as fewer were
-    granted than the owner has items, so the ends never cross.
+    An owner claims its items from the first one on, the others claim them from the last one on. One
+    counter for each owner grants claims of both kinds, as long as it granted fewer than the owner
+    has items, so the ends never cross; a second one counts those from the last one on.
 
     own         the items of this process, in order
     claimed     how many of `own` this process has claimed
-    available   how many of `own` are claimed or still to be claimed by this process, as far as it
-                knows: others may have taken over more since its last claim
+    available   how many of `own` no other process had taken over when this one claimed last
     taken_over  the items of others that this process has claimed
     """
 
@@ -35,10 +34,7 @@ class Claims(Generic[T]):
         self.taken_over: list[T] = []
 
     def claim_own(self) -> T | None:
-        """Claim the next of the own items; return None where the others have taken over the rest.
-
-        The process that is alone always gets it.
-        """
+        """Claim the next of the own items; return None where none is left."""
         granted = self._granted(self._group.rank)
         if granted is None:
             self.available = self.claimed

@@ -142,10 +142,11 @@ def _predict(
         samples,
         load(own, skip=skip),
         writer.append,
-        wanted=supply.claim_own(),
-        # The owner has stored the samples that are skipped.
-        others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
+        wanted={sample.id for sample in samples if writer.lacks(sample)},
         all_gather=writer.group.all_gather,
+        claim=supply.claim,
+        # Their owner has stored the samples that are skipped.
+        others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
     )
 
 

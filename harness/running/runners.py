@@ -3,7 +3,7 @@
 Both take loaded batches and hand every prediction to `append` as soon as it is made.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +48,15 @@ def predict_gallery(
     batches: Iterable[Batch[Sample, ImagesOf]],
     append: Append,
     *,
-    wanted: Iterable[Sample],
-    others: Iterable[Batch[Sample, ImagesOf]] = (),
+    wanted: Container[SampleId],
     all_gather: AllGather,
+    claim: Callable[[Sample], bool] = lambda sample: True,
+    others: Iterable[Batch[Sample, ImagesOf]] = (),
 ) -> None:
     """Stream the images of a gallery to the engine, then predict the `wanted` samples one by one.
 
-    `batches` are all batches of this process, `wanted` some of their samples. A pair scorer then
-    predicts the samples of `others`, batches of other processes. Both are drawn as their turn
-    comes.
+    `batches` are all batches of this process: even the image of a sample with a prediction is a
+    candidate for the texts of other samples. `claim` and `others` are those of `Gallery`.
 
     Raises HarnessError if memory runs out after the features were gathered: the gallery cannot be
     restarted then, as the other processes would block in a gather that they have completed.
@@ -85,9 +85,11 @@ def predict_gallery(
         gathered, encoding = True, ()
         return all_gather(value)
 
-    indices = (index[sample.id] for sample in wanted)
+    indices = {number for id, number in index.items() if id in wanted}
+    gallery = Gallery(
+        numbered(batches), gather, lambda number: claim(samples[number]), numbered(others)
+    )
     try:
-        gallery = Gallery(numbered(batches), gather, numbered(others))
         for matches in retrieve(
             model, gallery, texts, shortlist=task.shortlist_of(model), wanted=indices
         ):
@@ -122,7 +124,7 @@ def predict_samples(
             samples,
             batches,
             append,
-            wanted=samples,
+            wanted={sample.id for sample in samples},
             all_gather=lambda value: [value],
         )
     else:

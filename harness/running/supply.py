@@ -7,11 +7,12 @@ decoded, and no more than one of them ahead of the model.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Generic
 
 from harness.running.claims import Claims
 from harness.running.loader import cut
-from harness.task import S
+from harness.task import S, SampleId
 
 TAKEN_OVER = -1
 
@@ -56,18 +57,29 @@ class BatchSupply(Generic[S]):
             else:
                 return
 
-    def claim_own(self) -> Iterator[S]:
-        """Yield the samples of own batches that lack a prediction; claim a batch with its first."""
-        while (batch := self._claims.claim_own()) is not None:
-            yield from filter(self._lacks, batch)
-
     def take(self) -> bool:
         """Claim the batch of the next piece; return False where another process has taken it over.
 
         Called once for each piece, in order, when the model is ready for it.
         """
-        position = self._ahead.popleft()
-        return position < self._claims.claimed or self._claims.claim_own() is not None
+        return self._claim(self._ahead.popleft())
+
+    def claim(self, sample: S) -> bool:
+        """Claim the own batch of a sample, with those before it.
+
+        Returns False where another process has taken it over.
+        """
+        return self._claim(self._position_of[sample.id])
+
+    @cached_property
+    def _position_of(self) -> dict[SampleId, int]:
+        return {sample.id: n for n, batch in enumerate(self._claims.own) for sample in batch}
+
+    def _claim(self, position: int) -> bool:
+        while self._claims.claimed <= position:
+            if self._claims.claim_own() is None:
+                return False
+        return True
 
     def _pieces(self, batch: Sequence[S], position: int) -> Iterator[Sequence[S]]:
         for piece in [batch] if self._cut_to is None else cut(batch, self._cut_to):

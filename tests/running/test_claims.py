@@ -37,7 +37,7 @@ def test_owners_claim_from_the_first_and_others_from_the_last_of_whoever_has_mos
     assert first.take_over(leaving=1) is None  # one is left to the second
     assert second.claim_own() == "b"
     assert second.available == 1
-    assert [one.take_over() for one in (first, second, third)] == [None] * 3
+    assert [process.take_over() for process in (first, second, third)] == [None] * 3
     assert third.taken_over == ["h", "g", "e", "d"]
 
 
@@ -46,13 +46,13 @@ def test_every_item_is_claimed_once_in_whatever_order_processes_ask(seed):
     draws, size = random.Random(seed), seed % 5 + 1
     waiting, claimed = claims_of(range(37), size), []
     while waiting:
-        one = draws.choice(waiting)
-        item = one.claim_own() if draws.random() < 0.8 else None
-        item = one.take_over() if item is None else item
+        process = draws.choice(waiting)
+        item = process.claim_own() if draws.random() < 0.8 else None
+        item = process.take_over() if item is None else item
         if item is not None:
             claimed.append(item)
-        elif one.claimed == one.available:
-            waiting.remove(one)
+        elif process.claimed == process.available:
+            waiting.remove(process)
     assert sorted(claimed) == list(range(37))
 
 
