@@ -11,6 +11,7 @@ import msgspec
 
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
+from harness.files.parsing import decode_json_text
 
 FILE = "lineage.jsonl"
 
@@ -41,8 +42,12 @@ def read_lineage(baseline: Path) -> list[Renewal]:
         return []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [msgspec.json.decode(line, type=Renewal) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
+        return [
+            decode_json_text(line, Renewal, where=f"line {number}")
+            for number, line in enumerate(lines, start=1)
+            if line.strip()
+        ]
+    except (OSError, ValueError, DataError) as error:
         raise DataError(f"{path}: is no lineage of a baseline ({error})") from error
 
 
