@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 # Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 # Half a surrogate pair in bytes and escaped: two patterns, each with a literal prefix, are searched
 # ten times as fast as one with a choice.
