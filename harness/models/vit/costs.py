@@ -32,10 +32,11 @@ def cosine_localization(
     backward += width**2 + attention / 2 + mlp  # of `block` itself, down to its attention
     per_image = vision.flops - 2.0 * above * tokens * forward
     per_text = text_encoder_flops(text, length) + 2.0 * tokens * (above * forward + backward)
-    # Kept for the gradient: states of each block, and the attention of `block`, thrice.
+    # Kept for the gradient: states of each block, and the attention of `block` (scores, weights,
+    # gradient) with what its softmax and its product take. Measured on a CPU.
     at_a_time = min(workload.pairs, chunk_sizes.images_of(vision.resolution))
     states = above * tokens * (6 * width + 2 * vision.inner_width) * FLOAT
-    kept = states + 3 * vision.heads * tokens**2 * FLOAT
+    kept = states + 5 * vision.heads * tokens**2 * FLOAT
     return Cost(
         workload.images * per_image + workload.pairs * per_text,
         0.0,
