@@ -178,8 +178,10 @@ def read_record(path: Path) -> ResultRecord:
     if not isinstance(content, dict) or "schema" not in content:
         raise DataError(f"{path}: is no result record")
     if content["schema"] != SCHEMA:
+        newer = type(content["schema"]) is int and content["schema"] > SCHEMA
         raise DataError(
             f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}"
+            + ("; update xvlm-eval" if newer else "; run the same command again")
         )
     _check_keys(content, ResultRecord, where=str(path))
     if isinstance(content["subset"], dict):

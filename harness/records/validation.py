@@ -26,7 +26,6 @@ class _Checkpoint(Struct):
     registered: bool = False
     file: str | None = None
     sha256: str | None = None
-    text_heads: Count | None = None
 
 
 class _Data(Struct):

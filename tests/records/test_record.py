@@ -56,7 +56,14 @@ def changed(**changes):
         ("[" * 100000, "is not JSON"),
         ("[]", "is no result record"),
         ("{}", "is no result record"),
-        (json.dumps({"schema": 99}), "is a record of schema 99, this version reads 3"),
+        (
+            json.dumps({"schema": 99}),
+            "is a record of schema 99, this version reads 3; update xvlm-eval",
+        ),
+        (
+            json.dumps({"schema": 2}),
+            "is a record of schema 2, this version reads 3; run the same command again",
+        ),
         (json.dumps({"schema": 3}), "has no 'task'"),
         (json.dumps(without("metrics")), "has no 'metrics'"),
         (json.dumps(without("subset")), "has no 'subset'"),
