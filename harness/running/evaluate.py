@@ -9,7 +9,7 @@ is started again, and ends in the same bytes as an undisturbed one.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -32,20 +32,31 @@ from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
-from harness.task import load_samples
+from harness.task import Sample, load_samples
+
+
+def samples_of(run: Run) -> Sequence[Sample]:
+    """Return the samples of a run's whole split."""
+    return load_samples(run.task, run.data, run.split)
 
 
 def evaluate(
-    run: Run, model: Model, group: ProcessGroup, *, report: Report, warn: Warn
+    run: Run,
+    model: Model,
+    group: ProcessGroup,
+    *,
+    report: Report,
+    warn: Warn,
+    load: Callable[[Run], Sequence[Sample]] = samples_of,
 ) -> Outcome | None:
     """Predict the missing samples of a run, score it, and return the outcome in rank 0, else None.
 
     Every process of the `group` calls it and predicts its shard of the samples. Predictions made
-    before an error or a kill stay on disk.
+    before an error or a kill stay on disk. `load` returns the samples of the whole split.
     """
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
-    whole_split = load_samples(run.task, run.data, run.split)
+    whole_split = load(run)
     release_freed_memory()  # of the files and what was parsed of them
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
