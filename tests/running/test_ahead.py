@@ -63,7 +63,7 @@ def test_an_error_of_annotations_is_raised_once_the_model_is_loaded(data, tmp_pa
     (data / "refcoco+" / "instances.json").write_text("[]")
     monkeypatch.setattr(launch, "_load", lambda run: loaded.append(load(run)) or loaded[0])
     before = threading.active_count()
-    with pytest.raises(DataError, match="instances.json"):
+    with pytest.raises(DataError, match=r"instances\.json"):
         outcomes_of(plan)
     assert len(loaded) == 1
     assert threading.active_count() == before
@@ -90,7 +90,7 @@ def test_every_process_raises_its_own_error_of_annotations(data, tmp_path):
         if group.rank == 0:
             (data / "refcoco+" / "instances.json").write_text("[]")
         group.all_gather(None)
-        with pytest.raises(DataError, match="instances.json"):
+        with pytest.raises(DataError, match=r"instances\.json"):
             outcomes_of(plan, group)
         raised.append(group.rank)
 
