@@ -3,7 +3,8 @@
 launch.py                          a request -> a plan of runs -> their outcomes
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
-ahead.py                           what runs need from files, read in threads before they need it
+ahead.py source.py                 what runs need from files, read in threads before they need it
+subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are

@@ -7,6 +7,10 @@
 
 Nothing is read twice, no error is lost: each is raised where its result is taken, once. A block
 that ends, by an error of the caller too, waits for what has begun and begins nothing more.
+
+With `XVLM_EVAL_READ_AHEAD=1`, what the next run needs is read while the current one predicts: its
+annotations and, for another task, the hash of its weights from the first batch on; the images of
+its first batches, for the same model, once the last batch was handed out.
 """
 
 import os
@@ -15,18 +19,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from harness.capabilities import Model
 from harness.checkpoints import Weights
 from harness.files.reads import Reads, State, file_state, reading_into
-from harness.running.distributed import ProcessGroup
+from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.running.distributed import ProcessGroup, shard
+from harness.running.loader import AHEAD, files_of, plan_batches
 from harness.running.run import Run
-from harness.task import Sample, load_samples
+from harness.running.source import Batches, DecodedAhead, Source, hand_out, samples_of
+from harness.running.subset import subset
+from harness.task import Sample
 
 # Seconds after which a thread that computes in Python gives way to one that waits for the
 # interpreter's lock: Python's default, 0.005, lets the other one wait that long at every operation.
 SWITCH_INTERVAL = 0.0005
+NEXT_RUN = "XVLM_EVAL_READ_AHEAD"
 
 
 class Hashing(NamedTuple):
@@ -45,9 +57,13 @@ class ReadAhead:
     def __init__(
         self, runs: Sequence[Run], group: ProcessGroup, *, hash: Callable[[Weights], str]
     ) -> None:
-        self._hash = hash
+        self._hash, self._group = hash, group
+        self._next: dict[tuple[str, str], Run] = {}
+        if os.environ.get(NEXT_RUN) == "1":
+            self._next = {_key(run): following for run, following in pairwise(runs)}
+        self._images: dict[tuple[str, str], Future[DecodedAhead | None]] = {}
         self._hashes_here = group.rank == 0 or os.environ.get("LOCAL_RANK") == "0"
-        self._threads = ThreadPoolExecutor(2)
+        self._threads = ThreadPoolExecutor(3)
         self._samples: dict[tuple[str, str], Future[Sequence[Sample]]] = {}
         self._hashes: dict[str, Hashing] = {}
         # What the splits of a task have in common is read once.
@@ -65,6 +81,9 @@ class ReadAhead:
     ) -> None:
         """Wait for what has begun."""
         self._threads.shutdown(cancel_futures=True)
+        for begun in self._images.values():
+            if (images := _result_of(begun)) is not None:
+                images.close()
 
     @contextmanager
     def reading(self, run: Run) -> Iterator[None]:
@@ -72,6 +91,21 @@ class ReadAhead:
         with reading_into(self._reads[run.task.name]):
             yield
         del self._reads[run.task.name]
+
+    @contextmanager
+    def source(self, run: Run, model: Model) -> Iterator[Source]:
+        """Return where a run gets its samples and images; begins what the next one needs."""
+        images = _result_of(self._images.pop(_key(run), None))
+        following = self._next.get(_key(run))
+        try:
+            yield Source(
+                self.samples,
+                hand_out if following is None else partial(self._hand_out, following, model, run),
+                None if images is None else images.read,
+            )
+        finally:
+            if images is not None:
+                images.close()
 
     def begin_samples(self, run: Run) -> None:
         """Begin to read the samples of a run, unless that has begun."""
@@ -95,9 +129,45 @@ class ReadAhead:
         self.begin_hash(run)
         return self._hashes[run.task.name]
 
+    def _hand_out(
+        self, following: Run, model: Model, run: Run, batches: Batches
+    ) -> Iterator[Sequence[Sample]]:
+        """Yield the batches of a run, and begin what the following one needs."""
+        same_model = following.task.name == run.task.name
+        self.begin_samples(following)
+        if not same_model:
+            self.begin_hash(following)
+        yield from batches
+        # A run that was begun before may need other batches, or none.
+        begins = same_model and not following.path(PREDICTIONS).exists()
+        if begins and _key(following) not in self._images:
+            self._images[_key(following)] = self._threads.submit(
+                self._decode_first,
+                following,
+                model,
+                self._samples[_key(following)],
+                max(map(len, batches), default=1),
+            )
+
+    def _decode_first(
+        self, run: Run, model: Model, loading: Future[Sequence[Sample]], batch_size: int
+    ) -> DecodedAhead | None:
+        """Begin to decode the first batches of a run, if they have the size of its predecessor's.
+
+        None where its samples cannot be read, which the run says when it begins.
+        """
+        if loading.exception() is not None:
+            return None
+        samples = loading.result()
+        if run.limit is not None and run.limit < len(samples):
+            samples = subset(samples, run.limit)
+        first = shard(plan_batches(samples, batch_size), self._group)[: 1 + AHEAD]
+        images = DecodedAhead(model.prepare, run.speed.workers)
+        return images.begin(file for batch in first for file in files_of(batch))
+
     def _load(self, run: Run) -> Sequence[Sample]:
         with reading_into(self._reads[run.task.name]):
-            return load_samples(run.task, run.data, run.split)
+            return samples_of(run)
 
 
 @contextmanager
@@ -109,6 +179,13 @@ def sharing_the_lock() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def _result_of(begun: Future[DecodedAhead | None] | None) -> DecodedAhead | None:
+    """Return images on their way; None where none are, the run raises the reason in its turn."""
+    if begun is None or begun.cancelled() or begun.exception() is not None:
+        return None
+    return begun.result()
 
 
 def _key(run: Run) -> tuple[str, str]:

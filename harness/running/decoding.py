@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import count
 from multiprocessing import get_context, parent_process
 from typing import NamedTuple, Protocol
@@ -42,6 +42,7 @@ class FileViews(NamedTuple):
 
 
 Note = Callable[[Prepared], None]
+Read = Callable[[Sequence[View], str], Prepared]  # (the views of a file, what needs them)
 Decoded = Prepared | DataError  # the views of a file, or why it cannot be read
 
 
@@ -74,12 +75,18 @@ class Decoder(Protocol):
 
 
 def make_decoder(
-    prepare: PrepareAny, workers: int, note: Note | None = None, *, as_pixels: bool = True
+    prepare: PrepareAny,
+    workers: int,
+    note: Note | None = None,
+    *,
+    as_pixels: bool = True,
+    read: Read | None = None,
 ) -> Decoder:
     """Return the decoder that the environment asks for and that `prepare` allows.
 
     Processes write `as_pixels` only: images of one shape, into one array of bytes. `note` is called
-    with the prepared views of each file, by threads of this process.
+    with the prepared views of each file, by threads of this process. Threads `read` the views of a
+    file by that function; processes never use it.
     """
     wanted = os.environ.get(DECODING) == "processes"
     if wanted and as_pixels and hasattr(os, "memfd_create"):
@@ -87,7 +94,11 @@ def make_decoder(
         if pickled is not None and _shape(pickled) is not None:
             with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
                 return _ProcessDecoder(pickled, workers, note)
-    return _ThreadDecoder(prepare, workers, note)
+    return _ThreadDecoder(read or partial(_read, prepare), workers, note)
+
+
+def _read(prepare: PrepareAny, views: Sequence[View], needed_by: str) -> Prepared:
+    return read_views(views, prepare, needed_by=needed_by)
 
 
 class _ThreadDecoding:
@@ -115,8 +126,8 @@ class _ThreadDecoding:
 
 
 class _ThreadDecoder:
-    def __init__(self, prepare: PrepareAny, workers: int, note: Note | None) -> None:
-        self._prepare, self._pool, self._note = prepare, ThreadPoolExecutor(workers), note
+    def __init__(self, read: Read, workers: int, note: Note | None) -> None:
+        self._read_views, self._pool, self._note = read, ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
         return _ThreadDecoding(
@@ -124,7 +135,7 @@ class _ThreadDecoder:
         )
 
     def _read(self, views: Sequence[View], needed_by: str) -> Prepared:
-        prepared = read_views(views, self._prepare, needed_by=needed_by)
+        prepared = self._read_views(views, needed_by)
         if self._note is not None:
             self._note(prepared)
         return prepared

@@ -9,7 +9,7 @@ Nothing is loaded before everything is known to be there.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -34,14 +34,16 @@ from harness.registry import (
 )
 from harness.running.ahead import ReadAhead, sharing_the_lock
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
-from harness.running.evaluate import evaluate, samples_of, subset
+from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.plugin_errors import naming_plugins
 from harness.running.plugin_tasks import without_unfed_plugins
 from harness.running.run import Outcome, Run, Speed
+from harness.running.source import WHEN_NEEDED, Source
+from harness.running.subset import subset
 from harness.running.trials import Trials
-from harness.task import Sample, Task
+from harness.task import Task
 
 
 @dataclass(frozen=True)
@@ -207,15 +209,16 @@ def run_all(
     """
     with _reading_ahead(plan.runs, group) as ahead:
         for run, model in _with_models(plan.runs, group, ahead):
-            outcome = carry_out(
-                run,
-                model,
-                group,
-                progress=progress,
-                warn=warn,
-                trials=plan.trials,
-                load=ahead.samples,
-            )
+            with ahead.source(run, model) as source:
+                outcome = carry_out(
+                    run,
+                    model,
+                    group,
+                    progress=progress,
+                    warn=warn,
+                    trials=plan.trials,
+                    source=source,
+                )
             if outcome is not None:
                 yield outcome
 
@@ -228,17 +231,14 @@ def carry_out(
     progress: Progress,
     warn: Warn,
     trials: Trials | None = None,
-    load: Callable[[Run], Sequence[Sample]] = samples_of,
+    source: Source = WHEN_NEEDED,
 ) -> Outcome | None:
-    """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only.
-
-    `load` returns the samples of its split.
-    """
+    """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only."""
     if group.rank == 0:
         pin_on_first_use(run.weights, run.sha256)
     with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
         report = report if trials is None else trials.watch(report)
-        return evaluate(run, model, group, report=report, warn=warn, load=load)
+        return evaluate(run, model, group, report=report, warn=warn, source=source)
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:

@@ -23,6 +23,7 @@ from harness.running.runners import predict_batches, predict_gallery
 from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
+from harness.running.source import WHEN_NEEDED, Source
 from harness.task import (
     GalleryTask,
     Prediction,
@@ -42,6 +43,7 @@ def predict(
     batch_size: int,
     report: Report,
     warn: Warn,
+    source: Source = WHEN_NEEDED,
 ) -> int:
     """Predict the samples of this process's shard that lack a prediction.
 
@@ -63,7 +65,7 @@ def predict(
             planned if fitting == batch_size else [b for p in planned for b in cut(p, fitting)]
         )
         try:
-            _predict(run, model, samples, batches, writer, group)
+            _predict(run, model, samples, batches, writer, group, source)
             return fitting
         except Exception as error:
             if not isinstance(error, MemoryFull) and not is_out_of_memory(error):
@@ -124,18 +126,20 @@ def _predict(
     batches: Sequence[Sequence[Sample]],
     writer: _Writer,
     group: ProcessGroup,
+    source: Source,
 ) -> None:
     """Predict the samples that lack a prediction, by the loop that suits the task."""
     task = run.task
     if not isinstance(task, GalleryTask):
         batches = [batch for batch in batches if any(sample.id in writer for sample in batch)]
     loaded = load_batches(
-        batches,
+        source.hand_out(batches),
         model.prepare,
         workers=run.speed.workers,
         collate=collate_of(model),
         skip=writer.skip if run.skip else None,
         note=writer.checksums.add,
+        read=source.read,
     )
     if isinstance(task, GalleryTask):
         predict_gallery(

@@ -15,9 +15,9 @@ from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
 from harness.records.stored import StoredResult
 from harness.registry import find_task
-from harness.running.evaluate import subset
 from harness.running.scoring import digest_of_files
 from harness.running.skipped import reasons, with_fallbacks
+from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text
 from harness.task import Prediction, Sample, SampleId, Task, load_samples
 
