@@ -29,7 +29,8 @@ def data(tmp_path):
 
 def plan_of(data, out, group=None, **changes):
     request = dict(
-        tasks=["refcoco+"], splits=["val"], checkpoint="xvlm-shapes", data=resolve_data(str(data) if data else None),
+        tasks=["refcoco+"], splits=["val"], checkpoint="xvlm-shapes",
+        data=resolve_data(str(data) if data else None),
         out=out / "out", speed=Speed(batch_size=4), device="cpu", dtype="float32",
     )  # fmt: skip
     group = group or SingleProcess()
