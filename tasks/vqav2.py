@@ -7,8 +7,9 @@ too.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.submissions import match_predictions, read_answers
 from harness.formats.vqa import (
+    AnsweredQuestion,
     Answers,
     VQAQuestion,
     read_answer_list,
@@ -28,7 +30,7 @@ from harness.formats.vqa import (
 )
 from harness.metrics.vqa import official
 from harness.sample_view import Details, Item, SampleView
-from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
+from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task, samples_of_columns
 from harness.workload import Workload
 from tasks.vqav2_files import ANNOTATIONS, ANSWERS, DATASET, IMAGE_FOLDER, QUESTIONS
 from tasks.vqav2_scoring import answer_of, score_answers
@@ -83,33 +85,33 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         """Read the questions of a split; for test-dev those of test, since the server wants all."""
         path, folder = data.path(QUESTIONS[split]), IMAGE_FOLDER[split]
         images = image_folder(data, coco_images(folder))
-        questions: Iterable[tuple[str, VQAQuestion]]
+        questions: Sequence[VQAQuestion | AnsweredQuestion]
         if path.name.startswith("v2_"):
-            annotations = data.path(ANNOTATIONS) if split == "val" else None
-            questions = _with_names(read_questions(path, annotations), folder)
+            questions = read_questions(path, data.path(ANNOTATIONS) if split == "val" else None)
+            names = _names(questions, folder)
         else:
-            questions = read_flat_questions(path)
+            names, questions = map(list, zip(*read_flat_questions(path), strict=True))
         choices = read_answer_list(data.path(ANSWERS))
-        # By the name of an image: its questions share its path and its name.
-        shared: dict[str, tuple[tuple[Path], str]] = {}
-        samples: list[Question] = []
-        for name, question in questions:
-            if (of_image := shared.get(name)) is None:
-                view = images.image(name, where=f"{path}, question {question.question_id}")
-                of_image = shared[name] = ((view,), images.full_name(name))
-            # By position: half a second faster for all questions of test.
-            samples.append(
-                Question(
-                    question.question_id,
-                    of_image[0],
-                    question.text,
-                    of_image[1],
-                    question.answers,
-                    question.answer_type,
-                    question.question_type,
-                    choices,
-                )
-            )
+        # By the name of an image: its questions share its path and its full name.
+        views: dict[str, tuple[Path]] = {}
+        full_names: dict[str, str] = {}
+        for name, question in zip(names, questions, strict=True):
+            if name not in views:
+                where = f"{path}, question {question.question_id}"
+                views[name] = (images.image(name, where=where),)
+                full_names[name] = images.full_name(name)
+        columns: dict[str, Iterable[Any]] = dict(
+            id=[question.question_id for question in questions],
+            images=[views[name] for name in names],
+            text=[question.text for question in questions],
+            image=[full_names[name] for name in names],
+            answers=[question.answers for question in questions],
+            answer_type=[question.answer_type for question in questions],
+            question_type=[question.question_type for question in questions],
+            choices=repeat(choices),
+        )
+        del questions  # the samples take their memory
+        samples = samples_of_columns(Question, **columns)
         _refuse_single_answers(path, samples)
         return samples
 
@@ -207,14 +209,11 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         return match_predictions(path, read_answers(path), [sample.id for sample in samples])
 
 
-def _with_names(questions: Iterable[VQAQuestion], folder: str) -> Iterator[tuple[str, VQAQuestion]]:
-    """Yield each question of COCO with the name of its image."""
-    names: dict[int, str] = {}
-    for question in questions:
-        id = question.image_id
-        if (name := names.get(id)) is None:
-            name = names[id] = f"COCO_{folder}_{id:012d}.jpg"
-        yield name, question
+def _names(questions: Iterable[VQAQuestion | AnsweredQuestion], folder: str) -> list[str]:
+    """Return the name of the image of each question of COCO, one text for each image."""
+    ids = [question.image_id for question in questions]
+    names = {id: f"COCO_{folder}_{id:012d}.jpg" for id in dict.fromkeys(ids)}
+    return [names[id] for id in ids]
 
 
 def _flat(question: Question) -> Mapping[str, Any]:

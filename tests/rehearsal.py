@@ -21,7 +21,7 @@ import sys
 import time
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -78,9 +78,9 @@ def main() -> None:
     parser.add_argument("--score-only", action="store_true", help="measure no run")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    _make(folder / "weights.th", _write_weights)
-    _make(folder / "vocab.txt", _write_vocabulary)
-    _make(folder / "data", _write_data)
+    make(folder / "weights.th", _write_weights)
+    make(folder / "vocab.txt", _write_vocabulary)
+    make(folder / "data", _write_data)
     if not options.score_only:
         _measure("checkpoint", ["checkpoint", str(folder / "weights.th")])
         _interrupt(folder, options.predictions)
@@ -146,7 +146,7 @@ def _resident(pid: int) -> float:
     return next((int(s.split()[1]) / 2**20 for s in status.splitlines() if "VmHWM" in s), 0.0)
 
 
-def _make(path: Path, write: Callable[[Path], None]) -> None:
+def make(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file or folder by another name first, so that a broken one is made again."""
     if not path.exists():
         temporary = path.with_name(f".{path.name}")
@@ -212,19 +212,20 @@ def _write_data(root: Path) -> None:
     """Write lists, images, and results of every benchmark that is scored."""
     random_ = random.Random(0)
     for folder, count in IMAGES.items():
-        _write_images(root / "images" / "coco" / folder, folder, count)
+        names = [_name(folder, number) for number in range(count)]
+        write_images(root / "images" / "coco" / folder, names)
         _write_questions(root / "vqa", folder, count, random_)
     answers = [f"answer {number}" for number in range(ANSWERS)]
-    _write_json(root / "vqa" / "answer_list.json", answers)
+    write_json(root / "vqa" / "answer_list.json", answers)
     pictures = [
         {"filename": _name("val2014", number), "filepath": "val2014", "cocoid": number,
          "imgid": number, "split": "test",
-         "sentences": [{"raw": _sentence(random_)} for _ in range(5 + (number < CAPTIONS % 5_000))]}
+         "sentences": [{"raw": sentence(random_)} for _ in range(5 + (number < CAPTIONS % 5_000))]}
         for number in range(PICTURES)
     ]  # fmt: skip
-    _write_json(root / "coco" / "dataset_coco.json", {"dataset": "coco", "images": pictures})
-    captions = [{"image_id": number, "caption": _sentence(random_)} for number in range(PICTURES)]
-    _write_json(root / "captions.json", captions)
+    write_json(root / "coco" / "dataset_coco.json", {"dataset": "coco", "images": pictures})
+    captions = [{"image_id": number, "caption": sentence(random_)} for number in range(PICTURES)]
+    write_json(root / "captions.json", captions)
     draws, texts = np.random.default_rng(0), sum(len(p["sentences"]) for p in pictures)
     i2t = draws.standard_normal((PICTURES, texts), dtype=np.float32)
     np.savez(root / "matrices.npz", score_matrix_i2t=i2t, score_matrix_t2i=i2t.T)
@@ -235,10 +236,10 @@ def _write_questions(root: Path, folder: str, images: int, random_: random.Rando
         (number * 100 + number // images, number % images) for number in range(QUESTIONS[folder])
     ]
     questions = [
-        {"question_id": id, "image_id": image, "question": f"{_sentence(random_)}?"}
+        {"question_id": id, "image_id": image, "question": f"{sentence(random_)}?"}
         for id, image in ids
     ]
-    _write_json(root / f"v2_OpenEnded_mscoco_{folder}_questions.json", {"questions": questions})
+    write_json(root / f"v2_OpenEnded_mscoco_{folder}_questions.json", {"questions": questions})
     if folder == "val2014":
         annotations = [
             {"question_id": id, "image_id": image, "answer_type": "other",
@@ -247,34 +248,36 @@ def _write_questions(root: Path, folder: str, images: int, random_: random.Rando
                           "answer_id": number} for number in range(1, 11)]}
             for id, image in ids
         ]  # fmt: skip
-        _write_json(root / f"v2_mscoco_{folder}_annotations.json", {"annotations": annotations})
+        write_json(root / f"v2_mscoco_{folder}_annotations.json", {"annotations": annotations})
         results = [{"question_id": id, "answer": f"answer {random_.randrange(4)}"} for id, _ in ids]
-        _write_json(root.parent / "answers.json", results)
+        write_json(root.parent / "answers.json", results)
 
 
-def _write_images(folder: Path, name: str, count: int) -> None:
+def write_images(folder: Path, names: Sequence[str]) -> None:
+    """Write a picture under each name; all are links to the first few."""
     folder.mkdir(parents=True)
     draws = np.random.default_rng(0)
-    for number in range(count):
-        path = folder / _name(name, number)
+    for number, name in enumerate(names):
         if number < DISTINCT_IMAGES:
             coarse = draws.integers(0, 256, (60, 80, 3), dtype=np.uint8)
             file = io.BytesIO()
             Image.fromarray(coarse).resize((640, 480)).save(file, "JPEG", quality=92)
-            path.write_bytes(file.getvalue())
+            (folder / name).write_bytes(file.getvalue())
         else:
-            os.link(folder / _name(name, number % DISTINCT_IMAGES), path)
+            os.link(folder / names[number % DISTINCT_IMAGES], folder / name)
 
 
 def _name(folder: str, number: int) -> str:
     return f"COCO_{folder}_{number:012d}.jpg"
 
 
-def _sentence(random_: random.Random) -> str:
+def sentence(random_: random.Random) -> str:
+    """Return a few words that mean nothing."""
     return " ".join(random_.choices(WORDS, k=random_.randint(5, 12)))
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write a file, and its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="utf-8")
 

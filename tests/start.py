@@ -1,12 +1,13 @@
 """Measure the start of a run, stage by stage: from the command to its first prediction.
 
-    python -m tests.start FOLDER [--task vqav2] [--split test] [--predicted 0.9] [--json]
+    python -m tests.start FOLDER [--task vqav2] [--split test] [--predicted 0.9] [--clock]
 
 FOLDER is that of `tests.rehearsal`: data and weights of the real sizes. The run of one command is
-ended as soon as its first predictions are stored. For every stage the table shows the seconds of
-the processor that its own thread spent in it, without those of the stages inside it, and the peak
-of the process's resident memory when it ended. `--predicted` resumes a run of which that share of
-the samples has a prediction already.
+ended as soon as its first predictions are stored. With `--clock`, the command runs as it is, and
+its time by the clock is printed, its processor's seconds and its peak. Otherwise, for every stage,
+the table shows the seconds of the processor that its own thread spent in it, without those of the
+stages inside it, and the peak of the process's resident memory when it ended. `--predicted` resumes
+a run of which that share of the samples has a prediction already.
 """
 
 import argparse
@@ -51,6 +52,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "harness.running.runners:predict_gallery",
     ),
 }
+
+POLL = 0.01  # seconds between two looks at a file
 
 
 @dataclass
@@ -127,6 +130,7 @@ def main() -> None:
         default="prediction",
         help="end when the first predictions are stored, or when the first batch is decoded",
     )
+    parser.add_argument("--clock", action="store_true", help="measure the command from outside")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -140,7 +144,39 @@ def main() -> None:
         raise SystemExit(f"{out}: is missing; measure a fresh start first")
     else:
         _predict(folder, options, out)
-    subprocess.run([sys.executable, "-m", "tests.start", "--inside", *sys.argv[1:]], check=True)
+    if options.clock:
+        _clock(_arguments(options, folder, weights), out)
+    else:
+        subprocess.run([sys.executable, "-m", "tests.start", "--inside", *sys.argv[1:]], check=True)
+
+
+def _arguments(options: argparse.Namespace, folder: Path, weights: Path) -> list[str]:
+    """Return the arguments of the command that is measured."""
+    arguments = ["run", "--task", options.task, "--split", options.split]
+    arguments += ["--checkpoint", str(weights), "--data", str(folder / "data")]
+    return [*arguments, "--out", str(folder / "starts"), "--batch-size", options.batch_size]
+
+
+def _clock(arguments: list[str], out: Path) -> None:
+    """Run the command until it has stored a prediction; print its seconds and its peak."""
+    before = out.stat().st_size if out.exists() else 0
+
+    def has_predicted() -> bool:
+        if not out.exists() or out.stat().st_size <= before:
+            return False
+        return bool(before) or out.read_bytes().count(b"\n") > 1  # the first line is the run's
+
+    begin = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "harness.cli.main", *arguments]) as process:
+        while not has_predicted():
+            if process.poll() is not None:
+                raise SystemExit(f"the command ended, code {process.returncode}")
+            time.sleep(POLL)
+        seconds, peak = time.perf_counter() - begin, memory("VmHWM", process.pid)
+        process.kill()
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = usage.ru_utime + usage.ru_stime
+    print(f"clock {seconds:.1f} s, processor {processor:.1f} s, peak {peak:.0f} MiB")
 
 
 def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
@@ -167,10 +203,7 @@ def _measure(options: argparse.Namespace, folder: Path, weights: Path) -> None:
         _stop_at_first_batch(clock, modules)
     from harness.cli.main import main as command
 
-    arguments = ["run", "--task", options.task, "--split", options.split]
-    arguments += ["--checkpoint", str(weights), "--data", str(folder / "data")]
-    arguments += ["--out", str(folder / "starts"), "--batch-size", options.batch_size]
-    raise SystemExit(command(arguments))
+    raise SystemExit(command(_arguments(options, folder, weights)))
 
 
 def _stop_at_first_batch(clock: Clock, modules: dict[str, int]) -> None:
@@ -228,9 +261,9 @@ def bytes_read() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
 
 
-def memory(name: str) -> float:
-    """Return a number of this process's memory in MiB: VmRSS, or its peak VmHWM."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def memory(name: str, process: int | str = "self") -> float:
+    """Return a number of a process's memory in MiB: VmRSS, or its peak VmHWM."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from harness.bench import inputs
 from harness.bench.fixtures import Fixtures
-from harness.engine.two_stage_retrieval import encode_gallery, pair_scores, rerank_gallery
+from harness.engine.encoded_gallery import encode_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import (
     XVLMAnswerer,
     XVLMAttributeMatcher,

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import (
-    AllGather,
     Array,
     DualEncoder,
     EncodedImages,
@@ -29,43 +28,9 @@ from harness.capabilities import (
     State,
     Texts,
 )
-from harness.engine.chunks import in_chunks
 from harness.engine.device import AsyncCopy, Device
+from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
 from harness.engine.shortlist import shortlist_pairs
-
-Batches = Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
-
-
-class EncodedGallery(NamedTuple, Generic[State]):
-    """This process's share of a gallery, and the features of a larger part of it, or all.
-
-    `batches` are the indices of the images that were encoded together, batch by batch. Image
-    `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
-    `with_features` [I].
-    """
-
-    batches: list[range]
-    numbers: list[int]
-    states: list[State]
-    with_features: list[int]
-    features: Tensor
-
-    def gather(self, all_gather: AllGather) -> "EncodedGallery[State]":
-        """Return the same with the features of the whole gallery, ordered by number."""
-        shares = all_gather((self.numbers, self.features.cpu()))
-        numbers = [number for share, _ in shares for number in share]
-        order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        parts = [part.to(self.features.device) for _, part in shares if len(part)]
-        features = torch.cat(parts)[order]
-        return self._replace(with_features=[numbers[index] for index in order], features=features)
-
-    def groups(self, size: int) -> Iterator[Sequence[int]]:
-        """Yield the indices of the images in groups of at most `size`, by their first number.
-
-        The images of a group are of one batch, so that other processes do not change the groups.
-        """
-        groups = chain.from_iterable(in_chunks(batch, size) for batch in self.batches)
-        return iter(sorted(groups, key=lambda group: self.numbers[group[0]]))
 
 
 def retrieve(
@@ -88,7 +53,7 @@ def retrieve(
         encoded = model.read_texts(texts)
         yield from rerank_gallery(
             images,
-            _tensor(encoded.features),
+            as_tensor(encoded.features),
             pair_scores(model, encoded),
             ranking=model.ranking,
             shortlist=shortlist,
@@ -101,31 +66,12 @@ def retrieve(
         features = encode_gallery(gallery.batches, _without_states(model))
         yield from rerank_gallery(
             features.gather(gallery.all_gather),
-            _tensor(model.encode_texts(texts)),
+            as_tensor(model.encode_texts(texts)),
             None,
             ranking="itc",
             shortlist=shortlist,
             wanted=wanted,
         )
-
-
-def encode_gallery(
-    batches: Batches[ImagesOf], read_images: Callable[[ImagesOf], EncodedImages[State]]
-) -> EncodedGallery[State]:
-    """Encode images, given in batches with their numbers in the gallery."""
-    groups: list[range] = []
-    numbers: list[int] = []
-    states: list[State] = []
-    features: list[Tensor] = []
-    for some, batch, image_of in batches:
-        encoded = read_images(batch)
-        groups.append(range(len(numbers), len(numbers) + len(some)))
-        numbers += some
-        states += [encoded.states[index] for index in image_of]
-        features.append(_tensor(encoded.features)[torch.from_numpy(image_of)])
-        del batch, encoded  # before the next batch is loaded
-    together = torch.cat(features) if features else torch.empty(0, 0)
-    return EncodedGallery(groups, numbers, states, numbers, together)
 
 
 def rerank_gallery(
@@ -159,16 +105,14 @@ def rerank_gallery(
     for numbers, states in chain(own, further):
         rows = [row_of[number] for number in numbers]
         candidates = [pairs.texts_of_image(row) for row in rows]
+        row_of_pair = torch.tensor(rows).repeat_interleave(torch.tensor(list(map(len, candidates))))
         with device.computing():
-            chosen, row_of_pair = (
-                texts[device.send(torch.cat(candidates))],
-                _repeat(rows, candidates),
-            )
+            chosen = texts[device.send(torch.cat(candidates))]
             similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
         of_group = [some.numpy() for some in candidates]
         matching = None
         if score is not None:
-            matching = AsyncCopy(_tensor(score(states, of_group)))
+            matching = AsyncCopy(as_tensor(score(states, of_group)))
         launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
         if in_flight is not None:
             yield from in_flight.wait(wanted)
@@ -245,11 +189,6 @@ def _encode_others(
         yield encode_gallery([batch], read_images)
 
 
-def _repeat(rows: Sequence[int], candidates: Sequence[Tensor]) -> Tensor:
-    """Return the row of the image of each pair."""
-    return torch.tensor(rows).repeat_interleave(torch.tensor([len(some) for some in candidates]))
-
-
 def _without_states(
     model: DualEncoder[ImagesOf],
 ) -> Callable[[ImagesOf], EncodedImages[None]]:
@@ -258,9 +197,3 @@ def _without_states(
         return EncodedImages(features, [None] * len(features))
 
     return read
-
-
-def _tensor(array: Array) -> Tensor:
-    """Return a NumPy array or a tensor as a tensor, in float32, where it is."""
-    tensor: Tensor = torch.as_tensor(array)
-    return tensor.float()

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
+from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -23,15 +24,16 @@ State = tuple[int, int, int]  # inode, bytes, nanoseconds of the last change
 
 
 @dataclass
-class _Reads:
-    """What a block has read: digests by path, and the last result of each `shared` function."""
+class Reads:
+    """What was read: digests by path, and with `share` the last result of `shared` functions."""
 
     share: bool
     digests: dict[Path, tuple[State, str]] = field(default_factory=dict)
     results: dict[Any, tuple[Any, list[State | None], Any]] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)  # of `shared` functions, for several threads
 
 
-_reads: ContextVar[_Reads | None] = ContextVar("reads", default=None)
+_reads: ContextVar[Reads | None] = ContextVar("reads", default=None)
 
 
 @contextmanager
@@ -40,8 +42,15 @@ def reading_once(*, share: bool) -> Iterator[None]:
 
     With `share`, also what `shared` functions made of them, until the block ends.
     """
+    with reading_into(Reads(share)):
+        yield
+
+
+@contextmanager
+def reading_into(reads: Reads) -> Iterator[None]:
+    """Remember in `reads` what is read in a block, in this thread; others may do so meanwhile."""
     before = _reads.get()
-    _reads.set(_Reads(share))
+    _reads.set(reads)
     try:
         yield
     finally:
@@ -83,6 +92,10 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
         reads = _reads.get()
         if reads is None or not reads.share:
             return function(*arguments, **options)
+        with reads.lock:
+            return result_of(reads, *arguments, **options)
+
+    def result_of(reads: Reads, *arguments: P.args, **options: P.kwargs) -> R:
         given = (arguments, tuple(sorted(options.items())))
         states = [file_state(path) for path in arguments if isinstance(path, Path)]
         if once in reads.results:

@@ -1,6 +1,7 @@
 """A folder of benchmark files, laid out as users have it, and the files missing from it."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from harness.errors import DataError, MissingError
 from harness.files.reads import sha256_of_read
 
 MAX_FILE_NAME = 255  # bytes, on the usual file systems
+UNUSUAL = re.compile(r"^/|\.\.|[\\\0]")  # what a name has that may lie elsewhere, or cannot be
 
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
 EMBEDDED = "shapes"
@@ -133,6 +135,8 @@ def relative_path_within(
     absolute name, `..`, backslashes, null bytes and names that no file can have; `where` names the
     annotation, and `folder` appears in the message only.
     """
+    if name.isascii() and 0 < len(name) <= MAX_FILE_NAME and not UNUSUAL.search(name):
+        return name
     outside = name.startswith("/") or ".." in name.split("/")
     if name.startswith("/") and "\0" not in name and _may_name(Path(name)):
         return name

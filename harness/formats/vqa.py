@@ -4,12 +4,12 @@ Formats: visualqa.org (`v2_*_questions.json`, `v2_*_annotations.json`) and zengy
 (`vqa_{val,test}.json`, `answer_list.json`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from harness.errors import DataError
 from harness.files.parsing import Int64, NonEmptyList, decode_json, decode_json_list
@@ -22,27 +22,30 @@ Answers = tuple[Mapping[str, object], ...]
 
 
 class VQAQuestion(Struct, frozen=True, gc=False):
-    """A question about a COCO image.
+    """A question about a COCO image, without answers: a file may hide them (test)."""
 
-    `answers` and the types are empty where the file hides them (test); flat lists have no types.
-    """
+    question_id: Int64
+    image_id: Int64
+    text: str = field(name="question")
+
+    answers: ClassVar[Answers] = ()
+    answer_type: ClassVar[str] = ""
+    question_type: ClassVar[str] = ""
+
+
+class AnsweredQuestion(Struct, frozen=True, gc=False):
+    """A question about a COCO image with people's answers; flat lists have no types."""
 
     question_id: int
     image_id: int
     text: str
-    answers: Answers = ()
+    answers: Answers
     answer_type: str = ""
     question_type: str = ""
 
 
-class _Question(Struct, gc=False):
-    question_id: Int64
-    image_id: Int64
-    question: str
-
-
 class _Questions(Struct):
-    questions: NonEmptyList[_Question]
+    questions: NonEmptyList[VQAQuestion]
 
 
 class _Annotation(Struct, gc=False):
@@ -65,28 +68,30 @@ class _FlatQuestion(Struct, gc=False):
 
 
 @shared
-def read_questions(questions: Path, annotations: Path | None) -> list[VQAQuestion]:
+def read_questions(
+    questions: Path, annotations: Path | None
+) -> Sequence[VQAQuestion] | Sequence[AnsweredQuestion]:
     """Return the questions of an official file, joined with their annotations if given.
 
     The order is that of the annotations, else of the questions. Raises DataError for a question
     without an annotation and for an annotation without a question.
     """
-    by_id: dict[int, _Question] = {}
-    for number, entry in enumerate(decode_json(questions, _Questions).questions):
-        if entry.question_id in by_id:
-            raise DataError(
-                f"{questions}: questions[{number}]: question_id {entry.question_id} occurs twice"
-            )
-        by_id[entry.question_id] = entry
+    entries = decode_json(questions, _Questions).questions
+    if len({entry.question_id for entry in entries}) < len(entries):
+        seen: set[int] = set()
+        for number, entry in enumerate(entries):
+            if (id := entry.question_id) in seen:
+                raise DataError(f"{questions}: questions[{number}]: question_id {id} occurs twice")
+            seen.add(id)
     if annotations is None:
-        return [VQAQuestion(id, entry.image_id, entry.question) for id, entry in by_id.items()]
-    return _joined(by_id, annotations, questions)
+        return entries
+    return _joined({entry.question_id: entry for entry in entries}, annotations, questions)
 
 
 def _joined(
-    questions: Mapping[int, _Question], path: Path, questions_path: Path
-) -> list[VQAQuestion]:
-    joined: dict[int, VQAQuestion] = {}
+    questions: Mapping[int, VQAQuestion], path: Path, questions_path: Path
+) -> list[AnsweredQuestion]:
+    joined: dict[int, AnsweredQuestion] = {}
     for number, entry in enumerate(decode_json(path, _Annotations).annotations):
         id = entry.question_id
         question = questions.get(id)
@@ -107,10 +112,10 @@ def _joined(
                 raise DataError(
                     f"{path}: annotations[{number}].answers[{place}] has no string 'answer'"
                 )
-        joined[id] = VQAQuestion(
+        joined[id] = AnsweredQuestion(
             id,
             question.image_id,
-            question.question,
+            question.text,
             entry.answers,
             entry.answer_type,
             entry.question_type,
@@ -134,7 +139,7 @@ def read_answer_list(path: Path) -> tuple[str, ...]:
 
 
 @shared
-def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
+def read_flat_questions(path: Path) -> list[tuple[str, AnsweredQuestion]]:
     """Return (image file, question) of a flat list.
 
     Its answers have no types and no ids; they get the ids 1 to 10 in order.
@@ -144,7 +149,7 @@ def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
     def answer(text: str, answer_id: int) -> Mapping[str, object]:
         return {"answer": text, "answer_confidence": "yes", "answer_id": answer_id}
 
-    questions: dict[int, tuple[str, VQAQuestion]] = {}
+    questions: dict[int, tuple[str, AnsweredQuestion]] = {}
     for number, entry in enumerate(decode_json_list(path, _FlatQuestion)):
         id, where = entry.question_id, f"{path}, item {number}"
         if id in questions:
@@ -152,5 +157,5 @@ def read_flat_questions(path: Path) -> list[tuple[str, VQAQuestion]]:
         texts = [entry.answer] if isinstance(entry.answer, str) else entry.answer
         answers = tuple(answer(text, number) for number, text in enumerate(texts, start=1))
         image = relative_path_within(entry.image, where=where)
-        questions[id] = image, VQAQuestion(id, 0, entry.question, answers)
+        questions[id] = image, AnsweredQuestion(id, 0, entry.question, answers)
     return list(questions.values())

@@ -3,6 +3,8 @@
 launch.py                          a request -> a plan of runs -> their outcomes
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
+ahead.py source.py                 what runs need from files, read in threads before they need it
+subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
 claims.py supply.py                which process computes which batch; the batches it decodes
 decoding.py decoder.py             whether threads or processes decode, and what both offer

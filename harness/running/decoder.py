@@ -18,6 +18,7 @@ class FileViews(NamedTuple):
 
 
 Note = Callable[[Prepared], None]
+Read = Callable[[Sequence[View], str], Prepared]  # (the views of a file, what needs them)
 Decoded = Prepared | DataError  # the views of a file, or why it cannot be read
 
 

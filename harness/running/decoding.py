@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 
 from harness.images import PrepareAny
-from harness.running.decoder import Decoder, Note
+from harness.running.decoder import Decoder, Note, Read
 from harness.running.process_decoder import ProcessDecoder, pickle_prepare
 from harness.running.thread_decoder import ThreadDecoder
 
@@ -17,12 +17,18 @@ DECODING = "XVLM_EVAL_DECODING"
 
 
 def make_decoder(
-    prepare: PrepareAny, workers: int, note: Note | None = None, *, as_pixels: bool = True
+    prepare: PrepareAny,
+    workers: int,
+    note: Note | None = None,
+    *,
+    as_pixels: bool = True,
+    read: Read | None = None,
 ) -> Decoder:
     """Return the decoder that the environment asks for and that `prepare` allows.
 
     Processes write `as_pixels` only: images of one shape, into one array of bytes. `note` is called
-    with the prepared views of each file, by threads of this process.
+    with the prepared views of each file, by threads of this process. Threads `read` the views of a
+    file by that function; processes never use it.
     """
     wanted = os.environ.get(DECODING) == "processes"
     if wanted and as_pixels and hasattr(os, "memfd_create"):
@@ -30,4 +36,4 @@ def make_decoder(
         if content is not None:
             with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
                 return ProcessDecoder(content, workers, note)
-    return ThreadDecoder(prepare, workers, note)
+    return ThreadDecoder(prepare, workers, note, read)

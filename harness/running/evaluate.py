@@ -8,11 +8,8 @@ The predictions on disk carry the identity of their run. A killed run continues 
 is started again, and ends in the same bytes as an undisturbed one.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
@@ -30,22 +27,30 @@ from harness.running.preparation_check import check_preparation
 from harness.running.run import Outcome, Run
 from harness.running.scoring import finish, identify
 from harness.running.shards import merge_shards, open_sharded
+from harness.running.source import WHEN_NEEDED, Source
+from harness.running.subset import subset
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
-from harness.task import load_samples
 
 
 def evaluate(
-    run: Run, model: Model, group: ProcessGroup, *, report: Report, warn: Warn
+    run: Run,
+    model: Model,
+    group: ProcessGroup,
+    *,
+    report: Report,
+    warn: Warn,
+    source: Source = WHEN_NEEDED,
 ) -> Outcome | None:
     """Predict the missing samples of a run, score it, and return the outcome in rank 0, else None.
 
     Every process of the `group` calls it and predicts its shard of the samples. Predictions made
-    before an error or a kill stay on disk.
+    before an error or a kill stay on disk. `source` says where samples and
+    images come from.
     """
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
-    whole_split = load_samples(run.task, run.data, run.split)
+    whole_split = source.load(run)
     release_freed_memory()  # of the files and what was parsed of them
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
@@ -90,6 +95,7 @@ def evaluate(
             batch_size=batch_size,
             report=_checking(report, inputs_check),
             warn=warn,
+            source=source,
         )
         inputs_check.finish()
         stopwatch.end("predict")
@@ -114,16 +120,6 @@ def evaluate(
             return outcome
     group.all_gather(fitting)
     return None
-
-
-def subset(samples: Sequence[Any], limit: int) -> list[Any]:
-    """Return the `limit` samples with the smallest SHA-256 of their ids, in the order given.
-
-    The same samples on every machine.
-    """
-    ranked = sorted(samples, key=lambda sample: hashlib.sha256(str(sample.id).encode()).digest())
-    chosen = {sample.id for sample in ranked[:limit]}
-    return [sample for sample in samples if sample.id in chosen]
 
 
 def _checking(report: Report, inputs_check: FileCheck) -> Report:

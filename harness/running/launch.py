@@ -10,8 +10,7 @@ Nothing is loaded before everything is known to be there.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -23,24 +22,28 @@ from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
 from harness.errors import CapabilityError, CheckpointError, HarnessError, MissingError
 from harness.files.paths import config_file
-from harness.files.reads import file_state, reading_once
+from harness.files.reads import file_state
 from harness.images import STRICT, decoding
 from harness.registry import (
+    find_family,
     find_tasks,
     load_model,
     loadable_tasks,
     splits_of,
     wants_all,
 )
+from harness.running.ahead import ReadAhead, sharing_the_lock
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
-from harness.running.evaluate import evaluate, subset
+from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.plugin_errors import naming_plugins
 from harness.running.plugin_tasks import without_unfed_plugins
 from harness.running.run import Outcome, Run, Speed
+from harness.running.source import WHEN_NEEDED, Source
+from harness.running.subset import subset
 from harness.running.trials import Trials
-from harness.task import Task, load_samples
+from harness.task import Task
 
 
 @dataclass(frozen=True)
@@ -204,10 +207,20 @@ def run_all(
     A model is loaded once for all splits of a task. Raises MissingError as soon as a trial of the
     plan has failed.
     """
-    for run, model in _with_models(plan.runs, group):
-        outcome = carry_out(run, model, group, progress=progress, warn=warn, trials=plan.trials)
-        if outcome is not None:
-            yield outcome
+    with _reading_ahead(plan.runs, group) as ahead:
+        for run, model in _with_models(plan.runs, group, ahead):
+            with ahead.source(run, model) as source:
+                outcome = carry_out(
+                    run,
+                    model,
+                    group,
+                    progress=progress,
+                    warn=warn,
+                    trials=plan.trials,
+                    source=source,
+                )
+            if outcome is not None:
+                yield outcome
 
 
 def carry_out(
@@ -218,23 +231,26 @@ def carry_out(
     progress: Progress,
     warn: Warn,
     trials: Trials | None = None,
+    source: Source = WHEN_NEEDED,
 ) -> Outcome | None:
     """Carry out one run, whose `sha256` is filled in, with its model; outcome in rank 0 only."""
     if group.rank == 0:
         pin_on_first_use(run.weights, run.sha256)
     with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
         report = report if trials is None else trials.watch(report)
-        return evaluate(run, model, group, report=report, warn=warn)
+        return evaluate(run, model, group, report=report, warn=warn, source=source)
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:
     """Yield what each run of a plan will take on one process; predicts a little, writes nothing."""
-    for run, model in _with_models(plan.runs, SingleProcess()):
-        with decoding(run.images), naming_plugins(run.plugins):
-            samples = load_samples(run.task, run.data, run.split)
-            samples = samples if run.limit is None else subset(samples, run.limit)
-            expected = forecast(run.task, run.split, model, samples, speed=run.speed)
-        yield expected
+    group = SingleProcess()
+    with _reading_ahead(plan.runs, group) as ahead:
+        for run, model in _with_models(plan.runs, group, ahead):
+            with decoding(run.images), naming_plugins(run.plugins):
+                samples = ahead.samples(run)
+                samples = samples if run.limit is None else subset(samples, run.limit)
+                expected = forecast(run.task, run.split, model, samples, speed=run.speed)
+            yield expected
     plan.trials.wait()
 
 
@@ -258,37 +274,43 @@ def _find_tasks(request: Request) -> list[Task]:
     return [task for task in tasks if task.name in entry.files]
 
 
-def _with_models(runs: Sequence[Run], group: ProcessGroup) -> Iterator[tuple[Run, Model]]:
+def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
+    return ReadAhead(runs, group, hash=lambda weights: verified_sha256(weights))
+
+
+def _with_models(
+    runs: Sequence[Run], group: ProcessGroup, ahead: ReadAhead
+) -> Iterator[tuple[Run, Model]]:
     """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task.
 
-    The annotations that the splits of a task have in common are read once.
+    The annotations that the splits of a task have in common are read once, those of the first one
+    while the model is loaded.
     """
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
-        sha256, model = _load_and_hash(first, group)
-        with reading_once(share=bool(others)):
+        with ahead.reading(first), decoding(first.images):
+            sha256, model = _load_and_hash(first, group, ahead)
             for run in (first, *others):
                 yield replace(run, sha256=sha256), model
 
 
-def _load_and_hash(run: Run, group: ProcessGroup) -> tuple[str, Model]:
+def _load_and_hash(run: Run, group: ProcessGroup, ahead: ReadAhead) -> tuple[str, Model]:
     """Return the SHA-256 of a run's weights, and the model. A collective call.
 
-    The file is hashed while the model is made of it, and once on every machine. Raises
-    CheckpointError where two machines have different files.
+    The file is hashed while the model is made of it, and once on every machine; the annotations are
+    read meanwhile too. Raises CheckpointError where two machines have different files.
     """
-    before = file_state(run.weights.path)
-    with ThreadPoolExecutor(1) as hashing:
-        digest: Future[str] | None = None
-        if group.rank == 0 or os.environ.get("LOCAL_RANK") == "0":
-            digest = hashing.submit(verified_sha256, run.weights)
-        try:
+    before, digest = ahead.hashing(run)
+    _import_code(run)
+    ahead.begin_samples(run)
+    try:
+        with sharing_the_lock():
             model = _load(run)
-        except HarnessError:
-            if digest is not None:
-                digest.result()  # that it is another file explains what is wrong with it
-            raise
-        hashes = group.all_gather(None if digest is None else digest.result())
+    except HarnessError:
+        if digest is not None:
+            digest.result()  # that it is another file explains what is wrong with it
+        raise
+    hashes = group.all_gather(None if digest is None else digest.result())
     if file_state(run.weights.path) != before:
         raise CheckpointError(f"{run.weights.path}: was changed while it was read; start again")
     if len(different := {sha256 for sha256 in hashes if sha256 is not None}) > 1:
@@ -297,6 +319,17 @@ def _load_and_hash(run: Run, group: ProcessGroup) -> tuple[str, Model]:
             f"(sha256 {', '.join(sorted(different))}); give all of them the same one"
         )
     return different.pop(), model
+
+
+def _import_code(run: Run) -> None:
+    """Import the code of a run's model, if it can predict the task.
+
+    First, and alone: what other threads do in Python would only delay it.
+    """
+    family = find_family(run.weights.family)
+    if set(run.task.needs) & set(family.offers):
+        with suppress(Exception):  # loading raises it again
+            _ = family.loader
 
 
 def _load(run: Run) -> Model:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.images import PrepareAny, Prepared, View, image_file
-from harness.running.decoder import Decoding, FileViews
+from harness.running.decoder import Decoding, FileViews, Read
 from harness.running.decoding import make_decoder
 from harness.running.plugin_errors import noting_samples
 from harness.running.prepared import Collate, together
@@ -72,6 +72,7 @@ def load_batches(
     collate: Collate | None = None,
     skip: Callable[[Sample, str], None] | None = None,
     note: Callable[[Prepared], None] | None = None,
+    read: Read | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
@@ -83,16 +84,16 @@ def load_batches(
     in a batch; one more thread stacks the images. An image that cannot be read raises MissingError
     or DataError, naming file and sample; or, with `skip`, that is called with each of its samples
     and the reason, and the batch goes on without them. `note` is called, by several threads, with
-    the prepared views of each file.
+    the prepared views of each file. `read` decodes a file, where that may have begun before.
     """
-    decoder = make_decoder(prepare, max(1, workers), note, as_pixels=collate is None)
+    decoder = make_decoder(prepare, max(1, workers), note, as_pixels=collate is None, read=read)
     with ThreadPoolExecutor(1) as stacking:
         pending: deque[tuple[Future[_Loaded], Decoding]] = deque()
         remaining = iter(batches)
         try:
             while True:
                 while len(pending) <= AHEAD and (samples := next(remaining, None)) is not None:
-                    decoding = decoder.submit(_files(samples))
+                    decoding = decoder.submit(files_of(samples))
                     loaded = stacking.submit(
                         _load, samples, decoding, collate, skip=skip is not None
                     )
@@ -134,7 +135,7 @@ def _load(
     """
     errors: dict[Path, str] = {}
     images: Prepared = {}
-    for file, result in zip(_files(samples), decoding.results(), strict=True):
+    for file, result in zip(files_of(samples), decoding.results(), strict=True):
         if not isinstance(result, DataError):
             images.update(result)
         elif skip:
@@ -156,7 +157,7 @@ def _load(
     return _Loaded(Batch(readable, batched, _image_of(readable, images)), unreadable)
 
 
-def _files(samples: Sequence[Sample]) -> list[FileViews]:
+def files_of(samples: Sequence[Sample]) -> list[FileViews]:
     """Return the distinct views of each image file, with the first sample that needs it."""
     views: dict[Path, tuple[dict[View, None], Sample]] = {}
     for sample in samples:

@@ -25,6 +25,7 @@ from harness.running.runners import predict_batches, predict_gallery
 from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
+from harness.running.source import WHEN_NEEDED, Source
 from harness.running.supply import BatchSupply
 from harness.task import GalleryTask, Prediction, Sample, without_garbage_collection
 
@@ -39,6 +40,7 @@ def predict(
     batch_size: int,
     report: Report,
     warn: Warn,
+    source: Source = WHEN_NEEDED,
 ) -> int:
     """Predict the samples of this process's share that lack a prediction, then those of others.
 
@@ -60,7 +62,7 @@ def predict(
         pieces = own if fitting == batch_size else [b for p in own for b in cut(p, fitting)]
         supply = BatchSupply(claims, None if fitting == batch_size else fitting, writer.lacks)
         try:
-            _predict(run, model, samples, pieces, supply, writer)
+            _predict(run, model, samples, pieces, supply, writer, source, batch_size)
             return fitting
         except Exception as error:
             if not isinstance(error, MemoryFull) and not is_out_of_memory(error):
@@ -117,6 +119,8 @@ def _predict(
     own: Sequence[Sequence[Sample]],
     supply: BatchSupply[Sample],
     writer: _Writer,
+    source: Source,
+    batch_size: int,
 ) -> None:
     """Predict the samples that lack a prediction, by the loop that suits the task.
 
@@ -130,17 +134,19 @@ def _predict(
         workers=run.speed.workers,
         collate=collate_of(model),
         note=writer.checksums.add,
+        read=source.read,
     )
     skip = writer.skip if run.skip else None
     if not isinstance(task, GalleryTask):
-        loaded = load(supply, take=supply.take, skip=skip)
+        handed_out = source.hand_out(supply, batch_size)
+        loaded = load(handed_out, take=supply.take, skip=skip)
         predict_batches(task, model, loaded, writer.append)
         return
     predict_gallery(
         task,
         model,
         samples,
-        load(own, skip=skip),
+        load(source.hand_out(own, batch_size), skip=skip),
         writer.append,
         wanted={sample.id for sample in samples if writer.lacks(sample)},
         all_gather=writer.group.all_gather,

@@ -15,9 +15,9 @@ from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.registry import find_task
-from harness.running.evaluate import subset
 from harness.running.scoring import digest_of_files, sample_scores
 from harness.running.skipped import with_fallbacks
+from harness.running.subset import subset
 
 NAMED = 3  # samples that a message names
 

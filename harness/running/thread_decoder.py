@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from harness.errors import DataError
 from harness.images import PrepareAny, Prepared, View, read_views
-from harness.running.decoder import Decoded, Decoding, FileViews, Note
+from harness.running.decoder import Decoded, Decoding, FileViews, Note, Read
 
 
 class _ThreadDecoding:
@@ -35,8 +36,11 @@ class _ThreadDecoding:
 class ThreadDecoder:
     """Decodes each file in a thread of its own pool. Implements `Decoder`."""
 
-    def __init__(self, prepare: PrepareAny, workers: int, note: Note | None) -> None:
-        self._prepare, self._pool, self._note = prepare, ThreadPoolExecutor(workers), note
+    def __init__(
+        self, prepare: PrepareAny, workers: int, note: Note | None, read: Read | None = None
+    ) -> None:
+        self._read_views = read or partial(_read, prepare)
+        self._pool, self._note = ThreadPoolExecutor(workers), note
 
     def submit(self, files: Sequence[FileViews]) -> Decoding:
         return _ThreadDecoding(
@@ -44,10 +48,14 @@ class ThreadDecoder:
         )
 
     def _read(self, views: Sequence[View], needed_by: str) -> Prepared:
-        prepared = read_views(views, self._prepare, needed_by=needed_by)
+        prepared = self._read_views(views, needed_by)
         if self._note is not None:
             self._note(prepared)
         return prepared
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _read(prepare: PrepareAny, views: Sequence[View], needed_by: str) -> Prepared:
+    return read_views(views, prepare, needed_by=needed_by)

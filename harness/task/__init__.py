@@ -20,7 +20,7 @@ gallery.py   GalleryTask, a benchmark that compares every image with every text
 
 from harness.task.gallery import GalleryTask, workload_of
 from harness.task.loading import load_samples, without_garbage_collection
-from harness.task.samples import Batch, M, Prediction, S, Sample, SampleId
+from harness.task.samples import Batch, M, Prediction, S, Sample, SampleId, samples_of_columns
 from harness.task.scores import Scores
 from harness.task.task import Task
 
@@ -35,6 +35,7 @@ __all__ = [
     "Scores",
     "Task",
     "load_samples",
+    "samples_of_columns",
     "without_garbage_collection",
     "workload_of",
 ]

@@ -6,7 +6,7 @@ import torch
 
 from harness.engine.chunks import CHUNK_SIZES
 from harness.engine.device import RERANKED_IMAGES, choose_device
-from harness.engine.two_stage_retrieval import EncodedGallery
+from harness.engine.encoded_gallery import EncodedGallery
 from harness.errors import UsageError
 from tests.support.predicting import model_of
 
@@ -21,7 +21,7 @@ def gallery(*batches: list[int]) -> EncodedGallery[None]:
 
 @pytest.mark.parametrize(
     ("size", "groups"),
-    [(1, [[0], [1], [2], [6], [7]]), (2, [[0, 1], [2], [6, 7]]), (8, [[0, 1, 2], [6, 7]])],
+    [(1, [[6], [7], [0], [1], [2]]), (2, [[6, 7], [0, 1], [2]]), (8, [[6, 7], [0, 1, 2]])],
 )
 def test_a_group_never_reaches_into_another_batch(size, groups):
     images = gallery([6, 7], [0, 1, 2])

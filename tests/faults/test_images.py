@@ -17,7 +17,7 @@ from harness.formats.folder import open_folder
 from harness.images import AS_REFERENCE, POLICIES, STRICT, Region, decoding, image_file, read_views
 from harness.models.fusion.resizing import resize
 from harness.registry import find_task
-from harness.running.evaluate import subset
+from harness.running.subset import subset
 from harness.shapes.benchmark import embedded_data
 
 SIDE = 16

@@ -1,5 +1,7 @@
 """Prepacking changes the speed of a model and nothing else."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -42,5 +44,28 @@ def test_windows_with_one_mask_share_it_and_all_share_one_bias() -> None:
     shifted = encoder.layers[0].blocks[1].attn
     # 8 x 8 windows: 49 without a mask, 7 at the right border, 7 at the lower one, one at both.
     assert sorted(run.stop - run.start for run in shifted.runs) == [1, 7, 7, 49]
-    assert shifted._bias.shape == (1, 1, 16, 16) and shifted._masks.shape == (4, 16, 16)
+    assert shifted.window_bias().shape == (1, 1, 16, 16) and shifted._masks.shape == (4, 16, 16)
     torch.testing.assert_close(encoder(images), expected, rtol=0, atol=1e-5)
+
+
+def test_the_bias_made_of_rows_is_that_of_the_table() -> None:
+    attention = WindowAttention(8, window=3, heads=2, mask=None)
+    nn.init.normal_(attention.relative_position_bias_table)
+    expected = attention.attention_bias()
+    attention.prepack(torch.float32)
+    assert torch.equal(attention.window_bias(), expected)
+
+
+@pytest.mark.skipif(not onednn_is_usable(), reason="nothing is prepacked without oneDNN")
+def test_a_map_tied_to_an_embedding_shares_its_weight_and_computes_the_same_bits() -> None:
+    network = nn.Module()
+    network.words, network.decoder = nn.Embedding(500, 64), nn.Linear(64, 500)
+    network.decoder.weight = network.words.weight
+    packed, states = (
+        nn.Sequential(deepcopy(network.decoder)).requires_grad_(False),
+        torch.randn(7, 64),
+    )
+    prepack(packed, torch.float32)
+    prepack(network.requires_grad_(False), torch.float32, tied=[network.decoder])
+    assert network.decoder._weight.data_ptr() == network.words.weight.data_ptr()
+    assert torch.equal(network.decoder(states), packed(states))

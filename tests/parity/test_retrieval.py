@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from harness.engine.chunks import CHUNK_SIZES
+from harness.engine.encoded_gallery import encode_gallery
 from harness.engine.packing import pack
-from harness.engine.two_stage_retrieval import encode_gallery, pair_scores, rerank_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption

@@ -9,9 +9,9 @@ from PIL import Image
 
 from harness.cli.main import main
 from harness.errors import DataError
-from harness.running.evaluate import subset
 from harness.running.forecast import _duration, _in_units, forecast
 from harness.running.run import Speed
+from harness.running.subset import subset
 from harness.task import Sample, Task
 from harness.workload import Cost
 from tests.support.costs import WithCosts

@@ -15,7 +15,8 @@ from harness.bench.literal import retrieval
 from harness.bench.literal.swin import encode
 from harness.capabilities import Matches
 from harness.engine.device import Device
-from harness.engine.two_stage_retrieval import encode_gallery, pair_scores, rerank_gallery
+from harness.engine.encoded_gallery import encode_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.heads import RetrievalNetwork
 

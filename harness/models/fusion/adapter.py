@@ -54,6 +54,7 @@ class Adapter(Generic[N]):
             self.tokenizer(vocabulary),
             device,
             differentiable=self.differentiable(network),
+            tied=self.tied(network),
         )
         self.network: N = self.runtime.network
         self.device, self.provenance = device.name, self.runtime.provenance
@@ -85,6 +86,10 @@ class Adapter(Generic[N]):
 
     def differentiable(self, network: N) -> Sequence[nn.Module]:
         """Return the modules that gradients pass through."""
+        return ()
+
+    def tied(self, network: N) -> Sequence[nn.Module]:
+        """Return the linear maps that share the weight of an embedding, to save memory."""
         return ()
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:

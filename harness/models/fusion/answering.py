@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers
 from harness.engine.beam_search import Beams, Hypothesis
@@ -52,6 +53,10 @@ class FusionAnswerer(QuestionReader):
     @property
     def method(self) -> str:
         return "vqa"
+
+    def tied(self, network: AnsweringNetwork) -> Sequence[nn.Module]:
+        """Return the map to the vocabulary: answers are scored many rows at a time."""
+        return (network.text_decoder.cls.predictions.decoder,)
 
     def shortlist_for(self, collection: str) -> int | None:
         """Return how many candidates are ranked, where a user set it."""

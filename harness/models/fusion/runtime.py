@@ -57,8 +57,9 @@ class Runtime(Generic[N]):
         device: Device,
         *,
         differentiable: Sequence[nn.Module] = (),
+        tied: Sequence[nn.Module] = (),
     ) -> None:
-        """Prepack the network, except its `differentiable` modules.
+        """Prepack the network, except its `differentiable` modules; `tied` as `prepack` says.
 
         Raises CheckpointError for a vocabulary that is not the model's.
         """
@@ -72,7 +73,7 @@ class Runtime(Generic[N]):
         network.eval().requires_grad_(False).to(device.torch)
         for name, part in network.named_children():
             if name in ENCODERS:
-                prepack(part, device.storage_dtype, keep=differentiable)
+                prepack(part, device.storage_dtype, keep=differentiable, tied=tied)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

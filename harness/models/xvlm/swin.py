@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.fused import add_norm, gather_norm, scatter_sum, window_attention
+from harness.engine.memory import release_freed_memory
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
 IN_CACHE = 2304 * 128  # numbers; a CPU computes a block on as many windows as fit into its caches
+RELEASED_ABOVE = 2**21  # bytes of tokens; the C library keeps what a block of so many freed
 OTHER_REGION = -100.0  # added to the scores of tokens that only the cyclic shift made neighbours
 
 
@@ -51,18 +53,31 @@ class WindowAttention(nn.Module):
         index = relative_position_index(window)
         self.register_buffer("relative_position_index", index, persistent=False)
         self.register_buffer("attn_mask", mask, persistent=False)
-        self._bias: Tensor | None = None
+        self._window = window
+        self._bias: Tensor | None = None  # once prepacked on a GPU
+        self._rows: Tensor | None = None  # once prepacked on a CPU: see `bias_rows`
         self.runs: list[slice] = []  # of windows with one mask, once prepacked on a CPU
         self._masks: Tensor | None = None  # of each run, or else of each window; prepacked likewise
 
-    def forward(self, tokens: Tensor, windows: slice) -> Tensor:
-        """Attend within W' of the windows, of one run if there are any, tokens [B, W', N, C]."""
-        bias = self.attention_bias() if self._bias is None else self._bias
+    def forward(self, tokens: Tensor, windows: slice, bias: Tensor) -> Tensor:
+        """Attend within W' of the windows, of one run if there are any, tokens [B, W', N, C].
+
+        `bias` is that of `window_bias`.
+        """
         if self._masks is not None:
             bias = bias + self._masks[self._numbers(windows), None]
         elif len(bias) > 1:
             bias = bias[windows]
         return self.proj(window_attention(self.qkv(tokens), bias, heads=self.heads))
+
+    def window_bias(self) -> Tensor:
+        """Return what is added to the scores, [W, heads, N, N]; W is 1 where all windows share it.
+
+        Prepacked on a CPU, without the masks.
+        """
+        if self._rows is not None:
+            return bias_of_rows(self._rows)
+        return self.attention_bias() if self._bias is None else self._bias
 
     def attention_bias(self) -> Tensor:
         """Return the relative position bias plus the mask, [W, heads, N, N]; W is 1 without one."""
@@ -70,11 +85,13 @@ class WindowAttention(nn.Module):
         return bias[None] if self.attn_mask is None else bias + self.attn_mask[:, None]
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Keep the bias, which follows from the weights; on a CPU apart from the masks.
+        """Keep the bias, which follows from the weights; on a CPU its rows, apart from the masks.
 
-        There a mask is added where its windows are computed: the sums of all blocks take 100 MB.
+        There bias and sum are made where windows are computed: at 480 px, the biases of all blocks
+        take 70 MB, their sums with the masks 100 MB.
         """
         mask = self.attn_mask
+        table = self.relative_position_bias_table
         if mask is not None and mask.device.type == "cpu":
             masks, counts = mask.unique_consecutive(dim=0, return_counts=True)
             if len(masks) < len(mask):
@@ -82,6 +99,9 @@ class WindowAttention(nn.Module):
                 self.runs = [slice(*bounds) for bounds in pairwise([0, *ends])]
             self._masks, self.attn_mask = masks, None
             dtype = torch.float32  # the sum is rounded to 16 bits, not its terms
+        if table.device.type == "cpu":
+            self._rows = bias_rows(table.to(dtype), self._window)
+            return
         self._bias = self.attention_bias().to(dtype).contiguous()
 
     def _numbers(self, windows: slice) -> slice:
@@ -124,11 +144,11 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Partition the grid into windows, run the block on each, and reverse the partition."""
-        output = torch.empty_like(tokens)
+        output, bias = torch.empty_like(tokens), self.attn.window_bias()
         for windows in self._chunks(tokens):
             index = self.windows[windows].flatten()
             some, normed = gather_norm(tokens, index, self.norm1)
-            attended = self.attn(normed.unflatten(1, (-1, self.windows.shape[1])), windows)
+            attended = self.attn(normed.unflatten(1, (-1, self.windows.shape[1])), windows, bias)
             some, normed = add_norm(some, attended.flatten(1, 2), self.norm2)
             scatter_sum(output, index, some, self.mlp(normed))
         return output
@@ -193,6 +213,8 @@ class Stage(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         for block in self.blocks:
             tokens = block(tokens)
+            if tokens.device.type == "cpu" and tokens.nbytes > RELEASED_ABOVE:
+                release_freed_memory()  # else the next block takes as much beside it
         return tokens if self.downsample is None else self.downsample(tokens)
 
 
@@ -238,6 +260,25 @@ def relative_position_index(window: int) -> Tensor:
     rows_down = row[:, None] - row[None, :] + window - 1
     columns_right = column[:, None] - column[None, :] + window - 1
     return rows_down * (2 * window - 1) + columns_right
+
+
+def bias_rows(table: Tensor, window: int) -> Tensor:
+    """Return a bias table [(2 w - 1)^2, heads] as [heads, w, 2 w - 1, w].
+
+    Entry (x, d, x') is of a query in column x and a key in column x', d - w + 1 rows below it.
+    """
+    numbers = torch.arange(window, device="cpu")
+    columns = numbers[:, None] - numbers[None, :] + window - 1
+    grid = table.detach().T.unflatten(1, (2 * window - 1, 2 * window - 1)).flip(1)
+    return grid[:, :, columns].transpose(1, 2).contiguous()
+
+
+def bias_of_rows(rows: Tensor) -> Tensor:
+    """Return the bias of each pair of tokens in a window, [1, heads, N, N], of `bias_rows`."""
+    window = rows.shape[1]
+    last = window - 1
+    bias = torch.stack([rows[:, :, last - y : last - y + window] for y in range(window)], dim=1)
+    return bias.view(1, len(rows), window**2, window**2)
 
 
 def shift_mask(side: int, window: int, shift: int) -> Tensor:
