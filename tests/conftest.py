@@ -20,10 +20,14 @@ pytest_plugins = ["tests.support.results"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a `case` on every golden case of its module's KIND."""
+    """Run a test that takes a `case` on every golden case of its module's KIND.
+
+    A fixture of the module may keep what it makes of a case, a model for instance.
+    """
     if "case" in metafunc.fixturenames:
         cases = golden_cases(metafunc.module.KIND)
-        metafunc.parametrize("case", [pytest.param(case, id=case.path.name) for case in cases])
+        cases = [pytest.param(case, id=case.path.name) for case in cases]
+        metafunc.parametrize("case", cases, scope="module")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
