@@ -1,6 +1,7 @@
 """Who may import whom (see CONTRIBUTING.md), and what a command may load."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,18 @@ def modules(*places: str) -> list[Path]:
     ]
 
 
+@cache
+def nodes(module: Path) -> list[ast.AST]:
+    """The nodes of a file's syntax that these tests look at."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
 def imported(module: Path) -> set[str]:
     """Every module that a file imports anywhere, also inside functions."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -132,7 +141,7 @@ def test_only_the_command_line_and_the_training_print():
     printing = {
         module.relative_to(ROOT).as_posix()
         for module in modules("harness", "tasks")
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        for node in nodes(module)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
