@@ -1,12 +1,7 @@
 """The command line on the embedded benchmark: from nothing to a table."""
 
 import json
-import os
 import shutil
-import signal
-import sys
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,14 +11,11 @@ from harness.formats.folder import sha256_of
 from harness.records.record import SIDECARS
 from harness.records.stored import find_results
 from harness.shapes.benchmark import embedded_data
-from tests.support import struck
 from tests.support.altered import copied
-from tests.support.forked import Running
 from tests.support.results import contents
 
 ROOT = Path(__file__).parents[2]
 RUN = ["run", "--task", "refcoco+"]
-EIGHT = [*RUN, "--split", "val", "--limit", "8"]
 FLOORS = {  # metrics that the embedded model must reach on unseen scenes, in percent
     "vqav2.val": {"accuracy": 65.0},
     "nlvr2.dev": {"accuracy": 65.0},
@@ -294,54 +286,3 @@ def test_a_record_does_not_outlive_its_predictions(tmp_path):
 def test_another_precision_is_another_run(own, capsys):
     assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(own)]) == 4
     assert "settings.dtype: float32 / bfloat16" in capsys.readouterr().err
-
-
-def interrupt():
-    """Interrupt the run at its fortieth image, as Ctrl-C does in a shell."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    struck.at_image("0:40:interrupt:train2014")
-
-
-def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
-    path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
-    arguments = [*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]
-    embedded_data()  # is written before images are counted
-    code, shown = Running(arguments, interrupt).finish()
-    assert code == 130
-    assert "what was predicted is kept, run the same command without --fresh to go on" in shown
-    assert "Traceback" not in shown
-    assert len(path.read_text().splitlines()) > 1
-
-
-def say_on(path):
-    """Write all messages to a file."""
-    sys.stderr = path.open("w")
-
-
-def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
-    reader, writer = os.openpty()
-    arguments = [*EIGHT, "--out", str(tmp_path)]
-    code, out = Running(arguments, partial(say_on, Path(os.ttyname(writer)))).finish()
-    os.close(writer)
-    shown = b""
-    with suppress(OSError):  # the other end is closed
-        while piece := os.read(reader, 4096):
-            shown += piece
-    os.close(reader)
-    assert code == 0
-    assert "8/8" in shown.decode() and "\x1b[" in shown.decode()
-    assert "8 of 1056" in out
-
-
-def say_to_nobody():
-    """Write all messages into a pipe that nobody reads any more."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    sys.stderr = os.fdopen(writer, "w")
-    return sys.stderr.flush  # as Python does at its end
-
-
-def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
-    code, out = Running([*EIGHT, "--out", str(tmp_path)], say_to_nobody).finish()
-    assert code == 0
-    assert "8 of 1056" in out
