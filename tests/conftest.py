@@ -13,16 +13,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
 
 from tests.support.golden import TESTS, golden_cases, golden_folder
+from tests.support.meteor import share_meteor
 from tests.support.sharing import shared
 
 pytest_plugins = ["tests.support.results"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a `case` on every golden case of its module's KIND."""
+    """Run a test that takes a `case` on every golden case of its module's KIND.
+
+    A fixture of the module may keep what it makes of a case, a model for instance.
+    """
     if "case" in metafunc.fixturenames:
         cases = golden_cases(metafunc.module.KIND)
-        metafunc.parametrize("case", [pytest.param(case, id=case.path.name) for case in cases])
+        cases = [pytest.param(case, id=case.path.name) for case in cases]
+        metafunc.parametrize("case", cases, scope="module")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +63,8 @@ def pytest_report_header() -> str:
 def own_folders(tmp_path_factory: pytest.TempPathFactory):
     """Isolate the tests from the user's cache, configuration and settings.
 
-    The embedded benchmark is written into the cache once for all test processes.
+    The embedded benchmark is written into the cache once for all test processes, and METEOR is
+    started once.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
@@ -68,6 +74,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
+        share_meteor(patch, shared(tmp_path_factory, "meteor"))
         yield
 
 

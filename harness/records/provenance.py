@@ -99,8 +99,12 @@ def _own_code() -> str:
     return digest.hexdigest()
 
 
+@cache
 def commit() -> str | None:
-    """Return the commit of this code, with `+` if tracked files differ; None without a checkout."""
+    """Return the commit of this code at the first call, with `+` if tracked files differ.
+
+    None without a checkout.
+    """
     if not (ROOT / ".git").exists():
         return None
     try:
@@ -117,6 +121,7 @@ def _git(root: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return version(name)

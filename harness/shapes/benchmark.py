@@ -100,4 +100,5 @@ def _complete(root: Path) -> bool:
 
 
 def _file_count(root: Path) -> int:
-    return sum(path.is_file() and path.name != MARKER for path in root.rglob("*"))
+    """Return the number of files below `root` but for markers, as fast as every run needs it."""
+    return sum(name != MARKER for folder in os.walk(root) for name in folder[2])

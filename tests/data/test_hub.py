@@ -3,115 +3,29 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from datasets import Dataset, Features, Image, List, Value
+from datasets import Dataset, Features, Image
 
 from harness.callbacks import no_progress
 from harness.cli.main import main
-from harness.data.hub.copies import is_hub
-from harness.data.hub.materialise import hub_data, refuse_unofficial
-from harness.data.hub.rows import Source
-from harness.errors import DataError, HarnessError, MissingError
+from harness.data.hub.materialise import hub_data
+from harness.errors import DataError, HarnessError
 from harness.files.lock import locked
 from harness.files.paths import cache_folder
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
-from tasks import TASKS
 from tasks.refcoco_plus import RefCOCOPlus
+from tests.support.hub_rows import (
+    COLUMNS,
+    caption_rows,
+    image,
+    own_cache_of_datasets,  # noqa: F401
+    refcoco_rows,
+    vqa_rows,
+    write_copy,
+)
 from tests.support.models_on_disk import write_checkpoint
-
-ANSWER = {
-    "answer": Value("string"),
-    "answer_confidence": Value("string"),
-    "answer_id": Value("int64"),
-}
-TEXT, NUMBER, TEXTS = Value("string"), Value("int64"), List(Value("string"))
-COLUMNS = {
-    "vqa": {
-        "question_type": TEXT, "multiple_choice_answer": TEXT, "answers": List(ANSWER),
-        "image_id": NUMBER, "answer_type": TEXT, "question_id": NUMBER, "question": TEXT,
-        "image": Image(),
-    },
-    "karpathy": {
-        "filepath": TEXT, "sentids": List(NUMBER), "filename": TEXT, "imgid": NUMBER,
-        "split": TEXT, "sentences": TEXTS, "cocoid": NUMBER, "url": TEXT,
-    },
-    "flickr30k": {
-        "image": Image(), "caption": TEXTS, "sentids": TEXTS, "split": TEXT, "img_id": TEXT,
-        "filename": TEXT,
-    },
-    "refcoco": {
-        "question_id": TEXT, "image": Image(), "question": TEXT, "answer": TEXTS,
-        "segmentation": List(Value("float32")), "bbox": List(Value("float32"), length=4),
-        "iscrowd": NUMBER, "file_name": TEXT,
-    },
-}  # fmt: skip
-
-
-def write_copy(folder, kind, rows_by_split):
-    """Write parquet files with the columns of the copy on the hub; absent values are null."""
-    for split, rows in rows_by_split.items():
-        whole = [{column: row.get(column) for column in COLUMNS[kind]} for row in rows]
-        path = folder / "data" / f"{split}-00000-of-00001.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Dataset.from_list(whole, features=Features(COLUMNS[kind])).to_parquet(path)
-    return folder
-
-
-def image(path):
-    return {"bytes": Path(path).read_bytes(), "path": Path(path).name}
-
-
-def vqa_rows(split, hidden=False):
-    for question in find_task("vqav2").load(embedded_data(), split)[:60]:
-        path = question.images[0]
-        answers = (
-            {}
-            if hidden
-            else {
-                "answers": list(question.answers),
-                "answer_type": question.answer_type,
-                "question_type": question.question_type,
-            }
-        )
-        row = {
-            "question_id": question.id,
-            "question": question.text,
-            "image_id": int(path.stem[-12:]),
-            "image": image(path),
-        }
-        yield {**row, **answers, "multiple_choice_answer": "x"}
-
-
-def caption_rows(name, split):
-    for number, picture in enumerate(find_task(name).load(embedded_data(), split)[:30]):
-        yield number, picture, picture.images[0]
-
-
-def refcoco_rows(split):
-    by_ref = {}
-    for one in find_task("refcoco+").load(embedded_data(), split):
-        by_ref.setdefault(one.ref_id, []).append(one)
-    for ref_id, expressions in list(by_ref.items())[:40]:
-        path = expressions[0].images[0]
-        name = path.name.replace(".jpg", f"_{ref_id}.jpg")
-        yield {
-            "question_id": str(ref_id),
-            "image": image(path),
-            "answer": [expression.text for expression in expressions],
-            "bbox": list(expressions[0].box),
-            "file_name": name,
-        }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache_of_datasets(tmp_path_factory):
-    """Keep what the package `datasets` writes out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -347,77 +261,6 @@ def test_a_pinned_copy_is_compared_with_the_official_splits(copies, monkeypatch)
     assert not (cache_folder() / "hf" / "pinned" / "refcoco+").exists()
 
 
-def test_the_doctor_tells_which_tasks_have_no_copy(capsys):
-    main(["doctor", "--data", "hf", "--format", "json"])
-    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert "a copy on the hub" in checks["ovad"]["found"]
-    assert "no copy on the hub is known" in checks["ovad"]["remedies"]
-    assert "a copy on the hub" not in checks["refcoco+"]["found"]
-
-
-@pytest.mark.parametrize(
-    ("task", "reason"),
-    [
-        ("nlvr2", "the copies on the hub hold only the balanced and unbalanced subsets"),
-        ("ovad", "no copy on the hub is known"),
-    ],
-)
-def test_a_task_without_a_usable_copy_is_refused_with_the_reason(task, reason):
-    with pytest.raises(MissingError, match=f"{task}: cannot come from the hub: {reason}"):
-        hub_data("hf", {task: ["test"], "refcoco+": ["val"]}, progress=no_progress)
-
-
-def test_the_copies_hold_every_split_of_their_tasks():
-    copies = {name: find_task(name).dataset.hub for name in TASKS}
-    assert {name for name, copy in copies.items() if copy is None} == {
-        "nlvr2",
-        "refcoco+-weak",
-        "ovad",
-        "refcoco",
-        "refcocog",
-        "vlue-retrieval",
-        "vlue-vqa",
-        "vlue-nlvr2",
-        "vlue-grounding",
-        "vlue-grounding-weak",
-    }
-    for name, copy in copies.items():
-        if copy is not None:
-            splits = [split for part in copy.parts for split in part.splits]
-            assert sorted(splits) == sorted(find_task(name).splits)
-
-
-@pytest.mark.parametrize(
-    ("task", "counts", "expected"),
-    [
-        (
-            "flickr30k-retrieval",
-            {"test": {"samples": 31_014, "captions": 155_070}},
-            "test: 31,014 samples, officially 1,000",
-        ),
-        (
-            "refcoco+",
-            {"val": {"samples": 3_805, "references": 3_805}},
-            "val: 3,805 samples, officially 10,758",
-        ),
-        (
-            "vqav2",
-            {"test-dev": {"samples": 107_394, "images": 36_807}},
-            "test-dev: 107,394 samples, officially 447,793",
-        ),
-        ("coco-caption", {}, "it is empty"),
-    ],
-)
-def test_a_pinned_copy_that_does_not_hold_the_official_split_is_refused(task, counts, expected):
-    with pytest.raises(DataError, match=expected):
-        refuse_unofficial(Source("a/b", "c"), find_task(task), counts)
-
-
-def test_a_copy_that_holds_the_official_split_is_taken():
-    counts = {"test": {"samples": 1_000, "captions": 5_000}}
-    refuse_unofficial(Source("a/b", "c"), find_task("flickr30k-retrieval"), counts)
-
-
 @pytest.mark.parametrize(
     ("kind", "task", "split", "change", "expected"),
     [
@@ -470,22 +313,3 @@ def test_a_malformed_copy_is_refused_and_leaves_nothing(
         path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")
     ]
     assert not list(cache_folder().rglob("evil.jpg"))
-
-
-@pytest.mark.parametrize(
-    ("words", "hub"),
-    [("hf", True), ("hf:a/b", True), ("./hf", False), ("hfdata", False), ("/data/hf", False)],
-)
-def test_a_folder_is_told_from_the_hub_by_its_words(words, hub):
-    assert is_hub(words) is hub
-
-
-def test_a_folder_that_is_no_copy_is_an_error_in_words(tmp_path, capsys):
-    weights = write_checkpoint(tmp_path / "tiny.th")
-    assert (
-        main(
-            ["run", "--task", "refcoco+", "--data", f"hf:{tmp_path}", "--checkpoint", str(weights)]
-        )
-        == 3
-    )
-    assert "cannot be read as a copy of a dataset" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from harness.running import launch
 from harness.shapes.benchmark import embedded_data
 from tests.drift.attacks import alter, flip
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
-from tests.support.loaded import loaded_by
+from tests.support.loaded import loaded_after
 
 # As the baseline was run.
 RUN_TEST_B = [
@@ -422,9 +422,10 @@ def test_every_format_says_the_same(baseline, only, tmp_path, capsys, monkeypatc
 
 
 def test_neither_check_nor_diff_loads_torch(baseline, tmp_path):
-    for verb in (
+    verbs = (
         ["check", str(baseline), "--baseline", str(copied(baseline, tmp_path))],
         ["power", "--baseline", str(baseline)],
         ["diff", str(baseline), str(baseline)],
-    ):
-        assert not loaded_by(*verb) & {"torch", "transformers", "datasets"}
+    )
+    for verb, loaded in zip(verbs, loaded_after(*verbs), strict=True):
+        assert not loaded & {"torch", "transformers", "datasets"}, verb

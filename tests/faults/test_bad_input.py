@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,8 @@ from PIL import Image
 
 from harness.cli.main import main
 from tests.support import refcoco_files
-from tests.support.models_on_disk import grounding_state, write_checkpoint, write_vocabulary
-
-
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A valid data folder, checkpoint and output folder, of which each test breaks one thing."""
-    monkeypatch.chdir(tmp_path)
-    refcoco_files.write(tmp_path / "data")
-    write_checkpoint(tmp_path / "weights" / "tiny.th")
-    return tmp_path
-
-
-RUN = ["run", "--task", "refcoco+", "--out", "out"]
-
-
-def run(world, *more):
-    return main(
-        [*RUN, "--split", "val", "--data", "data", "--checkpoint", "weights/tiny.th", *more]
-    )
+from tests.support.models_on_disk import grounding_state, write_checkpoint
+from tests.support.small_run import run
 
 
 def test_nothing_broken_is_no_error(world, capsys):
@@ -319,152 +301,10 @@ def test_what_was_predicted_before_a_broken_image_is_kept(world, capsys):
     assert "2 of 3 (2 were predicted before)" in capsys.readouterr().err
 
 
-@pytest.fixture
-def released(world, monkeypatch):
-    """A released checkpoint of checkpoints.yaml, at its path below the data folder."""
-    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "cache"))
-    (world / "data" / "bert-base-uncased").mkdir()
-    write_vocabulary(world / "data" / "bert-base-uncased")
-    place = (
-        world / "data" / "checkpoints" / "x-vlm-base-16m" / "refcoco_bbox" / "checkpoint_best.pth"
-    )
-    return write_checkpoint(place, grounding_state(resolution=384))
-
-
-def run_released(*more):
-    return main([*RUN, "--split", "val", "--data", "data", *more])
-
-
-def test_a_released_checkpoint_of_another_resolution_is_refused(released, capsys):
-    write_checkpoint(released, grounding_state(resolution=64))
-    assert run_released() == 3
-    assert (
-        "is a checkpoint of 64 px, checkpoints.yaml says 384 px for x-vlm-base-16m"
-        in capsys.readouterr().err
-    )
-
-
-def test_everything_missing_is_named_at_once_with_where_to_get_it(world, monkeypatch, capsys):
-    monkeypatch.setenv("HF_HUB_CACHE", str(world / "no-hub"))
-    for path in (REFS, INSTANCES):
-        path.unlink()
-    assert run_released() == 3
-    shown = capsys.readouterr().err
-    for words in (
-        "refs(unc).p",
-        "instances.json",
-        "refcoco_bbox/checkpoint_best.pth",
-        "Google Drive, id 1ySQTjpTm5CeHp50YYFObUjT7DTHLN7DZ",
-        "bert-base-uncased/vocab.txt",
-        "missing (4):",
-    ):
-        assert words in shown
-
-
-def test_a_released_file_that_changed_since_its_first_use_is_refused_until_the_note_is_deleted(
-    world, released, capsys
-):
-    assert run_released() == 0
-    write_checkpoint(released, grounding_state(seed=1, resolution=384))
-    assert run_released("--fresh") == 3
-    shown = capsys.readouterr().err
-    line = "x-vlm-base-16m/refcoco_bbox/checkpoint_best.pth"
-    assert f"delete the line '{line}' from" in shown and "was first used here" in shown
-    notebook = world / "cache" / "checkpoints.json"
-    assert list(json.loads(notebook.read_text())) == [line]
-    notebook.write_text("{}")
-    assert run_released("--fresh") == 0
-
-
-def test_a_file_that_does_not_fit_is_not_noted_as_the_one_first_used(world, released):
-    write_checkpoint(released, grounding_state(resolution=64))
-    assert run_released() == 3
-    assert not (world / "cache" / "checkpoints.json").exists()
-
-
-def test_a_cache_that_cannot_be_written_is_no_reason_not_to_evaluate(world, released, monkeypatch):
-    (world / "file").write_text("")
-    monkeypatch.setenv("XVLM_EVAL_CACHE", str(world / "file" / "cache"))
-    assert run_released() == 0
-
-
-def test_the_vocabulary_is_found_where_the_hub_keeps_it(world, released, monkeypatch):
-    shutil.rmtree(world / "data" / "bert-base-uncased")
-    snapshot = world / "hub" / "models--bert-base-uncased" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    (world / "hub" / "models--someone--not-bert-base-uncased" / "snapshots" / "abc").mkdir(
-        parents=True
-    )
-    write_vocabulary(snapshot)
-    monkeypatch.setenv("HF_HUB_CACHE", str(world / "hub"))
-    assert run_released() == 0
-
-
-@pytest.mark.parametrize("way", ["environment", "configuration"])
-def test_data_and_checkpoints_are_found_without_flags(world, released, monkeypatch, capsys, way):
-    (world / "data" / "checkpoints").rename(world / "elsewhere")
-    if way == "environment":
-        monkeypatch.setenv("XVLM_EVAL_DATA", str(world / "data"))
-        monkeypatch.setenv("XVLM_EVAL_CHECKPOINTS", str(world / "elsewhere"))
-    else:
-        monkeypatch.setenv("XDG_CONFIG_HOME", str(world / "config"))
-        (world / "config" / "xvlm-eval").mkdir(parents=True)
-        content = f"data: {world / 'data'}\ncheckpoints: {world / 'elsewhere'}\n"
-        (world / "config" / "xvlm-eval" / "config.yaml").write_text(content)
-    assert main([*RUN, "--split", "val"]) == 0
-    assert capsys.readouterr().err.startswith(
-        f"data of {world / 'data'}, evaluated with x-vlm-base-16m"
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "code"), [("data: [", 3), ("dada: x", 2), ("data: 3", 2), ("- x", 2), ("\x00", 3)]
-)
-def test_a_configuration_file_that_is_none_is_named(world, monkeypatch, capsys, content, code):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(world))
-    (world / "xvlm-eval").mkdir()
-    (world / "xvlm-eval" / "config.yaml").write_text(content)
-    assert main([*RUN]) == code
-    assert "config.yaml" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("place", ["data/finetune/refcoco+", "finetune/refcoco+"])
-def test_the_originals_are_found_where_x_vlm_keeps_them(world, place):
-    (world / "data" / place).parent.mkdir(parents=True)
-    (world / "data" / "refcoco+").rename(world / "data" / place)
-    assert run(world) == 0
-
-
 def test_an_output_folder_that_cannot_be_written_is_said(world, capsys):
     (world / "out").write_text("a file")
     assert run(world) == 4
     assert "out" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["run"], "--task is needed"),
-        (["run", "--task", "refcco+"], "did you mean refcoco+"),
-        (["run", "--task", "chess"], "known are: coco-caption, coco-retrieval,"),
-        (["run", "--task", "refcoco+", "--split", "tests"], "did you mean testB or testA?"),
-        (["run", "--task", "refcoco+", "--checkpoint", "xvlm-shape"], "did you mean xvlm-shapes"),
-        (["run", "--task", "refcoco+", "--device", "abacus"], "no such device"),
-        (["run", "--task", "refcoco+", "--dtype", "tf32", "--device", "cpu"], "only CUDA"),
-        (["run", "--task", "refcoco+", "--checkpoint", "x-vlm"], "x-vlm-base-16m"),
-    ],
-)
-def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(
-    capsys, tmp_path, monkeypatch, arguments, expected
-):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    assert expected in capsys.readouterr().err
-
-
-def test_an_empty_name_of_a_folder_is_not_taken_for_the_embedded_benchmark(world, capsys):
-    assert main([*RUN, "--data", ""]) == 2
-    assert "names no folder" in capsys.readouterr().err
 
 
 def test_a_damaged_record_is_named_and_the_others_are_shown(world, capsys):
@@ -475,16 +315,6 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(world, capsys):
     shown = capsys.readouterr()
     assert "refcoco+.testA.json: is not JSON" in shown.err
     assert "RefCOCO+ testA" in shown.out
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["dance"], ["run", "--limit", "0"], ["run", "--limit", "x"], ["run", "--dtype", "int8"]],
-)
-def test_a_command_line_that_cannot_be_read_ends_with_code_2(arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
 
 
 def test_an_image_with_a_palette_or_an_alpha_channel_is_no_error(world):

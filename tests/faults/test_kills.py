@@ -4,11 +4,9 @@ Started again, each ends in the bytes of a run that nothing disturbed. `XVLM_EVA
 kills runs of every task 2 N times, at other moments each time.
 """
 
-import multiprocessing
 import os
 import random
 import signal
-import sys
 import time
 from functools import partial
 
@@ -18,6 +16,7 @@ from harness.cli.main import main
 from harness.shapes.benchmark import embedded_data
 from tests.support import struck
 from tests.support.altered import copied
+from tests.support.forked import Running, no_trouble
 from tests.support.results import LIMITED, contents
 
 NIGHTLY = "XVLM_EVAL_KILLS" in os.environ
@@ -34,11 +33,6 @@ SPLITS = {
 LIMITS = {"refcoco+": 60, "coco-caption": 4}  # samples; 12 of every other task
 # A task that is predicted batch by batch, and one that compares its samples with one another.
 KILLED = tuple(SPLITS) if NIGHTLY else ("refcoco+", "coco-retrieval")
-# Every run is a process, forked from one that has imported what takes long and computed nothing.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(
-    ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
-)
 
 
 def command(task, out):
@@ -51,24 +45,6 @@ def predictions(task, out):
     return out / "xvlm-shapes" / name
 
 
-def run(arguments, trouble, output):
-    """What a process does."""
-    import torch
-
-    torch.set_num_threads(1)  # the cores are shared by many runs
-    sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
-    after = trouble()
-    code = main(arguments)
-    if after is not None:
-        after()
-    sys.stdout.flush()
-    os._exit(code)
-
-
-def no_trouble():
-    pass
-
-
 def counted(path, *below):
     """Write down how many file operations a run did."""
     done = struck.operations(*below)
@@ -78,24 +54,6 @@ def counted(path, *below):
 def clock_going_backwards():
     now = iter(range(2_000_000_000, 0, -1000))
     time.time = lambda: float(next(now))
-
-
-class Running:
-    """A run in a process; `trouble` is called in it before the run begins."""
-
-    def __init__(self, arguments, trouble=no_trouble):
-        self._shown, output = processes.Pipe(duplex=False)
-        self.process = processes.Process(target=run, args=(arguments, trouble, output))
-        self.process.start()
-        output.close()
-
-    def finish(self):
-        """Wait for the end; return the exit code (of a killed process, negative) and the output."""
-        with os.fdopen(os.dup(self._shown.fileno())) as file:
-            shown = file.read()
-        self._shown.close()
-        self.process.join()
-        return self.process.exitcode, shown
 
 
 def finish(arguments, trouble=no_trouble):

@@ -10,6 +10,7 @@ from harness.cli.main import main
 from harness.metrics import captions as module
 from harness.metrics import measured_captions
 from harness.metrics.captions import score, tokenized
+from tests.support.meteor import own_meteor
 
 KIND = "caption_eval"
 NAMES = {
@@ -19,6 +20,13 @@ NAMES = {
 ORDERED = (
     "METEOR"  # its value over all images depends on the order in which the references are given
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def meteor_of_a_run():
+    """METEOR with the paraphrases of these texts alone, as in a run."""
+    with own_meteor():
+        yield
 
 
 def read(case, folder=""):

@@ -1,20 +1,18 @@
 """The scorers' Java: free of the user's options, and tried before hours of predicting."""
 
 import json
+import os
 import sys
 
 import pytest
 
 from harness.cli.main import main
 from harness.errors import HarnessError, MissingError
-from harness.metrics import captions, meteor
+from harness.metrics import meteor
 from harness.metrics.captions import TRIAL, score, tokenized, try_scorers
 from harness.metrics.java import USER_OPTIONS, java_environment
-from harness.metrics.meteor import meteor_scorer
 from harness.metrics.paraphrases import NO_PARAPHRASES
-
-# Each of them ends METEOR or the tokenizer, or makes it write what is no number.
-HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
+from tests.support.meteor import HARMFUL, own_meteor
 
 pytestmark = pytest.mark.scorers
 
@@ -22,15 +20,8 @@ pytestmark = pytest.mark.scorers
 @pytest.fixture
 def fresh_scorers():
     """No process of METEOR from an earlier test, and none for the next."""
-
-    def clear():
-        meteor_scorer().end()
-        for cache in (meteor_scorer, captions._try_scorers):
-            cache.cache_clear()
-
-    clear()
-    yield
-    clear()
+    with own_meteor():
+        yield
 
 
 @pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"])
@@ -40,10 +31,11 @@ def test_no_option_of_the_user_reaches_the_scorers(name, monkeypatch):
     assert tokenized(["Two cafés."]) == ["two cafés"]
 
 
-def test_all_options_of_the_user_together_change_no_score(monkeypatch, fresh_scorers):
-    for name in USER_OPTIONS:
-        monkeypatch.setenv(name, HARMFUL)
+def test_all_options_of_the_user_together_change_no_score(monkeypatch):
+    """Nor METEOR's: the one of all tests is started with them set."""
+    assert {os.environ[name] for name in USER_OPTIONS} == {HARMFUL}
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert java_environment()["LC_ALL"] == "C"
     assert try_scorers().endswith("java")
     caption, reference, expected = TRIAL
     overall = score([caption, "Two cafés."], [[reference], ["two cafés"]]).overall

@@ -19,11 +19,11 @@ from harness.models.dual.preprocessing import ImageTransform, read_transform
 from harness.registry import load_model
 from tests.support.dual import WORDS, write_dual_encoder
 
-CLASSES = {
-    "clip": transformers.CLIPModel,
-    "metaclip_2": transformers.MetaClip2Model,
-    "siglip": transformers.SiglipModel,
-    "siglip2": transformers.SiglipModel,  # of a fixed resolution
+CLASSES = {  # of transformers, which loads them where they are first used
+    "clip": "CLIPModel",
+    "metaclip_2": "MetaClip2Model",
+    "siglip": "SiglipModel",
+    "siglip2": "SiglipModel",  # of a fixed resolution
 }
 
 
@@ -44,7 +44,8 @@ def load(folder, needs=(DualEncoder,), **arguments):
 
 
 def test_features_are_those_of_transformers(folder, rng):
-    model, reference = load(folder), CLASSES[folder.name].from_pretrained(folder).eval()
+    kind = getattr(transformers, CLASSES[folder.name])
+    model, reference = load(folder), kind.from_pretrained(folder).eval()
     images = rng.integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
     mean, std = (
         torch.tensor(values)[:, None, None] for values in (model._images.mean, model._images.std)

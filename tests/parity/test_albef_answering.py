@@ -15,7 +15,7 @@ from tests.support.text_rules import rule_of
 KIND = "albef_vqa"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answerer(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

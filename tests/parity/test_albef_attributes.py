@@ -18,7 +18,7 @@ from tests.support.text_rules import rule_of
 KIND = "albef_ovad"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def matcher(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

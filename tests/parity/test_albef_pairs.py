@@ -16,7 +16,7 @@ KIND = "albef_nlvr"
 ROUNDING = 2e-5  # of a difference of two official logits in float32
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reasoner(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

@@ -19,7 +19,7 @@ KIND = "albef_retrieval"
 NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def retriever(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

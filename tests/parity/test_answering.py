@@ -14,7 +14,7 @@ from tests.support.golden import device_under_test
 KIND = "e_vqa"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answerer(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return XVLMAnswerer(checkpoint, case.path / "vocab.txt", device_under_test())

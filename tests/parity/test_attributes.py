@@ -13,7 +13,7 @@ from tests.support.golden import device_under_test
 KIND = "j_ovad"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def matcher(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     matcher = XVLMAttributeMatcher(checkpoint, case.path / "vocab.txt", device_under_test())

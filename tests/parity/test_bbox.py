@@ -12,7 +12,7 @@ from tests.support.golden import device_under_test
 KIND = "c_bbox"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def grounder(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return XVLMGrounder(checkpoint, case.path / "vocab.txt", device_under_test())

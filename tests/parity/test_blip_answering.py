@@ -34,7 +34,7 @@ def read(case, adapter):
     return model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answerer(case):
     answerer = read(case, BlipAnswerer)
     answerer.scoring = ScoringRule(first=1.0, smoothing=case.config["config"]["label_smoothing"])
@@ -72,7 +72,7 @@ def test_the_best_answers_are_the_official_ones(case, start, tree):  # noqa: F81
     assert [answers[answer] for answer in best.tolist()] == official
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def generator(case):
     return read(case, BlipAnswerGenerator)
 

@@ -15,7 +15,7 @@ KIND = "blip_caption"
 DEFAULTS = {"max_length": 30, "min_length": 10}  # of the official generate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def captioner(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

@@ -22,14 +22,14 @@ from tests.support.text_rules import rule_of
 KIND = "blip_nlvr"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def checkpoint(case):
     return read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reasoner(case, checkpoint):
     reasoner = BlipPairReasoner(checkpoint, case.path / "vocab.txt", device_under_test())
     reasoner.rule = rule_of(case, reasoner.rule)

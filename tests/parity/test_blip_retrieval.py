@@ -25,7 +25,7 @@ from tests.support.text_rules import rule_of
 KIND = "blip_retrieval"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def retriever(case):
     checkpoint = read_checkpoint(
         case.path / "checkpoint.th", case.path / "config.json", rename=official_names

@@ -12,7 +12,7 @@ from tests.support.golden import device_under_test
 KIND = "g_caption"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def captioner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return XVLMCaptioner(checkpoint, case.path / "vocab.txt", device_under_test())

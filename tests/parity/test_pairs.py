@@ -11,7 +11,7 @@ KIND = "f_nlvr"
 ROUNDING = 3e-6  # of a difference of two official logits, each within 1.4e-6 of float64
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reasoner(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return XVLMPairReasoner(checkpoint, case.path / "vocab.txt", device_under_test())

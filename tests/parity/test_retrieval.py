@@ -19,13 +19,13 @@ KIND = "b_"
 NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def retriever(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return XVLMRetriever(checkpoint, case.path / "vocab.txt", device_under_test())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def texts(case):
     """The official token ids without their padding."""
     return [
@@ -52,7 +52,7 @@ def matches(case, retriever, texts, *, shortlist=None, wanted=None, together=1):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def all_matches(case, retriever, texts):
     return matches(case, retriever, texts)
 

@@ -24,7 +24,7 @@ KIND = "h_text"
 PREFIX = "text_encoder."
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(case):
     return language_model(case, architecture_from_config(case.config["config"]).text)
 

@@ -19,13 +19,13 @@ from tests.support.golden import device_under_test
 KIND = "d_weak_grounding"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(case):
     checkpoint = read_checkpoint(case.path / "checkpoint.th", case.path / "config.json")
     return retrieval_network(checkpoint).to(device_under_test().torch)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def layer(case):
     return case.config["config"]["block_num"]
 
@@ -38,13 +38,13 @@ def batches(case):
         yield rows, [ids[there > 0].tolist() for ids, there in pairs]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tokens(case, network):
     with torch.no_grad():
         return network.vision_encoder(case.inputs["image"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def maps(case, network, tokens, layer):
     """The maps, averaged over the longest text of each official batch as the reference does."""
     with torch.no_grad():

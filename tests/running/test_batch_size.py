@@ -19,8 +19,8 @@ from harness.running.loader import cut, plan_batches
 from harness.task import Sample
 from harness.workload import Workload
 from tests.support.costs import MEGA, WithCosts
-from tests.support.scarce_memory import CUDA_WORDS, limit_images
-from tests.support.torchrun import started
+from tests.support.forked import RunningRanks
+from tests.support.scarce_memory import CUDA_WORDS, limit_images, limit_images_of_the_second
 
 
 class HundredImages:
@@ -267,9 +267,8 @@ def test_a_gallery_is_not_restarted_after_its_features_were_gathered(tmp_path, c
 def test_of_two_processes_one_halves_its_own_share_and_nothing_is_lost_or_doubled(calm, tmp_path):
     chosen = ["run", "--task", "flickr30k-retrieval,refcoco+", "--limit", "12"]
     arguments = [*chosen, "--batch-size", "2", "--out", str(tmp_path)]
-    with started(2, arguments, module="tests.support.scarce_memory") as run:
-        shown, _ = run.communicate(timeout=240)
-    assert run.returncode == 0, shown
+    code, shown = RunningRanks(2, arguments, limit_images_of_the_second).finish()
+    assert code == 0, shown
     records, predictions, halved = results(tmp_path)
     assert_same(calm, (records, predictions, {}))
     assert halved["flickr30k-retrieval.test.limit-12"] == 1

@@ -1,12 +1,7 @@
 """The command line on the embedded benchmark: from nothing to a table."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +16,6 @@ from tests.support.results import contents
 
 ROOT = Path(__file__).parents[2]
 RUN = ["run", "--task", "refcoco+"]
-EIGHT = [*RUN, "--split", "val", "--limit", "8"]
 FLOORS = {  # metrics that the embedded model must reach on unseen scenes, in percent
     "vqav2.val": {"accuracy": 65.0},
     "nlvr2.dev": {"accuracy": 65.0},
@@ -292,56 +286,3 @@ def test_a_record_does_not_outlive_its_predictions(tmp_path):
 def test_another_precision_is_another_run(own, capsys):
     assert main([*RUN, "--split", "val", "--dtype", "bfloat16", "--out", str(own)]) == 4
     assert "settings.dtype: float32 / bfloat16" in capsys.readouterr().err
-
-
-@contextmanager
-def running(arguments, module="harness.cli.main", **options):
-    """A run as a process that takes signals as a command of a shell does; killed at the end."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **options,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_an_interrupted_run_ends_with_code_130_and_says_how_to_go_on(tmp_path):
-    path = tmp_path / "xvlm-shapes" / "refcoco+.val.predictions.jsonl"
-    arguments = [*RUN, "--split", "val", "--batch-size", "1", "--fresh", "--out", str(tmp_path)]
-    interrupt = {**os.environ, "STRIKE": "0:40:interrupt:train2014"}  # at the fortieth image
-    with running(arguments, "tests.support.struck", env=interrupt) as process:
-        _, shown = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "what was predicted is kept, run the same command without --fresh to go on" in shown
-    assert "Traceback" not in shown
-    assert len(path.read_text().splitlines()) > 1
-
-
-def test_a_bar_is_drawn_where_a_person_watches(tmp_path):
-    reader, writer = os.openpty()
-    with running([*EIGHT, "--out", str(tmp_path)], stderr=writer) as process:
-        out, _ = process.communicate(timeout=120)
-    os.close(writer)
-    shown = b""
-    with suppress(OSError):  # the other end is closed
-        while piece := os.read(reader, 4096):
-            shown += piece
-    os.close(reader)
-    assert process.returncode == 0
-    assert "8/8" in shown.decode() and "\x1b[" in shown.decode()
-    assert "8 of 1056" in out
-
-
-def test_a_run_goes_on_when_nobody_reads_its_messages_any_more(tmp_path):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with running([*EIGHT, "--out", str(tmp_path)], stderr=writer) as process:
-        out, _ = process.communicate(timeout=120)
-    os.close(writer)
-    assert process.returncode == 0
-    assert "8 of 1056" in out

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from harness.statistics.bootstrap import bca_interval
 from harness.statistics.intervals import change_interval, metric_interval
@@ -13,6 +12,14 @@ from harness.statistics.swaps import swap_test
 DRAWS = np.random.Generator(np.random.PCG64(5))
 
 
+@pytest.fixture(scope="module")
+def stats():
+    """Scipy's statistics, imported only by the test process that compares with them."""
+    from scipy import stats
+
+    return stats
+
+
 def p_of_drop(before, after):
     test = swap_test({"metric": Pair(before, after)}, level=0.05, seed=3)
     return test.adjusted["metric"].drop
@@ -21,7 +28,7 @@ def p_of_drop(before, after):
 @pytest.mark.parametrize(
     ("worse", "better"), [(1, 0), (4, 4), (0, 9), (9, 3), (31, 12), (140, 100), (900, 1000)]
 )
-def test_swaps_of_right_or_wrong_units_are_the_binomial_test(worse, better):
+def test_swaps_of_right_or_wrong_units_are_the_binomial_test(stats, worse, better):
     before = mean_of([100.0] * worse + [0.0] * better)
     after = mean_of([0.0] * worse + [100.0] * better)
     expected = stats.binomtest(worse, worse + better, 0.5, alternative="greater").pvalue
@@ -29,7 +36,7 @@ def test_swaps_of_right_or_wrong_units_are_the_binomial_test(worse, better):
     assert p_of_drop(before, after) == pytest.approx(expected, abs=1e-12 if exact else 0.015)
 
 
-def test_wilsons_interval_is_that_of_single_units():
+def test_wilsons_interval_is_that_of_single_units(stats):
     for right in (0, 3, 39, 40):
         theirs = stats.binomtest(right, 40).proportion_ci(method="wilson")
         ours = metric_interval(mean_of([100.0] * right + [0.0] * (40 - right)))
@@ -37,7 +44,7 @@ def test_wilsons_interval_is_that_of_single_units():
         assert ours == pytest.approx((100 * theirs.low, 100 * theirs.high), abs=0.3)
 
 
-def test_the_interval_of_a_graded_metric_is_the_bca_bootstrap():
+def test_the_interval_of_a_graded_metric_is_the_bca_bootstrap(stats):
     values = DRAWS.gamma(2.0, 50.0, size=150)
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(1)
@@ -48,7 +55,7 @@ def test_the_interval_of_a_graded_metric_is_the_bca_bootstrap():
     )
 
 
-def test_the_interval_of_clusters_is_the_bootstrap_of_their_sums():
+def test_the_interval_of_clusters_is_the_bootstrap_of_their_sums(stats):
     sizes = DRAWS.integers(1, 6, size=120)
     clusters = np.repeat(np.arange(120), sizes)
     values = 100.0 * (DRAWS.random(len(clusters)) < DRAWS.beta(8, 2, size=120)[clusters])
@@ -75,7 +82,7 @@ def test_the_interval_of_clusters_is_the_bootstrap_of_their_sums():
     assert metric_interval(statistic) == pytest.approx((theirs.low, theirs.high), abs=0.12 * width)
 
 
-def test_the_interval_of_a_change_is_the_paired_bootstrap():
+def test_the_interval_of_a_change_is_the_paired_bootstrap(stats):
     before, after = DRAWS.gamma(2.0, 50.0, size=150), DRAWS.gamma(2.0, 52.0, size=150)
     theirs = stats.bootstrap(
         (after - before,), np.mean, n_resamples=10_000, rng=np.random.default_rng(1)
@@ -86,7 +93,7 @@ def test_the_interval_of_a_change_is_the_paired_bootstrap():
     assert ours == pytest.approx((low, high), abs=0.05 * (high - low))
 
 
-def test_swaps_are_the_permutation_test_of_pairs():
+def test_swaps_are_the_permutation_test_of_pairs(stats):
     before, after = DRAWS.gamma(2.0, 50.0, size=11), DRAWS.gamma(2.0, 40.0, size=11)
     exact = stats.permutation_test(
         (before, after),

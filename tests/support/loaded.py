@@ -1,7 +1,8 @@
-"""The modules that a command loads."""
+"""The modules that commands load."""
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 # Packages that take long to import.
 HEAVY = {
@@ -20,14 +21,26 @@ HEAVY = {
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a command has loaded when it ends."""
+    (loaded,) = loaded_after(arguments)
+    return loaded
+
+
+def loaded_after(*commands: Sequence[str]) -> list[set[str]]:
+    """The modules that one process has loaded after each of these commands."""
     program = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('\\n'.join(sys.modules), file=sys.stderr))\n"
+        "import sys\n"
         "from harness.cli.main import main\n"
-        f"sys.exit(main({list(arguments)!r}))"
+        f"for command in {[list(command) for command in commands]!r}:\n"
+        "    try:\n"
+        "        assert not main(command), command\n"
+        "    except SystemExit as end:  # of --help\n"
+        "        assert not end.code, command\n"
+        "    print('loaded', *sys.modules, file=sys.stderr)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stderr.splitlines())
+    lines = [line for line in done.stderr.splitlines() if line.startswith("loaded ")]
+    assert len(lines) == len(commands)
+    return [set(line.split()[1:]) for line in lines]

@@ -1,14 +1,9 @@
-"""The command with little memory on the second of several processes.
-
-Run it as `python -m tests.support.scarce_memory run ...`.
-"""
+"""Models that run out of memory."""
 
 import os
-import sys
 
 import torch
 
-from harness.cli.main import main
 from harness.models.xvlm.swin import VisionEncoder
 
 CUDA_WORDS = "CUDA out of memory. Tried to allocate 2.00 GiB."
@@ -34,7 +29,7 @@ def limit_images(put, *, most, calls=None, on_cpu=False, look=lambda images: Non
     put(VisionEncoder, "forward", scarce)
 
 
-if __name__ == "__main__":
-    if os.environ.get("RANK") == "1":
+def limit_images_of_the_second():
+    """Let the second of several processes encode one image at a time."""
+    if os.environ["RANK"] == "1":
         limit_images(setattr, most=1)
-    sys.exit(main())

@@ -81,9 +81,9 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _strike_from_environment() -> None:
-    """Read `STRIKE`, `rank:n:strike:folder`: strike before this rank opens its n-th image there."""
-    rank, number, name, folder = os.environ["STRIKE"].split(":")
+def at_image(description: str) -> None:
+    """Strike as described by `rank:n:strike:folder`: before a rank opens its n-th image there."""
+    rank, number, name, folder = description.split(":")
     strikes = {"kill": kill, "kill_all": kill_all, "interrupt": interrupt}
     if os.environ.get("RANK", "0") == rank:
         at_operation(int(number), strikes[name], f"/{folder}/")
@@ -92,5 +92,5 @@ def _strike_from_environment() -> None:
 if __name__ == "__main__":
     from harness.cli.main import main
 
-    _strike_from_environment()
+    at_image(os.environ["STRIKE"])
     sys.exit(main())

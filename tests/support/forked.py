@@ -1,0 +1,102 @@
+"""The command in processes forked from one that has imported what takes long, as a run does.
+
+They are killed, starved and joined as those of a user, but none of them imports torch for seconds.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import torch.distributed as dist
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(
+    ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
+)
+
+Trouble = Callable[[], Callable[[], None] | None]  # its result is called after the run
+
+
+def no_trouble() -> None:
+    pass
+
+
+class Running:
+    """A run in a process; `trouble` is called in it before the run begins."""
+
+    def __init__(self, arguments: Sequence[str], trouble: Trouble = no_trouble) -> None:
+        self._start(_run, arguments, trouble)
+
+    def _start(self, program: Callable[..., None], *arguments: object) -> None:
+        self._shown, output = processes.Pipe(duplex=False)
+        self.process = processes.Process(target=program, args=(*arguments, output))
+        self.process.start()
+        output.close()
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for the end; return the exit code (of a killed process, negative) and the output."""
+        with os.fdopen(os.dup(self._shown.fileno())) as file:
+            shown = file.read()
+        self._shown.close()
+        self.process.join()
+        return self.process.exitcode, shown
+
+
+class RunningRanks(Running):
+    """A run of several processes under a launcher that does what torchrun does.
+
+    It sets the same variables, and where a process fails, it sends SIGTERM to the others.
+    `trouble` is called in every process, which knows its `RANK`.
+    """
+
+    def __init__(self, size: int, arguments: Sequence[str], trouble: Trouble = no_trouble) -> None:
+        # Processes find one another here; in torchrun, the launcher keeps it.
+        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self._start(_launch, size, self._store.port, arguments, trouble)
+
+
+def _run(arguments, trouble, output):
+    """What a process does."""
+    sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
+    os._exit(_evaluate(arguments, trouble))
+
+
+def _evaluate(arguments, trouble):
+    import torch
+
+    from harness.cli.main import main
+
+    torch.set_num_threads(1)  # the cores are shared by many runs
+    after = trouble()
+    code = main(arguments)
+    if after is not None:
+        after()
+    sys.stdout.flush()
+    return code
+
+
+def _launch(size, port, arguments, trouble, output):
+    """What the launcher does: it ends with the first code that is not 0."""
+    sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
+    os.environ |= {
+        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)},
+        **{"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"},
+    }
+    running = set()
+    for rank in range(size):
+        if pid := os.fork():
+            running.add(pid)
+            continue
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        os._exit(_evaluate(arguments, trouble))
+    first = 0
+    while running:
+        pid, status = os.wait()
+        running.remove(pid)
+        if status and not first:
+            first = os.waitstatus_to_exitcode(status)
+            for other in running:
+                os.kill(other, signal.SIGTERM)
+    os._exit(first % 256)
