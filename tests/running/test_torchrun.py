@@ -89,8 +89,8 @@ def test_a_process_that_dies_ends_the_run_with_a_clear_error_and_loses_nothing(
     rank, run, calm, tmp_path, capsys
 ):
     arguments = [*LONGER, "--out", str(tmp_path)]
-    # At its twelfth image: the other process would take over the batches of a slow one.
-    code, shown = run(arguments, f"{rank}:12:kill:train2014")
+    # Early: the other process would take over the batches of a slow one.
+    code, shown = run(arguments, f"{rank}:20:kill:train2014")
     assert code != 0
     assert f"process {1 - rank} of 2" in shown
     assert "what was predicted is kept, run the same command to go on" in shown
