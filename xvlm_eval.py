@@ -17,39 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness import (
-        Comparison,
-        LoadedModel,
-        LoadedTask,
-        Result,
-        Results,
-        ResultSample,
-        compare,
-        errors,
-        evaluate,
-        load_model,
-        load_task,
-        metrics,
-        read_results,
-        score,
-    )
-
-__all__ = [
-    "Comparison",
-    "LoadedModel",
-    "LoadedTask",
-    "Result",
-    "ResultSample",
-    "Results",
-    "compare",
-    "errors",
-    "evaluate",
-    "load_model",
-    "load_task",
-    "metrics",
-    "read_results",
-    "score",
-]
+    from harness import *  # noqa: F403  (the names of its `__all__`)
 
 
 def main() -> int:
@@ -64,8 +32,11 @@ def main() -> int:
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name of `harness`. Raises ImportError where another `harness` is imported."""
-    if name not in __all__:
+    """Return a public name of `harness`, or its list of them, `__all__`.
+
+    Raises ImportError where another `harness` is imported.
+    """
+    if name.startswith("_") and name != "__all__":  # nothing is imported for what Python looks up
         raise AttributeError(f"module 'xvlm_eval' has no attribute {name!r}")
     module = sys.modules.get("harness")
     if module is None:
@@ -75,11 +46,13 @@ def __getattr__(name: str) -> Any:
             f"{module.__file__}: another package `harness` is imported already; "
             "import xvlm_eval before it, or in a process of its own"
         )
+    if name != "__all__" and name not in module.__all__:
+        raise AttributeError(f"module 'xvlm_eval' has no attribute {name!r}")
     return getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})
 
 
 def _folder() -> Path:

@@ -6,6 +6,10 @@ continued must not mix the predictions of two versions.
 
 import hashlib
 import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import (
     Distribution,
@@ -15,6 +19,7 @@ from importlib.metadata import (
 )
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from harness.errors import MissingError
@@ -55,13 +60,15 @@ class Plugin:
 
     def load(self) -> Any:
         """Import the object. Raises MissingError, naming the plugin, where that fails."""
-        try:
-            return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
-        except (Exception, SystemExit) as error:  # whatever a foreign module raises
-            raise MissingError(
-                f"{self}: {self.target} cannot be imported ({type(error).__name__}: "
-                f"{first_line(error)}); repair or uninstall the package"
-            ) from error
+        with heeding_interrupts():
+            try:
+                return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
+            # Whatever a foreign module raises, SystemExit and KeyboardInterrupt too.
+            except BaseException as error:
+                raise MissingError(
+                    f"{self}: {self.target} cannot be imported ({type(error).__name__}: "
+                    f"{first_line(error)}); repair or uninstall the package"
+                ) from error
 
     def identity(self) -> dict[str, str | None]:
         """Return what identifies the code: entry point, version and the SHA-256 of its source."""
@@ -102,6 +109,34 @@ def plugins(kind: str) -> list[Plugin]:
         )
         for point in entry_points(group=GROUPS[kind])
     ]
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of a block in which the user pressed Ctrl-C.
+
+    Whatever the block makes of the interrupt: it may catch it, or raise another error. In turn, a
+    KeyboardInterrupt without a signal is an error of the block's code. Signals reach the main
+    thread only.
+    """
+    pressed: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        if callable(previous):
+            previous(number, frame)
+
+    heeding = callable(previous) and threading.current_thread() is threading.main_thread()
+    if heeding:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        if heeding and signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, previous)
+        if pressed:
+            raise KeyboardInterrupt
 
 
 def first_line(error: BaseException) -> str:

@@ -57,7 +57,7 @@ class COCOCaption(Task[Picture, Captioner]):
         try_scorers()
 
     def begin_trial(self) -> Callable[[], None]:
-        """Tokenize one caption, and let METEOR score it later: its Java loads for ten seconds."""
+        """Tokenize one caption, start METEOR, and let it score the caption later."""
         return begin_trial()
 
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:

@@ -17,10 +17,9 @@ from typing import ClassVar
 import numpy as np
 
 from harness.capabilities import AttributeMatcher, AttributePrompts, DualEncoder, Model
-from harness.dataset import Dataset, Digest, Origin
+from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.files.parsing import is_number
-from harness.formats.coco import coco_archive, coco_images
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.matrices import read_array
@@ -33,34 +32,7 @@ from harness.metrics.rounding import ranked_alike
 from harness.sample_view import Details, Item, PairScores, Picture, SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
-
-ARCHIVE = Origin(
-    name="ovad.zip",
-    url="https://lmb.informatik.uni-freiburg.de/resources/datasets/ovad.zip",
-    instructions="https://ovad-benchmark.github.io",
-    format="zip",
-    licence="CC BY-NC-SA 4.0",
-    members={"ovad2000.json": "ovad/ovad2000.json"},
-    unpacked_limit=10**9,
-)
-DATASET = Dataset(
-    citation="Bravo et al. 2023, Open-vocabulary Attribute Detection, arXiv 2211.12914",
-    origins=(coco_archive("val2017"), ARCHIVE),
-    digests={
-        "ovad2000.json": Digest(
-            "git-blob",
-            "67584cb82cb38eff0d00f41a03ea22eaf943a004",
-            "the copies in lmb-freiburg/ovqa and KyanChen/OvarNet, which are one blob",
-        )
-    },
-    # The paper: about 14,300 boxes, of which the smallest do not count.
-    counts={"box": {"samples": (14_000, 14_300), "attributes": 117}},
-)
-
-ANNOTATIONS = Needed(
-    ("ovad/ovad2000.json", "ovad2000.json"), "the boxes and their attributes", ARCHIVE.address
-)
-IMAGES = coco_images("val2017")
+from tasks.ovad_files import ANNOTATIONS, DATASET, IMAGES
 
 RIGHT = {1: True, 0: False, -1: None}  # whether an attribute of this label is right
 FIRST = 3  # attributes by which a prediction is put into words

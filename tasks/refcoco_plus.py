@@ -5,7 +5,6 @@ rest. Protocol: X-VLM's `Grounding_bbox.py`: each expression counts once, and a 
 its IoU with the true one is at least one half.
 """
 
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +18,17 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.refer import read_flat, read_references
 from harness.formats.submissions import match_predictions, read_boxes
-from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
-from harness.sample_view import PREDICTION, TRUTH, MarkedBox, Picture, SampleView, box_text
-from harness.statistics.means import mean_of
+from harness.metrics.grounding import Box, in_pixels, iou
+from harness.sample_view import SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
+from tasks.refcoco_plus_boxes import (
+    box_of_prediction,
+    caveats_of,
+    refuse_other_unit,
+    score_overlaps,
+    view_boxes,
+)
 from tasks.refcoco_plus_files import DATASET, FLAT, FLAT_NAMES, IMAGES, INSTANCES, REFS, SPLITS
-
-FAR = 1.5  # image sizes between the centre of an image and that of a box
-MARGIN = 0.1  # of an image, that a predicted box may reach out of it
-SUSPICIOUS = 0.2  # share of boxes that reach out farther: a model that finds objects has few
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class RefCOCOPlus(Task[Expression, Grounder]):
         predictions = [[float(number) for number in box] for box in boxes]
         for sample, box in zip(batch.samples, predictions, strict=True):
             if len(box) == 4 and all(map(is_number, box)):
-                _refuse_other_unit(box, sample.id)
+                refuse_other_unit(box, sample.id)
         return predictions
 
     def fallback_prediction(self, sample: Expression) -> Prediction:
@@ -170,13 +171,13 @@ class RefCOCOPlus(Task[Expression, Grounder]):
         """
         boxes = [box_of_prediction(predictions[s.id], s.id) for s in samples]
         for sample, box in zip(samples, boxes, strict=True):
-            _refuse_other_unit(box, sample.id)
+            refuse_other_unit(box, sample.id)
         overlaps = [
             iou(s.box, in_pixels(box, width=s.width, height=s.height))
             for s, box in zip(samples, boxes, strict=True)
         ]
         scores = score_overlaps(samples, overlaps)
-        return replace(scores, caveats=_caveats([predictions[s.id] for s in samples]))
+        return replace(scores, caveats=caveats_of([predictions[s.id] for s in samples]))
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.
@@ -194,77 +195,3 @@ class RefCOCOPlus(Task[Expression, Grounder]):
             sentences.setdefault(sample.ref_id, []).append(int(sample.id))
         boxes = read_boxes(path, sentences)
         return match_predictions(path, boxes, [sample.id for sample in samples])
-
-
-def view_boxes(
-    sample: Expression, predicted: Box | None, *, detections: Sequence[MarkedBox] = ()
-) -> SampleView:
-    """Return an expression with its true box, the predicted one, and detections below them."""
-    true = _floats(sample.box)
-    boxes = [*detections, MarkedBox(TRUTH, true)]
-    if predicted is not None:
-        boxes.append(MarkedBox(PREDICTION, _floats(predicted)))
-    return SampleView(
-        pictures=(Picture(sample.images[0], boxes=tuple(boxes)),),
-        texts=(sample.text,),
-        truth=box_text(true),
-        prediction="no box" if predicted is None else box_text(_floats(predicted)),
-    )
-
-
-def _floats(box: Box) -> tuple[float, float, float, float]:
-    x, y, width, height = map(float, box)
-    return x, y, width, height
-
-
-def score_overlaps(samples: Sequence[Expression], overlaps: Sequence[float]) -> Scores:
-    """Return the scores of samples from the IoU of each, clustered by image."""
-    correct = [100.0 * (overlap >= THRESHOLD) for overlap in overlaps]
-    return Scores(
-        {"accuracy": accuracy(overlaps)},
-        {"accuracy": mean_of(correct, clusters=[str(s.images[0]) for s in samples])},
-        {"accuracy": correct, "iou": [100 * overlap for overlap in overlaps]},
-        breakdown={"iou": distribution(overlaps)},
-    )
-
-
-def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[float]:
-    """Return a predicted box. Raises DataError for anything but four finite numbers."""
-    if isinstance(prediction, list) and len(prediction) == 4 and all(map(is_number, prediction)):
-        return prediction
-    raise DataError(
-        f"the prediction for sent_id {sent_id} should be a box of four numbers, "
-        f"but is {reprlib.repr(prediction)}"
-    )
-
-
-def _refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
-    """Raise DataError for a negative size, and a coordinate that no box in 0..1 has.
-
-    A box may reach over the border of its image, as the official evaluation does not clip.
-    """
-    cx, cy, width, height = box
-    if min(width, height) < 0:
-        problem = "has a negative size"
-    elif max(map(abs, (cx - 0.5, cy - 0.5))) > FAR or max(width, height) > 2 * FAR:
-        problem = "lies far outside of its image"
-    else:
-        return
-    raise DataError(
-        f"the box for sent_id {sent_id} {problem}: {reprlib.repr(list(box))}; a box is "
-        "(cx, cy, w, h), its centre and its size in 0..1 of the image, neither pixels nor corners"
-    )
-
-
-def _caveats(boxes: Sequence[Sequence[float]]) -> list[str]:
-    """Return whether so many boxes reach out of their images that they may be corners."""
-    outside = sum(
-        min(cx - w / 2, cy - h / 2) < -MARGIN or max(cx + w / 2, cy + h / 2) > 1 + MARGIN
-        for cx, cy, w, h in boxes
-    )
-    if outside <= SUSPICIOUS * len(boxes):
-        return []
-    return [
-        f"{outside:,} of {len(boxes):,} boxes reach out of their images by more than "
-        f"{100 * MARGIN:.0f} % of its size; are they (cx, cy, w, h), centre and size, or corners?"
-    ]

@@ -20,13 +20,8 @@ from harness.metrics.grounding import Box, iou_of_detection
 from harness.metrics.weak_grounding import best_detection, box_scores, carried_forward
 from harness.sample_view import DETECTION, MarkedBox, SampleView
 from harness.task import Batch, Prediction, SampleId, Scores
-from tasks.refcoco_plus import (
-    Expression,
-    RefCOCOPlus,
-    box_of_prediction,
-    score_overlaps,
-    view_boxes,
-)
+from tasks.refcoco_plus import Expression, RefCOCOPlus
+from tasks.refcoco_plus_boxes import box_of_prediction, score_overlaps, view_boxes
 from tasks.refcoco_plus_files import DATASET as REFCOCO_PLUS
 from tasks.refcoco_plus_files import FOLDERS
 

@@ -21,8 +21,9 @@ from harness.statistics.means import mean_of
 from harness.task import Prediction, SampleId, Scores, Task
 from tasks.nlvr2 import NLVR2, Statement
 from tasks.retrieval import Picture, Retrieval
-from tasks.vqav2 import Question, VQAv2, answer_of
+from tasks.vqav2 import Question, VQAv2
 from tasks.vqav2_files import ANSWER_LIST, ANSWERS, CHOICES
+from tasks.vqav2_scoring import answer_of
 
 REPOSITORY = "https://github.com/MichaelZhouwang/VLUE"
 COMMIT = "cd4ef37570a24f69fc2d027999e87b026530b738"

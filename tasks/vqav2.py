@@ -28,20 +28,12 @@ from harness.formats.vqa import (
     read_flat_questions,
     read_questions,
 )
-from harness.metrics.vqa import ENOUGH, SCORERS, official
+from harness.metrics.vqa import official
 from harness.sample_view import Details, Item, SampleView
-from harness.statistics.means import means_of_parts
-from harness.task import (
-    Batch,
-    Prediction,
-    Sample,
-    SampleId,
-    Scores,
-    Task,
-    samples_of_columns,
-)
+from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task, samples_of_columns
 from harness.workload import Workload
 from tasks.vqav2_files import ANNOTATIONS, ANSWERS, DATASET, IMAGE_FOLDER, QUESTIONS
+from tasks.vqav2_scoring import answer_of, score_answers
 
 SHORTLIST = 128  # `k_test`: the answers with the likeliest first tokens are ranked in full
 
@@ -204,28 +196,7 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         `breakdown` also holds the accuracies of two other scorers in circulation.
         """
         answers = [answer_of(predictions[sample.id], sample.id) for sample in samples]
-        accuracies = {
-            name: [
-                100 * scorer(answer, sample.answers)
-                for answer, sample in zip(answers, samples, strict=True)
-            ]
-            for name, scorer in SCORERS.items()
-        }
-        official, images = accuracies["official"], [str(sample.images[0]) for sample in samples]
-        subsets = _subsets(samples)
-        metrics = {
-            name: _mean([official[index] for index in indices]) for name, indices in subsets.items()
-        }
-        return Scores(
-            metrics,
-            means_of_parts(official, clusters=images, parts=subsets),
-            {"accuracy": official},
-            breakdown={
-                "question_type": _by_type(official, [sample.question_type for sample in samples]),
-                "scorer": {name: _mean(values) for name, values in accuracies.items()},
-            },
-            caveats=_caveats(samples),
-        )
+        return score_answers(samples, answers)
 
     def score_official(self, samples: Sequence[Question], path: Path) -> Scores:
         """Score VQA's results: a JSON list of `question_id` and `answer`."""
@@ -257,15 +228,6 @@ def _flat(question: Question) -> Mapping[str, Any]:
     }
 
 
-def answer_of(prediction: Prediction, question_id: SampleId) -> str:
-    """Return a predicted answer. Raises DataError for anything but a text."""
-    if not isinstance(prediction, str):
-        raise DataError(
-            f"the prediction for question {question_id} should be a text, but is {prediction!r}"
-        )
-    return prediction
-
-
 def _refuse_single_answers(path: Path, questions: Sequence[Question]) -> None:
     """Raise DataError for a question with one answer, which the official accuracy never counts."""
     single = [question for question in questions if len(question.answers) == 1]
@@ -276,48 +238,6 @@ def _refuse_single_answers(path: Path, questions: Sequence[Question]) -> None:
             "those of the other people, so even the right one counts 0; "
             "`--task vqa --annotations FILE` scores such questions (docs/own-data.md)"
         )
-
-
-def _caveats(samples: Sequence[Question]) -> list[str]:
-    """Return what the official accuracy does to questions with few answers.
-
-    It compares each answer with the others: full accuracy takes three others that agree.
-    """
-    few = [sample for sample in samples if len(sample.answers) <= ENOUGH]
-    if not few:
-        return []
-    return [
-        f"{len(few):,} of {len(samples):,} questions have {ENOUGH} answers or fewer (question "
-        f"{few[0].id} has {len(few[0].answers)}): the official accuracy compares every answer "
-        "with the others, so the right answer of two people counts a third, of three "
-        "two thirds; repeat an answer ten times to count it fully"
-    ]
-
-
-def _subsets(samples: Sequence[Question]) -> dict[str, list[int]]:
-    """Return the indices of the samples behind each metric: all, then each type of answer."""
-    types = sorted({sample.answer_type for sample in samples} - {""})
-    by_type = {
-        f"accuracy_{answer_type.replace('/', '_')}": [
-            index for index, sample in enumerate(samples) if sample.answer_type == answer_type
-        ]
-        for answer_type in types
-    }
-    return {"accuracy": list(range(len(samples))), **by_type}
-
-
-def _mean(values: Sequence[float]) -> float:
-    if not values:
-        raise DataError("no question to score")
-    return sum(values) / len(values)
-
-
-def _by_type(values: Sequence[float], types: Sequence[str]) -> dict[str, float]:
-    """Return the mean of each type, in order of name; none where the types are not known."""
-    grouped: dict[str, list[float]] = {}
-    for value, name in zip(values, types, strict=True):
-        grouped.setdefault(name, []).append(value)
-    return {name: _mean(grouped[name]) for name in sorted(grouped) if name}
 
 
 def _shortlist_of(model: Model) -> int:

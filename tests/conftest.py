@@ -73,7 +73,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def without_trial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
-    """Start no METEOR, ten seconds of a core, only to try it: `tests/metrics/test_java.py` does."""
+    """Start no METEOR only to try it: `tests/metrics/test_java.py` does."""
     if request.node.get_closest_marker("scorers") is None:
         monkeypatch.setattr("harness.metrics.captions._try_scorers", lambda java: None)
         monkeypatch.setattr("harness.metrics.captions._begin_trial", lambda java: lambda: None)

@@ -4,7 +4,7 @@
 
 No process is started: every batch of a benchmark of the real size has a cost in operations, and a
 process takes as long as its batches. The efficiency is the mean load divided by the largest one.
-Batches are dealt as the harness does (`shard`: every N-th one), by cost (the costliest first, each
+Batches are dealt as the harness does (`deal`: every N-th one), by cost (the costliest first, each
 to the process with the least so far), and on demand (the next one to whoever is free), where one
 process is also made to take half as long again for everything.
 """
@@ -52,9 +52,9 @@ def main() -> None:
     print(f"{'split':36} {'batch':>5} {'every Nth':>9} {'by cost':>8} {'1 slow':>7} {'demand':>7}")
     for title, (samples, images) in SPLITS.items():
         for size in dict.fromkeys([512, even_batch_size(512, samples, count), 32]):
-            costs = _costs(title, samples, images, size, model)
+            costs = costs_of(title, samples, images, size, model)
             _print(title, size, costs, count)
-    _print("coco-retrieval test, re-ranking", 1, _reranked(5_000, 25_010, 256), count)
+    _print("coco-retrieval test, re-ranking", 1, reranked(5_000, 25_010, 256), count)
 
 
 def _print(title: str, size: int, costs: Loads, count: int) -> None:
@@ -80,7 +80,7 @@ def _greedy(costs: Loads, slow: Loads) -> float:
     return float(costs.sum() / (1 / slow).sum() / times.max())
 
 
-def _costs(title: str, samples: int, images: int, size: int, model: CostModel) -> Loads:
+def costs_of(title: str, samples: int, images: int, size: int, model: CostModel) -> Loads:
     """Return the operations of each batch; for other tasks than VQA, images have one cost."""
     draws = np.random.default_rng(0)
     of_image = np.sort(np.concatenate([np.arange(images), draws.integers(0, images, samples)]))
@@ -105,7 +105,7 @@ def _cost(
     return float(model.cost(workload).flops)
 
 
-def _reranked(images: int, texts: int, shortlist: int) -> Loads:
+def reranked(images: int, texts: int, shortlist: int) -> Loads:
     """Return the candidates of each image where both directions' shortlists are united.
 
     Features lie in clusters of a few directions, so that some images are near to many texts.

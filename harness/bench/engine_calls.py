@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from harness.bench import inputs
 from harness.bench.fixtures import Fixtures
-from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.engine.encoded_gallery import encode_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import (
     XVLMAnswerer,
     XVLMAttributeMatcher,
@@ -77,10 +78,11 @@ def _score_pairs(fixtures: Fixtures, sizes: BatchSizes) -> EngineCall:
         matches = rerank_gallery(
             images,
             texts.features,
-            lambda image, candidates: model.score_pairs(image, texts, candidates),
+            pair_scores(model, texts),
             ranking=model.ranking,
             shortlist=sizes.captions,
             wanted=range(sizes.reranked_images),
+            together=model.images_at_a_time,
         )
         return list(matches)
 

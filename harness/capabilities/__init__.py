@@ -24,13 +24,13 @@ small steps. A grounder of another package, for example, is any object like this
         def ground(self, images, expressions, image_of):
             return np.full((len(expressions), 4), 0.5, dtype=np.float32)
 
-A model may offer more: `Collating`, `Tokenizing` and `Shortlisting`, and
-`harness.workload.CostModel`. Where a batch does not fit into memory, the model is called
-again with smaller ones.
+A model may offer more: `Collating`, `Tokenizing` and `Shortlisting`, `GroupScorer` beside
+`PairScorer`, and `harness.workload.CostModel`. Where a batch does not fit into memory, the model is
+called again with smaller ones.
 
 model.py        Model, and what any model may offer: Collating, Tokenizing, Shortlisting
 predicting.py   the capabilities that predict sample by sample
-retrieval.py    DualEncoder and PairScorer, and the galleries that they compare
+retrieval.py    DualEncoder, PairScorer and GroupScorer, and the galleries that they compare
 """
 
 from harness.capabilities.model import (
@@ -61,6 +61,7 @@ from harness.capabilities.retrieval import (
     EncodedImages,
     EncodedTexts,
     Gallery,
+    GroupScorer,
     Matches,
     PairScorer,
     Ranking,
@@ -84,6 +85,7 @@ __all__ = [
     "EncodedTexts",
     "Gallery",
     "Grounder",
+    "GroupScorer",
     "Images",
     "ImagesOf",
     "Judgement",

@@ -1,6 +1,6 @@
 """Capabilities that compare images with texts, and what the engine makes of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -77,8 +77,8 @@ class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
     The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read. A model whose protocol ranks another number of candidates than the task's states
-    it as its attribute `shortlist`.
+    that it read, and then of images that slower processes have left. A model whose protocol ranks
+    another number of candidates than the task's states it as its attribute `shortlist`.
     """
 
     @property
@@ -98,6 +98,29 @@ class PairScorer(Model, Protocol[Images, State, Texts]):
         """Return the matching scores [n] of one image, by its state, and the texts `candidates`.
 
         `candidates` [n] are indices into `texts`, which `read_texts` returned.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupScorer(PairScorer[Images, State, Texts], Protocol):
+    """A PairScorer that scores the pairs of several images together.
+
+    A GPU that scores those of one image may wait for its host. The engine groups the images of a
+    batch, by `images_at_a_time`.
+    """
+
+    @property
+    def images_at_a_time(self) -> int:
+        """The number of images whose pairs are scored together."""
+        ...
+
+    def score_pairs_of_images(
+        self, images: Sequence[State], texts: Texts, candidates: Sequence[NDArray[np.int64]]
+    ) -> Array:
+        """Return the matching scores of all pairs, image after image.
+
+        The texts `candidates[i]` belong to the image with state `images[i]`.
         """
         ...
 
@@ -136,7 +159,13 @@ class Gallery(NamedTuple, Generic[ImagesOf]):
     `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
     and which of them each index stands for [n]. After the first call of `all_gather` the gallery
     cannot be streamed again.
+
+    Before an image is ranked, `claim` returns whether this process is to rank it, by its index.
+    `others` yields, in the form of `batches`, those that other processes have encoded and not
+    ranked; what is drawn from it has to be ranked here.
     """
 
     batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
     all_gather: AllGather
+    claim: Callable[[int], bool] = lambda number: True
+    others: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]] = ()

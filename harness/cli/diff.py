@@ -28,9 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the differences between two results."""
+    from harness.cli.left_out import say_left_out
     from harness.drift.diff import diff_results, render_diffs
+    from harness.records.stored import find_results
 
-    before = Path(options.before)
-    differences = [diff for after in options.after for diff in diff_results(before, Path(after))]
+    before, after = Path(options.before), list(map(Path, options.after))
+    folders = [path for path in (before, *after) if path.is_dir()]
+    code = say_left_out(map(find_results, folders))
+    differences = [diff for path in after for diff in diff_results(before, path)]
     print(render_diffs(differences, options.format, limit=options.limit))
-    return 0
+    return code

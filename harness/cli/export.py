@@ -64,12 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write or print the results, and say what is left out."""
+    from harness.cli.left_out import say_left_out
     from harness.errors import DataError, MissingError
     from harness.records.stored import find_results
 
     found = find_results(Path(options.results))
-    for reason in found.rejected:
-        say(f"left out: {reason}")
+    code = say_left_out([found])
     if not found.results:
         raise MissingError(f"{options.results}: holds no result")
     results = [result for result in found.results if _is_chosen(result.record, options)]
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         _export_samples(results, options)
     else:
         _publish([result.record for result in results], options)
-    return 0
+    return code
 
 
 def _publish(records: "Sequence[ResultRecord]", options: argparse.Namespace) -> None:

@@ -45,16 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
+    from harness.cli.left_out import say_left_out
     from harness.cli.own import choose_result_source
     from harness.errors import HarnessError
     from harness.files.atomic import replacing
+    from harness.records.stored import StoredResults, find_results
     from harness.report.page import Budget, build_report, to_bytes
     from harness.report.selection import find_path
 
+    folders = [Path(name) for name in options.results or [flags.OUT]]
+    baseline = find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    code = say_left_out([*map(find_results, folders), baseline])
     report = build_report(
-        [Path(name) for name in options.results or [flags.OUT]],
+        folders,
         source=choose_result_source(options),
-        baseline=find_path(Path(options.baseline)).results if options.baseline else (),
+        baseline=baseline.results,
         budget=Budget(options.images, options.max_size),
     )
     for sentence in report.notes:
@@ -70,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             f"{path}: cannot be written ({error.strerror}); choose another --out"
         ) from error
     say(f"written: {path} ({len(content) / 1e6:.1f} MB); open it in a browser")
-    return 0
+    return code
 
 
 def size(text: str) -> int:

@@ -61,18 +61,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print samples, with their pictures where that is possible."""
+    from harness.cli.left_out import say_left_out
     from harness.cli.own import choose_result_source
     from harness.errors import DataError, UsageError
+    from harness.records.stored import StoredResults
     from harness.report import sample_rows, selection
     from harness.report.baseline import Changes, changes_since, matching
     from harness.running.stored_samples import StoredSamples
 
     found = selection.find_path(Path(options.result))
-    for reason in found.rejected:
-        say(f"left out: {reason}")
+    baseline = (
+        selection.find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    )
+    code = say_left_out([found, baseline])
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
-    baseline = selection.find_path(Path(options.baseline)).results if options.baseline else ()
     source = choose_result_source(options)
     choice = selection.Choice(options.wrong, options.sort, options.sample, options.limit)
     shown: list[sample_rows.Shown] = []
@@ -81,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         samples = StoredSamples(result, source)
         changes: Changes | None = None
         if options.baseline:
-            before = matching(result, baseline)
+            before = matching(result, baseline.results)
             if before is None:
                 say(f"left out: {result.title}: {options.baseline} has no such result")
                 continue
@@ -108,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print_terminal(shown, options)
     _write_pictures(shown, options)
-    return 0
+    return code
 
 
 def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:

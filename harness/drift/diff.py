@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.drift.environment import Difference, environment_diff
+from harness.drift.environment import Difference, changed_plugins, environment_diff
 from harness.drift.inputs import describe_inputs
 from harness.drift.samples import (
     SampleChange,
@@ -27,7 +27,8 @@ CHANGE_COLUMNS = {
 class ResultDiff:
     """Two results of a task: differences of their environments, inputs and metrics, and samples.
 
-    `last_digits` counts the predictions that differ in nothing else.
+    `plugins` names those whose code changed; `last_digits` counts the predictions that differ in
+    nothing else.
     """
 
     title: str
@@ -35,6 +36,7 @@ class ResultDiff:
     after: Path
     environment: Sequence[Difference]
     inputs: str
+    plugins: Sequence[str]
     metrics: Sequence[Difference]
     changes: Sequence[SampleChange]
     last_digits: int
@@ -114,6 +116,7 @@ def _diff(before: StoredResult, after: StoredResult) -> ResultDiff:
         after=after.path,
         environment=environment_diff(before.record, after.record),
         inputs=describe_inputs(before, after),
+        plugins=changed_plugins(before.record, after.record),
         metrics=metrics,
         changes=changed_samples(before, after, predictions),
         last_digits=len(predictions.last_digits),
@@ -135,6 +138,8 @@ def _render_diff(diff: ResultDiff, format: str, *, limit: int) -> str:
         title = f"Samples that changed: {count}, the most important first"
         tables.append(Table(title, rows, CHANGE_COLUMNS))
     head = f"{diff.title}: {diff.before} and {diff.after}; {diff.inputs}"
+    if diff.plugins:
+        head += f"; the code of {' and '.join(diff.plugins)} changed"
     if not diff.changes:
         head += "; no sample changed"
     if diff.last_digits:

@@ -70,6 +70,16 @@ def listed_diff(before: ResultRecord, after: ResultRecord) -> list[Difference]:
     return list(shown.values())
 
 
+def changed_plugins(before: ResultRecord, after: ResultRecord) -> list[str]:
+    """Name each plugin whose version or source differs: `the model plugin (clip of hfvlm 0.1)`."""
+    old, new = before.software, after.software
+    return [
+        f"the {kind} ({', now '.join(dict.fromkeys(str(side.get(kind)) for side in (old, new)))})"
+        for kind, source in PLUGINS.items()
+        if any(old.get(name) != new.get(name) for name in (kind, source))
+    ]
+
+
 def _properties(record: ResultRecord) -> Iterator[tuple[str, Any]]:
     """Yield the name and value of all that determined a result, in the order of their interest."""
     yield from record.software.items()

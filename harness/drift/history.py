@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.drift.settings import Gate
 from harness.errors import UsageError
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, find_sound_results
 from harness.rendering import Row, Table, escape_markdown, render
 from harness.statistics.means import Mean, MeanOfMeans
 from harness.statistics.sums import Statistic
@@ -106,7 +106,8 @@ class History:
 def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
     """Return the trends over folders of results, the oldest first.
 
-    Raises UsageError for fewer than three folders, MissingError where one does not exist.
+    Raises UsageError for fewer than three folders, MissingError where one does not exist, DataError
+    for a damaged record.
     """
     if len(folders) < 3:
         raise UsageError(
@@ -115,7 +116,7 @@ def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
     by_folder = [
         {
             result.title: result
-            for result in find_results(folder).results
+            for result in find_sound_results(folder)
             if result.record.subset is None
             and gate.compares(checkpoint=result.record.checkpoint["name"])
         }

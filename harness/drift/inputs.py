@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.drift.environment import PLUGINS
+from harness.drift.environment import changed_plugins
 from harness.errors import DataError
 from harness.records.fingerprints import PARTS
 from harness.records.record import ResultRecord
@@ -72,10 +72,7 @@ def describe_cause(before: StoredResult, after: StoredResult) -> str:
     unchanged = "although nothing that is recorded and that they depend on did"
     old, new = before.record.software, after.record.software
     code = ["the code"] if old.get("code") != new.get("code") else []
-    for kind, source in PLUGINS.items():
-        if any(old.get(name) != new.get(name) for name in (kind, source)):
-            versions = dict.fromkeys(str(side.get(kind)) for side in (old, new))
-            code.append(f"the code of the {kind} ({', now '.join(versions)})")
+    code += [f"the code of {plugin}" for plugin in changed_plugins(before.record, after.record)]
     return f"{unchanged}, but for {' and '.join(code)}" if code else unchanged
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import msgspec
 
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
+from harness.files.parsing import decode_json_text
+from harness.records.validation import check_date
 
 FILE = "lineage.jsonl"
+TIME = re.compile(r"(T\d\d:\d\d:\d\dZ)?")  # of the day in UTC
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,9 +45,20 @@ def read_lineage(baseline: Path) -> list[Renewal]:
         return []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [msgspec.json.decode(line, type=Renewal) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
+        return [
+            _parse(line, f"line {number}")
+            for number, line in enumerate(lines, start=1)
+            if line.strip()
+        ]
+    except (OSError, ValueError, DataError) as error:
         raise DataError(f"{path}: is no lineage of a baseline ({error})") from error
+
+
+def _parse(line: str, where: str) -> Renewal:
+    renewal = decode_json_text(line, Renewal, where=where)
+    day, separator, time = renewal.date.partition("T")
+    check_date(day if TIME.fullmatch(separator + time) else renewal.date, f"{where}: date")
+    return renewal
 
 
 def append_renewal(baseline: Path, renewal: Renewal) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from harness.drift.judging import PART_FOR_ALL
 from harness.drift.settings import Gate
 from harness.metrics.attribute_ranks import Chance
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, find_sound_results
 from harness.statistics.paired import Pair, compare, detectable_drop
 
 
@@ -41,7 +41,7 @@ def detectable_drops(baseline: Path, gate: Gate, *, churn: float) -> list[Detect
     """
     results = [
         result
-        for result in find_results(baseline).results
+        for result in find_sound_results(baseline)
         if result.record.contributions.get("sha256") and result.sample_scores.statistics
         if gate.compares(checkpoint=result.record.checkpoint["name"])
     ]

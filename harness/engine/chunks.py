@@ -1,7 +1,7 @@
 """How much a device computes at a time: larger chunks are no faster and take more memory."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -29,6 +29,14 @@ class ChunkSizes:
     lm_head_rows: int
     """Distributions over the vocabulary in memory at a time."""
 
+    reranked_images: int
+    """Images whose pairs with texts are scored together, in re-ranking."""
+
+    @property
+    def of_pairs(self) -> "ChunkSizes":
+        """The sizes for the texts that are fused with all images re-ranked together."""
+        return replace(self, text_tokens=self.text_tokens * self.reranked_images)
+
     def images_of(self, resolution: int) -> int:
         """Return the number of images, of this side in pixels, to encode together."""
         return max(1, self.image_patches // (resolution // PATCH) ** 2)
@@ -42,6 +50,7 @@ CHUNK_SIZES = {
         text_tokens=4096,
         min_bucket=1,
         lm_head_rows=128,
+        reranked_images=1,
     ),
     "cuda": ChunkSizes(
         batch=512,
@@ -49,6 +58,7 @@ CHUNK_SIZES = {
         text_tokens=16384,
         min_bucket=512,
         lm_head_rows=2048,
+        reranked_images=1,
     ),
 }
 

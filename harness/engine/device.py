@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 AUTOCAST = ("float16", "bfloat16")
+RERANKED_IMAGES = "XVLM_EVAL_RERANKED_IMAGES"
 Dtype = torch.dtype
 
 
@@ -31,20 +32,26 @@ class Device:
     """A torch device and the precision of its matrix products.
 
     Residuals, heads and results are in float32 in any case. `fused` kernels need fewer passes over
-    a GPU's memory (`harness.engine.fused`).
+    a GPU's memory (`harness.engine.fused`). `reranked_images` are re-ranked together; None: as many
+    as suit the device.
     """
 
     torch: torch.device
     dtype: str
     fused: bool = False
+    reranked_images: int | None = None
 
     @property
     def name(self) -> str:
-        """The name for the record: `cpu`, or `cuda` with the model of the GPU and its kernels."""
-        if self.torch.type == "cpu":
-            return "cpu"
-        kernels = ", fused kernels" if self.fused else ""
-        return f"{self.torch.type} ({torch.cuda.get_device_name(self.torch)}{kernels})"
+        """The name for the record: `cpu` or `cuda`, the model of the GPU, and what was chosen."""
+        details = []
+        if self.torch.type == "cuda":
+            details.append(torch.cuda.get_device_name(self.torch))
+        if self.fused:
+            details.append("fused kernels")
+        if self.reranked_images is not None:
+            details.append(f"re-ranked images: {self.reranked_images}")
+        return f"{self.torch.type} ({', '.join(details)})" if details else self.torch.type
 
     @property
     def storage_dtype(self) -> Dtype:
@@ -54,7 +61,10 @@ class Device:
     @property
     def chunk_sizes(self) -> ChunkSizes:
         """How much the device computes at a time."""
-        return chunk_sizes_of(self.torch)
+        sizes = chunk_sizes_of(self.torch)
+        if self.reranked_images is None:
+            return sizes
+        return replace(sizes, reranked_images=self.reranked_images)
 
     def send(self, tensor: Tensor) -> Tensor:
         """Return a tensor on the device, as the function `send` does."""
@@ -173,4 +183,19 @@ def choose_device(name: str, dtype: str) -> Device:
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":
         raise UsageError("--dtype tf32: only CUDA devices compute in TF32; use float32")
-    return Device(device, dtype, fused=choose_kernels(device, dtype))
+    return Device(
+        device,
+        dtype,
+        fused=choose_kernels(device, dtype),
+        reranked_images=_chosen_reranked_images(),
+    )
+
+
+def _chosen_reranked_images() -> int | None:
+    """Return how many images the environment wants to be re-ranked together; None: no wish."""
+    setting = os.environ.get(RERANKED_IMAGES)
+    if not setting:
+        return None
+    if not setting.isascii() or not setting.isdecimal() or int(setting) < 1:
+        raise UsageError(f"{RERANKED_IMAGES}={setting}: expected a number of images, 1 or more")
+    return int(setting)

@@ -3,11 +3,11 @@
 The loop behind every model that retrieves: a dual encoder ranks its shortlist by the cosine
 itself, a pair scorer scores each shortlisted pair once, whichever direction shortlisted it. The
 features of all processes are gathered; image states stay where they were computed, and so does the
-re-ranking.
+re-ranking, but for batches that a process encodes anew to rank them in place of a slower one.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import (
-    AllGather,
     Array,
     DualEncoder,
     EncodedImages,
     Gallery,
+    GroupScorer,
     ImagesOf,
     Matches,
     PairScorer,
@@ -29,31 +29,8 @@ from harness.capabilities import (
     Texts,
 )
 from harness.engine.device import AsyncCopy, Device
+from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
 from harness.engine.shortlist import shortlist_pairs
-
-Batches = Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]
-
-
-class EncodedGallery(NamedTuple, Generic[State]):
-    """This process's share of a gallery, and the features of a larger part of it, or all.
-
-    Image `numbers[i]` has the state `states[i]`; `features` [I, f] belong to the images numbered
-    `with_features` [I].
-    """
-
-    numbers: list[int]
-    states: list[State]
-    with_features: list[int]
-    features: Tensor
-
-    def gather(self, all_gather: AllGather) -> "EncodedGallery[State]":
-        """Return the same with the features of the whole gallery, ordered by number."""
-        shares = all_gather((self.numbers, self.features.cpu()))
-        numbers = [number for share, _ in shares for number in share]
-        order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        parts = [part.to(self.features.device) for _, part in shares if len(part)]
-        features = torch.cat(parts)[order]
-        return self._replace(with_features=[numbers[index] for index in order], features=features)
 
 
 def retrieve(
@@ -68,46 +45,33 @@ def retrieve(
 
     The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
     shortlists are drawn from the whole gallery and from all texts: each process encodes its own
-    images, and all texts.
+    images, and all texts. Of a pair scorer, the matches of `gallery.others` follow. A dual encoder
+    ranks its own images only: to rank others, it would repeat most of the work to save the least.
     """
     if isinstance(model, PairScorer):
         images = encode_gallery(gallery.batches, model.read_images).gather(gallery.all_gather)
         encoded = model.read_texts(texts)
         yield from rerank_gallery(
             images,
-            _tensor(encoded.features),
-            _scorer(model.score_pairs, encoded),
+            as_tensor(encoded.features),
+            pair_scores(model, encoded),
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=wanted,
+            together=model.images_at_a_time if isinstance(model, GroupScorer) else 1,
+            claim=gallery.claim,
+            others=_encode_others(gallery.others, model.read_images, images.states),
         )
     else:
         features = encode_gallery(gallery.batches, _without_states(model))
         yield from rerank_gallery(
             features.gather(gallery.all_gather),
-            _tensor(model.encode_texts(texts)),
+            as_tensor(model.encode_texts(texts)),
             None,
             ranking="itc",
             shortlist=shortlist,
             wanted=wanted,
         )
-
-
-def encode_gallery(
-    batches: Batches[ImagesOf], read_images: Callable[[ImagesOf], EncodedImages[State]]
-) -> EncodedGallery[State]:
-    """Encode images, given in batches with their numbers in the gallery."""
-    numbers: list[int] = []
-    states: list[State] = []
-    features: list[Tensor] = []
-    for some, batch, image_of in batches:
-        encoded = read_images(batch)
-        numbers += some
-        states += [encoded.states[index] for index in image_of]
-        features.append(_tensor(encoded.features)[torch.from_numpy(image_of)])
-        del batch, encoded  # before the next batch is loaded
-    together = torch.cat(features) if features else torch.empty(0, 0)
-    return EncodedGallery(numbers, states, numbers, together)
 
 
 def rerank_gallery(
@@ -118,12 +82,17 @@ def rerank_gallery(
     ranking: Ranking,
     shortlist: int,
     wanted: Container[int],
+    together: int = 1,
+    claim: Callable[[int], bool] = lambda number: True,
+    others: Iterable[EncodedGallery[State]] = (),
 ) -> Iterator[Matches]:
-    """Yield the scores of each image in `wanted` and its candidate texts, in order of number.
+    """Yield the scores of each image in `wanted` and its candidate texts.
 
-    `texts` [T, f] are features, beside those of the images. `score` returns the scores [n] of an
-    image, by its state, and the texts of these indices; None leaves the similarity alone. While the
-    host takes the scores of one image, the device computes those of the next.
+    `texts` [T, f] are features, beside those of the images. `score` returns the scores of a group
+    of images (see `pair_scores`); None leaves the similarity alone. While the host takes the scores
+    of one group, the device computes those of the next. A group of up to `together` images is
+    computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
+    refuses are left out. `others` are further images of the gallery, drawn when these are done.
     """
     device = Device(images.features.device, "float32")
     texts = device.send(texts)
@@ -131,50 +100,93 @@ def rerank_gallery(
         pairs = shortlist_pairs(images.features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
     in_flight: _InFlight | None = None
-    for number, state in sorted(zip(images.numbers, images.states, strict=True), key=itemgetter(0)):
-        if number not in wanted:
-            continue
-        row = row_of[number]
-        candidates = pairs.texts_of_image(row)
+    own = (group for group in _groups(images, together, wanted) if claim(group.numbers[0]))
+    further = (group for encoded in others for group in _groups(encoded, together, wanted))
+    for numbers, states in chain(own, further):
+        rows = [row_of[number] for number in numbers]
+        candidates = [pairs.texts_of_image(row) for row in rows]
+        row_of_pair = torch.tensor(rows).repeat_interleave(torch.tensor(list(map(len, candidates))))
         with device.computing():
-            similarity = (texts[device.send(candidates)] * images.features[row]).sum(-1)
-        launched = _InFlight(
-            number,
-            candidates.numpy(),
-            AsyncCopy(similarity),
-            None if score is None else AsyncCopy(_tensor(score(state, candidates.numpy()))),
-            ranking,
-            shortlist,
-        )
+            chosen = texts[device.send(torch.cat(candidates))]
+            similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
+        of_group = [some.numpy() for some in candidates]
+        matching = None
+        if score is not None:
+            matching = AsyncCopy(as_tensor(score(states, of_group)))
+        launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
         if in_flight is not None:
-            yield in_flight.wait()
+            yield from in_flight.wait(wanted)
         in_flight = launched
     if in_flight is not None:
-        yield in_flight.wait()
+        yield from in_flight.wait(wanted)
 
 
-Score = Callable[[State, NDArray[np.int64]], Array]
+Score = Callable[[Sequence[State], Sequence[NDArray[np.int64]]], Array]
+
+
+def pair_scores(model: PairScorer[ImagesOf, State, Texts], texts: Texts) -> Score[State]:
+    """Return the function from a group of images, by their states, and the texts of each to scores.
+
+    The scores of all pairs lie end to end, image after image.
+    """
+
+    def score(images: Sequence[State], candidates: Sequence[NDArray[np.int64]]) -> Array:
+        if len(images) == 1:
+            return model.score_pairs(images[0], texts, candidates[0])
+        assert isinstance(model, GroupScorer)
+        return model.score_pairs_of_images(images, texts, candidates)
+
+    return score
 
 
 class _InFlight(NamedTuple):
-    """The scores of an image, being copied from the device."""
+    """The scores of a group of images, end to end, being copied from the device."""
 
-    image: int
-    texts: NDArray[np.int64]
+    images: list[int]
+    texts: list[NDArray[np.int64]]
     itc: AsyncCopy
     itm: AsyncCopy | None
     ranking: Ranking
     shortlist: int
 
-    def wait(self) -> Matches:
-        itm = None if self.itm is None else self.itm.wait()
-        return Matches(self.image, self.texts, self.itc.wait(), itm, self.ranking, self.shortlist)
+    def wait(self, wanted: Container[int]) -> Iterator[Matches]:
+        """Yield the matches of the images in `wanted` once they have arrived."""
+        itc, itm = self.itc.wait(), None if self.itm is None else self.itm.wait()
+        begin = 0
+        for image, texts in zip(self.images, self.texts, strict=True):
+            of_image = slice(begin, begin + len(texts))
+            begin = of_image.stop
+            if image in wanted:
+                scores = None if itm is None else itm[of_image]
+                yield Matches(image, texts, itc[of_image], scores, self.ranking, self.shortlist)
 
 
-def _scorer(
-    score_pairs: Callable[[State, Texts, NDArray[np.int64]], Array], texts: Texts
-) -> Score[State]:
-    return lambda image, candidates: score_pairs(image, texts, candidates)
+class _Group(NamedTuple, Generic[State]):
+    """Images that are ranked together, by their numbers in the gallery, and their states."""
+
+    numbers: list[int]
+    states: list[State]
+
+
+def _groups(
+    images: EncodedGallery[State], size: int, wanted: Container[int]
+) -> Iterator[_Group[State]]:
+    """Yield the groups of at most `size` images of which any is wanted."""
+    for group in images.groups(size):
+        numbers = [images.numbers[index] for index in group]
+        if any(number in wanted for number in numbers):
+            yield _Group(numbers, [images.states[index] for index in group])
+
+
+def _encode_others(
+    batches: Batches[ImagesOf],
+    read_images: Callable[[ImagesOf], EncodedImages[State]],
+    own: list[State],
+) -> Iterator[EncodedGallery[State]]:
+    """Yield batches, encoded, each when the one before is done; free the `own` states first."""
+    own.clear()
+    for batch in batches:
+        yield encode_gallery([batch], read_images)
 
 
 def _without_states(
@@ -185,9 +197,3 @@ def _without_states(
         return EncodedImages(features, [None] * len(features))
 
     return read
-
-
-def _tensor(array: Array) -> Tensor:
-    """Return a NumPy array or a tensor as a tensor, in float32, where it is."""
-    tensor: Tensor = torch.as_tensor(array)
-    return tensor.float()

@@ -18,16 +18,21 @@ from msgspec import Meta
 
 from harness.errors import DataError
 from harness.files import kinds
+from harness.files.double_keys import refuse_double_keys, refuse_double_yaml_keys
 from harness.files.validation_errors import describe, describe_non_json
 
 T = TypeVar("T")
 
 # Numbers of 64 bits. Neither accepts a boolean; a `Finite` may be written without a fraction.
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 # Half a surrogate pair in bytes and escaped: two patterns, each with a literal prefix, are searched
 # ten times as fast as one with a choice.
 SURROGATES = (re.compile(rb"\xed[\xa0-\xbf]"), re.compile(rb"\\u[dD][89a-fA-F]"))
+# Characters: a quarter second of a processor. The largest files of benchmarks have ten times as
+# many, and reading them is much of a run's start.
+MAX_SEARCHED = 2**24
 NonEmptyList = Annotated[list[T], Meta(min_length=1)]
 
 
@@ -35,9 +40,14 @@ def decode_json(path: Path, kind: type[T]) -> T:
     """Return the content of a JSON file as a `kind`: a msgspec Struct, or types built from Structs.
 
     Raises DataError naming the file, the item in it, the key, and the expected and actual value.
-    Keys unknown to a Struct are skipped unless it forbids them.
+    Keys unknown to a Struct are skipped unless it forbids them. A key that an object has twice is
+    refused in files of up to MAX_SEARCHED characters; of larger ones, the last value is kept.
     """
-    return decode_json_text(_not_empty(read_text(path), path), kind, where=str(path))
+    text = _not_empty(read_text(path), path)
+    value = _decode(text, kind, str(path))
+    if len(text) <= MAX_SEARCHED:
+        refuse_double_keys(text, str(path))
+    return value
 
 
 def decode_json_list(path: Path, kind: type[T]) -> list[T]:
@@ -47,7 +57,16 @@ def decode_json_list(path: Path, kind: type[T]) -> list[T]:
 
 
 def decode_json_text(text: str, kind: type[T], *, where: str) -> T:
-    """Return JSON as a `kind`. Raises as `decode_json`; `where` names the file and the line."""
+    """Return JSON of any length as a `kind`, without double keys.
+
+    Raises as `decode_json`; `where` names the file and the line.
+    """
+    value = _decode(text, kind, where)
+    refuse_double_keys(text, where)
+    return value
+
+
+def _decode(text: str, kind: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -78,19 +97,31 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file. Raises DataError if it is empty, not UTF-8 or not JSON."""
-    return _loads(_not_empty(read_text(path), path), str(path))
+    """Return the content of a JSON file.
+
+    Raises DataError if it is empty, not UTF-8, not JSON, or has a key twice in an object.
+    """
+    text = _not_empty(read_text(path), path)
+    content = _loads(text, str(path))
+    refuse_double_keys(text, str(path))
+    return content
 
 
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file of plain types, None if it is empty.
 
-    Raises DataError for a file that cannot be read, is no YAML, or needs other types.
+    Raises DataError for a file that cannot be read, is no YAML, needs other types, or has a key
+    twice in a mapping.
     """
     import yaml  # imported here: most commands read no YAML
 
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # untyped
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            refuse_double_yaml_keys(node, str(path))
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(read_text(path))
+        return yaml.load(read_text(path), Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:300]})"

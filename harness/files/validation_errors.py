@@ -58,7 +58,7 @@ def describe(error: msgspec.ValidationError, content: Any, kind: Any, where: str
 
     try:
         path = _with_keys(path, content, fails)
-        return f"{_location(path, where)}{_problem(message, _value_at(path, content))}"
+        return f"{location(path, where)}{_problem(message, _value_at(path, content))}"
     except (LookupError, TypeError):  # JSON has a key twice: the value msgspec refused is not kept
         return f"{where}: {error}"
 
@@ -77,9 +77,9 @@ def describe_non_json(content: Any, where: str) -> str | None:
                 continue
             seen.add(id(value))
         if isinstance(value, float) and not math.isfinite(value):
-            return f"{_location(path, where)}should be a finite number, but is {json.dumps(value)}"
+            return f"{location(path, where)}should be a finite number, but is {json.dumps(value)}"
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return f"{_location(path, where)}should be Unicode text, but is {show(value)}"
+            return f"{location(path, where)}should be Unicode text, but is {show(value)}"
         items: Any = value.items() if isinstance(value, dict) else ()
         items = enumerate(value) if isinstance(value, list | tuple) else items
         stack += reversed([((*path, key), inner) for key, inner in items])
@@ -125,7 +125,7 @@ def _value_at(path: KeyPath, content: Any) -> Any:
     return content
 
 
-def _location(path: KeyPath, where: str) -> str:
+def location(path: KeyPath, where: str) -> str:
     """Return `where: questions[17].image_id `, `where, item 17: image_id ` or `where: `."""
     if path and isinstance(path[0], int):
         where, path = f"{where}, item {path[0]}", path[1:]

@@ -18,6 +18,8 @@ vqa             VQA accuracy
 nlvr2           accuracy and consistency
 captions        BLEU, METEOR, ROUGE-L, CIDEr, SPICE
 caption_sums    BLEU and METEOR from summed counts, to resample images
+meteor          METEOR by its Java process
+paraphrases     METEOR's table, reduced to what some texts can use
 java            the runtime of the caption scorers
 retrieval       recall from ranks
 pairs           ranks from scored image-text pairs

@@ -5,7 +5,6 @@ which downloads models, before it computes any metric, so the scorers are called
 `caption_eval`.
 """
 
-import atexit
 import math
 import re
 import shutil
@@ -13,17 +12,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import HarnessError, MissingError
-from harness.metrics.caption_sums import METEOR_COUNTS, Bleu, Meteor, bleu_counts
+from harness.metrics.caption_sums import Bleu, Meteor, bleu_counts
 from harness.metrics.java import java_environment, java_on_path
+from harness.metrics.meteor import Texts, begin_meteor_trial, meteor_scorer
 from harness.statistics.means import mean_of
 from harness.statistics.sums import Statistic
 
@@ -32,8 +30,6 @@ LINE_BREAKS = re.compile("[\n\r\v\f\x85\u2028\u2029]")
 MAX_ORDER = 4  # of BLEU
 # One caption with its reference, and its METEOR in percent, by which the scorers are tried.
 TRIAL = ("a red cup on a table", "a cup on the table", 36.702433)
-
-Texts = Mapping[int, Sequence[str]]  # tokenized captions or references by number of the image
 
 
 @dataclass(frozen=True)
@@ -65,9 +61,8 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
     if not captions or not all(references):
         raise ValueError("no image to score, or one without a reference")
     with java_on_path(), ThreadPoolExecutor(1) as beside:
-        beside.submit(_meteor_process)  # loads its paraphrases meanwhile
         candidates, truths = _tokenized_pairs(captions, references)
-        meteor = beside.submit(_meteor, candidates, truths)
+        meteor_result = beside.submit(_meteor, candidates, truths)
         overall, statistics = _bleu(candidates, truths)
         means: dict[str, float] = {}
         for name, scorer in _mean_scorers():
@@ -76,7 +71,7 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
             statistics[name] = mean_of(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
             )
-        overall["meteor"], statistics["meteor"] = meteor.result()
+        overall["meteor"], statistics["meteor"] = meteor_result.result()
         overall |= means
     reason = "its models are not here (stanford-corenlp-3.6.0 in pycocoevalcap's spice/lib)"
     ordered = {name: statistics[name] for name in overall}
@@ -96,7 +91,6 @@ def _tokenized_pairs(
 def try_scorers() -> str:
     """Score one caption by PTBTokenizer and METEOR, and return the path of the Java that ran them.
 
-    METEOR's process stays for `score`, which would load it otherwise: ten seconds of a processor.
     Raises MissingError, with the reason, where Java or the scorers are absent or do not work.
 
     >>> try_scorers().endswith(("java", "java.exe"))
@@ -122,16 +116,15 @@ def _try_scorers(java: str) -> None:
 
 def _begin_trial(java: str) -> Callable[[], None]:
     caption, reference, expected = TRIAL
-    with _explained(java), java_on_path():  # which changes the environment of all threads
-        candidates, truths = _tokenized_pairs([caption], [[reference]])
-        _meteor_process()
+    with _explained(java):
+        finish = begin_meteor_trial(*_tokenized_pairs([caption], [[reference]]))
 
     def end() -> None:
         with _explained(java):
-            meteor, _ = _meteor(candidates, truths)
-        if not math.isclose(meteor, expected, abs_tol=1e-4):
+            score = 100 * finish()
+        if not math.isclose(score, expected, abs_tol=1e-4):
             raise MissingError(
-                f"the caption scorers do not work with {java}: METEOR is {meteor} where it should "
+                f"the caption scorers do not work with {java}: METEOR is {score} where it should "
                 f"be {expected}; pip install 'xvlm-eval[java]', which brings a Java that works"
             )
 
@@ -205,44 +198,9 @@ def _bleu(candidates: Texts, truths: Texts) -> tuple[dict[str, float], dict[str,
 
 
 def _meteor(candidates: Texts, truths: Texts) -> tuple[float, Meteor]:
-    """Return METEOR and its counts, by the protocol of the wrapper's `compute_score`.
-
-    Raises HarnessError where its process ends, or answers anything but numbers.
-    """
-    process = _meteor_process()
-    try:
-        with process.lock:
-            lines = [process._stat(text, truths[number]) for number, (text,) in candidates.items()]
-            process.meteor_p.stdin.write(" ||| ".join(["EVAL", *lines]).encode() + b"\n")
-            process.meteor_p.stdin.flush()
-            *_, overall = (float(process.meteor_p.stdout.readline()) for _ in range(len(lines) + 1))
-        counts = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int32)
-        counts = counts.reshape(len(lines), METEOR_COUNTS)
-    except (OSError, ValueError) as error:
-        _meteor_process.cache_clear()
-        process.meteor_p.kill()
-        output = process.meteor_p.stderr.read().decode(errors="replace").strip()[-300:]
-        with suppress(OSError):  # what was still to be written; the wrapper's `__del__` would raise
-            process.meteor_p.stdin.close()
-        _end(process.meteor_p)
-        raise HarnessError(f"METEOR failed ({error}): {output or 'it said nothing'}") from error
+    """Return METEOR in percent and its counts."""
+    overall, counts = meteor_scorer().score(candidates, truths)
     return 100 * overall, Meteor(counts)
-
-
-@cache
-def _meteor_process() -> Any:
-    """Return METEOR's process, started once: it takes ten seconds to load its paraphrases."""
-    from pycocoevalcap.meteor.meteor import Meteor as MeteorProcess
-
-    process = MeteorProcess()
-    atexit.register(_end, process.meteor_p)
-    return process
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process and close its pipes; the wrapper leaves two of them open."""
-    with process:
-        process.kill()
 
 
 def _mean_scorers() -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """What a run leaves on disk: read and written here only.
 
 record            the result record: metrics, and everything that determined them
+validation        values that no run writes
 predictions       the prediction file, appended sample by sample
 prediction_lines  its lines as JSON
 sample_scores     per-sample scores, from which two runs are compared

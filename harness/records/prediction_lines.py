@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from harness.errors import DataError, ModelError
+from harness.files.double_keys import refuse_double_keys
 from harness.files.parsing import convert
 from harness.records.fingerprints import canonical
 
 FORMAT = "xvlm-eval predictions 1"
 HEAD = b'{"format":"xvlm-eval predictions'  # the first bytes of such a file, of any version
 ANY_HEAD = re.compile(rb'\s*\{\s*"format"\s*:\s*"xvlm-eval predictions')  # written by others too
+
+KEYS = (b'"id"', b'"prediction"', b'"inputs"')  # of the lines of samples
 
 
 def to_line(value: Any) -> str:
@@ -52,12 +55,28 @@ class WholeLines(NamedTuple):
 def whole_lines(content: bytes, path: Path) -> WholeLines:
     """Return the whole lines of a file: a kill may have torn the last one.
 
-    Raises DataError for a file that does not begin like a prediction file.
+    Raises DataError for a file that does not begin like a prediction file, and for a line with a
+    key twice, of which a reader would keep either value.
     """
     end = content.rfind(b"\n") + 1
     if not end and not content.startswith(HEAD[: len(content)]):
         raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
-    return WholeLines(content[:end].split(b"\n")[:-1], end)
+    whole = WholeLines(content[:end].split(b"\n")[:-1], end)
+    _refuse_double_keys(content, whole, path)
+    return whole
+
+
+def _refuse_double_keys(content: bytes, whole: WholeLines, path: Path) -> None:
+    """Raise DataError for a line with a key twice.
+
+    Lines of samples are looked at only where there are more keys than lines.
+    """
+    lines, end = whole
+    samples = max(len(lines) - 1, 0)
+    begin = len(lines[0]) if lines else 0
+    doubtful = any(content.count(key, begin, end) > samples for key in KEYS)
+    for number, line in enumerate(lines if doubtful else lines[:1], start=1):
+        refuse_double_keys(line.decode("utf-8", "replace"), f"{path}, line {number}")
 
 
 class _Head(msgspec.Struct):

@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import write_json
-from harness.files.parsing import Finite, Int64, convert, read_json
+from harness.files.parsing import Count, Finite, Int64, convert, read_json
 from harness.files.validation_errors import describe_non_json
 from harness.formats.folder import EMBEDDED
+from harness.records.validation import check_values
 from harness.statistics.interval import Interval
 
 SCHEMA = 3  # 2: breakdown and not_run; 3: inputs and contributions
@@ -29,8 +28,8 @@ SIDECARS = (".timings.json", ".submission.json")  # JSON files beside records
 class Subset:
     """The evaluated part of a split: `limit` of its `total` samples, in order of a stable hash."""
 
-    limit: Int64
-    total: Int64
+    limit: Count
+    total: Count
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class ResultRecord:
     task: str
     task_version: Int64
     split: str
-    n: Int64
+    n: Count
     subset: Subset | None
     protocol: str
     metrics: Mapping[str, Finite]
@@ -167,29 +166,28 @@ def write_result(path: Path, value: Any) -> None:
         ) from error
 
 
-class _Named(msgspec.Struct):
-    """What a reader of a record relies on in `checkpoint` and `data`."""
-
-    name: str
-
-
 def read_record(path: Path) -> ResultRecord:
-    """Read a record. Raises DataError, naming file and key, for anything but a record."""
+    """Read a record.
+
+    Raises DataError, naming file and field, for anything but a record, and for values that no run
+    writes.
+    """
     content = read_json(path)
     if problem := describe_non_json(content, str(path)):
         raise DataError(problem)
     if not isinstance(content, dict) or "schema" not in content:
         raise DataError(f"{path}: is no result record")
     if content["schema"] != SCHEMA:
+        newer = type(content["schema"]) is int and content["schema"] > SCHEMA
         raise DataError(
             f"{path}: is a record of schema {content['schema']!r}, this version reads {SCHEMA}"
+            + ("; update xvlm-eval" if newer else "; run the same command again")
         )
     _check_keys(content, ResultRecord, where=str(path))
     if isinstance(content["subset"], dict):
         _check_keys(content["subset"], Subset, where=f"{path}: subset")
     record = convert(content, ResultRecord, where=str(path))
-    for key, value in (("checkpoint", record.checkpoint), ("data", record.data)):
-        convert(value, _Named, where=f"{path}: {key}")
+    check_values(content, str(path))
     return record
 
 

@@ -77,14 +77,20 @@ class StoredResult:
 
 @dataclass(frozen=True)
 class StoredResults:
-    """The results of a folder in order of path, and a sentence about each rejected file."""
+    """The results of a folder in order of path, and a sentence about each rejected file.
+
+    `damaged` counts those that are no records; the others are moved or renamed.
+    """
 
     results: tuple[StoredResult, ...]
     rejected: tuple[str, ...]
+    damaged: int = 0
 
 
 def find_results(folder: Path) -> StoredResults:
     """Return every result below a folder of `run --out`. Raises MissingError without a folder."""
+    if folder.is_file():
+        raise MissingError(f"{folder}: is a file; name the folder of results that it lies in")
     if not folder.is_dir():
         raise MissingError(
             f"{folder}: no such folder of results; "
@@ -94,7 +100,19 @@ def find_results(folder: Path) -> StoredResults:
     return StoredResults(
         tuple(StoredResult(record, record.path(folder)) for record in records),
         (*damaged, *misplaced),
+        len(damaged),
     )
+
+
+def find_sound_results(folder: Path) -> tuple[StoredResult, ...]:
+    """Return every result below a folder of `run --out`.
+
+    Raises MissingError without a folder, DataError for a damaged record.
+    """
+    found = find_results(folder)
+    if found.damaged:
+        raise DataError(found.rejected[0])
+    return found.results
 
 
 def find_all_results(folders: Sequence[Path]) -> StoredResults:
@@ -114,6 +132,7 @@ def find_all_results(folders: Sequence[Path]) -> StoredResults:
             for result in results.results
         ),
         tuple(reason for _, results in found for reason in results.rejected),
+        sum(results.damaged for _, results in found),
     )
 
 

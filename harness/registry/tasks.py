@@ -6,7 +6,14 @@ from harness.checkpoints import normalise_name
 from harness.dataset import Count
 from harness.errors import HarnessError, MissingError, UsageError, nearest
 from harness.family import imported
-from harness.plugins import TASK, Plugin, first_line, plugins, task_problem
+from harness.plugins import (
+    TASK,
+    Plugin,
+    first_line,
+    heeding_interrupts,
+    plugins,
+    task_problem,
+)
 from harness.registry.lookup import find_plugin, own_data_tasks, own_tasks
 from harness.task import Task
 
@@ -149,13 +156,14 @@ def _task_of(plugin: Plugin) -> Task:
     kind = plugin.load()
     if not (isinstance(kind, type) and issubclass(kind, Task)):
         raise MissingError(f"{plugin}: {plugin.target} is no subclass of harness.task.Task")
-    try:
-        task = kind()
-    except Exception as error:  # whatever a foreign constructor raises
-        raise MissingError(
-            f"{plugin}: {plugin.target} cannot be made without arguments "
-            f"({type(error).__name__}: {first_line(error)})"
-        ) from error
+    with heeding_interrupts():
+        try:
+            task = kind()
+        except BaseException as error:  # whatever a foreign constructor raises
+            raise MissingError(
+                f"{plugin}: {plugin.target} cannot be made without arguments "
+                f"({type(error).__name__}: {first_line(error)})"
+            ) from error
     if problem := task_problem(task):
         raise MissingError(f"{plugin}: {plugin.target}: {problem}")
     return task

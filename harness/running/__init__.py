@@ -6,6 +6,12 @@ run.py                             what a run is: `Run`, `Speed`, `Outcome`
 ahead.py source.py                 what runs need from files, read in threads before they need it
 subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
+claims.py supply.py                which process computes which batch; the batches it decodes
+decoding.py decoder.py             whether threads or processes decode, and what both offer
+thread_decoder.py                  threads
+process_decoder.py                 processes,
+decoding_server.py                 the server that they are forked from,
+shared_memory.py                   and the memory that they write to
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 scoring.py skipped.py timings.py   complete predictions -> a record

@@ -28,7 +28,7 @@ from harness.capabilities import Model
 from harness.checkpoints import Weights
 from harness.files.reads import Reads, State, file_state, reading_into
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.running.distributed import ProcessGroup, shard
+from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import AHEAD, files_of, plan_batches
 from harness.running.run import Run
 from harness.running.source import Batches, DecodedAhead, Source, hand_out, samples_of
@@ -130,24 +130,31 @@ class ReadAhead:
         return self._hashes[run.task.name]
 
     def _hand_out(
-        self, following: Run, model: Model, run: Run, batches: Batches
-    ) -> Iterator[Sequence[Sample]]:
+        self, following: Run, model: Model, run: Run, batches: Batches, batch_size: int
+    ) -> Batches:
         """Yield the batches of a run, and begin what the following one needs."""
         same_model = following.task.name == run.task.name
         self.begin_samples(following)
         if not same_model:
             self.begin_hash(following)
-        yield from batches
-        # A run that was begun before may need other batches, or none.
-        begins = same_model and not following.path(PREDICTIONS).exists()
-        if begins and _key(following) not in self._images:
-            self._images[_key(following)] = self._threads.submit(
-                self._decode_first,
-                following,
-                model,
-                self._samples[_key(following)],
-                max(map(len, batches), default=1),
-            )
+        for batch in batches:
+            if batch is None and same_model:  # the decoders have nothing else to do
+                self._begin_images(following, model, batch_size)
+            yield batch
+        if same_model:
+            self._begin_images(following, model, batch_size)
+
+    def _begin_images(self, run: Run, model: Model, batch_size: int) -> None:
+        """Begin to decode the first batches of a run, unless that has begun.
+
+        A run that was begun before may need other batches, or none.
+        """
+        if _key(run) in self._images or run.path(PREDICTIONS).exists():
+            return
+        loading = self._samples[_key(run)]
+        self._images[_key(run)] = self._threads.submit(
+            self._decode_first, run, model, loading, batch_size
+        )
 
     def _decode_first(
         self, run: Run, model: Model, loading: Future[Sequence[Sample]], batch_size: int
@@ -161,7 +168,8 @@ class ReadAhead:
         samples = loading.result()
         if run.limit is not None and run.limit < len(samples):
             samples = subset(samples, run.limit)
-        first = shard(plan_batches(samples, batch_size), self._group)[: 1 + AHEAD]
+        dealt = deal(plan_batches(samples, batch_size), self._group.size)
+        first = dealt[self._group.rank][: 1 + AHEAD]
         images = DecodedAhead(model.prepare, run.speed.workers)
         return images.begin(file for batch in first for file in files_of(batch))
 

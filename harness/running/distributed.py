@@ -1,4 +1,4 @@
-"""The processes of one run. Each predicts its shard; no numbers are summed across processes.
+"""The processes of one run. Each predicts a share; no numbers are summed across processes.
 
 `torchrun --nproc-per-node N --no-python xvlm-eval run ...` starts N processes, on one machine or
 several, that find one another by the variables it sets. `torchrun.py` implements their group; a
@@ -54,13 +54,13 @@ class SingleProcess:
         return self._counts[name]
 
 
-def shard(items: Sequence[T], group: ProcessGroup) -> Sequence[T]:
-    """Return every `size`-th item from this rank on, so that expensive items spread evenly.
+def deal(items: Sequence[T], processes: int) -> list[Sequence[T]]:
+    """Return the items of each process: every N-th one, so that expensive items spread evenly.
 
-    >>> shard("abcde", SingleProcess())
-    'abcde'
+    >>> deal("abcde", 2)
+    ['ace', 'bd']
     """
-    return items[group.rank :: group.size]
+    return [items[rank::processes] for rank in range(processes)]
 
 
 def started_by_torchrun() -> bool:

@@ -5,7 +5,6 @@ to upload and a record without a metric. The number that comes back is written i
 with the hash of the uploaded file, the date and the page of the submission.
 """
 
-import datetime
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +19,7 @@ from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import read_predictions
 from harness.records.record import ResultRecord, read_record, write_record
+from harness.records.validation import is_day, lies_ahead
 from harness.registry import find_split, find_task
 from harness.running.scoring import SUBMISSION
 from harness.running.skipped import with_fallbacks
@@ -49,11 +49,13 @@ def import_score(
         raise UsageError(
             f"the truths of {task.name} {split} are not hidden: `xvlm-eval run` scores them itself"
         )
-    if not _is_date(date) or not _is_address(url):
+    if not is_day(date) or not _is_address(url):
         raise UsageError(
             "--date should be like 2026-01-31 and --url an address, but they are "
             f"{date!r} and {url!r}"
         )
+    if lies_ahead(date):
+        raise UsageError(f"--date {date}: lies in the future")
     record = _record_beside(submission, task, split)
     known = dict.fromkeys([task.primary, *task.server_metrics, *record.not_run, *record.metrics])
     values = _values(metrics, known=known)
@@ -74,14 +76,6 @@ def import_score(
     predictions = {**record.predictions, "receipt": receipt}
     write_record(path, replace(record, metrics=values, not_run=not_run, predictions=predictions))
     return path
-
-
-def _is_date(text: str) -> bool:
-    """Return whether a text is a day of the calendar, written as 2026-01-31."""
-    try:
-        return datetime.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def _is_address(text: str) -> bool:

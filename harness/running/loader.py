@@ -3,6 +3,7 @@
 Samples about the same images share a batch, and a batch holds each distinct image once.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.images import PrepareAny, Prepared, View, image_file
-from harness.running.decoding import Decoding, FileViews, Read, make_decoder
+from harness.running.decoder import Decoding, FileViews, Read
+from harness.running.decoding import make_decoder
 from harness.running.plugin_errors import noting_samples
 from harness.running.prepared import Collate, together
 from harness.task import Batch, Sample
@@ -62,10 +64,11 @@ def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:
 
 
 def load_batches(
-    batches: Iterable[Sequence[Sample]],
+    batches: Iterable[Sequence[Sample] | None],
     prepare: PrepareAny,
     *,
     workers: int,
+    take: Callable[[], bool] | None = None,
     collate: Collate | None = None,
     skip: Callable[[Sample, str], None] | None = None,
     note: Callable[[Prepared], None] | None = None,
@@ -73,7 +76,9 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Yield the batches with their images, decoded and prepared ahead of use, in order.
 
-    `collate` puts them together, by default as arrays that are stacked.
+    `batches` may yield None: nothing is decoded until the next batch was used. `take` is called
+    once for each batch, in order, when its turn has come; where it returns False, the batch is
+    dropped. `collate` puts the images together, by default as arrays that are stacked.
 
     `workers` threads (or processes: see `decoding`) decode, each file once for all of its regions
     in a batch; one more thread stacks the images. An image that cannot be read raises MissingError
@@ -83,7 +88,7 @@ def load_batches(
     """
     decoder = make_decoder(prepare, max(1, workers), note, as_pixels=collate is None, read=read)
     with ThreadPoolExecutor(1) as stacking:
-        pending: list[tuple[Future[_Loaded], Decoding]] = []
+        pending: deque[tuple[Future[_Loaded], Decoding]] = deque()
         remaining = iter(batches)
         try:
             while True:
@@ -95,7 +100,12 @@ def load_batches(
                     pending.append((loaded, decoding))
                 if not pending:
                     return
-                batch, unreadable = pending.pop(0)[0].result()
+                loaded, decoding = pending.popleft()
+                if take is not None and not take():
+                    loaded.cancel()
+                    decoding.cancel()
+                    continue
+                batch, unreadable = loaded.result()
                 for sample, reason in unreadable:
                     assert skip is not None
                     skip(sample, reason)

@@ -7,15 +7,17 @@ memory runs out, a process halves its own batches and continues with the samples
 predicted yet.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.engine.memory import is_out_of_memory
 from harness.errors import HarnessError, MemoryFull
 from harness.plugins import first_line
-from harness.running.distributed import ProcessGroup, shard
+from harness.running.claims import Claims
+from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import cut, load_batches, plan_batches
 from harness.running.prepared import collate_of
 from harness.running.run import Run
@@ -24,13 +26,8 @@ from harness.running.sample_inputs import InputChecksums
 from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.running.source import WHEN_NEEDED, Source
-from harness.task import (
-    GalleryTask,
-    Prediction,
-    Sample,
-    SampleId,
-    without_garbage_collection,
-)
+from harness.running.supply import BatchSupply
+from harness.task import GalleryTask, Prediction, Sample, without_garbage_collection
 
 
 def predict(
@@ -45,7 +42,7 @@ def predict(
     warn: Warn,
     source: Source = WHEN_NEEDED,
 ) -> int:
-    """Predict the samples of this process's shard that lack a prediction.
+    """Predict the samples of this process's share that lack a prediction, then those of others.
 
     The run was begun with `batch_size`; a smaller `run.speed.batch_size` cuts its batches. Returns
     the batch size that fitted into memory. Raises HarnessError if not even one sample at a time
@@ -54,18 +51,18 @@ def predict(
     report(len(predictions.before), len(samples))
     if len(predictions.before) == len(samples):
         return batch_size
-    checksums = InputChecksums()
+    writer = _Writer(run, len(samples), predictions, InputChecksums(), group, report, warn)
     with without_garbage_collection():
-        planned = shard(plan_batches(samples, batch_size), group)
-        own = {sample.id: sample for batch in planned for sample in batch}
-    writer = _Writer(run, len(samples), own, predictions, checksums, group, report, warn)
+        dealt = deal(plan_batches(samples, batch_size), group.size)
+        lacking = [[batch for batch in own if any(map(writer.lacks, batch))] for own in dealt]
+    claims = Claims[Sequence[Sample]](lacking, group, run.title)
+    own = dealt[group.rank]
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:
-        batches = (
-            planned if fitting == batch_size else [b for p in planned for b in cut(p, fitting)]
-        )
+        pieces = own if fitting == batch_size else [b for p in own for b in cut(p, fitting)]
+        supply = BatchSupply(claims, None if fitting == batch_size else fitting, writer.lacks)
         try:
-            _predict(run, model, samples, batches, writer, group, source)
+            _predict(run, model, samples, pieces, supply, writer, source, batch_size)
             return fitting
         except Exception as error:
             if not isinstance(error, MemoryFull) and not is_out_of_memory(error):
@@ -83,73 +80,81 @@ def predict(
 
 @dataclass(frozen=True)
 class _Writer:
-    """Stores each prediction of this process's shard once, and reports the progress.
-
-    Holds the ids of the samples that lack one.
-    """
+    """Stores the predictions that this process makes, each once, and reports the progress."""
 
     run: Run
     total: int
-    own: Mapping[SampleId, Sample]
     predictions: ShardedPredictions
     checksums: InputChecksums
     group: ProcessGroup
     report: Report
     warn: Warn
 
-    def append(self, predictions: Iterable[tuple[SampleId, Prediction]]) -> None:
+    def append(self, predictions: Iterable[tuple[Sample, Prediction]]) -> None:
         """Store the predictions of samples that lack one."""
-        new = {id: prediction for id, prediction in predictions if id in self}
-        inputs = self.checksums.of(self.run.task, [self.own[id] for id in new])
-        self.predictions.append(new.items(), inputs)
+        new = [(sample, prediction) for sample, prediction in predictions if self.lacks(sample)]
+        inputs = self.checksums.of(self.run.task, [sample for sample, _ in new])
+        self.predictions.append([(sample.id, prediction) for sample, prediction in new], inputs)
         done = len(self.predictions.before) + self.group.count(self.run.title, len(new))
         self.report(done, self.total)
 
     def skip(self, sample: Sample, reason: str) -> None:
         """Store the reason in place of a prediction."""
-        if sample.id in self:
+        if self.lacks(sample):
             self.warn(
                 f"{self.run.title}: sample {sample.id} is skipped and counts as wrong: {reason}"
             )
-            self.append([(sample.id, skipped(reason))])
+            self.append([(sample, skipped(reason))])
 
-    def __contains__(self, id: object) -> bool:
-        """Whether a sample is of this shard and has no prediction."""
+    def lacks(self, sample: Sample) -> bool:
+        """Whether a sample has no prediction, neither from before nor by this process."""
         predictions = self.predictions
-        return id in self.own and id not in predictions.before and id not in predictions.file.done
+        return sample.id not in predictions.before and sample.id not in predictions.file.done
 
 
 def _predict(
     run: Run,
     model: Model,
     samples: Sequence[Sample],
-    batches: Sequence[Sequence[Sample]],
+    own: Sequence[Sequence[Sample]],
+    supply: BatchSupply[Sample],
     writer: _Writer,
-    group: ProcessGroup,
     source: Source,
+    batch_size: int,
 ) -> None:
-    """Predict the samples that lack a prediction, by the loop that suits the task."""
+    """Predict the samples that lack a prediction, by the loop that suits the task.
+
+    Of a gallery, this process encodes all of its `own` batches: even the image of a sample with a
+    prediction is a candidate for the texts of other samples.
+    """
     task = run.task
-    if not isinstance(task, GalleryTask):
-        batches = [batch for batch in batches if any(sample.id in writer for sample in batch)]
-    loaded = load_batches(
-        source.hand_out(batches),
-        model.prepare,
+    load = partial(
+        load_batches,
+        prepare=model.prepare,
         workers=run.speed.workers,
         collate=collate_of(model),
-        skip=writer.skip if run.skip else None,
         note=writer.checksums.add,
         read=source.read,
     )
-    if isinstance(task, GalleryTask):
-        predict_gallery(
-            task,
-            model,
-            samples,
-            loaded,
-            writer.append,
-            wanted={id for id in writer.own if id in writer},
-            all_gather=group.all_gather,
-        )
-    else:
+    skip = writer.skip if run.skip else None
+    if not isinstance(task, GalleryTask):
+        handed_out = source.hand_out(supply, batch_size)
+        loaded = load(handed_out, take=supply.take, skip=skip)
         predict_batches(task, model, loaded, writer.append)
+        return
+    predict_gallery(
+        task,
+        model,
+        samples,
+        load(source.hand_out(own, batch_size), skip=skip),
+        writer.append,
+        wanted={sample.id for sample in samples if writer.lacks(sample)},
+        all_gather=writer.group.all_gather,
+        claim=supply.claim,
+        # Their owner has stored the samples that are skipped.
+        others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
+    )
+
+
+def _ignore(sample: Sample, reason: str) -> None:
+    pass

@@ -23,7 +23,7 @@ from harness.plugins import first_line
 from harness.running.plugin_errors import note_samples, noting_samples
 from harness.task import Batch, GalleryTask, M, Prediction, S, Sample, SampleId, Task
 
-Append = Callable[[Iterable[tuple[SampleId, Prediction]]], None]
+Append = Callable[[Iterable[tuple[Sample, Prediction]]], None]
 
 
 def predict_batches(
@@ -38,7 +38,7 @@ def predict_batches(
                 f"{task.name}: {len(predictions)} predictions for a batch of {len(batch.samples)} "
                 f"samples, the first of which is {batch.samples[0].id!r}"
             )
-        append(zip([sample.id for sample in batch.samples], predictions, strict=True))
+        append(zip(batch.samples, predictions, strict=True))
 
 
 def predict_gallery(
@@ -50,13 +50,16 @@ def predict_gallery(
     *,
     wanted: Container[SampleId],
     all_gather: AllGather,
+    claim: Callable[[Sample], bool] = lambda sample: True,
+    others: Iterable[Batch[Sample, ImagesOf]] = (),
 ) -> None:
     """Stream the images of a gallery to the engine, then predict the `wanted` samples one by one.
 
     `batches` are all batches of this process: even the image of a sample with a prediction is a
-    candidate for the texts of other samples. Raises HarnessError if memory runs out after the
-    features were gathered: the gallery cannot be restarted then, as the other processes would
-    block in a gather that they have completed.
+    candidate for the texts of other samples. `claim` and `others` are those of `Gallery`.
+
+    Raises HarnessError if memory runs out after the features were gathered: the gallery cannot be
+    restarted then, as the other processes would block in a gather that they have completed.
     """
     # Imported here: it imports torch, which finding files and names never needs.
     from harness.engine.two_stage_retrieval import retrieve
@@ -69,7 +72,9 @@ def predict_gallery(
 
     encoding: Sequence[Sample] = ()
 
-    def shard() -> Iterator[tuple[list[int], ImagesOf, NDArray[np.int64]]]:
+    def numbered(
+        batches: Iterable[Batch[Sample, ImagesOf]],
+    ) -> Iterator[tuple[list[int], ImagesOf, NDArray[np.int64]]]:
         nonlocal encoding
         for batch in batches:
             encoding = batch.samples
@@ -81,12 +86,14 @@ def predict_gallery(
         return all_gather(value)
 
     indices = {number for id, number in index.items() if id in wanted}
+    gallery = Gallery(
+        numbered(batches), gather, lambda number: claim(samples[number]), numbered(others)
+    )
     try:
-        gallery = Gallery(shard(), gather)
         for matches in retrieve(
             model, gallery, texts, shortlist=task.shortlist_of(model), wanted=indices
         ):
-            append([(samples[matches.image].id, task.as_prediction(matches))])
+            append([(samples[matches.image], task.as_prediction(matches))])
     except Exception as error:
         full = isinstance(error, MemoryFull) or is_out_of_memory(error)
         if not full or not gathered:
@@ -106,16 +113,20 @@ def predict_samples(
 ) -> dict[SampleId, Prediction]:
     """Return the predictions for samples whose batches are loaded, in this process alone."""
     predictions: dict[SampleId, Prediction] = {}
+
+    def append(new: Iterable[tuple[Sample, Prediction]]) -> None:
+        predictions.update((sample.id, prediction) for sample, prediction in new)
+
     if isinstance(task, GalleryTask):
         predict_gallery(
             task,
             model,
             samples,
             batches,
-            predictions.update,
+            append,
             wanted={sample.id for sample in samples},
             all_gather=lambda value: [value],
         )
     else:
-        predict_batches(task, model, batches, predictions.update)
+        predict_batches(task, model, batches, append)
     return predictions

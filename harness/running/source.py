@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from harness.images import PrepareAny, Prepared, View, read_views
-from harness.running.decoding import FileViews, Read
+from harness.running.decoder import FileViews, Read
 from harness.running.run import Run
 from harness.task import Sample, load_samples
 
-Batches = Sequence[Sequence[Sample]]
+Batches = Iterable[Sequence[Sample] | None]
 
 
 def samples_of(run: Run) -> Sequence[Sample]:
@@ -18,7 +18,7 @@ def samples_of(run: Run) -> Sequence[Sample]:
     return load_samples(run.task, run.data, run.split)
 
 
-def hand_out(batches: Batches) -> Iterable[Sequence[Sample]]:
+def hand_out(batches: Batches, batch_size: int) -> Batches:
     """Return the batches, one by one."""
     return batches
 
@@ -28,12 +28,12 @@ class Source:
     """The functions by which one run gets what it reads; by default when it needs it.
 
     load      returns the samples of its whole split
-    hand_out  yields the batches that are to be predicted, as they are taken
+    hand_out  yields the batches that are to be predicted, of a size, as they are decoded
     read      returns the views of an image file; None: the decoder's own function
     """
 
     load: Callable[[Run], Sequence[Sample]] = samples_of
-    hand_out: Callable[[Batches], Iterable[Sequence[Sample]]] = hand_out
+    hand_out: Callable[[Batches, int], Batches] = hand_out
     read: Read | None = None
 
 

@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import Any, overload
 
 from harness.callbacks import no_progress
-from harness.data.resolve import Embedded
+from harness.data.resolve import DataSource, Embedded
 from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
+from harness.formats.own.folder import is_own
+from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task
 from harness.running.scoring import digest_of_files
@@ -172,7 +174,7 @@ class StoredSamples(Sequence[StoredSample]):
             data = origin.open({task.name: [record.split]}, progress=no_progress)
             files = data.fingerprint(task.files(record.split))
             if digest_of_files(files) != record.data.get("sha256"):
-                raise DataError(f"{origin} holds other annotation files than those of the run")
+                raise DataError(_describe_other_files(origin, record, files))
             samples = load_samples(task, data, record.split)
             if record.subset is not None:
                 samples = subset(samples, record.subset.limit)
@@ -214,6 +216,23 @@ class StoredSamples(Sequence[StoredSample]):
         if self._samples:
             return list(self._samples)
         return list(self._scored_ids or self._predictions or [])
+
+
+def _describe_other_files(
+    origin: DataSource, record: ResultRecord, files: Mapping[str, str]
+) -> str:
+    """Say which annotation files of a run are not at hand, and for own data how they are named."""
+    recorded: Mapping[str, str] = record.data.get("files", {})
+    other = ", ".join(name for name, sha256 in recorded.items() if files.get(name) != sha256)
+    sentence = f"{origin} holds other annotation files than those of the run"
+    if other:
+        sentence += f" ({other})"
+    if is_own(record.task):
+        sentence += (
+            "; show this result by itself, with its own --annotations FILE --images DIR "
+            "(and --answers FILE): one file a command"
+        )
+    return sentence
 
 
 def _is_share(name: str, values: Sequence[float]) -> bool:

@@ -128,13 +128,12 @@ def _own_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
         )
     names = {"name": scored.file.resolve().parent.name, "registered": False}
     stem = scored.file.name.removesuffix(".gz").removesuffix(PREDICTIONS)
-    try:
-        beside = read_record(scored.file.with_name(f"{stem}.json"))
+    path = scored.file.with_name(f"{stem}.json")
+    if path.is_file():  # without it, the folder names the weights
+        beside = read_record(path)
         sha256 = hashlib.sha256(read_prediction_bytes(scored.file)).hexdigest()
         if beside.predictions.get("sha256") == sha256:
             names = dict(beside.checkpoint)
-    except HarnessError:
-        pass  # no record beside it: the folder names the weights
     weights = {**names, **stored.identity.get("checkpoint", {})}
     return _Origin(stored.identity, stored.software, weights)
 

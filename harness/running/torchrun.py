@@ -31,17 +31,26 @@ class TorchrunGroup:
         Raises HarnessError where a process has died.
         """
         values: list[Any] = [None] * self.size
-        try:
+        with self._naming_the_end_of_another():
             dist.all_gather_object(values, value)
+        return values
+
+    def count(self, name: str, more: int) -> int:
+        """Add `more` to a counter that all processes share, and return it.
+
+        Raises HarnessError where the machine that keeps the counters has died.
+        """
+        with self._naming_the_end_of_another():
+            return int(self._store.add(name, more))
+
+    @contextmanager
+    def _naming_the_end_of_another(self) -> Iterator[None]:
+        try:
+            yield
         except RuntimeError as error:
             raise HarnessError(
                 f"process {self.rank} of {self.size}: another process of this run has ended; {KEPT}"
             ) from error
-        return values
-
-    def count(self, name: str, more: int) -> int:
-        """Add `more` to a counter that all processes share, and return it."""
-        return int(self._store.add(name, more))
 
 
 @contextmanager

@@ -48,6 +48,12 @@ def test_the_public_names_are_a_closed_list():
     assert set(PUBLIC) <= set(dir(harness)) and set(PUBLIC) <= set(dir(xvlm_eval))
 
 
+def test_a_star_imports_the_public_names_alone():
+    names: dict[str, object] = {}
+    exec("from xvlm_eval import *", names)
+    assert names.keys() - {"__builtins__"} == set(PUBLIC)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_both_modules_offer_the_same_objects_with_a_docstring(name):
     assert getattr(harness, name) is getattr(xvlm_eval, name)

@@ -15,7 +15,12 @@ FEW_IMAGES = st.lists(st.integers(0, 4), min_size=60, max_size=60)
 
 def chunks(text_tokens, min_bucket=1):
     return ChunkSizes(
-        batch=1, image_patches=1, text_tokens=text_tokens, min_bucket=min_bucket, lm_head_rows=1
+        batch=1,
+        image_patches=1,
+        text_tokens=text_tokens,
+        min_bucket=min_bucket,
+        lm_head_rows=1,
+        reranked_images=1,
     )
 
 

@@ -5,11 +5,17 @@ import shutil
 
 import pytest
 
+from harness.callbacks import no_progress
 from harness.cli.main import main
+from harness.data.resolve import resolve_data
 from harness.formats.folder import open_folder
 from harness.images import image_file
 from harness.registry import find_task
+from harness.running.launch import Request, agree_on_plan, run_all
+from harness.running.run import Speed
 from harness.shapes.benchmark import embedded_data
+from tests.support.held import predict_held
+from tests.support.threads import in_threads
 
 SPLITS = {
     "vqav2": "val",
@@ -21,6 +27,7 @@ SPLITS = {
     "ovad": "box",
 }
 LIMIT = 12  # as in the limited run
+TAKEN_OVER = ("refcoco+", "coco-retrieval")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +39,15 @@ def data(tmp_path_factory):
 
 
 def breaking(data, task, out):
-    """Break the image of a sample in the middle of a subset; return the ids of its samples."""
+    """Break the image of a sample in the middle of a subset; return the ids of its samples.
+
+    Of the tasks `TAKEN_OVER`, in the last batch.
+    """
     ids = [json.loads(line)["id"] for line in predictions(out, task).read_text().splitlines()[1:]]
     samples = {
         sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])
     }
-    path = image_file(samples[ids[len(ids) // 2]].images[0])
+    path = image_file(samples[ids[-2 if task in TAKEN_OVER else LIMIT // 2]].images[0])
     path.write_bytes(path.read_bytes()[:50])
     return {id for id in ids if path in map(image_file, samples[id].images)}
 
@@ -54,9 +64,39 @@ def record(out, task):
     return json.loads(record_path(out, task).read_text())
 
 
+@pytest.fixture
+def in_processes(data, monkeypatch):
+    """Run a task in two processes: the second takes over the last of three batches."""
+    monkeypatch.setattr("harness.running.evaluate.predict", predict_held)
+
+    def run(task, out):
+        request = Request(
+            tasks=[task],
+            splits=[SPLITS[task]],
+            checkpoint="xvlm-shapes",
+            data=resolve_data(str(data)),
+            out=out,
+            speed=Speed(batch_size=4),
+            device="auto",
+            dtype="float32",
+            limit=LIMIT,
+            skip=True,
+        )
+        warnings = []
+
+        def work(group):
+            plan = agree_on_plan(request, group, progress=no_progress)
+            list(run_all(plan, group, progress=no_progress, warn=warnings.append))
+
+        in_threads(2, work)
+        return warnings
+
+    return run
+
+
 @pytest.mark.parametrize("task", SPLITS)
 def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(
-    task, data, limited, tmp_path, capsys
+    task, data, limited, in_processes, tmp_path, capsys
 ):
     command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT)]
     command += ["--batch-size", "4", "--checkpoint", "xvlm-shapes", "--data", str(data)]
@@ -80,3 +120,8 @@ def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(
     finished = predictions(tmp_path, task).read_bytes()
     assert main(command) == 0
     assert predictions(tmp_path, task).read_bytes() == finished
+
+    if task in TAKEN_OVER:
+        warnings = in_processes(task, tmp_path / "processes")
+        assert len(warnings) == len(broken)
+        assert predictions(tmp_path / "processes", task).read_bytes() == finished

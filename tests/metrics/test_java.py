@@ -7,9 +7,11 @@ import pytest
 
 from harness.cli.main import main
 from harness.errors import HarnessError, MissingError
-from harness.metrics import captions
+from harness.metrics import captions, meteor
 from harness.metrics.captions import TRIAL, score, tokenized, try_scorers
 from harness.metrics.java import USER_OPTIONS, java_environment
+from harness.metrics.meteor import meteor_scorer
+from harness.metrics.paraphrases import NO_PARAPHRASES
 
 # Each of them ends METEOR or the tokenizer, or makes it write what is no number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
@@ -20,12 +22,15 @@ pytestmark = pytest.mark.scorers
 @pytest.fixture
 def fresh_scorers():
     """No process of METEOR from an earlier test, and none for the next."""
-    caches = (captions._meteor_process, captions._try_scorers)
-    for cache in caches:
-        cache.cache_clear()
+
+    def clear():
+        meteor_scorer().end()
+        for cache in (meteor_scorer, captions._try_scorers):
+            cache.cache_clear()
+
+    clear()
     yield
-    for cache in caches:
-        cache.cache_clear()
+    clear()
 
 
 @pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"])
@@ -102,9 +107,15 @@ def test_doctor_and_run_say_so_before_anything_is_predicted(
 def test_a_meteor_that_dies_while_scoring_is_reported_and_started_again(
     tmp_path, monkeypatch, fresh_scorers
 ):
-    answers = ANSWERS.replace("VALUE", str(TRIAL[2] / 100)).replace("END", "exit 3")
-    system_java(tmp_path, monkeypatch, f"{TOKENIZES} {answers}")
+    answers = ANSWERS.replace("VALUE", str(TRIAL[2] / 100)).replace("END", ":")
+    ill = tmp_path / "ill"
+    system_java(tmp_path, monkeypatch, f"{TOKENIZES} test -e {ill} && exit 3; {answers}")
+    table = tmp_path / "paraphrases.gz"
+    table.write_bytes(NO_PARAPHRASES)
+    monkeypatch.setattr(meteor, "_table", lambda: table)
     try_scorers()
+    ill.touch()
     with pytest.raises(HarnessError, match="METEOR failed"):
         score(["a cup"], [["a cup"]])
-    assert captions._meteor_process.cache_info().currsize == 0
+    ill.unlink()
+    assert score(["a cup"], [["a cup"]]).overall["meteor"] == pytest.approx(TRIAL[2])

@@ -59,7 +59,7 @@ CALLS = {
 @pytest.fixture
 def model(request, tmp_path, monkeypatch):
     """A model in plain operations: torch counts neither prepacked products nor fused attention."""
-    family, head, needs = request.param
+    family, head, needs, *arguments = request.param
     monkeypatch.setattr(runtime, "prepack", lambda part, dtype, **options: None)
     for module in (layers, encoder):
         monkeypatch.setattr(
@@ -68,7 +68,8 @@ def model(request, tmp_path, monkeypatch):
             lambda query, key, value, attn_mask=None: plain_attention(query, key, value, attn_mask),
         )
     torch.save(network(family, head).state_dict(), tmp_path / "own.pth")
-    weights = Weights("own", family, tmp_path / "own.pth", write_vocabulary(tmp_path / "v.txt"))
+    vocabulary = write_vocabulary(tmp_path / "v.txt")
+    weights = Weights("own", family, tmp_path / "own.pth", vocabulary, arguments=dict(arguments))
     return load_model(weights, needs=[needs], device="cpu", dtype="float32"), needs
 
 
@@ -85,6 +86,8 @@ def model(request, tmp_path, monkeypatch):
         ("blip", "vqa", Answerer),
         ("blip", "captioning", Captioner),
         ("albef", "retrieval", Localizer),
+        ("albef", "retrieval", Localizer, ("gradcam", "itc"), ("block", "0")),
+        ("albef", "retrieval", Localizer, ("gradcam", "itc"), ("block", "1")),
     ],
     indirect=True,
 )

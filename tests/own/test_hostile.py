@@ -28,6 +28,9 @@ def coco(boxes, categories):
     return json.dumps({"images": images, "annotations": annotations, "categories": named})
 
 
+COCO_TWICE = coco([(1, 1), (2, 1)], [(1, "x")]).replace(
+    '"id": 1, "image_id": 2,', '"id": 1, "image_id": 2, "bbox": [0, 0, 9, 9],'
+)
 LONG = json.dumps({"image": "x" * 5000, "expression": "e", "box": [1, 1, 2, 2]})
 TWICE = '{"image": "a.jpg", "expression": "e", "box": [1, 1, 2, 2], "box": [1, 1, 9, 9]}'
 SAME = '{"image": "a.jpg", "captions": ["c"]}\n{"image": "./a.jpg", "captions": ["d"]}'
@@ -41,6 +44,7 @@ TABLE = "image,expression,box\na.jpg,e,{} 1 2 3\n"
         ("grounding", LONG, "jsonl", "line 1: names the file 'x+'..., of 5,000 characters"),
         ("grounding", TWICE, "jsonl", "line 1: has the key 'box' twice"),
         ("grounding", f"[{TWICE}]", "json", "has the key 'box' twice"),
+        ("grounding", COCO_TWICE, "json", r"annotations\[1\] has the key .bbox. twice"),
         ("caption", SAME, "jsonl", "line 2: the image './a.jpg' occurs twice"),
         ("retrieval", SAME, "jsonl", "line 2: the image './a.jpg' occurs twice"),
         ("vqa", ENDLESS, "jsonl", "all of its true answers are 'a"),

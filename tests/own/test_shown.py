@@ -37,6 +37,8 @@ def test_results_on_other_data_keep_their_own_and_the_hint_names_the_flags(
     _, err = shown(capsys, results, *own_flags(own))
     assert "own-vqa questions: no images, texts or truths are shown: " in err
     assert f"{own / 'boxes.jsonl'}, images of {own / 'photos'} holds other annotation files" in err
+    assert "those of the run (questions.jsonl)" in err
+    assert "show this result by itself, with its own --annotations FILE --images DIR" in err
     _, err = shown(capsys, results / "xvlm-shapes" / "own-vqa.questions.json")
     assert "it is on data of your own; name them: --annotations FILE --images DIR" in err
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from harness.capabilities import Gallery
+from harness.engine.encoded_gallery import encode_gallery
 from harness.engine.packing import pack
-from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery, retrieve
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery, retrieve
 from harness.metrics.pairs import PROTOCOLS, ScoredPairs, shortlist_ranks
 from harness.models.albef.adapters import AlbefRetriever
 from harness.models.albef.networks import official_names
@@ -93,7 +94,7 @@ def test_every_pair_has_the_official_matching_logit(case, retriever, texts, clos
     scored = rerank_gallery(
         encode_gallery(batches, retriever.encode_images),
         encoded.features,
-        lambda image, candidates: retriever.score_pairs(image, encoded, candidates),
+        pair_scores(retriever, encoded),
         ranking=retriever.ranking,
         shortlist=len(texts),
         wanted=numbers,

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from harness.engine.chunks import CHUNK_SIZES
+from harness.engine.encoded_gallery import encode_gallery
 from harness.engine.packing import pack
-from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
@@ -33,7 +34,7 @@ def texts(case):
     ]
 
 
-def matches(case, retriever, texts, *, shortlist=None, wanted=None):
+def matches(case, retriever, texts, *, shortlist=None, wanted=None, together=1):
     """The matches of the wanted images, by default of all, with all texts or a shortlist."""
     images, encoded = case.inputs["image"], retriever.encode_texts(texts)
     numbers = range(len(images))
@@ -42,10 +43,11 @@ def matches(case, retriever, texts, *, shortlist=None, wanted=None):
         rerank_gallery(
             gallery,
             encoded.features,
-            lambda image, candidates: retriever.score_pairs(image, encoded, candidates),
+            pair_scores(retriever, encoded),
             ranking="itm",
             shortlist=shortlist or len(texts),
             wanted=numbers if wanted is None else wanted,
+            together=together,
         )
     )
 
@@ -124,6 +126,22 @@ def test_only_wanted_images_are_compared_with_the_same_scores(case, retriever, t
     some = matches(case, retriever, texts, wanted={0, last})
     assert [image.image for image in some] == [0, last]
     assert np.array_equal(some[1].itm, all_matches[-1].itm)
+
+
+def test_images_reranked_together_have_the_official_scores(case, retriever, texts, close):
+    scored = matches(case, retriever, texts, together=3)
+    assert [image.image for image in scored] == list(range(len(case.inputs["image"])))
+    close(np.stack([image.itc for image in scored]), case.outputs["sims"])
+    close(np.stack([image.itm for image in scored]), case.outputs["itm_logits"][:, :, 1])
+
+
+def test_a_group_is_scored_whole_for_one_wanted_image(case, retriever, texts):
+    k, together = int(case.config["config"]["k_test"]), 2
+    everything = matches(case, retriever, texts, shortlist=k, together=together)
+    (one,) = matches(case, retriever, texts, shortlist=k, together=together, wanted={1})
+    assert one.image == 1
+    assert np.array_equal(one.texts, everything[1].texts)
+    assert np.array_equal(one.itm, everything[1].itm)
 
 
 def test_texts_fused_with_their_own_images_have_the_scores_of_one_image_at_a_time(

@@ -30,6 +30,16 @@ def test_timings_and_files_half_written_are_not_taken_for_records(tmp_path):
     assert find_records(tmp_path) == ([RECORD], [], [])
 
 
+RECEIPT = {"date": "2026-02-01", "url": "https://a.b", "submission_sha256": "ab"}
+
+
+def test_numbers_that_are_no_percentages_and_rounded_ones_are_read(tmp_path):
+    metrics = {"cider": 812.5, "perplexity": -3.0, "accuracy": 100.00000000000001}
+    content = changed(metrics=metrics, intervals={"accuracy": [100.0, 99.99999999999999]})
+    (tmp_path / "r.json").write_text(content)
+    assert read_record(tmp_path / "r.json").metrics == metrics
+
+
 def without(key):
     return {name: value for name, value in asdict(RECORD).items() if name != key}
 
@@ -46,7 +56,14 @@ def changed(**changes):
         ("[" * 100000, "is not JSON"),
         ("[]", "is no result record"),
         ("{}", "is no result record"),
-        (json.dumps({"schema": 99}), "is a record of schema 99, this version reads 3"),
+        (
+            json.dumps({"schema": 99}),
+            "is a record of schema 99, this version reads 3; update xvlm-eval",
+        ),
+        (
+            json.dumps({"schema": 2}),
+            "is a record of schema 2, this version reads 3; run the same command again",
+        ),
         (json.dumps({"schema": 3}), "has no 'task'"),
         (json.dumps(without("metrics")), "has no 'metrics'"),
         (json.dumps(without("subset")), "has no 'subset'"),
@@ -54,6 +71,35 @@ def changed(**changes):
         (changed(extra=1), "has the unknown key 'extra'"),
         (changed(n="10758"), "n should be a whole number, but is '10758'"),
         (changed(n=True), "n should be a whole number, but is true"),
+        (changed(n=-5), "n should be a whole number >= 1, but is -5"),
+        (changed(n=0), "n should be a whole number >= 1, but is 0"),
+        (changed(n=10.5), "n should be a whole number, but is 10.5"),
+        (changed(subset={"limit": 0, "total": 5}), "subset.limit should be a whole number >= 1"),
+        (changed(metrics={"accuracy": -3}), "metrics.accuracy should be in percent, but is -3"),
+        (changed(metrics={"map_tail": 101}), "metrics.map_tail should be in percent, but is 101"),
+        (
+            changed(intervals={"accuracy": [85.5, 83.5]}),
+            "intervals.accuracy should be [low, high], but is [85.5, 83.5]",
+        ),
+        (changed(intervals={"iou": [1, 2]}), "intervals.iou has no metric of its name"),
+        (
+            changed(predictions={"receipt": {**RECEIPT, "date": "01.02.2026"}}),
+            "predictions.receipt.date should be a date like 2026-01-31, but is '01.02.2026'",
+        ),
+        (
+            changed(predictions={"receipt": {**RECEIPT, "date": "9999-12-31"}}),
+            "predictions.receipt.date lies in the future: 9999-12-31",
+        ),
+        (changed(predictions={"receipt": 7}), "predictions: receipt should be an object"),
+        (
+            changed(predictions={"batch_size_halved_to": -1}),
+            "predictions: batch_size_halved_to should be a whole number >= 1, but is -1",
+        ),
+        (changed(software={"batch_size": 0}), "software: batch_size should be a whole number >= 1"),
+        (changed(inputs={"samples": "8"}), "inputs: samples should be a whole number"),
+        (changed(contributions={"sha256": 5}), "contributions: sha256 should be a string"),
+        (changed(data={"name": "files", "files": ["a"]}), "data: files should be an object"),
+        (changed(checkpoint={"name": "m", "registered": 1}), "checkpoint: registered should be"),
         (changed(n=2**63), "n should be a whole number of 64 bits, but is 9223372036854775808"),
         (changed(metrics={"a": 1, "b": "84"}), "metrics.b should be a number, but is '84'"),
         (changed(metrics={"a": math.nan}), "metrics.a should be a finite number, but is NaN"),

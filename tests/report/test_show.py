@@ -209,7 +209,7 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(tmp_path, capsys):
     results = scored(tmp_path, TEXTS)
     (results / "boxes" / "refcoco+.testA.json").write_text("{")
     capsys.readouterr()
-    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 0
+    assert main(["show", str(results), "--data", str(tmp_path / "data")]) == 3
     out, err = capsys.readouterr()
     assert "left out: " in err and "refcoco+.testA.json" in err and "3 of 3 samples" in out
 

@@ -11,7 +11,7 @@ import pytest
 from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
 from harness.errors import CheckpointError, DataError
-from harness.running import decoding, evaluate, launch, source
+from harness.running import evaluate, launch, source, thread_decoder
 from harness.running.ahead import NEXT_RUN
 from harness.running.distributed import SingleProcess
 from harness.running.launch import Request, agree_on_plan, run_all
@@ -110,7 +110,7 @@ def test_every_process_raises_its_own_error_of_annotations(data, tmp_path):
 def decoded(monkeypatch):
     """Collect the image files that are decoded: ahead, or when a run needs them."""
     events = {"ahead": [], "in turn": []}
-    for kind, module in (("ahead", source), ("in turn", decoding)):
+    for kind, module in (("ahead", source), ("in turn", thread_decoder)):
 
         def read(views, prepare, *, needed_by, kind=kind, original=module.read_views):
             events[kind].append(Path(views[0]).name)

@@ -14,7 +14,7 @@ from harness.errors import MemoryFull
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.records.record import SIDECARS
 from harness.running.batch_size import fitting_batch_size
-from harness.running.distributed import SingleProcess, shard
+from harness.running.distributed import SingleProcess, deal
 from harness.running.loader import cut, plan_batches
 from harness.task import Sample
 from harness.workload import Workload
@@ -67,15 +67,9 @@ def test_pieces_of_a_batch_hold_the_same_samples_and_keep_images_together_where_
 
 def test_shards_follow_from_the_planned_batches_not_from_the_cut_ones():
     samples = [Sample(number, (f"{number // 2}.jpg",)) for number in range(40)]
-    groups = [SimpleNamespace(rank=rank, size=3) for rank in range(3)]
     owned = [
-        [
-            s.id
-            for batch in shard(plan_batches(samples, 4), group)
-            for piece in cut(batch, 1)
-            for s in piece
-        ]
-        for group in groups
+        [s.id for batch in own for piece in cut(batch, 1) for s in piece]
+        for own in deal(plan_batches(samples, 4), 3)
     ]
     assert sorted(id for ids in owned for id in ids) == list(range(40))
 

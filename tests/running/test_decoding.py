@@ -16,9 +16,10 @@ from PIL import Image
 from harness.errors import DataError
 from harness.images import Region
 from harness.models.fusion.resizing import resize
-from harness.running import decoding
 from harness.running.decoding import DECODING, make_decoder
 from harness.running.loader import load_batches, plan_batches
+from harness.running.process_decoder import MAX_PICKLED, ProcessDecoder
+from harness.running.thread_decoder import ThreadDecoder
 from harness.task import Sample
 
 PREPARE = partial(resize, side=16)
@@ -51,7 +52,7 @@ def descriptors():
 def test_processes_decode_the_pixels_that_threads_decode(samples, monkeypatch):
     expected = load(samples)
     monkeypatch.setenv(DECODING, "processes")
-    assert isinstance(make_decoder(PREPARE, 2), decoding._ProcessDecoder)
+    assert isinstance(make_decoder(PREPARE, 2), ProcessDecoder)
     load(samples)  # starts the processes
     before = descriptors()
     batches = load(samples)
@@ -82,11 +83,11 @@ def test_an_unreadable_file_is_named_or_skipped(samples, monkeypatch):
 
 def test_what_cannot_be_sent_to_a_process_decodes_in_threads(monkeypatch):
     monkeypatch.setenv(DECODING, "processes")
-    large = partial(resize, side=np.zeros(decoding.MAX_PICKLED, dtype=np.uint8))
+    large = partial(resize, side=np.zeros(MAX_PICKLED, dtype=np.uint8))
     for prepare in (lambda image: np.array(image), large):
-        assert isinstance(make_decoder(prepare, 2), decoding._ThreadDecoder)
+        assert isinstance(make_decoder(prepare, 2), ThreadDecoder)
     monkeypatch.delenv(DECODING)
-    assert isinstance(make_decoder(PREPARE, 2), decoding._ThreadDecoder)
+    assert isinstance(make_decoder(PREPARE, 2), ThreadDecoder)
 
 
 def test_a_consumer_may_stop_early(samples, monkeypatch):
@@ -104,8 +105,8 @@ def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
         raise FileNotFoundError("/dev/shm")
 
     monkeypatch.setenv(DECODING, "processes")
-    monkeypatch.setattr(decoding, "_processes", fail)
-    assert isinstance(make_decoder(PREPARE, 2), decoding._ThreadDecoder)
+    monkeypatch.setattr("harness.running.process_decoder._processes", fail)
+    assert isinstance(make_decoder(PREPARE, 2), ThreadDecoder)
 
 
 PROGRAM = """
@@ -113,11 +114,12 @@ import os, sys, time
 from functools import partial
 from pathlib import Path
 from harness.models.fusion.resizing import resize
-from harness.running import decoding
+from harness.running.decoder import FileViews
+from harness.running.decoding import make_decoder
 
 if __name__ == "__main__":
-    decoder = decoding.make_decoder(partial(resize, side=16), 2)
-    file = decoding.FileViews([Path(sys.argv[1])], "sample 0")
+    decoder = make_decoder(partial(resize, side=16), 2)
+    file = FileViews([Path(sys.argv[1])], "sample 0")
     print(len(decoder.submit([file] * 32).results()))
     begun = set()
     while len(begun) < 2:

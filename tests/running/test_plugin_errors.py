@@ -1,6 +1,7 @@
 """What goes wrong in the code of another package is told by plugin, sample and line."""
 
 import json
+import signal
 
 import pytest
 
@@ -165,6 +166,35 @@ def test_a_package_that_cannot_be_imported_disturbs_nothing_else(package, run, c
     assert run()[0] == 0
     code, error = run(task="gone")
     assert code == 3 and gone in error and "No module named 'somebodys.nowhere'" in error
+
+
+@pytest.mark.parametrize("error", ["SystemExit(0)", "KeyboardInterrupt", "GeneratorExit"])
+@pytest.mark.parametrize("place", ["its import", "its constructor"])
+def test_a_task_that_ends_python_is_broken_and_disturbs_nothing_else(package, capsys, error, place):
+    source = {
+        "its import": f"raise {error}\n",
+        "its constructor": f"{CHESS}\n    def __init__(self):\n        raise {error}\n",
+    }[place]
+    package.install(source, points={"task chess": POINTS["task chess"]})
+    assert main(["list"]) == 0
+    captured = capsys.readouterr()
+    assert "refcoco+" in captured.out and f"{TASK}: somebodys.plugin:Chess c" in captured.err
+    code, message = main(["data", "--task", "chess"]), capsys.readouterr().err
+    assert code == 3 and f"{TASK}: somebodys.plugin:Chess cannot be " in message
+    assert f"({error.partition('(')[0]}: " in message
+
+
+@pytest.mark.parametrize(
+    "importing", ["{}", "try:\n    {}\nexcept BaseException:\n    raise ImportError"]
+)
+def test_ctrl_c_while_a_plugin_is_imported_ends_the_command(package, importing, capsys):
+    """Also where the plugin makes another error of it, as some libraries in C do."""
+    pressed = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+    handler = signal.getsignal(signal.SIGINT)
+    package.install(importing.format(pressed), points={"task chess": POINTS["task chess"]})
+    code, message = main(["data", "--task", "chess"]), capsys.readouterr().err
+    assert code == 130 and "interrupted" in message
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_what_is_registered_has_to_be_a_task_or_a_loader(package, run):

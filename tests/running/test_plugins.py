@@ -129,6 +129,35 @@ def test_check_says_that_the_code_of_a_plugin_changed(package, command, tmp_path
     assert "centre of somebodys 1.0" in printed and "centre of somebodys 2.0" in printed
 
 
+def test_diff_names_the_plugins_whose_code_changed(package, command, tmp_path, capsys):
+    points = {**CENTRE, "task chess": "somebodys.plugin:Chess"}
+    command[command.index("refcoco+")] = "chess"
+    for out, source, version in (
+        ("before", BOX_MODEL + CHESS, "1.0"),
+        ("same", BOX_MODEL + CHESS, "1.0"),
+        ("source", BOX_MODEL.replace("0.5", "0.4") + CHESS, "1.0"),
+        ("version", BOX_MODEL + CHESS, "2.0"),
+    ):
+        package.install(source, version=version, points=points)
+        assert main([*command, "--out", str(tmp_path / out)]) == 0
+
+    def diff(other):
+        capsys.readouterr()
+        assert main(["diff", str(tmp_path / "before"), str(tmp_path / other)]) == 0
+        return capsys.readouterr().out
+
+    assert "of somebodys" not in diff("same")
+    other_source = diff("source")
+    assert (
+        "the code of the task plugin (chess of somebodys 1.0) and "
+        "the model plugin (centre of somebodys 1.0) changed" in other_source
+    )
+    assert "model plugin code" in other_source and "102" in other_source
+    assert "the model plugin (centre of somebodys 1.0, now centre of somebodys 2.0)" in diff(
+        "version"
+    )
+
+
 def test_a_task_of_another_package_is_named_too(package, command, tmp_path, capsys):
     points = {**CENTRE, "task chess": "somebodys.plugin:Chess"}
     package.install(BOX_MODEL + CHESS, points=points)

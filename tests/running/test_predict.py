@@ -3,7 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
-from threading import Barrier, Thread
+from threading import Event
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
+from tests.support.held import predict_held
+from tests.support.threads import in_threads
 
 IMAGES, EXPRESSIONS = 6, 3  # of each image: 18 samples
 PREDICTIONS, RECORD = "refcoco+.val.predictions.jsonl", "refcoco+.val.json"
@@ -88,10 +90,14 @@ def run(tmp_path_factory):
     )
 
 
-def evaluated(run, model, out, *, batch_size=8, warn=lambda line: None, group=None):
+def ignore(*_):
+    """Take a report or a warning."""
+
+
+def evaluated(run, model, out, *, batch_size=8, report=ignore, warn=ignore, group=None):
     run = replace(run, out=out, speed=Speed(batch_size, workers=1))
     group = group or SingleProcess()
-    return evaluate(run, model, group, report=lambda done, total: None, warn=warn)
+    return evaluate(run, model, group, report=report, warn=warn)
 
 
 def contents(out):
@@ -161,52 +167,62 @@ def test_where_not_even_one_sample_fits_the_run_fails_keeps_what_it_has_and_goes
     assert contents(tmp_path) == calm
 
 
-class Threads(SingleProcess):
-    """One of two processes, played by threads."""
-
-    size = 2
-
-    def __init__(self, rank, barrier, given):
-        super().__init__()
-        self.rank, self._barrier, self._given = rank, barrier, given
-
-    def all_gather(self, value):
-        self._given[self.rank] = value
-        self._barrier.wait(timeout=60)
-        values = [self._given[rank] for rank in range(self.size)]
-        self._barrier.wait(timeout=60)  # until all have read what the next round writes over
-        return values
+def answered(model):
+    """How many expressions a model has grounded, or is grounding."""
+    return sum(len(batch) for batch in model.batches if len(batch) <= model.most)
 
 
 @pytest.mark.parametrize(("most", "smallest"), [((100, 1), 1), ((5, 2), 2), ((100, 100), None)])
 def test_of_two_processes_each_halves_its_own_batches_and_the_smallest_is_noted(
     most, smallest, run, calm, tmp_path
 ):
-    barrier, given, errors = Barrier(2), {}, []
-    models = [SomebodysGrounder(most=number) for number in most]
+    models, begun = [SomebodysGrounder(most=number) for number in most], [Event(), Event()]
 
-    def work(rank):
-        try:
-            evaluated(run, models[rank], tmp_path, group=Threads(rank, barrier, given))
-        except Exception as error:  # shown by the assertion below
-            errors.append(error)
-            barrier.abort()
+    def work(group):
+        """Predict own batches only: each begins its last one before the other is done."""
+        model = models[group.rank]
+        ground = model.ground
 
-    threads = [Thread(target=work, args=(rank,)) for rank in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+        def ground_and_wait(*inputs):
+            if group.rank == 1 or answered(model) >= 6:
+                begun[group.rank].set()
+                assert begun[1 - group.rank].wait(timeout=60)
+            return ground(*inputs)
+
+        def report(done, total):
+            assert group.rank == 0 or begun[0].wait(timeout=60)
+
+        model.ground = ground_and_wait
+        evaluated(run, model, tmp_path, group=group, report=report)
+
+    in_threads(2, work)
     predictions, record = contents(tmp_path)
     assert predictions == calm[0]
     assert record["predictions"].pop("batch_size_halved_to", None) == smallest
     assert record == calm[1]
-    answered = [
-        sum(len(batch) for batch in model.batches if len(batch) <= model.most) for model in models
-    ]
     # Of three planned batches the first and third, and the second: each sample once.
-    assert answered == [12, 6]
+    assert [answered(model) for model in models] == [12, 6]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Process 0 is held back in its first batch, 6 of 18 samples: it computes no other one."""
+    monkeypatch.setattr("harness.running.evaluate.predict", predict_held)
+
+
+def test_a_process_halves_the_batch_that_it_took_over_alone(run, calm, held, tmp_path):
+    models, warnings = [SomebodysGrounder(), SomebodysGrounder(most=5)], []
+
+    def work(group):
+        evaluated(run, models[group.rank], tmp_path, group=group, warn=warnings.append)
+
+    in_threads(2, work)
+    assert [[len(batch) for batch in model.batches] for model in models] == [[6], [6, 3, 3, 3, 3]]
+    predictions, record = contents(tmp_path)
+    assert predictions == calm[0]
+    assert record["predictions"].pop("batch_size_halved_to") == 4
+    assert record == calm[1]
+    assert len(warnings) == 1
 
 
 def test_the_note_of_halved_batches_outlives_a_second_run_that_has_nothing_to_predict(

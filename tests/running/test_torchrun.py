@@ -15,6 +15,10 @@ from tests.support.torchrun import finish, started
 # One task that is predicted batch by batch, and one that compares its samples with one another.
 PART = "coco-retrieval.test.limit-12.predictions.jsonl.part-2"
 RUN = ["run", "--task", "refcoco+,coco-retrieval", *LIMITED]
+SPLITS = [
+    *("refcoco+ val", "refcoco+ testA", "refcoco+ testB"),
+    *("coco-retrieval val", "coco-retrieval test"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +27,22 @@ def expected(limited):
     return contents(limited, "refcoco+.") | contents(limited, "coco-retrieval.")
 
 
-def test_two_nodes_end_in_the_records_of_one_process(expected, tmp_path):
+def test_two_nodes_of_which_one_is_held_back_end_in_the_records_of_one_process(expected, tmp_path):
     """As two machines: a launcher each, which find each other; here, both on this one."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     node = ["--nnodes=2", "--rdzv-id=7", "--rdzv-backend=c10d", "--rdzv-conf=is_host=0"]
     node += [f"--rdzv-endpoint=127.0.0.1:{store.port}", "--local-addr=127.0.0.1"]
-    arguments = [*RUN, "--out", str(tmp_path)]
-    with started(1, arguments, node=node) as first, started(1, arguments, node=node) as second:
+    arguments, counts = [*RUN, "--out", str(tmp_path / "runs")], tmp_path / "counts"
+    counts.mkdir()
+    options = {"module": "tests.support.held", "node": node, "environment": {"COUNTS": str(counts)}}
+    with started(1, arguments, **options) as first, started(1, arguments, **options) as second:
         shown = [run.communicate(timeout=240)[0] for run in (first, second)]
     assert first.returncode == second.returncode == 0, shown
-    assert contents(tmp_path) == expected and len(expected) == 15
+    assert contents(tmp_path / "runs") == expected and len(expected) == 15
+    # Of batches of 5, 5 and 2 samples, process 0 owns the last as well: process 1 computed it.
+    assert {path.name: path.read_text() for path in counts.iterdir()} == {
+        f"{split} {rank}": samples for split in SPLITS for rank, samples in enumerate("57")
+    }
 
 
 def test_begun_by_three_killed_and_ended_by_two_processes_ends_in_the_same_records(

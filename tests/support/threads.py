@@ -1,39 +1,51 @@
 """Processes of one run, played by threads."""
 
+from collections import Counter
 from collections.abc import Callable
-from threading import Barrier, BrokenBarrierError, Thread
+from threading import Barrier, BrokenBarrierError, Lock, Thread
 from typing import Any
 
-from harness.running.distributed import SingleProcess
+
+class Shared:
+    """What the processes of a run exchange."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier, self.lock = size, Barrier(size), Lock()
+        self.given: list[Any] = [None] * size  # what each of them gave last
+        self.counts: Counter[str] = Counter()
 
 
-class Threads(SingleProcess):
-    """One of several processes; `given` holds what each of them gave last."""
+class Threads:
+    """One of several processes. Implements `ProcessGroup`."""
 
-    def __init__(self, rank: int, barrier: Barrier, given: list[Any]) -> None:
-        super().__init__()
-        self.rank, self.size, self._barrier, self._given = rank, len(given), barrier, given
+    def __init__(self, rank: int, shared: Shared) -> None:
+        self.rank, self.size, self._shared = rank, shared.size, shared
 
     def all_gather(self, value: Any) -> list[Any]:
-        self._given[self.rank] = value
-        self._barrier.wait()
-        values = list(self._given)
-        self._barrier.wait()  # until all have read what the next call replaces
+        self._shared.given[self.rank] = value
+        self._shared.barrier.wait()
+        values = list(self._shared.given)
+        self._shared.barrier.wait()  # until all have read what the next call replaces
         return values
+
+    def count(self, name: str, more: int) -> int:
+        with self._shared.lock:
+            self._shared.counts[name] += more
+            return self._shared.counts[name]
 
 
 def in_threads(size: int, work: Callable[[Threads], object]) -> None:
     """Do the work of every process; raise the first error of any."""
-    barrier, given, errors = Barrier(size), [None] * size, []
+    shared, errors = Shared(size), []
 
     def run(rank: int) -> None:
         try:
-            work(Threads(rank, barrier, given))
+            work(Threads(rank, shared))
         except BrokenBarrierError:  # of another one's error
             pass
         except BaseException as error:
             errors.append(error)
-            barrier.abort()
+            shared.barrier.abort()
 
     threads = [Thread(target=run, args=(rank,)) for rank in range(size)]
     for thread in threads:

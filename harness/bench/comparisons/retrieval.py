@@ -15,7 +15,8 @@ from harness.bench.literal import retrieval
 from harness.bench.literal.swin import encode
 from harness.capabilities import Matches
 from harness.engine.device import Device
-from harness.engine.two_stage_retrieval import encode_gallery, rerank_gallery
+from harness.engine.encoded_gallery import encode_gallery
+from harness.engine.two_stage_retrieval import pair_scores, rerank_gallery
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.heads import RetrievalNetwork
 
@@ -51,7 +52,7 @@ def prepare_retrieval(fixtures: Fixtures) -> Comparison[Tensor]:
         matches = rerank_gallery(
             encode_gallery([(numbers, images, np.array(numbers))], model.encode_images),
             texts.features,
-            lambda image, candidates: model.score_pairs(image, texts, candidates),
+            pair_scores(model, texts),
             ranking=model.ranking,
             shortlist=shortlist,
             wanted=numbers,

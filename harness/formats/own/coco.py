@@ -9,7 +9,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 from harness.errors import DataError
 from harness.files.parsing import Finite, Int64, convert
-from harness.files.validation_errors import describe_non_json
 
 Rows = list[tuple[str, Mapping[str, Any]]]
 
@@ -57,8 +56,6 @@ def coco_rows(content: Any, path: Path, *, kind: str) -> tuple[Rows, int]:
             f"{path}: is in COCO's format, which has captions and boxes, but nothing for {kind}; "
             "write one JSON object per line (docs/own-data.md)"
         )
-    if problem := describe_non_json(content, str(path)):
-        raise DataError(problem)
     parsed = convert(content, _Content, where=str(path))
     images: dict[int, _Image] = {}
     for index, image in enumerate(parsed.images):

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.errors import DataError
+from harness.files.double_keys import refuse_double_keys
 from harness.files.kinds import read_text
 from harness.files.parsing import decode_json_text, is_number
-from harness.files.validation_errors import show
+from harness.files.validation_errors import describe_non_json, show
 from harness.formats.own.coco import coco_rows, is_coco
 
 MAX_CELL = 2**24  # characters in a cell of a table
@@ -53,9 +56,8 @@ def read_rows(path: Path, *, kind: str) -> Rows:
         return Rows(_table(text, path, "\t" if suffix.lower() == ".tsv" else ","))
     if text.lstrip().startswith("["):
         items = decode_json_text(text, list[dict[str, Any]], where=str(path))
-        _refuse_double_keys(text, str(path))
         return Rows([_row(item, f"{path}, item {index}") for index, item in enumerate(items)])
-    if suffix.lower() == ".json" and is_coco(content := _whole(text)):
+    if suffix.lower() == ".json" and (content := _coco(text, path)) is not None:
         rows, ambiguous = coco_rows(content, path, kind=kind)
         return Rows([Row(where, values) for where, values in rows], ambiguous)
     # Only line breaks end a line, not U+2028 or U+0085 inside a text.
@@ -63,30 +65,28 @@ def read_rows(path: Path, *, kind: str) -> Rows:
     return Rows([_line(line, f"{path}, line {number}") for number, line in numbered])
 
 
-def _whole(text: str) -> Any:
-    """Return the content of a whole JSON document, None for any other text."""
+def _coco(text: str, path: Path) -> Any:
+    """Return the content of a file in COCO's format, None for any other text.
+
+    Raises DataError for values that JSON lacks, and for a key that an object has twice.
+    """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        content = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if is_coco(content) and (problem := describe_non_json(content, str(path))):
+            raise DataError(problem) from None
+    if not is_coco(content):
         return None
+    refuse_double_keys(text, str(path))
+    return content
 
 
 def _line(line: str, where: str) -> Row:
-    row = _row(decode_json_text(line, dict[str, Any], where=where), where)
-    _refuse_double_keys(line, row.where)
-    return row
-
-
-def _refuse_double_keys(text: str, where: str) -> None:
-    """Raise DataError for an object of a JSON text with a key twice: readers keep either value."""
-
-    def refuse(pairs: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) < len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"{where}: has the key {show(twice)} twice; keep one of them")
-
-    json.loads(text, object_pairs_hook=refuse)
+    return _row(decode_json_text(line, dict[str, Any], where=where), where)
 
 
 def _row(values: Mapping[str, Any], where: str) -> Row:

@@ -20,6 +20,7 @@ from harness.models.fusion.locating import FusionLocalizer
 from harness.models.fusion.preprocessing import clean_caption, clean_question, normalise
 from harness.models.fusion.runtime import TextRule
 from harness.models.vit.checkpoint import Checkpoint
+from harness.models.vit.costs import cosine_localization
 from harness.models.vit.gradcam import cosine_gradcam_maps
 from harness.models.vit.networks import (
     AnsweringNetwork,
@@ -27,6 +28,7 @@ from harness.models.vit.networks import (
     answering_network,
     retrieval_network,
 )
+from harness.workload import Cost, Workload
 
 CAPTION_WORDS = 30  # `max_words` of all tasks but VQA
 GRADCAM_BLOCK = 8  # `block_num` (Grounding.py 276), of either encoder
@@ -122,6 +124,17 @@ class AlbefCosineLocalizer(Adapter[RetrievalNetwork]):
 
     def differentiable(self, network: RetrievalNetwork) -> Sequence[nn.Module]:
         return [*network.visual_encoder.blocks[self.block_of(network) :]]
+
+    def cost(self, workload: Workload) -> Cost:
+        """Return the cost of localizing expressions."""
+        return cosine_localization(
+            self.network.vision,
+            self.network.text,
+            workload,
+            block=self.block,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )
 
     def localize(
         self, images: NDArray[np.uint8], expressions: Sequence[str], image_of: NDArray[np.int64]

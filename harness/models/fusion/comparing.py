@@ -67,6 +67,24 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         with self.runtime.device.computing():
             return self.rerank(image, texts, torch.from_numpy(candidates))
 
+    @property
+    def images_at_a_time(self) -> int:
+        """The number of images whose pairs are scored together."""
+        return self.runtime.device.chunk_sizes.reranked_images
+
+    def score_pairs_of_images(
+        self, images: Sequence[Tensor], texts: EncodedTexts, candidates: Sequence[NDArray[np.int64]]
+    ) -> Tensor:
+        """Return the matching logits of all pairs, image after image, by the images' tokens."""
+        with self.runtime.device.computing():
+            counts = torch.tensor([len(some) for some in candidates])
+            return self.rerank_images(
+                torch.stack(list(images)),
+                texts,
+                torch.from_numpy(np.concatenate(candidates)),
+                torch.arange(len(images)).repeat_interleave(counts),
+            )
+
     def encode_images(self, images: Images) -> EncodedImages:
         """Encode prepared or normalised images."""
         tokens = self.runtime.encode_images(images)
@@ -82,6 +100,21 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         logits = torch.empty(len(candidates), 2, device=image.device)
         for pack in texts.packs(candidates):
             logits[pack.texts.texts] = self.network.match(pack.fusion_input, pack.texts, kv)
+        return logits[:, 1]
+
+    def rerank_images(
+        self, images: Tensor, texts: EncodedTexts, candidates: Tensor, image_of: Tensor
+    ) -> Tensor:
+        """Return the matching logits [n] of texts `candidates` [n] with images [G, S, C].
+
+        Text `candidates[i]` is paired with image `image_of[i]`; both indices are on the host.
+        """
+        kv = self.network.text_encoder.project_kv(images)
+        logits = torch.empty(len(candidates), 2, device=images.device)
+        sizes = self.runtime.device.chunk_sizes.of_pairs
+        for pack in texts.packs(candidates, image_of=image_of, chunk_sizes=sizes):
+            of_pack = kv.of_images(pack.texts.images)
+            logits[pack.texts.texts] = self.network.match(pack.fusion_input, pack.texts, of_pack)
         return logits[:, 1]
 
 

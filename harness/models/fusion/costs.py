@@ -113,7 +113,7 @@ def retrieval(
     item_bytes: int,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Return the cost of encoding all images and texts, and of re-ranking pairs image by image.
+    """Return the cost of encoding all images and texts, and of re-ranking pairs.
 
     Image tokens and texts stay in memory, `item_bytes` bytes a number.
     """
@@ -127,7 +127,9 @@ def retrieval(
         + COMPARISON * ROWS * max(texts, workload.images)
         + PAIR * workload.pairs_at_most
     )
-    pack = token_bytes(text) * chunk_sizes.text_tokens + kv_bytes(text, image_tokens)
+    images = min(workload.images, chunk_sizes.reranked_images)
+    pack = token_bytes(text) * chunk_sizes.of_pairs.text_tokens
+    pack += images * kv_bytes(text, image_tokens)
     return Cost(
         workload.images * per_image + texts * per_text + workload.pairs * per_pair,
         numbers * item_bytes + comparison + pack,

