@@ -116,6 +116,7 @@ def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
     """
     predictions: dict[Any, Any] = {}
     fingerprints: dict[Any, str] = {}
+    texts: dict[str, str] = {}  # equal answers share one object
     for number, line in enumerate(lines, start=2):
         try:
             entry = _decode(line)
@@ -129,6 +130,8 @@ def parse_predictions(lines: Sequence[bytes], path: Path) -> ParsedLines:
                 f"{path}: line {number} is no prediction; "
                 "the file was damaged: replace it with --fresh"
             ) from error
+        if type(prediction) is str:
+            prediction = texts.setdefault(prediction, prediction)
         predictions[id] = prediction
     return ParsedLines(predictions, fingerprints)
 

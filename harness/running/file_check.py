@@ -57,7 +57,7 @@ class FileCheck:
         Raises IdentityError, naming samples, where texts changed.
         """
         self._file = file
-        before = dict(file.fingerprints)  # the run goes on and adds to them
+        before = file.fingerprints  # the run goes on and adds others to them
         with without_garbage_collection():
             known = [sample for sample in self._samples if sample.id in before]
             for sample in known:

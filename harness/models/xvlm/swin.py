@@ -18,7 +18,7 @@ from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 
 EPSILON = 1e-5
 MLP_RATIO = 4
-IN_CACHE = 2304 * 128  # numbers; a CPU computes a block on as many windows as fit into its caches
+IN_CACHE = 1152 * 128  # numbers; a CPU computes a block on as many windows as fit into its caches
 RELEASED_ABOVE = 2**21  # bytes of tokens; the C library keeps what a block of so many freed
 OTHER_REGION = -100.0  # added to the scores of tokens that only the cyclic shift made neighbours
 
