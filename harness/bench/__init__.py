@@ -11,5 +11,7 @@ profiling.py        time and peak memory of a call
 fixtures.py         models, networks and inputs for the stages
 models.py           models of two sizes, with random_weights.py
 inputs.py           synthetic texts, answers and images
+end_to_end.py       whole benchmarks, from image files to records, with end_to_end_side.py
+authors/            the authors' way of running them
 projection.py       time of the benchmarks at their real sizes, from throughput.py (engine_calls.py)
 """

@@ -18,7 +18,9 @@ from typing import Any
 
 from harness.bench.agreement import TOLERANCE
 from harness.errors import HarnessError, UsageError, nearest
+from harness.registry import find_task
 
+ALL = "all"
 AUTHORS, ENGINE = "authors", "engine"
 # The splits, and the ratios that the engine is to reach.
 BENCHMARKS: Mapping[str, tuple[str, float]] = {
@@ -66,7 +68,7 @@ class EndToEnd:
     def largest_difference(self) -> float:
         """The largest difference of predicted numbers and metrics; infinite for other decisions."""
         authors, engine = dict(self.authors.predictions), dict(self.engine.predictions)
-        pairs = [(authors, engine)] if authors else []
+        pairs: list[tuple[Any, Any]] = [(authors, engine)] if authors else []
         common = self.authors.metrics.keys() & self.engine.metrics.keys()
         pairs += [(self.authors.metrics[name], self.engine.metrics[name]) for name in common]
         return max((difference(*pair) for pair in pairs), default=math.inf)
@@ -77,22 +79,30 @@ class EndToEnd:
         return self.largest_difference <= TOLERANCE
 
 
-def measure_end_to_end(
-    names: Sequence[str], *, limit: int | None, say: Callable[[str], None]
-) -> list[EndToEnd]:
-    """Measure benchmarks by name (none: all), on at most `limit` samples of each.
+def choose_benchmarks(names: Sequence[str], tasks: Sequence[str]) -> list[str]:
+    """Return the benchmarks that are named, or of named tasks; all where none is.
 
-    Raises UsageError for an unknown name, HarnessError where a side fails.
+    Raises UsageError for an unknown name.
     """
-    for name in names:
+    wanted = [*names, *(find_task(task).name for task in tasks if task != ALL)]
+    for name in wanted:
         if name not in BENCHMARKS:
             raise UsageError(
                 f"there is no end-to-end measurement of {name!r}{nearest(name, BENCHMARKS)}"
             )
+    return [name for name in BENCHMARKS if name in wanted or not wanted]
+
+
+def measure_end_to_end(
+    names: Sequence[str], *, limit: int | None, say: Callable[[str], None]
+) -> list[EndToEnd]:
+    """Measure benchmarks, on at most `limit` samples of each; `say` receives a line before each.
+
+    Raises HarnessError where a side fails.
+    """
     measured = []
-    for name, (split, floor) in BENCHMARKS.items():
-        if names and name not in names:
-            continue
+    for name in names:
+        split, floor = BENCHMARKS[name]
         say(f"{name} {split}")
         authors, engine = (_run(side, name, split, limit) for side in (AUTHORS, ENGINE))
         samples = len(engine.predictions)

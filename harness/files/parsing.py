@@ -90,7 +90,9 @@ def read_yaml(path: Path) -> Any:
     import yaml  # imported here: most commands read no YAML
 
     try:
-        return yaml.safe_load(read_text(path))
+        # In C where PyYAML has it: ten times as fast, with the same types.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return yaml.load(read_text(path), Loader=loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:300]})"

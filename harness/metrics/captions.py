@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, MissingError
-from harness.metrics import meteor
 from harness.metrics.caption_sums import Bleu, Meteor, bleu_counts
 from harness.metrics.java import java_environment, java_on_path
-from harness.metrics.meteor import Texts, meteor_scorer
+from harness.metrics.meteor import Texts, begin_meteor_trial, meteor_scorer
 from harness.statistics.means import mean_of
 from harness.statistics.sums import Statistic
 
@@ -118,7 +117,7 @@ def _try_scorers(java: str) -> None:
 def _begin_trial(java: str) -> Callable[[], None]:
     caption, reference, expected = TRIAL
     with _explained(java):
-        finish = meteor.begin_trial(*_tokenized_pairs([caption], [[reference]]))
+        finish = begin_meteor_trial(*_tokenized_pairs([caption], [[reference]]))
 
     def end() -> None:
         with _explained(java):

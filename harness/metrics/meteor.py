@@ -150,7 +150,7 @@ def meteor_scorer() -> MeteorScorer:
     return MeteorScorer()
 
 
-def begin_trial(candidates: Texts, truths: Texts) -> Callable[[], float]:
+def begin_meteor_trial(candidates: Texts, truths: Texts) -> Callable[[], float]:
     """Start METEOR without paraphrases, and return a function that scores by it and ends it.
 
     Raises HarnessError where METEOR's own table is not there.

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from harness.images import View, image_file
 from harness.models.fusion.preprocessing import MEAN, STD
 from harness.models.fusion.resizing import resize
 from harness.models.fusion.tokenizer import Tokenizer
@@ -34,16 +35,19 @@ class Images(Dataset[list[Tensor]]):
     """The images of each sample, [3, R, R] each, normalised."""
 
     def __init__(
-        self, paths: Sequence[Sequence[Path]], side: int, filter: Image.Resampling = BICUBIC
+        self, views: Sequence[Sequence[View]], side: int, filter: Image.Resampling = BICUBIC
     ) -> None:
-        self.paths, self.side, self.filter = paths, side, filter
+        """Name the image files of each sample; regions are cut into files of their own before."""
+        self.views, self.side, self.filter = views, side, filter
         self.mean, self.std = (torch.tensor(each)[:, None, None] for each in (MEAN, STD))
 
     def __len__(self) -> int:
-        return len(self.paths)
+        """Return the number of samples."""
+        return len(self.views)
 
     def __getitem__(self, index: int) -> list[Tensor]:
-        return [self._read(path) for path in self.paths[index]]
+        """Return the images of a sample."""
+        return [self._read(image_file(view)) for view in self.views[index]]
 
     def _read(self, path: Path) -> Tensor:
         """Return an image as torchvision's `ToTensor` and `Normalize` do."""

@@ -89,16 +89,16 @@ def _attribute_scores(
 
 
 def cut_boxes(regions: Sequence[Any], folder: Path) -> list[Path]:
-    """Write each box as a PNG file, as `extract_obj_boxes.py`; an image is decoded once."""
+    """Write each box as a PNG file, as `extract_obj_boxes.py`, which reads an image for each box.
+
+    Source: OVAD-Benchmark/ovad-benchmark-code. It decodes and encodes by OpenCV, here Pillow does.
+    """
     paths: list[Path] = []
-    last, pixels = None, Image.new("RGB", (1, 1))
     for number, region in enumerate(regions):
         assert isinstance(region, Region)
-        if region.path != last:
-            with Image.open(region.path) as image:
-                last, pixels = region.path, image.convert("RGB")
         left, top, width, height = region.box
+        with Image.open(region.path) as image:
+            crop = image.convert("RGB").crop((left, top, left + width, top + height))
         paths.append(folder / f"{number}.png")
-        crop = pixels.crop((left, top, left + width, top + height))
         crop.save(paths[-1], compress_level=1)  # OpenCV's default
     return paths
