@@ -7,6 +7,7 @@ comparisons/        what both sides compute in each stage
 literal/            the literal algorithm of the paper's code
 comparison.py       two implementations run in turns, timed and compared
 agreement.py        differences of numbers, rankings and decisions
+products.py         the matrix products of a stage, in it and by themselves
 profiling.py        time and peak memory of a call
 fixtures.py         models, networks and inputs for the stages
 models.py           models of two sizes, with random_weights.py
