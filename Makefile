@@ -47,7 +47,7 @@ examples:
 nightly: setup
 	XVLM_EVAL_FUZZ_EXAMPLES=1000 XVLM_EVAL_KILLS=10 XVLM_EVAL_NIGHTLY=1 \
 		$(BIN)/python -m pytest tests/faults/test_fuzz.py tests/faults/test_kills.py \
-		tests/shapes/test_scenes.py
+		tests/shapes/test_scenes.py tests/bench/test_end_to_end.py
 
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.training.train

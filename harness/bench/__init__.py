@@ -7,9 +7,12 @@ comparisons/        what both sides compute in each stage
 literal/            the literal algorithm of the paper's code
 comparison.py       two implementations run in turns, timed and compared
 agreement.py        differences of numbers, rankings and decisions
+products.py         the matrix products of a stage, in it and by themselves
 profiling.py        time and peak memory of a call
 fixtures.py         models, networks and inputs for the stages
 models.py           models of two sizes, with random_weights.py
 inputs.py           synthetic texts, answers and images
+end_to_end.py       whole benchmarks, from image files to records, with end_to_end_side.py
+authors/            the authors' way of running them
 projection.py       time of the benchmarks at their real sizes, from throughput.py (engine_calls.py)
 """

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Generic, TypeVar
 
 from harness.bench.agreement import Agreement
+from harness.bench.products import Products, measure_products
 from harness.bench.profiling import peak_memory, time_call
 from harness.engine.device import Device
 
@@ -28,13 +29,14 @@ class Comparison(Generic[R]):
 class ComparisonResult:
     """The median seconds of both sides, how their results agree, and the engine's peak memory.
 
-    `peak_bytes` is None where the system does not report it.
+    `peak_bytes` is None where the system does not report it, `products` where oneDNN computes none.
     """
 
     literal_s: float
     engine_s: float
     agreement: Agreement
     peak_bytes: int | None
+    products: Products | None
 
 
 def run_comparison(comparison: Comparison[R], device: Device, *, repeat: int) -> ComparisonResult:
@@ -52,4 +54,5 @@ def run_comparison(comparison: Comparison[R], device: Device, *, repeat: int) ->
     for _ in range(repeat):
         engine.append(time_call(comparison.engine, device).seconds)
         literal.append(time_call(comparison.literal, float32).seconds)
-    return ComparisonResult(median(literal), median(engine), agreement, peak)
+    products = measure_products(comparison.engine, device)
+    return ComparisonResult(median(literal), median(engine), agreement, peak, products)

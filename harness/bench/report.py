@@ -18,6 +18,8 @@ STAGE_COLUMNS = {
     "difference": "max difference",
     "agreement": "results",
     "peak": "peak memory",
+    "products": "products",
+    "efficiency": "of oneDNN alone",
 }
 RATE_COLUMNS = {
     "what": "engine alone",
@@ -135,6 +137,8 @@ def _stage_row(stage: Stage, result: ComparisonResult, floor: float | None) -> d
         "noise": agreement.noise,
         "shift": agreement.shift,
         "peak_mb": _megabytes(result.peak_bytes),
+        "product_share": None if result.products is None else result.products.share,
+        "product_efficiency": None if result.products is None else result.products.efficiency,
     }
 
 
@@ -182,6 +186,8 @@ def _stage_cells(row: dict[str, Any]) -> dict[str, Any]:
         "difference": f"{row['max_diff']:.1e}",
         "agreement": "the same" if row["agree"] else "NOT THE SAME",
         "peak": _peak_cell(row),
+        "products": _share_cell(row["product_share"]),
+        "efficiency": _share_cell(row["product_efficiency"]),
     }
 
 
@@ -193,6 +199,10 @@ def _rate_cells(row: dict[str, Any]) -> dict[str, Any]:
         "traffic": f"{100 * row['traffic_share']:.0f} %",
         "peak": _peak_cell(row),
     }
+
+
+def _share_cell(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.0f} %"
 
 
 def _peak_cell(row: dict[str, Any]) -> str | None:

@@ -66,6 +66,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --from-files, threads that decode images; default: as many as in a run",
     )
     parser.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="run whole benchmarks of the embedded data, from image files to records, beside the "
+        "authors' way of running them, instead of the stages; --stage names benchmarks",
+    )
+    parser.add_argument(
+        "--limit",
+        type=flags.positive,
+        metavar="N",
+        help="with --end-to-end, run N samples of each benchmark; default: all",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print everything that was measured, for machines"
     )
 
@@ -94,9 +106,26 @@ def run(options: argparse.Namespace) -> int:
         else:
             print(rendering.render([files_table(measured)], "terminal"))
         return 0
+    if options.end_to_end:
+        return _run_end_to_end(options)
     measurements = measure.measure(request, say=say)
     if options.json:
         print(rendering.render_json(as_json(measurements)))
     else:
         print(rendering.render(tables(measurements), "terminal"))
     return 0 if measurements.agree else 1
+
+
+def _run_end_to_end(options: argparse.Namespace) -> int:
+    """Print how runs compare with the authors' way of running benchmarks."""
+    from harness import rendering
+    from harness.bench.end_to_end import choose_benchmarks, measure_end_to_end
+    from harness.bench.end_to_end_report import as_json, table
+
+    names = choose_benchmarks(options.stage, options.task)
+    measured = measure_end_to_end(names, limit=options.limit, say=say)
+    if options.json:
+        print(rendering.render_json(as_json(measured)))
+    else:
+        print(rendering.render([table(measured)], "terminal"))
+    return 0 if all(each.agree for each in measured) else 1

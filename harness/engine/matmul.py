@@ -109,6 +109,11 @@ class PrepackedLinear(nn.Module):
         self._weight = weight if plain else _prepack_weight(weight)
         self._post_op = post_op
 
+    @property
+    def post_op(self) -> str:
+        """The operation that follows in the same call: `gelu` or `none`."""
+        return self._post_op[0]
+
     def forward(self, states: Tensor) -> Tensor:
         return _onednn_linear(states, self._weight, self.bias, self._post_op)
 

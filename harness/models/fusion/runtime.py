@@ -22,6 +22,7 @@ from harness.models.fusion.tokenizer import Tokenizer
 
 # Heads compute in float32, unpacked.
 ENCODERS = ("vision_encoder", "visual_encoder", "text_encoder", "text_decoder")
+RELEASED_FROM = 2**20  # bytes of tokens; a small model would spend its time on getting pages again
 SAMPLED_TEXTS = 500  # texts tokenised to estimate the mean length of all
 N = TypeVar("N", bound=FusionNetwork)
 
@@ -105,7 +106,7 @@ class Runtime(Generic[N]):
                 for chunk in chunks
             ]
         )
-        if self.device.torch.type == "cpu":
+        if self.device.torch.type == "cpu" and tokens.nbytes >= RELEASED_FROM:
             # What follows allocates other sizes, beside the memory that the C library keeps.
             release_freed_memory()
         return tokens

@@ -1,0 +1,83 @@
+"""RefCOCO+, NLVR2 and VQA by the authors' `Grounding_bbox.py`, `NLVR.py` and `VQA.py`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.bench.authors.items import Images, Outcome, batches, pad
+from harness.bench.literal import answering, fusion_heads
+from harness.metrics.grounding import accuracy, in_pixels, iou
+from harness.metrics.vqa import official
+from harness.models.fusion.tokenizer import Tokenizer
+from harness.models.xvlm.checkpoint import Checkpoint
+from harness.models.xvlm.networks import answering_network, grounding_network, pair_network
+from harness.models.xvlm.preprocessing import pre_caption, pre_question
+from tasks.nlvr2 import Statement
+from tasks.refcoco_plus import Expression
+from tasks.vqav2 import SHORTLIST, Question
+
+# `batch_size` of `Grounding_bbox.yaml` and `NLVR.yaml`, `batch_size_test` of `VQA_480.yaml`.
+EXPRESSIONS, STATEMENTS, QUESTIONS = 20, 10, 32
+
+
+def run_grounding(
+    samples: Sequence[Expression], checkpoint: Checkpoint, tokenizer: Tokenizer, folder: Path
+) -> Outcome:
+    """Ground each expression in its own copy of the image."""
+    network = grounding_network(checkpoint).eval()
+    images = Images([sample.images for sample in samples], network.vision.resolution)
+    boxes: dict[Any, list[float]] = {}
+    for indices, (pixels,) in batches(images, EXPRESSIONS):
+        texts = [tokenizer.ids(pre_caption(samples[index].text)) for index in indices]
+        located = fusion_heads.ground(network, pixels, *pad(tokenizer, texts))
+        boxes |= {
+            samples[index].id: box for index, box in zip(indices, located.tolist(), strict=True)
+        }
+    overlaps = [
+        iou(sample.box, in_pixels(boxes[sample.id], width=sample.width, height=sample.height))
+        for sample in samples
+    ]
+    return Outcome(boxes, {"accuracy": accuracy(overlaps)})
+
+
+def run_pairs(
+    samples: Sequence[Statement], checkpoint: Checkpoint, tokenizer: Tokenizer, folder: Path
+) -> Outcome:
+    """Judge each statement about its own copies of two images."""
+    network = pair_network(checkpoint).eval()
+    images = Images([sample.images for sample in samples], network.vision.resolution)
+    verdicts: dict[Any, Any] = {}
+    for indices, (left, right) in batches(images, STATEMENTS):
+        texts = [tokenizer.ids(pre_caption(samples[index].text)) for index in indices]
+        logits = fusion_heads.judge(network, left, right, *pad(tokenizer, texts))
+        for index, row in zip(indices, logits.tolist(), strict=True):
+            verdicts[samples[index].id] = {"answer": row[1] > row[0], "logits": row}
+    right_ones = [verdicts[sample.id]["answer"] == sample.label for sample in samples]
+    return Outcome(verdicts, {"accuracy": 100 * sum(right_ones) / len(right_ones)})
+
+
+def run_answers(
+    samples: Sequence[Question], checkpoint: Checkpoint, tokenizer: Tokenizer, folder: Path
+) -> Outcome:
+    """Answer each question about its own copy of the image, and score by the official rule."""
+    network = answering_network(checkpoint).eval()
+    choices = samples[0].choices
+    ids = [[tokenizer.cls, *tokenizer.piece_ids(text), tokenizer.sep] for text in choices]
+    listed = answering.Answers(*pad(tokenizer, ids))
+    images = Images([sample.images for sample in samples], network.vision.resolution)
+    answers: dict[Any, str] = {}
+    for indices, (pixels,) in batches(images, QUESTIONS):
+        texts = [tokenizer.ids(pre_question(samples[index].text)) for index in indices]
+        question = pad(tokenizer, texts)
+        states = answering.encode_questions(network, pixels, *question)
+        ranking = answering.rank_answers(
+            network,
+            states,
+            question.mask,
+            listed,
+            shortlist=min(SHORTLIST, len(choices)),
+        )
+        for index, answer in zip(indices, ranking.answers[:, 0].tolist(), strict=True):
+            answers[samples[index].id] = choices[answer]
+    scores = [official(answers[sample.id], sample.answers) for sample in samples]
+    return Outcome(answers, {"accuracy": 100 * sum(scores) / len(scores)})
