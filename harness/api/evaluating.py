@@ -23,7 +23,7 @@ from harness.checkpoints import Weights
 from harness.errors import HarnessWarning, MissingError, UsageError
 from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
-from harness.running import launch
+from harness.running import launch, planning
 from harness.running.distributed import SingleProcess
 from harness.running.run import Speed
 
@@ -98,7 +98,7 @@ def evaluate(
     splits = splits_of(loaded, split)
     temporary = None if out is not None else TemporaryFolder()
     own = not isinstance(model, LoadedModel)
-    request = launch.Request(
+    request = planning.Request(
         tasks=[loaded.name],
         splits=splits[loaded.name],
         checkpoint=weights.name,
@@ -112,7 +112,7 @@ def evaluate(
         images=policy,
         fresh=own if resume is None else not resume,
     )
-    runs = launch.plan_runs(
+    runs = planning.plan_runs(
         [definition],
         splits,
         {loaded.name: weights},

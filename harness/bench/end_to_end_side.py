@@ -26,7 +26,7 @@ from harness.models.xvlm.checkpoint import Checkpoint, read_checkpoint
 from harness.records.predictions import SUFFIX, read_predictions
 from harness.records.record import read_record
 from harness.registry import find_task
-from harness.running import launch
+from harness.running import launch, planning
 from harness.running.distributed import SingleProcess
 from harness.running.run import Speed
 from harness.running.subset import subset
@@ -86,7 +86,7 @@ def _prepare(
 
 def _run_engine(task: Task, split: str, limit: int | None, folder: Path) -> Outcome:
     """Run a task as `xvlm-eval run` does, and read what it left."""
-    request = launch.Request(
+    request = planning.Request(
         tasks=[task.name],
         splits=[split],
         checkpoint=SHAPES,
@@ -97,7 +97,7 @@ def _run_engine(task: Task, split: str, limit: int | None, folder: Path) -> Outc
         dtype="float32",
         limit=limit,
     )
-    plan = launch.make_plan(request)
+    plan = planning.make_plan(request)
     (outcome,) = launch.run_all(plan, SingleProcess(), progress=no_progress, warn=lambda text: None)
     record = read_record(outcome.record)
     stored = read_predictions(plan.runs[0].path(SUFFIX))

@@ -126,13 +126,13 @@ def run(options: argparse.Namespace) -> int:
     from harness.cli.own import choose_data
     from harness.data.own import naming_image_folder
     from harness.export.trackers import logging
-    from harness.running import launch
+    from harness.running import launch, planning
     from harness.running.progress import Progress
     from harness.running.run import Speed
 
     include(options.include)
     chosen = choose_data(options)
-    request = launch.Request(
+    request = planning.Request(
         tasks=chosen.tasks,
         splits=chosen.splits,
         checkpoint=options.checkpoint,
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> int:
         first = group.rank == 0
         say_once = say if first else say_nothing
         progress = partial(Progress, stream=sys.stderr if first else None, say=say_once)
-        say_once(launch.banner(request))
+        say_once(planning.banner(request))
         plan = launch.agree_on_plan(request, group, progress=progress)
         if plan.left_out:
             names = ", ".join(plan.left_out)

@@ -1,6 +1,7 @@
 """One run: from a request to a record, on one process or several, through any interruption.
 
-launch.py                          a request -> a plan of runs -> their outcomes
+planning.py                        a request -> a plan of runs: names looked up, files found
+launch.py                          a plan -> models loaded, runs carried out -> their outcomes
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
 ahead.py source.py                 what runs need from files, read in threads before they need it

@@ -11,7 +11,8 @@ from harness.data.resolve import resolve_data
 from harness.formats.folder import open_folder
 from harness.images import image_file
 from harness.registry import find_task
-from harness.running.launch import Request, agree_on_plan, run_all
+from harness.running.launch import agree_on_plan, run_all
+from harness.running.planning import Request
 from harness.running.run import Speed
 from harness.shapes.benchmark import embedded_data
 from tests.support.held import predict_held

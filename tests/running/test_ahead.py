@@ -14,7 +14,8 @@ from harness.errors import CheckpointError, DataError
 from harness.running import evaluate, launch, source, thread_decoder
 from harness.running.ahead import NEXT_RUN
 from harness.running.distributed import SingleProcess
-from harness.running.launch import Request, agree_on_plan, run_all
+from harness.running.launch import agree_on_plan, run_all
+from harness.running.planning import Request
 from harness.running.run import Speed
 from tests.support import refcoco_files
 from tests.support.threads import in_threads

@@ -11,7 +11,8 @@ from harness.data.resolve import Embedded, Folder, Hub, resolve_data
 from harness.errors import MissingError, UsageError
 from harness.running import launch
 from harness.running.distributed import SingleProcess
-from harness.running.launch import Request, agree_on_plan, banner, make_plan
+from harness.running.launch import agree_on_plan
+from harness.running.planning import Request, banner, make_plan
 from harness.running.run import Speed
 from tests.support import refcoco_files
 from tests.support.models_on_disk import write_checkpoint

@@ -15,7 +15,8 @@ from harness.files.parsing import read_json
 from harness.files.reads import reading_once, sha256_of_read, shared
 from harness.running import launch
 from harness.running.distributed import SingleProcess
-from harness.running.launch import Request, agree_on_plan, run_all
+from harness.running.launch import agree_on_plan, run_all
+from harness.running.planning import Request
 from harness.running.run import Speed
 from tests.support import refcoco_files
 from tests.support.threads import in_threads

@@ -7,7 +7,8 @@ import pytest
 
 from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
-from harness.running.launch import Request, agree_on_plan, run_all
+from harness.running.launch import agree_on_plan, run_all
+from harness.running.planning import Request
 from harness.running.run import Speed
 from tests.support.results import EMBEDDED, contents
 from tests.support.threads import in_threads
