@@ -48,7 +48,11 @@ def test_images_are_encoded_a_chunk_at_a_time_and_freed_memory_is_released(tmp_p
     monkeypatch.setitem(CHUNK_SIZES, "cpu", sizes)
     with CPU.computing():
         tokens = model.encode_images(images)
-    assert chunks == [2, 2, 1] and len(released) == 1
+    assert chunks == [2, 2, 1] and not released  # of a small model, it would take too long
+    monkeypatch.setattr(runtime, "RELEASED_FROM", tokens.nbytes)
+    with CPU.computing():
+        model.encode_images(images)
+    assert len(released) == 1
     assert torch.allclose(tokens, together, atol=1e-5)
 
 

@@ -20,6 +20,8 @@ from harness.metrics.meteor import MeteorProcess, MeteorScorer, MeteorScores, Te
 # Each of them ends METEOR or the tokenizer, or makes it write what is no number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
 
+_try_scorers = captions._try_scorers  # before any test replaces it
+
 
 class SharedMeteor:
     """A scorer in place of `MeteorScorer`; `folder` is one of all test processes."""
@@ -84,7 +86,7 @@ def own_meteor() -> Iterator[None]:
     scorer = MeteorScorer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captions, "meteor_scorer", lambda: scorer)
-        patch.setattr(captions, "_try_scorers", cache(captions._try_scorers.__wrapped__))
+        patch.setattr(captions, "_try_scorers", cache(_try_scorers.__wrapped__))
         try:
             yield
         finally:
