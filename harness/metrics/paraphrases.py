@@ -55,23 +55,26 @@ def paraphrases_of(words: frozenset[bytes], table: Path) -> bytes | None:
     None where the table has another form than the one of METEOR 1.5, and is to be taken whole.
     Raises HarnessError where it cannot be read.
     """
-    kept: list[bytes] = []
+    # Compressed as they are found: those of many captions take a gigabyte and more as lines.
+    compressor, compressed = zlib.compressobj(1, zlib.DEFLATED, GZIP), list[bytes]()
     phrase, fits = b"", False
     try:
         for lines in _chunks(table):
             if len(lines) % ENTRY:
                 return None
+            kept: list[bytes] = []
             for index in range(1, len(lines), ENTRY):
                 if lines[index] != phrase:  # equal ones follow each other
                     phrase = lines[index]
                     fits = words.issuperset(phrase.translate(None, NOT_IN_RUNS).split())
                 if fits and words.issuperset(lines[index + 1].translate(None, NOT_IN_RUNS).split()):
                     kept += lines[index - 1 : index + 2]
+            compressed.append(compressor.compress(b"".join(line + b"\n" for line in kept)))
     except (OSError, zlib.error) as error:
         raise HarnessError(
             f"{table}: METEOR's paraphrases cannot be read ({error}); install pycocoevalcap again"
         ) from error
-    return gzip.compress(b"".join(line + b"\n" for line in kept), compresslevel=1, mtime=0)
+    return b"".join([*compressed, compressor.flush()])
 
 
 def _lower(text: str) -> bytes:
