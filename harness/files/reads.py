@@ -81,6 +81,12 @@ def sha256_of_read(path: Path) -> str | None:
     return digest if state == file_state(path) else None
 
 
+def changed_since_read(path: Path) -> bool:
+    """Return whether a file was read and has changed since."""
+    reads = _reads.get()
+    return reads is not None and path in reads.digests and sha256_of_read(path) is None
+
+
 def shared(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function of files and plain values return its last result where nothing has changed.
 

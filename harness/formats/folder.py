@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError, MissingError
-from harness.files.reads import sha256_of_read
+from harness.files.reads import changed_since_read, sha256_of_read
 
 MAX_FILE_NAME = 255  # bytes, on the usual file systems
 UNUSUAL = re.compile(r"^/|\.\.|[\\\0]")  # what a name has that may lie elsewhere, or cannot be
@@ -102,13 +102,19 @@ class DataFolder:
         """Return the SHA-256 of every existing file by its path below the root.
 
         Folders (images) are left out: hashing them takes too long. A file that was read within
-        `reading_once` is not read again.
+        `reading_once` is not read again. Raises DataError for one that has changed since.
         """
         paths = {path for item in needed if (path := self.find(item)) and path.is_file()}
         return {
-            path.relative_to(self.root).as_posix(): sha256_of_read(path) or sha256_of(path)
-            for path in sorted(paths)
+            path.relative_to(self.root).as_posix(): _sha256_as_read(path) for path in sorted(paths)
         }
+
+
+def _sha256_as_read(path: Path) -> str:
+    """Return the SHA-256 of what was parsed of a file, or of the file if it was not read."""
+    if changed_since_read(path):
+        raise DataError(f"{path}: was changed since it was read; start again")
+    return sha256_of_read(path) or sha256_of(path)
 
 
 def open_folder(root: Path) -> DataFolder:

@@ -10,10 +10,10 @@ import pytest
 from harness.callbacks import no_progress
 from harness.cli.main import main
 from harness.data.resolve import resolve_data
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.files.reads import reading_once, sha256_of_read, shared
-from harness.running import launch
+from harness.running import launch, source
 from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
@@ -114,6 +114,21 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
     )
     with pytest.raises(CheckpointError, match="changed while it was read"):
         list(run_all(own, SingleProcess(), progress=no_progress, warn=pytest.fail))
+
+
+def test_annotations_that_change_before_they_are_hashed_are_refused(tmp_path, monkeypatch):
+    data = refcoco_files.write(tmp_path / "data")
+    plan = agree_on_plan(request(data, tmp_path), SingleProcess(), progress=no_progress)
+    path, load_samples = data / ANNOTATIONS[1], source.load_samples
+
+    def load_and_touch(*arguments):
+        samples = load_samples(*arguments)
+        path.write_bytes(path.read_bytes() + b" ")
+        return samples
+
+    monkeypatch.setattr(source, "load_samples", load_and_touch)
+    with pytest.raises(DataError, match=r"instances\.json: was changed since it was read"):
+        list(run_all(plan, SingleProcess(), progress=no_progress, warn=pytest.fail))
 
 
 def test_the_known_hash_explains_weights_that_cannot_be_read(tmp_path, monkeypatch, capsys):
