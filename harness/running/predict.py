@@ -10,6 +10,7 @@ predicted yet.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
@@ -27,7 +28,9 @@ from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.supply import BatchSupply
-from harness.task import GalleryTask, Prediction, Sample, without_garbage_collection
+from harness.task import GalleryTask, Prediction, Sample, SampleId, without_garbage_collection
+
+T = TypeVar("T")
 
 
 def predict(
@@ -142,19 +145,38 @@ def _predict(
         loaded = load(handed_out, take=supply.take, skip=skip)
         predict_batches(task, model, loaded, writer.append)
         return
+    unencoded = _Unencoded(writer)
     predict_gallery(
         task,
         model,
         samples,
-        load(source.hand_out(own, batch_size), skip=skip),
+        load(source.hand_out(own, batch_size), skip=unencoded.skip if run.skip else None),
         writer.append,
         wanted={sample.id for sample in samples if writer.lacks(sample)},
-        all_gather=writer.group.all_gather,
+        all_gather=unencoded.all_gather,
         claim=supply.claim,
-        # Their owner has stored the samples that are skipped.
-        others=load(supply.others(), take=supply.take, skip=_ignore if run.skip else None),
+        others=load(supply.others(without=unencoded.ids), take=supply.take, skip=skip),
     )
 
 
-def _ignore(sample: Sample, reason: str) -> None:
-    pass
+class _Unencoded:
+    """The samples of a gallery that are skipped because their owner cannot read their images.
+
+    A process that takes over their batch leaves them out, even if it can read these images: they
+    have no features. Of the others it skips those that it cannot read itself.
+    """
+
+    def __init__(self, writer: _Writer) -> None:
+        self._writer = writer
+        self.ids: set[SampleId] = set()
+
+    def skip(self, sample: Sample, reason: str) -> None:
+        """Store the reason in place of the prediction for an own sample."""
+        self.ids.add(sample.id)
+        self._writer.skip(sample, reason)
+
+    def all_gather(self, value: T) -> list[T]:
+        """Return the value of every process; gathers the skipped samples too."""
+        gathered = self._writer.group.all_gather((value, frozenset(self.ids)))
+        self.ids.update(*(ids for _, ids in gathered))
+        return [value for value, _ in gathered]

@@ -6,7 +6,7 @@ decoded, and no more than one of them ahead of the model.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
 from typing import Generic
 
@@ -42,16 +42,19 @@ class BatchSupply(Generic[S]):
             position += 1
         yield from self.others()
 
-    def others(self) -> Iterator[Sequence[S] | None]:
-        """Yield pieces of the batches of other processes, which are claimed as they are yielded."""
+    def others(self, *, without: Container[SampleId] = ()) -> Iterator[Sequence[S] | None]:
+        """Yield pieces of the batches of other processes, which are claimed as they are yielded.
+
+        Samples that are in `without` by then are left out.
+        """
         for batch in list(self._claims.taken_over):
-            yield from self._pieces(batch, TAKEN_OVER)
+            yield from self._pieces(_without(batch, without), TAKEN_OVER)
         while True:
             ahead = len(self._ahead)
             # A batch that waits for this model is better left to its owner, if it is the last.
             other = self._claims.take_over(leaving=ahead) if ahead < 2 else None
             if other is not None:
-                yield from self._pieces(other, TAKEN_OVER)
+                yield from self._pieces(_without(other, without), TAKEN_OVER)
             elif ahead:
                 yield None
             else:
@@ -86,3 +89,7 @@ class BatchSupply(Generic[S]):
             if any(map(self._lacks, piece)):
                 self._ahead.append(position)
                 yield piece
+
+
+def _without(batch: Sequence[S], ids: Container[SampleId]) -> Sequence[S]:
+    return [sample for sample in batch if sample.id not in ids]

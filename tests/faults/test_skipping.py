@@ -2,15 +2,18 @@
 
 import json
 import shutil
+import threading
 
 import pytest
 
 from harness.callbacks import no_progress
 from harness.cli.main import main
 from harness.data.resolve import resolve_data
+from harness.errors import DataError
 from harness.formats.folder import open_folder
-from harness.images import image_file
+from harness.images import image_file, read_views
 from harness.registry import find_task
+from harness.running import loader
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
 from harness.running.run import Speed
@@ -70,7 +73,7 @@ def in_processes(data, monkeypatch):
     """Run a task in two processes: the second takes over the last of three batches."""
     monkeypatch.setattr("harness.running.evaluate.predict", predict_held)
 
-    def run(task, out):
+    def run(task, out, data=data):
         request = Request(
             tasks=[task],
             splits=[SPLITS[task]],
@@ -86,6 +89,7 @@ def in_processes(data, monkeypatch):
         warnings = []
 
         def work(group):
+            threading.current_thread().name = f"process {group.rank}"
             plan = agree_on_plan(request, group, progress=no_progress)
             list(run_all(plan, group, progress=no_progress, warn=warnings.append))
 
@@ -126,3 +130,29 @@ def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(
         warnings = in_processes(task, tmp_path / "processes")
         assert len(warnings) == len(broken)
         assert predictions(tmp_path / "processes", task).read_bytes() == finished
+
+
+@pytest.mark.parametrize("process", [0, 1], ids=["its owner", "who takes it over"])
+def test_an_image_of_a_gallery_may_be_unreadable_for_one_process_alone(
+    process, limited, in_processes, tmp_path, monkeypatch
+):
+    """As where a file is broken on one of two machines."""
+    task, make_decoder = "coco-retrieval", loader.make_decoder
+    ids = [
+        json.loads(line)["id"] for line in predictions(limited, task).read_text().splitlines()[1:]
+    ]
+    broken = f"sample {ids[-2]}"  # in the batch that is taken over
+
+    def making(prepare, workers, note=None, **options):
+        here = threading.current_thread().name == f"process {process}"
+
+        def read(views, needed_by):
+            if here and needed_by == broken:
+                raise DataError("broken on this machine")
+            return read_views(views, prepare, needed_by=needed_by)
+
+        return make_decoder(prepare, workers, note, **options | {"read": read})
+
+    monkeypatch.setattr(loader, "make_decoder", making)
+    assert len(in_processes(task, tmp_path, embedded_data().root)) == 1
+    assert record(tmp_path, task)["predictions"]["skipped"] == {ids[-2]: "broken on this machine"}
