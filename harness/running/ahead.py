@@ -28,6 +28,7 @@ from harness.capabilities import Model
 from harness.checkpoints import Weights
 from harness.files.reads import Reads, State, file_state, reading_into
 from harness.records.predictions import SUFFIX as PREDICTIONS
+from harness.running.decoding import wants_processes
 from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import AHEAD, files_of, plan_batches
 from harness.running.run import Run
@@ -147,9 +148,10 @@ class ReadAhead:
     def _begin_images(self, run: Run, model: Model, batch_size: int) -> None:
         """Begin to decode the first batches of a run, unless that has begun.
 
-        A run that was begun before may need other batches, or none.
+        A run that was begun before may need other batches, or none; processes that decode would not
+        take what threads of this one have decoded.
         """
-        if _key(run) in self._images or run.path(PREDICTIONS).exists():
+        if _key(run) in self._images or run.path(PREDICTIONS).exists() or wants_processes():
             return
         loading = self._samples[_key(run)]
         self._images[_key(run)] = self._threads.submit(

@@ -30,10 +30,14 @@ def make_decoder(
     with the prepared views of each file, by threads of this process. Threads `read` the views of a
     file by that function; processes never use it.
     """
-    wanted = os.environ.get(DECODING) == "processes"
-    if wanted and as_pixels and hasattr(os, "memfd_create"):
+    if wants_processes() and as_pixels and hasattr(os, "memfd_create"):
         content = pickle_prepare(prepare)
         if content is not None:
             with suppress(OSError):  # a system without /dev/shm has no semaphores for processes
                 return ProcessDecoder(content, workers, note)
     return ThreadDecoder(prepare, workers, note, read)
+
+
+def wants_processes() -> bool:
+    """Return whether the environment asks for processes."""
+    return os.environ.get(DECODING) == "processes"

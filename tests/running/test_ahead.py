@@ -13,6 +13,7 @@ from harness.data.resolve import resolve_data
 from harness.errors import CheckpointError, DataError
 from harness.running import evaluate, launch, source, thread_decoder
 from harness.running.ahead import NEXT_RUN
+from harness.running.decoding import DECODING
 from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
@@ -157,6 +158,13 @@ def test_the_next_split_is_decoded_before_the_record_of_this_one(tmp_path, decod
     assert held == [True]
     assert actual == expected
     assert Counter(decoded["in turn"]) + Counter(decoded["ahead"]) == plain  # nothing twice
+
+
+def test_threads_decode_nothing_ahead_for_processes(tmp_path, decoded, monkeypatch):
+    monkeypatch.setenv(NEXT_RUN, "1")
+    monkeypatch.setenv(DECODING, "processes")
+    assert len(outcomes_of(plan_of(None, tmp_path, splits=["val", "testA"], limit=20))) == 2
+    assert decoded["ahead"] == []
 
 
 def test_an_error_of_the_next_run_comes_after_the_record_of_this_one(data, tmp_path, monkeypatch):
