@@ -44,9 +44,9 @@ def evaluate(
 ) -> Outcome | None:
     """Predict the missing samples of a run, score it, and return the outcome in rank 0, else None.
 
-    Every process of the `group` calls it and predicts its shard of the samples. Predictions made
-    before an error or a kill stay on disk. `source` says where samples and
-    images come from.
+    Every process of the `group` calls it, and predicts its share of the samples and then those that
+    slower processes have left. Predictions made before an error or a kill stay on disk. `source`
+    says where samples and images come from.
     """
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.

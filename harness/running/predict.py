@@ -3,8 +3,8 @@
 All processes plan the same batches over all samples, and each owns a fixed shard of them. A batch
 is computed whole even if part of it is on disk: the last digits of a float depend on what shares a
 matrix product, and a resumed run must end in the same bytes, as must a run on more processes. If
-memory runs out, a process halves its own batches and continues with the samples that it has not
-predicted yet.
+memory runs out, a process cuts its batches, and those it takes over, to half their size and
+continues with the samples that it has not predicted yet.
 """
 
 from collections.abc import Iterable, Sequence
