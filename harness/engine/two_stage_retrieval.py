@@ -7,7 +7,6 @@ re-ranking, but for batches that a process encodes anew to rank them in place of
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -94,31 +93,38 @@ def rerank_gallery(
     computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
     refuses are left out. `others` are further images of the gallery, drawn when these are done.
     """
-    device = Device(images.features.device, "float32")
-    texts = device.send(texts)
+    # A process without images of its own knows the device by its texts.
+    device = Device((images.features if images.numbers else texts).device, "float32")
+    features, texts = device.send(images.features), device.send(texts)
     with device.computing():
-        pairs = shortlist_pairs(images.features, texts, shortlist)
+        pairs = shortlist_pairs(features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
-    in_flight: _InFlight | None = None
-    own = (group for group in _groups(images, together, wanted) if claim(group.numbers[0]))
-    further = (group for encoded in others for group in _groups(encoded, together, wanted))
-    for numbers, states in chain(own, further):
-        rows = [row_of[number] for number in numbers]
+
+    def launch(group: _Group[State]) -> _InFlight:
+        rows = [row_of[number] for number in group.numbers]
         candidates = [pairs.texts_of_image(row) for row in rows]
         row_of_pair = torch.tensor(rows).repeat_interleave(torch.tensor(list(map(len, candidates))))
         with device.computing():
             chosen = texts[device.send(torch.cat(candidates))]
-            similarity = (chosen * images.features[device.send(row_of_pair)]).sum(-1)
+            similarity = (chosen * features[device.send(row_of_pair)]).sum(-1)
         of_group = [some.numpy() for some in candidates]
         matching = None
         if score is not None:
-            matching = AsyncCopy(as_tensor(score(states, of_group)))
-        launched = _InFlight(numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist)
-        if in_flight is not None:
+            matching = AsyncCopy(as_tensor(score(group.states, of_group)))
+        return _InFlight(
+            group.numbers, of_group, AsyncCopy(similarity), matching, ranking, shortlist
+        )
+
+    own = (group for group in _groups(images, together, wanted) if claim(group.numbers[0]))
+    further = (group for encoded in others for group in _groups(encoded, together, wanted))
+    for groups in (own, further):
+        in_flight: _InFlight | None = None
+        for launched in map(launch, groups):
+            if in_flight is not None:
+                yield from in_flight.wait(wanted)
+            in_flight = launched
+        if in_flight is not None:  # before other images are encoded
             yield from in_flight.wait(wanted)
-        in_flight = launched
-    if in_flight is not None:
-        yield from in_flight.wait(wanted)
 
 
 Score = Callable[[Sequence[State], Sequence[NDArray[np.int64]]], Array]

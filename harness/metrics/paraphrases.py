@@ -19,12 +19,12 @@ GZIP = 16 + zlib.MAX_WBITS  # a header of gzip, and its checksum
 CHUNK = 1 << 14  # compressed bytes at a time: their lines stay in the processor's cache
 ENTRY = 3  # lines: a probability that METEOR ignores, a phrase, its paraphrase
 SPACES = b" \t\n\r\f"  # Java's StringTokenizer
-RUN = re.compile(rb"[0-9A-Za-z]+")
+PART = re.compile(rb"[0-9A-Za-z]+")
 # METEOR splits words at characters such as these, and drops dots (`u.s.` is `us`).
-NOT_IN_RUNS = bytes(byte for byte in range(256) if not RUN.match(bytes([byte]))).translate(
+SEPARATORS = bytes(byte for byte in range(256) if not PART.match(bytes([byte]))).translate(
     None, SPACES
 )
-LONGEST = 32  # runs of a word; one of more is a sign that this is no text
+LONGEST = 32  # parts of a word; a longer one is a sign that this is no text
 NO_PARAPHRASES = gzip.compress(b"", mtime=0)
 
 
@@ -35,17 +35,17 @@ def words_of(texts: Iterable[str]) -> frozenset[bytes] | None:
     word has more than LONGEST parts.
 
     >>> sorted(words_of(["a half-pipe"]))
-    [b'', b'a', b'half', b'halfpipe', b'pipe']
+    [b'a', b'half', b'halfpipe', b'pipe']
     """
-    words = {b""}
+    words: set[bytes] = set()
     pieces = {piece for text in texts for piece in re.split(rb"[ \t\n\r\f]+", _lower(text))}
     for piece in pieces:
-        runs = RUN.findall(piece)
-        if len(runs) > LONGEST:
+        parts = PART.findall(piece)
+        if len(parts) > LONGEST:
             return None
-        for start in range(len(runs)):
-            for end in range(start + 1, len(runs) + 1):
-                words.add(b"".join(runs[start:end]))
+        for start in range(len(parts)):
+            for end in range(start + 1, len(parts) + 1):
+                words.add(b"".join(parts[start:end]))
     return frozenset(words)
 
 
@@ -66,8 +66,8 @@ def paraphrases_of(words: frozenset[bytes], table: Path) -> bytes | None:
             for index in range(1, len(lines), ENTRY):
                 if lines[index] != phrase:  # equal ones follow each other
                     phrase = lines[index]
-                    fits = words.issuperset(phrase.translate(None, NOT_IN_RUNS).split())
-                if fits and words.issuperset(lines[index + 1].translate(None, NOT_IN_RUNS).split()):
+                    fits = words.issuperset(phrase.translate(None, SEPARATORS).split())
+                if fits and words.issuperset(lines[index + 1].translate(None, SEPARATORS).split()):
                     kept += lines[index - 1 : index + 2]
             compressed.append(compressor.compress(b"".join(line + b"\n" for line in kept)))
     except (OSError, zlib.error) as error:

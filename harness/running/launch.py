@@ -116,7 +116,7 @@ def default_workers() -> int:
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
-    return ReadAhead(runs, group, hash=lambda weights: verified_sha256(weights))
+    return ReadAhead(runs, group, hash=verified_sha256)
 
 
 def _with_models(

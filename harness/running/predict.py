@@ -145,6 +145,7 @@ def _predict(
         loaded = load(handed_out, take=supply.take, skip=skip)
         predict_batches(task, model, loaded, writer.append)
         return
+    supply.claim_first()
     unencoded = _Unencoded(writer)
     predict_gallery(
         task,

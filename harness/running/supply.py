@@ -67,6 +67,10 @@ class BatchSupply(Generic[S]):
         """
         return self._claim(self._ahead.popleft())
 
+    def claim_first(self) -> None:
+        """Claim the first own batch: this process is about to hold what others would make again."""
+        self._claim(0)
+
     def claim(self, sample: S) -> bool:
         """Claim the own batch of a sample, with those before it.
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import repeat
+from operator import length_hint
 from typing import Any, Generic
 
 import numpy as np
@@ -37,28 +38,32 @@ M = TypeVar("M", bound=Model, default=Any)
 def samples_of_columns(kind: type[S], **columns: Iterable[Any]) -> list[S]:
     """Return samples of a `kind` from one column per field, such as `id=ids, text=texts`.
 
-    A column holds one value for each sample, or is `itertools.repeat(value)`. Where a split has
-    hundreds of thousands of samples, this takes a third of the time of a call for each; of a class
-    with `slots`, whose `__init__` and `__post_init__` are not called. Raises ValueError for columns
-    that are missing, unknown or of different lengths.
+    A column holds one value for each sample, or is an endless `itertools.repeat(value)`. Where a
+    split has hundreds of thousands of samples, this takes a third of the time of a call for each;
+    of a class with `slots`, whose `__init__` and `__post_init__` are not called. Raises ValueError
+    for columns that are missing, unknown or of different lengths.
     """
     names = [field.name for field in fields(kind)]
     if columns.keys() != set(names):
         differing = ", ".join(sorted(columns.keys() ^ set(names)))
         raise ValueError(f"{kind.__name__}: has a column or a field too many: {differing}")
     lists = {
-        name: values if isinstance(values, repeat) else list(values)
-        for name, values in columns.items()
+        name: values if _is_endless(values) else list(values) for name, values in columns.items()
     }
     lengths = {len(values) for values in lists.values() if isinstance(values, list)}
     if len(lengths) != 1:
         raise ValueError(f"{kind.__name__}: has columns of the lengths {sorted(lengths)}")
     if hasattr(object.__new__(kind), "__dict__"):  # a class without slots
-        return list(map(kind, *(lists[name] for name in names)))
+        rows = zip(*(lists[name] for name in names), strict=False)  # a repeat has no end
+        return [kind(**dict(zip(names, row, strict=True))) for row in rows]
     samples: list[S] = list(map(object.__new__, repeat(kind, *lengths)))
     for name in names:
         deque(map(getattr(kind, name).__set__, samples, lists[name]), maxlen=0)
     return samples
+
+
+def _is_endless(values: Iterable[Any]) -> bool:
+    return isinstance(values, repeat) and length_hint(values, -1) < 0
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,15 @@ def test_the_last_batch_of_another_is_not_claimed_before_the_model_is_ready(batc
     assert list(fast) == []
 
 
+def test_a_process_keeps_the_first_batch_of_which_it_is_about_to_hold_the_tokens(batches):
+    first, second = claims_of(batches[:1], 2)
+    owner, idle = (BatchSupply(claims, None, lacking) for claims in (first, second))
+    owner.claim_first()
+    idle.claim_first()  # it has none
+    assert list(idle.others()) == []
+    assert owner.claim(batches[0][0])
+
+
 def test_a_supply_of_smaller_pieces_begins_with_what_was_claimed_before(batches):
     first, second = claims_of(batches[:4], 2)
     assert [second.claim_own()[0].id for _ in range(2)] == [2, 6]

@@ -39,6 +39,10 @@ def test_samples_equal_those_that_were_made_one_by_one(kind):
     ("columns", "message"),
     [
         (dict(id=[7, 9], images=IMAGES, text=["is it?"], choices=repeat(())), r"lengths \[1, 2\]"),
+        (
+            dict(id=[7, 9], images=IMAGES, text=["a", "b"], choices=repeat((), 1)),
+            r"lengths \[1, 2\]",
+        ),
         (dict(id=[7, 9], images=IMAGES, text=["is it?", "what?"]), "field too many: choices"),
         (dict(id=[7], images=IMAGES[:1], text=[""], choices=[()], types=[""]), "too many: types"),
     ],
