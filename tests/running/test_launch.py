@@ -9,7 +9,7 @@ from harness.callbacks import no_progress
 from harness.checkpoints import PAPER, SHAPES, find_entry
 from harness.data.resolve import Embedded, Folder, Hub, resolve_data
 from harness.errors import MissingError, UsageError
-from harness.running import launch
+from harness.running import planning
 from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan
 from harness.running.planning import Request, banner, make_plan
@@ -71,7 +71,7 @@ def test_all_are_the_tasks_that_the_checkpoint_has_weights_for(monkeypatch):
     entry = find_entry(SHAPES)
     files = {name: file for name, file in entry.files.items() if name != "ovad"}
     monkeypatch.setattr(
-        launch, "find_entry", lambda name: msgspec.structs.replace(entry, files=files)
+        planning, "find_entry", lambda name: msgspec.structs.replace(entry, files=files)
     )
     plan = make_plan(request(tasks=["all"]))
     assert plan.left_out == ["ovad"]

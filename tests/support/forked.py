@@ -7,12 +7,16 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import forkserver
+from unittest import mock
 
 import torch.distributed as dist
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(
+# A server of the tests' own: that of the process has other modules, and decodes images.
+server = forkserver.ForkServer()
+server.set_forkserver_preload(
     ["harness.models.xvlm.load", "harness.cli.run", "tests.support.preloaded"]
 )
 
@@ -31,8 +35,11 @@ class Running:
 
     def _start(self, program: Callable[..., None], *arguments: object) -> None:
         self._shown, output = processes.Pipe(duplex=False)
-        self.process = processes.Process(target=program, args=(*arguments, output))
-        self.process.start()
+        # The server has the environment of the test that was the first to need it.
+        environment = dict(os.environ)
+        self.process = processes.Process(target=program, args=(*arguments, environment, output))
+        with mock.patch.object(forkserver, "connect_to_new_process", server.connect_to_new_process):
+            self.process.start()
         output.close()
 
     def finish(self) -> tuple[int, str]:
@@ -57,10 +64,16 @@ class RunningRanks(Running):
         self._start(_launch, size, self._store.port, arguments, trouble)
 
 
-def _run(arguments, trouble, output):
+def _run(arguments, trouble, environment, output):
     """What a process does."""
+    _replace_environment(environment)
     sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
     os._exit(_evaluate(arguments, trouble))
+
+
+def _replace_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _evaluate(arguments, trouble):
@@ -77,8 +90,9 @@ def _evaluate(arguments, trouble):
     return code
 
 
-def _launch(size, port, arguments, trouble, output):
+def _launch(size, port, arguments, trouble, environment, output):
     """What the launcher does: it ends with the first code that is not 0."""
+    _replace_environment(environment)
     sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
     os.environ |= {
         **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)},
