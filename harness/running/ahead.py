@@ -26,6 +26,7 @@ from typing import NamedTuple, Self
 
 from harness.capabilities import Model
 from harness.checkpoints import Weights
+from harness.errors import UsageError
 from harness.files.reads import Reads, State, file_state, reading_into
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.running.decoding import wants_processes
@@ -60,7 +61,8 @@ class ReadAhead:
     ) -> None:
         self._hash, self._group = hash, group
         self._next: dict[tuple[str, str], Run] = {}
-        if os.environ.get(NEXT_RUN) == "1":
+        wants_processes()  # a wrong setting is refused before anything is loaded
+        if _wants_next_run():
             self._next = {_key(run): following for run, following in pairwise(runs)}
         self._images: dict[tuple[str, str], Future[DecodedAhead | None]] = {}
         self._hashes_here = group.rank == 0 or os.environ.get("LOCAL_RANK") == "0"
@@ -189,6 +191,13 @@ def sharing_the_lock() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def _wants_next_run() -> bool:
+    setting = os.environ.get(NEXT_RUN) or "0"
+    if setting not in ("0", "1"):
+        raise UsageError(f"{NEXT_RUN}={setting}: expected 0 or 1")
+    return setting == "1"
 
 
 def _result_of(begun: Future[DecodedAhead | None] | None) -> DecodedAhead | None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
-from harness.errors import CheckpointError, DataError
+from harness.errors import CheckpointError, DataError, UsageError
 from harness.running import evaluate, launch, source, thread_decoder
 from harness.running.ahead import NEXT_RUN
 from harness.running.decoding import DECODING
@@ -103,6 +103,22 @@ def test_every_process_raises_its_own_error_of_annotations(data, tmp_path):
 
     in_threads(2, work)
     assert sorted(raised) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (NEXT_RUN, f"{NEXT_RUN}=yes: expected 0 or 1"),
+        (DECODING, f"{DECODING}=yes: expected threads"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_loaded(
+    name, message, data, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(name, "yes")
+    monkeypatch.setattr(launch, "_load", lambda run: pytest.fail("loaded"))
+    with pytest.raises(UsageError, match=message):
+        outcomes_of(plan_of(data, tmp_path))
 
 
 # With XVLM_EVAL_READ_AHEAD=1: the next run of the command
