@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 
@@ -11,6 +12,9 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command sets it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
     cores, processes = os.cpu_count() or 1, int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.support.golden import TESTS, golden_cases, golden_folder
 from tests.support.meteor import share_meteor

@@ -1,6 +1,7 @@
 """Images that a model prepares in its own way: of unequal sizes, with masks, in dictionaries."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from harness.cli.main import main
 from harness.errors import ModelError
 from harness.records.fingerprints import checksum
+from harness.running import process_decoder
 from harness.running.prepared import contents_of, together
 from tests.support import refcoco_files
 from tests.support.plugins import ASPECT_MODEL, BOX_MODEL, Package
@@ -93,11 +95,14 @@ def test_images_that_cannot_be_stacked_are_refused(
     package, run, capsys, monkeypatch, decoding, prepared, message
 ):
     monkeypatch.setenv("XVLM_EVAL_DECODING", decoding)
+    # Processes of an earlier test do not find this one's package.
+    fresh = cache(process_decoder._processes.__wrapped__)
+    monkeypatch.setattr(process_decoder, "_processes", fresh)
     (line,) = [line for line in BOX_MODEL.splitlines() if "np.asarray" in line]
     package.install(BOX_MODEL.replace(line, f"        return {prepared}"), points=POINTS)
     assert run() == 4
     error = capsys.readouterr().err
-    assert "model plugin 'aspect' (somebodys 1.0): the model prepares" in error
+    assert "model plugin 'aspect' (somebodys 1.0): the model prepares" in error, error
     assert message in error and "collate(prepared)" in error and ".jpg" in error
 
 
