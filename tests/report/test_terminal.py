@@ -69,7 +69,7 @@ def decoded(text: str) -> list[tuple[int, int, int]]:
     [
         ({"TERM": "xterm-kitty"}, "kitty"),
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, "kitty"),
-        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux"}, "none"),
+        ({"TERM": "xterm-kitty", "TMUX": "tmux,1,0"}, "none"),
         ({"TERM": "screen.xterm-256color"}, "none"),
         ({}, "none"),
         ({"TERM": "xterm-256color"}, None),
