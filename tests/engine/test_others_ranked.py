@@ -3,9 +3,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
+import torch
 
 from harness.capabilities import EncodedImages, Gallery
-from harness.engine.two_stage_retrieval import retrieve
+from harness.engine import two_stage_retrieval
+from harness.engine.encoded_gallery import EncodedGallery
+from harness.engine.two_stage_retrieval import rerank_gallery, retrieve
 
 TEXTS = ["a", "b", "c"]
 
@@ -81,3 +85,21 @@ def test_a_dual_encoder_ranks_its_own_images_only():
     gallery = Gallery(iter([batch(0, 1)]), lambda value: [value], others=iter([None]))
     matches = retrieve(model, gallery, TEXTS, shortlist=3, wanted={0, 1})
     assert [match.image for match in matches] == [0, 1]
+
+
+@pytest.mark.parametrize(("numbers", "device"), [([], "meta"), ([0], "cpu")])
+def test_a_process_without_images_ranks_on_the_device_of_the_texts(numbers, device, monkeypatch):
+    """It gathers the features of others on the host, and would rank there what it takes over."""
+    chosen = []
+
+    def choose(torch_device, dtype):
+        chosen.append(torch_device.type)
+        raise InterruptedError
+
+    monkeypatch.setattr(two_stage_retrieval, "Device", choose)
+    batches = [range(1)] if numbers else []
+    images = EncodedGallery(batches, numbers, [None] * len(numbers), [0], torch.zeros(1, 2))
+    texts = torch.zeros(1, 2, device="meta")
+    with pytest.raises(InterruptedError):
+        list(rerank_gallery(images, texts, None, ranking="itc", shortlist=1, wanted=()))
+    assert chosen == [device]
