@@ -17,9 +17,11 @@ from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
 from harness.running.ahead import ReadAhead, sharing_the_lock
+from harness.running.decoding import wants_processes
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
+from harness.running.next_run import NextRun, wants_next_run
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.planning import Plan, Request, make_plan
 from harness.running.plugin_errors import naming_plugins
@@ -60,9 +62,9 @@ def run_all(
     A model is loaded once for all splits of a task. Raises MissingError as soon as a trial of the
     plan has failed.
     """
-    with _reading_ahead(plan.runs, group) as ahead:
+    with _reading_ahead(plan.runs, group) as ahead, NextRun(plan.runs, group, ahead) as next_run:
         for run, model in _with_models(plan.runs, group, ahead):
-            with ahead.source(run, model) as source:
+            with next_run.source(run, model) as source:
                 outcome = carry_out(
                     run,
                     model,
@@ -116,6 +118,7 @@ def default_workers() -> int:
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
+    wants_processes(), wants_next_run()  # refuse wrong settings before anything is loaded
     return ReadAhead(runs, group, hash=verified_sha256)
 
 
