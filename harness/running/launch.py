@@ -118,7 +118,8 @@ def default_workers() -> int:
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
-    wants_processes(), wants_next_run()  # refuse wrong settings before anything is loaded
+    wants_processes()  # both refuse wrong settings, before anything is loaded
+    wants_next_run()
     return ReadAhead(runs, group, hash=verified_sha256)
 
 
