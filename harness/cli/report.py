@@ -51,10 +51,10 @@ def run(options: argparse.Namespace) -> int:
     from harness.files.atomic import replacing
     from harness.records.stored import StoredResults, find_results
     from harness.report.page import Budget, build_report, to_bytes
-    from harness.report.selection import find_path
+    from harness.report.selection import results_at
 
     folders = [Path(name) for name in options.results or [flags.OUT]]
-    baseline = find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
     code = say_left_out([*map(find_results, folders), baseline])
     report = build_report(
         folders,

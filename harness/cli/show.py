@@ -69,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
     from harness.report.baseline import Changes, changes_since, matching
     from harness.running.stored_samples import StoredSamples
 
-    found = selection.find_path(Path(options.result))
+    found = selection.results_at(Path(options.result))
     baseline = (
-        selection.find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+        selection.results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
     )
     code = say_left_out([found, baseline])
     if not found.results:
