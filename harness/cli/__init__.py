@@ -10,7 +10,8 @@ score.py import_score.py               score predictions, here or by a server
 list.py data.py fetch.py               what exists, and how to get it
 checkpoint.py doctor.py                whether it fits
 overview.py                            no verb: what can be done here and now
-flags.py own.py console.py left_out.py   shared by the verbs
+flags.py own.py                        flags that several verbs share, and what they name
+console.py output.py left_out.py       messages, written files, files that were left out
 
 A verb is a module with `HELP`, `add_arguments(parser)` and `run(options)`, which returns the exit
 code. Results go to the output by `print`, everything else to the error stream by `console.say`.

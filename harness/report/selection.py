@@ -71,7 +71,7 @@ def choose(samples: StoredSamples, choice: Choice, changes: Changes | None = Non
 
 
 def worst_first(samples: StoredSamples, indices: Sequence[int]) -> list[int]:
-    """Return the indices by ascending first measure; further measures and their order break ties."""
+    """Return the indices by ascending first measure; further measures and the order break ties."""
     if not samples.measures:
         return list(indices)
     columns = [samples.scores(measure) for measure in samples.measures]
