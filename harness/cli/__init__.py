@@ -1,7 +1,7 @@
 """The command `xvlm-eval`: one file per verb, and the only code that prints.
 
 main.py                                the command line: its verbs, errors and exit codes
-run.py bench.py                        compute
+run.py (outcomes.py) bench.py          compute
 table.py check.py diff.py              read results
 show.py report.py                      look at results and samples
 export.py                              results in the formats of other tools
