@@ -188,6 +188,13 @@ def test_data_and_weights_for_one_task_are_enough(capsys, tmp_path):
     assert examined(capsys, "--data", data, "--checkpoint", weights)[0] == 1
 
 
+def test_a_weight_file_is_ready_for_the_tasks_of_its_head_only(capsys):
+    weights = ROOT / "harness" / "shapes" / "weights" / "refcoco+.safetensors"
+    _, checks, answer = examined(capsys, "--checkpoint", weights)
+    assert answer["ready"] == ["refcoco+", "refcoco", "refcocog", "vlue-grounding"]
+    assert checks["nlvr2"]["found"] == f"{weights} has no weights for it"
+
+
 def test_a_folder_that_is_not_there_is_a_failure(capsys, tmp_path):
     code, checks, _ = examined(capsys, "--data", tmp_path / "nowhere")
     assert (code, checks["data"]["state"]) == (1, "failed")
