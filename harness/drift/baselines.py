@@ -14,8 +14,8 @@ def find_baseline(
     """Return the baseline of a result: of its own checkpoint, or of the one named `checkpoint`.
 
     A file given by path is never taken for an entry of checkpoints.yaml, whatever its name. Raises
-    DataError if there is no baseline, or if its protocol, data, part of the split, or number of
-    evaluated samples differ.
+    DataError if there is no baseline, if several could be meant, and if its protocol, data, part of
+    the split, or number of evaluated samples differ.
     """
     record = result.record
     same_split = [
@@ -30,8 +30,10 @@ def find_baseline(
             f"several folders have a baseline of it: {', '.join(sorted(folders))}; "
             "name one of them with --baseline"
         )
-    if len(candidates) != 1:
+    if not candidates:
         raise DataError(_describe_absence(result, baselines, same_split))
+    if len(candidates) > 1:
+        raise DataError(_describe_ambiguity(record, candidates))
     (base,) = candidates
     _check_comparable(record, base.record)
     return base
@@ -70,6 +72,15 @@ def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> 
     return all(
         base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
     )
+
+
+def _describe_ambiguity(record: ResultRecord, candidates: Sequence[StoredResult]) -> str:
+    """Say which of several baselines in one folder could be meant."""
+    paths = ", ".join(sorted(str(base.path) for base in candidates))
+    if candidates[0].record.subset == record.subset:  # `--checkpoint` ignores case, `_` and `-`
+        return f"several baselines have the name of this checkpoint: {paths}; rename all but one"
+    parts = " and ".join(_describe_part(base.record.subset) for base in candidates)
+    return f"another part of the split: {_describe_part(record.subset)}, the baselines {parts}"
 
 
 def _describe_absence(
