@@ -35,16 +35,19 @@ def find_baseline(
     if len(candidates) > 1:
         raise DataError(_describe_ambiguity(record, candidates))
     (base,) = candidates
-    _check_comparable(record, base.record)
+    if difference := describe_other_measurement(record, base.record):
+        raise DataError(difference)
     return base
 
 
-def _check_comparable(record: ResultRecord, base: ResultRecord) -> None:
-    """Raise DataError, naming the first difference, unless two records measured the same."""
+def describe_other_measurement(
+    record: ResultRecord, base: ResultRecord, *, title: str = "the baseline"
+) -> str | None:
+    """Return the first difference in what two records measured, None if it is the same."""
     if record.subset != base.subset:
-        raise DataError(
+        return (
             f"another part of the split: {_describe_part(record.subset)}, "
-            f"the baseline {_describe_part(base.subset)}"
+            f"{title} {_describe_part(base.subset)}"
         )
     for name, current, before in (
         ("protocol", record.protocol, base.protocol),
@@ -54,7 +57,8 @@ def _check_comparable(record: ResultRecord, base: ResultRecord) -> None:
         ("number of samples skipped for unreadable images", _skipped(record), _skipped(base)),
     ):
         if current != before:
-            raise DataError(f"another {name}: {current}, the baseline {before}")
+            return f"another {name}: {current}, {title} {before}"
+    return None
 
 
 def _describe_part(subset: Subset | None) -> str:
