@@ -1,14 +1,14 @@
 """`xvlm-eval export`: write results in the formats of other tools."""
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say
+from harness.cli.output import writing
 
 if TYPE_CHECKING:
     from harness.records.record import ResultRecord
@@ -130,8 +130,9 @@ def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespa
         _write(to_csv(rows), options.out)
         return
     path = Path(options.out)
-    with _writing(path) as temporary:
+    with writing(path) as temporary:
         write_parquet(rows, temporary)
+    say(f"written: {path}")
 
 
 def _write(content: str, path: str | Path | None) -> None:
@@ -139,26 +140,8 @@ def _write(content: str, path: str | Path | None) -> None:
     if path is None:
         print(content, end="")
         return
-    with _writing(Path(path)) as temporary:
+    with writing(Path(path)) as temporary:
         temporary.write_text(content, encoding="utf-8")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces `path`. Raises HarnessError where it cannot be written.
-
-    Says where it was written.
-    """
-    from harness.errors import HarnessError
-    from harness.files.atomic import replacing
-
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
     say(f"written: {path}")
 
 

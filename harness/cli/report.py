@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
+from harness.cli.output import writing
 
 HELP = "write results, figures and samples into one HTML file"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -47,14 +48,12 @@ def run(options: argparse.Namespace) -> int:
     """Write the report."""
     from harness.cli.left_out import say_left_out
     from harness.cli.own import choose_result_source
-    from harness.errors import HarnessError
-    from harness.files.atomic import replacing
     from harness.records.stored import StoredResults, find_results
     from harness.report.page import Budget, build_report, to_bytes
-    from harness.report.selection import find_path
+    from harness.report.selection import results_at
 
     folders = [Path(name) for name in options.results or [flags.OUT]]
-    baseline = find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
     code = say_left_out([*map(find_results, folders), baseline])
     report = build_report(
         folders,
@@ -66,14 +65,8 @@ def run(options: argparse.Namespace) -> int:
         say(sentence)
     path = Path(options.out)
     content = to_bytes(report.html)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
     say(f"written: {path} ({len(content) / 1e6:.1f} MB); open it in a browser")
     return code
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER
 from harness.errors import MissingError, UsageError, nearest
-from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name
+from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name, is_own
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def own_files(
         answers=Path(answers).expanduser() if answers else None,
         folder=folder,
     )
+
+
+def needs_annotations(task: str) -> bool:
+    """Return whether a task name stands for own data only; `nlvr2` is a benchmark as well."""
+    name = task.lower()
+    return is_own(name) or (name in KINDS and name != "nlvr2")
 
 
 def own_task(words: Sequence[str]) -> str:

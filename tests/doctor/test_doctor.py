@@ -203,7 +203,7 @@ def test_the_hub_is_asked_only_when_the_user_wants_it(capsys, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         assert "HF_HUB_OFFLINE" in examined(capsys, "--online")[1]["hub"]["found"]
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        assert examined(capsys)[1]["hub"]["found"] == "not asked (--online asks it)"
+        assert examined(capsys)[1]["hub"]["found"] == "not contacted (--online does it)"
         assert site.asked == []
         assert examined(capsys, "--online")[1]["hub"]["found"] == f"{site.url} answers"
         site.status = lambda request: 503
