@@ -14,6 +14,7 @@ from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.kernels import choose_kernels, current, fused_kernels
 from harness.engine.memory import free_memory, is_out_of_memory, taken_memory
 from harness.engine.packed_attention import choose_packed_attention, packed_attention
+from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget
 
@@ -33,14 +34,16 @@ class Device:
     """A torch device and the precision of its matrix products.
 
     Residuals, heads and results are in float32 in any case. `fused` kernels need fewer passes over
-    a GPU's memory (`harness.engine.fused`); `packed_attention` pads no texts. `reranked_images` are
-    re-ranked together; None: as many as suit the device.
+    a GPU's memory (`harness.engine.fused`); `packed_attention` pads no texts; `step_graphs` replay
+    the steps of beam search. `reranked_images` are re-ranked together; None: as many as suit the
+    device.
     """
 
     torch: torch.device
     dtype: str
     fused: bool = False
     packed_attention: bool = False
+    step_graphs: bool = False
     reranked_images: int | None = None
 
     @property
@@ -53,6 +56,8 @@ class Device:
             details.append("fused kernels")
         if self.packed_attention:
             details.append("packed attention")
+        if self.step_graphs:
+            details.append("step graphs")
         if self.reranked_images is not None:
             details.append(f"re-ranked images: {self.reranked_images}")
         return f"{self.torch.type} ({', '.join(details)})" if details else self.torch.type
@@ -193,6 +198,7 @@ def choose_device(name: str, dtype: str) -> Device:
         dtype,
         fused=choose_kernels(device, dtype),
         packed_attention=choose_packed_attention(device, dtype),
+        step_graphs=choose_step_graphs(device),
         reranked_images=_chosen_reranked_images(),
     )
 

@@ -66,6 +66,17 @@ def choose_kernels(device: torch.device, dtype: str) -> bool:
     return wanted and device.type == "cuda" and kernels_are_usable(device)
 
 
+def is_switched_on(name: str) -> bool:
+    """Whether an environment variable is `1`; without it, or with `0`, it is not.
+
+    Raises UsageError for another setting.
+    """
+    setting = os.environ.get(name) or "0"
+    if setting not in ("0", "1"):
+        raise UsageError(f"{name}={setting}: expected one of 0, 1")
+    return setting == "1"
+
+
 @cache
 def kernels_are_usable(device: torch.device) -> bool:
     """Whether Triton's kernels compile for a device, and are right; warns where they are not."""

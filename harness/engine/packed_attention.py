@@ -6,7 +6,6 @@ range of its keys. A Triton kernel computes a tile for each head. `attend_tiles`
 operations of torch, with which the kernel is compared before it is used.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.engine.kernels import TF32_TOLERANCE, Trial, are_right, fp32_precision, kernels
-from harness.errors import UsageError
+from harness.engine.kernels import (
+    TF32_TOLERANCE,
+    Trial,
+    are_right,
+    fp32_precision,
+    is_switched_on,
+    kernels,
+)
 
 PACKED_ATTENTION = "XVLM_EVAL_PACKED_ATTENTION"
-SETTINGS = ("0", "1")
 ROWS = (16, 32, 64)  # queries of a tile that tensor cores take
 
 _in_use = False
@@ -48,10 +52,7 @@ def choose_packed_attention(device: torch.device, dtype: str) -> bool:
     Never in full float32, which tensor cores do not multiply. Raises UsageError for an unknown
     setting.
     """
-    setting = os.environ.get(PACKED_ATTENTION) or "0"
-    if setting not in SETTINGS:
-        raise UsageError(f"{PACKED_ATTENTION}={setting}: expected one of {', '.join(SETTINGS)}")
-    wanted = setting == "1" and dtype != "float32"
+    wanted = is_switched_on(PACKED_ATTENTION) and dtype != "float32"
     return wanted and device.type == "cuda" and packed_attention_is_usable(device)
 
 
