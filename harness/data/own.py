@@ -75,9 +75,9 @@ def own_files(
 
 
 def needs_annotations(task: str) -> bool:
-    """Return whether a task name stands for own data only; `nlvr2` is a benchmark as well."""
+    """Return whether a task name stands for own data only: a kind may be a benchmark as well."""
     name = task.lower()
-    return is_own(name) or (name in KINDS and name != "nlvr2")
+    return is_own(name) or (name in KINDS and known_task(name) is None)
 
 
 def own_task(words: Sequence[str]) -> str:
