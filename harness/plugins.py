@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from harness.errors import MissingError
+from harness.errors import MissingError, first_line
 
 TASK, MODEL = "task plugin", "model plugin"  # the kinds, as messages and records name them
 GROUPS = {TASK: "xvlm_eval.tasks", MODEL: "xvlm_eval.models"}
@@ -137,11 +137,6 @@ def heeding_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, previous)
         if pressed:
             raise KeyboardInterrupt
-
-
-def first_line(error: BaseException) -> str:
-    """Return the beginning of an error's message."""
-    return (str(error).splitlines() or ["no reason given"])[0][:300]
 
 
 def _files_of_module(name: str) -> dict[str, Path]:

@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests.support.golden import TESTS, golden_cases, golden_folder
+from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
 from tests.support.meteor import share_meteor
 from tests.support.sharing import shared
 
@@ -29,9 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     A fixture of the module may keep what it makes of a case, a model for instance.
     """
     if "case" in metafunc.fixturenames:
-        cases = golden_cases(metafunc.module.KIND)
-        cases = [pytest.param(case, id=case.path.name) for case in cases]
-        metafunc.parametrize("case", cases, scope="module")
+        metafunc.parametrize("case", golden_params(metafunc.module.KIND), scope="module")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from harness.api.data import PathArgument, choose_data
+from harness.api.data import PathArgument, PathsArgument, choose_data
 from harness.callbacks import no_progress
 from harness.data.own import OwnFiles, needs_annotations, own_task
 from harness.data.resolve import DataSource
@@ -24,7 +24,7 @@ def load_task(
     task: TaskLike,
     *,
     data: PathArgument = None,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
     data_name: str | None = None,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from harness.api.arguments import check_name, check_number
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
-from harness.api.data import PathArgument
+from harness.api.data import PathArgument, PathsArgument
 from harness.api.folders import TemporaryFolder
 from harness.api.loaded_model import LoadedModel
 from harness.api.models import load_model, reproducible_products
@@ -36,7 +36,7 @@ def evaluate(
     *,
     split: str | Sequence[str] | None = None,
     data: PathArgument = None,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     answers: PathArgument = None,
     data_name: str | None = None,
     limit: int | None = None,

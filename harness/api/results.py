@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from harness.api.data import PathArgument, choose_result_data
+from harness.api.data import PathArgument, PathsArgument, choose_result_data
 from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def read_results(
     *folders: str | PathLike[str],
     data: PathArgument = None,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
 ) -> "Results":

@@ -76,9 +76,9 @@ class EncodedImages(NamedTuple, Generic[State]):
 class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
-    The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read, and then of images that slower processes have left. A model whose protocol ranks
-    another number of candidates than the task's states it as its attribute `shortlist`.
+    The engine shortlists by the cosine of features. Each process scores the pairs of the images
+    that it has read, then those of images that slower processes have left. A model whose protocol
+    ranks another number of candidates than the task's is `Shortlisting` as well.
     """
 
     @property

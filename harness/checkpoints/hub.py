@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from harness.errors import MissingError
+from harness.errors import MissingError, first_line
 from harness.files.paths import hub_cache_folder
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -31,7 +31,7 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
         )
     except Exception as error:  # the hub's client raises dozens of kinds
         remedy = (
-            f"could not be downloaded ({str(error).splitlines()[0][:200]})"
+            f"could not be downloaded ({first_line(error)})"
             if download
             else "is not in the hub's cache; --download gets it"
         )

@@ -79,8 +79,10 @@ def add_own_data(parser: argparse.ArgumentParser, *, of_results: bool = False) -
     own = parser.add_argument_group("own data (docs/own-data.md)")
     own.add_argument(
         "--annotations",
+        action="append",
         metavar="FILE",
-        help=f"annotations of your own: JSON lines, CSV, or COCO's JSON; {use}",
+        help="annotations of your own: JSON lines, CSV, or COCO's or VQA's JSON; repeat it for "
+        f"several files, such as VQA's questions and answers; {use}",
     )
     own.add_argument(
         "--data-name",

@@ -44,7 +44,8 @@ def read_lineage(baseline: Path) -> list[Renewal]:
     if not path.is_file():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Only line breaks end a line, not U+2028 or U+0085 inside a reason.
+        lines = path.read_text(encoding="utf-8").split("\n")
         return [
             _parse(line, f"line {number}")
             for number, line in enumerate(lines, start=1)

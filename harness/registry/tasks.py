@@ -4,16 +4,9 @@ from collections.abc import Sequence
 
 from harness.checkpoints import normalise_name
 from harness.dataset import Count
-from harness.errors import HarnessError, MissingError, UsageError, nearest
+from harness.errors import HarnessError, MissingError, UsageError, first_line, nearest
 from harness.family import imported
-from harness.plugins import (
-    TASK,
-    Plugin,
-    first_line,
-    heeding_interrupts,
-    plugins,
-    task_problem,
-)
+from harness.plugins import TASK, Plugin, heeding_interrupts, plugins, task_problem
 from harness.registry.lookup import find_plugin, own_data_tasks, own_tasks
 from harness.task import Task
 

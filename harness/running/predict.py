@@ -15,8 +15,7 @@ from typing import TypeVar
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.engine.memory import is_out_of_memory
-from harness.errors import HarnessError, MemoryFull
-from harness.plugins import first_line
+from harness.errors import HarnessError, MemoryFull, first_line
 from harness.running.claims import Claims
 from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import cut, load_batches, plan_batches
