@@ -140,6 +140,6 @@ def render_diagnosis(diagnosis: Diagnosis, *, format: str) -> str:
     verdict = (
         f"can be run: {', '.join(diagnosis.ready)}"
         if diagnosis.well
-        else "no run can go; the table says why"
+        else "no run can succeed; the table tells why"
     )
     return "\n\n".join([*parts, verdict])

@@ -175,7 +175,7 @@ def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_
     )
     assert main(["doctor", "--data", str(tmp_path / "data")]) == 1
     output = capsys.readouterr().out
-    assert output.endswith("no run can go; the table says why\n")
+    assert output.endswith("no run can succeed; the table tells why\n")
     assert output.count("missing the vocabulary of bert-base-uncased") == 1
 
 
