@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-to-end",
         action="store_true",
-        help="instead of the stages, run whole benchmarks of the embedded data, from image files to "
+        help="instead of the stages, run whole benchmarks of the embedded data, from images to "
         "records, beside the authors' way of running them; --stage then names benchmarks",
     )
     parser.add_argument(
