@@ -157,8 +157,8 @@ def _split_images(images: PathArgument, *, own_data: bool) -> tuple[str, PathArg
         return str(images), None
     if images is not None and not own_data:
         raise UsageError(
-            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}, and for own data, "
-            "which annotations names"
+            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}; for a folder of your "
+            "own images, pass annotations=FILE too"
         )
     return STRICT, images
 
