@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="PATH",
-        help="file to write, for eval-results the folder of the model's repository; default: the "
-        "output (of model-index and csv)",
+        help="file to write; for eval-results, the folder of the model's repository; default for "
+        "model-index and csv: standard output",
     )
     flags.add_task(parser, help="export only the results of these tasks; repeat")
     flags.add_split(parser)
@@ -50,16 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_image_folder(parser)
     flags.add_links(parser)
     parser.add_argument(
-        "--dataset", metavar="ID", help="data set of the hub; default: the task's copy"
+        "--dataset",
+        metavar="ID",
+        help="data set on the hub, for eval-results; default: the task's copy",
     )
     parser.add_argument(
-        "--task-id", metavar="ID", help="its task by its eval.yaml; default: TASK.SPLIT"
+        "--task-id", metavar="ID", help="task in the data set's eval.yaml; default: TASK.SPLIT"
     )
-    parser.add_argument("--source-url", metavar="URL", help="address that shows the evaluation")
-    parser.add_argument("--source-name", metavar="TEXT", help="its name")
-    parser.add_argument("--source-user", metavar="NAME", help="its user on the hub")
-    parser.add_argument("--source-org", metavar="NAME", help="its organisation on the hub")
-    parser.add_argument("--date", metavar="DATE", help="of the evaluation, as 2026-01-31")
+    parser.add_argument("--source-url", metavar="URL", help="page that shows the evaluation")
+    parser.add_argument("--source-name", metavar="TEXT", help="name of that page")
+    parser.add_argument("--source-user", metavar="NAME", help="user on the hub who evaluated")
+    parser.add_argument(
+        "--source-org", metavar="NAME", help="organisation on the hub that evaluated"
+    )
+    parser.add_argument("--date", metavar="DATE", help="date of the evaluation, as 2026-01-31")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,10 +75,13 @@ def run(options: argparse.Namespace) -> int:
     found = find_results(Path(options.results))
     code = say_left_out([found])
     if not found.results:
-        raise MissingError(f"{options.results}: holds no result")
+        raise MissingError(f"{options.results}: holds no result; `xvlm-eval run` makes some")
     results = [result for result in found.results if _is_chosen(result.record, options)]
     if not results:
-        raise DataError(f"{options.results}: holds no result of this task, split and checkpoint")
+        raise DataError(
+            f"{options.results}: holds no result of this task, split and checkpoint; "
+            "`xvlm-eval table --layout all` lists the results"
+        )
     if options.format in ("csv", "parquet"):
         _export_samples(results, options)
     else:

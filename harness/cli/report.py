@@ -20,9 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"folders that `run --out` wrote; default: {flags.OUT}",
     )
-    parser.add_argument("--out", default="report.html", metavar="FILE", help="default: report.html")
     parser.add_argument(
-        "--baseline", metavar="DIR", help="results to compare with: what changed, old and new"
+        "--out", default="report.html", metavar="FILE", help="file to write; default: report.html"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="DIR",
+        help="results to compare with: changed samples are marked, with the old prediction",
     )
     flags.add_image_count(parser, default=200)
     parser.add_argument(
@@ -30,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=0,
         dest="images",
-        help="embed no pictures, whose licence may forbid to share them",
+        help="embed no pictures, since their licence may forbid sharing them",
     )
     parser.add_argument(
         "--max-size",
         type=size,
         default=size("20MB"),
         metavar="SIZE",
-        help="of the file, which is cut to it; default: 20MB",
+        help="largest size of the file, which is cut to it; default: 20MB",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the runs; default: as for `run`")
     flags.add_own_data(parser, of_results=True)

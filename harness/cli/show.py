@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures",
         choices=PICTURES,
         default=PICTURES[0],
-        help="how the terminal shows pictures; default: auto, as far as it says so itself",
+        help="how the terminal shows pictures; default: auto, as the terminal reports",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the run; default: as for `run`")
     flags.add_own_data(parser, of_results=True)
