@@ -77,9 +77,12 @@ def ranking_intervals(clusters: ResampledTogether) -> list[Interval]:
 
 
 def _percentiles(metrics: Floats, observed: float) -> Interval:
-    low, high = np.quantile(metrics, TAILS)
+    """Return the percentile interval less the bias, within 0 to 100 where all resamples are."""
     bias = float(metrics.mean()) - observed
-    return Interval(float(low) - bias, float(high) - bias)
+    low, high = (float(bound) - bias for bound in np.quantile(metrics, TAILS))
+    if metrics.min() >= 0 and metrics.max() <= 100:
+        return Interval(max(0.0, low), min(100.0, high))
+    return Interval(low, high)
 
 
 def _resampled(clusters: Resampled, counts: NDArray[np.int64], resamples: int) -> Floats:
