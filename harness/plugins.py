@@ -5,7 +5,6 @@ continued must not mix the predictions of two versions.
 """
 
 import hashlib
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -168,25 +167,3 @@ def _files_of_distribution(name: str | None) -> dict[str, Path]:
         return {}
     paths = {str(file): Path(str(file.locate())) for file in files if file.suffix == ".py"}
     return {name: path for name, path in paths.items() if path.is_file()}
-
-
-def task_problem(task: object) -> str | None:
-    """Return what is wrong with the attributes of another package's task, None if nothing is."""
-    name, splits = getattr(task, "name", None), getattr(task, "splits", None)
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w+.-]*", name):
-        return (
-            f"its name should consist of letters, digits, `_`, `+`, `.` and `-`, not {name!r:.80}"
-        )
-    if not isinstance(splits, tuple | list) or not all(isinstance(s, str) and s for s in splits):
-        return f"its splits should be a tuple of names, not {splits!r:.80}"
-    if not splits and not getattr(task, "any_split", False):
-        return "it has no splits"
-    if type(version := getattr(task, "version", None)) is not int:
-        return f"its version should be a whole number, not {version!r:.80}"
-    for attribute in ("primary", "protocol"):
-        if not isinstance(value := getattr(task, attribute, None), str):
-            return f"its {attribute} should be a text, not {value!r:.80}"
-    needs = getattr(task, "needs", None)
-    if not isinstance(needs, tuple | list) or not needs:
-        return f"it needs no capability: needs should be a tuple of them, not {needs!r:.80}"
-    return None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.images import View
 
 # The roles of a box. A `given` box is part of the question: the object that a sample is about.
-TRUTH, PREDICTION, DETECTION, GIVEN = ROLES = ("truth", "prediction", "detection", "given")
+TRUTH, PREDICTION, DETECTION, GIVEN = ("truth", "prediction", "detection", "given")
 NOT_KEPT = "(not kept)"  # instead of a prediction that was not stored
 LONGEST = 200  # characters of a prediction that no task has put into words
 

@@ -13,7 +13,8 @@ from harness.drift.settings import Gate
 from harness.drift.verdicts import Due, Outcome, Refused, Tested, Verdict, is_worse, judge
 from harness.statistics.multiple import p_of_count, sharing
 from harness.statistics.paired import Comparison, Pair
-from harness.statistics.swaps import SwapTest, Tails, p_of_all, smallest_p, swap_test
+from harness.statistics.swap_tally import Tails
+from harness.statistics.swaps import SwapTest, p_of_all, smallest_p, swap_test
 
 ALL_METRICS = "all metrics together"
 ALL_RESULTS = "all results together"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from harness.drift.settings import Gate
 from harness.statistics.interval import Interval
 from harness.statistics.paired import Comparison, detectable_drop
-from harness.statistics.swaps import Tails
+from harness.statistics.swap_tally import Tails
 
 ROUNDING = 1e-6  # points: a sum in another order
 

@@ -8,5 +8,6 @@ bootstrap   the bootstrap over clusters
 paired      two runs on the same samples: the change, the flips, the smallest drop that shows
 swaps       the test of two runs: all metrics of a result swapped together
 swap_draws  which swaps are enumerated or drawn, and the metrics that they make
+swap_tally  the swaps with a change as large as the observed one, counted
 multiple    many tests at one level (Tarone), and how many reach it by chance
 """
