@@ -126,9 +126,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _is_no_path(error: Exception) -> bool:
-    """Return whether an operating system refuses the very name of a file."""
+    """Return whether an operating system refuses the very name of a file, or links go round."""
     if isinstance(error, OSError):
-        return error.errno == errno.ENAMETOOLONG
+        return error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+    if isinstance(error, RuntimeError):  # of `Path.resolve`, by Python 3.11 and 3.12
+        return str(error).startswith("Symlink loop")
     return isinstance(error, ValueError) and str(error).startswith("embedded null")
 
 
