@@ -64,13 +64,17 @@ class Head(NamedTuple):
 
 
 def read_head(path: Path) -> Head:
-    """Read the head of an image file, no pixel. Raises whatever Pillow raises for a damaged one."""
+    """Read the head of an image file, no pixel of most. Raises whatever Pillow raises for a damaged one."""
     with Image.open(path) as image:
         # Pillow decodes all of a PNG to find a note behind its pixels.
         noted = image.format != "PNG" or "exif" in image.info
         orientation = image.getexif().get(ORIENTATION, UPRIGHT) if noted else UPRIGHT
-        known = isinstance(orientation, int) and UPRIGHT <= orientation <= 8
-        return Head(*image.size, orientation if known else UPRIGHT)
+        if not isinstance(orientation, int) or not UPRIGHT <= orientation <= 8:
+            orientation = UPRIGHT
+        if image.format == "TIFF" and orientation > UPRIGHT:
+            image.load()  # turns it upright; releases of Pillow differ in its size before
+            orientation = UPRIGHT
+        return Head(*image.size, orientation)
 
 
 @contextmanager
