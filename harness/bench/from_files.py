@@ -5,12 +5,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +23,7 @@ from harness.running.launch import default_workers
 from harness.running.loader import load_batches, plan_batches
 from harness.running.prepared import collate_of
 from harness.running.runners import predict_samples
-from harness.task import Batch
+from harness.task import Batch, Prediction, SampleId
 
 MADE = re.compile(r"photo-[0-9]{6}\.jpg")  # the names of the photos that are made here
 
@@ -35,8 +34,8 @@ class MeasuredTime:
 
     `decode_s` is the time of decoding alone, `model_s` that of the model alone, on batches decoded
     before, and `seconds` that of a run, which does both at a time and takes `peak_bytes` of memory
-    (None: unknown), beside the model. `predictions` is the hash of the predictions of the run, and
-    `same` says that those of the model alone were equal.
+    (None: unknown), beside the model. `predictions` are those of the run, by sample; `same` says
+    that those of the model alone were equal.
     """
 
     benchmark: str
@@ -47,7 +46,7 @@ class MeasuredTime:
     model_s: float
     seconds: float
     peak_bytes: int | None = None
-    predictions: str = ""
+    predictions: Mapping[SampleId, Prediction] = field(default_factory=dict, repr=False)
     same: bool = True
 
     @property
@@ -59,6 +58,12 @@ class MeasuredTime:
     def real_seconds(self) -> float:
         """The time of the whole benchmark, in proportion to its files where fewer were read."""
         return self.seconds * self.real_files / self.files
+
+    @property
+    def predictions_sha256(self) -> str:
+        """The hash of all predictions by their samples, in JSON's types."""
+        content = sorted(self.predictions.items(), key=lambda item: str(item[0]))
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def measure_from_files(
@@ -81,7 +86,7 @@ def measure_from_files(
     for pipeline in wanted:
         files = photos[: min(limit, pipeline.files)]
         say(f"{pipeline.benchmark}: {len(files):,} of {pipeline.files:,} files")
-        result = _measure(pipeline, files, fixtures, workers or default_workers())
+        result = measure_pipeline(pipeline, files, fixtures, workers or default_workers())
         say(
             f"{pipeline.benchmark}: decode {result.decode_s:.1f} s, model {result.model_s:.1f} s, "
             f"from files {result.seconds:.1f} s, at real size {result.real_seconds:.1f} s"
@@ -116,9 +121,10 @@ def _write_photo(seed: int, path: Path) -> None:
     whole.replace(path)
 
 
-def _measure(
+def measure_pipeline(
     pipeline: Pipeline, files: Sequence[Path], fixtures: Fixtures, workers: int
 ) -> MeasuredTime:
+    """Time a benchmark on some files: decoding alone, the model alone, and a run."""
     task, model = pipeline.task, fixtures.model(pipeline.kind)
     samples = pipeline.samples(files, fixtures)
     batches = plan_batches(samples, fixtures.device.chunk_sizes.batch)
@@ -126,10 +132,10 @@ def _measure(
     def load() -> Iterable[Batch]:
         return load_batches(batches, model.prepare, workers=workers, collate=collate_of(model))
 
-    def predict(batches: Iterable[Batch]) -> tuple[float, str]:
+    def predict(batches: Iterable[Batch]) -> tuple[float, dict[SampleId, Prediction]]:
         begin = time.perf_counter()
         predictions = predict_samples(task, model, samples, batches)
-        return time.perf_counter() - begin, _hash(predictions)
+        return time.perf_counter() - begin, predictions
 
     warm_up = list(islice(load(), 1))
     predict_samples(task, model, warm_up[0].samples, warm_up)
@@ -139,7 +145,7 @@ def _measure(
     model_s, alone = predict(loaded)
     del loaded, warm_up
     release_freed_memory()
-    runs: list[tuple[float, str]] = []
+    runs: list[tuple[float, dict[SampleId, Prediction]]] = []
     peak = peak_memory(lambda: runs.append(predict(load())), fixtures.device)
     ((seconds, predictions),) = runs
     return MeasuredTime(
@@ -154,9 +160,3 @@ def _measure(
         predictions,
         predictions == alone,
     )
-
-
-def _hash(predictions: dict[Any, Any]) -> str:
-    """Return a hash of all predictions by their ids, in JSON's types."""
-    content = json.dumps(sorted(predictions.items(), key=lambda item: str(item[0])))
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -87,7 +87,7 @@ def files_as_json(measured: FromFiles) -> dict[str, Any]:
             "seconds": time.seconds,
             "overhead": time.overhead,
             "peak_mb": _megabytes(time.peak_bytes),
-            "predictions_sha256": time.predictions,
+            "predictions_sha256": time.predictions_sha256,
             "same_predictions": time.same,
             "real_s": time.real_seconds,
         }
