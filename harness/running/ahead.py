@@ -17,7 +17,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
@@ -114,6 +114,11 @@ class ReadAhead:
         """Begin to read the samples of a run, unless that has begun."""
         if _key(run) not in self._samples:
             self._samples[_key(run)] = self._threads.submit(self._load, run)
+
+    def wait_for_samples(self, run: Run) -> None:
+        """Wait until the samples of a run were read, or could not be: `samples` raises why."""
+        if (reading := self._samples.get(_key(run))) is not None:
+            wait([reading])
 
     def samples(self, run: Run) -> Sequence[Sample]:
         """Return the samples of a run, once. Raises what reading them raised."""
