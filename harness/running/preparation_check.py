@@ -38,6 +38,8 @@ def check_preparation(
     Prepares the images of its first samples, and compares their `inputs`, the fingerprint of
     tokens, with that in the file.
     """
+    if not file.fingerprints:
+        return
     known = list(islice((s for s in samples if s.id in file.fingerprints), PREPARED))
     _check_prepared(task, model, known, file)
     before, now = file.inputs.get("texts"), inputs.get("texts")
