@@ -174,7 +174,12 @@ def _decode(path: Path, views: Sequence[View], needed_by: str) -> dict[View, Ima
                     f"255 would turn white (needed by {needed_by}); save it with 8 bits, or pass "
                     f"--images {AS_REFERENCE} to evaluate it as X-VLM's code does"
                 )
-            return {view: _crop(image, view) for view in views}
+            if not any(isinstance(view, Region) for view in views):
+                return dict.fromkeys(views, image)
+            upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
+            return {
+                view: _crop(upright, view) if isinstance(view, Region) else image for view in views
+            }
     except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
@@ -207,21 +212,18 @@ def _is_raised_by_pillow(error: Exception) -> bool:
     return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("PIL.")
 
 
-def _crop(image: Image.Image, view: View) -> Image.Image:
-    """Return the image itself, or a region of it, upright and in RGB, clipped at the borders.
+def _crop(upright: Image.Image, region: Region) -> Image.Image:
+    """Return a region of an upright RGB image, clipped at the borders.
 
     Raises ValueError for a region outside of the image.
     """
-    if not isinstance(view, Region):
-        return image
-    box = view.box
-    upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
-    x, y, width, height = box
+    x, y, width, height = region.box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, upright.width), min(y + height, upright.height)
     if left >= right or top >= bottom:
         raise ValueError(
-            f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels"
+            f"the region {list(region.box)} lies outside of the "
+            f"{upright.width} x {upright.height} pixels"
         )
     return upright.crop((left, top, right, bottom))
 
