@@ -37,8 +37,12 @@ def test_two_nodes_of_which_one_is_held_back_end_in_the_records_of_one_process(
 ):
     """As two machines: a launcher each, which find each other; here, both on this one."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    node = ["--nproc-per-node=1", "--nnodes=2", "--rdzv-id=7", "--rdzv-backend=c10d", "--rdzv-conf=is_host=0"]
-    node += [f"--rdzv-endpoint=127.0.0.1:{store.port}", "--local-addr=127.0.0.1"]
+    node = ["--nnodes=2", "--rdzv-id=7", "--rdzv-backend=c10d", "--rdzv-conf=is_host=0"]
+    node += [
+        "--nproc-per-node=1",
+        f"--rdzv-endpoint=127.0.0.1:{store.port}",
+        "--local-addr=127.0.0.1",
+    ]
     held, counts = ["-m", "tests.support.held", *RUN], tmp_path / "counts"
     counts.mkdir()
     monkeypatch.setenv("COUNTS", str(counts))
