@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "drift.md"
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.title)
 def test_every_attack_ends_in_its_verdict(attack, tmp_path):
-    """By the command without its output, of which `test_check.py` is the test."""
+    """By the command without its output, of which `test_check_output.py` is the test."""
     stems = list(attack.changes)
     before = copied(BASELINE, tmp_path / "before", *stems)
     now = copied(BASELINE, tmp_path / "now", *stems)
