@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-to-end",
         action="store_true",
-        help="instead of the stages, run whole benchmarks of the embedded data, from images to "
-        "records, beside the authors' way of running them; --stage then names benchmarks",
+        help="instead of the stages, run whole benchmarks of the embedded data, from image files "
+        "to records, beside the authors' way of running them; --stage then names benchmarks",
     )
     parser.add_argument(
         "--limit",

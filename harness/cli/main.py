@@ -128,9 +128,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _is_no_path(error: Exception) -> bool:
-    """Return whether the operating system refuses a file name itself: too long, or with NUL."""
+    """Return whether the operating system refuses a path: too long, a NUL, circular links."""
     if isinstance(error, OSError):
-        return error.errno == errno.ENAMETOOLONG
+        return error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+    if isinstance(error, RuntimeError):  # of `Path.resolve`, by Python 3.11 and 3.12
+        return str(error).startswith("Symlink loop")
     return isinstance(error, ValueError) and str(error).startswith("embedded null")
 
 

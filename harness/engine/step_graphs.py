@@ -49,6 +49,11 @@ class PlainSteps:
         pass
 
 
+def steps_for(device: torch.device) -> Steps:
+    """Return how the steps of a decoder on a device are run."""
+    return StepGraphs() if device.type == "cuda" else PlainSteps()
+
+
 class StepGraphs:
     """Capture and replay steps; run them as they are once a capture has failed."""
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.beam_search import Beams, Hypothesis
-from harness.engine.step_graphs import StepGraphs
+from harness.engine.step_graphs import steps_for
 from harness.models.fusion import decoding_costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.captioning import generate_captions
@@ -29,7 +29,7 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
     def _static(self) -> StaticDecoding | None:
         if not self.runtime.device.step_graphs:
             return None
-        return StaticDecoding(self.network.text_decoder, StepGraphs())
+        return StaticDecoding(self.network.text_decoder, steps_for(self.runtime.device.torch))
 
     @property
     def prompt(self) -> str:
