@@ -57,7 +57,7 @@ def evaluate(
     task        a name, what `load_task` returns, or a `harness.task.Task` of your own
     split       one or several; by default every split
     data, annotations, answers, data_name  as for `load_task`
-    limit       evaluate a subset of so many samples, the same on every machine: never a result
+    limit       evaluate a subset of this many samples, the same on every machine: never a result
     out         folder that keeps records and predictions, as `run --out`; by default a temporary
                 one, which goes with the results (`Results.save` keeps them)
     name        name of an object of your own in records; by default that of its class
@@ -70,7 +70,7 @@ def evaluate(
                 `annotations` also the folder of the images, by default that of the file
     progress    show a bar on the error stream
 
-    What makes a metric doubtful is a HarnessWarning. Raises the errors of `harness.errors`:
+    Warns with HarnessWarning of doubtful metrics. Raises the errors of `harness.errors`:
     MissingError for absent files, CapabilityError for a model that cannot predict the task.
     """
     for argument, value in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
@@ -121,9 +121,9 @@ def evaluate(
 
 
 class _Predictor(NamedTuple):
-    """What the task calls, and how the record names it.
+    """The model that the task calls, and its identity in the record.
 
-    `resumable`: whether the record identifies all that predicts, so that a run may be continued.
+    `resumable`: whether the record identifies everything that determines predictions.
     """
 
     model: Any
@@ -157,8 +157,8 @@ def _split_images(images: PathArgument, *, own_data: bool) -> tuple[str, PathArg
         return str(images), None
     if images is not None and not own_data:
         raise UsageError(
-            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}, and for own data, "
-            "which annotations names"
+            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}; for a folder of your "
+            "own images, pass annotations=FILE too"
         )
     return STRICT, images
 
@@ -179,7 +179,7 @@ def _carry_out(run: Run, predictor: _Predictor, *, progress: bool) -> Path:
 
 
 def _missing_programs(task: LoadedTask) -> Sequence[str]:
-    """Return what scoring needs and this machine lacks."""
+    """Return the programs that scoring needs and this machine lacks."""
     try:
         task.definition.check_environment()
     except MissingError as error:

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write or print the results, and say what is left out."""
+    """Write or print the results; report those that are left out."""
     from harness.cli.left_out import say_left_out
     from harness.errors import DataError, MissingError
     from harness.records.stored import find_results

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from harness.errors import UsageError
 
@@ -60,20 +60,26 @@ def choose_source(options: argparse.Namespace) -> "DataSource":
             answers=options.answers,
             folder=benchmarks.folder if isinstance(benchmarks, Folder) else None,
         )
-    flags = {
-        "--data-name": options.data_name,
-        "--answers": options.answers,
-        "--images": options.image_folder,
-    }
-    others = {str: "neither strict nor as-reference, and ", int: "no whole number, and "}
-    for flag, value in flags.items():
+    for flag, value in (("--data-name", options.data_name), ("--answers", options.answers)):
         if value is not None:
-            other = others.get(type(getattr(options, "images", None)), "")
-            raise UsageError(
-                f"{flag} {value}: is {other if flag == '--images' else ''}for own data, which "
-                "--annotations FILE names"
-            )
+            raise UsageError(f"{flag} {value}: is for own data; add --annotations FILE")
+    if options.image_folder is not None:
+        _refuse_image_folder(options)
     return benchmarks
+
+
+def _refuse_image_folder(options: argparse.Namespace) -> NoReturn:
+    """Raise UsageError for a folder of images without annotations, by what `--images` may be."""
+    policy_or_count = getattr(options, "images", None)
+    reason = "is for own data"
+    if isinstance(policy_or_count, str):
+        reason = "is neither strict nor as-reference"
+    elif isinstance(policy_or_count, int):
+        reason = "is not a whole number"
+    raise UsageError(
+        f"--images {options.image_folder}: {reason}; for a folder of your own images, add "
+        "--annotations FILE"
+    )
 
 
 def choose_result_source(options: argparse.Namespace) -> "ResultSource":

@@ -43,7 +43,7 @@ class DataReport:
 
     @property
     def sound(self) -> bool:
-        """Whether a run has all it needs and, as far as was examined, all is right."""
+        """Whether a run has everything it needs, and the examination found nothing wrong."""
         return self.inventory.sound and not self.image_problems
 
 

@@ -75,7 +75,7 @@ def check_packages(requirements: Iterable[str]) -> Iterator[Check]:
 
 
 def check_package(requirement: Requirement, *, installed: str | None) -> Check:
-    """Compare a package's installed version, None if there is none, with the tested ones."""
+    """Compare the installed version of a package (None: not installed) with the tested ones."""
     name = requirement.name
     tested = ",".join(sorted(map(str, requirement.specifier), reverse=True))
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
@@ -188,7 +188,7 @@ def _check_hub(*, online: bool) -> Check:
             return Check("hub", OK, f"{address} answers")
     except HTTPError as error:
         finding = f"{address} answers {error.code} {error.reason}"
-        return Check("hub", NOTE, finding, ("try later; what is in the cache can be used",))
+        return Check("hub", NOTE, finding, ("try later; data in the cache can be used meanwhile",))
     except (OSError, ValueError) as error:
         finding = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
         remedy = "check the network and its proxy, or set HF_HUB_OFFLINE=1"

@@ -18,7 +18,7 @@ PLOT = 170  # height of a histogram or a curve
 
 
 class Measured(NamedTuple):
-    """A metric with its 95 % interval and the published number, as far as they are known."""
+    """A metric with its 95 % interval and the published number, if known."""
 
     name: str
     value: float

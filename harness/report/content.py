@@ -1,4 +1,4 @@
-"""What a report holds of each result: numbers, figures, provenance, and its gallery of samples."""
+"""The sections of a report, one for each result: read, ordered, and given an address."""
 
 import json
 import re

@@ -37,7 +37,7 @@ class Budget(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The page, and sentences on what is cut from it."""
+    """The page, and sentences about the samples and pictures that were cut from it."""
 
     html: str
     notes: Sequence[str]

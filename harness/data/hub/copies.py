@@ -13,7 +13,7 @@ def copy_of(task: Task) -> HubCopy:
     if task.dataset.hub is None:
         raise MissingError(
             f"{task.name}: cannot come from the hub: {task.dataset.no_hub}; "
-            "name a folder with --data DIR (`xvlm-eval fetch` gets what is open)"
+            "name a folder with --data DIR (`xvlm-eval fetch` downloads the open files)"
         )
     return task.dataset.hub
 
