@@ -20,7 +20,7 @@ from harness.errors import DataError, MissingError
 
 STRICT, AS_REFERENCE = POLICIES = ("strict", "as-reference")
 PIXEL_LIMIT = 89_478_485  # Pillow's default: it refuses images of more than twice as many pixels
-# Modes of more than 8 bits a pixel. Pillow converts them to RGB by clipping: above 255 is white.
+# Modes of more than 8 bits a pixel. Pillow clips them to RGB, so values above 255 turn white.
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -69,8 +69,8 @@ _link_roots: tuple[Path, ...] = ()  # folders that links and absolute names may 
 def allowing_links(roots: Sequence[Path]) -> Iterator[None]:
     """Let links of single images, and absolute names in annotations, lead into these folders.
 
-    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. For one
-    command at a time, as other threads see it too.
+    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. The folders
+    hold for all threads of the process, so only one command at a time may allow them.
     """
     global _link_roots
     earlier, _link_roots = _link_roots, tuple(roots)
@@ -163,7 +163,7 @@ def _undecodable(path: Path, error: Exception, needed_by: str) -> DataError:
 
 
 def _is_raised_by_pillow(error: Exception) -> bool:
-    """Return whether an error is about the image, and not of the model's own code."""
+    """Return whether Pillow raised an error: it is about the image, not in the model's own code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,7 @@
-"""Packages of others that register a task or a model family by an entry point.
+"""Plugins: packages of others that register a task or a model family by an entry point.
 
-A `Plugin` says where its object comes from, imports it, and identifies its code: a run that is
-continued must not mix the predictions of two versions.
+A `Plugin` says where its object comes from, imports it, and identifies its code: a continued run
+must not mix the predictions of two versions.
 """
 
 import hashlib
@@ -90,8 +90,8 @@ class Plugin:
     def source_files(self) -> dict[str, Path]:
         """Return the Python files of the plugin by their names below `sys.path`.
 
-        Those of the outermost package, or the module, that holds the object, and those that its
-        distribution installed.
+        They are the files of the outermost package that holds the object (or of its module), and
+        those that its distribution installed.
         """
         return {**_files_of_distribution(self.distribution), **_files_of_module(self.module)}
 
@@ -114,8 +114,8 @@ def plugins(kind: str) -> list[Plugin]:
 def heeding_interrupts() -> Iterator[None]:
     """Raise KeyboardInterrupt at the end of a block in which the user pressed Ctrl-C.
 
-    Whatever the block makes of the interrupt: it may catch it, or raise another error. In turn, a
-    KeyboardInterrupt without a signal is an error of the block's code. Signals reach the main
+    The block may catch the interrupt, or turn it into another error: it is raised all the same. A
+    KeyboardInterrupt that no signal caused is an error of the block's code. Signals reach the main
     thread only.
     """
     pressed: list[int] = []
@@ -158,7 +158,7 @@ def _files_of_module(name: str) -> dict[str, Path]:
 
 
 def _files_of_distribution(name: str | None) -> dict[str, Path]:
-    """Return the Python files that a distribution installed; of an editable one, next to none."""
+    """Return the Python files that a distribution installed; an editable one has next to none."""
     if name is None:
         return {}
     try:

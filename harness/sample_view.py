@@ -32,7 +32,7 @@ class MarkedBox:
 class Picture:
     """An image of a sample, its name among several (`left`), and the boxes on it.
 
-    Of a `Region`, the whole image is shown, with the region marked.
+    A `Region` is shown as the whole image with the region marked.
     """
 
     view: View

@@ -90,7 +90,7 @@ def _describe_ambiguity(record: ResultRecord, candidates: Sequence[StoredResult]
 def _describe_absence(
     result: StoredResult, baselines: StoredResults, same_split: Sequence[StoredResult]
 ) -> str:
-    """Say that a result has no baseline, and which similar ones exist."""
+    """Say that a result has no baseline, and name similar ones."""
     if same_split:
         names = ", ".join(sorted({base.record.checkpoint["name"] for base in same_split}))
         return (

@@ -52,7 +52,9 @@ def read_lineage(baseline: Path) -> list[Renewal]:
             if line.strip()
         ]
     except (OSError, ValueError, DataError) as error:
-        raise DataError(f"{path}: is no lineage of a baseline ({error})") from error
+        raise DataError(
+            f"{path}: is no lineage of a baseline ({error}); restore it from version control"
+        ) from error
 
 
 def _parse(line: str, where: str) -> Renewal:

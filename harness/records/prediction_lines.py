@@ -69,7 +69,7 @@ def whole_lines(content: bytes, path: Path) -> WholeLines:
 def _refuse_double_keys(content: bytes, whole: WholeLines, path: Path) -> None:
     """Raise DataError for a line with a key twice.
 
-    Lines of samples are looked at only where there are more keys than lines.
+    Lines of samples are parsed for it only where there are more keys than lines.
     """
     lines, end = whole
     samples = max(len(lines) - 1, 0)

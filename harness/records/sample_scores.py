@@ -1,7 +1,7 @@
 """Per-sample scores beside a record: two runs are compared without data, model or scorers.
 
-The file `<task>.<split>.contributions.npz` holds NumPy arrays, so reading it runs no code. It holds
-the statistics of the metrics, and a digest of each prediction: a changed one shows even if the
+The file `<task>.<split>.contributions.npz` holds NumPy arrays, so reading it runs no code. They are
+the statistics of the metrics, and a digest of each prediction, which shows a change even where the
 predictions were not kept.
 """
 

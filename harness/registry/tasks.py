@@ -20,7 +20,7 @@ def task_names() -> list[str]:
 
 
 def loadable_tasks() -> tuple[list[Task], list[str]]:
-    """Return all tasks, and why those of other packages that cannot be imported are missing."""
+    """Return all tasks that can be used, and a sentence about each broken plugin."""
     tasks, broken = [find_task(name) for name in own_tasks()], []
     for plugin in plugins(TASK):
         try:
@@ -90,9 +90,11 @@ def find_splits(task: Task, words: Sequence[str]) -> list[str]:
 
 
 def splits_of(tasks: Sequence[Task], words: Sequence[str], *, every: bool) -> dict[str, list[str]]:
-    """Return the splits by task that `words` name; of `every` task, those that it has.
+    """Return the splits that `words` name, by task.
 
-    Raises UsageError for a name that none of the tasks has; unless `every`, that one of them lacks.
+    With `every`, as for `--task all`, a task takes those of the names that it has; UsageError for a
+    name that no task has. Otherwise each task has to have all of them: UsageError where one lacks a
+    name.
     """
     if not every:
         return {task.name: find_splits(task, words) for task in tasks}
@@ -125,7 +127,8 @@ def find_split(task: Task, name: str) -> str:
 def official_counts() -> dict[str, dict[str, Count]]:
     """Return the official number of samples, by task and by split, in the order of the splits.
 
-    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    It is a range (smallest, largest) where no exact number is published. Splits without any are
+    left out.
     """
     counts: dict[str, dict[str, Count]] = {}
     for task in loadable_tasks()[0]:

@@ -47,7 +47,7 @@ def bca_interval(clusters: Sums) -> Interval:
 def ranking_interval(clusters: Resampled) -> Interval:
     """Return the percentile interval of a metric of a ranking, less the bias of its resamples.
 
-    A unit that is drawn twice ranks next to itself, which raises the metric of every resample.
+    A unit that is drawn twice ranks next to itself, which raises the metrics of resamples.
 
     >>> from harness.statistics.means import mean_of
     >>> ranking_interval(mean_of([0.0, 100.0] * 50).resampled())
@@ -124,7 +124,7 @@ def _draw(
 
 
 def _acceleration(clusters: Sums) -> float:
-    """Return the skewness of the jackknife, divided by 6: how the spread grows with the metric."""
+    """Return the skewness of the jackknife's deviations, divided by 6 (Efron 1987)."""
     left_out = clusters.formula(clusters.rows.sum(axis=0) - clusters.rows)
     deviations = np.nan_to_num(left_out.mean() - left_out)
     squares = float((deviations**2).sum())

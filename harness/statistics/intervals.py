@@ -89,7 +89,7 @@ def change_interval(difference: float, changes: Floats, changed: NDArray[np.bool
 
 
 def influences(clusters: Sums) -> Floats:
-    """Return how much each cluster adds to a metric, [C]: its first derivative by the weight.
+    """Return how much each cluster adds to a metric, [C]: the derivative by the cluster's weight.
 
     >>> from harness.statistics.means import mean_of
     >>> influences(mean_of([100.0, 0.0]).resampled())

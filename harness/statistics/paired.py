@@ -1,4 +1,4 @@
-"""A metric of two runs on the same samples: its change, the interval of it, which units flipped."""
+"""A metric of two runs on the same samples: its change, the interval, the units that flipped."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -64,9 +64,9 @@ class SwapTest:
 def smallest_p(pairs: Mapping[str, Pair]) -> float:
     """Return the smallest p that a test of two runs can give, 1 if no outcome changed.
 
-    With c changed clusters it is 2^-c, all changes being in one direction. It depends on which
-    clusters changed and not on how, so that it may decide which tests a level is shared among
-    (Tarone 1990).
+    With c changed clusters it is 2^-c, reached if all of them change in one direction. It depends
+    on which clusters changed and not on how, so it may decide which tests share a level (Tarone
+    1990).
 
     >>> from harness.statistics.means import mean_of
     >>> smallest_p({"accuracy": Pair(mean_of([100.0, 0.0]), mean_of([0.0, 100.0]))})
