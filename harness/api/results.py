@@ -13,11 +13,11 @@ from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.errors import HarnessError, HarnessWarning, UsageError
+from harness.files.paths import distinct
 from harness.records.stored import (
     StoredResult,
     StoredResults,
     ambiguous_names,
-    distinct,
     find_results,
     read_result,
 )
