@@ -37,7 +37,7 @@ class SampleScores:
 
     `digests` [n] of the predictions; `by_sample` maps a measure to its values [n], higher is
     better; `statistics` maps a metric to its statistic; `inputs` [n, 3] are the fingerprints of
-    what each sample was predicted from (`fingerprints.to_array`), None if they are unknown.
+    what each sample was predicted from (`Fingerprints.parts_of`), None if they are unknown.
     """
 
     ids: Sequence[int | str]

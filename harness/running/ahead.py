@@ -13,7 +13,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -79,6 +79,11 @@ class ReadAhead:
         if run.key not in self._samples:
             self._samples[run.key] = self._threads.submit(self._load, run)
         return self._samples[run.key]
+
+    def wait_for_samples(self, run: Run) -> None:
+        """Wait until the samples of a run were read, or could not be: `samples` raises why."""
+        if (reading := self._samples.get(run.key)) is not None:
+            wait([reading])
 
     def samples(self, run: Run) -> Sequence[Sample]:
         """Return the samples of a run, once. Raises what reading them raised."""

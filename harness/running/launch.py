@@ -4,9 +4,10 @@ for outcome in run_all(plan, SingleProcess(), progress=no_progress, warn=print):
     print(outcome.record)
 """
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -29,6 +30,7 @@ from harness.running.run import Outcome, Run
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
 from harness.running.trials import Trials
+from harness.task import without_garbage_collection
 
 
 def process_group() -> AbstractContextManager[ProcessGroup]:
@@ -133,10 +135,26 @@ def _with_models(
     """
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
-        with ahead.reading(first), decoding(first.images):
-            sha256, model = _load_and_hash(first, group, ahead)
+        with ahead.reading(first), decoding(first.images), ExitStack() as stack:
+            with without_garbage_collection():
+                sha256, model = _load_and_hash(first, group, ahead)
+                ahead.wait_for_samples(first)
+                stack.enter_context(keeping_from_collection())
             for run in (first, *others):
                 yield replace(run, sha256=sha256), model
+
+
+@contextmanager
+def keeping_from_collection() -> Iterator[None]:
+    """Keep the garbage collector from searching what is there, for the length of a block.
+
+    It would search modules, weights and hundreds of thousands of samples for cycles in vain.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _load_and_hash(run: Run, group: ProcessGroup, ahead: ReadAhead) -> tuple[str, Model]:

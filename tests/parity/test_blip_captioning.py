@@ -6,8 +6,11 @@ import torch
 
 from harness.engine.beam_search import Beams
 from harness.engine.packing import MASKED
+from harness.engine.step_graphs import PlainSteps
 from harness.models.blip.adapters import LABEL_SMOOTHING, BlipCaptioner
 from harness.models.blip.key_names import official_names
+from harness.models.fusion.captioning import generate_captions
+from harness.models.fusion.static_decoder import StaticDecoding
 from harness.models.vit.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
 
@@ -77,7 +80,8 @@ def test_words_have_the_official_logits_and_losses(case, captioner, close):
 
 
 def test_every_search_finds_the_official_tokens_scores_and_captions(case, captioner, close):
-    end, padding, compared = captioner.runtime.tokenizer.sep, 0, 0
+    end, padding = captioner.runtime.tokenizer.sep, case.config["config"].get("pad_token_id", 0)
+    compared = 0
     for name, beams, captions in searches(case):
         found = captioner.generate(case.inputs["image"], beams)
         for row, hypothesis in enumerate(found):
@@ -105,3 +109,20 @@ def test_the_captions_of_the_evaluation_are_the_official_ones(case, captioner):
     found = captioner.generate(case.inputs["image"], beams)
     official = [row["caption"] for row in case.json("expected.json")["evaluate_coco"]]
     assert [captioner.spell(hypothesis.tokens) for hypothesis in found] == official
+
+
+def test_every_beam_search_in_buffers_finds_the_same_tokens_and_scores(case, captioner):
+    decoder = captioner.network.text_decoder
+    with torch.inference_mode():
+        image_tokens = captioner.runtime.encode_images(case.inputs["image"])
+        for _, beams, _ in searches(case):
+            static = StaticDecoding(decoder, PlainSteps())
+            found = generate_captions(
+                decoder,
+                image_tokens,
+                prompt=captioner.prompt_ids(),
+                end=captioner.runtime.tokenizer.sep,
+                beams=beams,
+                static=static,
+            )
+            assert found == captioner.decode(image_tokens, beams)

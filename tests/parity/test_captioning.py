@@ -5,6 +5,9 @@ import torch
 
 from harness.engine.beam_search import Beams
 from harness.engine.packing import MASKED
+from harness.engine.step_graphs import PlainSteps
+from harness.models.fusion.captioning import generate_captions
+from harness.models.fusion.static_decoder import StaticDecoding
 from harness.models.xvlm.adapters import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
@@ -47,17 +50,18 @@ def test_words_have_the_official_logits(case, captioner, close):
 
 
 def test_decoding_token_by_token_gives_the_logits_of_the_whole_text(case, captioner, close):
-    ids = case.inputs["text_ids"][:, None, :6]
+    length = int(case.arrays["text_atts"].sum(1).min())  # without padding in any text
+    ids = case.inputs["text_ids"][:, None, :length]
     decoder = captioner.network.text_decoder
     images = decoder.bert.project_kv(captioner.network.vision_encoder(case.inputs["image"]))
-    state = decoder.bert.decode(ids[..., :3], images)
-    for position in range(3, 6):
+    state = decoder.bert.decode(ids[..., : length - 3], images)
+    for position in range(length - 3, length):
         state = decoder.bert.decode(ids[..., position : position + 1], images, past=state.past)
-    close(decoder.cls.predictions(state.states)[:, 0, -1], case.outputs["logits"][:, 5])
+    close(decoder.cls.predictions(state.states)[:, 0, -1], case.outputs["logits"][:, length - 1])
 
 
 def test_every_beam_search_finds_the_official_tokens_scores_and_captions(case, captioner, close):
-    end, padding = captioner.runtime.tokenizer.sep, 0
+    end, padding = captioner.runtime.tokenizer.sep, case.config["config"].get("pad_token_id", 0)
     tried = 0
     for name, beams, captions in searches(case):
         found = captioner.generate(case.inputs["image"], beams)
@@ -84,3 +88,20 @@ def test_tokens_are_decoded_as_officially(case, captioner):
     for entry in case.json("decode.json"):
         assert captioner.runtime.tokenizer.text(entry["ids"]) == entry["decoded"]
         assert captioner.spell(entry["ids"]) == entry["caption"]
+
+
+def test_every_beam_search_in_buffers_finds_the_same_tokens_and_scores(case, captioner):
+    decoder = captioner.network.text_decoder
+    with torch.inference_mode():
+        image_tokens = captioner.runtime.encode_images(case.inputs["image"])
+        for _, beams, _ in searches(case):
+            static = StaticDecoding(decoder, PlainSteps())
+            found = generate_captions(
+                decoder,
+                image_tokens,
+                prompt=captioner.prompt_ids(),
+                end=captioner.runtime.tokenizer.sep,
+                beams=beams,
+                static=static,
+            )
+            assert found == captioner.decode(image_tokens, beams)
