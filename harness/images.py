@@ -64,7 +64,7 @@ class Head(NamedTuple):
 
 
 def read_head(path: Path) -> Head:
-    """Read the head of an image file, no pixel of most. Raises whatever Pillow raises for a damaged one."""
+    """Read the head of an image file, no pixel of most. Raises what Pillow raises."""
     with Image.open(path) as image:
         # Pillow decodes all of a PNG to find a note behind its pixels.
         noted = image.format != "PNG" or "exif" in image.info
