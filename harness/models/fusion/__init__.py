@@ -2,7 +2,8 @@
 
 `preprocessing` (texts and images), `resizing`, `tokenizer`, `sizes`; `layers` and `bert` (the
 encoder), `language_model` (a decoder), `kv` and `pair_kv` (keys, values, once per image);
-`encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`,
+`encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`, `static_decoder` (the same in
+buffers of fixed shapes),
 `answer_decoder`, `gradcam` (maps of what a text is about);
 `heads`; `costs`, `decoding_costs`, `layer_costs` (operations and bytes).
 
