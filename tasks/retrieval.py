@@ -99,7 +99,7 @@ class Retrieval(GalleryTask[Picture]):
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
     images: ClassVar[Needed]
-    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol
+    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol, if it has any
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -145,9 +145,10 @@ class Retrieval(GalleryTask[Picture]):
         return lambda sample: gallery.view(sample.id)
 
     def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: how the model ranks, how many, on which split."""
+        """Return the protocol of a record: the ranking, the shortlist, whose splits, the model."""
         rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist_of(model)}|{self.division}|{model.protocol}"
+        division = f"|{self.division}" if self.division else ""
+        return f"{RULES[rule]}|k={self.shortlist_of(model)}{division}|{model.protocol}"
 
     def as_prediction(self, matches: Matches) -> Prediction:
         """Return the texts that an image was compared with, and their scores."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.formats.matches import parse_pairs, ranking_of
+from harness.formats.matches import parse_pairs, ranking_of, shortlist_of
 from harness.images import View
 from harness.metrics.pairs import PROTOCOLS, RetrievalRanks, ScoredPairs, shortlist_ranks
 from harness.sample_view import Details, Item, PairScores, Picture, SampleView
@@ -33,7 +33,10 @@ class Captioned(Protocol):
 
 
 class Gallery:
-    """The images of a split with all captions, and the scores of the pairs that were compared."""
+    """The images of a split with all captions, and the scores of the pairs that were compared.
+
+    `shortlist` is the task's number of candidates, for predictions that name none.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Gallery:
     ) -> None:
         self._samples = samples
         self._predictions = predictions
-        self._shortlist = shortlist
+        self._default_shortlist = shortlist
         self._numbers = {sample.id: number for number, sample in enumerate(samples)}
         counts = [len(sample.captions) for sample in samples]
         self._ends = np.cumsum([0, *counts])
@@ -130,6 +133,10 @@ class Gallery:
     @cached_property
     def _ranking(self) -> Any:
         return ranking_of(self._of_images)
+
+    @cached_property
+    def _shortlist(self) -> int:
+        return shortlist_of(self._of_images) or self._default_shortlist
 
     @cached_property
     def _pairs(self) -> ScoredPairs:

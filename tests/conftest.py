@@ -1,5 +1,6 @@
 """Set up every test: the environment, golden cases, folders apart from the user's own."""
 
+import gc
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command sets it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
     cores, processes = os.cpu_count() or 1, int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+# Every process that a test starts would compile the harness anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests.support.golden import TESTS, golden_cases, golden_folder
+from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
 from tests.support.meteor import share_meteor
 from tests.support.sharing import shared
 
@@ -29,9 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     A fixture of the module may keep what it makes of a case, a model for instance.
     """
     if "case" in metafunc.fixturenames:
-        cases = golden_cases(metafunc.module.KIND)
-        cases = [pytest.param(case, id=case.path.name) for case in cases]
-        metafunc.parametrize("case", cases, scope="module")
+        metafunc.parametrize("case", golden_params(metafunc.module.KIND), scope="module")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     others = [item for item in items if item not in placed]
     half = max(0, len(items) // 2 - len(first))
     items[:] = [*first, *others[:half], *second, *others[half:]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Leave modules and collected tests, which live to the end, out of garbage collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_report_header() -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from harness.api.data import PathArgument, choose_data
+from harness.api.data import PathArgument, PathsArgument, choose_data
 from harness.callbacks import no_progress
-from harness.data.own import OwnFiles, own_task
+from harness.data.own import OwnFiles, needs_annotations, own_task
 from harness.data.resolve import DataSource
 from harness.errors import MissingError, UsageError
 from harness.formats.own.folder import KINDS, is_own
@@ -24,7 +24,7 @@ def load_task(
     task: TaskLike,
     *,
     data: PathArgument = None,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
     data_name: str | None = None,
@@ -156,7 +156,7 @@ def _definition(task: TaskLike, source: DataSource) -> Task:
     if isinstance(task, str):
         if own:
             return find_task(own_task([task]))
-        if is_own(task.lower()) or (task.lower() in KINDS and task.lower() != "nlvr2"):
+        if needs_annotations(task):
             raise UsageError(
                 f"{task}: is a task on own data; name it by annotations=FILE, images=DIR"
             )

@@ -1,5 +1,6 @@
 """The data that arguments name: a folder of benchmarks, or own data by its annotations."""
 
+from collections.abc import Sequence
 from os import PathLike, fspath
 
 from harness.data.own import OwnFiles, own_files
@@ -8,12 +9,13 @@ from harness.data.result_sources import OwnBesideBenchmarks, ResultSource
 from harness.errors import UsageError
 
 PathArgument = str | PathLike[str] | None
+PathsArgument = PathArgument | Sequence[str | PathLike[str]]
 
 
 def choose_data(
     data: PathArgument,
     *,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
     data_name: str | None = None,
@@ -30,7 +32,7 @@ def choose_data(
                 raise UsageError(f"{argument}={value!r}: is for own data, which annotations names")
         return benchmarks
     return own_files(
-        _path("annotations", annotations) or "",
+        _paths("annotations", annotations),
         images=_path("images", images),
         name=data_name,
         answers=_path("answers", answers),
@@ -41,7 +43,7 @@ def choose_data(
 def choose_result_data(
     data: PathArgument,
     *,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
 ) -> ResultSource:
@@ -54,6 +56,15 @@ def choose_result_data(
 
 def _benchmarks(data: PathArgument) -> Benchmarks:
     return resolve_data(_path("data", data))
+
+
+def _paths(argument: str, value: PathsArgument) -> list[str]:
+    """Return one path or several as texts. Raises UsageError for anything else, and for none."""
+    if value is None or isinstance(value, str | PathLike):
+        return [_path(argument, value) or ""]
+    if not isinstance(value, Sequence) or not value:
+        raise UsageError(f"{argument} should be a path or a list of paths, not {value!r:.80}")
+    return [_path(argument, each) or "" for each in value]
 
 
 def _path(argument: str, value: PathArgument) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.arguments import check_name
 from harness.api.benchmarks import TaskLike, load_task
-from harness.api.data import PathArgument
+from harness.api.data import PathArgument, PathsArgument
 from harness.api.folders import TemporaryFolder
 from harness.api.result import Result
 from harness.api.results import Results
@@ -32,7 +32,7 @@ def score(
     *,
     split: str | None = None,
     data: PathArgument = None,
-    annotations: PathArgument = None,
+    annotations: PathsArgument = None,
     images: PathArgument = None,
     answers: PathArgument = None,
     data_name: str | None = None,

@@ -54,9 +54,9 @@ class Answerer(Model, Protocol[Images]):
     ) -> Sequence[int]:
         """Return the best answer to each question [N], as an index into `answers`.
 
-        The `shortlist` answers with the likeliest first tokens are ranked in full; a model whose
-        protocol has another number than the task's states it as its attribute `shortlist`. Question
-        n is about `images[image_of[n]]`, of images [M, R, R, 3].
+        The `shortlist` answers with the likeliest first tokens are ranked in full: the task's
+        number, or that of a `Shortlisting` model. Question n is about `images[image_of[n]]`, of
+        images [M, R, R, 3].
         """
         ...
 

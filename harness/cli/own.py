@@ -24,16 +24,14 @@ def choose_data(options: argparse.Namespace) -> Chosen:
 
     Raises UsageError for a split of own data, and for a flag or task of own data without it.
     """
-    from harness.data.own import OwnFiles, own_task
-    from harness.formats.own.folder import KINDS, is_own
+    from harness.data.own import OwnFiles, needs_annotations, own_task
 
     source = choose_source(options)
     tasks = [options.task] if isinstance(options.task, str) else options.task
     splits = [options.split] if isinstance(options.split, str) else options.split or []
     if not isinstance(source, OwnFiles):
-        words = [name.lower() for word in tasks for name in word.split(",")]
-        names = (word for word in words if is_own(word) or (word in KINDS and word != "nlvr2"))
-        if own := next(names, None):
+        names = [name.lower() for word in tasks for name in word.split(",")]
+        if own := next(filter(needs_annotations, names), None):
             raise UsageError(
                 f"--task {own}: is a task on own data; name it by --annotations FILE --images DIR"
             )

@@ -8,14 +8,16 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER
 from harness.errors import MissingError, UsageError, nearest
-from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name
+from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name, is_own
+from harness.registry import known_task
 
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """A file of annotations, its images and, for questions, a file of candidate answers.
+    """Files of annotations, their images and, for questions, a file of candidate answers.
 
-    `name` is that of the data in records, `folder` where released weights are looked for.
+    `more` are the files of annotations after the first one, `name` is that of the data in
+    records, `folder` where released weights are looked for.
     """
 
     name: str
@@ -23,17 +25,21 @@ class OwnFiles:
     images: Path
     answers: Path | None = None
     folder: Path | None = None
+    more: tuple[Path, ...] = ()
     default_checkpoint = PAPER
 
     def __str__(self) -> str:
-        return f"{self.annotations}, images of {self.images}"
+        return ", ".join([*map(str, (self.annotations, *self.more)), f"images of {self.images}"])
 
     def open(self, splits: Mapping[str, Sequence[str]], *, progress: Progress) -> OwnFolder:
         """Return the files as a data folder. Raises MissingError for what does not exist."""
         missing = [
             f"{flag} {path}: no such {kind}"
             for flag, path, kind, exists in (
-                ("--annotations", self.annotations, "file", self.annotations.is_file()),
+                *(
+                    ("--annotations", path, "file", path.is_file())
+                    for path in (self.annotations, *self.more)
+                ),
                 ("--images", self.images, "folder", self.images.is_dir()),
                 ("--answers", self.answers, "file", not self.answers or self.answers.is_file()),
             )
@@ -41,11 +47,11 @@ class OwnFiles:
         ]
         if missing:
             raise MissingError(*missing)
-        return OwnFolder(self.images, self.name, self.annotations, self.answers)
+        return OwnFolder(self.images, self.name, self.annotations, self.answers, self.more)
 
 
 def own_files(
-    annotations: str,
+    annotations: str | Sequence[str],
     *,
     images: str | None,
     name: str | None,
@@ -54,16 +60,24 @@ def own_files(
 ) -> OwnFiles:
     """Return own data by the values of its flags; the images lie beside the annotations by default.
 
-    Raises UsageError for a name that no file can have.
+    It has the name of the first file. Raises UsageError for a name that no file can have.
     """
-    path = Path(annotations).expanduser()
+    files = [annotations] if isinstance(annotations, str) else annotations
+    path, *more = (Path(file).expanduser() for file in files)
     return OwnFiles(
         name=data_name(name, path),
         annotations=path,
         images=Path(images).expanduser() if images else path.parent,
         answers=Path(answers).expanduser() if answers else None,
         folder=folder,
+        more=tuple(more),
     )
+
+
+def needs_annotations(task: str) -> bool:
+    """Return whether a task name stands for own data only: a kind may be a benchmark as well."""
+    name = task.lower()
+    return is_own(name) or (name in KINDS and known_task(name) is None)
 
 
 def own_task(words: Sequence[str]) -> str:
@@ -75,7 +89,13 @@ def own_task(words: Sequence[str]) -> str:
     kinds = [name.lower().removeprefix(PREFIX) for name in names]
     if len(kinds) != 1 or kinds[0] not in KINDS:
         if len(names) == 1:
-            raise UsageError(f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}")
+            problem = f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}"
+            if known_task(names[0]) is not None:
+                problem += (
+                    "; the files of a benchmark, also several, lie below --data DIR: "
+                    f"`xvlm-eval data --layout --task {names[0]}` shows where"
+                )
+            raise UsageError(problem)
         raise UsageError(f"with --annotations, --task is one of {', '.join(KINDS)}")
     return PREFIX + kinds[0]
 

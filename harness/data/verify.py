@@ -13,7 +13,7 @@ from PIL import Image
 from harness.callbacks import Report
 from harness.data.inventory import LoadedSplit
 from harness.errors import DataError
-from harness.images import STRICT, View, decoding, image_file, read_views
+from harness.images import STRICT, Region, View, decoding, image_file, read_head, read_views
 from harness.task import Task
 
 
@@ -85,9 +85,12 @@ def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
         yield ImageProblem(path, "does not fit into the memory of this machine", titles)
         return
     width, height = (int(number) for number in sizes[path])
+    stored, upright = (width, height), _upright_size(path, views) or (width, height)
     by_reason: dict[str, dict[str, None]] = {}
     for use in uses:
-        image_sizes = [(width, height)] * len(use.sample.images)
+        # A region, such as a photo of own data that lies on a side, counts in upright pixels.
+        regions = any(isinstance(view, Region) for view in use.sample.images)
+        image_sizes = [upright if regions else stored] * len(use.sample.images)
         if reason := use.task.check_annotation(use.sample, image_sizes):
             by_reason.setdefault(reason, {})[use.title] = None
     for reason, users in by_reason.items():
@@ -96,3 +99,8 @@ def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
 
 def _size(image: Image.Image) -> NDArray[np.uint8]:
     return np.array(image.size)
+
+
+def _upright_size(path: Path, views: Sequence[View]) -> tuple[int, int] | None:
+    """Return the size by the EXIF orientation of a file that decodes, if a view is a region."""
+    return read_head(path).upright if any(isinstance(view, Region) for view in views) else None

@@ -1,5 +1,6 @@
 """Write files atomically: a reader sees the old content or the new one, never a part of it."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` on success and is deleted on any exception.
 
-    Creates the parent folder. Raises OSError if the file system refuses.
+    Creates the parent folder. Raises OSError if the file system refuses, and for a folder's path.
     """
+    if not path.name:  # of "", "." and "/"
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

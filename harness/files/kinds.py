@@ -58,6 +58,7 @@ SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", Kind("image", "is a PNG image")),
     (b"\xff\xd8\xff", Kind("image", "is a JPEG image")),
     (b"GIF8", Kind("image", "is a GIF image")),
+    (b"\xff\xfe\0\0", Kind("utf-32", "is UTF-32 text, not UTF-8: save it as UTF-8")),
     (b"\xff\xfe", Kind("utf-16", "is UTF-16 text, not UTF-8: save it as UTF-8")),
     (b"\xfe\xff", Kind("utf-16", "is UTF-16 text, not UTF-8: save it as UTF-8")),
     (b"version https://git-lfs.github.com/spec/", LFS),

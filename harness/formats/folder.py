@@ -146,7 +146,14 @@ def relative_path_within(
     outside = name.startswith("/") or ".." in name.split("/")
     if name.startswith("/") and "\0" not in name and _may_name(Path(name)):
         return name
-    if not name or outside or "\\" in name or "\0" in name:
+    if not name or "\0" in name:
+        raise DataError(f"{where}: names the file {name!r}, but no file has this name")
+    if "\\" in name and not outside:
+        raise DataError(
+            f"{where}: names the file {name!r}, whose folders are separated by a backslash; "
+            "separate them by /"
+        )
+    if outside:
         raise DataError(f"{where}: names the file {name!r}, which lies outside of {folder}")
     if any(len(part.encode("utf-8", "replace")) > MAX_FILE_NAME for part in name.split("/")):
         raise DataError(

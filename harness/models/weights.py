@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.checkpoints.weights import SUFFIXES
-from harness.errors import CheckpointError, DataError
+from harness.errors import CheckpointError, DataError, first_line
 from harness.files import kinds
 from harness.files.parsing import read_json
 from harness.models import inert_pickle
@@ -206,7 +206,7 @@ def _read_torch(path: Path) -> Any:
         raise
     except Exception as error:  # a broken archive can raise almost anything
         raise CheckpointError(
-            f"{path}: is not a readable checkpoint ({_first_line(error)})"
+            f"{path}: is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"
         ) from error
 
 
@@ -239,8 +239,4 @@ def _unsafe(error: pickle.UnpicklingError) -> str:
             f"would run code when opened ({error}), which no checkpoint needs; nothing was run. "
             "Do not trust this file"
         )
-    return f"is not a readable checkpoint ({_first_line(error)})"
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no reason given'])[0][:200]}"
+    return f"is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"

@@ -4,6 +4,7 @@ record            the result record: metrics, and everything that determined the
 validation        values that no run writes
 predictions       the prediction file, appended sample by sample
 prediction_lines  its lines as JSON
+identity          what tells the predictions of two runs apart
 sample_scores     per-sample scores, from which two runs are compared
 stored            a record with its sidecar files, verified by hash
 provenance        versions, commit and processor of a run

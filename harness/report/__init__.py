@@ -13,5 +13,6 @@ gallery       the samples of a result as cards
 thumbnails    pictures inside the page, within a budget
 figures       which charts a result has numbers for
 charts        charts as SVG
-overlap       words that a text shares with others
+svg           their parts: texts, axes
+overlap       the words of a text that other texts contain too
 """

@@ -230,7 +230,7 @@ def _describe_other_files(
     if is_own(record.task):
         sentence += (
             "; show this result by itself, with its own --annotations FILE --images DIR "
-            "(and --answers FILE): one file a command"
+            "(and --answers FILE)"
         )
     return sentence
 

@@ -42,7 +42,9 @@ class OwnGrounding(OwnData, RefCOCOPlus):
     def load(self, data: DataFolder, split: str) -> Sequence[OwnExpression]:
         """Read the expressions; sizes that the annotations lack are read from the images."""
         own = own_folder(data, self)
-        entries = read_entries(own.annotations, RegionEntry, kind="grounding", truth=self.truth)
+        entries = read_entries(
+            own.annotations, RegionEntry, kind="grounding", truth=self.truth, more=own.more
+        )
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
         return [
             _expression(each, images[each.entry.image], entries.ambiguous)

@@ -36,7 +36,9 @@ class OwnNLVR2(OwnData, NLVR2):
     def load(self, data: DataFolder, split: str) -> Sequence[OwnStatement]:
         """Read the statements."""
         own = own_folder(data, self)
-        entries = read_entries(own.annotations, PairEntry, kind="nlvr2", truth=self.truth)
+        entries = read_entries(
+            own.annotations, PairEntry, kind="nlvr2", truth=self.truth, more=own.more
+        )
         _check_groups(entries)
         names = [(name, e.where) for e in entries.located for name in e.entry.named_images()]
         images = shown_images(names, own.root)

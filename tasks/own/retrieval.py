@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.capabilities import Model, PairScorer
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import read_captioned
 from harness.formats.own.images import shown_images
 from tasks.own.data import OwnData, own_folder
-from tasks.retrieval import RULES, Picture, Retrieval
+from tasks.retrieval import Picture, Retrieval
 
 
 class OwnRetrieval(OwnData, Retrieval):
@@ -18,6 +17,7 @@ class OwnRetrieval(OwnData, Retrieval):
     name: ClassVar[str] = "own-retrieval"
     version: ClassVar[int] = 1
     weights_of: ClassVar[str] = "coco-retrieval"
+    division: ClassVar[str] = ""
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256"
     truth: ClassVar[str] = "captions"
@@ -25,7 +25,7 @@ class OwnRetrieval(OwnData, Retrieval):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery. Raises DataError without captions, which are what is retrieved."""
         own = own_folder(data, self)
-        entries = read_captioned(own.annotations, kind="retrieval")
+        entries = read_captioned(own.annotations, kind="retrieval", more=own.more)
         if not entries.truths:
             raise DataError(f"{entries.located[0].where}: has no 'captions' to retrieve")
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
@@ -38,8 +38,3 @@ class OwnRetrieval(OwnData, Retrieval):
             )
             for each in entries.located
         ]
-
-    def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: how the model ranks, and how many."""
-        rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist}|{model.protocol}"

@@ -51,7 +51,9 @@ class OwnVQA(OwnQuestions, VQAv2):
     def load(self, data: DataFolder, split: str) -> Sequence[OwnQuestion]:
         """Read the questions, and the candidate answers: a list, else all true answers."""
         own = own_folder(data, self)
-        entries = read_entries(own.annotations, QuestionEntry, kind="vqa", truth=self.truth)
+        entries = read_entries(
+            own.annotations, QuestionEntry, kind="vqa", truth=self.truth, more=own.more
+        )
         choices = _choices(own, entries)
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
         return [

@@ -139,7 +139,7 @@ def test_every_image_with_a_problem_is_named(capsys, own):
     reasons = {Path(image["path"]).name: image["reason"] for image in answer["misfits"]}
     assert code == 3 and set(reasons) == {cut.name, page.name, small.name, lost.name}
     assert "cannot be decoded" in reasons[cut.name]
-    assert "not an image that Pillow can read" in reasons[page.name]
+    assert "is an HTML page, not the file itself" in reasons[page.name]
     assert reasons[small.name].startswith("is 50 x 40 pixels, by the annotations ")
     assert reasons[lost.name].startswith("no such image")
     assert {tuple(image["needed_by"]) for image in answer["misfits"]} == {("refcoco+ val",)}

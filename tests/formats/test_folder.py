@@ -82,7 +82,22 @@ def test_a_relative_name_is_kept_as_it_is(name):
     assert relative_path_within(name, where="item 0") == name
 
 
-@pytest.mark.parametrize("name", ["", "/a", "..", "../a", "a/../b", "a/..", "a\\b", "a\0", "//a"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "but no file has this name"),
+        ("a\0", "but no file has this name"),
+        ("a\\b", "whose folders are separated by a backslash; separate them by /"),
+        ("C:\\a", "whose folders are separated by a backslash; separate them by /"),
+    ],
+)
+def test_a_name_that_no_file_here_can_have_is_refused(name, problem):
+    with pytest.raises(DataError) as caught:
+        relative_path_within(name, where="item 0", folder=Path("images"))
+    assert str(caught.value) == f"item 0: names the file {name!r}, {problem}"
+
+
+@pytest.mark.parametrize("name", ["/a", "..", "../a", "a/../b", "a/..", "../a\\b", "//a"])
 def test_a_name_that_leaves_its_folder_is_refused(name):
     with pytest.raises(DataError) as caught:
         relative_path_within(name, where="item 0", folder=Path("images"))

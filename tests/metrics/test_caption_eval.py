@@ -47,6 +47,7 @@ def made_again(statistic):
     ids=["main", "edge, by a METEOR with the paraphrases of these texts alone, as in a run"],
 )
 def test_every_metric_is_the_official_one_overall_and_for_each_image(case, folder, meteor):
+    case.path_of(folder)
     ids, captions, references = read(case, folder)
     with meteor():
         scores, expected = score(captions, references), case.json(f"{folder}expected.json")
@@ -66,14 +67,16 @@ def test_every_metric_is_the_official_one_overall_and_for_each_image(case, folde
 
 
 def test_texts_are_tokenized_as_officially(case):
+    case.path_of("tokenizer_cases.json")
     cases = case.json("tokenizer_cases.json")
     assert tokenized([entry["in"] for entry in cases]) == [entry["out"] for entry in cases]
 
 
 def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
+    case.path_of("linebreak_misalignment.json")
     texts = [text for _, text in case.json("linebreak_misalignment.json")["in"]]
-    tokens = tokenized(texts)
-    assert len(tokens) == len(texts) and tokens[-1] == "the end"
+    tokens = tokenized([*texts, "the end"])
+    assert len(tokens) == len(texts) + 1 and tokens[-1] == "the end"
 
 
 @pytest.mark.parametrize("documented", [module, measured_captions])
@@ -82,7 +85,7 @@ def test_the_examples_in_the_documentation_are_right(documented):
 
 
 def test_what_was_not_computed_is_said(case):
-    _, captions, references = read(case, "edge/")
+    _, captions, references = read(case)
     scores = score(captions[:2], references[:2])
     assert ("spice" in scores.overall) != ("spice" in scores.not_run)
 

@@ -22,8 +22,9 @@ def annotations(split):
 
 @pytest.mark.parametrize("split", ["dev", "test1"])
 def test_accuracy_and_consistency_are_the_official_ones(case, split):
-    examples, expected = annotations(split), case.json("expected.json")[f"{split}_predictions.csv"]
-    with (case.path / f"{split}_predictions.csv").open(newline="") as file:
+    predictions = case.path_of(f"{split}_predictions.csv")
+    examples, expected = annotations(split), case.json("expected.json")[predictions.name]
+    with predictions.open(newline="") as file:
         predicted = {row[0]: row[1] for row in csv.reader(file)}
     right = [
         predicted[example["identifier"]].lower() == example["label"].lower() for example in examples

@@ -44,7 +44,7 @@ def test_crops_and_their_resize_are_the_official_ones(case, boxes):
 
     def prepare(image):
         seen.append(np.array(image))
-        return resize(image, 224, BILINEAR)
+        return resize(image, case.json("expected.json")["image_size"], BILINEAR)
 
     samples = [
         Sample(box.id, (Region(case.path / "images" / box.file_name, box.pixels),)) for box in boxes

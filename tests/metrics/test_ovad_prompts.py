@@ -33,6 +33,7 @@ def test_sentences_are_the_official_ones(case):
 @pytest.mark.skipif(not REAL.is_file(), reason="the list of OVAD's 117 attributes is not here")
 def test_sentences_of_all_117_attributes_are_the_official_ones(case):
     attributes = json.loads(REAL.read_text())
+    case.path_of("expected_full_117.json")
     for setting in case.json("expected_full_117.json"):
         everything = [
             sentence for group in sentences_of(attributes, setting).values() for sentence in group
@@ -45,7 +46,7 @@ def test_sentences_of_all_117_attributes_are_the_official_ones(case):
 
 
 def test_scores_are_joined_as_officially(case):
-    folder = case.path / "aggregation"
+    folder = case.path_of("aggregation")
     images, texts = np.load(folder / "image_features.npy"), np.load(folder / "text_features.npy")
     ends = np.cumsum(json.loads((folder / "sentences_per_attribute.json").read_text()))
     parts = np.split(images @ texts.T, ends[:-1], axis=1)

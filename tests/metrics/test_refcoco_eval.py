@@ -17,6 +17,7 @@ def data(request, case, tmp_path):
     (tmp_path / "refcoco+").symlink_to(case.path / "refcoco+")
     (tmp_path / "train2014").mkdir()
     if request.param == "flat":
+        case.path_of("refcoco+_val.json")
         for path in case.path.glob("refcoco+_*.json"):
             (tmp_path / path.name).symlink_to(path)
     folder = DataFolder(tmp_path, "files")

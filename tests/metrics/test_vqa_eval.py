@@ -29,6 +29,7 @@ def percent(scorer, entries):
 
 
 def test_every_string_is_cleaned_as_officially(case):
+    case.path_of("cleaning_expected.json")
     for entry in case.json("cleaning_expected.json"):
         assert without_punctuation(entry["in"]) == entry["punct"]
         assert with_digits_and_without_articles(entry["in"]) == entry["digit_article"]
@@ -58,6 +59,7 @@ def test_the_means_are_the_official_ones(case):
 
 
 def test_the_scorer_that_albef_and_x_vlm_carry_along(case):
+    case.path_of("expected_albef_xvlm_variant.json")
     entries, expected = read(case), case.json("expected_albef_xvlm_variant.json")
     values = percent(bundled, entries)
     for (entry, _), value in zip(entries, values, strict=True):
@@ -72,6 +74,7 @@ def test_always_cleaning_scores_no_less_where_all_people_said_the_same(case):
 
 
 def test_where_python_versions_differ_it_is_python_3(case):
+    case.path_of("divergence")
     entries = read(case, "divergence/")
     expected = case.json("divergence/expected_python3.json")
     for (entry, _), value in zip(entries, percent(official, entries), strict=True):

@@ -9,7 +9,7 @@ from harness.cli.main import main
 from harness.errors import DataError
 from harness.formats.own.folder import OwnFolder, data_name
 from harness.formats.own.images import shown_images
-from harness.images import Region, allowing_links
+from harness.images import Region, allowing_links, read_views
 from harness.registry import find_task
 from harness.task import load_samples
 
@@ -39,6 +39,13 @@ def test_a_photo_lying_on_a_side_is_shown_upright(tmp_path, name, orientation, s
     path = photo(tmp_path / name, orientation=orientation)
     expected = (Region(path, (0, 0, *size)), *size) if size else (path, 40, 20)
     assert shown(tmp_path, name) == expected
+
+
+def test_a_tiff_lying_on_a_side_is_turned_by_pillow_and_not_once_more(tmp_path):
+    path = photo(tmp_path / "a.tif", orientation=6)
+    assert shown(tmp_path, "a.tif") == (path, 20, 40)
+    (view,) = read_views([path], lambda image: image.size, needed_by="a").values()
+    assert view == (20, 40)
 
 
 def test_what_is_no_image_is_left_to_the_run(tmp_path):

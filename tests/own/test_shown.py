@@ -111,7 +111,7 @@ def test_evaluate_score_and_read_results_take_own_data(own, tmp_path):
         ("own-vqa", {}, "name it by annotations=FILE, images=DIR"),
         ("refcoco+", {"annotations": "boxes.jsonl"}, "is no task on own data"),
         ("refcoco+", {"images": "photos"}, "is for own data, which annotations names"),
-        ("grounding", {"annotations": 7}, "annotations should be a path, not 7"),
+        ("grounding", {"annotations": 7}, "annotations should be a path or a list of paths, not 7"),
         ("grounding", {"annotations": "boxes.jsonl", "data_name": "a/b"}, "should consist of"),
     ],
 )

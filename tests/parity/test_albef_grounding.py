@@ -27,7 +27,7 @@ from tests.support.text_rules import rule_of
 KIND = "albef_grounding"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def localizer(case, layer):  # noqa: F811
     """The adapter, at the golden's layer instead of the released one."""
     checkpoint = read_checkpoint(
@@ -39,12 +39,12 @@ def localizer(case, layer):  # noqa: F811
     return localizer
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(localizer):
     return localizer.network
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tokens(case, localizer):
     with torch.no_grad():
         return localizer.runtime.encode_images(case.inputs["image"])

@@ -130,7 +130,11 @@ def test_recalls_are_the_official_ones(case, retriever, captions):
     for name, ranks in {"txt": i2t, "img": t2i}.items():
         for limit in (1, 5, 10):
             recall = 100 * float((ranks.rank < limit).mean())
-            assert recall == pytest.approx(expected["metrics"][f"{name}_r{limit}"])
+            official = expected["metrics"][f"{name}_r{limit}"]
+            if limit <= k:
+                assert recall == pytest.approx(official)
+            else:  # officially, a truth outside of the shortlist has any of the ranks after it
+                assert recall <= official + 1e-9
 
 
 def test_texts_fused_with_their_own_images_have_the_scores_of_one_image_at_a_time(

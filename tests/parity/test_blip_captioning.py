@@ -80,7 +80,8 @@ def test_words_have_the_official_logits_and_losses(case, captioner, close):
 
 
 def test_every_search_finds_the_official_tokens_scores_and_captions(case, captioner, close):
-    end, padding, compared = captioner.runtime.tokenizer.sep, 0, 0
+    end, padding = captioner.runtime.tokenizer.sep, case.config["config"].get("pad_token_id", 0)
+    compared = 0
     for name, beams, captions in searches(case):
         found = captioner.generate(case.inputs["image"], beams)
         for row, hypothesis in enumerate(found):

@@ -14,6 +14,7 @@ from harness.models.xvlm.adapters import XVLMRetriever
 from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.preprocessing import pre_caption
 from tests.support.golden import device_under_test
+from tests.support.shortlists import cut_within_ties
 
 KIND = "b_"
 NOT_LISTED = -100.0  # the official matrices' score of a pair that was not re-ranked
@@ -113,8 +114,9 @@ def test_both_directions_shortlists_are_united_and_hold_the_official_ones(
     for image in matches(case, retriever, texts, shortlist=k):
         assert len(set(image.texts.tolist())) == len(image.texts)
         scores[image.image, image.texts] = image.itm
-    if "ties" in case.path.name:  # torch's topk does not specify which member of a tie is listed
-        return
+    sims = case.outputs["sims"]
+    if cut_within_ties(sims, k).any() or cut_within_ties(sims.T, k).any():
+        return  # torch's topk does not specify which member of a tie is listed
     i2t, t2i = case.outputs["score_matrix_i2t"], case.outputs["score_matrix_t2i"].T
     assert np.array_equal(~np.isnan(scores), (i2t != NOT_LISTED) | (t2i != NOT_LISTED))
     for official in (i2t, t2i):
@@ -124,8 +126,8 @@ def test_both_directions_shortlists_are_united_and_hold_the_official_ones(
 def test_only_wanted_images_are_compared_with_the_same_scores(case, retriever, texts, all_matches):
     last = len(all_matches) - 1
     some = matches(case, retriever, texts, wanted={0, last})
-    assert [image.image for image in some] == [0, last]
-    assert np.array_equal(some[1].itm, all_matches[-1].itm)
+    assert [image.image for image in some] == sorted({0, last})
+    assert np.array_equal(some[-1].itm, all_matches[-1].itm)
 
 
 def test_images_reranked_together_have_the_official_scores(case, retriever, texts, close):
@@ -138,10 +140,11 @@ def test_images_reranked_together_have_the_official_scores(case, retriever, text
 def test_a_group_is_scored_whole_for_one_wanted_image(case, retriever, texts):
     k, together = int(case.config["config"]["k_test"]), 2
     everything = matches(case, retriever, texts, shortlist=k, together=together)
-    (one,) = matches(case, retriever, texts, shortlist=k, together=together, wanted={1})
-    assert one.image == 1
-    assert np.array_equal(one.texts, everything[1].texts)
-    assert np.array_equal(one.itm, everything[1].itm)
+    second = min(1, len(everything) - 1)
+    (one,) = matches(case, retriever, texts, shortlist=k, together=together, wanted={second})
+    assert one.image == second
+    assert np.array_equal(one.texts, everything[second].texts)
+    assert np.array_equal(one.itm, everything[second].itm)
 
 
 def test_texts_fused_with_their_own_images_have_the_scores_of_one_image_at_a_time(

@@ -22,6 +22,13 @@ class Case:
     def json(self, name: str) -> Any:
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
+    def path_of(self, name: str) -> Path:
+        """Return the path of a file or folder that a case may lack; skip the test if it does."""
+        path = self.path / name
+        if not path.exists():
+            pytest.skip(f"the golden {self.path.name} has no {name}")
+        return path
+
     @cached_property
     def config(self) -> dict[str, Any]:
         return self.json("config.json")
@@ -46,8 +53,17 @@ class Case:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file: floats as float32, whole numbers as int64, bytes as stored."""
     with np.load(path) as file:
-        return dict(file)
+        return {name: _widened(array) for name, array in file.items()}
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32, copy=False)
+    if array.dtype.kind in "bi":
+        return array.astype(np.int64, copy=False)
+    return array
 
 
 def device_under_test() -> Any:
@@ -75,3 +91,12 @@ def golden_cases(kind: str) -> list[Case]:
         for path in sorted(golden_folder().iterdir())
         if path.is_dir() and path.name.startswith(kind)
     ]
+
+
+def golden_params(kind: str) -> list[Any]:
+    """The golden cases of a kind as parameters of a test; one that is skipped if there are none."""
+    cases = golden_cases(kind)
+    if not cases:
+        reason = f"no golden of the kind {kind} in {golden_folder()}"
+        return [pytest.param(None, id="none", marks=pytest.mark.skip(reason=reason))]
+    return [pytest.param(case, id=case.path.name) for case in cases]

@@ -4,9 +4,8 @@ from harness.dataset import HubCopy
 from harness.errors import MissingError
 from harness.task import Task
 
-PREFIX = (
-    "hf"  # `--data hf`, `--data hf:REPOSITORY@REVISION`, or `--data hf:FOLDER` for a local copy
-)
+# `--data hf`, `--data hf:REPOSITORY@REVISION`, or `--data hf:FOLDER` for a local copy.
+PREFIX = "hf"
 
 
 def copy_of(task: Task) -> HubCopy:

@@ -35,23 +35,25 @@ class Entries(Generic[T]):
     ambiguous: int = 0
 
 
-def read_entries(path: Path, entry_type: type[T], *, kind: str, truth: str) -> Entries[T]:
-    """Return the entries of an annotation file of a `kind`, in order.
+def read_entries(
+    path: Path, entry_type: type[T], *, kind: str, truth: str, more: Sequence[Path] = ()
+) -> Entries[T]:
+    """Return the entries of an annotation file of a `kind`, and of `more` files, in order.
 
     Entries without ids are numbered from 1. `truth` names the key of the truths, for messages.
     Raises DataError, naming file, line and id, for anything that does not follow the format.
     """
-    located, ambiguous = _located(path, entry_type, kind)
+    located, ambiguous = _located(path, entry_type, kind, more)
     return _complete(located, truth, ambiguous)
 
 
-def read_captioned(path: Path, *, kind: str) -> Entries[CaptionEntry]:
-    """Return the images of an annotation file with all of their captions, in order.
+def read_captioned(path: Path, *, kind: str, more: Sequence[Path] = ()) -> Entries[CaptionEntry]:
+    """Return the images of an annotation file, and of `more`, with all their captions, in order.
 
     Lines with a single `caption` of the same image are one entry. Entries without ids have the name
     of their image as id. Raises as `read_entries`, and for an image that two entries have.
     """
-    located, ambiguous = _located(path, CaptionEntry, kind)
+    located, ambiguous = _located(path, CaptionEntry, kind, more)
     by_image: dict[str, Located[CaptionEntry]] = {}
     for each in located:
         image, entry = each.entry.image, each.entry
@@ -72,9 +74,11 @@ def read_captioned(path: Path, *, kind: str) -> Entries[CaptionEntry]:
     return _complete(list(by_image.values()), "captions", ambiguous)
 
 
-def _located(path: Path, entry_type: type[T], kind: str) -> tuple[list[Located[T]], int]:
-    """Return the entries of a file, numbered where they have no id, and how many it left out."""
-    rows = read_rows(path, kind=kind)
+def _located(
+    path: Path, entry_type: type[T], kind: str, more: Sequence[Path]
+) -> tuple[list[Located[T]], int]:
+    """Return the entries of files, numbered where they have no id, and how many are left out."""
+    rows = read_rows(path, kind=kind, more=more)
     if not rows.rows:
         raise DataError(f"{path}: has no annotation")
     entries = [(row.where, _entry(row, entry_type)) for row in rows.rows]

@@ -34,6 +34,7 @@ class OwnFolder(DataFolder):
 
     annotations: Path
     answers: Path | None = None
+    more: tuple[Path, ...] = ()  # further files of annotations
 
     @property
     def description(self) -> dict[str, str]:
@@ -48,6 +49,9 @@ class OwnFolder(DataFolder):
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
         """Return the SHA-256 of the annotations and of the candidate answers, by file name."""
         hashes = {self.annotations.name: sha256_of(self.annotations)}
+        for number, path in enumerate(self.more, start=2):
+            name = path.name if path.name not in hashes else f"{number}/{path.name}"
+            hashes[name] = sha256_of(path)
         if self.answers is not None:
             name = self.answers.name
             hashes[name if name not in hashes else f"answers/{name}"] = sha256_of(self.answers)

@@ -9,14 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from harness.formats.folder import relative_path_within
-from harness.images import Region, View, leads_out
+from harness.images import UPRIGHT, Region, View, leads_out, read_head
 
 WORKERS = 8  # threads that read the heads of image files: of a network's disk, they wait
-ORIENTATION = 0x0112  # EXIF: 1 for upright, 5 to 8 for a quarter turn
-UPRIGHT, QUARTER = 1, 5
 
 
 class Shown(NamedTuple):
@@ -48,15 +44,10 @@ def _shown(path: Path) -> Shown:
     if not path.is_file() or leads_out(path):
         return unknown
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            # Pillow decodes all of a PNG to find a note behind its pixels.
-            noted = image.format != "PNG" or "exif" in image.info
-            orientation = image.getexif().get(ORIENTATION, UPRIGHT) if noted else UPRIGHT
+        head = read_head(path)
     except Exception:  # a damaged file can raise almost anything; the run reports it
         return unknown
-    if not isinstance(orientation, int) or not UPRIGHT < orientation <= 8:
+    width, height = head.upright
+    if head.orientation == UPRIGHT:
         return Shown(path, width, height)
-    if orientation >= QUARTER:
-        width, height = height, width
     return Shown(Region(path, (0, 0, width, height)), width, height)

@@ -1,7 +1,7 @@
 """Read annotations of own data as rows: named values of one line, item or row of a table.
 
 .csv, .tsv      a table with a header line
-.json           a list of objects, or COCO's captions or boxes
+.json           a list of objects, COCO's captions or boxes, or VQA's questions and answers
 anything else   JSON lines; a list of objects is recognised
 """
 
@@ -22,6 +22,7 @@ from harness.files.kinds import read_text
 from harness.files.parsing import decode_json_text, is_number
 from harness.files.validation_errors import describe_non_json, show
 from harness.formats.own.coco import coco_rows, is_coco
+from harness.formats.own.vqa import Document, is_vqa, vqa_rows
 
 MAX_CELL = 2**24  # characters in a cell of a table
 LISTS = ("box", "box_xyxy", "captions", "answers", "images")  # keys that hold lists
@@ -39,17 +40,45 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a file. `ambiguous` counts boxes of COCO that no expression can name alone."""
+    """All rows of the files. `ambiguous` counts boxes of COCO that no expression can name alone."""
 
     rows: Sequence[Row]
     ambiguous: int = 0
 
 
-def read_rows(path: Path, *, kind: str) -> Rows:
-    """Return the rows of an annotation file for a task of a `kind`, such as `grounding`.
+def read_rows(path: Path, *, kind: str, more: Sequence[Path] = ()) -> Rows:
+    """Return the rows of an annotation file, and of `more` of them, for a task of a `kind`.
 
-    Raises DataError for a file that is empty or follows none of the formats, naming the line.
+    Files of VQA's format belong together; the rows of all others follow one another. Raises
+    DataError for a file that is empty or follows none of the formats, naming the line, and for a
+    file that is named twice.
     """
+    paths = [path, *more]
+    if twice := next((one for n, one in enumerate(paths) if _is_among(one, paths[:n])), None):
+        raise DataError(f"{twice}: is named twice")
+    rows: list[Row] = []
+    documents: list[Document] = []
+    ambiguous = 0
+    for each in paths:
+        part = _read_file(each, kind=kind)
+        if isinstance(part, Document):
+            documents.append(part)
+        elif more and not part.rows:
+            raise DataError(f"{each}: has no annotation")
+        else:
+            rows += part.rows
+            ambiguous += part.ambiguous
+    if documents:
+        rows += [Row(where, values) for where, values in vqa_rows(documents, kind=kind)]
+    return Rows(rows, ambiguous)
+
+
+def _is_among(path: Path, others: Sequence[Path]) -> bool:
+    return any(path.samefile(other) for other in others)
+
+
+def _read_file(path: Path, *, kind: str) -> Rows | Document:
+    """Return the rows of one file; the content of a file that may need another one."""
     text = read_text(path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix.lower() in (".csv", ".tsv"):
@@ -57,7 +86,9 @@ def read_rows(path: Path, *, kind: str) -> Rows:
     if text.lstrip().startswith("["):
         items = decode_json_text(text, list[dict[str, Any]], where=str(path))
         return Rows([_row(item, f"{path}, item {index}") for index, item in enumerate(items)])
-    if suffix.lower() == ".json" and (content := _coco(text, path)) is not None:
+    if suffix.lower() == ".json" and (content := _document(text, path)) is not None:
+        if not is_coco(content):
+            return Document(path, content)
         rows, ambiguous = coco_rows(content, path, kind=kind)
         return Rows([Row(where, values) for where, values in rows], ambiguous)
     # Only line breaks end a line, not U+2028 or U+0085 inside a text.
@@ -65,8 +96,8 @@ def read_rows(path: Path, *, kind: str) -> Rows:
     return Rows([_line(line, f"{path}, line {number}") for number, line in numbered])
 
 
-def _coco(text: str, path: Path) -> Any:
-    """Return the content of a file in COCO's format, None for any other text.
+def _document(text: str, path: Path) -> Any:
+    """Return the content of a file in COCO's or VQA's format, None for any other text.
 
     Raises DataError for values that JSON lacks, and for a key that an object has twice.
     """
@@ -77,9 +108,10 @@ def _coco(text: str, path: Path) -> Any:
             content = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        if is_coco(content) and (problem := describe_non_json(content, str(path))):
+        known = is_coco(content) or is_vqa(content)
+        if known and (problem := describe_non_json(content, str(path))):
             raise DataError(problem) from None
-    if not is_coco(content):
+    if not is_coco(content) and not is_vqa(content):
         return None
     refuse_double_keys(text, str(path))
     return content

@@ -7,7 +7,7 @@ from typing import Any
 from harness.capabilities import AttributeMatcher, AttributePrompts
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
-from harness.errors import CheckpointError, UsageError
+from harness.errors import CheckpointError, UsageError, first_line
 from harness.files.parsing import read_json
 from harness.models.dual.encoder import TransformersAttributeMatcher, TransformersDualEncoder
 from harness.models.dual.preprocessing import read_transform
@@ -122,8 +122,9 @@ def _read_network(folder: Path, name: str) -> Any:
             folder, local_files_only=True, output_loading_info=True, dtype="float32"
         )
     except Exception as error:  # transformers raises dozens of kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise CheckpointError(f"{folder}: cannot be read as a {name} ({reason})") from error
+        raise CheckpointError(
+            f"{folder}: cannot be read as a {name} ({first_line(error)})"
+        ) from error
     for problem in ("missing_keys", "mismatched_keys"):
         if found := sorted(map(str, report.get(problem, ()))):
             raise CheckpointError(
