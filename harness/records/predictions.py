@@ -19,9 +19,9 @@ from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
 from harness.files.parsing import may_hold_surrogates
 from harness.files.validation_errors import describe_non_json
-from harness.plugins import MODEL, TASK
 from harness.records.fingerprints import Fingerprints
 from harness.records.id_column import IdColumn
+from harness.records.identity import check_head
 from harness.records.prediction_lines import (
     FORMAT,
     PredictionColumns,
@@ -142,7 +142,7 @@ def open_predictions(
             "inputs": inputs or {},
         }
         if first_line is not None:
-            head = _check_header(first_line, path, identity)
+            head = check_head(first_line, path, identity)
         columns = parse_predictions(content, begin, end, path)
         # Only now is the file known to be ours: cut off the line that a kill tore.
         file.truncate(end)
@@ -197,15 +197,6 @@ def read_prediction_bytes(path: Path) -> bytes:
     return content
 
 
-def describe_difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return the differences of two runs' identities: `settings.dtype: float32 / float16, ...`."""
-    first, second = dict(_flat(identity)), dict(_flat(other))
-    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
-    return ", ".join(
-        f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names
-    )
-
-
 def _open(path: Path) -> FileIO:
     """Open a file for reading and writing, creating it; unbuffered, so each write is a system call.
 
@@ -235,52 +226,3 @@ def _write(file: FileIO, text: str, path: Path) -> None:
             f"{path}: cannot be written ({error.strerror}); "
             "earlier predictions are kept, run the same command to go on"
         ) from error
-
-
-def _check_header(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the head of a file; raises IdentityError if its identity is another."""
-    head = parse_head(line, path)
-    current = json.loads(json.dumps(identity))  # as it would have been written: tuples as lists
-    if head["identity"] != current:
-        difference = describe_difference(head["identity"], current)
-        raise IdentityError(
-            f"{path}: belongs to another run{_changed_plugins(head['identity'], current)} "
-            f"(there / now: {difference}); {_remedy(head['identity'], current)}"
-        )
-    return head
-
-
-def _changed_plugins(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return a clause that names the plugins whose code or version changed."""
-    old, new = before.get("code", {}), now.get("code", {})
-    names = [
-        f"the {kind} {new[kind]['name']!r}"
-        for kind in (TASK, MODEL)
-        if kind in new and old.get(kind) != new[kind]
-    ]
-    return f": the code of {' and '.join(names)} changed" if names else ""
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested mappings by their dotted names."""
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", item
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _remedy(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Say how to keep the results of two runs; weights of one name can be given another one."""
-    weights, others = (run.get("checkpoint") or {} for run in (identity, other))
-    if weights.get("sha256") != others.get("sha256"):
-        return (
-            "give these weights a name of their own with --name, choose another --out, "
-            "or replace it with --fresh"
-        )
-    return "choose another --out, or replace it with --fresh"
