@@ -71,7 +71,7 @@ FLICKR30K = Dataset(
 )
 
 
-# How records have named the protocols by which candidates are ranked.
+# The names of the rankings in the protocols of records.
 RULES: Mapping[Ranking, str] = {"itm": "itm-only", "itm+itc": "itm+itc", "itc": "itc-only"}
 
 
@@ -161,7 +161,7 @@ class Retrieval(GalleryTask[Picture]):
     def score(
         self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return the recalls of both directions, ranked as the model's protocol wants it.
+        """Return the recalls of both directions, ranked by the model's protocol.
 
         `breakdown` holds them by the other protocols that the model's scores allow.
         """

@@ -1,4 +1,4 @@
-"""What retrieval looks like: the texts that an image retrieves first, and where its own ones rank.
+"""What retrieval looks like: the texts that an image retrieves first, and the ranks of its own.
 
 The ranks are those that are scored: of the shortlisted candidates, by the model's own ranking.
 """
@@ -144,7 +144,7 @@ class Gallery:
 
     @cached_property
     def _parts(self) -> list[slice]:
-        """Return where the pairs of each image are: they are stored image by image."""
+        """Return the slice of each image among the pairs, which are stored image by image."""
         ends = np.searchsorted(self._pairs.image, np.arange(len(self._samples) + 1)).tolist()
         return [slice(start, end) for start, end in pairwise(ends)]
 

@@ -140,7 +140,7 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         return (sample.text,)
 
     def view(self, sample: Question, prediction: Prediction) -> SampleView:
-        """Add the answers of people, each with its number of people and its accuracy."""
+        """Add the answers of people: how many people gave each, and its accuracy."""
         counts = Counter(str(answer["answer"]) for answer in sample.answers)
         answers = tuple(
             Item(text if number == 1 else f"{text} ({number} people)", 100 * accuracy, accuracy > 0)

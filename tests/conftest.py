@@ -23,6 +23,19 @@ from tests.support.golden import TESTS, golden_cases, golden_folder, golden_para
 from tests.support.meteor import share_meteor
 from tests.support.sharing import shared
 
+# Modules with tests that take several seconds each.
+LONG = {
+    TESTS / name
+    for name in (
+        "running/test_torchrun.py",
+        "bench/test_end_to_end.py",
+        "bench/test_bench.py",
+        "shapes/test_training.py",
+        "shapes/test_scenes.py",
+        "faults/test_kills.py",
+        "browser/test_report.py",
+    )
+}
 pytest_plugins = ["tests.support.results"]
 
 
@@ -40,11 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Each begins with its half of the list. The first begins with the modules that need the run of
     all tasks, half a minute of a core; the second with the parity tests, which need neither that
-    run nor the embedded benchmark, and are the longest.
+    run nor the embedded benchmark, and with the modules whose tests take seconds each: at the end,
+    short ones are left, which the two can share evenly.
     """
     running = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
     first = [item for item in items if item.path in running]
     second = [item for item in items if item.path.parent == TESTS / "parity"]
+    second += [item for item in items if item.path in LONG and item.path not in running]
     placed = {*first, *second}
     others = [item for item in items if item not in placed]
     half = max(0, len(items) // 2 - len(first))

@@ -13,7 +13,8 @@ from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.errors import HarnessError, HarnessWarning, UsageError
-from harness.records.stored import StoredResult, ambiguous_names, distinct, find_results
+from harness.files.paths import distinct
+from harness.records.stored import StoredResult, ambiguous_names, find_results
 from harness.rendering import render
 from harness.report.selection import results_at
 from harness.statistics.interval import Interval

@@ -88,8 +88,8 @@ def measure_from_files(
         say(f"{pipeline.benchmark}: {len(files):,} of {pipeline.files:,} files")
         result = measure_pipeline(pipeline, files, fixtures, workers or default_workers())
         say(
-            f"{pipeline.benchmark}: decode {result.decode_s:.1f} s, model {result.model_s:.1f} s, "
-            f"from files {result.seconds:.1f} s, at real size {result.real_seconds:.1f} s"
+            f"{pipeline.benchmark}: decode {result.decode_s:.2f} s, model {result.model_s:.2f} s, "
+            f"from files {result.seconds:.2f} s, at real size {result.real_seconds:.1f} s"
         )
         measured.append(result)
     return measured

@@ -62,11 +62,11 @@ class Answerer(Model, Protocol[Images]):
 
 
 @runtime_checkable
-class AnswerGenerator(Model, Protocol):
+class AnswerGenerator(Model, Protocol[Images]):
     """A model that answers questions about images in words of its own."""
 
     def generate_answers(
-        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, questions: Sequence[str], image_of: NDArray[np.int64]
     ) -> Sequence[str]:
         """Return an answer to each question [N], as text.
 

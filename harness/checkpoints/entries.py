@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from harness.errors import MissingError, UsageError
 from harness.files.parsing import Finite, Int64, decode_yaml
-from harness.files.paths import config_file, shipped_path
+from harness.files.paths import config_file, distinct, shipped_path
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
@@ -156,8 +156,7 @@ def own_files() -> list[Path]:
         if not path.is_file():
             raise MissingError(f"{path}: no such file of checkpoints (--include, or {INCLUDE})")
     configured = config_file().with_name("checkpoints.yaml")
-    files = [*named, *([configured] if configured.is_file() else [])]
-    return list({path.resolve(): path for path in reversed(files)}.values())[::-1]
+    return distinct([*named, *([configured] if configured.is_file() else [])])
 
 
 def include(paths: Sequence[str]) -> None:

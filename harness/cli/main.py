@@ -51,6 +51,7 @@ VERBS: dict[str, ModuleType] = {
     "list": list,
 }
 MAX_LINES, MAX_LINE = 200, 1000  # lines of an error message, and characters of a line
+SPLIT = "--split"
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 EXIT_CODES = """exit codes:
   0  ok
@@ -71,11 +72,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # threads.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     options = parser().parse_args(arguments)
+    if blank := _blank_argument(sys.argv[1:] if arguments is None else arguments):
+        message = f"{blank} is empty, and names nothing; is a variable of the shell not set?"
+        return _fail(options, message, code=2)  # the code of UsageError
     try:
         return _run(options)
     except BrokenPipeError:  # the reader of our output (`| head`) has seen enough
         discard(sys.stdout)
         return 0
+
+
+def _blank_argument(arguments: Sequence[str]) -> str | None:
+    """Return what to call the first argument without a letter: its flag, if it is the value of one.
+
+    A blank value would be taken for a flag that is not given. A blank split means all of them.
+    """
+    for number, word in enumerate(arguments):
+        flag, equals, value = word.partition("=")
+        before = arguments[number - 1] if number else ""
+        if SPLIT in (flag, before):
+            continue
+        if flag.startswith("--") and equals and not value.strip():
+            return flag
+        if not word.strip():
+            return before if before.startswith("-") else f"argument {number}"
+    return None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ first time, which compiles its kernels, captures it the second time, and replays
 
 import warnings
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
 
@@ -106,8 +107,11 @@ def capture_cuda_graph(step: Step, other: Any) -> torch.cuda.CUDAGraph:
         )
         try:
             step()
-        finally:
-            graph.capture_end()
+        except BaseException:
+            with suppress(RuntimeError):  # the first error says more
+                graph.capture_end()
+            raise
+        graph.capture_end()
     current.wait_stream(stream)
     return graph
 

@@ -86,5 +86,9 @@ def _directory(file: BinaryIO) -> bytes:
 
 def _first_word(line: bytes) -> bytes:
     """Return the first word of a line's phrase, or no bytes for a phrase without words."""
-    words = words_of_phrase(line.partition(PHRASES)[0])
+    phrase = line[: line.index(PHRASES)]
+    word = phrase.split(b" ", 1)[0]
+    if word.isalnum():
+        return word
+    words = words_of_phrase(phrase)
     return words[0] if words else b""

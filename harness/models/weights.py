@@ -128,7 +128,7 @@ def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
 
 
 def _unwrapped(content: Any) -> tuple[str, Any]:
-    """Return the innermost dictionary under WRAPPERS, or what is there instead, and its keys."""
+    """Return the keys of the WRAPPERS around the tensors, and what lies inside them."""
     keys: list[str] = []
     while isinstance(content, Mapping):
         key = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
@@ -211,7 +211,7 @@ def _read_torch(path: Path) -> Any:
 
 
 def _can_be_mapped(path: Path) -> bool:
-    """Whether a file is an archive that holds every tensor as it is in memory, not compressed.
+    """Return whether a file is an archive that holds every tensor as it is in memory.
 
     Raises CheckpointError for archives that torch would not read by the unpickler it is given:
     TorchScript's hold a network's code; tar archives, of torch before 0.1.10, are extracted.

@@ -17,8 +17,9 @@ def resolve_given(
 ) -> Given:
     """Return the family, name and settings of weights; by default of the family `xvlm`.
 
-    Raises UsageError for an unknown family, for an argument that the family does not know, and for
-    an entry of checkpoints.yaml, which states its family and name itself.
+    Raises UsageError for an unknown family, for an argument that the family does not know, for an
+    entry of checkpoints.yaml, which states its family and name itself, and for a family or name
+    without a checkpoint.
     """
     entry = find_entry(checkpoint) if checkpoint else None
     if entry is not None and (family or name):
@@ -26,6 +27,9 @@ def resolve_given(
             f"--checkpoint {entry.name}: is an entry of checkpoints.yaml, which states its family "
             f"({entry.family}) and its name; leave out --model and --name"
         )
+    if not checkpoint and (family or name):
+        flag = f"--model {family}" if family else f"--name {name}"
+        raise UsageError(f"{flag}: is about weights of your own; name them by --checkpoint FILE")
     resolved = entry.family if entry is not None else family or "xvlm"
     found = find_family(resolved)
     for key in arguments or {}:

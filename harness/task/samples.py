@@ -46,7 +46,7 @@ def samples_of_columns(kind: type[S], **columns: Iterable[Any]) -> list[S]:
     names = [field.name for field in fields(kind)]
     if columns.keys() != set(names):
         differing = ", ".join(sorted(columns.keys() ^ set(names)))
-        raise ValueError(f"{kind.__name__}: columns and fields differ: {differing}")
+        raise ValueError(f"{kind.__name__}: has a column or a field too many: {differing}")
     lists = {
         name: values if _is_endless(values) else list(values) for name, values in columns.items()
     }

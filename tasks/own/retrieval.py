@@ -12,7 +12,7 @@ from tasks.retrieval import Picture, Retrieval
 
 
 class OwnRetrieval(OwnData, Retrieval):
-    """Both directions on own data, one sample per image; all images and captions are compared."""
+    """Both directions on own data, one sample per image: all images with all captions."""
 
     name: ClassVar[str] = "own-retrieval"
     version: ClassVar[int] = 1

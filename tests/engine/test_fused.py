@@ -16,7 +16,7 @@ from torch import nn
 
 import harness.engine
 from harness.engine import fused, kernels, matmul
-from harness.engine.device import Device, choose_device
+from harness.engine.device import RERANKED_IMAGES, Device, choose_device
 from harness.engine.fused import (
     add_norm,
     gather_norm,
@@ -26,6 +26,8 @@ from harness.engine.fused import (
 )
 from harness.engine.kernels import FUSED, fused_kernels, kernels_are_usable
 from harness.engine.matmul import scaled_dot_product_attention
+from harness.engine.packed_attention import PACKED_ATTENTION
+from harness.engine.step_graphs import STEP_GRAPHS
 from harness.errors import UsageError
 
 CUDA = torch.cuda.is_available()
@@ -160,7 +162,8 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
     monkeypatch.setattr(kernels, "kernels_are_usable", lambda device: True)
-    monkeypatch.delenv(FUSED, raising=False)
+    for name in (FUSED, PACKED_ATTENTION, STEP_GRAPHS, RERANKED_IMAGES):
+        monkeypatch.delenv(name, raising=False)
 
 
 @needs_kernels

@@ -75,10 +75,10 @@ def test_the_path_of_a_folder_is_no_file_to_write(path, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_name_of_an_output_file_is_said(tmp_path, capsys, monkeypatch):
+def test_a_folder_in_the_place_of_an_output_file_is_said(tmp_path, capsys, monkeypatch):
     shutil.copytree("results/xvlm-shapes", tmp_path / "r" / "xvlm-shapes")
     monkeypatch.chdir(tmp_path)
-    assert main(["export", "r", "--format", "csv", "--out="]) == 4
+    assert main(["export", "r", "--format", "csv", "--out", "."]) == 4
     assert "cannot be written (Is a directory); choose another --out" in capsys.readouterr().err
 
 

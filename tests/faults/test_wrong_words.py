@@ -29,7 +29,29 @@ def test_a_name_that_does_not_exist_ends_with_code_2_and_the_nearest_ones(
 
 def test_an_empty_name_of_a_folder_is_not_taken_for_the_embedded_benchmark(world, capsys):
     assert main([*RUN, "--data", ""]) == 2
-    assert "names no folder" in capsys.readouterr().err
+    assert "--data is empty, and names nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["run", "--task", "refcoco+", "--checkpoint", ""], "--checkpoint"),
+        (["run", "--task", "refcoco+", "--checkpoint="], "--checkpoint"),
+        (["run", "--task", "refcoco+", "--out", "  ", "--plan"], "--out"),
+        (["run", "--task", "refcoco+", "--allow-links", ""], "--allow-links"),
+        (["table", ""], "argument 1"),
+        (["export", "results", "--format", "csv", "--out="], "--out"),
+    ],
+)
+def test_a_blank_argument_is_not_taken_for_one_that_is_not_given(arguments, name, capsys):
+    assert main(arguments) == 2
+    assert f"xvlm-eval: {name} is empty, and names nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--model", "blip"], ["--name", "mine"]])
+def test_a_family_or_a_name_without_weights_is_refused(flags, capsys):
+    assert main(["run", "--task", "refcoco+", *flags]) == 2
+    assert "is about weights of your own; name them by --checkpoint FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ import doctest
 import gzip
 import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
+from pycocoevalcap.meteor import meteor as wrapper
 
 from harness.errors import HarnessError
 from harness.metrics import meteor, paraphrase_table, paraphrases
@@ -185,8 +187,10 @@ def test_a_process_is_kept_while_it_has_the_paraphrases_of_all_words(starts):
         so_far.append(starts())
     scorer.end()
     assert [len(lines) for lines in so_far] == [1, 1, 2, 2, 3, 3]
-    # The third one loads METEOR's own table, with all paraphrases.
     assert ["paraphrases.gz" in line for line in so_far[-1]] == [True, True, False]
+    # The third one is started as the official wrapper starts it: with all paraphrases.
+    jar = Path(wrapper.__file__).parent / wrapper.METEOR_JAR
+    assert so_far[-1][-1] == f"-jar -Xmx2G {jar} - - -stdio -l en -norm"
 
 
 def test_a_process_that_has_ended_since_is_started_again(starts):

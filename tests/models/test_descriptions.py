@@ -132,7 +132,7 @@ def test_a_folder_is_read_whole_or_split(describe, tmp_path):
 def test_what_is_not_used_and_what_is_missing_is_said(describe):
     state = tensors("albef")
     extra = {**state, "other_head.weight": torch.ones(2)}
-    assert "none is used of: other_head (1)" in describe({"model": extra}, "albef")[1]
+    assert "are not used: other_head (1)" in describe({"model": extra}, "albef")[1]
     del state["itm_head.bias"]
     code, shown, _ = describe({"model": state}, "albef")
     assert code == 1 and "lacks itm_head.bias" in shown

@@ -1,5 +1,6 @@
 """Beam search in buffers of fixed shapes finds what it finds without, captured or not."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -173,7 +174,6 @@ def test_without_memory_for_buffers_captions_are_generated_as_before(decoder, mo
 
 
 def test_steps_are_replayed_only_where_it_is_asked_for_and_on_a_gpu(gpu, monkeypatch):
-    monkeypatch.delenv(STEP_GRAPHS, raising=False)
     assert not choose_device("cuda", "float32").step_graphs
     monkeypatch.setenv(STEP_GRAPHS, "1")
     assert choose_device("cuda", "float32").name == "cuda (H100, step graphs)"
@@ -181,6 +181,20 @@ def test_steps_are_replayed_only_where_it_is_asked_for_and_on_a_gpu(gpu, monkeyp
     monkeypatch.setenv(STEP_GRAPHS, "yes")
     with pytest.raises(UsageError, match=f"{STEP_GRAPHS}=yes: expected one of 0, 1"):
         choose_device("cpu", "float32")
+
+
+def test_a_step_takes_nothing_back_to_the_host(decoder):
+    """On tensors without data, whatever reads a number or mixes devices fails."""
+    network = deepcopy(decoder).to("meta")
+    with torch.inference_mode():
+        kv = network.bert.project_kv(images(5).to("meta"))
+        prompt = torch.tensor(PROMPT, device="meta").expand(5, 1, -1)
+        past = network.bert.decode(prompt, kv).past
+        buffers = static_decoder.Buffers(kv, 3, BEAMS.max_length, vocabulary=40)
+        buffers.fill(kv, past)
+        static_decoder._compute(network, buffers, 4, len(PROMPT) + 1)
+        with pytest.raises(RuntimeError, match="meta"):  # as this would
+            buffers.output[0, 0, 0].item()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

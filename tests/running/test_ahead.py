@@ -1,5 +1,6 @@
 """What a run needs from files is read in threads; its errors come in turn, and no thread stays."""
 
+import gc
 import threading
 from threading import Event
 
@@ -40,6 +41,30 @@ def test_annotations_are_read_while_the_model_is_loaded(data, tmp_path, monkeypa
     (outcome,) = outcomes_of(plan_of(data, tmp_path))
     assert events == [False, "model"]  # in another thread, and once
     assert outcome.record.exists()
+
+
+def test_the_garbage_collector_leaves_model_and_samples_alone_for_the_length_of_a_run(
+    data, tmp_path, monkeypatch
+):
+    states, load, carry_out = [], launch._load, launch.evaluate
+
+    def loading(run):
+        states.append(("load", gc.isenabled()))
+        return load(run)
+
+    def evaluating(*arguments, **options):
+        states.append(("run", gc.isenabled(), gc.get_freeze_count() > 0))
+        return carry_out(*arguments, **options)
+
+    monkeypatch.setattr(launch, "_load", loading)
+    monkeypatch.setattr(launch, "evaluate", evaluating)
+    outcomes_of(plan_of(data, tmp_path))
+    assert states == [("load", False), ("run", True, True)]
+    assert gc.isenabled() and not gc.get_freeze_count()
+    (data / "refcoco+" / "instances.json").write_text("[]")
+    with pytest.raises(DataError):
+        outcomes_of(plan_of(data, tmp_path))
+    assert gc.isenabled() and not gc.get_freeze_count()
 
 
 def test_an_error_of_annotations_is_raised_once_the_model_is_loaded(data, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from harness.engine.device import choose_device
 from harness.errors import CheckpointError, UsageError, first_line
 from harness.files.parsing import read_json
 from harness.models.dual.encoder import TransformersAttributeMatcher, TransformersDualEncoder
-from harness.models.dual.preprocessing import read_transform
+from harness.models.dual.preprocessing import CONFIG, read_transform
 from harness.models.dual.texts import GEMMA_PIECES, TextTransform, read_tokenizer
 from harness.models.fusion.settings import OVAD, Settings
 
@@ -29,13 +29,16 @@ def load(
     """
     chosen, settings = choose_device(device, dtype), _settings(weights, needs)
     folder = weights.path if weights.path.is_dir() else weights.path.parent
-    config, described = _config(folder), folder / "preprocessor_config.json"
+    config, described = _config(folder), folder / CONFIG
     kind = config["model_type"]
     network = _read_network(folder, CLASSES[kind])
     vision, text = network.config.vision_config, network.config.text_config
     siglip = kind == "siglip"
     transform = read_transform(
-        _read(described) if described.is_file() else {}, side=vision.image_size, siglip=siglip
+        _read(described) if described.is_file() else {},
+        side=vision.image_size,
+        siglip=siglip,
+        where=str(described),
     )
     texts = TextTransform(
         read_tokenizer(folder, pieces=text.vocab_size),

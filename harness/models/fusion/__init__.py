@@ -13,6 +13,7 @@ Networks:
     kv, pair_kv                 keys and values, projected once per image
     encoded_texts, fused_texts  texts for retrieval, texts with their images
     captioning, answer_decoder  generate a text, score answers
+    static_decoder              texts generated in buffers of fixed shapes
     gradcam                     maps of what in an image a text is about
     networks                    what the networks of all families have in common
 

@@ -86,8 +86,8 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
         )
 
     def spell(self, tokens: list[int]) -> str:
-        """Return the caption in tokens: the text without as many characters as the prompt has.
+        """Return the caption in tokens: the text after as many characters as the prompt has.
 
-        The references cut them whatever they are.
+        The references cut them too, whatever they are.
         """
         return self.runtime.tokenizer.text(tokens)[len(self.prompt) :]
