@@ -71,15 +71,13 @@ def choose_source(options: argparse.Namespace) -> "DataSource":
 def _refuse_image_folder(options: argparse.Namespace) -> NoReturn:
     """Raise UsageError for a folder of images without annotations, by what `--images` may be."""
     policy_or_count = getattr(options, "images", None)
-    reason = "is for own data"
     if isinstance(policy_or_count, str):
-        reason = "is neither strict nor as-reference"
+        reason = "is neither strict nor as-reference; as the folder of own data, it needs"
     elif isinstance(policy_or_count, int):
-        reason = "is not a whole number"
-    raise UsageError(
-        f"--images {options.image_folder}: {reason}; for a folder of your own images, add "
-        "--annotations FILE"
-    )
+        reason = "is not a whole number; as the folder of own data, it needs"
+    else:
+        reason = "is for own data; add"
+    raise UsageError(f"--images {options.image_folder}: {reason} --annotations FILE")
 
 
 def choose_result_source(options: argparse.Namespace) -> "ResultSource":

@@ -172,7 +172,7 @@ def test_data_says_whether_a_file_is_right(own, copied, capsys):
         (["run", "--annotations", "x"], 2, "--task is one of grounding"),
         (["run", "--task", "vqa", "--annotations", "x", "--split", "val"], 2, "has no splits"),
         (["run", "--task", "vqav2", "--images", "photos"], 2, "neither strict nor as-reference"),
-        (["run", "--task", "vqav2", "--answers", "x"], 2, "which --annotations FILE names"),
+        (["run", "--task", "vqav2", "--answers", "x"], 2, "add --annotations FILE"),
         (["run", "--task", "vqa", "--annotations", "x", "--data-name", "a/b"], 2, "--data-name"),
         (["run", "--task", "vqa", "--annotations", "x", "--data-name", "shapes"], 2, "another"),
         (["data", "--task", "vqa", "--annotations", "x", "--images", "y"], 3, "no such folder"),
