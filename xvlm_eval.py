@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
     elif Path(module.__file__ or "").resolve().parent != _folder():
         raise ImportError(
             f"{module.__file__}: another package `harness` is imported already; "
-            "import xvlm_eval before it, or in a process of its own"
+            "import xvlm_eval before it, or in a separate process"
         )
     if name != "__all__" and name not in module.__all__:
         raise AttributeError(f"module 'xvlm_eval' has no attribute {name!r}")

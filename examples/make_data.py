@@ -5,10 +5,10 @@
 Writes the labels of 24 images of one shape each, and RefCOCO+'s files as Google's split of RefCOCO.
 """
 
+import argparse
 import json
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 from harness.files.parsing import read_plain_pickle
@@ -42,10 +42,22 @@ def write_refcoco(folder: Path, shapes: Path) -> None:
     (folder / "refcoco").mkdir(parents=True)
     (folder / "refcoco" / "refs(google).p").write_bytes(pickle.dumps(chosen, protocol=2))
     shutil.copy(shapes / "refcoco+" / "instances.json", folder / "refcoco")
-    shutil.copytree(shapes / "images" / "coco" / "train2014", folder / "images/coco/train2014")
+    images = Path("images", "coco", "train2014")
+    shutil.copytree(shapes / images, folder / images, dirs_exist_ok=True)
+
+
+def main() -> None:
+    """Write the data of both tasks into the folder that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="a folder without `labels` and `refcoco`")
+    folder = parser.parse_args().folder
+    for name in ("labels", "refcoco"):
+        if (folder / name).exists():
+            parser.error(f"{folder / name} exists; remove it, or name another folder")
+    shapes = embedded_data().root
+    write_labels(folder / "labels", shapes)
+    write_refcoco(folder, shapes)
 
 
 if __name__ == "__main__":
-    root = embedded_data().root
-    write_labels(Path(sys.argv[1]) / "labels", root)
-    write_refcoco(Path(sys.argv[1]), root)
+    main()

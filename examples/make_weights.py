@@ -6,6 +6,7 @@
 BLIP by task. They show that everything runs; their predictions mean nothing. No network is needed.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -57,5 +58,14 @@ def write(folder: Path, seed: int = 0) -> None:
     (folder / "checkpoints.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
 
 
+def main() -> None:
+    """Write the models into the folder that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    options = parser.parse_args()
+    write(options.folder, options.seed)
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
+    main()

@@ -1,9 +1,9 @@
 """The published facts about the files of a benchmark, stated once, beside its task.
 
 A `Dataset` holds where the files come from, their digests, the official size of each split and the
-copy on Hugging Face's hub. `harness.data` compares a data folder with these facts, draws it and
-fetches what is missing; it names no benchmark. This module imports nothing of the project, so that
-tasks, formats and checkpoints can all state such facts.
+copy on Hugging Face's hub. `harness.data` compares a data folder with these facts, lists its layout
+and fetches what is missing; it names no benchmark. This module imports nothing of the project, so
+that tasks, formats and checkpoints can all state such facts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ class HubRows:
 
 @dataclass(frozen=True)
 class HubCopy:
-    """A copy of the official splits on Hugging Face's hub, whole and with the splits told apart.
+    """A copy of the whole official splits on Hugging Face's hub.
 
     `revision` is a commit; where no full commit name is known it is a branch, whose commit is
     looked up and noted at first use. `convert` writes the rows as official files below a data

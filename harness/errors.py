@@ -7,7 +7,7 @@
     │   └── CheckpointError     a checkpoint cannot be used
     │       └── CapabilityError     its model cannot do what the task needs
     ├── PluginError         4   the code of another package failed
-    ├── ModelError     4   a model predicts what cannot be stored
+    ├── ModelError          4   a model predicts what cannot be stored
     ├── MemoryFull          4   a batch does not fit into memory; a smaller one may
     └── IdentityError       4   a prediction file or record belongs to another run
 
@@ -91,6 +91,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = get_close_matches(name.lower(), known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; known are: {', '.join(known)}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, shortened.
+
+    >>> first_line(TimeoutError())
+    'no reason given'
+    """
+    return (str(error).splitlines() or ["no reason given"])[0][:300]
 
 
 def printable(text: str) -> str:

@@ -23,7 +23,7 @@ STRICT, AS_REFERENCE = POLICIES = ("strict", "as-reference")
 PIXEL_LIMIT = 89_478_485  # Pillow's default: it refuses images of more than twice as many pixels
 ORIENTATION = 0x0112  # EXIF: 1 for upright, 5 to 8 for a quarter turn
 UPRIGHT, QUARTER_TURN = 1, 5
-# Modes of more than 8 bits a pixel. Pillow converts them to RGB by clipping: above 255 is white.
+# Modes of more than 8 bits a pixel. Pillow clips them to RGB, so values above 255 turn white.
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -64,7 +64,10 @@ class Head(NamedTuple):
 
 
 def read_head(path: Path) -> Head:
-    """Read the head of an image file, no pixel of most. Raises what Pillow raises."""
+    """Read the head of an image file, and of most files no pixel.
+
+    Raises whatever Pillow raises for a damaged one.
+    """
     with Image.open(path) as image:
         # Pillow decodes all of a PNG to find a note behind its pixels.
         noted = image.format != "PNG" or "exif" in image.info
@@ -100,8 +103,8 @@ _link_roots: tuple[Path, ...] = ()  # folders that links and absolute names may 
 def allowing_links(roots: Sequence[Path]) -> Iterator[None]:
     """Let links of single images, and absolute names in annotations, lead into these folders.
 
-    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. For one
-    command at a time, as other threads see it too.
+    Hugging Face's cache, DVC and git-annex keep files elsewhere, with a link to each. The folders
+    hold for all threads of the process, so only one command at a time may allow them.
     """
     global _link_roots
     earlier, _link_roots = _link_roots, tuple(roots)
@@ -171,7 +174,12 @@ def _decode(path: Path, views: Sequence[View], needed_by: str) -> dict[View, Ima
                     f"255 would turn white (needed by {needed_by}); save it with 8 bits, or pass "
                     f"--images {AS_REFERENCE} to evaluate it as X-VLM's code does"
                 )
-            return {view: _crop(image, view) for view in views}
+            if not any(isinstance(view, Region) for view in views):
+                return dict.fromkeys(views, image)
+            upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
+            return {
+                view: _crop(upright, view) if isinstance(view, Region) else image for view in views
+            }
     except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
@@ -197,28 +205,25 @@ def _undecodable(path: Path, error: Exception, needed_by: str) -> DataError:
 
 
 def _is_raised_by_pillow(error: Exception) -> bool:
-    """Return whether an error is about the image, and not of the model's own code."""
+    """Return whether Pillow raised an error: it is about the image, not in the model's own code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("PIL.")
 
 
-def _crop(image: Image.Image, view: View) -> Image.Image:
-    """Return the image itself, or a region of it, upright and in RGB, clipped at the borders.
+def _crop(upright: Image.Image, region: Region) -> Image.Image:
+    """Return a region of an upright RGB image, clipped at the borders.
 
     Raises ValueError for a region outside of the image.
     """
-    if not isinstance(view, Region):
-        return image
-    box = view.box
-    upright = _rgb_by_opencv(ImageOps.exif_transpose(image))
-    x, y, width, height = box
+    x, y, width, height = region.box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, upright.width), min(y + height, upright.height)
     if left >= right or top >= bottom:
         raise ValueError(
-            f"the region {list(box)} lies outside of the {upright.width} x {upright.height} pixels"
+            f"the region {list(region.box)} lies outside of the "
+            f"{upright.width} x {upright.height} pixels"
         )
     return upright.crop((left, top, right, bottom))
 

@@ -1,11 +1,10 @@
-"""Packages of others that register a task or a model family by an entry point.
+"""Plugins: packages of others that register a task or a model family by an entry point.
 
-A `Plugin` says where its object comes from, imports it, and identifies its code: a run that is
-continued must not mix the predictions of two versions.
+A `Plugin` says where its object comes from, imports it, and identifies its code: a continued run
+must not mix the predictions of two versions.
 """
 
 import hashlib
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from harness.errors import MissingError
+from harness.errors import MissingError, first_line
 
 TASK, MODEL = "task plugin", "model plugin"  # the kinds, as messages and records name them
 GROUPS = {TASK: "xvlm_eval.tasks", MODEL: "xvlm_eval.models"}
@@ -91,8 +90,8 @@ class Plugin:
     def source_files(self) -> dict[str, Path]:
         """Return the Python files of the plugin by their names below `sys.path`.
 
-        Those of the outermost package, or the module, that holds the object, and those that its
-        distribution installed.
+        They are the files of the outermost package that holds the object (or of its module), and
+        those that its distribution installed.
         """
         return {**_files_of_distribution(self.distribution), **_files_of_module(self.module)}
 
@@ -115,8 +114,8 @@ def plugins(kind: str) -> list[Plugin]:
 def heeding_interrupts() -> Iterator[None]:
     """Raise KeyboardInterrupt at the end of a block in which the user pressed Ctrl-C.
 
-    Whatever the block makes of the interrupt: it may catch it, or raise another error. In turn, a
-    KeyboardInterrupt without a signal is an error of the block's code. Signals reach the main
+    The block may catch the interrupt, or turn it into another error: it is raised all the same. A
+    KeyboardInterrupt that no signal caused is an error of the block's code. Signals reach the main
     thread only.
     """
     pressed: list[int] = []
@@ -139,11 +138,6 @@ def heeding_interrupts() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def first_line(error: BaseException) -> str:
-    """Return the beginning of an error's message."""
-    return (str(error).splitlines() or ["no reason given"])[0][:300]
-
-
 def _files_of_module(name: str) -> dict[str, Path]:
     """Return the files of the outermost package that holds a module, namespaces aside."""
     parts = name.split(".")
@@ -164,7 +158,7 @@ def _files_of_module(name: str) -> dict[str, Path]:
 
 
 def _files_of_distribution(name: str | None) -> dict[str, Path]:
-    """Return the Python files that a distribution installed; of an editable one, next to none."""
+    """Return the Python files that a distribution installed; an editable one has next to none."""
     if name is None:
         return {}
     try:
@@ -173,25 +167,3 @@ def _files_of_distribution(name: str | None) -> dict[str, Path]:
         return {}
     paths = {str(file): Path(str(file.locate())) for file in files if file.suffix == ".py"}
     return {name: path for name, path in paths.items() if path.is_file()}
-
-
-def task_problem(task: object) -> str | None:
-    """Return what is wrong with the attributes of another package's task, None if nothing is."""
-    name, splits = getattr(task, "name", None), getattr(task, "splits", None)
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w+.-]*", name):
-        return (
-            f"its name should consist of letters, digits, `_`, `+`, `.` and `-`, not {name!r:.80}"
-        )
-    if not isinstance(splits, tuple | list) or not all(isinstance(s, str) and s for s in splits):
-        return f"its splits should be a tuple of names, not {splits!r:.80}"
-    if not splits and not getattr(task, "any_split", False):
-        return "it has no splits"
-    if type(version := getattr(task, "version", None)) is not int:
-        return f"its version should be a whole number, not {version!r:.80}"
-    for attribute in ("primary", "protocol"):
-        if not isinstance(value := getattr(task, attribute, None), str):
-            return f"its {attribute} should be a text, not {value!r:.80}"
-    needs = getattr(task, "needs", None)
-    if not isinstance(needs, tuple | list) or not needs:
-        return f"it needs no capability: needs should be a tuple of them, not {needs!r:.80}"
-    return None

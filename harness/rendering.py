@@ -11,7 +11,7 @@ from typing import Any
 
 MISSING = "–"  # the cell of a value that a row lacks; empty in CSV, null in JSON
 
-NO_ERROR = "no error seen"  # an interval without any width: all units have the same score
+NO_SPREAD = "no spread seen"  # an interval of no width: every resample gives the same number
 
 Row = dict[str, Any]  # one line of a table: column key -> value, at full precision
 
@@ -81,7 +81,7 @@ def format_cell(key: str, value: Any) -> str:
         return MISSING
     if isinstance(value, tuple | list):
         low, high = value
-        return NO_ERROR if key == "interval" and low == high else f"{low:.2f} to {high:.2f}"
+        return NO_SPREAD if key == "interval" and low == high else f"{low:.2f} to {high:.2f}"
     if isinstance(value, float):
         return f"{value:+.2f}" if key == "delta" else f"{value:.2f}"
     return str(value)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.images import View
 
 # The roles of a box. A `given` box is part of the question: the object that a sample is about.
-TRUTH, PREDICTION, DETECTION, GIVEN = ROLES = ("truth", "prediction", "detection", "given")
+TRUTH, PREDICTION, DETECTION, GIVEN = ("truth", "prediction", "detection", "given")
 NOT_KEPT = "(not kept)"  # instead of a prediction that was not stored
 LONGEST = 200  # characters of a prediction that no task has put into words
 
@@ -32,7 +32,7 @@ class MarkedBox:
 class Picture:
     """An image of a sample, its name among several (`left`), and the boxes on it.
 
-    Of a `Region`, the whole image is shown, with the region marked.
+    A `Region` is shown as the whole image with the region marked.
     """
 
     view: View

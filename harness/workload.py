@@ -8,11 +8,15 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Workload(NamedTuple):
-    """What a task asks of a model: `samples` about `images` distinct images (or regions).
+    """What a task asks of a model.
 
-    `texts` are encoded once each. `pairs` of a text and what it is about (an image, a pair of
-    images) are computed, `pairs_at_most` where the number depends on the model. For each sample,
-    the likeliest `shortlist` of the `choices`, answers that all samples have in common, are scored.
+    samples        the number of samples
+    images         the number of distinct images or regions, each encoded once
+    pairs          the number of pairs that are computed: a text and the image or images it is about
+    pairs_at_most  an upper bound of `pairs`, where the number depends on the model
+    texts          each encoded once
+    choices        the answers that all samples choose from
+    shortlist      how many of the `choices`, the likeliest ones, are scored for each sample
     """
 
     samples: int
@@ -64,11 +68,10 @@ class MemoryBudget(NamedTuple):
 
 @runtime_checkable
 class CostModel(Protocol):
-    """What a model may offer beside its capabilities.
+    """A model that estimates its cost.
 
-    Its batches are then as large as its memory allows, and `run --plan` forecasts the cost of a
-    run. In any case, a model that raises `harness.errors.MemoryFull` is called again with smaller
-    batches.
+    Its batches are as large as its memory allows, and `run --plan` forecasts the cost of a run. Any
+    model that raises `harness.errors.MemoryFull` is called again with smaller batches.
     """
 
     def cost(self, workload: Workload) -> Cost:

@@ -1,8 +1,8 @@
 """The benchmarks, one file each: `vqav2.py` holds VQAv2.
 
-Of a benchmark with much to tell, `vqav2_files.py` holds what is published about its files,
-`vqav2_scoring.py` how predictions become metrics, and `retrieval_view.py` what its samples look
-like. `own/` holds the tasks on data of the user's own.
+A benchmark may have further files: `vqav2_files.py` holds what is published about VQAv2's files,
+`vqav2_scoring.py` how its predictions become metrics, `retrieval_view.py` what samples of retrieval
+look like. `own/` holds the tasks on data of the user's own.
 
 This table of contents maps names to task classes, which are imported on demand.
 """

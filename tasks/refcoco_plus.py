@@ -68,12 +68,10 @@ class RefCOCOPlus(Task[Expression, Grounder]):
         return (self.references[split], self.instances, *lists, IMAGES)
 
     def load(self, data: DataFolder, split: str) -> Sequence[Expression]:
-        """Read the expressions of a split: X-VLM's list, as its code does, else the originals.
-
-        `val-google` is the split `val` of other references.
-        """
+        """Read the expressions of a split: X-VLM's list, as its code does, else the originals."""
         path, instances = data.path(self.references[split]), data.path(self.instances)
-        references, name = read_references(path, instances), split.partition("-")[0]
+        references = read_references(path, instances)
+        name = split.partition("-")[0]  # RefCOCOg's `val-google` is `val` in a file of its own
         flat = data.find(self.lists[split]) if split in self.lists else None
         sentences = (
             read_flat(flat, references, split)

@@ -71,7 +71,7 @@ def box_of_prediction(prediction: Prediction, sent_id: SampleId) -> Sequence[flo
 
 
 def refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
-    """Raise DataError for a negative size, and a coordinate that no box in 0..1 has.
+    """Raise DataError for a negative size, and for coordinates that no box in 0..1 has.
 
     A box may reach over the border of its image, as the official evaluation does not clip.
     """
@@ -89,7 +89,7 @@ def refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
 
 
 def caveats_of(boxes: Sequence[Sequence[float]]) -> list[str]:
-    """Return whether so many boxes reach out of their images that they may be corners."""
+    """Return a caveat if so many boxes reach out of their images that they may be corners."""
     outside = sum(
         min(cx - w / 2, cy - h / 2) < -MARGIN or max(cx + w / 2, cy + h / 2) > 1 + MARGIN
         for cx, cy, w, h in boxes

@@ -71,7 +71,7 @@ FLICKR30K = Dataset(
 )
 
 
-# How records have named the protocols by which candidates are ranked.
+# The names of the rankings in the protocols of records.
 RULES: Mapping[Ranking, str] = {"itm": "itm-only", "itm+itc": "itm+itc", "itc": "itc-only"}
 
 
@@ -99,7 +99,7 @@ class Retrieval(GalleryTask[Picture]):
     collection: ClassVar[str]  # as the file names of annotations have it
     shortlist: ClassVar[int]
     images: ClassVar[Needed]
-    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol
+    division: ClassVar[str] = "karpathy"  # whose splits: a part of the protocol, if it has any
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the captions and the images."""
@@ -145,9 +145,10 @@ class Retrieval(GalleryTask[Picture]):
         return lambda sample: gallery.view(sample.id)
 
     def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: how the model ranks, how many, on which split."""
+        """Return the protocol of a record: the ranking, the shortlist, whose splits, the model."""
         rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist_of(model)}|{self.division}|{model.protocol}"
+        division = f"|{self.division}" if self.division else ""
+        return f"{RULES[rule]}|k={self.shortlist_of(model)}{division}|{model.protocol}"
 
     def as_prediction(self, matches: Matches) -> Prediction:
         """Return the texts that an image was compared with, and their scores."""
@@ -160,7 +161,7 @@ class Retrieval(GalleryTask[Picture]):
     def score(
         self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]
     ) -> Scores:
-        """Return the recalls of both directions, ranked as the model's protocol wants it.
+        """Return the recalls of both directions, ranked by the model's protocol.
 
         `breakdown` holds them by the other protocols that the model's scores allow.
         """

@@ -1,4 +1,4 @@
-"""What retrieval looks like: the texts that an image retrieves first, and where its own ones rank.
+"""What retrieval looks like: the texts that an image retrieves first, and the ranks of its own.
 
 The ranks are those that are scored: of the shortlisted candidates, by the model's own ranking.
 """
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.formats.matches import parse_pairs, ranking_of
+from harness.formats.matches import parse_pairs, ranking_of, shortlist_of
 from harness.images import View
 from harness.metrics.pairs import PROTOCOLS, RetrievalRanks, ScoredPairs, shortlist_ranks
 from harness.sample_view import Details, Item, PairScores, Picture, SampleView
@@ -33,7 +33,10 @@ class Captioned(Protocol):
 
 
 class Gallery:
-    """The images of a split with all captions, and the scores of the pairs that were compared."""
+    """The images of a split with all captions, and the scores of the pairs that were compared.
+
+    `shortlist` is the task's number of candidates, for predictions that name none.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Gallery:
     ) -> None:
         self._samples = samples
         self._predictions = predictions
-        self._shortlist = shortlist
+        self._default_shortlist = shortlist
         self._numbers = {sample.id: number for number, sample in enumerate(samples)}
         counts = [len(sample.captions) for sample in samples]
         self._ends = np.cumsum([0, *counts])
@@ -132,12 +135,16 @@ class Gallery:
         return ranking_of(self._of_images)
 
     @cached_property
+    def _shortlist(self) -> int:
+        return shortlist_of(self._of_images) or self._default_shortlist
+
+    @cached_property
     def _pairs(self) -> ScoredPairs:
         return parse_pairs(self._of_images, texts=len(self._texts), ranking=self._ranking)
 
     @cached_property
     def _parts(self) -> list[slice]:
-        """Return where the pairs of each image are: they are stored image by image."""
+        """Return the slice of each image among the pairs, which are stored image by image."""
         ends = np.searchsorted(self._pairs.image, np.arange(len(self._samples) + 1)).tolist()
         return [slice(start, end) for start, end in pairwise(ends)]
 

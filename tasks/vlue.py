@@ -45,7 +45,7 @@ FOLDERS = ("vlue", "data/vlue_released", "vlue/data", "data")  # the second is X
 
 
 def vlue_list(name: str, content: str) -> Needed:
-    """Return a list of VLUE, where people have it."""
+    """Return a list of VLUE, by the paths where people keep it."""
     return Needed(
         tuple(f"{folder}/{name}" for folder in FOLDERS), content, f"{REPOSITORY}, folder data"
     )
@@ -109,10 +109,10 @@ STATEMENTS = vlue_dataset(
 
 
 class VLUERetrieval(VLUE, Retrieval):
-    """Retrieval by COCO-tuned weights. 37 images are listed twice, with captions of their own.
+    """Retrieval by COCO-tuned weights. 37 images are listed twice, with other captions.
 
-    X-VLM ranks each listing apart, so that a caption of such an image ties with its other listing;
-    so does this task.
+    X-VLM ranks each listing separately, so a caption of such an image ties with the image's other
+    listing. So does this task.
     """
 
     name: ClassVar[str] = "vlue-retrieval"
@@ -145,9 +145,9 @@ class VLUERetrieval(VLUE, Retrieval):
 
 
 class VLUEVQA(VLUE, VQAv2):
-    """Questions with one true answer, all of them among VQAv2's 3,128: equal if so when cleaned.
+    """Questions with one true answer, which is among VQAv2's 3,128, by VQAv2-tuned weights.
 
-    VLUE published no scorer; the weights are tuned on VQAv2.
+    A prediction is right if it equals the true answer, both cleaned: VLUE published no scorer.
     """
 
     name: ClassVar[str] = "vlue-vqa"

@@ -6,6 +6,7 @@ The answers of test are hidden: EvalAI scores a file with all 447,793 of its que
 too.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +102,9 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
                 views[name] = (images.image(name, where=where),)
                 full_names[name] = images.full_name(name)
         columns: dict[str, Iterable[Any]] = dict(
-            id=[question.question_id for question in questions],
+            # As numbers, from which the samples make ids of their own: between ids that stay, the
+            # ids of images would leave holes that nothing else fits.
+            id=array("q", [question.question_id for question in questions]),
             images=[views[name] for name in names],
             text=[question.text for question in questions],
             image=[full_names[name] for name in names],
@@ -137,7 +140,7 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         return (sample.text,)
 
     def view(self, sample: Question, prediction: Prediction) -> SampleView:
-        """Add the answers of people, each with its number of people and its accuracy."""
+        """Add the answers of people: how many people gave each, and its accuracy."""
         counts = Counter(str(answer["answer"]) for answer in sample.answers)
         answers = tuple(
             Item(text if number == 1 else f"{text} ({number} people)", 100 * accuracy, accuracy > 0)

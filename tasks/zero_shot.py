@@ -14,8 +14,8 @@ from tasks.retrieval import Flickr30KRetrieval, Picture
 class ZeroShotFlickr30KRetrieval(Flickr30KRetrieval):
     """Retrieval on Flickr30K by a model that was tuned on COCO, or on neither (dual encoders).
 
-    ALBEF and BLIP evaluate their COCO-tuned weights so. Weights given by path are taken at the
-    user's word: a file does not tell what it was tuned on.
+    ALBEF and BLIP evaluate their COCO-tuned weights in this way. What weights given by path were
+    tuned on is not checked: a file does not show it.
     """
 
     name: ClassVar[str] = "flickr30k-retrieval-zero-shot"

@@ -1,5 +1,6 @@
 """Set up every test: the environment, golden cases, folders apart from the user's own."""
 
+import gc
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command sets it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes share the cores
     cores, processes = os.cpu_count() or 1, int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+# Every process that a test starts would compile the harness anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -20,6 +23,19 @@ from tests.support.golden import TESTS, golden_cases, golden_folder, golden_para
 from tests.support.meteor import share_meteor
 from tests.support.sharing import shared
 
+# Modules with tests that take several seconds each.
+LONG = {
+    TESTS / name
+    for name in (
+        "running/test_torchrun.py",
+        "bench/test_end_to_end.py",
+        "bench/test_bench.py",
+        "shapes/test_training.py",
+        "shapes/test_scenes.py",
+        "faults/test_kills.py",
+        "browser/test_report.py",
+    )
+}
 pytest_plugins = ["tests.support.results"]
 
 
@@ -37,15 +53,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Each begins with its half of the list. The first begins with the modules that need the run of
     all tasks, half a minute of a core; the second with the parity tests, which need neither that
-    run nor the embedded benchmark, and are the longest.
+    run nor the embedded benchmark, and with the modules whose tests take seconds each: at the end,
+    short ones are left, which the two can share evenly.
     """
     running = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
     first = [item for item in items if item.path in running]
     second = [item for item in items if item.path.parent == TESTS / "parity"]
+    second += [item for item in items if item.path in LONG and item.path not in running]
     placed = {*first, *second}
     others = [item for item in items if item not in placed]
     half = max(0, len(items) // 2 - len(first))
     items[:] = [*first, *others[:half], *second, *others[half:]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Leave modules and collected tests, which live to the end, out of garbage collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_report_header() -> str:

@@ -1,9 +1,11 @@
 """What a CUDA GPU has to show before its faster paths become defaults, in one command.
 
-    python -m tests.on_gpu OUT [--seconds 480] [--plan]
+    python -m tests.on_gpu OUT [--seconds 480] [--plan] [--dry]
 
-The steps run in order of importance, each into `OUT/STEP.txt`. A step is stopped when the time is
-over, and keeps what it has printed; those after it are left out. `--plan` prints the commands.
+The steps run in order of importance, each into `OUT/STEP.txt` and at most for its own limit; its
+last lines are printed when it ends. A step that is stopped keeps what it has printed; when the time
+is over, those after it are left out. `--plan` prints the commands. `--dry` tries all of it on a CPU
+with a small model and few files, in less than two minutes.
 """
 
 import argparse
@@ -16,59 +18,82 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FAST = {"XVLM_EVAL_DECODING": "processes", "XVLM_EVAL_RERANKED_IMAGES": "8"}
-GOLDENS = ("-m", "pytest", "-q", "-n", "8", "tests/parity", "tests/engine")
+SECONDS = 480.0
+FAST = {
+    "XVLM_EVAL_DECODING": "processes",
+    "XVLM_EVAL_RERANKED_IMAGES": "8",
+    "XVLM_EVAL_FUSED": "auto",
+    "XVLM_EVAL_PACKED_ATTENTION": "1",
+}
+KERNELS = ("tests/engine/test_packed_attention.py", "tests/engine/test_fused.py")
+BEAMS = ("tests/models/test_static_decoder.py", "tests/parity/test_captioning.py")
+SHOWN = 24  # last lines of a step that are printed
 
 
 class Step(NamedTuple):
-    """A command of Python, with additions to its environment."""
+    """A command of Python, with additions to its environment, and its limit in seconds."""
 
     name: str
     environment: Mapping[str, str]
     arguments: Sequence[str]
+    limit: float = SECONDS
 
 
-def steps(photos: Path) -> Iterator[Step]:
+def steps(photos: Path, *, dry: bool = False) -> Iterator[Step]:
     """Yield the steps; those that read image files find or make them in `photos`."""
-    for fused in ("0", "1"):
-        environment = {"XVLM_EVAL_TEST_DEVICE": "cuda", "XVLM_EVAL_FUSED": fused}
-        yield Step(f"goldens-fused-{fused}", environment, GOLDENS)
-    files = ("-m", "xvlm_eval", "bench", "--device", "cuda", "--from-files", str(photos))
-    retrieval = ("--task", "flickr30k-retrieval", "--files", "1000")
-    tf32 = {**FAST, "XVLM_EVAL_FUSED": "auto"}
-    yield Step("files-tf32", tf32, (*files, "--dtype", "tf32"))
-    one_by_one = {**tf32, "XVLM_EVAL_RERANKED_IMAGES": "1"}
-    yield Step("files-tf32-reranked-1", one_by_one, (*files, "--dtype", "tf32", *retrieval))
-    float16 = {**FAST, "XVLM_EVAL_FUSED": "1"}
-    yield Step("files-float16", float16, (*files, "--dtype", "float16"))
-    rates = ("-m", "xvlm_eval", "bench", "--device", "cuda", "--dtype", "tf32", "--repeat", "1")
-    yield Step("rates-tf32", {"XVLM_EVAL_FUSED": "auto"}, rates)
+    cuda = {} if dry else {"XVLM_EVAL_TEST_DEVICE": "cuda"}
+    graphs = {**cuda, "XVLM_EVAL_FUSED": "1", "XVLM_EVAL_STEP_GRAPHS": "1"}
+    device = ("cpu", "--size", "tiny") if dry else ("cuda",)
+    pytest = ("-m", "pytest", "-q", "-n", "0" if dry else "8")
+    bench = ("-m", "xvlm_eval", "bench", "--device", *device)
+    files = (*bench, "--from-files", str(photos), "--files", "4" if dry else "1024")
+    goldens = ("tests/parity", "tests/engine")
+
+    quick = BEAMS[:1] if dry else (*KERNELS, *BEAMS)
+    yield Step("kernels", graphs, (*pytest, *quick), 60)
+    # The whole table from files, on the fastest paths.
+    yield Step("files-tf32", FAST, (*files, "--dtype", "float32" if dry else "tf32"), 130)
+    # Each path that is off beside the one in use: rates, memory, predictions.
+    paths = ("-m", "tests.gpu_paths", str(photos), *(("--dry",) if dry else ()))
+    yield Step("paths", {"XVLM_EVAL_DECODING": "processes"}, paths, 140)
+    if not dry:
+        yield Step("goldens", graphs, (*pytest, *goldens), 60)
+        half = ("--task", "vqav2", "--task", "coco-retrieval", "--dtype", "float16")
+        yield Step("files-float16", {**FAST, "XVLM_EVAL_FUSED": "1"}, (*files, *half), 60)
+    turns = ("--device", device[0], "--turns", "1" if dry else "2")
+    yield Step("read-ahead", {}, ("-m", "tests.read_ahead", *turns), 30)
+    if not dry:  # with what time is left
+        yield Step("goldens-plain", cuda, (*pytest, *goldens), 60)
+        rates = (*bench, "--dtype", "tf32", "--repeat", "1")
+        yield Step("rates-tf32", {"XVLM_EVAL_FUSED": "auto"}, rates)
 
 
 def main() -> None:
     """Run the steps, or print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seconds", type=float, default=480.0)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--plan", action="store_true", help="print the commands, run nothing")
+    parser.add_argument("--dry", action="store_true", help="a small model and few files on a CPU")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as photos:
         if options.plan:
-            for step in steps(Path(photos)):
+            for step in steps(Path(photos), dry=options.dry):
                 words = [f"{name}={value}" for name, value in step.environment.items()]
                 print(f"{step.name}: {' '.join([*words, 'python', *step.arguments])}")
             return
         options.out.mkdir(parents=True, exist_ok=True)
         end = time.monotonic() + options.seconds
-        for step in steps(Path(photos)):
-            print(f"{step.name}: {run(step, options.out, end - time.monotonic())}", flush=True)
+        for step in steps(Path(photos), dry=options.dry):
+            ended = run(step, options.out, end - time.monotonic())
+            print(f"== {step.name}: {ended}", *last_lines(step, options.out), sep="\n", flush=True)
 
 
 def run(step: Step, out: Path, seconds: float) -> str:
-    """Run a step for at most some seconds; return how it ended."""
+    """Run a step for at most some seconds, or its limit; return how it ended."""
     if seconds <= 0:
         return "left out, the time is over"
-    begin = time.monotonic()
+    begin, seconds = time.monotonic(), min(seconds, step.limit)
     with (out / f"{step.name}.txt").open("wb") as output:
         try:
             code = subprocess.run(
@@ -81,6 +106,12 @@ def run(step: Step, out: Path, seconds: float) -> str:
         except subprocess.TimeoutExpired:
             return f"stopped after {seconds:.0f} s"
     return f"ended with code {code} after {time.monotonic() - begin:.0f} s"
+
+
+def last_lines(step: Step, out: Path) -> list[str]:
+    """Return the last lines that a step has printed."""
+    path = out / f"{step.name}.txt"
+    return path.read_text(errors="replace").splitlines()[-SHOWN:] if path.exists() else []
 
 
 if __name__ == "__main__":

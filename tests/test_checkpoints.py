@@ -16,6 +16,7 @@ from harness.checkpoints import (
     read_entries,
     release_path,
 )
+from harness.checkpoints.hub import hub_snapshot
 from harness.cli.main import main
 from harness.errors import DataError, MissingError, UsageError
 from harness.files.paths import shipped_path
@@ -237,3 +238,12 @@ def test_a_file_of_entries_is_read_again_where_it_changed_or_another_folder_is_c
     Path("mine.yaml").write_text(f"third: {content}\n")
     os.utime("mine.yaml", ns=(1, 1))
     assert find_entry("third") is not None
+
+
+def test_a_download_that_fails_without_a_message_is_a_missing_file(monkeypatch):
+    def time_out(*arguments, **options):
+        raise TimeoutError
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", time_out)
+    with pytest.raises(MissingError, match=r"could not be downloaded \(no reason given\)"):
+        hub_snapshot("openai/clip", download=True)

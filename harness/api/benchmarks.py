@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.data import PathArgument, PathsArgument, choose_data
 from harness.callbacks import no_progress
-from harness.data.own import OwnFiles, own_task
+from harness.data.own import OwnFiles, needs_annotations, own_task
 from harness.data.resolve import DataSource
 from harness.errors import MissingError, UsageError
 from harness.formats.own.folder import KINDS, is_own
@@ -93,9 +93,9 @@ class LoadedTask:
         return " or ".join(kind.__name__ for kind in self.definition.needs)
 
     def split(self, name: str | None = None) -> str:
-        """Return a split by its name, in which case, `_` and `-` do not matter; None for the only.
+        """Return a split by its name, regardless of case, `_` and `-`; for None, the only split.
 
-        Raises UsageError for an unknown name, and for none where there are several.
+        Raises UsageError for an unknown name, and for None if the task has several splits.
         """
         if name is None:
             if len(self.splits) != 1:
@@ -132,7 +132,7 @@ class LoadedTask:
         raise UsageError(f"{self.name} {self.split(split)} has no sample {id!r}")
 
     def table(self, split: str | None = None) -> "pd.DataFrame":
-        """Return the samples of a split as a DataFrame: their fields, and `images` as text."""
+        """Return the samples of a split as a DataFrame of their fields; `images` are texts."""
         import pandas as pd
 
         rows = [
@@ -156,7 +156,7 @@ def _definition(task: TaskLike, source: DataSource) -> Task:
     if isinstance(task, str):
         if own:
             return find_task(own_task([task]))
-        if is_own(task.lower()) or (task.lower() in KINDS and task.lower() != "nlvr2"):
+        if needs_annotations(task):
             raise UsageError(
                 f"{task}: is a task on own data; name it by annotations=FILE, images=DIR"
             )
@@ -175,7 +175,7 @@ def _definition(task: TaskLike, source: DataSource) -> Task:
 
 
 def _made(kind: type[Task]) -> Task:
-    """Return an object of a task class. Raises UsageError where it needs arguments or members."""
+    """Return an instance of a task class. Raises UsageError if its constructor fails."""
     try:
         return kind()
     except Exception as error:  # whatever a constructor of the user's raises
@@ -186,9 +186,9 @@ def _made(kind: type[Task]) -> Task:
 
 
 def splits_of(task: LoadedTask, split: str | Sequence[str] | None) -> Mapping[str, list[str]]:
-    """Return the splits that a user named, by the name of the task; all of them for None.
+    """Return the splits that a user named, by the name of the task; for None, all splits.
 
-    Raises UsageError for an unknown name, and for none at all.
+    Raises UsageError for an unknown name, and for an empty list.
     """
     names = [split] if isinstance(split, str) else task.splits if split is None else split
     if not isinstance(names, Iterable):

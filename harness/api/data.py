@@ -29,7 +29,9 @@ def choose_data(
         given = {"images": images, "answers": answers, "data_name": data_name}
         for argument, value in given.items():
             if value is not None:
-                raise UsageError(f"{argument}={value!r}: is for own data, which annotations names")
+                raise UsageError(
+                    f"{argument}={value!r}: is for own data; pass annotations=FILE too"
+                )
         return benchmarks
     return own_files(
         _paths("annotations", annotations),

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.api.arguments import check_name, check_number
 from harness.api.benchmarks import LoadedTask, TaskLike, load_task, splits_of
@@ -25,7 +25,7 @@ from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
 from harness.running import launch, planning
 from harness.running.distributed import SingleProcess
-from harness.running.run import Speed
+from harness.running.run import Run, Speed
 
 UNSTATED = "unstated"  # the precision of an object of the user's
 
@@ -57,7 +57,7 @@ def evaluate(
     task        a name, what `load_task` returns, or a `harness.task.Task` of your own
     split       one or several; by default every split
     data, annotations, answers, data_name  as for `load_task`
-    limit       evaluate a subset of so many samples, the same on every machine: never a result
+    limit       evaluate a subset of this many samples, the same on every machine: never a result
     out         folder that keeps records and predictions, as `run --out`; by default a temporary
                 one, which goes with the results (`Results.save` keeps them)
     name        name of an object of your own in records; by default that of its class
@@ -70,87 +70,116 @@ def evaluate(
                 `annotations` also the folder of the images, by default that of the file
     progress    show a bar on the error stream
 
-    What makes a metric doubtful is a HarnessWarning. Raises the errors of `harness.errors`:
+    Warns with HarnessWarning of doubtful metrics. Raises the errors of `harness.errors`:
     MissingError for absent files, CapabilityError for a model that cannot predict the task.
     """
     for argument, value in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
         check_number(argument, value)
     check_name("name", name)
     reproducible_products()
-    if annotations is None and images not in (None, STRICT, AS_REFERENCE):
-        raise UsageError(
-            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}, and for own data, "
-            "which annotations names"
-        )
-    policy = str(images) if images in (STRICT, AS_REFERENCE) else STRICT
+    policy, image_folder = _split_images(images, own_data=annotations is not None)
     loaded = load_task(
         task,
         data=data,
         annotations=annotations,
-        images=None if images in (STRICT, AS_REFERENCE) else images,
+        images=image_folder,
         answers=answers,
         data_name=data_name,
     )
-    definition = loaded.definition
     if isinstance(model, str | PathLike):
         model = load_model(model, task=loaded.name, data=data)
-    predictor, weights, sha256, dtype = _resolved(model, loaded, name)
+    predictor = _resolve(model, loaded, name)
     splits = splits_of(loaded, split)
     temporary = None if out is not None else TemporaryFolder()
-    own = not isinstance(model, LoadedModel)
     request = planning.Request(
         tasks=[loaded.name],
         splits=splits[loaded.name],
-        checkpoint=weights.name,
+        checkpoint=predictor.weights.name,
         data=loaded.source,
         out=temporary.path if temporary else Path(str(out)).expanduser(),
         speed=Speed(batch_size, workers or launch.default_workers()),
-        device=str(predictor.device),
-        dtype=dtype,
+        device=str(predictor.model.device),
+        dtype=predictor.dtype,
         limit=limit,
         skip=skip_unreadable,
         images=policy,
-        fresh=own if resume is None else not resume,
+        fresh=not (predictor.resumable if resume is None else resume),
     )
     runs = planning.plan_runs(
-        [definition],
+        [loaded.definition],
         splits,
-        {loaded.name: weights},
+        {loaded.name: predictor.weights},
         request,
         missing=_missing_programs(loaded),
     )
-    results = []
-    for run in runs:
-        outcome = launch.carry_out(
-            replace(run, sha256=sha256),
-            predictor,
-            SingleProcess(),
-            progress=_bar if progress else no_progress,
-            warn=_warn,
-        )
-        assert outcome is not None  # this process is the only one
-        for caveat in outcome.caveats:
-            _warn(f"{run.title}: {caveat}")
-        results.append(Result(read_result(outcome.record), loaded, keep=temporary))
-    return Results(results, folder=request.out, temporary=temporary is not None)
+    records = [_carry_out(run, predictor, progress=progress) for run in runs]
+    return Results(
+        [Result(read_result(record), loaded, keep=temporary) for record in records],
+        folder=request.out,
+        temporary=temporary is not None,
+    )
 
 
-def _resolved(model: Any, task: LoadedTask, name: str | None) -> tuple[Any, Weights, str, str]:
-    """Return what the task calls, what a record names as its weights, their SHA-256, and dtype."""
+class _Predictor(NamedTuple):
+    """The model that the task calls, and its identity in the record.
+
+    `resumable`: whether the record identifies everything that determines predictions.
+    """
+
+    model: Any
+    weights: Weights
+    sha256: str
+    dtype: str
+    resumable: bool
+
+
+def _resolve(model: Any, task: LoadedTask, name: str | None) -> _Predictor:
+    """Return the model for a task. Raises CapabilityError for one that cannot predict it."""
     needs = task.definition.needs
-    if isinstance(model, LoadedModel):
-        predictor = model.with_capability(needs, purpose=task.name)
-        if name is None:
-            weights = model.weights_for(task.definition)
-        else:
-            weights = replace(model.weights, name=name, release=None)
-        return predictor, weights, model.sha256, model.dtype
-    require_capability(model, needs, task=task.name)
-    return model, own_weights(model, name), source_sha256(type(model)), UNSTATED
+    if not isinstance(model, LoadedModel):
+        require_capability(model, needs, task=task.name)
+        weights, sha256 = own_weights(model, name), source_sha256(type(model))
+        return _Predictor(model, weights, sha256, UNSTATED, resumable=False)
+    capable = model.with_capability(needs, purpose=task.name)
+    if name is None:
+        weights = model.weights_for(task.definition)
+    else:
+        weights = replace(model.weights, name=name, release=None)
+    return _Predictor(capable, weights, model.sha256, model.dtype, resumable=True)
+
+
+def _split_images(images: PathArgument, *, own_data: bool) -> tuple[str, PathArgument]:
+    """Return the policy that decodes images, and the folder of own images.
+
+    Raises UsageError for a folder without own data.
+    """
+    if images in (STRICT, AS_REFERENCE):
+        return str(images), None
+    if images is not None and not own_data:
+        raise UsageError(
+            f"images={images!r:.80}: is neither {STRICT} nor {AS_REFERENCE}; for a folder of your "
+            "own images, pass annotations=FILE too"
+        )
+    return STRICT, images
+
+
+def _carry_out(run: Run, predictor: _Predictor, *, progress: bool) -> Path:
+    """Predict and score a split in this process; return the path of its record."""
+    outcome = launch.carry_out(
+        replace(run, sha256=predictor.sha256),
+        predictor.model,
+        SingleProcess(),
+        progress=_bar if progress else no_progress,
+        warn=_warn,
+    )
+    assert outcome is not None  # this process is the only one
+    for caveat in outcome.caveats:
+        _warn(f"{run.title}: {caveat}")
+    return outcome.record
 
 
 def _missing_programs(task: LoadedTask) -> Sequence[str]:
-    """Return what scoring needs and this machine lacks."""
+    """Return the programs that scoring needs and this machine lacks."""
     try:
         task.definition.check_environment()
     except MissingError as error:

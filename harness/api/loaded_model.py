@@ -92,7 +92,7 @@ class LoadedModel:
     @overload
     def ground(self, image: Picture, expressions: Sequence[str]) -> list[Box]: ...
     def ground(self, image: Picture, expressions: str | Sequence[str]) -> Box | list[Box]:
-        """Return the box of what each expression refers to, in pixels of the image.
+        """Return the box that each expression refers to, in pixels of the image.
 
         A box may reach over the border of the image, as the benchmarks do not clip either.
         """
@@ -203,7 +203,7 @@ class LoadedModel:
         if self.weights.release is None:
             return self.weights
         remedy = f"load_model({self.name!r}, task={task.name!r})"
-        other = "evaluate(..., name=...) evaluates these under a name of their own"
+        other = "evaluate(..., name=...) evaluates the loaded ones under another name"
         entry = find_entry(self.name)
         names = (task.name, task.weights_of)
         due = next((entry.files[name] for name in names if entry and name in entry.files), None)

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from harness.api.arguments import check_name
 from harness.capabilities import Model
 from harness.checkpoints import Weights
-from harness.errors import CapabilityError, UsageError
+from harness.errors import CapabilityError
 
 FAMILY = "own"  # of weights that are an object of the user's
 
@@ -43,11 +44,10 @@ def own_weights(model: Any, name: str | None) -> Weights:
     Raises UsageError for a name that results cannot be stored under.
     """
     kind = type(model)
-    chosen = name or kind.__name__
-    if chosen.strip(".") == "" or Path(chosen).name != chosen:
-        raise UsageError(f"name={name!r}: should be a name like my-model, not a path")
+    stored_name = name or kind.__name__
+    check_name("name", stored_name)
     path = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return Weights(chosen, FAMILY, Path(path) if path else Path(kind.__module__))
+    return Weights(stored_name, FAMILY, Path(path) if path else Path(kind.__module__))
 
 
 def source_sha256(kind: type) -> str:

@@ -123,7 +123,7 @@ class Result:
 
     @cached_property
     def _samples(self) -> StoredSamples:
-        """The samples, as far as their annotations, predictions and scores are at hand."""
+        """The samples, with those annotations, predictions and scores that are available."""
         given = self._data.definition if isinstance(self._data, LoadedTask) else None
         source = self._data.source if isinstance(self._data, LoadedTask) else self._data
         samples = StoredSamples(self.stored, source, task=given)
@@ -135,8 +135,8 @@ class Result:
         """Return a DataFrame with a row for each sample, by its id.
 
         Columns: `image` (path), `text`, `truth` and `prediction` in words, the measures of the task
-        (higher is better), `wrong` by the first of them, and the prediction as it is `stored`. What
-        is not at hand, such as annotations that moved, is missing and a HarnessWarning.
+        (higher is better), `wrong` by the first of them, and the prediction as it is `stored`.
+        Unavailable parts, such as annotations that moved, are missing, with a HarnessWarning.
         """
         import pandas as pd
 

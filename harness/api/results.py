@@ -13,15 +13,10 @@ from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.errors import HarnessError, HarnessWarning, UsageError
-from harness.records.stored import (
-    StoredResult,
-    StoredResults,
-    ambiguous_names,
-    distinct,
-    find_results,
-    read_result,
-)
+from harness.files.paths import distinct
+from harness.records.stored import StoredResult, ambiguous_names, find_results
 from harness.rendering import render
+from harness.report.selection import results_at
 from harness.statistics.interval import Interval
 from harness.task import SampleId
 
@@ -53,10 +48,7 @@ def read_results(
     if wrong := [folder for folder in folders if not isinstance(folder, str | PathLike)]:
         raise UsageError(f"a folder of results should be a path, not {wrong[0]!r:.80}")
     paths = distinct([Path(folder).expanduser() for folder in folders])
-    found = [
-        StoredResults((read_result(path),), ()) if path.is_file() else find_results(path)
-        for path in paths
-    ]
+    found = [results_at(path) for path in paths]
     for reason in (reason for part in found for reason in part.rejected):
         warnings.warn(reason, HarnessWarning, stacklevel=2)
     ambiguous = ambiguous_names([[stored.record for stored in part.results] for part in found])

@@ -20,7 +20,7 @@ from harness.task import Prediction, SampleId
 class ResultSample:
     """A sample of a result: its text, truth, prediction, scores and picture.
 
-    A notebook shows it with its boxes drawn. `view` is all that the task says of it.
+    A notebook shows it with its boxes drawn. `view` is its full description by the task.
     """
 
     def __init__(self, stored: StoredSample) -> None:

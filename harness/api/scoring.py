@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,34 +71,17 @@ def score(
     )
     split = loaded.split(split)
     temporary = TemporaryFolder()
-    given = isinstance(predictions, str | PathLike)
     if isinstance(predictions, str | PathLike):
-        path, by_id = Path(fspath(predictions)).expanduser(), None
+        path, read = Path(fspath(predictions)).expanduser(), None
     else:
         by_id = _as_mapping(predictions)
-        path = temporary.path / f"{name or NAME}.json"
-        try:
-            path.write_text(json.dumps(list(by_id.items())), encoding="utf-8")
-        except TypeError as error:
-            raise UsageError(
-                f"predictions should consist of texts, numbers, lists and NumPy arrays ({error})"
-            ) from error
-
-    def matched(samples: Sequence[Sample]) -> Mapping[SampleId, Prediction]:
-        assert by_id is not None
-        return _matched(by_id, [sample.id for sample in samples])
-
-    scored = score_predictions(
-        loaded.definition,
-        split,
-        path,
-        source=loaded.source,
-        read=None if by_id is None else matched,
-    )
+        path, read = temporary.path / f"{name or NAME}.json", partial(_matched, by_id)
+        _write(by_id, path)
+    scored = score_predictions(loaded.definition, split, path, source=loaded.source, read=read)
     for caveat in scored.scores.caveats:
         warnings.warn(f"{scored.task} {scored.split}: {caveat}", HarnessWarning, stacklevel=2)
     folder = temporary.path if out is None else Path(fspath(out)).expanduser()
-    default = None if given and scored.stored is not None else NAME
+    default = None if read is None and scored.stored is not None else NAME
     record = keep_scores(scored, folder, checkpoint=name or default)
     keep = temporary if out is None else None
     result = Result(read_result(record), loaded, keep=keep)
@@ -130,8 +114,21 @@ def _as_mapping(predictions: Any) -> dict[Any, Prediction]:
     return by_id
 
 
-def _matched(by_id: Mapping[Any, Prediction], ids: Sequence[Any]) -> Mapping[SampleId, Prediction]:
-    """Return one prediction for each id; ids that went through JSON as text are recognised."""
+def _write(by_id: Mapping[Any, Prediction], path: Path) -> None:
+    """Write predictions as JSON. Raises UsageError for values that JSON lacks."""
+    try:
+        path.write_text(json.dumps(list(by_id.items())), encoding="utf-8")
+    except TypeError as error:
+        raise UsageError(
+            f"predictions should consist of texts, numbers, lists and NumPy arrays ({error})"
+        ) from error
+
+
+def _matched(
+    by_id: Mapping[Any, Prediction], samples: Sequence[Sample]
+) -> Mapping[SampleId, Prediction]:
+    """Return one prediction for each sample; an id that JSON turned into text is recognised."""
+    ids = [sample.id for sample in samples]
     known = {str(id): id for id in ids}
     pairs = [(known.get(str(id), id), value) for id, value in by_id.items()]
     return match_predictions(Path("the predictions"), pairs, ids)

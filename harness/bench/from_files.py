@@ -1,10 +1,13 @@
 """The time of the benchmarks from JPEG files to predictions: measured, by the loop of a run."""
 
+import hashlib
+import json
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -13,13 +16,16 @@ from PIL import Image
 
 from harness.bench.fixtures import Fixtures
 from harness.bench.pipelines import PIPELINES, Pipeline
+from harness.bench.profiling import peak_memory
 from harness.bench.projection import PHOTO, QUALITY
 from harness.engine.memory import release_freed_memory
 from harness.running.launch import default_workers
 from harness.running.loader import load_batches, plan_batches
 from harness.running.prepared import collate_of
 from harness.running.runners import predict_samples
-from harness.task import Batch
+from harness.task import Batch, Prediction, SampleId
+
+MADE = re.compile(r"photo-[0-9]{6}\.jpg")  # the names of the photos that are made here
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,9 @@ class MeasuredTime:
     """The seconds that `files` image files of a benchmark take, with `samples` about them.
 
     `decode_s` is the time of decoding alone, `model_s` that of the model alone, on batches decoded
-    before, and `seconds` that of a run, which does both at a time.
+    before, and `seconds` that of a run, which does both at a time and takes `peak_bytes` of memory
+    (None: unknown), beside the model. `predictions` are those of the run, by sample; `same` says
+    that those of the model alone were equal.
     """
 
     benchmark: str
@@ -37,6 +45,9 @@ class MeasuredTime:
     decode_s: float
     model_s: float
     seconds: float
+    peak_bytes: int | None = None
+    predictions: Mapping[SampleId, Prediction] = field(default_factory=dict, repr=False)
+    same: bool = True
 
     @property
     def overhead(self) -> float:
@@ -47,6 +58,12 @@ class MeasuredTime:
     def real_seconds(self) -> float:
         """The time of the whole benchmark, in proportion to its files where fewer were read."""
         return self.seconds * self.real_files / self.files
+
+    @property
+    def predictions_sha256(self) -> str:
+        """The hash of all predictions by their samples, in JSON's types."""
+        content = sorted(self.predictions.items(), key=lambda item: str(item[0]))
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def measure_from_files(
@@ -60,7 +77,8 @@ def measure_from_files(
 ) -> list[MeasuredTime]:
     """Time the benchmarks on the JPEG files of a folder, at most `limit` for each benchmark.
 
-    Writes photos into the folder where it holds none. `tasks` are names; none stands for all.
+    Writes photos into the folder where it holds none. `tasks` are names; none stands for all. A
+    line says what was measured of each benchmark at once: the next ones may be cut off.
     """
     wanted = [each for each in PIPELINES if not tasks or each.benchmark in tasks]
     photos = find_photos(folder, max(min(limit, pipeline.files) for pipeline in wanted))
@@ -68,19 +86,29 @@ def measure_from_files(
     for pipeline in wanted:
         files = photos[: min(limit, pipeline.files)]
         say(f"{pipeline.benchmark}: {len(files):,} of {pipeline.files:,} files")
-        measured.append(_measure(pipeline, files, fixtures, workers or default_workers()))
+        result = measure_pipeline(pipeline, files, fixtures, workers or default_workers())
+        say(
+            f"{pipeline.benchmark}: decode {result.decode_s:.2f} s, model {result.model_s:.2f} s, "
+            f"from files {result.seconds:.2f} s, at real size {result.real_seconds:.1f} s"
+        )
+        measured.append(result)
     return measured
 
 
 def find_photos(folder: Path, count: int) -> list[Path]:
-    """Return the JPEG files of a folder; writes `count` photos where it holds none."""
+    """Return the JPEG files of a folder; makes `count` photos where it holds no others.
+
+    Photos that were made before are used again, and the rest is made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     photos = sorted(folder.glob("*.jpg"))
-    if photos:
+    if not all(MADE.fullmatch(photo.name) for photo in photos):
         return photos
     paths = [folder / f"photo-{number:06}.jpg" for number in range(count)]
+    there = set(photos)
+    lacking = [number for number, path in enumerate(paths) if path not in there]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(_write_photo, range(count), paths))
+        list(pool.map(_write_photo, lacking, [paths[number] for number in lacking]))
     return paths
 
 
@@ -88,12 +116,15 @@ def _write_photo(seed: int, path: Path) -> None:
     """Write a photo of the size, and the size of file, that most images of COCO have."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
-    Image.fromarray(coarse).resize(PHOTO).save(path, "JPEG", quality=QUALITY)
+    whole = path.with_suffix(".part")  # if this ends early, no half photo is used next time
+    Image.fromarray(coarse).resize(PHOTO).save(whole, "JPEG", quality=QUALITY)
+    whole.replace(path)
 
 
-def _measure(
+def measure_pipeline(
     pipeline: Pipeline, files: Sequence[Path], fixtures: Fixtures, workers: int
 ) -> MeasuredTime:
+    """Time a benchmark on some files: decoding alone, the model alone, and a run."""
     task, model = pipeline.task, fixtures.model(pipeline.kind)
     samples = pipeline.samples(files, fixtures)
     batches = plan_batches(samples, fixtures.device.chunk_sizes.batch)
@@ -101,20 +132,31 @@ def _measure(
     def load() -> Iterable[Batch]:
         return load_batches(batches, model.prepare, workers=workers, collate=collate_of(model))
 
-    def predict(batches: Iterable[Batch]) -> float:
+    def predict(batches: Iterable[Batch]) -> tuple[float, dict[SampleId, Prediction]]:
         begin = time.perf_counter()
-        predict_samples(task, model, samples, batches)
-        return time.perf_counter() - begin
+        predictions = predict_samples(task, model, samples, batches)
+        return time.perf_counter() - begin, predictions
 
     warm_up = list(islice(load(), 1))
     predict_samples(task, model, warm_up[0].samples, warm_up)
     begin = time.perf_counter()
     loaded = list(load())
     decode_s = time.perf_counter() - begin
-    model_s = predict(loaded)
+    model_s, alone = predict(loaded)
     del loaded, warm_up
     release_freed_memory()
-    seconds = predict(load())
+    runs: list[tuple[float, dict[SampleId, Prediction]]] = []
+    peak = peak_memory(lambda: runs.append(predict(load())), fixtures.device)
+    ((seconds, predictions),) = runs
     return MeasuredTime(
-        pipeline.benchmark, len(files), pipeline.files, len(samples), decode_s, model_s, seconds
+        pipeline.benchmark,
+        len(files),
+        pipeline.files,
+        len(samples),
+        decode_s,
+        model_s,
+        seconds,
+        peak,
+        predictions,
+        predictions == alone,
     )

@@ -31,7 +31,7 @@ REGION = 100  # pixels of a region's side
 class Pipeline:
     """A benchmark: its task, its kind of random model, and its samples over some image files.
 
-    `files` is the number of its image files at its real size.
+    `files` is the number of its image files at its real size, of all splits in the paper's table.
     """
 
     benchmark: str
@@ -138,7 +138,7 @@ def _spread(images: int, per_image: float) -> list[int]:
 
 PIPELINES = (
     Pipeline("vqav2", "vqa", 81_434, _questions),
-    Pipeline("nlvr2", "nlvr", 8_102, _statements),
+    Pipeline("nlvr2", "nlvr", 8_102 + 8_082, _statements),
     Pipeline("coco-caption", "captioning", 5_000, _images_to_describe),
     Pipeline("coco-retrieval", "retrieval", 5_000, _gallery),
     Pipeline("flickr30k-retrieval", "retrieval", 1_000, _gallery),

@@ -10,9 +10,9 @@
     PairScorer        images, texts -> features, and a score for any pair of them
     AttributeMatcher  images and sentences -> a matrix of similarities
 
-Texts go in raw, images as the model itself prepared them, and arrays or Python values come out. A
-model family implements the Protocols that it can; each task names those that it can work with.
-What is common to many models, such as two-stage retrieval, is the engine's: a model offers the
+A model takes raw texts, and images that it has prepared itself; it returns arrays or Python values.
+A model family implements the Protocols that it can; each task names those that it can work with.
+The engine does what many models have in common, such as two-stage retrieval; a model offers the
 small steps. A grounder of another package, for example, is any object like this one:
 
     class CentreGrounder:
@@ -25,8 +25,8 @@ small steps. A grounder of another package, for example, is any object like this
             return np.full((len(expressions), 4), 0.5, dtype=np.float32)
 
 A model may offer more: `Collating`, `Tokenizing` and `Shortlisting`, `GroupScorer` beside
-`PairScorer`, and `harness.workload.CostModel`. Where a batch does not fit into memory, the model is
-called again with smaller ones.
+`PairScorer`, and `harness.workload.CostModel`. The runner calls it again with smaller batches where
+one does not fit into memory.
 
 model.py        Model, and what any model may offer: Collating, Tokenizing, Shortlisting
 predicting.py   the capabilities that predict sample by sample

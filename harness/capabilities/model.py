@@ -68,7 +68,7 @@ class Collating(Protocol[Prepared, Collated]):
 
 @runtime_checkable
 class Tokenizing(Protocol):
-    """A model that shows its tokens, for the fingerprint of a run's inputs. No task needs it."""
+    """A model that shows its tokens: the fingerprint of a run's inputs holds them."""
 
     def token_ids(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
         """Return the token ids of each text as the model reads it: cleaned and truncated."""
@@ -83,14 +83,14 @@ class Shortlisting(Protocol):
     """
 
     def shortlist_for(self, collection: str) -> int | None:
-        """Return the number for images of a collection, or a list of answers; None: the task's.
+        """Return how many candidates of a collection are ranked; None: as many as the task states.
 
-        Collections are `coco`, `flickr30k` and others; VQA's answers are `answers`.
+        A collection is a set of images, such as `coco` or `flickr30k`, or VQA's list, `answers`.
         """
         ...
 
 
 def shortlist_of(model: Model, collection: str, *, default: int) -> int:
-    """Return how many candidates are ranked by the protocol of a model."""
+    """Return how many candidates of a collection a model ranks, `default` if it does not say."""
     own = model.shortlist_for(collection) if isinstance(model, Shortlisting) else None
     return default if own is None else own

@@ -54,19 +54,19 @@ class Answerer(Model, Protocol[Images]):
     ) -> Sequence[int]:
         """Return the best answer to each question [N], as an index into `answers`.
 
-        The `shortlist` answers with the likeliest first tokens are ranked in full; a model whose
-        protocol has another number than the task's states it as its attribute `shortlist`. Question
-        n is about `images[image_of[n]]`, of images [M, R, R, 3].
+        The `shortlist` answers with the likeliest first tokens are ranked in full: the task's
+        number, or that of a `Shortlisting` model. Question n is about `images[image_of[n]]`, of
+        images [M, R, R, 3].
         """
         ...
 
 
 @runtime_checkable
-class AnswerGenerator(Model, Protocol):
+class AnswerGenerator(Model, Protocol[Images]):
     """A model that answers questions about images in words of its own."""
 
     def generate_answers(
-        self, images: NDArray[np.uint8], questions: Sequence[str], image_of: NDArray[np.int64]
+        self, images: Images, questions: Sequence[str], image_of: NDArray[np.int64]
     ) -> Sequence[str]:
         """Return an answer to each question [N], as text.
 

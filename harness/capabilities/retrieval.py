@@ -25,7 +25,7 @@ class Array(Protocol):
 
 
 class EncodedTexts(Protocol):
-    """Texts, encoded: `features` [T, f] for the shortlist, and what else `score_pairs` wants."""
+    """Encoded texts: `features` [T, f] for the shortlist, and whatever `score_pairs` takes."""
 
     @property
     def features(self) -> Array: ...
@@ -63,7 +63,7 @@ class DualEncoder(Model, Protocol[Images]):
 
 
 class EncodedImages(NamedTuple, Generic[State]):
-    """Images, encoded: a unit vector [M, f] for the shortlist, and a state to score pairs with.
+    """Encoded images: unit vectors [M, f] for the shortlist, and states to score pairs with.
 
     The states are whatever the model's `score_pairs` takes: its image tokens on a GPU, for example.
     """
@@ -76,9 +76,9 @@ class EncodedImages(NamedTuple, Generic[State]):
 class PairScorer(Model, Protocol[Images, State, Texts]):
     """A model that scores an image-text pair by both together, too slowly to score every pair.
 
-    The engine shortlists by the cosine of features, and each process scores the pairs of the images
-    that it read, and then of images that slower processes have left. A model whose protocol ranks
-    another number of candidates than the task's states it as its attribute `shortlist`.
+    The engine shortlists by the cosine of features. Each process scores the pairs of the images
+    that it has read, then those of images that slower processes have left. A model whose protocol
+    ranks another number of candidates than the task's is `Shortlisting` as well.
     """
 
     @property
@@ -156,13 +156,13 @@ class AllGather(Protocol):
 class Gallery(NamedTuple, Generic[ImagesOf]):
     """The images that this process encodes, of a gallery shared by all processes of a run.
 
-    `batches` yields indices [n] in the whole gallery, images [M, R, R, 3], each distinct one once,
-    and which of them each index stands for [n]. After the first call of `all_gather` the gallery
-    cannot be streamed again.
+    `batches` yields triples: indices [n] in the whole gallery; the distinct images [M, R, R, 3]
+    behind them; and, for each index, which of these images it is [n]. After the first call of
+    `all_gather`, the gallery cannot be streamed again.
 
     Before an image is ranked, `claim` returns whether this process is to rank it, by its index.
-    `others` yields, in the form of `batches`, those that other processes have encoded and not
-    ranked; what is drawn from it has to be ranked here.
+    `others` yields, in the form of `batches`, images that other processes have encoded and not
+    ranked. Whoever draws an image from it has to rank it.
     """
 
     batches: Iterable[tuple[Sequence[int], ImagesOf, NDArray[np.int64]]]

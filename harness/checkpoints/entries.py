@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from harness.errors import DataError, MissingError, UsageError
 from harness.files.parsing import Finite, Int64, decode_yaml
-from harness.files.paths import config_file, shipped_path
+from harness.files.paths import config_file, distinct, shipped_path
 from harness.files.validation_errors import show
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
@@ -105,14 +105,17 @@ def entries() -> Mapping[str, Entry]:
     Raises DataError for a file of entries that is no `checkpoints.yaml`, UsageError where two files
     describe one name.
     """
-    found: dict[str, Entry] = {}
+    by_name: dict[str, Entry] = {}
     own = (Source(path, None) for path in own_files())
     for source in (Source(shipped_path("checkpoints.yaml"), SHIPPED), *_of_packages(), *own):
         for name, entry in read_entries(*source).items():
-            if name in found:
-                raise UsageError(f"{source}: {name} is an entry of {found[name].source} already")
-            found[name] = entry
-    return found
+            if name in by_name:
+                raise UsageError(
+                    f"{source}: {name} is an entry of {by_name[name].source} already; "
+                    "give one of the two another name"
+                )
+            by_name[name] = entry
+    return by_name
 
 
 def _of_packages() -> list[Source]:
@@ -123,9 +126,9 @@ def _of_packages() -> list[Source]:
     sources = []
     for point in entry_points(group=GROUP):
         spec = find_spec(point.module.partition(".")[0])
-        places = spec.submodule_search_locations if spec else None
+        folders = spec.submodule_search_locations if spec else None
         names = [*point.module.split(".")[1:], "checkpoints.yaml"]
-        paths = [Path(place, *names) for place in places or ()]
+        paths = [Path(folder, *names) for folder in folders or ()]
         path = next((path for path in paths if path.is_file()), None)
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
         if path is None:
@@ -154,8 +157,7 @@ def own_files() -> list[Path]:
         if not path.is_file():
             raise MissingError(f"{path}: no such file of checkpoints (--include, or {INCLUDE})")
     configured = config_file().with_name("checkpoints.yaml")
-    files = [*named, *([configured] if configured.is_file() else [])]
-    return list({path.resolve(): path for path in reversed(files)}.values())[::-1]
+    return distinct([*named, *([configured] if configured.is_file() else [])])
 
 
 def include(paths: Sequence[str]) -> None:

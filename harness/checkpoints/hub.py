@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from harness.errors import MissingError
+from harness.errors import MissingError, first_line
 from harness.files.paths import hub_cache_folder
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -13,8 +13,8 @@ HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # of a repository: 
 def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> Path:
     """Return the folder of a hub's repository in the cache of Hugging Face's tools.
 
-    Raises MissingError if it is not there and `download` is false, or it cannot be downloaded; it
-    says why, and nothing of who asked for it.
+    Raises MissingError if it is not there and `download` is false, or it cannot be downloaded. The
+    message begins with the name; the caller says which flag or entry it comes from.
     """
     # Imported here: weights that lie in a file need no hub.
     from huggingface_hub import snapshot_download
@@ -31,7 +31,7 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
         )
     except Exception as error:  # the hub's client raises dozens of kinds
         remedy = (
-            f"could not be downloaded ({str(error).splitlines()[0][:200]})"
+            f"could not be downloaded ({first_line(error)})"
             if download
             else "is not in the hub's cache; --download gets it"
         )

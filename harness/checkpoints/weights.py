@@ -18,9 +18,9 @@ SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
 class Weights:
     """A weight file, or a folder of files, to run, and its name in records.
 
-    `vocabulary` is that of BERT, for a family that wants it. `release` is None for weights given by
-    path. `configuration` is a `config.json` beside such a file; released files need none.
-    `arguments` are the family's own settings, from `--model-args` or the entry.
+    `vocabulary` is BERT's, for a family that needs it. `release` is None for weights given by path.
+    `configuration` is a `config.json` beside such a file; released files need none. `arguments` are
+    the family's own settings, from `--model-args` or the entry.
     """
 
     name: str
@@ -55,9 +55,9 @@ def find_weights(
 ) -> Weights:
     """Return the weights of an entry for a task, or those given by a path or by a hub's id.
 
-    An entry without weights for the task has those of the task `like`. Raises UsageError for an
-    unknown name and for an entry that has neither. MissingError names every missing file with its
-    expected path and its source, one per line.
+    If the entry has no weights for the task, those for the task `like` are returned. Raises
+    UsageError for an unknown name and for an entry that has neither, MissingError that names every
+    missing file with its expected path and its source, one per line.
     """
     entry = find_entry(checkpoint)
     if entry is not None:

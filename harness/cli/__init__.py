@@ -1,7 +1,7 @@
 """The command `xvlm-eval`: one file per verb, and the only code that prints.
 
 main.py                                the command line: its verbs, errors and exit codes
-run.py bench.py                        compute
+run.py (outcomes.py) bench.py          compute
 table.py check.py diff.py              read results
 show.py report.py                      look at results and samples
 export.py                              results in the formats of other tools
@@ -10,7 +10,8 @@ score.py import_score.py               score predictions, here or by a server
 list.py data.py fetch.py               what exists, and how to get it
 checkpoint.py doctor.py                whether it fits
 overview.py                            no verb: what can be done here and now
-flags.py own.py console.py left_out.py   shared by the verbs
+flags.py own.py                        flags that several verbs share, and what they name
+console.py output.py left_out.py       messages, written files, files that were left out
 
 A verb is a module with `HELP`, `add_arguments(parser)` and `run(options)`, which returns the exit
 code. Results go to the output by `print`, everything else to the error stream by `console.say`.

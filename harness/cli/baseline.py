@@ -1,4 +1,4 @@
-"""`xvlm-eval baseline`: renew a baseline, if its anchor allows it or a person says why."""
+"""`xvlm-eval baseline`: renew a baseline, if its anchor allows it or a person states a reason."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.cli import flags
 from harness.cli.console import say
 
-HELP = "replace a baseline by new results; refused past its anchor, unless with a reason"
+HELP = "replace a baseline by new results; results that drifted from its anchor need a reason"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Renew a baseline; return 1, and print the check, where it is refused."""
+    """Renew a baseline; print the check and return 1 if it is refused."""
     from harness.drift.anchor import render_checks
     from harness.drift.renewal import renew
     from harness.drift.settings import read_gate

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=flags.positive,
         default=3,
         metavar="N",
-        help="turns of both sides; the median counts; default: 3",
+        help="measurements of each side, of which the median counts; default: 3",
     )
     parser.add_argument(
         "--device",
@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-files",
         type=Path,
         metavar="DIR",
-        help="time the benchmarks from the JPEG files of a folder, which are made where there are "
-        "none, instead of the stages",
+        help="instead of the stages, time the benchmarks from the JPEG files of a folder; an empty "
+        "folder is filled with photos",
     )
     parser.add_argument(
         "--files",
@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-to-end",
         action="store_true",
-        help="run whole benchmarks of the embedded data, from image files to records, beside the "
-        "authors' way of running them, instead of the stages; --stage names benchmarks",
+        help="instead of the stages, run whole benchmarks of the embedded data, from image files "
+        "to records, beside the authors' way of running them; --stage then names benchmarks",
     )
     parser.add_argument(
         "--limit",
@@ -77,9 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --end-to-end, run N samples of each benchmark; default: all",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print everything that was measured, for machines"
-    )
+    parser.add_argument("--json", action="store_true", help="print all measurements as JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -47,23 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fail-on-worse", choices=("several", "any"),
-        help="any: fail where a single drop is likely and not proven; default: several, "
-        "more than chance explains",
+        help="any: fail for a single drop that is likely but not proven; default: several, that "
+        "is, for more than chance explains",
     )  # fmt: skip
     parser.add_argument(
         "--level", type=float, metavar="P",
-        help="chance, at most, of calling anything drifted if nothing is worse; default: 0.05",
+        help="highest chance of a false alarm in a check; default: 0.05",
     )  # fmt: skip
     parser.add_argument(
         "--sides", type=int, choices=(1, 2), help="2: spend half of the level on gains; default: 1"
     )
     parser.add_argument(
         "--margin", action="append", default=[], metavar="[METRIC=]POINTS",
-        help="largest drop that is let pass, of all metrics or of one (also bleu*=0.2); repeat",
+        help="largest drop that passes, of all metrics or of one (also bleu*=0.2); repeat",
     )  # fmt: skip
     parser.add_argument(
         "--max-changed", type=float, metavar="PERCENT",
-        help="outcomes that may change while weights, data and protocol do not; default: 10",
+        help="share of outcomes that may change with the same weights, data and protocol; "
+        "default: 10",
     )  # fmt: skip
     parser.add_argument(
         "--metrics", type=_names, metavar="NAME,...", help="compare only these (also map*)"
@@ -141,7 +142,7 @@ def write_step_summary(checks: "Checks") -> None:
 
 
 def _rescore(results: list[Path], baseline: list[Path], options: argparse.Namespace) -> list[str]:
-    """Return in what the results of both sides contradict their predictions and the truths."""
+    """Return how the results of both sides contradict their predictions and the truths."""
     # Imported here: a check alone needs no task.
     from harness.cli.own import choose_source
     from harness.data.own import OwnFiles

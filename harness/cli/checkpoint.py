@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what a weight file holds, in sentences."""
+    """Print the content of a weight file in sentences, and the tasks that it can predict."""
     from harness import rendering
     from harness.checkpoints import given_path
     from harness.family import Offering

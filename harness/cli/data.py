@@ -38,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what a data folder holds of what the tasks need."""
+    """Print the state of every file and split that the tasks need."""
     from harness.cli.own import choose_data
     from harness.data.flat import build_flat
     from harness.data.layout import layout
-    from harness.data.report import make_report, render_report
+    from harness.data.report import DataReport, inventory_for, render_report, verify_images
     from harness.errors import DataError
     from harness.registry import find_tasks
     from harness.running.progress import Progress
@@ -51,18 +51,21 @@ def run(options: argparse.Namespace) -> int:
         print(layout(find_tasks(options.task or ["all"])))
         return 0
     chosen = choose_data(options)
-    report = make_report(
+    progress = partial(Progress, stream=sys.stderr, say=say)
+    inventory = inventory_for(
         chosen.tasks,
         chosen.splits,
         source=chosen.data,
-        decode=options.verify,
-        images=options.images,
-        keep=bool(options.build_flat),
-        progress=partial(Progress, stream=sys.stderr, say=say),
+        keep=options.verify or options.build_flat is not None,
+        progress=progress,
     )
     if options.build_flat:
-        for sentence in build_flat(report.inventory, Path(options.build_flat)):
+        for sentence in build_flat(inventory, Path(options.build_flat)):
             print(sentence)
         return 0
+    report = DataReport(inventory)
+    if options.verify:
+        problems = verify_images(inventory, images=options.images, progress=progress)
+        report = DataReport(inventory, problems)
     print(render_report(report, format=options.format))
     return 0 if report.sound else DataError.exit_code

@@ -1,10 +1,10 @@
-"""`xvlm-eval doctor`: check whether a run can go on this machine, and what to do if not."""
+"""`xvlm-eval doctor`: check whether a run can succeed here, and what to do if not."""
 
 import argparse
 
 from harness.cli import flags
 
-HELP = "check whether a run can go on this machine, and what to do if not"
+HELP = "check whether a run can succeed on this machine, and what to do if not"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online",
         action="store_true",
-        help="check whether Hugging Face's hub answers, and nothing else",
+        help="also check whether Hugging Face's hub answers; nothing else is contacted",
     )
     flags.add_format(parser, "md", "json")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print whether a run can go, and what to do if not."""
+    """Print whether a run can succeed, and what to do if not."""
     from harness.doctor.diagnosis import examine, render_diagnosis
 
     diagnosis = examine(data=options.data, checkpoint=options.checkpoint, online=options.online)

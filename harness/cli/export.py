@@ -1,14 +1,14 @@
 """`xvlm-eval export`: write results in the formats of other tools."""
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import flags
 from harness.cli.console import say
+from harness.cli.output import writing
 
 if TYPE_CHECKING:
     from harness.records.record import ResultRecord
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="PATH",
-        help="file to write, for eval-results the folder of the model's repository; default: the "
-        "output (of model-index and csv)",
+        help="file to write; for eval-results, the folder of the model's repository; default for "
+        "model-index and csv: standard output",
     )
     flags.add_task(parser, help="export only the results of these tasks; repeat")
     flags.add_split(parser)
@@ -50,20 +50,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_image_folder(parser)
     flags.add_links(parser)
     parser.add_argument(
-        "--dataset", metavar="ID", help="data set of the hub; default: the task's copy"
+        "--dataset",
+        metavar="ID",
+        help="data set on the hub, for eval-results; default: the task's copy",
     )
     parser.add_argument(
-        "--task-id", metavar="ID", help="its task by its eval.yaml; default: TASK.SPLIT"
+        "--task-id", metavar="ID", help="task in the data set's eval.yaml; default: TASK.SPLIT"
     )
-    parser.add_argument("--source-url", metavar="URL", help="address that shows the evaluation")
-    parser.add_argument("--source-name", metavar="TEXT", help="its name")
-    parser.add_argument("--source-user", metavar="NAME", help="its user on the hub")
-    parser.add_argument("--source-org", metavar="NAME", help="its organisation on the hub")
-    parser.add_argument("--date", metavar="DATE", help="of the evaluation, as 2026-01-31")
+    parser.add_argument("--source-url", metavar="URL", help="page that shows the evaluation")
+    parser.add_argument("--source-name", metavar="TEXT", help="name of that page")
+    parser.add_argument("--source-user", metavar="NAME", help="user on the hub who evaluated")
+    parser.add_argument(
+        "--source-org", metavar="NAME", help="organisation on the hub that evaluated"
+    )
+    parser.add_argument("--date", metavar="DATE", help="date of the evaluation, as 2026-01-31")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write or print the results, and say what is left out."""
+    """Write or print the results; report those that are left out."""
     from harness.cli.left_out import say_left_out
     from harness.errors import DataError, MissingError
     from harness.records.stored import find_results
@@ -71,10 +75,13 @@ def run(options: argparse.Namespace) -> int:
     found = find_results(Path(options.results))
     code = say_left_out([found])
     if not found.results:
-        raise MissingError(f"{options.results}: holds no result")
+        raise MissingError(f"{options.results}: holds no result; `xvlm-eval run` makes some")
     results = [result for result in found.results if _is_chosen(result.record, options)]
     if not results:
-        raise DataError(f"{options.results}: holds no result of this task, split and checkpoint")
+        raise DataError(
+            f"{options.results}: holds no result of this task, split and checkpoint; "
+            "`xvlm-eval table --layout all` lists the results"
+        )
     if options.format in ("csv", "parquet"):
         _export_samples(results, options)
     else:
@@ -130,8 +137,9 @@ def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespa
         _write(to_csv(rows), options.out)
         return
     path = Path(options.out)
-    with _writing(path) as temporary:
+    with writing(path) as temporary:
         write_parquet(rows, temporary)
+    say(f"written: {path}")
 
 
 def _write(content: str, path: str | Path | None) -> None:
@@ -139,26 +147,8 @@ def _write(content: str, path: str | Path | None) -> None:
     if path is None:
         print(content, end="")
         return
-    with _writing(Path(path)) as temporary:
+    with writing(Path(path)) as temporary:
         temporary.write_text(content, encoding="utf-8")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces `path`. Raises HarnessError where it cannot be written.
-
-    Says where it was written.
-    """
-    from harness.errors import HarnessError
-    from harness.files.atomic import replacing
-
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
     say(f"written: {path}")
 
 

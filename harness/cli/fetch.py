@@ -14,14 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     flags.add_task(parser)
     flags.add_split(parser)
-    flags.add_data(parser, help="folder to fetch into; default: the one that is configured")
+    flags.add_data(parser, help="folder to download into; default: the configured one")
     parser.add_argument(
         "--weights",
         action="store_true",
-        help="the paper's checkpoints from Google Drive too (needs gdown)",
+        help="also the paper's checkpoints, from Google Drive (needs gdown)",
     )
     parser.add_argument(
-        "--yes", action="store_true", help="fetch; without it, only show what would be fetched"
+        "--yes", action="store_true", help="download; without it, only list the downloads"
     )
 
 

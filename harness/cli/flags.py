@@ -10,13 +10,16 @@ TASKS = "a task, several (repeat, or a,b), or all"
 IMAGES = ("strict", "as-reference")
 FOLDER = "folder of the benchmark files"
 
+# Flags can be added to a parser, or to one of its groups, under whose title `--help` lists them.
+Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 
-def add_task(parser: argparse.ArgumentParser, *, help: str = f"{TASKS}; default: all") -> None:
+
+def add_task(parser: Parser, *, help: str = f"{TASKS}; default: all") -> None:
     """Add `--task`, which can be repeated."""
     parser.add_argument("--task", action="append", default=[], metavar="NAME", help=help)
 
 
-def add_split(parser: argparse.ArgumentParser) -> None:
+def add_split(parser: Parser) -> None:
     """Add `--split`, which can be repeated."""
     parser.add_argument(
         "--split",
@@ -33,14 +36,12 @@ def add_one_split(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     parser.add_argument("--split", required=required, metavar="NAME")
 
 
-def add_data(
-    parser: argparse.ArgumentParser, *, help: str = f"{FOLDER}; default: as for `run`"
-) -> None:
+def add_data(parser: Parser, *, help: str = f"{FOLDER}; default: as for `run`") -> None:
     """Add `--data`."""
     parser.add_argument("--data", metavar="DIR", help=help)
 
 
-def add_include(parser: argparse.ArgumentParser) -> None:
+def add_include(parser: Parser) -> None:
     """Add `--include FILE`."""
     parser.add_argument(
         "--include",
@@ -51,7 +52,7 @@ def add_include(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_links(parser: argparse.ArgumentParser) -> None:
+def add_links(parser: Parser) -> None:
     """Add `--allow-links DIR`."""
     parser.add_argument(
         "--allow-links",
@@ -63,7 +64,7 @@ def add_links(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_dtype(parser: argparse.ArgumentParser, *, help: str) -> None:
+def add_dtype(parser: Parser, *, help: str) -> None:
     """Add `--dtype`."""
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help=help)
 
@@ -151,7 +152,7 @@ class _Images(argparse.Action):
         setattr(namespace, "images" if values in IMAGES else "image_folder", values)
 
 
-def add_images(parser: argparse.ArgumentParser) -> None:
+def add_images(parser: Parser) -> None:
     """Add `--images`: the policy that decodes images, or the folder of own ones."""
     parser.set_defaults(image_folder=None)
     parser.add_argument(
@@ -165,7 +166,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
+def add_format(parser: Parser, *formats: str) -> None:
     """Add `--format`: `terminal`, or one of the other `formats`."""
     parser.add_argument(
         "--format",

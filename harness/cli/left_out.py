@@ -1,4 +1,4 @@
-"""Say which files in folders of results are left out."""
+"""Report the files in folders of results that are left out."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def say_left_out(found: Iterable["StoredResults"]) -> int:
-    """Say why each file is left out; return the exit code of the verb: 3 if one is damaged."""
+    """Print why each file is left out; return the exit code of the verb: 3 if one is damaged."""
     from harness.errors import DataError
 
     parts = list(found)

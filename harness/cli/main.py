@@ -1,4 +1,4 @@
-"""The command line: parse it, run the verb, and end with a code that says how that went."""
+"""The command line: parse it, run the verb, and turn its outcome into an exit code."""
 
 import argparse
 import errno
@@ -50,7 +50,7 @@ VERBS: dict[str, ModuleType] = {
     "doctor": doctor,
     "list": list,
 }
-MAX_LINES, MAX_LINE = 200, 1000  # of an error message
+MAX_LINES, MAX_LINE = 200, 1000  # lines of an error message, and characters of a line
 SPLIT = "--split"
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 EXIT_CODES = """exit codes:
@@ -113,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for name, verb in VERBS.items():
-        verb.add_arguments(verbs.add_parser(name, parents=[common], help=verb.HELP))
+        description = f"{verb.HELP[0].upper()}{verb.HELP[1:]}."
+        added = verbs.add_parser(name, parents=[common], help=verb.HELP, description=description)
+        verb.add_arguments(added)
     return parser
 
 
@@ -141,13 +143,13 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(options, message, code=HarnessError.exit_code)
     except Exception as error:
         if _is_no_path(error):
-            message = f"an argument is no path that a file can have ({error})"
+            message = f"an argument is not a valid path ({error})"
             return _fail(options, message, code=UsageError.exit_code)
         return _fail(options, _unexpected(options, error), code=HarnessError.exit_code)
 
 
 def _is_no_path(error: Exception) -> bool:
-    """Return whether an operating system refuses the very name of a file, or links go round."""
+    """Return whether the operating system refuses a path: too long, a NUL, circular links."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
     if isinstance(error, RuntimeError):  # of `Path.resolve`, by Python 3.11 and 3.12

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from harness.errors import UsageError
 
@@ -24,16 +24,14 @@ def choose_data(options: argparse.Namespace) -> Chosen:
 
     Raises UsageError for a split of own data, and for a flag or task of own data without it.
     """
-    from harness.data.own import OwnFiles, own_task
-    from harness.formats.own.folder import KINDS, is_own
+    from harness.data.own import OwnFiles, needs_annotations, own_task
 
     source = choose_source(options)
     tasks = [options.task] if isinstance(options.task, str) else options.task
     splits = [options.split] if isinstance(options.split, str) else options.split or []
     if not isinstance(source, OwnFiles):
-        words = [name.lower() for word in tasks for name in word.split(",")]
-        names = (word for word in words if is_own(word) or (word in KINDS and word != "nlvr2"))
-        if own := next(names, None):
+        names = [name.lower() for word in tasks for name in word.split(",")]
+        if own := next(filter(needs_annotations, names), None):
             raise UsageError(
                 f"--task {own}: is a task on own data; name it by --annotations FILE --images DIR"
             )
@@ -62,20 +60,26 @@ def choose_source(options: argparse.Namespace) -> "DataSource":
             answers=options.answers,
             folder=benchmarks.folder if isinstance(benchmarks, Folder) else None,
         )
-    flags = {
-        "--data-name": options.data_name,
-        "--answers": options.answers,
-        "--images": options.image_folder,
-    }
-    others = {str: "neither strict nor as-reference, and ", int: "no whole number, and "}
-    for flag, value in flags.items():
+    for flag, value in (("--data-name", options.data_name), ("--answers", options.answers)):
         if value is not None:
-            other = others.get(type(getattr(options, "images", None)), "")
-            raise UsageError(
-                f"{flag} {value}: is {other if flag == '--images' else ''}for own data, which "
-                "--annotations FILE names"
-            )
+            raise UsageError(f"{flag} {value}: is for own data; add --annotations FILE")
+    if options.image_folder is not None:
+        _refuse_image_folder(options)
     return benchmarks
+
+
+def _refuse_image_folder(options: argparse.Namespace) -> NoReturn:
+    """Raise UsageError for a folder of images without annotations, by what `--images` may be."""
+    policy_or_count = getattr(options, "images", None)
+    reason = "is for own data"
+    if isinstance(policy_or_count, str):
+        reason = "is neither strict nor as-reference"
+    elif isinstance(policy_or_count, int):
+        reason = "is not a whole number"
+    raise UsageError(
+        f"--images {options.image_folder}: {reason}; for a folder of your own images, add "
+        "--annotations FILE"
+    )
 
 
 def choose_result_source(options: argparse.Namespace) -> "ResultSource":

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--churn", type=float, default=2.0, metavar="PERCENT",
-        help="units that have another outcome anyway, as many better as worse; default: 2",
+        help="units whose outcome flips anyway, as many better as worse; default: 2",
     )  # fmt: skip
     parser.add_argument(
         "--level", type=float, metavar="P", help="level of the check; default: as for `check`"

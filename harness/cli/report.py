@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
+from harness.cli.output import writing
 
 HELP = "write results, figures and samples into one HTML file"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -19,9 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"folders that `run --out` wrote; default: {flags.OUT}",
     )
-    parser.add_argument("--out", default="report.html", metavar="FILE", help="default: report.html")
     parser.add_argument(
-        "--baseline", metavar="DIR", help="results to compare with: what changed, old and new"
+        "--out", default="report.html", metavar="FILE", help="file to write; default: report.html"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="DIR",
+        help="results to compare with: changed samples are marked, with the old prediction",
     )
     flags.add_image_count(parser, default=200)
     parser.add_argument(
@@ -29,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=0,
         dest="images",
-        help="embed no pictures, whose licence may forbid to share them",
+        help="embed no pictures, since their licence may forbid sharing them",
     )
     parser.add_argument(
         "--max-size",
         type=size,
         default=size("20MB"),
         metavar="SIZE",
-        help="of the file, which is cut to it; default: 20MB",
+        help="largest size of the file, which is cut to it; default: 20MB",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the runs; default: as for `run`")
     flags.add_own_data(parser, of_results=True)
@@ -47,14 +52,12 @@ def run(options: argparse.Namespace) -> int:
     """Write the report."""
     from harness.cli.left_out import say_left_out
     from harness.cli.own import choose_result_source
-    from harness.errors import HarnessError
-    from harness.files.atomic import replacing
     from harness.records.stored import StoredResults, find_results
     from harness.report.page import Budget, build_report, to_bytes
-    from harness.report.selection import find_path
+    from harness.report.selection import results_at
 
     folders = [Path(name) for name in options.results or [flags.OUT]]
-    baseline = find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
     code = say_left_out([*map(find_results, folders), baseline])
     report = build_report(
         folders,
@@ -66,14 +69,8 @@ def run(options: argparse.Namespace) -> int:
         say(sentence)
     path = Path(options.out)
     content = to_bytes(report.html)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
     say(f"written: {path} ({len(content) / 1e6:.1f} MB); open it in a browser")
     return code
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         metavar="NAME",
-        help="name of what made the predictions, with --out; default: as `run` recorded it",
+        help="with --out, name of the model that predicted; default: as `run` recorded it",
     )
     flags.add_format(parser, "md", "json")
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     chosen = choose_data(options)
     if not chosen.splits:
-        raise UsageError("--split is needed: the split that the predictions are for")
+        raise UsageError("--split is needed: name the split that the predictions are for")
     (task,), (split,) = chosen.tasks, chosen.splits
     scored = score_file(task, split, Path(options.predictions), source=chosen.data)
     for caveat in scored.scores.caveats:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         path = keep_scores(scored, Path(options.out), checkpoint=options.checkpoint)
         say(f"written: {path}")
     elif options.checkpoint:
-        raise UsageError("--checkpoint names a result that --out keeps; give both")
+        raise UsageError("--checkpoint names a result that --out keeps; add --out DIR")
     if options.format == "json":
         print(to_json(scored))
         return 0

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli import flags
 from harness.cli.console import say
+from harness.cli.output import writing
 
 if TYPE_CHECKING:
-    from harness.running.stored_samples import StoredSample, StoredSamples
+    from harness.records.stored import StoredResult
+    from harness.report.sample_rows import Shown
+    from harness.running.stored_samples import StoredSample
 
 HELP = "look at single samples: picture, text, truth, prediction, score"
 PICTURES = ("auto", "kitty", "sixel", "none")
@@ -50,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures",
         choices=PICTURES,
         default=PICTURES[0],
-        help="how the terminal shows pictures; default: auto, as far as it says so itself",
+        help="how the terminal shows pictures; default: auto, as the terminal reports",
     )
     flags.add_data(parser, help=f"{flags.FOLDER} of the run; default: as for `run`")
     flags.add_own_data(parser, of_results=True)
@@ -60,50 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print samples, with their pictures where that is possible."""
+    """Print samples, with their pictures where the terminal can show them."""
     from harness.cli.left_out import say_left_out
-    from harness.cli.own import choose_result_source
-    from harness.errors import DataError, UsageError
+    from harness.errors import DataError
     from harness.records.stored import StoredResults
-    from harness.report import sample_rows, selection
-    from harness.report.baseline import Changes, changes_since, matching
-    from harness.running.stored_samples import StoredSamples
+    from harness.report import sample_rows
+    from harness.report.selection import results_at
 
-    found = selection.find_path(Path(options.result))
-    baseline = (
-        selection.find_path(Path(options.baseline)) if options.baseline else StoredResults((), ())
-    )
+    found = results_at(Path(options.result))
+    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
     code = say_left_out([found, baseline])
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
-    source = choose_result_source(options)
-    choice = selection.Choice(options.wrong, options.sort, options.sample, options.limit)
-    shown: list[sample_rows.Shown] = []
-    refusals: list[UsageError] = []
-    for result in found.results:
-        samples = StoredSamples(result, source)
-        changes: Changes | None = None
-        if options.baseline:
-            before = matching(result, baseline.results)
-            if before is None:
-                say(f"left out: {result.title}: {options.baseline} has no such result")
-                continue
-            changes = changes_since(before, result, source)
-        try:
-            indices = selection.choose(samples, choice, changes)
-        except UsageError as error:  # of one result among several
-            refusals.append(error)
-            continue
-        for problem in samples.problems:
-            say(f"{result.title}: {problem}")
-        shown.append(sample_rows.Shown(samples, indices, changes))
-    if refusals and not any(part.indices for part in shown):
-        raise refusals[0]
-    if not options.sample:
-        for refusal in refusals:
-            say(str(refusal))
-    if options.sample:
-        shown = [part for part in shown if part.indices]
+    shown = _choose_samples(found.results, baseline.results, options)
     if options.format == "json":
         print(sample_rows.to_json(shown))
     elif options.format == "csv":
@@ -114,12 +86,59 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:
+def _choose_samples(
+    results: "Sequence[StoredResult]",
+    baseline: "Sequence[StoredResult]",
+    options: argparse.Namespace,
+) -> "list[Shown]":
+    """Return the samples of each result that the flags choose.
+
+    A result that a flag does not suit is left out with a message. Raises the UsageError of the
+    first one where no other result has a chosen sample.
+    """
+    from harness.cli.own import choose_result_source
+    from harness.errors import UsageError
+    from harness.report.baseline import changes_since, matching
+    from harness.report.sample_rows import Shown
+    from harness.report.selection import Choice, choose
+    from harness.running.stored_samples import StoredSamples
+
+    source = choose_result_source(options)
+    choice = Choice(options.wrong, options.sort, options.sample, options.limit)
+    shown: list[Shown] = []
+    refusals: list[UsageError] = []
+    for result in results:
+        samples = StoredSamples(result, source)
+        changes = None
+        if options.baseline:
+            before = matching(result, baseline)
+            if before is None:
+                say(f"left out: {result.title}: {options.baseline} has no such result")
+                continue
+            changes = changes_since(before, result, source)
+        try:
+            indices = choose(samples, choice, changes)
+        except UsageError as error:
+            refusals.append(error)
+            continue
+        for problem in samples.problems:
+            say(f"{result.title}: {problem}")
+        shown.append(Shown(samples, indices, changes))
+    if refusals and not any(part.indices for part in shown):
+        raise refusals[0]
+    if options.sample:  # one result has the id, the others refused it
+        return [part for part in shown if part.indices]
+    for refusal in refusals:
+        say(str(refusal))
+    return shown
+
+
+def _print_terminal(shown: "Sequence[Shown]", options: argparse.Namespace) -> None:
     from harness.report import sample_rows, terminal
 
     protocol = options.pictures if options.pictures != "auto" else terminal.detect()
     for part in shown:
-        samples: StoredSamples = part.samples
+        samples = part.samples
         if protocol == terminal.NONE:
             print(sample_rows.to_table(part))
             print()
@@ -133,13 +152,12 @@ def _print_terminal(shown: Sequence[Any], options: argparse.Namespace) -> None:
             print()
 
 
-def _write_pictures(shown: Sequence[Any], options: argparse.Namespace) -> None:
+def _write_pictures(shown: "Sequence[Shown]", options: argparse.Namespace) -> None:
     """Write the pictures of all samples for --save and --open, and open them."""
     if not (options.save or options.open):
         return
     import tempfile
 
-    from harness.errors import HarnessError
     from harness.report.pictures import file_name
 
     folder = Path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
@@ -153,13 +171,8 @@ def _write_pictures(shown: Sequence[Any], options: argparse.Namespace) -> None:
             if image is None:
                 continue
             path = folder / file_name(title, sample.id)
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                image.save(path)
-            except OSError as error:
-                raise HarnessError(
-                    f"{path}: cannot be written ({error.strerror}); choose another --save"
-                ) from error
+            with writing(path, flag="--save") as temporary:
+                image.save(temporary, "PNG")
             written.append(path)
     say(f"written: {len(written)} pictures in {folder}")
     if options.open and written:

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     from harness import rendering
     from harness.checkpoints import include
     from harness.errors import DataError, MissingError
+    from harness.files.paths import distinct
     from harness.records.record import find_records
-    from harness.records.stored import distinct
     from harness.registry import official_counts
     from harness.tables.folders import tell_apart
     from harness.tables.layouts import lay_out

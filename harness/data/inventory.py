@@ -74,7 +74,7 @@ class Inventory:
 
     @property
     def sound(self) -> bool:
-        """Whether everything is present and, as far as is known, right."""
+        """Whether everything is present, and nothing is known to be wrong."""
         states = [file.state for file in self.files] + [split.state for split in self.splits]
         return all(state in SOUND for state in states)
 

@@ -1,4 +1,4 @@
-"""Draw the folder tree of the files that the tasks need."""
+"""Draw the data folder that the tasks read, as a tree."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from harness.task import Task
 Tree = dict[str, "Tree"]
 
 
-def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
-    """Return the preferred paths of everything that these tasks need, as a tree below DATA."""
+def layout(tasks: Sequence[Task]) -> str:
+    """Return the preferred paths of the files and weights that these tasks need, as a tree."""
     paths = {
         needed.candidates[0] + ("/" if needed.folder else "")
         for task in tasks
@@ -17,12 +17,11 @@ def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
         for needed in task.files(split)
         if not needed.optional
     }
-    if weights:
-        files = entries()[PAPER].files
-        paths |= {
-            f"checkpoints/{PAPER}/{files[task.name].path}" for task in tasks if task.name in files
-        }
-        paths |= set(VOCABULARY.members.values())
+    files = entries()[PAPER].files
+    paths |= {
+        f"checkpoints/{PAPER}/{files[task.name].path}" for task in tasks if task.name in files
+    }
+    paths |= set(VOCABULARY.members.values())
     tree: Tree = {}
     for path in sorted(paths):
         branch = tree
@@ -30,12 +29,11 @@ def layout(tasks: Sequence[Task], *, weights: bool = True) -> str:
         for folder in folders:
             branch = branch.setdefault(f"{folder}/", {})
         branch.setdefault(name + ("/" if path.endswith("/") else ""), {})
-    notes = _notes(tasks)
-    return "\n".join(["DATA/", *_lines(tree, notes)])
+    return "\n".join(["DATA/", *_lines(tree, _notes(tasks))])
 
 
 def _notes(tasks: Sequence[Task]) -> dict[str, str]:
-    """Return what the names at the top of the tree do not tell."""
+    """Return the notes on the top folders, by name."""
     exceptions = filter(None, dict.fromkeys(task.dataset.image_note for task in tasks))
     return {
         "images": "; ".join(["JPEG files as they come in the archives", *exceptions]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER
 from harness.errors import MissingError, UsageError, nearest
-from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name
+from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name, is_own
 from harness.registry import known_task
 
 
@@ -72,6 +72,12 @@ def own_files(
         folder=folder,
         more=tuple(more),
     )
+
+
+def needs_annotations(task: str) -> bool:
+    """Return whether a task name stands for own data only: a kind may be a benchmark as well."""
+    name = task.lower()
+    return is_own(name) or (name in KINDS and known_task(name) is None)
 
 
 def own_task(words: Sequence[str]) -> str:

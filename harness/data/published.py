@@ -1,4 +1,4 @@
-"""Compare files and counts with what is published about them.
+"""Compare files and counts with the published facts about them.
 
 These facts hold for the real benchmarks, never for the embedded one. A folder that differs can
 still be evaluated, but is not the official split.

@@ -18,7 +18,6 @@ from harness.data.resolve import DataSource
 from harness.data.verify import ImageProblem, verify
 from harness.dataset import Origin
 from harness.formats.own.folder import OwnFolder
-from harness.images import STRICT
 from harness.registry import find_tasks, splits_of, wants_all
 from harness.rendering import Table, render, render_json
 
@@ -40,40 +39,39 @@ class DataReport:
     """An inventory and the images with problems; None where the images were not decoded."""
 
     inventory: Inventory
-    image_problems: Sequence[ImageProblem] | None
+    image_problems: Sequence[ImageProblem] | None = None
 
     @property
     def sound(self) -> bool:
-        """Whether a run has all it needs and, as far as was examined, all is right."""
+        """Whether a run has everything it needs, and the examination found nothing wrong."""
         return self.inventory.sound and not self.image_problems
 
 
-def make_report(
+def inventory_for(
     tasks: Sequence[str],
     splits: Sequence[str],
     *,
     source: DataSource,
-    decode: bool,
     keep: bool,
     progress: Progress,
-    images: str = STRICT,
-) -> DataReport:
-    """Examine what the tasks (all where none is named) need of the data folder.
+) -> Inventory:
+    """Return the inventory of the files that the named tasks (all where none is named) need.
 
-    `decode` verifies every image by the policy `images`, `keep` retains the samples. Raises
-    UsageError for an unknown name, MissingError if the folder does not exist.
+    `keep` retains the samples. Raises UsageError for an unknown name, MissingError if the folder
+    does not exist.
     """
     chosen = find_tasks(tasks or ["all"])
     by_task = splits_of(chosen, splits, every=not tasks or wants_all(tasks))
     wanted = [(task, by_task[task.name]) for task in chosen if task.name in by_task]
     folder = source.open(by_task, progress=progress)
     with progress("files") as report:
-        inventory = take_inventory(folder, wanted, report=report, keep=keep or decode)
-    if not decode:
-        return DataReport(inventory, None)
+        return take_inventory(folder, wanted, report=report, keep=keep)
+
+
+def verify_images(inventory: Inventory, *, images: str, progress: Progress) -> list[ImageProblem]:
+    """Decode every image of an inventory that keeps its samples, by the policy `images`."""
     with progress("images") as report:
-        problems = verify(inventory.loaded, workers=WORKERS, report=report, images=images)
-        return DataReport(inventory, problems)
+        return verify(inventory.loaded, workers=WORKERS, report=report, images=images)
 
 
 def render_report(report: DataReport, *, format: str) -> str:

@@ -1,16 +1,18 @@
-"""Whether a run can go: the machine, the data and the weights, task by task."""
+"""Whether a run can succeed: the machine, the data and the weights, task by task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.checkpoints import find_entry, find_weights
 from harness.data.resolve import Embedded, Hub, resolve_data
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import CheckpointError, MissingError
+from harness.family import Offering
 from harness.files.paths import config_file
 from harness.formats.folder import DataFolder, open_folder
-from harness.registry import describe, loadable_tasks
+from harness.registry import describe, loadable_tasks, tasks_of
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
@@ -26,7 +28,7 @@ class Diagnosis:
 
     @property
     def well(self) -> bool:
-        """Whether a run can go: nothing failed, and a task has all it needs."""
+        """Whether a run can succeed: nothing failed, and some task has all it needs."""
         return bool(self.ready) and all(check.state != FAILED for check in self.checks)
 
 
@@ -46,31 +48,46 @@ def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagno
     nowhere = f" (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
     checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
     chosen = checkpoint or source.default_checkpoint
-    checks += _check_weight_file(chosen)
-    tasks = [_check_task(task, folder, chosen, hub=hub) for task in loadable_tasks()[0]]
+    weights = _examine_weight_file(chosen)
+    checks += weights.checks
+    tasks = [_check_task(task, folder, chosen, weights, hub=hub) for task in loadable_tasks()[0]]
     return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
 
 
-def _check_weight_file(checkpoint: str) -> Iterator[Check]:
-    """Yield a check of weights that are named by path: whether any task can use them."""
+class _WeightFile(NamedTuple):
+    """A check of a weight file, and the tasks that its head can predict.
+
+    Without a check for weights that are not a file, and with None for those that do not tell.
+    """
+
+    checks: Sequence[Check] = ()
+    tasks: Sequence[str] | None = None
+
+
+def _examine_weight_file(checkpoint: str) -> _WeightFile:
+    """Return which tasks can use weights that are named by the path of a file."""
     if find_entry(checkpoint) is not None or not Path(checkpoint).is_file():
-        return
+        return _WeightFile()
+    remedies = ("name other weights with --checkpoint",)
     try:
         description = describe(Path(checkpoint))
     except CheckpointError as error:
-        yield Check("weights", FAILED, str(error), ("name other weights with --checkpoint",))
-        return
+        return _WeightFile([Check("weights", FAILED, str(error), remedies)])
     first, *_, last = description.sentences()
-    state = OK if description.fits else FAILED
-    remedies = () if description.fits else ("name other weights with --checkpoint",)
-    yield Check("weights", state, first if description.fits else last, remedies)
+    if not description.fits:
+        return _WeightFile([Check("weights", FAILED, last, remedies)])
+    tasks = tasks_of(description.offers) if isinstance(description, Offering) else None
+    return _WeightFile([Check("weights", OK, first)], tasks)
 
 
-def _check_task(task: Task, folder: DataFolder | None, checkpoint: str, *, hub: bool) -> Check:
+def _check_task(
+    task: Task, folder: DataFolder | None, checkpoint: str, weights: _WeightFile, *, hub: bool
+) -> Check:
     """Check that a task has its files, its environment and its weights."""
     entry = find_entry(checkpoint)
-    if entry is not None and not {task.name, task.weights_of} & entry.files.keys():
-        finding = f"{entry.name} has no weights for it"
+    lacks_entry = entry is not None and not {task.name, task.weights_of} & entry.files.keys()
+    if lacks_entry or (weights.tasks is not None and task.name not in weights.tasks):
+        finding = f"{entry.name if entry else checkpoint} has no weights for it"
         return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
     remedies: list[str] = []
@@ -123,6 +140,6 @@ def render_diagnosis(diagnosis: Diagnosis, *, format: str) -> str:
     verdict = (
         f"can be run: {', '.join(diagnosis.ready)}"
         if diagnosis.well
-        else "no run can go; the table says why"
+        else "no run can succeed; the table tells why"
     )
     return "\n\n".join([*parts, verdict])

@@ -18,20 +18,20 @@ from harness.files.paths import cache_folder, hub_is_offline
 from harness.metrics.captions import try_scorers
 from harness.metrics.java import java_environment
 
-OK, NOTE, FAILED = "ok", "note", "failed"  # a note hinders some runs, a failure all of them
+OK, NOTE, FAILED = "ok", "note", "failed"  # a note may hinder some runs, a failure stops all
 PYTHON = (3, 11)  # oldest supported version
 NEEDED_FOR = {  # packages that not every run needs
     "datasets": "data from the hub",
     "pycocotools": "coco-caption",
     "pycocoevalcap": "coco-caption",
 }
-LOW_MEMORY, LOW_DISK = 4 * 10**9, 10**9  # bytes below which the doctor takes note
+LOW_MEMORY, LOW_DISK = 4 * 10**9, 10**9  # bytes; less is a note
 HUB_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check: what was finding, and what to do about it unless all is well."""
+    """The outcome of one check: its finding, and the remedies unless all is well."""
 
     name: str
     state: str
@@ -40,7 +40,7 @@ class Check:
 
 
 def check_machine(*, online: bool) -> Iterator[Check]:
-    """Yield the checks that depend on neither data nor weights; the hub is asked if `online`."""
+    """Yield the checks that need neither data nor weights; contact the hub only if `online`."""
     yield _check_python()
     try:
         yield from check_packages(requires("xvlm-eval") or [])
@@ -75,7 +75,7 @@ def check_packages(requirements: Iterable[str]) -> Iterator[Check]:
 
 
 def check_package(requirement: Requirement, *, installed: str | None) -> Check:
-    """Compare a package's installed version, None if there is none, with the tested ones."""
+    """Compare the installed version of a package (None: not installed) with the tested ones."""
     name = requirement.name
     tested = ",".join(sorted(map(str, requirement.specifier), reverse=True))
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
@@ -117,7 +117,7 @@ def check_memory(root: Path = Path("/")) -> Check:
     """
     free = free_memory(root)
     if free is None:
-        return Check("memory", NOTE, "the system does not tell")
+        return Check("memory", NOTE, "unknown: the system does not report it")
     finding = f"{free / 1e9:.1f} GB available"
     if total := _total_memory():
         finding += f" of the machine's {total / 1e9:.1f} GB"
@@ -135,7 +135,7 @@ def _total_memory() -> int | None:
 
 
 def _check_java() -> Check:
-    """Check that Java is there, and scores a caption right."""
+    """Check that Java is installed, and that METEOR scores a caption correctly with it."""
     try:
         java_environment()
     except MissingError as error:
@@ -178,7 +178,7 @@ def _check_hub(*, online: bool) -> Check:
     if hub_is_offline():
         return Check("hub", OK, "left alone, since HF_HUB_OFFLINE is set")
     if not online:
-        return Check("hub", OK, "not asked (--online asks it)")
+        return Check("hub", OK, "not contacted (--online does it)")
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     from urllib.error import HTTPError
     from urllib.request import urlopen
@@ -188,7 +188,7 @@ def _check_hub(*, online: bool) -> Check:
             return Check("hub", OK, f"{address} answers")
     except HTTPError as error:
         finding = f"{address} answers {error.code} {error.reason}"
-        return Check("hub", NOTE, finding, ("try later; what is in the cache can be used",))
+        return Check("hub", NOTE, finding, ("try later; data in the cache can be used meanwhile",))
     except (OSError, ValueError) as error:
         finding = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
         remedy = "check the network and its proxy, or set HF_HUB_OFFLINE=1"

@@ -1,14 +1,14 @@
 """Compare a result with its baseline: is this number still the number, and what changed?
 
 check        every result of a folder with its baseline
-evidence     what can be said of one result beside its baseline
+evidence     one result beside its baseline, before the tests
 judging      the tests of all results together, at one level
 verdicts     when a change of a metric is called drift
 settings     level, margins and what fails: `gate.yaml` and flags
 power        the smallest drops that a check can prove
 baselines    the baseline of a result
 samples      the samples that are predicted differently
-contradictions  what two results of the same samples cannot both say
+contradictions  two results of the same samples that contradict one another
 environment  differences of two runs other than their predictions
 inputs       the samples whose images or texts differ
 diff         two results in detail

@@ -97,7 +97,7 @@ def anchored_gate(baseline: Path, gate: Gate, *, checkpoint: str | None = None) 
         names = [name for name in names if normalise_name(name) == normalise_name(checkpoint)]
     if not names:
         return None
-    renewals = max(1, *(renewals_since_review(baseline, name) for name in names), 1)
+    renewals = max(1, *(renewals_since_review(baseline, name) for name in names))
     level = gate.level / (renewals * (renewals + 1))
     return override(gate, level=level, checkpoints=None if checkpoint else names)
 

@@ -14,8 +14,8 @@ def find_baseline(
     """Return the baseline of a result: of its own checkpoint, or of the one named `checkpoint`.
 
     A file given by path is never taken for an entry of checkpoints.yaml, whatever its name. Raises
-    DataError if there is no baseline, or if its protocol, data, part of the split, or number of
-    evaluated samples differ.
+    DataError if there is no baseline, if several could be meant, and if its protocol, data, part of
+    the split, or number of evaluated samples differ.
     """
     record = result.record
     same_split = [
@@ -30,19 +30,24 @@ def find_baseline(
             f"several folders have a baseline of it: {', '.join(sorted(folders))}; "
             "name one of them with --baseline"
         )
-    if len(candidates) != 1:
+    if not candidates:
         raise DataError(_describe_absence(result, baselines, same_split))
+    if len(candidates) > 1:
+        raise DataError(_describe_ambiguity(record, candidates))
     (base,) = candidates
-    _check_comparable(record, base.record)
+    if difference := describe_other_measurement(record, base.record):
+        raise DataError(difference)
     return base
 
 
-def _check_comparable(record: ResultRecord, base: ResultRecord) -> None:
-    """Raise DataError, naming the first difference, unless two records measured the same."""
+def describe_other_measurement(
+    record: ResultRecord, base: ResultRecord, *, title: str = "the baseline"
+) -> str | None:
+    """Return the first difference in what two records measured, None if it is the same."""
     if record.subset != base.subset:
-        raise DataError(
+        return (
             f"another part of the split: {_describe_part(record.subset)}, "
-            f"the baseline {_describe_part(base.subset)}"
+            f"{title} {_describe_part(base.subset)}"
         )
     for name, current, before in (
         ("protocol", record.protocol, base.protocol),
@@ -52,7 +57,8 @@ def _check_comparable(record: ResultRecord, base: ResultRecord) -> None:
         ("number of samples skipped for unreadable images", _skipped(record), _skipped(base)),
     ):
         if current != before:
-            raise DataError(f"another {name}: {current}, the baseline {before}")
+            return f"another {name}: {current}, {title} {before}"
+    return None
 
 
 def _describe_part(subset: Subset | None) -> str:
@@ -72,10 +78,19 @@ def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> 
     )
 
 
+def _describe_ambiguity(record: ResultRecord, candidates: Sequence[StoredResult]) -> str:
+    """Say which of several baselines in one folder could be meant."""
+    paths = ", ".join(sorted(str(base.path) for base in candidates))
+    if candidates[0].record.subset == record.subset:  # `--checkpoint` ignores case, `_` and `-`
+        return f"several baselines have the name of this checkpoint: {paths}; rename all but one"
+    parts = " and ".join(_describe_part(base.record.subset) for base in candidates)
+    return f"another part of the split: {_describe_part(record.subset)}, the baselines {parts}"
+
+
 def _describe_absence(
     result: StoredResult, baselines: StoredResults, same_split: Sequence[StoredResult]
 ) -> str:
-    """Say that a result has no baseline, and which similar ones exist."""
+    """Say that a result has no baseline, and name similar ones."""
     if same_split:
         names = ", ".join(sorted({base.record.checkpoint["name"] for base in same_split}))
         return (

@@ -1,7 +1,6 @@
-"""What two results of the same samples cannot both say.
+"""Contradictions between two results of the same samples.
 
-`harness.records.integrity` holds the files of one result against one another; this module holds
-two results against one another.
+`harness.records.integrity` checks that the files of one result agree.
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from harness.records.stored import StoredResult
 from harness.statistics.means import MeanOfMeans
 from harness.statistics.sums import Statistic
 
-# Measures of a sample that the predictions for other samples decide as well: the rank of an image
+# Measures of a sample that depend on the predictions for other samples too: the rank of an image
 # among all images.
 OF_OTHERS = ("t2i_*",)
 NAMED = 3  # samples that a message names

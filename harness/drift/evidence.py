@@ -64,7 +64,7 @@ def gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> Evi
         same_score_due = (
             not predictions.any and base.record.task_version == result.record.task_version
         )
-        found = {
+        by_metric = {
             metric: _compare_scores(base, result, metric)
             if same_score_due
             else _pair_units(base, result, metric)
@@ -73,10 +73,10 @@ def gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> Evi
         changes = changed_samples(base, result, predictions) if predictions.any else []
     except DataError as error:
         return Evidence(base, result, differences, None, (), [("", Refused(str(error)))])
-    pairs = {metric: pair for metric, pair in found.items() if isinstance(pair, Pair)}
+    pairs = {metric: pair for metric, pair in by_metric.items() if isinstance(pair, Pair)}
     findings: list[tuple[str, Finding]] = [
         (metric, compare(finding) if isinstance(finding, Pair) else finding)
-        for metric, finding in found.items()
+        for metric, finding in by_metric.items()
     ]
     if not differences:
         cause = describe_cause(base, result)
@@ -150,7 +150,10 @@ def _require_same_predictions(
 def _too_many_changes(
     base: StoredResult, result: StoredResult, predictions: PredictionChanges, gate: Gate
 ) -> Due | None:
-    """Return the drift of a model whose outcomes change on the same data, however it scores."""
+    """Return the drift of a result with more changed outcomes than the gate allows, if it is one.
+
+    Only the same weights, data and protocol are due to have few, whatever the score.
+    """
     if gate.max_changed is None or not same_model_and_data(base.record, result.record):
         return None
     changed = _count_changed_outcomes(base, result, predictions)
@@ -159,7 +162,7 @@ def _too_many_changes(
         return None
     return Due(
         Verdict.DRIFTED,
-        f"{changed} of {result.record.n} outcomes changed ({share:.1f} %), "
+        f"{changed} of {result.record.n} outcomes changed ({share:.1f} %); "
         f"with the same weights, data and protocol at most {gate.max_changed:g} % may",
     )
 
@@ -167,10 +170,10 @@ def _too_many_changes(
 def _count_changed_outcomes(
     base: StoredResult, result: StoredResult, predictions: PredictionChanges
 ) -> int:
-    """Return how many samples score differently, or where truths are hidden are predicted so.
+    """Return how many samples score differently; where truths are hidden, how many predictions do.
 
-    A box or a logit moves with every other precision; whether it still hits does not. Samples that
-    have no score, since all of them are ranked together, count as unchanged.
+    Another precision moves every box and logit, but few outcomes. Samples that have no score of
+    their own, because all of them are ranked together, count as unchanged.
     """
     old, new = (side.sample_scores.by_sample for side in (base, result))
     if measures := [name for name in old if name in new]:

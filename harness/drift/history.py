@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.drift.baselines import describe_other_measurement
 from harness.drift.settings import Gate
 from harness.errors import UsageError
 from harness.records.stored import StoredResult, find_sound_results
@@ -33,7 +34,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Trend:
-    """A metric over several results, the oldest first; None where a folder lacks it.
+    """A metric over several results, the oldest first; None where a folder has none to compare.
 
     `p` is adjusted for all metrics that changed; None for a metric that is no mean of its samples,
     or of fewer than three comparable results. `falling`: a significant trend downwards, and a fall
@@ -57,10 +58,14 @@ class Trend:
 
 @dataclass(frozen=True)
 class History:
-    """The trends of all metrics, over `folders`, the oldest first."""
+    """The trends of all metrics, over `folders`, the oldest first.
+
+    `left_out` has a sentence about each older result that measured something else than the newest.
+    """
 
     folders: list[str]
     trends: list[Trend]
+    left_out: list[str]
 
     @property
     def failed(self) -> bool:
@@ -82,7 +87,7 @@ class History:
         """Return everything in JSON's types."""
         trends = [{**asdict(trend), "change": trend.change} for trend in self.trends]
         content = {"failed": self.failed, "summary": self.summary}
-        return {**content, "folders": self.folders, "trends": trends}
+        return {**content, "folders": self.folders, "left_out": self.left_out, "trends": trends}
 
     def as_junit(self) -> ElementTree.Element:
         """Return a suite of JUnit, one test per metric."""
@@ -106,8 +111,9 @@ class History:
 def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
     """Return the trends over folders of results, the oldest first.
 
-    Raises UsageError for fewer than three folders, MissingError where one does not exist, DataError
-    for a damaged record.
+    Older results that `check` would refuse to compare with the newest are left out. Raises
+    UsageError for fewer than three folders, MissingError where one does not exist, DataError for a
+    damaged record.
     """
     if len(folders) < 3:
         raise UsageError(
@@ -122,6 +128,7 @@ def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
         }
         for folder in folders
     ]
+    left_out = _leave_out_others(by_folder)
     trends = [
         _trend(title, metric, by_folder)
         for title, result in by_folder[-1].items()
@@ -135,7 +142,22 @@ def read_history(folders: Sequence[Path], *, gate: Gate) -> History:
         drop = -(trend.change or 0.0)
         falling = p is not None and p < gate.level and drop > gate.margin_of(trend.metric)
         judged.append(Trend(**{**asdict(trend), "p": p, "falling": falling}))
-    return History([str(folder) for folder in folders], judged)
+    return History([str(folder) for folder in folders], judged, left_out)
+
+
+def _leave_out_others(by_folder: Sequence[dict[str, StoredResult]]) -> list[str]:
+    """Remove older results that measured something else than the newest, and name each of them."""
+    *older, newest = by_folder
+    left_out = []
+    for title, result in newest.items():
+        for results in older:
+            if (other := results.get(title)) is None:
+                continue
+            difference = describe_other_measurement(other.record, result.record, title="the newest")
+            if difference is not None:
+                left_out.append(f"{other.path}: is left out of the history: {difference}")
+                del results[title]
+    return left_out
 
 
 def describe_history(history: History, format: str) -> str:
@@ -156,8 +178,10 @@ def describe_history(history: History, format: str) -> str:
     ]
     title = f"History, from {history.folders[0]} to {history.folders[-1]}"
     tables = [render([Table(title, rows, COLUMNS)], format)] if rows else []
-    sentence = escape_markdown(history.summary) if format == "md" else history.summary
-    return "\n\n".join([*tables, sentence])
+    sentences = [*history.left_out, history.summary]
+    if format == "md":
+        sentences = list(map(escape_markdown, sentences))
+    return "\n\n".join([*tables, *sentences])
 
 
 def p_of_fall(values: NDArray[np.float64], *, seed: int = 0) -> float:

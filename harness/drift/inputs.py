@@ -66,7 +66,7 @@ def describe_inputs(before: StoredResult, after: StoredResult) -> str:
 
 
 def describe_cause(before: StoredResult, after: StoredResult) -> str:
-    """Say what else changed beside predictions that were due to be the same."""
+    """Say what else changed where predictions changed that were due to be the same."""
     if changed := list(_describe_changes(before, after, changed_inputs(before, after))):
         return f"and so did inputs: {'; '.join(changed)}"
     unchanged = "although nothing that is recorded and that they depend on did"
@@ -104,7 +104,7 @@ def _first_kinds(before: ResultRecord, after: ResultRecord) -> list[str]:
 
 
 def _differing(old: NDArray[np.uint32], new: NDArray[np.uint32], part: str) -> NDArray[np.bool_]:
-    """Return of which samples a part differs, among those that both runs know."""
+    """Return a mask of the samples whose part differs, where both runs know it."""
     column = PARTS.index(part)
     known = old.any(axis=1) & new.any(axis=1)
     return np.asarray(known & (old[:, column] != new[:, column]))

@@ -13,7 +13,8 @@ from harness.drift.settings import Gate
 from harness.drift.verdicts import Due, Outcome, Refused, Tested, Verdict, is_worse, judge
 from harness.statistics.multiple import p_of_count, sharing
 from harness.statistics.paired import Comparison, Pair
-from harness.statistics.swaps import SwapTest, Tails, p_of_all, smallest_p, swap_test
+from harness.statistics.swap_tally import Tails
+from harness.statistics.swaps import SwapTest, p_of_all, smallest_p, swap_test
 
 ALL_METRICS = "all metrics together"
 ALL_RESULTS = "all results together"
@@ -47,7 +48,7 @@ def judge_results(results: Sequence[Findings], gate: Gate) -> Judgement:
     most = (1 - PART_FOR_ALL) * level
     share = most / sharing([smallest_p(result.pairs) for result in tested.values()], level=most)
     tests = {
-        # A seed of its own for each result: what is swapped in one says nothing of another.
+        # Each result has its own seed, so that the swaps of two results are independent.
         number: swap_test(
             result.pairs,
             level=share,
@@ -75,7 +76,11 @@ def _limits(result: Findings, gate: Gate) -> dict[str, float]:
 def _judge_result(
     result: Findings, test: SwapTest | None, share: float, gate: Gate
 ) -> list[tuple[str, Outcome]]:
-    """Judge all metrics of a result."""
+    """Judge all metrics of a result.
+
+    Its p are scaled by as much as its `share` is smaller than the level, so that they compare with
+    the level itself.
+    """
     level = gate.level / gate.sides
     factor = level / share
     outcomes: list[tuple[str, Outcome]] = []
@@ -97,7 +102,7 @@ def _judge_result(
 def _together(
     judged: Sequence[Sequence[tuple[str, Outcome]]], tests: Mapping[int, SwapTest], gate: Gate
 ) -> Due | None:
-    """Return a drift of all results together, if no one of them but all show a drop.
+    """Return the drift that all results show together, where no single one has drifted.
 
     Half of the part is spent on the mean change of all results, half on how many are worse.
     """

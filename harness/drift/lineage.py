@@ -44,14 +44,17 @@ def read_lineage(baseline: Path) -> list[Renewal]:
     if not path.is_file():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Only line breaks end a line, not U+2028 or U+0085 inside a reason.
+        lines = path.read_text(encoding="utf-8").split("\n")
         return [
             _parse(line, f"line {number}")
             for number, line in enumerate(lines, start=1)
             if line.strip()
         ]
     except (OSError, ValueError, DataError) as error:
-        raise DataError(f"{path}: is no lineage of a baseline ({error})") from error
+        raise DataError(
+            f"{path}: is no lineage of a baseline ({error}); restore it from version control"
+        ) from error
 
 
 def _parse(line: str, where: str) -> Renewal:

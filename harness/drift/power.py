@@ -15,11 +15,13 @@ from harness.statistics.paired import Pair, compare, detectable_drop
 class Detectable(NamedTuple):
     """The smallest drops of a metric, in points, that a check can prove.
 
-    `alone`: where no other result changed. `among`: where all results of the baseline changed, so
-    that they share the level. `restless`: among them, if `churn` percent of the units have another
-    outcome anyway, as many better as worse. Drops that are spread over as many clusters as units;
-    one that sits in whole clusters takes as many clusters. None for rankings, whose drop is no sum
-    over units.
+    alone     where no other result changed
+    among     where all results of the baseline changed, so that they share the level
+    restless  as `among`, where `churn` percent of the units have another outcome anyway, as many
+              better as worse
+
+    The lost units are taken to lie in as many clusters. A drop within fewer clusters has to be
+    larger: the test counts clusters. None for rankings, whose drop is no sum over units.
     """
 
     checkpoint: str

@@ -1,4 +1,4 @@
-"""The rules of a check: how large a drop is let pass, how sure the gate has to be, what fails."""
+"""The rules of a check: how large a drop may be, how sure the gate has to be, what fails."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -20,14 +20,18 @@ MARGINS: Mapping[str, float] = MappingProxyType({"cider": 0.5, "bleu*": 0.2})
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of a check; `docs/drift.md` gives the reason of every default.
 
-    `level`: the chance, at most, that a check calls anything drifted if nothing changed for the
-    worse; `sides` 2 spends half of it on gains. `margin`: points; `margins` has those of metrics,
-    by name or pattern. `max_changed`: percent of samples whose outcome may change while weights,
-    data and protocol do not; null for no limit. `require`: `no-drift`, or `no-worse`, which fails
-    unless the interval excludes a drop beyond the margin. `fail_on_worse`: a drop that is likely
-    and not proven fails where there are `several`, more than chance explains, or wherever there is
-    `any`. `allow_missing`: whether a baseline may have no result. `metrics` and `checkpoints`:
-    names or patterns of what is compared; all, if empty.
+    level          the chance, at most, that the tests of a check call anything drifted if nothing
+                   changed for the worse
+    sides          2 spends half of the level on gains
+    margin         the largest drop that passes, in points
+    margins        the same by metric, a name or a pattern
+    max_changed    percent of samples whose outcome may change while weights, data and protocol do
+                   not; null for no limit
+    require        `no-drift`, or `no-worse`: an interval has to exclude a drop beyond the margin
+    fail_on_worse  drops that are likely and not proven fail where there are `several`, more than
+                   chance explains, or wherever there is `any`
+    allow_missing  whether a baseline may have no result
+    metrics, checkpoints  names or patterns of what is compared; all, if empty
     """
 
     level: Finite = 0.05

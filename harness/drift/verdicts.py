@@ -12,7 +12,7 @@ from enum import StrEnum
 from harness.drift.settings import Gate
 from harness.statistics.interval import Interval
 from harness.statistics.paired import Comparison, detectable_drop
-from harness.statistics.swaps import Tails
+from harness.statistics.swap_tally import Tails
 
 ROUNDING = 1e-6  # points: a sum in another order
 
@@ -38,7 +38,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Missing:
-    """The baseline has no result."""
+    """No result belongs to this baseline."""
 
     reason: str = "has a baseline and no result"
 
@@ -56,8 +56,8 @@ class Due:
 class Tested:
     """The difference may be chance: a paired test.
 
-    `p` is adjusted for all metrics of the result and all results of the check; `share` is the
-    level that a single result is tested at.
+    `p` is adjusted for all metrics of the result and for all results of the check; `share` is the
+    level at which this result is tested.
     """
 
     comparison: Comparison
@@ -110,7 +110,7 @@ class Cell:
 
     @property
     def margin(self) -> float:
-        """The largest drop that is let pass, in points."""
+        """The largest drop that passes, in points."""
         return self.gate.margin_of(self.metric)
 
     @property

@@ -13,6 +13,8 @@ from torch import Tensor
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.kernels import choose_kernels, current, fused_kernels
 from harness.engine.memory import free_memory, is_out_of_memory, taken_memory
+from harness.engine.packed_attention import choose_packed_attention, packed_attention
+from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
 from harness.workload import MemoryBudget
 
@@ -32,13 +34,16 @@ class Device:
     """A torch device and the precision of its matrix products.
 
     Residuals, heads and results are in float32 in any case. `fused` kernels need fewer passes over
-    a GPU's memory (`harness.engine.fused`). `reranked_images` are re-ranked together; None: as many
-    as suit the device.
+    a GPU's memory (`harness.engine.fused`); `packed_attention` pads no texts; `step_graphs` replay
+    the steps of beam search. `reranked_images` are re-ranked together; None: as many as suit the
+    device.
     """
 
     torch: torch.device
     dtype: str
     fused: bool = False
+    packed_attention: bool = False
+    step_graphs: bool = False
     reranked_images: int | None = None
 
     @property
@@ -49,6 +54,10 @@ class Device:
             details.append(torch.cuda.get_device_name(self.torch))
         if self.fused:
             details.append("fused kernels")
+        if self.packed_attention:
+            details.append("packed attention")
+        if self.step_graphs:
+            details.append("step graphs")
         if self.reranked_images is not None:
             details.append(f"re-ranked images: {self.reranked_images}")
         return f"{self.torch.type} ({', '.join(details)})" if details else self.torch.type
@@ -102,6 +111,7 @@ class Device:
                 autocast,
                 current(self.torch),
                 fused_kernels(self.fused and not gradients),
+                packed_attention(self.packed_attention and not gradients),
             ):
                 yield
         except (RuntimeError, MemoryError) as error:
@@ -187,6 +197,8 @@ def choose_device(name: str, dtype: str) -> Device:
         device,
         dtype,
         fused=choose_kernels(device, dtype),
+        packed_attention=choose_packed_attention(device, dtype),
+        step_graphs=choose_step_graphs(device),
         reranked_images=_chosen_reranked_images(),
     )
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -18,6 +18,8 @@ SETTINGS = ("auto", "0", "1")
 MEASURED = ("float32", "tf32")  # the types in which the kernels were found to be faster
 TOLERANCE = 1e-4  # of the kernels against torch, where they are tried
 TF32_TOLERANCE = 1e-2  # the same for products in TF32; measured: 1.2e-3
+
+Trial = tuple[str, Tensor, Tensor, float]  # name, result, expected result, tolerance
 
 _in_use = False
 
@@ -64,21 +66,39 @@ def choose_kernels(device: torch.device, dtype: str) -> bool:
     return wanted and device.type == "cuda" and kernels_are_usable(device)
 
 
+def is_switched_on(name: str) -> bool:
+    """Whether an environment variable is `1`; without it, or with `0`, it is not.
+
+    Raises UsageError for another setting.
+    """
+    setting = os.environ.get(name) or "0"
+    if setting not in ("0", "1"):
+        raise UsageError(f"{name}={setting}: expected one of 0, 1")
+    return setting == "1"
+
+
 @cache
 def kernels_are_usable(device: torch.device) -> bool:
     """Whether Triton's kernels compile for a device, and are right; warns where they are not."""
+    return are_right(device, _trials, otherwise="no fused kernels, torch's operations instead")
+
+
+def are_right(
+    device: torch.device, trials: Callable[[torch.device], Iterator[Trial]], *, otherwise: str
+) -> bool:
+    """Whether all trials on a device agree with what is expected; else warns in one line."""
     try:
         with torch.inference_mode(), current(device):
             off = [
                 f"{name} differ by {difference:.1e}"
-                for name, result, expected, tolerance in _trials(device)
+                for name, result, expected, tolerance in trials(device)
                 if not (difference := float((result - expected).abs().max())) < tolerance
             ]
         usable, reason = not off, ", ".join(off)
     except Exception as error:  # a compiler fails in many ways
         usable, reason = False, f"{type(error).__name__}: {error}".splitlines()[0]
     if not usable:
-        message = f"no fused kernels, torch's operations instead: {reason}"
+        message = f"{otherwise}: {reason}"
         warnings.warn_explicit(message, UserWarning, __name__, 1)  # prints no line of code
     return usable
 
@@ -88,7 +108,7 @@ def fp32_precision() -> str:
     return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "ieee"
 
 
-def _trials(device: torch.device) -> Iterator[tuple[str, Tensor, Tensor, float]]:
+def _trials(device: torch.device) -> Iterator[Trial]:
     """Yield the name, result, expected result and tolerance of each kernel, at real widths."""
     rng = torch.Generator().manual_seed(0)
     states = torch.randn(1, 144, 3 * 128, generator=rng).to(device)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes
 from harness.engine.device import send
+from harness.engine.packed_attention import Tiles, cut_by_row, cut_by_text, cuts_tiles
 
 MASKED = -torch.inf  # added to the attention scores of padding
 
@@ -54,11 +55,13 @@ class Segments:
     """How tokens are cut into segments, bucket by bucket.
 
     `position` [N] is the position of each token among the padded tokens of all buckets; None where
-    these are the tokens as they lie.
+    these are the tokens as they lie. With `tiles` for the kernel of packed attention, nothing is
+    padded and there are no buckets.
     """
 
     buckets: tuple[Bucket, ...]
     position: Tensor | None = None
+    tiles: Tiles | None = None
 
     def restore(self, padded: Sequence[Tensor]) -> Tensor:
         """Return the tokens [N, d] out of the padded segments [n, L, d] of each bucket."""
@@ -68,8 +71,11 @@ class Segments:
 
     def to(self, device: torch.device) -> "Segments":
         """Return the segments with their indices on a device."""
-        buckets = tuple(bucket.to(device) for bucket in self.buckets)
-        return Segments(buckets, _sent(self.position, device))
+        buckets, tiles = tuple(bucket.to(device) for bucket in self.buckets), self.tiles
+        if tiles is not None:
+            table, order = send(tiles.table, device), _sent(tiles.order, device)
+            tiles = replace(tiles, table=table, order=order)
+        return Segments(buckets, _sent(self.position, device), tiles)
 
 
 class Queries(NamedTuple):
@@ -168,17 +174,21 @@ def _packed(
         images, row = torch.zeros(1, dtype=torch.long), None
     else:
         images, row = image_of.unique(return_inverse=True)
-    by_text = _segments(lengths, min_bucket)
-    one_each = tuple(Bucket(bucket.segments, bucket.segments, 1) for bucket in by_text.buckets)
     row_of_token = None if row is None else row.repeat_interleave(lengths)
-    return PackedTexts(
-        texts,
-        lengths,
-        lengths.cumsum(0) - lengths,
-        images,
-        Queries(by_text, _by_image(row_of_token, int(lengths.sum()), min_bucket)),
-        Queries(Segments(one_each), _by_image(row, len(texts), min_bucket)),
-    )
+    count = int(lengths.sum())
+    if cuts_tiles():
+        tokens = _tiles(cut_by_text(lengths, lengths), cut_by_row(row_of_token, count))
+        cls = _tiles(cut_by_text(torch.ones_like(lengths), lengths), cut_by_row(row, len(lengths)))
+    else:
+        by_text = _segments(lengths, min_bucket)
+        one_each = tuple(Bucket(bucket.segments, bucket.segments, 1) for bucket in by_text.buckets)
+        tokens = Queries(by_text, _by_image(row_of_token, count, min_bucket))
+        cls = Queries(Segments(one_each), _by_image(row, len(lengths), min_bucket))
+    return PackedTexts(texts, lengths, lengths.cumsum(0) - lengths, images, tokens, cls)
+
+
+def _tiles(by_text: Tiles, by_image: Tiles) -> Queries:
+    return Queries(Segments((), tiles=by_text), Segments((), tiles=by_image))
 
 
 def _by_image(row: Tensor | None, count: int, min_bucket: int) -> Segments:

@@ -1,4 +1,4 @@
-"""What a published number is accompanied by, and which results are none to publish."""
+"""The source and the notes of a published number, and the results that can be published."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Source:
         return self
 
     def as_json(self) -> dict[str, str]:
-        """Return what is stated of the address."""
+        """Return the address with its name, user and organisation, as far as they are stated."""
         stated = {"url": self.url, "name": self.name, "user": self.user, "org": self.org}
         return {key: text for key, text in stated.items() if text}
 
@@ -37,7 +37,7 @@ class Source:
 def publishable(
     records: Sequence[ResultRecord],
 ) -> tuple[list[ResultRecord], list[str]]:
-    """Return the records whose numbers are results of a benchmark, and why the others are none.
+    """Return the records that can be published, and the reasons why the others cannot.
 
     Raises UsageError for results of several checkpoints, since such a file belongs to one model,
     DataError where no record is left.
@@ -65,7 +65,7 @@ def publishable(
 
 
 def notes(record: ResultRecord, metric: str) -> str:
-    """Return everything that determined a number, in a line: a leaderboard shows it beside it."""
+    """Return everything that determined a number, in one line for a leaderboard."""
     parts = [f"{metric} of {record.split}, n = {record.n}"]
     if (interval := record.intervals.get(metric)) is not None:
         parts.append(f"95 % interval {interval.low:.2f} to {interval.high:.2f}")

@@ -1,7 +1,7 @@
 """Experiment trackers for `run --log`: one run in the tracker for each command.
 
-A tracker is a package of the user's, imported when it is asked for. It sends or stores what its own
-settings say (WANDB_MODE, WANDB_PROJECT, MLFLOW_TRACKING_URI, ...).
+The user installs the package of a tracker; it is imported only for `--log`. Its own settings
+determine what it sends or stores (WANDB_MODE, WANDB_PROJECT, MLFLOW_TRACKING_URI, ...).
 """
 
 import os
@@ -86,7 +86,7 @@ TRACKERS: Mapping[str, Callable[[ModuleType], Tracker]] = {
 def logging(names: Sequence[str], *, warn: Warn) -> Iterator[Callable[[ResultRecord], None]]:
     """Yield the function that logs a record with each of the trackers.
 
-    A tracker that fails, for want of a network for example, is a warning: the result is on disk.
+    If a tracker fails, for example without a network, it warns only: the result is on disk.
     Raises MissingError where a package is not installed.
     """
     trackers = {name: open_tracker(name) for name in dict.fromkeys(names)}

@@ -1,7 +1,11 @@
 """Files of any kind: checked on reading, atomic on writing.
 
-`kinds` recognises a file by its first bytes and decodes its text. `parsing` reads JSON, YAML and
-pickles, and checks them against types; `validation_errors` words the refusals, `double_keys`
-refuses objects with a key twice. `paths` resolves the cache, the configuration and shipped files;
-`atomic` writes; `lock` keeps other processes out.
+kinds              recognise a file by its first bytes, decode its text
+parsing            JSON, YAML and pickles, checked against types
+validation_errors  what a file holds instead of the expected type, in words
+double_keys        refuse an object with a key twice
+reads              files that a command reads once
+paths              the cache, the configuration, shipped files
+atomic             write atomically
+lock               keep other processes out
 """

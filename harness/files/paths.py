@@ -1,6 +1,10 @@
-"""Paths on this machine: files shipped with the package, the cache, the user's configuration."""
+"""Paths on this machine: files shipped with the package, the cache, the user's configuration.
+
+`distinct` tells paths of one file or folder from those of several.
+"""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -65,6 +69,14 @@ def resolve_setting(key: str, *, flag: str | None = None) -> str | None:
         raise UsageError(f"--{key} '': names no folder; leave the flag out, or name one")
     setting = flag or os.environ.get(f"XVLM_EVAL_{key.upper()}") or getattr(_config(), key)
     return str(setting) if setting else None
+
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """Return paths in the order and the words in which they were first named, each once."""
+    first: dict[Path, Path] = {}
+    for path in paths:
+        first.setdefault(path.resolve(), path)
+    return list(first.values())
 
 
 def _config() -> Config:

@@ -4,8 +4,8 @@
         references = read_references(refs, instances)     # decorated by `shared`
         digest = sha256_of_read(refs)                     # of the very bytes that were parsed
 
-A file counts as the same one while its inode, size and time of change are. Outside of the block,
-files are read as often as they are named.
+A file counts as unchanged while its inode, size and time of change are the same. Outside of such a
+block, files are read as often as they are named.
 """
 
 import hashlib
@@ -88,9 +88,9 @@ def changed_since_read(path: Path) -> bool:
 
 
 def shared(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function of files and plain values return its last result where nothing has changed.
+    """Let a function of files and plain values return its last result while the files are the same.
 
-    Nobody may change the result.
+    Callers must not change the result.
     """
 
     @wraps(function)

@@ -1,7 +1,12 @@
 """Official annotation and result files, one module per format.
 
-`folder` describes the user's data folder and the files missing from it, `coco` the image folders
-that benchmarks share. `vqa`, `nlvr2`, `karpathy`, `refer` and `ovad` read annotations; `prompts`
-writes OVAD's sentences. `submissions` and `matrices` read results in the benchmarks' own formats;
-`matches` stores the scored texts of an image as a prediction.
+folder        the user's data folder, and the files missing from it
+image_folder  where the images of a benchmark lie, by their names in annotations
+coco          COCO's images and captions, which several benchmarks share
+vqa, nlvr2, karpathy, refer, ovad, vlue  read annotations
+prompts       OVAD's sentences
+submissions, matrices  read results in the benchmarks' own formats
+matches       the scored texts of an image as a prediction
+hub_rows      write copies on Hugging Face's hub as official files
+own/          annotations, images and predictions of a user's own data
 """

@@ -111,8 +111,8 @@ def read_captioned_images(path: Path, split: str) -> list[CaptionedImage]:
 def caption_id(image: CaptionedImage) -> int | str:
     """Return the id of an image in COCO's caption results.
 
-    COCO's own number, by its file name or by the annotation; in a list of other images the number
-    at the end of the name, as in X-VLM's code; without one, the name as in the annotation.
+    It is COCO's own number, from the file name or the annotation. In a list of other images, it is
+    the number at the end of the file name, as in X-VLM's code; without one, the whole name.
     """
     name = image.image.rsplit("/", 1)[-1]
     if match := COCO_NAME.fullmatch(name):

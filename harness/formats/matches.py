@@ -17,8 +17,8 @@ DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
 def as_prediction(matches: Matches, *, shortlist: int) -> dict[str, Any]:
     """Return matches in JSON's types; `str` writes a float32 with no more digits than it has.
 
-    They name their `ranking` unless it is X-VLM's, and the length of the shortlist unless it is
-    that of the task, `shortlist`. They hold no `itm` if the model has none.
+    A prediction names its `ranking` unless it is X-VLM's, and the length of its shortlist unless it
+    is the task's, `shortlist`. It holds no `itm` if the model has none.
     """
     prediction: dict[str, Any] = {
         "texts": matches.texts.tolist(),
@@ -61,18 +61,18 @@ def shortlist_of(predictions: Iterable[tuple[Any, Any]]) -> int | None:
 
 def _common(predictions: Iterable[tuple[Any, Any]], key: str, default: Any) -> tuple[Any, Any]:
     """Return the value of a key that all predictions have, and the id of the first of them."""
-    found: dict[Any, Any] = {}
+    ids: dict[Any, Any] = {}  # by value
     for id, prediction in predictions:
         if isinstance(prediction, Mapping) and prediction.get("texts"):
             value = prediction.get(key, default)
-            found.setdefault(value if isinstance(value, Hashable) else repr(value), id)
-    if len(found) > 1:
-        (first, one), (second, other), *_ = found.items()
+            ids.setdefault(value if isinstance(value, Hashable) else repr(value), id)
+    if len(ids) > 1:
+        (value, id), (other_value, other_id), *_ = ids.items()
         raise DataError(
-            f"the {key} of the prediction for image {one} is {first}, of that for image {other} "
-            f"{second}; predictions of several models cannot be scored together"
+            f"the {key} of the prediction for image {id} is {value}, of that for image {other_id} "
+            f"{other_value}; predictions of several models cannot be scored together"
         )
-    return next(iter(found.items()), (default, None))
+    return next(iter(ids.items()), (default, None))
 
 
 def parse_pairs(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError
+from harness.errors import DataError, first_line
 from harness.files.kinds import describe_other_kind
 
 # Accepted array names, the recommended one first.
@@ -53,9 +53,7 @@ def _named(
     except DataError:
         raise
     except Exception as error:  # arrays are read on access; a damaged one can raise almost anything
-        raise DataError(
-            f"{path}: the array {name} cannot be read ({_first_line(error)})"
-        ) from error
+        raise DataError(f"{path}: the array {name} cannot be read ({first_line(error)})") from error
 
 
 @contextmanager
@@ -68,7 +66,7 @@ def _loaded(path: Path) -> Iterator[Any]:
             file = stack.enter_context(path.open("rb"))
             content = np.load(file, allow_pickle=False)
         except Exception as error:  # a damaged header can raise almost anything
-            raise DataError(f"{path}: is no file of NumPy arrays ({_first_line(error)})") from error
+            raise DataError(f"{path}: is no file of NumPy arrays ({first_line(error)})") from error
         yield content
 
 
@@ -83,7 +81,3 @@ def _checked(path: Path, array: Any, rows: int, columns: int) -> NDArray[Any]:
     if np.isnan(array).any():
         raise DataError(f"{path}: holds NaN among its scores")
     return array
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -127,9 +127,9 @@ def read_flat(
     """Return a split's expressions in a flat list (`text`, `ref_id`), in order, with references.
 
     The list has no sentence ids: an expression is the next sentence of its reference with the same
-    text, or the next sentence at all if the text was edited. The text is the list's, and so is the
-    folder of the image; DataError for an image that is not the reference's.
-    The list may hold other splits too.
+    text, or the next sentence at all if the text was edited. Its text and the folder of its image
+    are the list's. The list may hold other splits too. Raises DataError for an image that is not
+    the reference's, and for more expressions than the reference has.
     """
     by_id = {reference.ref_id: reference for reference in references}
     unused = {reference.ref_id: list(reference.sentences) for reference in references}

@@ -73,8 +73,8 @@ def read_questions(
 ) -> Sequence[VQAQuestion] | Sequence[AnsweredQuestion]:
     """Return the questions of an official file, joined with their annotations if given.
 
-    The order is that of the annotations, else of the questions. Raises DataError for a question
-    without an annotation and for an annotation without a question.
+    The order is that of the annotations, if given. Raises DataError for a question without an
+    annotation and for an annotation without a question.
     """
     entries = decode_json(questions, _Questions).questions
     if len({entry.question_id for entry in entries}) < len(entries):

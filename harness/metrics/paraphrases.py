@@ -11,19 +11,26 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import compress, islice
 from pathlib import Path
 
-from harness.errors import HarnessError
-
-GZIP = 16 + zlib.MAX_WBITS  # a header of gzip, and its checksum
-CHUNK = 1 << 14  # compressed bytes at a time: their lines stay in the processor's cache
-ENTRY = 3  # lines: a probability that METEOR ignores, a phrase, its paraphrase
-SPACES = b" \t\n\r\f"  # Java's StringTokenizer
-PART = re.compile(rb"[0-9A-Za-z]+")
-# METEOR splits words at characters such as these, and drops dots (`u.s.` is `us`).
-SEPARATORS = bytes(byte for byte in range(256) if not PART.match(bytes([byte]))).translate(
-    None, SPACES
+from harness.metrics.paraphrase_index import (
+    UnusableIndexError,
+    index_of,
+    lines_from_index,
+    write_index,
 )
+from harness.metrics.paraphrase_table import (
+    GZIP,
+    PART,
+    PHRASES,
+    SEPARATORS,
+    OtherFormError,
+    damaged,
+    phrase_lines,
+    words_of_phrase,
+)
+
 LONGEST = 32  # parts of a word; a longer one is a sign that this is no text
 NO_PARAPHRASES = gzip.compress(b"", mtime=0)
 
@@ -52,43 +59,46 @@ def words_of(texts: Iterable[str]) -> frozenset[bytes] | None:
 def paraphrases_of(words: frozenset[bytes], table: Path) -> bytes | None:
     """Return the entries of a table whose phrases consist of `words`, in its order, compressed.
 
-    None where the table has another form than the one of METEOR 1.5, and is to be taken whole.
-    Raises HarnessError where it cannot be read.
+    They come from the table's index in the cache, which the first call writes. A cache that cannot
+    be written costs time alone. None where the table has another form than the one of METEOR 1.5,
+    and is to be taken whole. Raises HarnessError where it cannot be read.
     """
-    # Compressed as they are found: those of many captions take a gigabyte and more as lines.
-    compressor, compressed = zlib.compressobj(1, zlib.DEFLATED, GZIP), list[bytes]()
-    phrase, fits = b"", False
     try:
-        for lines in _chunks(table):
-            if len(lines) % ENTRY:
-                return None
-            kept: list[bytes] = []
-            for index in range(1, len(lines), ENTRY):
-                if lines[index] != phrase:  # equal ones follow each other
-                    phrase = lines[index]
-                    fits = words.issuperset(phrase.translate(None, SEPARATORS).split())
-                if fits and words.issuperset(lines[index + 1].translate(None, SEPARATORS).split()):
-                    kept += lines[index - 1 : index + 2]
-            compressed.append(compressor.compress(b"".join(line + b"\n" for line in kept)))
-    except (OSError, zlib.error) as error:
-        raise HarnessError(
-            f"{table}: METEOR's paraphrases cannot be read ({error}); install pycocoevalcap again"
-        ) from error
+        index = index_of(table)
+    except OSError as error:
+        raise damaged(table, error) from error
+    try:
+        return _compressed(words, lines_from_index(index, words))
+    except UnusableIndexError:
+        pass
+    try:
+        write_index(index, table)
+        return _compressed(words, lines_from_index(index, words))
+    except OtherFormError:
+        return None
+    except (OSError, UnusableIndexError):
+        return _compressed(words, phrase_lines(table))
+
+
+def _compressed(words: frozenset[bytes], lines: Iterable[bytes]) -> bytes:
+    """Compress entries as they are found: those of many captions take a gigabyte as lines."""
+    compressor, compressed = zlib.compressobj(1, zlib.DEFLATED, GZIP), list[bytes]()
+    entries = _entries(words, lines)
+    while some := b"".join(islice(entries, 1000)):
+        compressed.append(compressor.compress(some))
     return b"".join([*compressed, compressor.flush()])
+
+
+def _entries(words: frozenset[bytes], lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the entries of each line that consist of `words`, with 0 as the ignored probability."""
+    for line in lines:
+        phrase, _, paraphrases = line.partition(PHRASES)
+        if words.issuperset(words_of_phrase(phrase)):
+            plain = paraphrases.translate(None, SEPARATORS).split(PHRASES)
+            fit = map(words.issuperset, map(bytes.split, plain))
+            for paraphrase in compress(paraphrases.split(PHRASES), fit):
+                yield b"0\n%b\n%b\n" % (phrase, paraphrase)
 
 
 def _lower(text: str) -> bytes:
     return text.lower().encode("utf-8", "replace")
-
-
-def _chunks(table: Path) -> Iterator[list[bytes]]:
-    """Yield the lines of a table, whole entries at a time; what is left over comes last."""
-    decompressor, rest = zlib.decompressobj(GZIP), b""
-    with table.open("rb") as file:
-        while compressed := file.read(CHUNK):
-            lines = (rest + decompressor.decompress(compressed)).split(b"\n")
-            whole = (len(lines) - 1) // ENTRY * ENTRY
-            rest = b"\n".join(lines[whole:])
-            yield lines[:whole]
-    complete = decompressor.eof and not decompressor.unused_data and not rest
-    yield [] if complete else [rest]

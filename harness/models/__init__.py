@@ -1,6 +1,10 @@
 """Model families: weights to capabilities.
 
-`xvlm`, `albef` and `blip`; below them `fusion` (the text side of any ALBEF-like model), `vit` (what
-ALBEF and BLIP have in common). `weights` reads weight files
-safely, `filling` fills networks strictly.
+families        the families by name: what they offer, how they load
+xvlm/, albef/, blip/, dual/  one family each
+fusion/         BERT with cross-attention: what any ALBEF-like model is made of
+vit/            what ALBEF and BLIP have in common
+weights         read weight files without running anything; inert_pickle: by this unpickler
+recognition     the family of a file, by the names of its tensors
+filling         fill networks strictly
 """

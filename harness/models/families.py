@@ -17,11 +17,11 @@ from harness.family import Family
 
 OVAD_ARGUMENTS = {
     "ovad-prompt": "OVAD's sentences: all, a, the, none or photo",
-    "ovad-pooling": "of the similarities of an attribute's sentences: mean or max",
+    "ovad-pooling": "how the similarities of an attribute's sentences are pooled: mean or max",
 }
 SHORTLIST = {"shortlist": "how many candidates of retrieval and VQA are ranked in full"}
 CAPTIONS = {
-    "beams": "of generated texts (3)",
+    "beams": "beams of the search for captions and generated answers (3)",
     "prompt": "text that captions continue (a picture of)",
 }
 BLOCK = {"block": "the layer that Grad-CAM looks at, from 0 (`block_num`)"}
@@ -72,10 +72,10 @@ FAMILIES: Mapping[str, Family] = {
         describe="harness.models.blip.load:describe",
         vocabulary=True,
         arguments={
-            "answers": "of VQA: ranked out of the list, or generated",
+            "answers": "how VQA is answered: ranked out of the list, or generated",
             **SHORTLIST,
             **CAPTIONS,
-            "repetition-penalty": "of generated texts (1; nocaps: 1.1)",
+            "repetition-penalty": "penalty of repeated word pieces in captions (1; nocaps: 1.1)",
             **RESOLUTION,
             **OVAD_ARGUMENTS,
         },

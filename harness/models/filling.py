@@ -51,8 +51,8 @@ class unfilled(TorchFunctionMode):
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path) -> None:
     """Give a network copies of tensors, in float32, as the parameters of the same names.
 
-    Parameters that are one stay one. The network shares no memory with the file. Raises
-    CheckpointError for tensors that are missing, left over, of another shape or not finite.
+    Tied parameters stay tied. The network shares no memory with the file. Raises CheckpointError
+    for tensors that are missing, left over, of another shape or not finite.
     """
     wanted = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -111,7 +111,7 @@ def _assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> li
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers are finite; their extremes are not if one is infinite or no number."""
+    """Return whether all numbers are finite: their minimum and maximum are then, too."""
     return not tensor.numel() or all(bool(torch.isfinite(bound)) for bound in tensor.aminmax())
 
 

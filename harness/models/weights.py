@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.checkpoints.weights import SUFFIXES
-from harness.errors import CheckpointError, DataError
+from harness.errors import CheckpointError, DataError, first_line
 from harness.files import kinds
 from harness.files.parsing import read_json
 from harness.models import inert_pickle
@@ -128,7 +128,7 @@ def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
 
 
 def _unwrapped(content: Any) -> tuple[str, Any]:
-    """Return the innermost dictionary under WRAPPERS, or what is there instead, and its keys."""
+    """Return the keys of the WRAPPERS around the tensors, and what lies inside them."""
     keys: list[str] = []
     while isinstance(content, Mapping):
         key = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
@@ -206,12 +206,12 @@ def _read_torch(path: Path) -> Any:
         raise
     except Exception as error:  # a broken archive can raise almost anything
         raise CheckpointError(
-            f"{path}: is not a readable checkpoint ({_first_line(error)})"
+            f"{path}: is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"
         ) from error
 
 
 def _can_be_mapped(path: Path) -> bool:
-    """Whether a file is an archive that holds every tensor as it is in memory, not compressed.
+    """Return whether a file is an archive that holds every tensor as it is in memory.
 
     Raises CheckpointError for archives that torch would not read by the unpickler it is given:
     TorchScript's hold a network's code; tar archives, of torch before 0.1.10, are extracted.
@@ -239,8 +239,4 @@ def _unsafe(error: pickle.UnpicklingError) -> str:
             f"would run code when opened ({error}), which no checkpoint needs; nothing was run. "
             "Do not trust this file"
         )
-    return f"is not a readable checkpoint ({_first_line(error)})"
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no reason given'])[0][:200]}"
+    return f"is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"

@@ -1,6 +1,6 @@
-"""Hold a record, its sample scores and its predictions against one another.
+"""Check that a record, its sample scores and its predictions agree.
 
-Each file is verified by its hash in the record; whether they say the same is another question.
+Each file is verified by its hash in the record; here, their contents are compared.
 """
 
 import math

@@ -19,10 +19,12 @@ from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
 from harness.files.parsing import may_hold_surrogates
 from harness.files.validation_errors import describe_non_json
-from harness.plugins import MODEL, TASK
+from harness.records.fingerprints import Fingerprints
+from harness.records.id_column import IdColumn
+from harness.records.identity import describe_other_run
 from harness.records.prediction_lines import (
     FORMAT,
-    ParsedLines,
+    PredictionColumns,
     parse_head,
     parse_predictions,
     sample_line,
@@ -34,25 +36,45 @@ SUFFIX = ".predictions.jsonl"
 
 
 class PredictionFile:
-    """The prediction file of one run, open for appending. Use `open_predictions`."""
+    """The prediction file of one run, open for appending. Use `open_predictions`.
+
+    `len` counts its predictions, `in` looks for one by its id. Those that were there when it was
+    opened are kept as columns.
+    """
 
     def __init__(
-        self, path: Path, file: FileIO, content: ParsedLines, head: Mapping[str, Any]
+        self, path: Path, file: FileIO, content: PredictionColumns, head: Mapping[str, Any]
     ) -> None:
         self.path = path
         self.software: Mapping[str, Any] = head["software"]
         self.inputs: Mapping[str, Any] = head.get("inputs", {})
         self._head = head
         self._file = file
-        self._predictions, self._fingerprints = content
+        self._earlier, self._fingerprints = content, content.fingerprints
+        self._later: dict[Any, Any] = {}
+        self._all: dict[Any, Any] | None = None  # both by id, where they were needed
 
     @property
     def done(self) -> Mapping[Any, Any]:
-        """The predictions so far, by sample id."""
-        return self._predictions
+        """The predictions so far, by sample id: a dictionary, for a run that has ended."""
+        if self._all is None:
+            self._all = dict(zip(self._earlier.ids, self._earlier.predictions, strict=True))
+            self._all.update(self._later)
+        return self._all
 
     @property
-    def fingerprints(self) -> Mapping[Any, str]:
+    def ids(self) -> IdColumn:
+        """The ids of the predictions so far."""
+        return IdColumn([*self._earlier.ids, *self._later]) if self._later else self._earlier.ids
+
+    def __len__(self) -> int:
+        return len(self._earlier.ids) + len(self._later)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._later or id in self._earlier.ids
+
+    @property
+    def fingerprints(self) -> Fingerprints:
         """The fingerprints of inputs, by sample id; not of a sample without a readable image."""
         return self._fingerprints
 
@@ -61,15 +83,17 @@ class PredictionFile:
     ) -> None:
         """Write predictions (id, prediction) to the operating system: a kill cannot lose them.
 
-        `inputs` maps ids to the fingerprints of their inputs. Raises HarnessError for a prediction
-        that JSON lacks (NaN, infinity), and on a full disk.
+        They are of samples that have none. `inputs` maps ids to the fingerprints of their inputs.
+        Raises HarnessError for a prediction that JSON lacks (NaN, infinity), and on a full disk.
         """
         new, inputs = dict(predictions), inputs or {}
         lines = [
             sample_line(self.path, id, prediction, inputs.get(id)) for id, prediction in new.items()
         ]
         _write(self._file, "".join(lines), self.path)
-        self._predictions.update(new)
+        self._later.update(new)
+        if self._all is not None:
+            self._all.update(new)
         self._fingerprints.update((id, inputs[id]) for id in new if id in inputs)
 
     def arrange(self, ids: Sequence[Any]) -> None:
@@ -77,12 +101,13 @@ class PredictionFile:
 
         The bytes of a finished file depend on neither the batches nor the ranks that made it.
         """
-        if list(self._predictions) == list(ids):
+        predictions = self.done
+        if list(predictions) == list(ids):
             return
-        self._predictions = {id: self._predictions[id] for id in ids}
+        self._all = {id: predictions[id] for id in ids}
         with replacing(self.path) as temporary, _open(temporary) as file:
             _write(file, to_line(self._head), temporary)
-            for id, prediction in self._predictions.items():
+            for id, prediction in self._all.items():
                 line = sample_line(self.path, id, prediction, self._fingerprints.get(id))
                 _write(file, line, temporary)
 
@@ -109,23 +134,23 @@ def open_predictions(
     )
     with locked(lock, busy=busy, remedy="; choose another --out"), _open(path) as file:
         content = b"" if fresh else file.readall()
-        lines, end = whole_lines(content, path)
+        first_line, begin, end = whole_lines(content, path)
         head = {
             "format": FORMAT,
             "identity": identity,
             "software": software,
             "inputs": inputs or {},
         }
-        if lines:
-            head = _check_header(lines[0], path, identity)
-        content_lines = parse_predictions(lines[1:], path)
+        if first_line is not None:
+            head = _check_header(first_line, path, identity)
+        columns = parse_predictions(content, begin, end, path)
         # Only now is the file known to be ours: cut off the line that a kill tore.
         file.truncate(end)
         file.seek(end)
-        if not lines:
+        if first_line is None:
             _write(file, to_line(head), path)
-        del content, lines  # a hundred megabytes, which a run would hold to its end
-        yield PredictionFile(path, file, content_lines, head)
+        del content  # megabytes that a run would hold to its end
+        yield PredictionFile(path, file, columns, head)
 
 
 class StoredPredictions(NamedTuple):
@@ -137,8 +162,8 @@ class StoredPredictions(NamedTuple):
     identity: Mapping[str, Any]
     inputs: Mapping[str, Any]
     predictions: Mapping[Any, Any]
-    software: Mapping[str, Any] = {}
-    fingerprints: Mapping[Any, str] = {}
+    software: Mapping[str, Any]
+    fingerprints: Fingerprints
 
 
 def read_predictions(path: Path) -> StoredPredictions:
@@ -146,11 +171,13 @@ def read_predictions(path: Path) -> StoredPredictions:
 
     Raises DataError for a damaged file and for any other file.
     """
-    lines, _ = whole_lines(read_prediction_bytes(path), path)
-    if not lines:
+    content = read_prediction_bytes(path)
+    first_line, begin, end = whole_lines(content, path)
+    if first_line is None:
         raise DataError(f"{path}: holds no predictions yet")
-    head = parse_head(lines[0], path)
-    predictions, fingerprints = parse_predictions(lines[1:], path)
+    head = parse_head(first_line, path)
+    ids, values, fingerprints = parse_predictions(content, begin, end, path)
+    predictions = dict(zip(ids, values, strict=True))
     return StoredPredictions(
         head["identity"], head.get("inputs", {}), predictions, head["software"], fingerprints
     )
@@ -168,15 +195,6 @@ def read_prediction_bytes(path: Path) -> bytes:
                 if problem := describe_non_json(json.loads(line), f"{path}, line {number}"):
                     raise DataError(problem)
     return content
-
-
-def describe_difference(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return the differences of two runs' identities: `settings.dtype: float32 / float16, ...`."""
-    first, second = dict(_flat(identity)), dict(_flat(other))
-    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
-    return ", ".join(
-        f"{name}: {_short(first.get(name))} / {_short(second.get(name))}" for name in names
-    )
 
 
 def _open(path: Path) -> FileIO:
@@ -215,45 +233,5 @@ def _check_header(line: bytes, path: Path, identity: Mapping[str, Any]) -> dict[
     head = parse_head(line, path)
     current = json.loads(json.dumps(identity))  # as it would have been written: tuples as lists
     if head["identity"] != current:
-        difference = describe_difference(head["identity"], current)
-        raise IdentityError(
-            f"{path}: belongs to another run{_changed_plugins(head['identity'], current)} "
-            f"(there / now: {difference}); {_remedy(head['identity'], current)}"
-        )
+        raise IdentityError(f"{path}: {describe_other_run(head['identity'], current)}")
     return head
-
-
-def _changed_plugins(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return a clause that names the plugins whose code or version changed."""
-    old, new = before.get("code", {}), now.get("code", {})
-    names = [
-        f"the {kind} {new[kind]['name']!r}"
-        for kind in (TASK, MODEL)
-        if kind in new and old.get(kind) != new[kind]
-    ]
-    return f": the code of {' and '.join(names)} changed" if names else ""
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested mappings by their dotted names."""
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", item
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _remedy(identity: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Say how to keep the results of two runs; weights of one name can be given another one."""
-    weights, others = (run.get("checkpoint") or {} for run in (identity, other))
-    if weights.get("sha256") != others.get("sha256"):
-        return (
-            "give these weights a name of their own with --name, choose another --out, "
-            "or replace it with --fresh"
-        )
-    return "choose another --out, or replace it with --fresh"

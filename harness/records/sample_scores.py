@@ -1,7 +1,7 @@
 """Per-sample scores beside a record: two runs are compared without data, model or scorers.
 
-The file `<task>.<split>.contributions.npz` holds NumPy arrays, so reading it runs no code. It holds
-the statistics of the metrics, and a digest of each prediction: a changed one shows even if the
+The file `<task>.<split>.contributions.npz` holds NumPy arrays, so reading it runs no code. They are
+the statistics of the metrics, and a digest of each prediction, which shows a change even where the
 predictions were not kept.
 """
 
@@ -37,7 +37,7 @@ class SampleScores:
 
     `digests` [n] of the predictions; `by_sample` maps a measure to its values [n], higher is
     better; `statistics` maps a metric to its statistic; `inputs` [n, 3] are the fingerprints of
-    what each sample was predicted from (`fingerprints.to_array`), None if they are unknown.
+    what each sample was predicted from (`Fingerprints.parts_of`), None if they are unknown.
     """
 
     ids: Sequence[int | str]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, MissingError
+from harness.files.paths import distinct
 from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import read_prediction_bytes, read_predictions
@@ -134,11 +135,6 @@ def find_all_results(folders: Sequence[Path]) -> StoredResults:
         tuple(reason for _, results in found for reason in results.rejected),
         sum(results.damaged for _, results in found),
     )
-
-
-def distinct(folders: Sequence[Path]) -> list[Path]:
-    """Return folders as they were named, each once."""
-    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
 
 
 def ambiguous_names(folders: Sequence[Sequence[ResultRecord]]) -> set[str]:

@@ -1,6 +1,6 @@
-"""Values that no run writes into a record: whoever edited it by hand is told the field.
+"""Refuse values that no run writes into a record, naming the field that was edited.
 
-Types of the fields are checked by `record`; here are the objects inside, ranges, and dates.
+`record` checks the types of the fields; this module checks the objects inside, ranges, and dates.
 """
 
 import datetime
@@ -104,7 +104,7 @@ def check_date(text: str, where: str) -> None:
 
 
 def lies_ahead(day: str) -> bool:
-    """Return whether a day has begun nowhere yet; it begins elsewhere up to a day before."""
+    """Return whether a day has not begun yet in any time zone: some are a day ahead of this one."""
     return datetime.date.fromisoformat(day) > datetime.date.today() + datetime.timedelta(days=1)
 
 

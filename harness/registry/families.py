@@ -19,7 +19,7 @@ def family_names() -> list[str]:
 
 
 def loadable_families() -> tuple[dict[str, Family], list[str]]:
-    """Return all model families, and why those of other packages that are broken are missing."""
+    """Return all model families that can be used, and a sentence about each broken plugin."""
     families, broken = dict(FAMILIES), []
     for plugin in plugins(MODEL):
         try:
@@ -35,7 +35,7 @@ def loadable_families() -> tuple[dict[str, Family], list[str]]:
 def find_family(name: str) -> Family:
     """Return the model family of a name, in which `_`, `-` and case do not matter.
 
-    A function behind an entry point is a family that says nothing about itself but how to load.
+    A plain function behind an entry point becomes a family that only loads.
     Raises UsageError that offers the nearest names, MissingError for a plugin that is broken.
     """
     wanted = normalise_name(name)
@@ -58,8 +58,8 @@ def load_model(weights: Weights, *, needs: Sequence[type], device: str, dtype: s
     """Load weights as a model with the first of the capabilities `needs` that they have.
 
     Raises UsageError for an unknown family, CapabilityError where the weights have none of them,
-    CheckpointError for weights that cannot be used, PluginError for a plugin that loads something
-    else than such a model.
+    CheckpointError for weights that cannot be used, PluginError for a plugin that loads anything
+    but such a model.
     """
     family, plugin = find_family(weights.family), model_plugin(weights.family)
     if family.offers and not set(needs) & set(family.offers):

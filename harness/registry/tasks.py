@@ -1,19 +1,13 @@
 """Find tasks and their splits by name."""
 
+import re
 from collections.abc import Sequence
 
 from harness.checkpoints import normalise_name
 from harness.dataset import Count
-from harness.errors import HarnessError, MissingError, UsageError, nearest
+from harness.errors import HarnessError, MissingError, UsageError, first_line, nearest
 from harness.family import imported
-from harness.plugins import (
-    TASK,
-    Plugin,
-    first_line,
-    heeding_interrupts,
-    plugins,
-    task_problem,
-)
+from harness.plugins import TASK, Plugin, heeding_interrupts, plugins
 from harness.registry.lookup import find_plugin, own_data_tasks, own_tasks
 from harness.task import Task
 
@@ -26,7 +20,7 @@ def task_names() -> list[str]:
 
 
 def loadable_tasks() -> tuple[list[Task], list[str]]:
-    """Return all tasks, and why those of other packages that cannot be imported are missing."""
+    """Return all tasks that can be used, and a sentence about each broken plugin."""
     tasks, broken = [find_task(name) for name in own_tasks()], []
     for plugin in plugins(TASK):
         try:
@@ -96,9 +90,11 @@ def find_splits(task: Task, words: Sequence[str]) -> list[str]:
 
 
 def splits_of(tasks: Sequence[Task], words: Sequence[str], *, every: bool) -> dict[str, list[str]]:
-    """Return the splits by task that `words` name; of `every` task, those that it has.
+    """Return the splits that `words` name, by task.
 
-    Raises UsageError for a name that none of the tasks has; unless `every`, that one of them lacks.
+    With `every`, as for `--task all`, a task takes those of the names that it has; UsageError for a
+    name that no task has. Otherwise each task has to have all of them: UsageError where one lacks a
+    name.
     """
     if not every:
         return {task.name: find_splits(task, words) for task in tasks}
@@ -131,7 +127,8 @@ def find_split(task: Task, name: str) -> str:
 def official_counts() -> dict[str, dict[str, Count]]:
     """Return the official number of samples, by task and by split, in the order of the splits.
 
-    It is a range (smallest, largest) where no more is published; splits without any are left out.
+    It is a range (smallest, largest) where no exact number is published. Splits without any are
+    left out.
     """
     counts: dict[str, dict[str, Count]] = {}
     for task in loadable_tasks()[0]:
@@ -164,9 +161,31 @@ def _task_of(plugin: Plugin) -> Task:
                 f"{plugin}: {plugin.target} cannot be made without arguments "
                 f"({type(error).__name__}: {first_line(error)})"
             ) from error
-    if problem := task_problem(task):
+    if problem := _problem_of(task):
         raise MissingError(f"{plugin}: {plugin.target}: {problem}")
     return task
+
+
+def _problem_of(task: object) -> str | None:
+    """Return what is wrong with the attributes of another package's task, None if nothing is."""
+    name, splits = getattr(task, "name", None), getattr(task, "splits", None)
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w+.-]*", name):
+        return (
+            f"its name should consist of letters, digits, `_`, `+`, `.` and `-`, not {name!r:.80}"
+        )
+    if not isinstance(splits, tuple | list) or not all(isinstance(s, str) and s for s in splits):
+        return f"its splits should be a tuple of names, not {splits!r:.80}"
+    if not splits and not getattr(task, "any_split", False):
+        return "it has no splits"
+    if type(version := getattr(task, "version", None)) is not int:
+        return f"its version should be a whole number, not {version!r:.80}"
+    for attribute in ("primary", "protocol"):
+        if not isinstance(value := getattr(task, attribute, None), str):
+            return f"its {attribute} should be a text, not {value!r:.80}"
+    needs = getattr(task, "needs", None)
+    if not isinstance(needs, tuple | list) or not needs:
+        return f"it needs no capability: needs should be a tuple of them, not {needs!r:.80}"
+    return None
 
 
 def _names(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What changed since a baseline: which result to compare with, and gains and losses by sample."""
+"""The baseline of a result, and the samples that gained or lost since then."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a report holds of each result: numbers, figures, provenance, and its gallery of samples."""
+"""The sections of a report, one for each result: read, ordered, and given an address."""
 
 import json
 import re
@@ -11,8 +11,9 @@ from harness.records.stored import StoredResult
 from harness.registry import loadable_tasks
 from harness.report.baseline import changes_since, flip, matching
 from harness.report.figures import figures, metric_figure
-from harness.report.gallery import Card, picture_order, worst_first
+from harness.report.gallery import Card, picture_order
 from harness.report.section import Section
+from harness.report.selection import worst_first
 from harness.running.stored_samples import StoredSamples
 from harness.tables.comparison import all_rows, display_name
 from harness.tables.paper import Paper
@@ -63,7 +64,7 @@ def first_cards(section: Section, number: int) -> list[Card]:
     """Return the cards that stand in the page as plain HTML: those that its script shows first."""
     by_id = {card["id"]: card for card in section.cards}
     ids = section.samples.ids
-    order = worst_first(section.samples)
+    order = worst_first(section.samples, range(len(ids)))
     if section.changes and section.flips:
         changed = [section.samples.index(id) for id in section.changes.by_id]
         order = list(dict.fromkeys([*_losses_first(section, changed), *order]))

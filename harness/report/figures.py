@@ -1,4 +1,4 @@
-"""The figures of a result: which charts its record and its samples have numbers for."""
+"""The figures of a result: the charts that its record and its samples have numbers for."""
 
 import re
 from collections.abc import Mapping, Sequence

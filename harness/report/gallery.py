@@ -19,6 +19,7 @@ from harness.images import image_file
 from harness.report.baseline import Changes, flip
 from harness.report.overlap import levels
 from harness.report.pictures import boxes_of
+from harness.report.selection import worst_first
 from harness.report.thumbnails import Thumbnails
 from harness.running.stored_samples import StoredSample, StoredSamples
 from harness.sample_view import PREDICTION, Details, Item, Picture, SampleView
@@ -37,19 +38,11 @@ def picture_order(samples: StoredSamples, changes: Changes | None) -> list[int]:
     scores and samples from all over the split.
     """
     changed = [samples.index(id) for id in changes.by_id] if changes else []
-    worst = worst_first(samples)
+    worst = worst_first(samples, range(len(samples)))
     step = max(len(samples) // 97, 1)  # coprime with most lengths of the lists
     spread = [index for start in range(step) for index in range(start, len(samples), step)]
     mixed = (index for pair in zip(worst, spread, strict=True) for index in pair)
     return list(dict.fromkeys([*changed, *worst[:FIRST], *mixed]))
-
-
-def worst_first(samples: StoredSamples) -> list[int]:
-    """Return all samples, the lowest first measure first, then as annotated."""
-    if not samples.measures:
-        return list(range(len(samples)))
-    columns = [samples.scores(measure) for measure in samples.measures]
-    return sorted(range(len(samples)), key=lambda index: [column[index] for column in columns])
 
 
 def embed_pictures(orders: Sequence[tuple[StoredSamples, Iterator[int]]], to: Thumbnails) -> None:

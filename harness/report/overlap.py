@@ -1,4 +1,4 @@
-"""Which words of a text are also in others, alone or in a row of words: for highlighting."""
+"""The words of a text that other texts contain too, alone or in n-grams: for highlighting."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ ORDERS = 4  # words in a row that count, as in BLEU-4
 def levels(text: str, others: Iterable[str]) -> str:
     """Return a digit per word of `text` (split at spaces): the longest n-gram it shares, 0 to 4.
 
-    Letters' case and punctuation do not matter.
+    Case and punctuation do not matter.
 
     >>> levels("A red circle.", ["there is a red circle", "a square"])
     '333'

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
@@ -18,13 +18,7 @@ from harness.data.result_sources import ResultSource
 from harness.records.provenance import release
 from harness.records.stored import StoredResult, find_results
 from harness.registry import official_counts
-from harness.report.content import (
-    build_section,
-    first_cards,
-    in_order,
-    script_json,
-    slugs,
-)
+from harness.report.content import build_section, first_cards, in_order, script_json, slugs
 from harness.report.gallery import FIRST, cards, embed_pictures
 from harness.report.page_tables import PageTables, report_tables
 from harness.report.section import Section
@@ -43,7 +37,7 @@ class Budget(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The page, and sentences on what is cut from it."""
+    """The page, and sentences about the samples and pictures that were cut from it."""
 
     html: str
     notes: Sequence[str]
@@ -159,7 +153,8 @@ class _Page:
             policy=_policy(script, style),
             style=Markup(style),
             script=Markup(script),
-            sections=[_Shown(section) for section in self.sections],
+            sections=self.sections,
+            cards_json=[Markup(script_json(section.cards)) for section in self.sections],
             tables=self.tables,
             reasons=self.reasons,
             notes=notes,
@@ -169,17 +164,6 @@ class _Page:
             published=any(section.published for section in self.sections),
             footer=f"xvlm-eval {release() or ''}; this file needs no network",
         )
-
-
-class _Shown:
-    """A section for the template, with its cards as JSON."""
-
-    def __init__(self, section: Section) -> None:
-        self._section = section
-        self.json = Markup(script_json(section.cards))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._section, name)
 
 
 def _subtitle(results: int, checkpoints: Sequence[str]) -> str:

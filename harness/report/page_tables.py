@@ -1,4 +1,4 @@
-"""The tables of the report, whose measured numbers lead to what made them, and what is not run."""
+"""The tables of the report, with links from numbers to their provenance, and missing results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from harness.tables.paper import Paper
 
 
 class Cell(NamedTuple):
-    """A cell of a table, and the address of what made its number."""
+    """A cell of a table, with a link to the provenance of its number."""
 
     text: str
     number: bool

@@ -1,8 +1,8 @@
 """The pictures of a sample: read as a run reads them, scaled, with their boxes drawn on them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from harness.sample_view import DETECTION, GIVEN, PREDICTION, TRUTH, MarkedBox, 
 
 # Distinct for colour-blind people (Okabe and Ito); the labels name them as well.
 COLOURS = {TRUTH: "#009e73", PREDICTION: "#d55e00", DETECTION: "#999999", GIVEN: "#0072b2"}
-SMALLEST = 384  # pixels of the longer side up to which a picture is enlarged for people
+SMALLEST, LARGEST = 384, 1024  # pixels of the longer side of a drawn picture
 GAP = 12  # pixels between two pictures
 BACKGROUND = "#ffffff"
 
@@ -28,7 +28,7 @@ class OpenedPicture:
 
 
 def boxes_of(picture: Picture) -> tuple[MarkedBox, ...]:
-    """Return the boxes of a picture; that of a region first, as what the sample is about."""
+    """Return the boxes of a picture; a region, which is the subject of its sample, comes first."""
     if not isinstance(picture.view, Region):
         return picture.boxes
     x, y, width, height = map(float, picture.view.box)
@@ -36,7 +36,7 @@ def boxes_of(picture: Picture) -> tuple[MarkedBox, ...]:
 
 
 def open_picture(picture: Picture, *, longest: int) -> OpenedPicture:
-    """Read the whole image of a picture, at most `longest` pixels in its longer side.
+    """Read the whole image of a picture; its longer side is scaled down to `longest` pixels.
 
     Raises MissingError for an absent file, DataError for one that cannot be decoded.
     """
@@ -55,12 +55,12 @@ def open_picture(picture: Picture, *, longest: int) -> OpenedPicture:
     return OpenedPicture(Image.fromarray(pixels), *size)
 
 
-def draw_sample(view: SampleView, *, longest: int = 1024) -> Image.Image:
+def draw_sample(view: SampleView) -> Image.Image:
     """Return the pictures of a sample side by side, with their boxes and labels.
 
     Raises MissingError or DataError for an image that cannot be read.
     """
-    drawn = [_draw(picture, longest=longest) for picture in view.pictures]
+    drawn = [_draw(picture) for picture in view.pictures]
     if len(drawn) == 1:
         return drawn[0]
     width = sum(image.width for image in drawn) + GAP * (len(drawn) - 1)
@@ -73,24 +73,18 @@ def draw_sample(view: SampleView, *, longest: int = 1024) -> Image.Image:
 
 
 def file_name(title: Sequence[str], id: object) -> str:
-    """Return a file name for a sample's picture, without letters that a path gives a meaning."""
+    """Return a PNG file name for a sample; characters that are special in paths become `_`."""
     text = ".".join([*title, str(id)])
     return (
         "".join(char if char.isalnum() or char in "-_.+" else "_" for char in text)[:150] + ".png"
     )
 
 
-def missing_images(view: SampleView) -> list[Path]:
-    """Return the image files of a sample that are not there."""
-    paths = [image_file(picture.view) for picture in view.pictures]
-    return [path for path in paths if not path.is_file()]
-
-
-def _draw(picture: Picture, *, longest: int) -> Image.Image:
-    opened = open_picture(picture, longest=longest)
+def _draw(picture: Picture) -> Image.Image:
+    opened = open_picture(picture, longest=LARGEST)
     image = opened.image
     if max(image.size) < SMALLEST:
-        factor = -(-SMALLEST // max(image.size))
+        factor = math.ceil(SMALLEST / max(image.size))
         image = image.resize(
             (image.width * factor, image.height * factor), Image.Resampling.LANCZOS
         )
@@ -104,8 +98,8 @@ def _draw(picture: Picture, *, longest: int) -> Image.Image:
 
 def _draw_box(canvas: ImageDraw.ImageDraw, box: MarkedBox, *, scale: float, line: int) -> None:
     x, y, width, height = (number * scale for number in box.box)
-    corners = sorted((x, x + width)), sorted((y, y + height))
-    (left, right), (top, bottom) = corners
+    left, right = sorted((x, x + width))  # a predicted box may have a negative size
+    top, bottom = sorted((y, y + height))
     colour = COLOURS.get(box.role, COLOURS[DETECTION])
     canvas.rectangle((left, top, right, bottom), outline=colour, width=line)
     if box.role == DETECTION:

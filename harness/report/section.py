@@ -1,4 +1,4 @@
-"""A result in the report: what the page says of it, computed from its record and its cards."""
+"""A result in the report: everything that the page shows of it but its tables."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from harness.running.stored_samples import StoredSamples
 from harness.sample_view import DETECTION, GIVEN, PREDICTION, TRUTH
 from harness.tables.comparison import display_name
 
-TYPES = 100  # to choose from
+TYPES = 100  # at most, in the menu
 Facts = Sequence[tuple[str, str]]
 
 
@@ -115,9 +115,9 @@ class Section:
     def first(self) -> str:
         """A sentence about the samples that stand in the page as plain HTML."""
         order = {"change": ", the changed ones first", "worst": ", the worst first"}
-        which = order.get(self.sorts[0][0], "")
+        shown_first = order.get(self.sorts[0][0], "")
         return (
-            f"{len(self.static)} of {len(self.samples):,} samples{which}. "
+            f"{len(self.static)} of {len(self.samples):,} samples{shown_first}. "
             "With JavaScript, all of them can be searched, filtered and sorted."
         )
 
@@ -132,10 +132,10 @@ class Section:
         """The primary metric on a scale from 0 to 100."""
         if not self.primary:
             return Markup("–")
+        name, record = self.primary, self.record
+        value, interval = record.metrics[name], record.intervals.get(name)
         return charts.small_interval(
-            self.record.metrics[self.primary],
-            self.record.intervals.get(self.primary),
-            self.published.get(self.primary),
+            charts.Measured(name, value, interval, self.published.get(name))
         )
 
     @property

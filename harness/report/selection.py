@@ -25,10 +25,10 @@ class Choice:
     limit: int | None = None
 
 
-def find_path(path: Path) -> StoredResults:
-    """Return the result of a record, or those of a folder that `run --out` wrote, by its path.
+def results_at(path: Path) -> StoredResults:
+    """Return the result of a record, or all results of a folder that `run --out` wrote.
 
-    Raises MissingError where nothing is there, DataError for a damaged record.
+    Raises MissingError for an absent path, DataError for a damaged record.
     """
     if not path.exists():
         raise MissingError(
@@ -60,7 +60,7 @@ def choose(samples: StoredSamples, choice: Choice, changes: Changes | None = Non
             )
         indices = [index for index in indices if samples.wrong(index)]
     if choice.sort == "score":
-        indices = _by_score(samples, indices)
+        indices = worst_first(samples, indices)
     elif choice.sort is not None:
         if changes is None:
             raise UsageError(f"--sort {choice.sort} compares with --baseline DIR; name one")
@@ -70,8 +70,9 @@ def choose(samples: StoredSamples, choice: Choice, changes: Changes | None = Non
     return indices[: choice.limit]
 
 
-def _by_score(samples: StoredSamples, indices: Sequence[int]) -> list[int]:
+def worst_first(samples: StoredSamples, indices: Sequence[int]) -> list[int]:
+    """Return the indices by ascending first measure; further measures and the order break ties."""
     if not samples.measures:
         return list(indices)
     columns = [samples.scores(measure) for measure in samples.measures]
-    return sorted(indices, key=lambda index: tuple(column[index] for column in columns))
+    return sorted(indices, key=lambda index: [column[index] for column in columns])

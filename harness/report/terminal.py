@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-KITTY, SIXEL, NONE = PROTOCOLS = ("kitty", "sixel", "none")
+KITTY, SIXEL, NONE = "kitty", "sixel", "none"
 LONGEST = 480  # pixels of a picture's longer side
 CHUNK = 4096  # bytes of base64 in one message of kitty's protocol
 COLOURS = 64  # of a sixel picture

@@ -5,6 +5,7 @@ launch.py                          a plan -> models loaded, runs carried out -> 
 evaluate.py                        one run: load, predict, score
 run.py                             what a run is: `Run`, `Speed`, `Outcome`
 ahead.py source.py                 what runs need from files, read in threads before they need it
+next_run.py                        what the next run needs, read while this one predicts
 subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
 claims.py supply.py                which process computes which batch; the batches it decodes

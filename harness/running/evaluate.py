@@ -104,12 +104,12 @@ def evaluate(
             halved_to = smallest if smallest < batch_size else None
             file, before = predictions.file, len(predictions.before)
             merge_shards(file, identity)
-            report(len(file.done), len(samples))
+            report(len(file), len(samples))
             outcome = finish(run, samples, file, identity=identity, halved_to=halved_to)
             stopwatch.end("score")
-            if run.fresh or len(file.done) > before:
+            if run.fresh or len(file) > before:
                 sitting = {
-                    "predicted": len(file.done) - before,
+                    "predicted": len(file) - before,
                     "seconds": stopwatch.seconds,
                     "batch_size": batch_size,
                     "halved_to": halved_to,

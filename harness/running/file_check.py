@@ -6,14 +6,19 @@ own fingerprints. The run ends as soon as a file turns out to be another one, an
 before all of them were compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import compress, groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import IdentityError
 from harness.images import View, image_file
+from harness.records.fingerprints import PARTS
 from harness.records.predictions import PredictionFile
 from harness.running.sample_inputs import (
     checksum_of_file,
@@ -23,8 +28,18 @@ from harness.running.sample_inputs import (
 from harness.task import Sample, SampleId, Task, without_garbage_collection
 
 NAMED = 3  # samples that a message names
-AT_ONCE = 64  # groups of images that a thread takes
-Group = tuple[tuple[View, ...], list[SampleId]]  # the images and the samples about them
+AT_ONCE = 256  # samples that a thread takes
+FILES, TEXTS = PARTS.index("files"), PARTS.index("texts")
+
+
+class _Unread(NamedTuple):
+    """Samples whose image files are to be read, with the checksums [n] of what they were."""
+
+    samples: Sequence[Sample]
+    files: NDArray[np.uint32]
+
+
+NOTHING = _Unread([], np.empty(0, dtype=np.uint32))
 
 
 class FileCheck:
@@ -35,7 +50,7 @@ class FileCheck:
         self._reading = ThreadPoolExecutor(max(1, workers))
         self._pending: list[Future[None]] = []
         self._file: PredictionFile | None = None
-        self._unread: tuple[list[Group], Mapping[SampleId, str]] = [], {}
+        self._unread = NOTHING
         self._checksums: dict[Path, int] = {}
         self._changed: dict[SampleId, str] = {}
 
@@ -57,21 +72,26 @@ class FileCheck:
         Raises IdentityError, naming samples, where texts changed.
         """
         self._file = file
-        before = file.fingerprints  # the run goes on and adds others to them
+        if not file.fingerprints:
+            return
+        numbers, known = file.fingerprints.parts_of([sample.id for sample in self._samples])
+        samples, numbers = list(compress(self._samples, known)), numbers[known]
         with without_garbage_collection():
-            known = [sample for sample in self._samples if sample.id in before]
-            for sample in known:
-                if int(before[sample.id][16:], 16) != checksum_of_texts(self._task, sample):
-                    self._changed[sample.id] = "texts"
-            self.raise_if_changed()
-            self._unread = _by_images(known), before
+            checksums = (checksum_of_texts(self._task, sample) for sample in samples)
+            now = np.fromiter(checksums, np.uint32, len(samples))
+        for sample in compress(samples, now != numbers[:, TEXTS]):
+            self._changed[sample.id] = "texts"
+        self.raise_if_changed()
+        self._unread = _Unread(samples, numbers[:, FILES].copy())
 
     def read_images(self) -> None:
         """Begin to read the image files, in threads; nothing at a second call."""
-        (groups, before), self._unread = self._unread, ([], {})
-        for first in range(0, len(groups), AT_ONCE):
-            part = groups[first : first + AT_ONCE]
-            self._pending.append(self._reading.submit(self._compare, part, before))
+        unread, self._unread = self._unread, NOTHING
+        for first in range(0, len(unread.samples), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            self._pending.append(
+                self._reading.submit(self._compare, unread.samples[part], unread.files[part])
+            )
 
     def raise_if_changed(self) -> None:
         """Raise IdentityError if a change was found so far, naming all samples with one."""
@@ -92,18 +112,16 @@ class FileCheck:
                 "give these back, or predict anew with --fresh"
             )
 
-    def _compare(self, groups: Sequence[Group], before: Mapping[SampleId, str]) -> None:
-        for images, ids in groups:
+    def _compare(self, samples: Sequence[Sample], before: NDArray[np.uint32]) -> None:
+        for images, group in groupby(zip(samples, before.tolist(), strict=True), _images):
             for path in map(image_file, images):
                 if path not in self._checksums:  # two threads may read one file: no harm
                     self._checksums[path] = checksum_of_file(path)
-            now = f"{checksum_of_files(images, self._checksums):08x}"
-            names = ", ".join(dict.fromkeys(image_file(view).name for view in images))
-            self._changed.update((id, names) for id in ids if before[id][:8] != now)
+            now = checksum_of_files(images, self._checksums)
+            if changed := [sample.id for sample, checksum in group if checksum != now]:
+                names = ", ".join(dict.fromkeys(image_file(view).name for view in images))
+                self._changed.update(dict.fromkeys(changed, names))
 
 
-def _by_images(samples: Sequence[Sample]) -> list[Group]:
-    groups: dict[tuple[View, ...], list[SampleId]] = {}
-    for sample in samples:
-        groups.setdefault(sample.images, []).append(sample.id)
-    return list(groups.items())
+def _images(pair: tuple[Sample, int]) -> tuple[View, ...]:
+    return pair[0].images

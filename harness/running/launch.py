@@ -4,9 +4,10 @@ for outcome in run_all(plan, SingleProcess(), progress=no_progress, warn=print):
     print(outcome.record)
 """
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -17,9 +18,11 @@ from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
 from harness.running.ahead import ReadAhead, sharing_the_lock
+from harness.running.decoding import wants_processes
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
+from harness.running.next_run import NextRun, wants_next_run
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.planning import Plan, Request, make_plan
 from harness.running.plugin_errors import naming_plugins
@@ -27,6 +30,7 @@ from harness.running.run import Outcome, Run
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
 from harness.running.trials import Trials
+from harness.task import without_garbage_collection
 
 
 def process_group() -> AbstractContextManager[ProcessGroup]:
@@ -60,9 +64,9 @@ def run_all(
     A model is loaded once for all splits of a task. Raises MissingError as soon as a trial of the
     plan has failed.
     """
-    with _reading_ahead(plan.runs, group) as ahead:
+    with _reading_ahead(plan.runs, group) as ahead, NextRun(plan.runs, group, ahead) as next_run:
         for run, model in _with_models(plan.runs, group, ahead):
-            with ahead.source(run, model) as source:
+            with next_run.source(run, model) as source:
                 outcome = carry_out(
                     run,
                     model,
@@ -116,6 +120,8 @@ def default_workers() -> int:
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
+    wants_processes()  # both refuse wrong settings, before anything is loaded
+    wants_next_run()
     return ReadAhead(runs, group, hash=verified_sha256)
 
 
@@ -129,10 +135,26 @@ def _with_models(
     """
     for _, of_task in groupby(runs, key=lambda run: run.task.name):
         first, *others = of_task
-        with ahead.reading(first), decoding(first.images):
-            sha256, model = _load_and_hash(first, group, ahead)
+        with ahead.reading(first), decoding(first.images), ExitStack() as stack:
+            with without_garbage_collection():
+                sha256, model = _load_and_hash(first, group, ahead)
+                ahead.wait_for_samples(first)
+                stack.enter_context(keeping_from_collection())
             for run in (first, *others):
                 yield replace(run, sha256=sha256), model
+
+
+@contextmanager
+def keeping_from_collection() -> Iterator[None]:
+    """Keep the garbage collector from searching what is there, for the length of a block.
+
+    It would search modules, weights and hundreds of thousands of samples for cycles in vain.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _load_and_hash(run: Run, group: ProcessGroup, ahead: ReadAhead) -> tuple[str, Model]:

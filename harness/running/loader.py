@@ -36,18 +36,33 @@ def plan_batches(samples: Sequence[S], batch_size: int) -> list[list[S]]:
     >>> [[sample.id for sample in batch] for batch in plan_batches(samples, 2)]
     [[1, 3, 4], [2]]
     """
-    groups: dict[tuple[View, ...], list[S]] = {}
-    of_tuple: dict[int, list[S]] = {}  # by identity: the hash of a path takes longer than all else
+    batches: list[list[S]] = []
+    for group in _by_images(samples):
+        if batches and len(batches[-1]) + len(group) <= batch_size:
+            batches[-1] += group
+        else:
+            batches.append(group)
+    return batches
+
+
+def _by_images(samples: Sequence[S]) -> Iterable[list[S]]:
+    """Return the samples about the same images together, in the order of their first ones.
+
+    Samples may share a tuple of images, which is looked at once. Paths are compared only where two
+    images have one name: the hash of a path takes longer than all else.
+    """
+    distinct = {id(sample.images): sample.images for sample in samples}
+    names = {image_file(images[0]).name if images else None for images in distinct.values()}
+    if len(names) == len(distinct):
+        of_tuple: dict[int, list[S]] = {key: [] for key in distinct}
+        groups: Iterable[list[S]] = of_tuple.values()
+    else:
+        by_images: dict[tuple[View, ...], list[S]] = {}
+        of_tuple = {key: by_images.setdefault(images, []) for key, images in distinct.items()}
+        groups = by_images.values()
     for sample in samples:
-        if (group := of_tuple.get(id(sample.images))) is None:
-            group = of_tuple[id(sample.images)] = groups.setdefault(sample.images, [])
-        group.append(sample)
-    batches: list[list[S]] = [[]]
-    for group in groups.values():
-        if batches[-1] and len(batches[-1]) + len(group) > batch_size:
-            batches.append([])
-        batches[-1].extend(group)
-    return batches if batches[-1] else []
+        of_tuple[id(sample.images)].append(sample)
+    return groups
 
 
 def cut(batch: Sequence[S], batch_size: int) -> list[list[S]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from traceback import FrameSummary, extract_tb
 
 from harness.engine.memory import is_out_of_memory
-from harness.errors import HarnessError, ModelError, PluginError
-from harness.plugins import MODEL, TASK, Plugin, first_line, plugins
+from harness.errors import HarnessError, ModelError, PluginError, first_line
+from harness.plugins import MODEL, TASK, Plugin, plugins
 from harness.task import Sample
 
 NAMED = 4  # samples that a message names

@@ -10,13 +10,16 @@ continues with the samples that it has not predicted yet.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TypeVar
+
+import numpy as np
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
 from harness.engine.memory import is_out_of_memory
-from harness.errors import HarnessError, MemoryFull
-from harness.plugins import first_line
+from harness.errors import HarnessError, MemoryFull, first_line
+from harness.records.id_column import ABSENT, IdColumn
 from harness.running.claims import Claims
 from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import cut, load_batches, plan_batches
@@ -57,9 +60,10 @@ def predict(
     writer = _Writer(run, len(samples), predictions, InputChecksums(), group, report, warn)
     with without_garbage_collection():
         dealt = deal(plan_batches(samples, batch_size), group.size)
-        lacking = [[batch for batch in own if any(map(writer.lacks, batch))] for own in dealt]
+        lacking = [_lacking(batches, predictions.before) for batches in dealt]
     claims = Claims[Sequence[Sample]](lacking, group, run.title)
-    own = dealt[group.rank]
+    own = dealt[group.rank] if isinstance(run.task, GalleryTask) else []
+    del dealt, lacking  # megabytes of batches that are done
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:
         pieces = own if fitting == batch_size else [b for p in own for b in cut(p, fitting)]
@@ -79,6 +83,15 @@ def predict(
             )
         fitting //= 2
         warn(f"{run.title}: {reason}; going on with batches of {fitting}")
+
+
+def _lacking(batches: Sequence[list[Sample]], before: IdColumn) -> Sequence[list[Sample]]:
+    """Return the batches with a sample that is not among those predicted `before`."""
+    if not before or not batches:
+        return batches
+    rows = before.rows([sample.id for batch in batches for sample in batch])
+    firsts = np.cumsum([0, *map(len, batches[:-1])])
+    return list(compress(batches, np.logical_or.reduceat(rows == ABSENT, firsts)))
 
 
 @dataclass(frozen=True)
@@ -112,7 +125,7 @@ class _Writer:
     def lacks(self, sample: Sample) -> bool:
         """Whether a sample has no prediction, neither from before nor by this process."""
         predictions = self.predictions
-        return sample.id not in predictions.before and sample.id not in predictions.file.done
+        return sample.id not in predictions.before and sample.id not in predictions.file
 
 
 def _predict(

@@ -5,6 +5,7 @@ continue the predictions of the former one.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from harness.capabilities import Model
@@ -37,8 +38,10 @@ def check_preparation(
     Prepares the images of its first samples, and compares their `inputs`, the fingerprint of
     tokens, with that in the file.
     """
-    known = [sample for sample in samples if sample.id in file.fingerprints]
-    _check_prepared(task, model, known[:PREPARED], file)
+    if not file.fingerprints:
+        return
+    known = list(islice((s for s in samples if s.id in file.fingerprints), PREPARED))
+    _check_prepared(task, model, known, file)
     before, now = file.inputs.get("texts"), inputs.get("texts")
     if known and before and now and before != now:
         raise IdentityError(

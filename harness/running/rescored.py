@@ -11,6 +11,7 @@ from harness.data.own import OwnFiles
 from harness.data.resolve import DataSource
 from harness.errors import DataError
 from harness.formats.own.folder import is_own
+from harness.records.fingerprints import Fingerprints
 from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
@@ -70,7 +71,7 @@ def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
                 yield f"{name} is {anew} when scored anew, the record says {recorded}"
         elif not math.isclose(recorded, anew, rel_tol=CLOSE, abs_tol=CLOSE):
             yield f"{name} is {anew:.2f} when scored anew, the record says {recorded:.2f}"
-    new = sample_scores(scores, samples, result.predictions, {})
+    new = sample_scores(scores, samples, result.predictions, Fingerprints())
     old = result.sample_scores
     if list(old.ids) != list(new.ids):
         yield "the sample scores are of other samples, or in another order"

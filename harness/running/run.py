@@ -57,6 +57,11 @@ class Run:
         return f"{self.weights.name} {self.task.name} {self.split}"
 
     @property
+    def key(self) -> tuple[str, str]:
+        """The task and the split: no two runs of one command have the same."""
+        return self.task.name, self.split
+
+    @property
     def checkpoint(self) -> Mapping[str, Any]:
         """The names of the weights in a record; `registered` ones are in checkpoints.yaml."""
         return {

@@ -18,8 +18,7 @@ from harness.capabilities import (
     T,
 )
 from harness.engine.memory import is_out_of_memory
-from harness.errors import CapabilityError, HarnessError, MemoryFull, ModelError
-from harness.plugins import first_line
+from harness.errors import CapabilityError, HarnessError, MemoryFull, ModelError, first_line
 from harness.running.plugin_errors import note_samples, noting_samples
 from harness.task import Batch, GalleryTask, M, Prediction, S, Sample, SampleId, Task
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from zlib import crc32
 
 from harness.images import Prepared, Region, View, image_file
 from harness.records.fingerprints import Fingerprint, checksum
@@ -62,7 +63,11 @@ def checksum_of_files(images: Sequence[View], files: Mapping[Path, int]) -> int:
 
 def checksum_of_texts(task: Task, sample: Sample) -> int:
     """Return the checksum of the texts of a sample that the model reads."""
-    return _checksum_of_texts(tuple(task.texts(sample)))
+    texts = task.texts(sample)
+    if len(texts) == 1:  # in half of the time: a run may be continued with 400,000 of them
+        content = texts[0].encode("utf-8", "surrogatepass")
+        return crc32(content, crc32(len(content).to_bytes(8, "big")))
+    return _checksum_of_texts(tuple(texts))
 
 
 @lru_cache(maxsize=4)  # all boxes of OVAD have the same thousands of sentences

@@ -16,7 +16,7 @@ from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
 from harness.images import STRICT
 from harness.plugins import MODEL, TASK
-from harness.records.fingerprints import to_array
+from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.provenance import code_sha256, computing, release
@@ -220,21 +220,21 @@ def sample_scores(
     scores: Scores,
     samples: Sequence[Sample],
     predictions: Mapping[SampleId, Prediction],
-    fingerprints: Mapping[SampleId, str],
+    fingerprints: Fingerprints,
 ) -> SampleScores:
     """Return the contribution of each sample to its scores, and the digest of its prediction.
 
     `fingerprints` of the samples' inputs are kept if there are any.
     """
-    inputs = to_array([fingerprints.get(sample.id) for sample in samples])
+    ids = [sample.id for sample in samples]
     return SampleScores(
-        ids=[sample.id for sample in samples],
+        ids=ids,
         digests=np.array([digest(predictions[sample.id]) for sample in samples], dtype=np.uint64),
         by_sample={
             name: np.asarray(values, dtype=np.float64) for name, values in scores.by_sample.items()
         },
         statistics=scores.statistics,
-        inputs=inputs if fingerprints else None,
+        inputs=fingerprints.parts_of(ids).numbers if fingerprints else None,
     )
 
 

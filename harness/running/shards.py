@@ -5,12 +5,13 @@ Shards are merged into the file when all processes are done, or when the run is 
 a kill, with any number of processes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UsageError
+from harness.records.id_column import IdColumn
 from harness.records.predictions import PredictionFile, open_predictions
 from harness.running.distributed import ProcessGroup
 from harness.task import Prediction, SampleId
@@ -20,16 +21,16 @@ class ShardedPredictions(NamedTuple):
     """The predictions of a run, seen from one process.
 
     file      the shard of this process
-    before    the samples with a prediction when this sitting began, of any process
+    before    the ids of samples with a prediction when this sitting began, of any process
     software  the packages, processor and batch size that the run was begun with
     """
 
     file: PredictionFile
-    before: frozenset[SampleId]
+    before: IdColumn
     software: Mapping[str, Any]
 
     @property
-    def done(self) -> frozenset[SampleId]:
+    def done(self) -> Set[SampleId]:
         """The samples that this process need not predict."""
         return self.before | self.file.done.keys()
 
@@ -67,11 +68,11 @@ def open_sharded(
                 _remove_shards(path)
             merge_shards(file, identity)
             check(file)
-            begun = frozenset(file.done), file.software
+            begun = file.ids, file.software
             group.all_gather(begun)
             yield ShardedPredictions(file, *begun)
     else:
-        (begun, *_) = group.all_gather((frozenset[SampleId](), software))
+        (begun, *_) = group.all_gather((IdColumn([]), software))
         if not path.exists():
             raise UsageError(
                 f"{path}: process {group.rank} does not see this file of process 0; "
@@ -90,7 +91,7 @@ def merge_shards(file: PredictionFile, identity: Mapping[str, Any]) -> None:
     for path in _shard_paths(file.path):
         with open_predictions(path, identity, software={}) as shard:
             file.append(
-                [(id, prediction) for id, prediction in shard.done.items() if id not in file.done],
+                [(id, prediction) for id, prediction in shard.done.items() if id not in file],
                 shard.fingerprints,
             )
         path.unlink()

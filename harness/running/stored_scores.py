@@ -13,7 +13,6 @@ import numpy as np
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
-from harness.records.fingerprints import to_array
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import (
     StoredPredictions,
@@ -98,13 +97,13 @@ def sample_scores_of(scored: Scored) -> SampleScores:
         predictions = [scored.predictions[sample.id] for sample in scored.samples]
     else:
         predictions = np.stack(list(by_sample.values()), axis=1).tolist()
-    known = scored.stored.fingerprints if scored.stored else {}
+    known = scored.stored.fingerprints if scored.stored else None
     return SampleScores(
         ids=[sample.id for sample in scored.samples],
         digests=np.array(list(map(digest, predictions)), dtype=np.uint64),
         by_sample=by_sample,
         statistics=scored.scores.statistics,
-        inputs=to_array([known.get(sample.id) for sample in scored.samples]) if known else None,
+        inputs=known.parts_of([sample.id for sample in scored.samples]).numbers if known else None,
     )
 
 
@@ -171,7 +170,7 @@ def _write_predictions(scored: Scored, path: Path, origin: _Origin) -> None:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
     with open_predictions(path, origin.identity, software=origin.software) as file:
-        file.append((id, value) for id, value in scored.predictions.items() if id not in file.done)
+        file.append((id, value) for id, value in scored.predictions.items() if id not in file)
         file.arrange([sample.id for sample in scored.samples])
 
 

@@ -47,7 +47,7 @@ def bca_interval(clusters: Sums) -> Interval:
 def ranking_interval(clusters: Resampled) -> Interval:
     """Return the percentile interval of a metric of a ranking, less the bias of its resamples.
 
-    A unit that is drawn twice ranks next to itself, which raises the metric of every resample.
+    A unit that is drawn twice ranks next to itself, which raises the metrics of resamples.
 
     >>> from harness.statistics.means import mean_of
     >>> ranking_interval(mean_of([0.0, 100.0] * 50).resampled())
@@ -77,9 +77,12 @@ def ranking_intervals(clusters: ResampledTogether) -> list[Interval]:
 
 
 def _percentiles(metrics: Floats, observed: float) -> Interval:
-    low, high = np.quantile(metrics, TAILS)
+    """Return the percentile interval less the bias, within 0 to 100 where all resamples are."""
     bias = float(metrics.mean()) - observed
-    return Interval(float(low) - bias, float(high) - bias)
+    low, high = (float(bound) - bias for bound in np.quantile(metrics, TAILS))
+    if metrics.min() >= 0 and metrics.max() <= 100:
+        return Interval(max(0.0, low), min(100.0, high))
+    return Interval(low, high)
 
 
 def _resampled(clusters: Resampled, counts: NDArray[np.int64], resamples: int) -> Floats:
@@ -121,7 +124,7 @@ def _draw(
 
 
 def _acceleration(clusters: Sums) -> float:
-    """Return the skewness of the jackknife, divided by 6: how the spread grows with the metric."""
+    """Return the skewness of the jackknife's deviations, divided by 6 (Efron 1987)."""
     left_out = clusters.formula(clusters.rows.sum(axis=0) - clusters.rows)
     deviations = np.nan_to_num(left_out.mean() - left_out)
     squares = float((deviations**2).sum())

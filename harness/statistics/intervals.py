@@ -1,11 +1,11 @@
 """95 % confidence intervals of a metric, and of its change between two runs on the same samples.
 
-Shares and other means of bounded scores have Wilson's interval on the effective sample size (Wilson
-1927; Korn and Graubard 1998): it keeps its level near 100 %, where resampling sees no error to
-draw. Other functions of sums have the BCa bootstrap (Efron 1987), rankings the percentile one. The
-interval of a change is the normal one of the summed changes of clusters, with two imaginary ones
-that change by as much as those that did, one in each direction (Agresti and Min 2005), so that
-four losses and no gain prove nothing.
+Shares (means of scores most of which are 0 or 100) have Wilson's interval on the effective sample
+size (Wilson 1927; Korn and Graubard 1998): it keeps its level near 100 %, where resampling sees no
+error to draw. Other functions of sums have the BCa bootstrap (Efron 1987), rankings the percentile
+one. The interval of a change is the normal one of the summed changes of clusters. It counts two
+imaginary clusters, one in each direction, that change by as much as the changed ones do on average
+(Agresti and Min 2005), so that four losses and no gain prove nothing.
 """
 
 from collections.abc import Mapping
@@ -62,8 +62,8 @@ def metric_intervals(statistics: Mapping[str, Statistic]) -> dict[str, Interval]
         if len(alike) > 1 and isinstance(statistic, Related):
             together = statistic.resampled_with([statistics[other] for other in alike])
             if together is not None:
-                found = bootstrap.ranking_intervals(together)
-                intervals |= dict(zip(alike, found, strict=True))
+                of_each = bootstrap.ranking_intervals(together)
+                intervals |= dict(zip(alike, of_each, strict=True))
                 continue
         intervals[name] = metric_interval(statistic)
     return {name: intervals[name] for name in statistics}
@@ -89,7 +89,7 @@ def change_interval(difference: float, changes: Floats, changed: NDArray[np.bool
 
 
 def influences(clusters: Sums) -> Floats:
-    """Return how much each cluster adds to a metric, [C]: its first derivative by the weight.
+    """Return how much each cluster adds to a metric, [C]: the derivative by the cluster's weight.
 
     >>> from harness.statistics.means import mean_of
     >>> influences(mean_of([100.0, 0.0]).resampled())
@@ -100,7 +100,7 @@ def influences(clusters: Sums) -> Floats:
 
 
 def _is_share(statistic: Mean | MeanOfMeans) -> bool:
-    """Whether most units are right (100) or wrong (0), the others partly right."""
+    """Return whether most units are right (100) or wrong (0), and the others partly right."""
     values = statistic.each()
     bounded = bool(((values >= 0) & (values <= 100)).all())
     return bounded and float(np.isin(values, (0.0, 100.0)).mean()) > 0.5
@@ -129,8 +129,9 @@ def _wilson(statistic: Mean | MeanOfMeans) -> Interval:
 def _design_effect(statistic: Mean | MeanOfMeans, share: float, sizes: Floats) -> float:
     """Return the variance over clusters divided by the variance of as many independent units.
 
-    The fewer errors there are, the less is known of it; so it is averaged with the worst one, all
-    units of a cluster being right or wrong together, as if WEIGHT_OF_WORST_CASE clusters said so.
+    Few errors say little about it, so it is averaged with that of the worst case, in which all
+    units of a cluster are right or wrong together. The observed effect weighs as much as there are
+    clusters with an error, the worst case as much as WEIGHT_OF_WORST_CASE of them.
     """
     units, count = float(sizes.sum()), len(sizes)
     worst = float((sizes**2).sum()) / units

@@ -19,11 +19,6 @@ class Mean:
     cluster: NDArray[np.int32]
     clusters: int
 
-    @property
-    def binary(self) -> bool:
-        """Whether every unit is right (100) or wrong (0) and alone in its cluster."""
-        return self.clusters == len(self.values) and bool(np.isin(self.values, (0.0, 100.0)).all())
-
     def each(self) -> Floats:
         """Return the value of each unit."""
         return self.values

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 def sharing(smallest_ps: Sequence[float], *, level: float) -> int:
     """Return among how many tests a level has to be shared, by the smallest p that each can give.
 
-    A test that cannot reach its share of the level can give no false alarm, so it takes no part
-    (Tarone 1990): the smallest K such that at most K tests can reach `level / K`.
+    A test that cannot reach its share of the level can give no false alarm, so it needs no share
+    (Tarone 1990). Returns the smallest K such that at most K tests can reach `level / K`.
 
     Two of ten results changed, in twelve clusters each; the others cannot alarm at all:
 

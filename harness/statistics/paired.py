@@ -1,8 +1,8 @@
-"""A metric of two runs on the same samples: its change, the interval of it, which units flipped."""
+"""A metric of two runs on the same samples: its change, the interval, the units that flipped."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log2
+from math import floor, log2
 from typing import NamedTuple
 
 import numpy as np
@@ -107,15 +107,16 @@ def flips(before: Statistic, after: Statistic) -> Flips:
 def detectable_drop(comparison: Comparison, *, level: float) -> float:
     """Return the smallest drop, in points, that a test at this level can prove.
 
-    Two bounds: with c clusters changed, all for the worse, p is 2^-c, so it takes log2(1 / level)
-    of them; and where clusters changed in both directions, a drop has to stand out from that.
+    Two bounds: with c clusters changed, all for the worse, p is 2^-c, and it takes as many as bring
+    p below the level; and where clusters changed in both directions, a drop has to stand out from
+    that.
 
     >>> from harness.statistics.means import mean_of
     >>> change = compare(Pair(mean_of([100.0] * 200), mean_of([100.0] * 200)))
     >>> detectable_drop(change, level=0.05)
     2.5
     """
-    fewest = ceil(log2(1 / level))
+    fewest = floor(log2(1 / level)) + 1
     quantile = float(np.sqrt(2 * np.log(1 / level)))  # above the normal one, at any level
     return max(fewest * comparison.unit, (quantile + POWER) * comparison.churn)
 

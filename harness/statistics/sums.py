@@ -38,7 +38,7 @@ class Resampled(Protocol):
     def changes_in(self, other: Self) -> Floats:
         """Return how much each cluster adds to the metric's change in another run, [C].
 
-        To first order, where the metric is no mean.
+        Exact for a mean, to first order for other metrics.
         """
         ...
 
@@ -139,7 +139,7 @@ class Swappable(NamedTuple):
 
 
 def gradient(formula: Formula, totals: Floats) -> Floats:
-    """Return the derivatives of a metric by the sums that it is made of, by central differences.
+    """Return the derivatives of a metric with respect to its sums, by central differences.
 
     >>> gradient(lambda sums: sums[:, 0] / sums[:, 1], np.array([1.0, 2.0])).round(6)
     array([ 0.5 , -0.25])

@@ -9,28 +9,19 @@ enumerated; otherwise swaps are drawn until p lies clearly on one side of the le
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from harness.statistics.paired import Pair
 from harness.statistics.sums import Floats
 from harness.statistics.swap_draws import Family, Generator, families
+from harness.statistics.swap_tally import ROUNDING, Tails, Tally, is_close
 
 ENUMERATED = 14  # changed clusters: all 2^14 swaps are computed sooner than enough are drawn
 FIRST_DRAWS = 20_000
 MOST_DRAWS = 1_280_000  # a p of 0.005 is then known to 1.2 % of its size
 MOST_DRAWS_OF_ALL = 160_000  # a p of 0.01 is then known to 2.5 % of its size
 MOST_TOSSES = 1_000_000_000  # of all clusters of a result: some ten seconds
-SURE = 4.0  # standard errors between p and the level, before drawing ends
-ROUNDING = 1e-9  # differences this close are equal: sums in another order
-
-
-class Tails(NamedTuple):
-    """The p of a drop as large as the observed one, and the p of such a gain."""
-
-    drop: float
-    gain: float
 
 
 NEVER = Tails(1.0, 1.0)
@@ -73,9 +64,9 @@ class SwapTest:
 def smallest_p(pairs: Mapping[str, Pair]) -> float:
     """Return the smallest p that a test of two runs can give, 1 if no outcome changed.
 
-    With c changed clusters it is 2^-c, all changes being in one direction. It depends on which
-    clusters changed and not on how, so that it may decide which tests a level is shared among
-    (Tarone 1990).
+    With c changed clusters it is 2^-c, reached if all of them change in one direction. It depends
+    on which clusters changed and not on how, so it may decide which tests share a level (Tarone
+    1990).
 
     >>> from harness.statistics.means import mean_of
     >>> smallest_p({"accuracy": Pair(mean_of([100.0, 0.0]), mean_of([0.0, 100.0]))})
@@ -133,7 +124,7 @@ def p_of_all(tests: Sequence[SwapTest], *, level: float) -> Tails:
     """
     score, null = _combined(tests)
     draws = FIRST_DRAWS
-    while draws < MOST_DRAWS_OF_ALL and _is_close(
+    while draws < MOST_DRAWS_OF_ALL and is_close(
         _tails(null.first(draws), score).drop, level, draws
     ):
         draws *= 2
@@ -170,27 +161,23 @@ def _tails(null: Floats, observed: float) -> Tails:
     return Tails(float(drops + 1) / (len(null) + 1), float(gains + 1) / (len(null) + 1))
 
 
-def _is_close(p: Floats | float, level: float, draws: int) -> bool:
-    """Whether more draws could move a p to the other side of the level."""
-    error = np.sqrt(level * (1 - level) / draws)
-    return bool((np.abs(p - level) < SURE * error).any())
-
-
 def _test(
     family: Family, level: float, generator: Generator, limits: Mapping[str, float]
 ) -> SwapTest:
     """Test metrics over the same clusters."""
     if family.changed <= ENUMERATED:
         changes = family.enumerated()
-        tally = _Tally(family, null=changes)
+        tally = Tally(family, null=changes)
         scores = tally.standardised(changes)[:, -1]
-        return tally.result(
+        return _result(
+            family,
+            tally,
             NullScores(lambda count: scores[generator.integers(len(scores), size=count)]),
             beyond=_beyond(changes, family.names, limits),
             exact=True,
         )
     changes = np.concatenate(list(family.drawn(FIRST_DRAWS, generator)))
-    tally = _Tally(family, null=changes)
+    tally = Tally(family, null=changes)
     most = min(MOST_DRAWS, MOST_TOSSES // len(family.counts))
     while tally.draws < most and tally.is_close_to(level):
         for more in family.drawn(min(tally.draws, most - tally.draws), generator):
@@ -202,71 +189,24 @@ def _test(
 
     first = tally.standardised(changes)[:, -1]
     beyond = _beyond(changes, family.names, limits)
-    return tally.result(NullScores(draw, first), beyond=beyond, exact=False)
+    return _result(family, tally, NullScores(draw, first), beyond=beyond, exact=False)
+
+
+def _result(
+    family: Family, tally: Tally, null: NullScores, *, beyond: float, exact: bool
+) -> SwapTest:
+    alone, adjusted = tally.alone(exact=exact), tally.adjusted(exact=exact)
+    return SwapTest(
+        dict(zip(family.names, alone, strict=False)),  # without the mean, which comes last
+        dict(zip(family.names, adjusted, strict=False)),
+        beyond,
+        adjusted[-1],
+        tally.score,
+        null,
+    )
 
 
 def _beyond(changes: Floats, names: Sequence[str], limits: Mapping[str, float]) -> float:
     """Return the share of swaps, with the changes [R, M], in which a drop exceeds its limit."""
     lowest = np.array([-limits.get(name, np.inf) for name in names])
     return float((changes < lowest - ROUNDING).any(axis=1).mean())
-
-
-class _Tally:
-    """Counts the swaps with a change as large as the observed one.
-
-    Metrics are compared in standard deviations under swapping; their mean is one more. Step-down:
-    the largest observed change is compared with the largest of all, the next one with that of the
-    others.
-    """
-
-    def __init__(self, family: Family, *, null: Floats) -> None:
-        """Begin with the swaps that made the changes `null` [R, M]."""
-        self._names = family.names
-        spread = null.std(axis=0)
-        self._moving = spread > ROUNDING
-        self._spread, self._spread_of_mean = np.where(self._moving, spread, 1.0), 1.0
-        self._spread_of_mean = float(self.standardised(null)[:, -1].std()) or 1.0
-        self._observed = self.standardised(family.observed())[0]
-        self._alone, self._adjusted = np.zeros((2, 2, len(self._observed)))
-        self.draws = 0
-        self.add(null)
-
-    def standardised(self, changes: Floats) -> Floats:
-        """Return changes [R, M] in standard deviations, and their mean, [R, M + 1]."""
-        scores = np.where(self._moving, changes / self._spread, 0.0)
-        mean = scores.sum(axis=1, keepdims=True) / max(1, self._moving.sum()) / self._spread_of_mean
-        return np.hstack([scores, mean])
-
-    def add(self, changes: Floats) -> None:
-        """Count the swaps that make these changes [R, M]."""
-        self.draws += len(changes)
-        scores = self.standardised(changes)
-        for side, sign in enumerate((-1.0, 1.0)):  # a drop, a gain
-            drawn, observed = sign * scores, sign * self._observed
-            reached = observed - ROUNDING * np.maximum(1.0, np.abs(observed))
-            self._alone[side] += (drawn >= reached).sum(axis=0)
-            order = np.argsort(-observed, kind="stable")
-            largest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
-            self._adjusted[side, order] += (largest >= reached[order]).sum(axis=0)
-
-    def is_close_to(self, level: float) -> bool:
-        """Whether more draws could move the p of a drop to the other side of the level."""
-        return _is_close(self._adjusted[0] / self.draws, level, self.draws)
-
-    def result(self, null: NullScores, *, beyond: float, exact: bool) -> SwapTest:
-        """Return the test; of drawn swaps, the observed outcome counts as one more."""
-        more = 0 if exact else 1
-        alone, adjusted = (
-            (counts + more) / (self.draws + more) for counts in (self._alone, self._adjusted)
-        )
-        for side, sign in enumerate((-1.0, 1.0)):  # no later metric is surer than an earlier one
-            order = np.argsort(-sign * self._observed, kind="stable")
-            adjusted[side, order] = np.maximum.accumulate(adjusted[side, order])
-        return SwapTest(
-            {name: Tails(*map(float, alone[:, m])) for m, name in enumerate(self._names)},
-            {name: Tails(*map(float, adjusted[:, m])) for m, name in enumerate(self._names)},
-            beyond,
-            Tails(*map(float, adjusted[:, -1])),
-            float(self._observed[-1]),
-            null,
-        )

@@ -10,9 +10,9 @@ FOLDER = "folder"  # a key of `checkpoint` that no record on disk has
 
 
 def tell_apart(folders: Sequence[tuple[str, Sequence[ResultRecord]]]) -> list[ResultRecord]:
-    """Return the records of folders, by name, those of a checkpoint in several with their folder.
+    """Return the records of named folders; results of one name in two folders carry their folder.
 
-    Only checkpoints are marked of which two folders have a result of the same task and split.
+    A checkpoint is marked where two folders have a result of it on the same task and split.
     """
     ambiguous = ambiguous_names([records for _, records in folders])
     return [
@@ -25,5 +25,5 @@ def tell_apart(folders: Sequence[tuple[str, Sequence[ResultRecord]]]) -> list[Re
 
 
 def folder_of(record: ResultRecord) -> str:
-    """Return the folder of a record that another one shares its name with, else nothing."""
+    """Return the folder of a record that shares its name with another one, else nothing."""
     return str(record.checkpoint.get(FOLDER, ""))

@@ -126,7 +126,8 @@ def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[
     """Return a table per task and protocol: checkpoints by splits and metrics.
 
     A cell is `measured (published, difference)`, or `(published)` where nothing was measured.
-    Different protocols share a table only where that names the protocol of each row.
+    Different protocols share a table only where that names the protocol of each row. A second
+    number of a cell, published by another source, stands in a line below.
     """
     tables = []
     keys = [(row["task"], row["protocol"] if split_by_protocol else None) for row in rows]
@@ -135,23 +136,30 @@ def leaderboard(rows: Sequence[Row], *, split_by_protocol: bool = True) -> list[
         splits = {row["split"] for row in chosen}
         heading_of = "{metric}" if len(splits) == 1 else "{split} {metric}"
         columns = dict.fromkeys(heading_of.format_map(row) for row in chosen)
-        by_model: dict[tuple[str, ...], Row] = {}
-        for row in chosen:
-            named = {name: row[name] or "" for name in ("checkpoint", "protocol", "source")}
-            if split_by_protocol:
-                named = {"checkpoint": row["checkpoint"]}
-            line = by_model.setdefault(tuple(named.values()), dict(named))
-            line[heading_of.format_map(row)] = _leaderboard_cell(row)
         names = ["checkpoint"] if split_by_protocol else ["checkpoint", "protocol", "source"]
         headings = {column: column for column in [names[0], *columns, *names[1:]]}
         suffix = f", protocol {protocol}" if protocol else ""
         subject = f"{task} {splits.pop()}" if len(splits) == 1 else task
         title = f"{subject}: measured (published, difference){suffix}"
-        lines = list(by_model.values())
+        lines = _leaderboard_lines(chosen, names, heading_of)
         if not split_by_protocol:  # the numbers of one model side by side
             lines.sort(key=lambda line: natural_key(line["checkpoint"].lower()))
         tables.append(Table(title, lines, headings))
     return tables
+
+
+def _leaderboard_lines(rows: Sequence[Row], names: Sequence[str], heading_of: str) -> list[Row]:
+    """Return a line per combination of `names`; a second number of a cell begins a line below."""
+    by_names: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        named = {name: row[name] or "" for name in names}
+        heading = heading_of.format_map(row)
+        lines = by_names.setdefault(tuple(named.values()), [])
+        line = next((line for line in lines if heading not in line), None)
+        if line is None:
+            lines.append(line := dict(named))
+        line[heading] = _leaderboard_cell(row)
+    return [line for lines in by_names.values() for line in lines]
 
 
 def _leaderboard_cell(row: Row) -> str:

@@ -51,7 +51,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
     source        where the numbers are listed
     checkpoint    the model of all rows that name no other
     tolerance     points within which a number is reproduced
-    churn      percent of the samples whose outcome may differ between two runs of a checkpoint
+    churn         percent of the samples whose outcome may differ between two runs of a checkpoint
     dtypes        precisions of comparable records
     needs_server  splits by task whose truths only a server knows
     official      conditions by task; records of other tasks fill no row

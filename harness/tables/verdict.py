@@ -35,8 +35,9 @@ def pending_metrics(record: ResultRecord, paper: Paper) -> list[str]:
 def run_to_run_noise(n: int, *, churn: float) -> float:
     """Return by how many points two runs on the same `n` samples may differ (95 %).
 
-    `churn` percent of the samples have another outcome, either way by chance. That the samples
-    are a sample themselves does not count: the paper and we score the same ones.
+    `churn` percent of the samples have another outcome, better or worse by chance, worth 100 points
+    each: a convention for metrics that are no shares of samples (CIDEr, BLEU, recalls of texts).
+    Sampling error does not count: the paper and a reproduction score the same samples.
 
     >>> [round(run_to_run_noise(n, churn=0.2), 2) for n in (1_000, 5_000)]
     [0.28, 0.12]
@@ -45,5 +46,5 @@ def run_to_run_noise(n: int, *, churn: float) -> float:
 
 
 def _rounding(published: float) -> float:
-    """Return half of the last printed digit."""
+    """Return half a unit of the last printed digit."""
     return float(10.0 ** -len(str(published).partition(".")[2]) / 2)

@@ -7,9 +7,9 @@ three steps, each of them one method:
     predictions = task.predict(model, batch)         # a batch of samples -> one call of the model
     scores = task.score(samples, predictions)        # predictions by id -> the official metrics
 
-`load_samples` calls `task.load`, and refuses samples that share an id. In between, the runner
-decodes images, forms batches, and stores every prediction on disk. A task never sees a file name of
-its output, a pixel, or torch.
+Commands load by `load_samples`, which calls `task.load` and refuses samples that share an id. The
+runner decodes images, forms batches, and stores every prediction on disk before it is scored. A
+task never sees a file name of its output, a pixel, or torch.
 
 task.py      Task, a benchmark: what each file in `tasks/` implements
 samples.py   Sample, what a task reads, and Batch, what a model predicts at once

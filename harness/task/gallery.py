@@ -27,14 +27,15 @@ class GalleryTask(Task[S, Model]):
         """How many candidates of each image, and of each text, most models rank."""
 
     def shortlist_of(self, model: Model) -> int:
-        """Return how many candidates are ranked by the protocol of a model."""
+        """Return how many candidates a model ranks: by its own protocol, else the task's number."""
         return shortlist_of(model, self.collection, default=self.shortlist)
 
     def workload(self, samples: Sequence[S], shortlist: int | None = None) -> Workload:
-        """Count the pairs that the shortlists of both directions hold; a pair of both counts once.
+        """Count the pairs on the shortlists of both directions; a pair on both counts once.
 
-        By default of the task's `shortlist`. Images shortlist few pairs that texts do not: COCO's
-        two lists of 1,280,000 and 6,402,560 pairs unite to little more than the longer one.
+        A shortlist has `shortlist` candidates, by default the task's number. Images shortlist few
+        pairs that texts do not: COCO's two lists of 1,280,000 and 6,402,560 pairs unite to little
+        more than the longer one.
         """
         workload, count = super().workload(samples), shortlist or self.shortlist
         images, texts = workload.images, len(workload.texts)

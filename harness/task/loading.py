@@ -1,4 +1,4 @@
-"""Load the samples of a split, and refuse those that could not be told apart by their ids."""
+"""Load the samples of a split, and refuse samples that share an id."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from harness.task.task import Task
 
 
 def load_samples(task: Task[S, M], data: DataFolder, split: str) -> Sequence[S]:
-    """Return the samples of a split, each with an id of its own: every command loads them here.
+    """Return the samples of a split, whose ids are distinct. Every command loads them here.
 
     Predictions are stored and scored by id, so two samples with one id would share a prediction.
     Raises DataError for such samples, naming their images, for an id that is neither a whole number
@@ -25,7 +25,7 @@ def load_samples(task: Task[S, M], data: DataFolder, split: str) -> Sequence[S]:
     ids = [sample.id for sample in samples]
     if set(map(type, ids)) in ({int}, {str}) and len(set(ids)) == len(ids):
         return samples
-    by_id: dict[str, S] = {}  # as text: a record lists skipped samples by it
+    by_id: dict[str, S] = {}  # by the id as text, as a record lists skipped samples
     for sample in samples:
         if type(sample.id) not in (int, str):
             raise DataError(
@@ -36,7 +36,7 @@ def load_samples(task: Task[S, M], data: DataFolder, split: str) -> Sequence[S]:
             raise DataError(
                 f"{data.root}: two samples of {task.name} {split} have the id {sample.id!r}, "
                 f"{_images_of(by_id[key], data)} and {_images_of(sample, data)}; "
-                "predictions are stored by id: give each sample one of its own"
+                "predictions are stored by id: give each sample its own"
             )
         by_id[key] = sample
     return samples

@@ -38,10 +38,10 @@ M = TypeVar("M", bound=Model, default=Any)
 def samples_of_columns(kind: type[S], **columns: Iterable[Any]) -> list[S]:
     """Return samples of a `kind` from one column per field, such as `id=ids, text=texts`.
 
-    A column holds one value for each sample, or is an endless `itertools.repeat(value)`. Where a
-    split has hundreds of thousands of samples, this takes a third of the time of a call for each;
-    of a class with `slots`, whose `__init__` and `__post_init__` are not called. Raises ValueError
-    for columns that are missing, unknown or of different lengths.
+    A column holds one value for each sample, or is an endless `itertools.repeat(value)`. With
+    hundreds of thousands of samples of a class with `slots`, this takes a third of the time of one
+    call per sample, because it calls neither `__init__` nor `__post_init__`. Raises ValueError for
+    columns that are missing, unknown or of different lengths.
     """
     names = [field.name for field in fields(kind)]
     if columns.keys() != set(names):
@@ -56,6 +56,7 @@ def samples_of_columns(kind: type[S], **columns: Iterable[Any]) -> list[S]:
     if hasattr(object.__new__(kind), "__dict__"):  # a class without slots
         rows = zip(*(lists[name] for name in names), strict=False)  # a repeat has no end
         return [kind(**dict(zip(names, row, strict=True))) for row in rows]
+    # Samples without values, then one slot after another. A deque of no length drives `map` in C.
     samples: list[S] = list(map(object.__new__, repeat(kind, *lengths)))
     for name in names:
         deque(map(getattr(kind, name).__set__, samples, lists[name]), maxlen=0)
@@ -70,9 +71,9 @@ def _is_endless(values: Iterable[Any]) -> bool:
 class Batch(Generic[S, ImagesOf]):
     """Samples with their images, each distinct image once.
 
-    `images` [M, R, R, 3] were prepared by the model, or are what its `collate` made of them; the
-    p-th image of sample n is `images[image_of[n, p]]`. A task hands them on. For example, three
-    questions about two images:
+    The model prepared the `images` [M, R, R, 3]; where it is `Collating`, they are what its
+    `collate` returned. The p-th image of sample n is `images[image_of[n, p]]`. A task passes them
+    to the model unseen. For example, three questions about two images:
 
         samples   [Question(1), Question(2), Question(3)]
         images    [2, 384, 384, 3]

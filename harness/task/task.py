@@ -28,9 +28,9 @@ class Task(ABC, Generic[S, M]):
     protocols  the same for single capabilities among `needs`, where it differs
     hidden    splits whose ground truth only a `server` has. A run ends in a file to upload, and
               its record waits for the server's numbers: `primary` and any of `server_metrics`
-    weights_of  a task whose fine-tuned weights predict this one too, for entries without its own
-    any_split  whether users name the split, as those of `--annotations` do
-    extra     whether `--task all` leaves it out: a benchmark beside those of the paper's table
+    weights_of  a task whose weights predict this one too, for checkpoints that have none for it
+    any_split  whether users name the split, as with `--annotations`
+    extra     whether `--task all` leaves it out, as a benchmark beside those of the paper's table
     dataset   the published facts about its files: origins, hashes, official counts
 
     The smallest task that does something:
@@ -87,10 +87,10 @@ class Task(ABC, Generic[S, M]):
         """
 
     def begin_trial(self) -> Callable[[], None] | None:
-        """Begin `check_environment` and return a function that ends it; None: it takes no time.
+        """Start a slow `check_environment`, return the function that ends it; None: it is fast.
 
-        `run` calls the function in a thread while it loads models: it raises MissingError where
-        scoring would fail, and must not change the process, such as its environment.
+        `run` calls the function in a thread while it loads models. It raises MissingError where
+        scoring would fail, and must not change the process, its environment variables for example.
         """
         return None
 
@@ -119,9 +119,9 @@ class Task(ABC, Generic[S, M]):
         return self.texts(sample)
 
     def check_annotation(self, sample: S, sizes: Sequence[tuple[int, int]]) -> str | None:
-        """Return how a sample contradicts its images, of these (width, height) in pixels.
+        """Return how a sample contradicts its images, None where it does not.
 
-        None where it does not.
+        `sizes` are those of the images, (width, height) in pixels.
         """
         return None
 
@@ -157,9 +157,10 @@ class Task(ABC, Generic[S, M]):
     # For people
 
     def view(self, sample: Any, prediction: Prediction) -> SampleView:
-        """Return what a sample looks like; `prediction` is None where it was not kept.
+        """Return what `show` and `report` render of a sample.
 
-        By default its images, its texts and the prediction as JSON. `show` and `report` render it.
+        By default its images, its texts and the prediction as JSON; `prediction` is None where it
+        was not kept.
         """
         return SampleView(
             pictures=tuple(map(Picture, sample.images)),
@@ -170,9 +171,9 @@ class Task(ABC, Generic[S, M]):
     def viewer(
         self, samples: Sequence[Any], predictions: Mapping[SampleId, Prediction]
     ) -> Callable[[Any], SampleView]:
-        """Return the function that shows a sample of a split; by default by `view`.
+        """Return the function that shows a sample of a split, by default by `view`.
 
-        For a task whose samples are compared with one another.
+        A task whose samples are compared with one another overrides it.
         """
         return lambda sample: self.view(sample, predictions.get(sample.id))
 
@@ -190,7 +191,7 @@ class Task(ABC, Generic[S, M]):
         return f"{own}|{model.protocol}"
 
     def protocol_for(self, model: Model, samples: Sequence[S]) -> str:
-        """Return the protocol of a record about these samples; by default whatever they are."""
+        """Return the protocol of a record about these samples, by default the same for all."""
         return self.protocol_of(model)
 
     def predict(self, model: M, batch: Batch[S]) -> Sequence[Prediction]:
@@ -225,16 +226,16 @@ class Task(ABC, Generic[S, M]):
     ) -> Mapping[SampleId, Prediction] | None:
         """Return the predictions in a file that `score_official` takes, as `predict` makes them.
 
-        By default None, where that format holds no prediction of a single sample.
+        By default None: the format holds no predictions of single samples.
         """
         return None
 
     def export(
         self, samples: Sequence[S], predictions: Mapping[SampleId, Prediction]
     ) -> Sequence[Mapping[str, Any]]:
-        """Return predictions in the words of the annotations, for a file beside the record.
+        """Return predictions with the keys of the annotations, for a file beside the record.
 
-        By default none: official results have formats of their own.
+        By default none: official results have their own formats.
         """
         return ()
 

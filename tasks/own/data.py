@@ -46,7 +46,7 @@ class OwnQuestions(OwnData):
 
 
 def own_folder(data: DataFolder, task: Task) -> OwnFolder:
-    """Return a data folder that holds own data. Raises DataError for that of benchmarks."""
+    """Return `data` as own data. Raises DataError for a folder of benchmark files."""
     if not isinstance(data, OwnFolder):
         raise DataError(
             f"{data.root}: {task.name} is predicted on own data; name it by --annotations FILE "

@@ -22,9 +22,10 @@ NO_BOX = Box(0.0, 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class OwnExpression(Expression):
-    """An expression; `has_box` where the true one is known. Its size is 0 where it is unknown.
+    """An expression; `has_box` where the true box is known. An image of unknown size has size 0.
 
-    `ambiguous` counts the boxes that COCO's file has and no category names alone.
+    `ambiguous` counts the boxes of a COCO file that no expression identifies: their category occurs
+    more than once in the image.
     """
 
     has_box: bool
@@ -102,7 +103,7 @@ class OwnGrounding(OwnData, RefCOCOPlus):
 
 
 def _expression(each: Located[RegionEntry], shown: Shown, ambiguous: int) -> OwnExpression:
-    """Return the sample of an entry. Raises DataError for a box or a size that the image denies."""
+    """Return the sample of an entry. Raises DataError for a box or size the image contradicts."""
     entry, size = each.entry, (shown.width, shown.height)
     if entry.width is not None and entry.height is not None:
         if shown.width and size != (entry.width, entry.height):

@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.capabilities import Model, PairScorer
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import read_captioned
 from harness.formats.own.images import shown_images
 from tasks.own.data import OwnData, own_folder
-from tasks.retrieval import RULES, Picture, Retrieval
+from tasks.retrieval import Picture, Retrieval
 
 
 class OwnRetrieval(OwnData, Retrieval):
-    """Both directions on own data, one sample per image; all images and captions are compared."""
+    """Both directions on own data, one sample per image: all images with all captions."""
 
     name: ClassVar[str] = "own-retrieval"
     version: ClassVar[int] = 1
     weights_of: ClassVar[str] = "coco-retrieval"
+    division: ClassVar[str] = ""
     shortlist: ClassVar[int] = 256
     protocol: ClassVar[str] = "itm-only|k=256"
     truth: ClassVar[str] = "captions"
@@ -38,8 +38,3 @@ class OwnRetrieval(OwnData, Retrieval):
             )
             for each in entries.located
         ]
-
-    def protocol_of(self, model: Model) -> str:
-        """Return the protocol of a record: how the model ranks, and how many."""
-        rule = model.ranking if isinstance(model, PairScorer) else "itc"
-        return f"{RULES[rule]}|k={self.shortlist}|{model.protocol}"

@@ -30,7 +30,7 @@ RULE = "official-scorer|below-10-answers:min(1,n/ceil(0.3m))"
 
 @dataclass(frozen=True)
 class OwnQuestion(Question):
-    """A question; `given`: its choices are those of `--answers`, not the true answers."""
+    """A question; `given`: its choices come from `--answers`, not from the true answers."""
 
     given: bool
 

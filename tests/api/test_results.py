@@ -113,7 +113,7 @@ def test_what_is_not_at_hand_is_a_warning(grounder, tmp_path):
     (tmp_path / "xvlm-shapes" / "broken.json").write_text("{}")
     with pytest.warns(HarnessWarning, match=r"broken\.json: is no result record"):
         assert len(read_results(tmp_path)) == len(results)
-    with pytest.raises(MissingError, match="no such folder of results"):
+    with pytest.raises(MissingError, match="no such record or folder of results"):
         read_results(tmp_path / "nowhere")
 
 

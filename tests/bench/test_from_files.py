@@ -8,8 +8,10 @@ from PIL import Image
 
 from harness.bench.fixtures import Fixtures
 from harness.bench.from_files import MeasuredTime, find_photos
+from harness.bench.measure import FromFiles
 from harness.bench.models import SIZES
 from harness.bench.pipelines import PIPELINES
+from harness.bench.report import files_as_json, files_table
 from harness.cli.main import main
 from harness.engine.device import choose_device
 from harness.registry import find_task
@@ -36,6 +38,8 @@ def test_a_benchmark_is_timed_from_the_files_that_are_made_for_it(tmp_path, caps
     )
     assert min(row["decode_s"], row["model_s"], row["seconds"]) > 0
     assert content["real_s"] == row["real_s"] == row["seconds"] * 1500
+    assert row["same_predictions"] and len(row["predictions_sha256"]) == 64
+    assert content["goal_s"] == 240 and len(content["lacking"]) == len(PIPELINES) - 1
     photos = sorted(folder.iterdir())
     assert [pixels(photo).shape for photo in photos] == [(480, 640, 3)] * 2
 
@@ -43,6 +47,15 @@ def test_a_benchmark_is_timed_from_the_files_that_are_made_for_it(tmp_path, caps
 def test_the_files_of_a_folder_are_used(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "mine.jpg")
     assert find_photos(tmp_path, 5) == [tmp_path / "mine.jpg"]
+
+
+def test_photos_that_were_made_before_are_used_again_and_the_rest_is_made(tmp_path):
+    first = find_photos(tmp_path, 2)
+    first[0].write_bytes(b"kept")
+    assert find_photos(tmp_path, 3) == [*first, tmp_path / "photo-000002.jpg"]
+    assert first[0].read_bytes() == b"kept"
+    assert find_photos(tmp_path, 1) == first[:1]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_photos_differ(tmp_path):
@@ -53,6 +66,32 @@ def test_photos_differ(tmp_path):
 def test_a_run_is_compared_with_the_longer_of_its_halves():
     time = MeasuredTime("vqav2", 10, 40, 55, decode_s=2.0, model_s=5.0, seconds=6.0)
     assert (time.overhead, time.real_seconds) == (1.2, 24.0)
+
+
+def measured(pipelines, dtype="tf32"):
+    times = [MeasuredTime(each.benchmark, 10, 20, 10, 1.0, 2.0, 3.0) for each in pipelines]
+    return FromFiles({"size": "base", "device": "cuda (H100)", "dtype": dtype}, times)
+
+
+def test_the_whole_table_is_projected_beside_its_goal():
+    *rows, whole = files_table(measured(PIPELINES)).rows
+    assert len(rows) == len(PIPELINES) and rows[0]["real"] == "6.0 s"
+    assert whole == {"benchmark": "whole table, goal on a GPU 240 s", "real": "42.0 s"}
+    assert files_as_json(measured(PIPELINES, "float16"))["goal_s"] == 180
+    *_, part = files_table(measured(PIPELINES[2:])).rows
+    assert part == {"benchmark": "without vqav2, nlvr2", "real": "30.0 s"}
+
+
+def test_the_files_of_both_splits_of_nlvr2_count():
+    assert {each.benchmark: each.files for each in PIPELINES} == {
+        "vqav2": 81434,
+        "nlvr2": 16184,
+        "coco-caption": 5000,
+        "coco-retrieval": 5000,
+        "flickr30k-retrieval": 1000,
+        "refcoco+": 3000,
+        "ovad": 2000,
+    }
 
 
 def test_every_benchmark_of_the_paper_table_has_a_pipeline():

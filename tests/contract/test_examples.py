@@ -247,7 +247,7 @@ def test_a_line_of_the_page_is_one_that_the_task_reads(tmp_path):
     (sample,) = find_task("labels").load(open_folder(tmp_path), "test")
     assert (sample.id, sample.images, sample.label) == (1, (images / "a.jpg",), "red circle")
     (tmp_path / "labels" / "test.jsonl").write_text(line.replace("label", "text"))
-    with pytest.raises(DataError, match=r"test\.jsonl: is no list of labelled images"):
+    with pytest.raises(DataError, match=r"test\.jsonl: is not a list of labelled images"):
         find_task("labels").load(open_folder(tmp_path), "test")
 
 

@@ -20,8 +20,8 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
     ("models", "records", "task", "plugin_models"),
     ("family",),
     ("formats", "checkpoints", "sample_view"),
-    ("images",),
-    ("engine", "metrics", "files", "plugins"),
+    ("engine", "metrics", "images", "plugins"),
+    ("files",),
     (
         "capabilities",
         "workload",

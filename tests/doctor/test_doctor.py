@@ -175,7 +175,7 @@ def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_
     )
     assert main(["doctor", "--data", str(tmp_path / "data")]) == 1
     output = capsys.readouterr().out
-    assert output.endswith("no run can go; the table says why\n")
+    assert output.endswith("no run can succeed; the table tells why\n")
     assert output.count("missing the vocabulary of bert-base-uncased") == 1
 
 
@@ -186,6 +186,13 @@ def test_data_and_weights_for_one_task_are_enough(capsys, tmp_path):
     assert checks["refcoco+"]["found"] == f"ready, with {weights}"
     shutil.rmtree(data / "refcoco+")
     assert examined(capsys, "--data", data, "--checkpoint", weights)[0] == 1
+
+
+def test_a_weight_file_is_ready_for_the_tasks_of_its_head_only(capsys):
+    weights = ROOT / "harness" / "shapes" / "weights" / "refcoco+.safetensors"
+    _, checks, answer = examined(capsys, "--checkpoint", weights)
+    assert answer["ready"] == ["refcoco+", "refcoco", "refcocog", "vlue-grounding"]
+    assert checks["nlvr2"]["found"] == f"{weights} has no weights for it"
 
 
 def test_a_folder_that_is_not_there_is_a_failure(capsys, tmp_path):
@@ -203,7 +210,7 @@ def test_the_hub_is_asked_only_when_the_user_wants_it(capsys, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         assert "HF_HUB_OFFLINE" in examined(capsys, "--online")[1]["hub"]["found"]
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        assert examined(capsys)[1]["hub"]["found"] == "not asked (--online asks it)"
+        assert examined(capsys)[1]["hub"]["found"] == "not contacted (--online does it)"
         assert site.asked == []
         assert examined(capsys, "--online")[1]["hub"]["found"] == f"{site.url} answers"
         site.status = lambda request: 503

@@ -8,7 +8,8 @@ import pytest
 from harness.cli.main import main
 from harness.drift.power import detectable_drops
 from harness.drift.settings import Gate
-from tests.drift.attacks import Attack, lose_queries, prepare
+from tests.drift.attacks import Attack, prepare
+from tests.drift.changes import lose_queries
 from tests.support.altered import copied
 
 BASELINE = Path(__file__).parents[2] / "results"

@@ -10,7 +10,7 @@ from harness.drift.verdicts import Cell, Due, Missing, Refused, Verdict, judge
 from harness.statistics.interval import Interval
 from harness.statistics.means import mean_of
 from harness.statistics.paired import Comparison, Flips, Pair, compare
-from harness.statistics.swaps import Tails
+from harness.statistics.swap_tally import Tails
 
 DROP = Comparison(-1.0, Interval(-1.5, -0.5), Flips(60, 20), churn=0.3, unit=0.01)
 NARROW = DROP._replace(interval=Interval(-0.09, 0.2))

@@ -59,13 +59,20 @@ def predictions(out, name):
 
 
 @pytest.mark.parametrize(
-    ("task", "split"),
-    [("vqav2", "val"), ("refcoco+", "testB"), ("coco-caption", "test"), ("nlvr2", "dev")],
+    ("task", "split", "limit"),
+    [
+        ("vqav2", "val", 90),
+        ("refcoco+", "testB", 90),
+        ("coco-caption", "test", 20),  # images, one for each caption; in two batches
+        ("nlvr2", "dev", 90),
+    ],
 )
-def test_each_distinct_image_is_encoded_once_and_projected_once(task, split, counts, tmp_path):
-    run(task, split, 90, tmp_path, "--batch-size", "16")
+def test_each_distinct_image_is_encoded_once_and_projected_once(
+    task, split, limit, counts, tmp_path
+):
+    run(task, split, limit, tmp_path, "--batch-size", "16")
     samples = find_task(task).load(embedded_data(), split)
-    done = {entry["id"] for entry in predictions(tmp_path, f"{task}.{split}.limit-90")}
+    done = {entry["id"] for entry in predictions(tmp_path, f"{task}.{split}.limit-{limit}")}
     images = {image for sample in samples if sample.id in done for image in sample.images}
     assert counts["encoded"] == counts["projected"] == len(images)
 

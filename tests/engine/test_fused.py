@@ -16,7 +16,7 @@ from torch import nn
 
 import harness.engine
 from harness.engine import fused, kernels, matmul
-from harness.engine.device import Device, choose_device
+from harness.engine.device import RERANKED_IMAGES, Device, choose_device
 from harness.engine.fused import (
     add_norm,
     gather_norm,
@@ -26,6 +26,8 @@ from harness.engine.fused import (
 )
 from harness.engine.kernels import FUSED, fused_kernels, kernels_are_usable
 from harness.engine.matmul import scaled_dot_product_attention
+from harness.engine.packed_attention import PACKED_ATTENTION
+from harness.engine.step_graphs import STEP_GRAPHS
 from harness.errors import UsageError
 
 CUDA = torch.cuda.is_available()
@@ -160,7 +162,8 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
     monkeypatch.setattr(kernels, "kernels_are_usable", lambda device: True)
-    monkeypatch.delenv(FUSED, raising=False)
+    for name in (FUSED, PACKED_ATTENTION, STEP_GRAPHS, RERANKED_IMAGES):
+        monkeypatch.delenv(name, raising=False)
 
 
 @needs_kernels
@@ -201,7 +204,8 @@ def test_a_record_names_the_kernels_of_a_gpu_and_none_of_a_cpu(gpu, monkeypatch)
 
 def test_without_triton_torch_computes_and_one_line_says_so(monkeypatch, fresh_trial):
     monkeypatch.setitem(sys.modules, "triton", None)  # importing it fails
-    monkeypatch.delitem(sys.modules, "harness.engine.triton_kernels", raising=False)
+    for name in [name for name in sys.modules if name.startswith("harness.engine.triton_kernels")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(harness.engine, "triton_kernels", raising=False)
     with pytest.warns(UserWarning, match=r"^no fused kernels.*NotFoundError.*triton") as caught:
         assert not kernels_are_usable(torch.device("cpu"))

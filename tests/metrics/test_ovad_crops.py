@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness import images
 from harness.formats.ovad import read_ovad
 from harness.images import Region, read_views
 from harness.models.fusion.resizing import resize
@@ -79,3 +80,23 @@ def test_cmyk_images_are_decoded_as_by_opencv(tmp_path):
     region = Region(tmp_path / "a.jpg", (0, 0, 16, 16))
     crop = read_views([region], np.array, needed_by="box 1")[region]
     assert crop[4::8, 4::8].tolist() == BY_OPENCV
+
+
+def test_regions_are_cut_from_one_upright_copy_and_the_whole_image_is_as_stored(
+    tmp_path, monkeypatch
+):
+    columns = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # the camera was held upside down
+    path = tmp_path / "turned.png"
+    columns.save(path, exif=exif)
+    turned, transpose = [], images.ImageOps.exif_transpose
+    monkeypatch.setattr(
+        images.ImageOps, "exif_transpose", lambda image: turned.append(1) or transpose(image)
+    )
+    first, last = Region(path, (0, 0, 1, 1)), Region(path, (3, 3, 1, 1))
+    views = read_views([first, path, last], np.array, needed_by="a test")
+    assert views[first].tolist() == [[[45, 46, 47]]]  # the last pixel of the file
+    assert views[last].tolist() == [[[0, 1, 2]]]
+    assert views[path].tolist() == np.array(columns).tolist()
+    assert len(turned) == 1

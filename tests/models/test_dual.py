@@ -151,6 +151,22 @@ def test_an_image_processor_of_another_size_is_refused():
         read_transform({"size": {"height": 384, "width": 384}}, side=224, siglip=True)
 
 
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"resample": 9}, "folder/p.json: resample is 9, which is no filter of Pillow"),
+        ({"image_mean": 0.5}, "image_mean should be three numbers, but is 0.5"),
+        ({"image_std": [0.5, 0.5, 0]}, "image_std should be positive"),
+        ({"do_normalize": False}, "do_normalize is false, which is not supported"),
+        ({"rescale_factor": 1 / 127.5}, r"rescale_factor is 0\.0078\d+; only 1/255 is supported"),
+    ],
+)
+def test_an_image_processor_that_would_move_numbers_is_refused(config, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        read_transform(config, side=8, siglip=True, where="folder/p.json")
+    assert read_transform({"rescale_factor": 0.00392156862745098}, side=8, siglip=True).side == 8
+
+
 def test_a_folder_without_its_tokenizer_is_refused(folder, tmp_path):
     """From nothing, transformers makes a tokenizer of a few pieces, and says nothing."""
     for name in ("config.json", "model.safetensors"):

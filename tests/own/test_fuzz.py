@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.formats.own.folder import OwnFolder
 from harness.registry import find_task
 from harness.task import load_samples
-from tests.faults.test_fuzz import OTHER_KINDS, SETTINGS, changed, read_or_refused
+from tests.support.arbitrary import OTHER_KINDS, SETTINGS, changed, read_or_refused
 
 REGION = {"id": "a", "image": "1.jpg", "expression": "x y", "box": [1, 2, 3, 4], "width": 9}
 LINES = {

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from harness.errors import DataError, HarnessError, IdentityError
-from harness.records.predictions import describe_difference, open_predictions
+from harness.records.identity import describe_difference
+from harness.records.predictions import open_predictions
 
 IDENTITY = {"task": "t", "settings": {"dtype": "float32"}}
 OTHER = {"task": "t", "settings": {"dtype": "float16"}}

@@ -1,6 +1,7 @@
 """Batches by image, decoded ahead: each distinct image once, whatever the order and threads."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from harness.images import Region
 from harness.models.fusion.resizing import resize
 from harness.running.loader import AHEAD, load_batches, plan_batches
 from harness.task import Sample
 
 
 def sample(number, *names, folder=None):
-    from pathlib import Path
-
     return Sample(number, tuple((folder or Path()) / name for name in names))
 
 
@@ -29,6 +29,21 @@ def test_every_sample_is_in_one_batch_and_no_image_in_two(images, size):
     assert sum(map(len, homes)) == len(set().union(*homes)) == len(set(images))
     for batch in batches:
         assert len(batch) <= size or len({s.images for s in batch}) == 1
+
+
+def test_images_of_one_name_are_told_apart_by_folder_and_box():
+    views = [Path("a/1.jpg"), Path("b/1.jpg"), Region(Path("a/1.jpg"), (0, 0, 1, 1))]
+    order = [0, 1, 2, 1, 0, 2, 0]
+    shared = [(view,) for view in views]
+    for images in ([shared[n] for n in order], [(views[n],) for n in order]):
+        samples = [Sample(number, image) for number, image in enumerate(images)]
+        ids = [[sample.id for sample in batch] for batch in plan_batches(samples, 2)]
+        assert ids == [[0, 4, 6], [1, 3], [2, 5]]
+
+
+def test_samples_without_images_share_a_batch():
+    samples = [Sample(0, ()), Sample(1, (Path("1.jpg"),)), Sample(2, ())]
+    assert [[s.id for s in batch] for batch in plan_batches(samples, 2)] == [[0, 2], [1]]
 
 
 def test_no_samples_are_no_batches():

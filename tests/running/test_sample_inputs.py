@@ -57,6 +57,23 @@ def test_a_replaced_picture_is_refused_by_sample_and_predicted_anew_with_fresh(
         assert old.files != new.files and old.pixels != new.pixels and old.texts == new.texts
 
 
+def test_a_resumed_run_refuses_other_texts_before_it_predicts(command, tmp_path, capsys):
+    """The annotations are the same: a task read them otherwise, or the file was damaged."""
+    assert main(command) == 0
+    path = tmp_path / "runs" / f"{STEM}.predictions.jsonl"
+    head, *samples = path.read_text().splitlines()
+    end = samples[1].rindex('"')
+    assert samples[1][end - 1] in "0123456789abcdef"
+    samples[1] = f"{samples[1][: end - 1]}{'10'[samples[1][end - 1] == '1']}{samples[1][end:]}"
+    path.write_text(damaged := "\n".join([head, *samples[:2], ""]))
+    capsys.readouterr()
+    assert main(command) == 4
+    error = capsys.readouterr().err
+    assert "1 of its predictions were made from other inputs" in error
+    assert "of sample 101 (texts); give these back, or predict anew with --fresh" in error
+    assert path.read_text() == damaged
+
+
 def test_predictions_of_other_code_are_refused(command, tmp_path, capsys, monkeypatch):
     assert main(command) == 0
     record = json.loads((tmp_path / "runs" / f"{STEM}.json").read_text())

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.errors import IdentityError, UsageError
+from harness.records.id_column import IdColumn
 from harness.records.predictions import open_predictions
 from harness.running.distributed import SingleProcess, deal
 from harness.running.shards import merge_shards, open_sharded
@@ -16,7 +17,7 @@ class Second(SingleProcess):
     rank, size = 1, 2
 
     def all_gather(self, value):
-        return [(frozenset({1}), {"batch_size": 8}), value]
+        return [(IdColumn([1]), {"batch_size": 8}), value]
 
 
 def write(path, *predictions, identity=IDENTITY):

@@ -1,7 +1,7 @@
 """Several processes, started as by torchrun: the records of one process.
 
-Two tests start torchrun itself, which imports torch for seconds in every process; the others, a
-launcher that does what it does. `test_threads.py` shows the same for every task and split, with
+Two tests start torchrun itself, whose processes import torch for seconds; the others, a launcher
+that does what it does. `test_threads.py` shows the same for every task and split, with
 threads for processes.
 """
 
@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from harness.cli.main import main
 from tests.support import struck
-from tests.support.forked import RunningRanks
+from tests.support.forked import RunningRanks, RunningTorchrun
 from tests.support.results import LIMITED, contents
 from tests.support.torchrun import started
 
@@ -32,17 +32,23 @@ def expected(limited):
     return contents(limited, "refcoco+.") | contents(limited, "coco-retrieval.")
 
 
-def test_two_nodes_of_which_one_is_held_back_end_in_the_records_of_one_process(expected, tmp_path):
+def test_two_nodes_of_which_one_is_held_back_end_in_the_records_of_one_process(
+    expected, tmp_path, monkeypatch
+):
     """As two machines: a launcher each, which find each other; here, both on this one."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     node = ["--nnodes=2", "--rdzv-id=7", "--rdzv-backend=c10d", "--rdzv-conf=is_host=0"]
-    node += [f"--rdzv-endpoint=127.0.0.1:{store.port}", "--local-addr=127.0.0.1"]
-    arguments, counts = [*RUN, "--out", str(tmp_path / "runs")], tmp_path / "counts"
+    node += [
+        "--nproc-per-node=1",
+        f"--rdzv-endpoint=127.0.0.1:{store.port}",
+        "--local-addr=127.0.0.1",
+    ]
+    held, counts = ["-m", "tests.support.held", *RUN], tmp_path / "counts"
     counts.mkdir()
-    options = {"module": "tests.support.held", "node": node, "environment": {"COUNTS": str(counts)}}
-    with started(1, arguments, **options) as first, started(1, arguments, **options) as second:
-        shown = [run.communicate(timeout=240)[0] for run in (first, second)]
-    assert first.returncode == second.returncode == 0, shown
+    monkeypatch.setenv("COUNTS", str(counts))
+    nodes = [RunningTorchrun([*node, *held, "--out", str(tmp_path / "runs")]) for _ in range(2)]
+    ends = [running.finish() for running in nodes]
+    assert [code for code, _ in ends] == [0, 0], ends
     assert contents(tmp_path / "runs") == expected and len(expected) == 15
     # Of batches of 5, 5 and 2 samples, process 0 owns the last as well: process 1 computed it.
     assert {path.name: path.read_text() for path in counts.iterdir()} == {

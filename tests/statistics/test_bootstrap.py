@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.metrics.attribute_ranks import MeanAveragePrecision
 from harness.statistics.bootstrap import bca_interval
 from harness.statistics.intervals import change_interval, metric_interval
 from harness.statistics.means import Mean, MeanOfMeans, mean_of
@@ -83,3 +84,15 @@ def test_without_errors_a_cluster_counts_as_one_unit():
 def test_a_mean_of_perfect_means_has_room_for_errors_too():
     perfect = MeanOfMeans((mean_of([100.0] * 40), mean_of([100.0] * 40)))
     assert metric_interval(perfect) == pytest.approx((91.24, 100.0), abs=0.005)
+
+
+def test_the_interval_of_a_percentage_ends_at_100():
+    # Two images; the first ranks its positive box first, both together rank one in between.
+    precision = MeanAveragePrecision(
+        scores=np.array([[0.4], [0.3], [0.1], [0.2]]),
+        labels=np.array([[1], [0], [1], [0]], dtype=np.int8),
+        image=np.array([0, 0, 1, 1], dtype=np.int32),
+        columns=np.array([0], dtype=np.int32),
+    )
+    assert precision.each().tolist() == [75.0]
+    assert metric_interval(precision) == (pytest.approx(50.1), 100.0)

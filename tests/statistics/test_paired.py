@@ -163,4 +163,5 @@ def test_the_detectable_drop_grows_with_what_changes_anyway():
     quiet, restless = (compare(Pair(*outcomes(n, n, same=100 - 2 * n))) for n in (0, 20))
     assert detectable_drop(quiet, level=0.05) == 5.0  # five of five: 2 to the -5 is 0.03
     assert detectable_drop(quiet, level=0.003) == 9.0
+    assert detectable_drop(quiet, level=0.25) == 3.0  # two of two have a p of 0.25, not below it
     assert detectable_drop(restless, level=0.05) > 15.0

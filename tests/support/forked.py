@@ -64,11 +64,27 @@ class RunningRanks(Running):
         self._start(_launch, size, self._store.port, arguments, trouble)
 
 
+class RunningTorchrun(Running):
+    """torchrun itself, which imports nothing anew; the processes that it starts do."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._start(_torchrun, arguments)
+
+
 def _run(arguments, trouble, environment, output):
     """What a process does."""
     _replace_environment(environment)
     sys.stdout = sys.stderr = os.fdopen(os.dup(output.fileno()), "w")
     os._exit(_evaluate(arguments, trouble))
+
+
+def _torchrun(arguments, environment, output):
+    _replace_environment(environment)
+    for stream in (1, 2):  # its processes inherit them
+        os.dup2(output.fileno(), stream)
+    from torch.distributed.run import main
+
+    main(arguments)
 
 
 def _replace_environment(environment: Mapping[str, str]) -> None:

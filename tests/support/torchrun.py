@@ -16,15 +16,13 @@ def started(
     arguments: Sequence[str],
     module: str = COMMAND,
     *,
-    node: Sequence[str] = ("--standalone",),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator["subprocess.Popen[str]"]:
     """Start the command in `processes` processes, and kill what is left of them at the end.
 
-    torchrun chooses a free port; `node` is what it has to
-    know where this is one of several nodes.
+    torchrun chooses a free port.
     """
-    launcher = [sys.executable, "-m", "torch.distributed.run", *node]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", str(processes), "-m", module]
     run = subprocess.Popen(
         [*launcher, *arguments],

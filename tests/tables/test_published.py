@@ -8,6 +8,7 @@ import pytest
 from harness.cli.main import main
 from harness.registry import official_counts, task_names
 from harness.tables.comparison import all_rows, leaderboard_rows
+from harness.tables.layouts import leaderboard
 from harness.tables.paper import read_paper
 from harness.tables.published import published_numbers
 from tests.support.records import RECORD
@@ -44,6 +45,14 @@ def test_three_numbers_of_one_model_stand_side_by_side():
     ]
     assert sorted(number.value for number in of_clip) == [57.2, 57.94, 58.4]
     assert len({(number.protocol, number.source) for number in of_clip}) == 3
+
+
+def test_a_number_by_another_source_does_not_replace_a_measured_one():
+    measured, *_ = all_rows([RECORD], PAPER)
+    other = {**measured, "measured": None, "delta": None, "published": 83.0, "source": "a log"}
+    (table,) = leaderboard([measured, {**other, "verdict": "not run"}])
+    cells = [line["accuracy"] for line in table.rows]
+    assert cells == ["84.50 (84.51, -0.01)", "(83.00)"]
 
 
 def test_they_are_neighbours_in_the_table_of_all_models(tmp_path, capsys):

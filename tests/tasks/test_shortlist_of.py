@@ -7,6 +7,7 @@ from harness.capabilities import Matches
 from harness.errors import DataError
 from harness.running.runners import predict_samples
 from harness.task import Batch, workload_of
+from tasks.own.retrieval import OwnRetrieval
 from tasks.retrieval import COCORetrieval, Flickr30KRetrieval, Picture
 
 COCO, FLICKR = COCORetrieval(), Flickr30KRetrieval()
@@ -89,3 +90,20 @@ def test_a_prediction_names_only_a_shortlist_that_is_not_the_tasks():
     matches = Matches(0, np.array([1]), np.array([0.5], np.float32), None, "itc", 256)
     assert "shortlist" not in COCO.as_prediction(matches)
     assert FLICKR.as_prediction(matches)["shortlist"] == 256
+
+
+def test_own_data_states_the_models_shortlist_too():
+    class Short(Cosine):
+        def shortlist_for(self, collection):
+            return 64
+
+    assert OwnRetrieval().protocol_of(Short()) == "itc-only|k=64|cosine"
+    assert OwnRetrieval().protocol_of(Cosine()) == "itc-only|k=256|cosine"
+
+
+def test_a_sample_is_shown_with_the_candidates_that_are_scored():
+    samples, batch = pictures()
+    predictions = predict_samples(COCO, Wishing(), samples, [batch])
+    assert len(predictions["2"]["texts"]) == 3  # two of its own shortlist, one of a text's
+    view = COCO.viewer(samples, predictions)(samples[2])
+    assert view.details[0].title.startswith("First 2 texts of 2, by cosine")

@@ -47,7 +47,7 @@ class Labels(Task):
                 for row, name in zip(rows, names, strict=True)
             ]
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}: is no list of labelled images ({error!r})") from error
+            raise DataError(f"{path}: is not a list of labelled images ({error!r})") from error
 
     def annotation(self, sample):
         return (sample.label,)

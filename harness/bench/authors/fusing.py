@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from harness.bench.authors.items import Images, Outcome, batches, pad
 from harness.bench.literal import answering, fusion_heads
-from harness.metrics.grounding import accuracy, in_pixels, iou
+from harness.metrics.grounding import THRESHOLD
 from harness.metrics.vqa import official
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import Checkpoint
@@ -26,18 +28,30 @@ def run_grounding(
     """Ground each expression in its own copy of the image."""
     network = grounding_network(checkpoint).eval()
     images = Images([sample.images for sample in samples], network.vision.resolution)
-    boxes: dict[Any, list[float]] = {}
+    boxes: dict[Any, Tensor] = {}
     for indices, (pixels,) in batches(images, EXPRESSIONS):
         texts = [tokenizer.ids(pre_caption(samples[index].text)) for index in indices]
         located = fusion_heads.ground(network, pixels, *pad(tokenizer, texts))
-        boxes |= {
-            samples[index].id: box for index, box in zip(indices, located.tolist(), strict=True)
-        }
-    overlaps = [
-        iou(sample.box, in_pixels(boxes[sample.id], width=sample.width, height=sample.height))
-        for sample in samples
-    ]
-    return Outcome(boxes, {"accuracy": accuracy(overlaps)})
+        boxes |= {samples[index].id: box for index, box in zip(indices, located, strict=True)}
+    predictions = {id: box.tolist() for id, box in boxes.items()}  # before they are scaled in place
+    overlaps = [_overlap(sample, boxes[sample.id]) for sample in samples]
+    right_ones = [float(overlap) >= THRESHOLD for overlap in overlaps]
+    return Outcome(predictions, {"accuracy": 100 * sum(right_ones) / len(right_ones)})
+
+
+def _overlap(sample: Expression, box: Tensor) -> Any:
+    """Return the IoU as `grounding_eval_bbox` and `computeIoU` do, on numbers of a tensor each."""
+    box[0::2] *= sample.width
+    box[1::2] *= sample.height
+    box[0] -= box[2] / 2
+    box[1] -= box[3] / 2
+    true: tuple[Any, ...] = tuple(map(float, sample.box))
+    left, top = max(true[0], box[0]), max(true[1], box[1])
+    right = min(true[0] + true[2] - 1, box[0] + box[2] - 1)
+    bottom = min(true[1] + true[3] - 1, box[1] + box[3] - 1)
+    inside = left < right and top < bottom
+    shared = (right - left + 1) * (bottom - top + 1) if inside else 0
+    return float(shared) / (true[2] * true[3] + box[2] * box[3] - shared)
 
 
 def run_pairs(

@@ -26,7 +26,7 @@ TEMPORARY = frozenset({408, 425, 429})  # refusals worth a retry, as are all fro
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When an attempt ends, and how many there are.
+    """When an attempt ends, and after how many failures a download is given up.
 
     `timeout` is the longest silence of the server, `pause` the wait after the first failure; both
     are in seconds, and the wait doubles with each further failure. `attempts` bounds the failures
@@ -49,7 +49,7 @@ def download(
 ) -> None:
     """Write the file at `url` to `target`, resuming an earlier call that was interrupted.
 
-    `size` in bytes and `sha256` are the published values, None where there are none. Raises
+    `size` in bytes and `sha256` are the published values, None if unpublished. Raises
     MissingError if the server refuses, DataError for another file than the published one (nothing
     of it is kept), HarnessError if the connection cannot be kept up (the bytes received are).
     """

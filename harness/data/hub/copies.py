@@ -4,9 +4,8 @@ from harness.dataset import HubCopy
 from harness.errors import MissingError
 from harness.task import Task
 
-PREFIX = (
-    "hf"  # `--data hf`, `--data hf:REPOSITORY@REVISION`, or `--data hf:FOLDER` for a local copy
-)
+# `--data hf`, `--data hf:REPOSITORY@REVISION`, or `--data hf:FOLDER` for a local copy.
+PREFIX = "hf"
 
 
 def copy_of(task: Task) -> HubCopy:
@@ -14,7 +13,7 @@ def copy_of(task: Task) -> HubCopy:
     if task.dataset.hub is None:
         raise MissingError(
             f"{task.name}: cannot come from the hub: {task.dataset.no_hub}; "
-            "name a folder with --data DIR (`xvlm-eval fetch` gets what is open)"
+            "name a folder with --data DIR (`xvlm-eval fetch` downloads the open files)"
         )
     return task.dataset.hub
 

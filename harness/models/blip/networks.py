@@ -14,11 +14,11 @@ from harness.models.vit.networks import RetrievalNetwork
 
 
 class BlipRetrievalNetwork(RetrievalNetwork):
-    """Every layer cross-attends to the image: of a text alone, little can be computed once.
+    """Every layer cross-attends to the image, so little of a text can be computed without one.
 
-    Features come from the same layers without cross-attention, and from [CLS]; matching begins with
-    `begin_fused`, [ENC], instead (train_retrieval.py 97). What precedes the first
-    cross-attention, embeddings and self-attention, is computed once per text.
+    Only what precedes the first cross-attention, embeddings and self-attention, is computed once
+    per text. Features come from the same layers without cross-attention, and from [CLS]; matching
+    begins with `begin_fused`, [ENC], instead (train_retrieval.py 97).
     """
 
     def encode_texts(

@@ -7,10 +7,10 @@ from typing import Any
 from harness.capabilities import AttributeMatcher, AttributePrompts
 from harness.checkpoints import Weights
 from harness.engine.device import choose_device
-from harness.errors import CheckpointError, UsageError
+from harness.errors import CheckpointError, UsageError, first_line
 from harness.files.parsing import read_json
 from harness.models.dual.encoder import TransformersAttributeMatcher, TransformersDualEncoder
-from harness.models.dual.preprocessing import read_transform
+from harness.models.dual.preprocessing import CONFIG, read_transform
 from harness.models.dual.texts import GEMMA_PIECES, TextTransform, read_tokenizer
 from harness.models.fusion.settings import OVAD, Settings
 
@@ -29,13 +29,16 @@ def load(
     """
     chosen, settings = choose_device(device, dtype), _settings(weights, needs)
     folder = weights.path if weights.path.is_dir() else weights.path.parent
-    config, described = _config(folder), folder / "preprocessor_config.json"
+    config, described = _config(folder), folder / CONFIG
     kind = config["model_type"]
     network = _read_network(folder, CLASSES[kind])
     vision, text = network.config.vision_config, network.config.text_config
     siglip = kind == "siglip"
     transform = read_transform(
-        _read(described) if described.is_file() else {}, side=vision.image_size, siglip=siglip
+        _read(described) if described.is_file() else {},
+        side=vision.image_size,
+        siglip=siglip,
+        where=str(described),
     )
     texts = TextTransform(
         read_tokenizer(folder, pieces=text.vocab_size),
@@ -122,8 +125,9 @@ def _read_network(folder: Path, name: str) -> Any:
             folder, local_files_only=True, output_loading_info=True, dtype="float32"
         )
     except Exception as error:  # transformers raises dozens of kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise CheckpointError(f"{folder}: cannot be read as a {name} ({reason})") from error
+        raise CheckpointError(
+            f"{folder}: cannot be read as a {name} ({first_line(error)})"
+        ) from error
     for problem in ("missing_keys", "mismatched_keys"):
         if found := sorted(map(str, report.get(problem, ()))):
             raise CheckpointError(

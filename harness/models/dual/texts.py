@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, first_line
 
 GEMMA_PIECES = 256_000  # SigLIP 2 reads Gemma's word pieces, and was trained on lower-case texts
 
@@ -61,9 +61,8 @@ def read_tokenizer(folder: Path, *, pieces: int) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers raises dozens of kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise CheckpointError(
-            f"{folder}: holds no tokenizer that can be read ({reason})"
+            f"{folder}: holds no tokenizer that can be read ({first_line(error)})"
         ) from error
     if not pieces * 0.9 <= len(tokenizer) <= pieces:
         raise CheckpointError(

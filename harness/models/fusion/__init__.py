@@ -1,12 +1,26 @@
 """BERT with cross-attention to image tokens: what any ALBEF-like model is made of.
 
-`preprocessing` (texts and images), `resizing`, `tokenizer`, `sizes`; `layers` and `bert` (the
-encoder), `language_model` (a decoder), `kv` and `pair_kv` (keys, values, once per image);
-`encoded_texts` (for retrieval), `fused_texts` (texts with their images), `captioning`,
-`answer_decoder`, `gradcam` (maps of what a text is about);
-`heads`; `costs`, `decoding_costs`, `layer_costs` (operations and bytes).
+Input:
 
-`networks` and `runtime` (a network ready to run), `settings` (`--model-args`), `adapter` and one
-module per capability, of which a family's adapters name the texts, network and rules: `comparing`,
-`answering`, `describing`, `judging`, `locating`; `loading` chooses one.
+    preprocessing, resizing     clean texts, normalise and resize images
+    tokenizer, basic_tokens     word pieces, and the words they are made of
+
+Networks:
+
+    sizes                       the sizes of a BERT, from its tensors
+    layers, bert                the encoder
+    language_model, heads       the decoder, task heads
+    kv, pair_kv                 keys and values, projected once per image
+    encoded_texts, fused_texts  texts for retrieval, texts with their images
+    captioning, answer_decoder  generate a text, score answers
+    static_decoder              texts generated in buffers of fixed shapes
+    gradcam                     maps of what in an image a text is about
+    networks                    what the networks of all families have in common
+
+Models (a family's adapters name their texts, network and rules):
+
+    runtime, settings           a network ready to run, `--model-args`
+    adapter, loading            what every adapter offers, and which one is loaded
+    comparing, answering, describing, judging, locating  one module per capability
+    costs, decoding_costs, layer_costs                   operations and bytes
 """

@@ -22,8 +22,8 @@ N = TypeVar("N", bound=FusionNetwork)
 class Adapter(Generic[N]):
     """What every adapter offers beside its capability (`harness.capabilities.Model`).
 
-    family      its part of the protocol; X-VLM's protocols, the first ones here, name none
-    tokenizer   of the family
+    family      its part of the protocol; X-VLM's protocols, which came first, name none
+    tokenizer   the family's
     rule        how texts are read
     resampling  the filter by which images are resized
     reads       the settings that change what this capability does, as `--model-args` names them

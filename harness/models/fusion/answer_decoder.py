@@ -20,8 +20,10 @@ from harness.models.fusion.language_model import LanguageModel
 class FusionAnswerDecoder:
     """The decoder after its first token, [CLS] or [DEC]; a `harness.engine` `AnswerDecoder`.
 
-    Its cross-attention keys and values of Q questions, its own ones of the first token, and of each
-    answer's first token the log-probability `first` [Q, A] and the score `first_score` [Q, A].
+    questions    the keys and values of Q questions, for cross-attention
+    past         each layer's keys and values of the decoder's first token
+    first        the log-probability of each answer's first token, [Q, A]
+    first_score  its score by the `rule`, [Q, A]
     """
 
     network: LanguageModel

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from harness.engine.beam_search import Beams, Hypothesis, search
+from harness.engine.beam_search import Beams, Decoder, Hypothesis, search
 from harness.models.fusion.kv import CrossKV, KVCache
 from harness.models.fusion.language_model import LanguageModel
+from harness.models.fusion.static_decoder import StaticDecoding
 
 
 def generate_captions(
@@ -16,14 +17,20 @@ def generate_captions(
     end: int,
     beams: Beams,
     mask: Tensor | None = None,
+    static: StaticDecoding | None = None,
 ) -> list[Hypothesis]:
     """Return the best continuation of `prompt`, up to the token `end`, for each of M images.
 
     `image_tokens` are [M, S, C]; `mask` [M, S] is 0 for tokens that nothing may attend to.
+    With `static`, images without a mask are decoded in its buffers.
     """
     images = decoder.bert.project_kv(image_tokens, mask)
     ids = torch.tensor(prompt, device=image_tokens.device).expand(len(image_tokens), 1, -1)
-    state = CachedDecoder(decoder, images, ids, max_length=beams.max_length)
+    state: Decoder | None = None
+    if static is not None and mask is None:
+        state = static.begin(images, ids, width=beams.width, max_length=beams.max_length)
+    if state is None:
+        state = CachedDecoder(decoder, images, ids, max_length=beams.max_length)
     return search(state, prompt=prompt, end=end, beams=beams)
 
 

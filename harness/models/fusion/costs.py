@@ -76,7 +76,7 @@ def pair_reasoning(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Return the same where two fusion layers, one for each image, share keys and values."""
+    """Return the cost of texts fused with two images, in turn; two layers share keys and values."""
     sets = fusion_layers(text) // 2
     return _fused_cls(vision, text, workload, length=length, sets=sets, chunk_sizes=chunk_sizes)
 
@@ -89,7 +89,7 @@ def twin_pair_reasoning(
     length: float,
     chunk_sizes: ChunkSizes,
 ) -> Cost:
-    """Return the same where every layer attends to both images, each with weights of its own."""
+    """Return the cost of texts fused with two images, both in every layer, by separate weights."""
     cost = _fused_cls(
         vision, text, workload, length=length, sets=text.layers, chunk_sizes=chunk_sizes
     )

@@ -1,5 +1,6 @@
 """Describe images: continue a prompt by beam search."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -7,11 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.beam_search import Beams, Hypothesis
+from harness.engine.step_graphs import steps_for
 from harness.models.fusion import decoding_costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.networks import CaptioningNetwork
 from harness.models.fusion.preprocessing import Images
+from harness.models.fusion.static_decoder import StaticDecoding
 from harness.workload import Cost, Workload
 
 
@@ -21,6 +24,12 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
     reads = ("beams", "prompt", "repetition-penalty")
     released_prompt: ClassVar[str]
     released_beams: ClassVar[Beams]
+
+    @cached_property
+    def _static(self) -> StaticDecoding | None:
+        if not self.runtime.device.step_graphs:
+            return None
+        return StaticDecoding(self.network.text_decoder, steps_for(self.runtime.device.torch))
 
     @property
     def prompt(self) -> str:
@@ -73,11 +82,12 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
             prompt=self.prompt_ids(),
             end=self.runtime.tokenizer.sep,
             beams=beams,
+            static=self._static,
         )
 
     def spell(self, tokens: list[int]) -> str:
-        """Return the caption in tokens: the text without as many characters as the prompt has.
+        """Return the caption in tokens: the text after as many characters as the prompt has.
 
-        The references cut them whatever they are.
+        The references cut them too, whatever they are.
         """
         return self.runtime.tokenizer.text(tokens)[len(self.prompt) :]

@@ -32,9 +32,9 @@ class MatchingNetwork(Protocol):
 
 
 def released_layer(text: TextArchitecture, *, fusion_layer: int) -> int:
-    """Return the layer of a released configuration: that fusion layer, counted from 0.
+    """Return the layer of a released configuration, which counts the fusion layers from 0.
 
-    The last one of a model with fewer.
+    A model with fewer fusion layers has its last one.
     """
     return min(text.fusion_layer + fusion_layer, text.layers - 1)
 

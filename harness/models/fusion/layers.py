@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from harness.engine.fused import norm_of_sum
 from harness.engine.matmul import scaled_dot_product_attention
+from harness.engine.packed_attention import attend_tiles
 from harness.engine.packing import PackedTexts, Segments
 from harness.models.fusion.kv import KV
 from harness.models.fusion.sizes import TextArchitecture
@@ -85,8 +86,13 @@ class Attention(nn.Module):
 def project_kv(
     projections: Projections, states: Tensor, segments: Segments, *, heads: int
 ) -> list[KV]:
-    """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments."""
+    """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments.
+
+    Of segments in tiles, it is one of all tokens, without padding.
+    """
     keys, values = projections.key(states), projections.value(states)
+    if segments.tiles is not None:
+        return [KV(split_heads(keys[None], heads), split_heads(values[None], heads))]
     return [
         KV(
             split_heads(bucket.pad(keys), heads),
@@ -99,6 +105,9 @@ def project_kv(
 
 def attend(query: Tensor, segments: Segments, kv: Sequence[KV], *, heads: int) -> Tensor:
     """Return the context [N, d] of projected queries [N, d], given each bucket's `kv`."""
+    if segments.tiles is not None:
+        (all_kv,) = kv
+        return attend_tiles(query, segments.tiles, all_kv.keys, all_kv.values, all_kv.mask)
     context = [
         _attend(split_heads(bucket.pad(query), heads), bucket_kv)
         for bucket, bucket_kv in zip(segments.buckets, kv, strict=True)
@@ -150,6 +159,8 @@ class Layer(nn.Module):
 
     def cross_attention(self, states: Tensor, by_image: Segments, images: KV) -> Tensor:
         """Let tokens [N, d], cut by image, attend to the image tokens of their image, out of G."""
+        if by_image.tiles is not None:
+            return self.crossattention(states, by_image, [images])
         kv = [images.select(bucket.segments) for bucket in by_image.buckets]
         return self.crossattention(states, by_image, kv)
 

@@ -36,6 +36,6 @@ def load_as(
             known = ", ".join(adapter.reads) or "no argument"
             raise UsageError(
                 f"--model-args {name}: changes nothing of what {weights.name} does as "
-                f"{needs.__name__}, which reads {known}; give it to the tasks that it is for"
+                f"{needs.__name__}, which reads {known}; leave it out for this task"
             )
     return adapter(read(weights, settings), weights.vocabulary, chosen, settings)

@@ -17,5 +17,5 @@ def resize(
     first, are those inside Pillow up to 12; Pillow 13 begins with the height of portrait images,
     which changes 11 % of the values by up to 6.
     """
-    rgb = image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     return np.array(rgb.resize((side, rgb.height), filter).resize((side, side), filter))

@@ -88,7 +88,7 @@ class Runtime(Generic[N]):
 
     @property
     def prepare_bilinear(self) -> Prepare:
-        """Do the same by another filter: OVAD's scripts resize with it."""
+        """Squash an image in the same way by the bilinear filter, as OVAD's scripts do."""
         return partial(resize, side=self.side, filter=Image.Resampling.BILINEAR)
 
     def encode_images(self, images: Images) -> Tensor:

@@ -1,7 +1,7 @@
 """What a user may set of an ALBEF-like model: `--model-args`, or `arguments` in checkpoints.yaml.
 
-Only what belongs to a protocol and differs between published results; the model's protocol string
-states every one of them.
+They are those that belong to a protocol and differ between published results. The model's protocol
+string states every one of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,19 +20,19 @@ OVAD = ("ovad-prompt", "ovad-pooling")  # the settings of AttributeMatchers
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that a user gave; None where the family's released one counts.
+    """The settings that a user gave; None where the family's released configuration counts.
 
-    answers             of VQA: `ranked` out of a list, or `generated`
-    shortlist           of VQA and retrieval: how many candidates are ranked in full
-    beams               of generated captions and answers
-    prompt              that captions continue
-    repetition_penalty  of captions
+    answers             how VQA is answered: `ranked` out of a list, or `generated`
+    shortlist           how many candidates of VQA and retrieval are ranked in full
+    beams               the beams of captions and generated answers
+    prompt              the text that captions continue
+    repetition_penalty  the penalty of repeated word pieces in captions
     gradcam             what a localization map explains: image-text matching `itm`, or the cosine
                         `itc`
     block               the layer that Grad-CAM looks at, counted from 0 (`block_num`)
     resolution          side of the images, to which the position table is interpolated
     ovad_prompt         the sentences for OVAD's attributes
-    ovad_pooling        of the similarities of an attribute's sentences
+    ovad_pooling        how the similarities of an attribute's sentences are pooled
     """
 
     answers: str | None = None

@@ -63,7 +63,7 @@ class Audit:
         ]
         if unused := self.unused:
             parts = ", ".join(f"{part} ({count})" for part, count in unused.items())
-            lines.append(f"Of its tensors, none is used of: {parts}.")
+            lines.append(f"Tensors of these parts are not used: {parts}.")
         return lines + list(self.complaints or ["All tensors of the network are present."])
 
     @property

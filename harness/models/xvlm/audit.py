@@ -7,6 +7,15 @@ from typing import Any
 
 from torch import nn
 
+from harness.capabilities import (
+    Answerer,
+    AttributeMatcher,
+    Captioner,
+    Grounder,
+    Localizer,
+    PairReasoner,
+    PairScorer,
+)
 from harness.errors import CheckpointError
 from harness.formats.folder import sha256_of
 from harness.models.xvlm.checkpoint import HEADS, Checkpoint, read_checkpoint
@@ -26,24 +35,23 @@ NETWORKS: Mapping[str, tuple[Callable[[Checkpoint], nn.Module], ...]] = {
     "nlvr": (pair_network,),
     "captioning": (captioning_network,),
 }
-TASKS = {
-    "pretrain": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak "
-    "(and refcoco+, if it has a bbox_head)",
-    "retrieval": "coco-retrieval, flickr30k-retrieval, ovad, refcoco+-weak",
-    "bbox": "refcoco+",
-    "vqa": "vqav2",
-    "nlvr": "nlvr2",
-    "captioning": "coco-caption",
+CAPABILITIES: Mapping[Callable[[Checkpoint], nn.Module], tuple[type, ...]] = {
+    retrieval_network: (PairScorer, AttributeMatcher, Localizer),
+    grounding_network: (Grounder,),
+    answering_network: (Answerer,),
+    pair_network: (PairReasoner,),
+    captioning_network: (Captioner,),
 }
 
 
 @dataclass(frozen=True)
 class Audit:
-    """A weight file with the `complaints` for which it cannot be evaluated, if any."""
+    """A weight file, the capabilities it has, and the `complaints` for which it has none."""
 
     checkpoint: Checkpoint
     sha256: str
     parameters: int
+    offers: tuple[type, ...]
     complaints: tuple[str, ...]
 
     @property
@@ -72,10 +80,7 @@ class Audit:
             checkpoint.architecture.text,
             checkpoint.architecture.decoder,
         )
-        lines = [
-            f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}; "
-            f"it can be evaluated on {TASKS[checkpoint.kind]}."
-        ]
+        lines = [f"{checkpoint.path}: is an X-VLM checkpoint for {HEADS[checkpoint.kind]}."]
         if vision:
             lines.append(
                 f"Images are {vision.resolution} px a side, windows {vision.window} tokens; Swin "
@@ -107,6 +112,7 @@ def audit(path: Path) -> Audit:
     configuration = path.parent / "config.json"
     checkpoint = read_checkpoint(path, configuration if configuration.is_file() else None)
     used: dict[str, int] = {}
+    offers: list[type] = []
     complaints = []
     grounds = any(name.startswith("bbox_head.") for name in checkpoint.tensors)
     for build in NETWORKS[checkpoint.kind]:
@@ -116,6 +122,8 @@ def audit(path: Path) -> Audit:
             used |= {
                 name: parameter.numel() for name, parameter in build(checkpoint).named_parameters()
             }
+            offers += CAPABILITIES[build]
         except CheckpointError as error:
             complaints.append(str(error))
-    return Audit(checkpoint, sha256_of(path), sum(used.values()), tuple(complaints))
+    parameters = sum(used.values())
+    return Audit(checkpoint, sha256_of(path), parameters, tuple(offers), tuple(complaints))

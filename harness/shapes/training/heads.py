@@ -6,9 +6,11 @@ Seeded, as the first half is.
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,6 +32,7 @@ from harness.shapes.training.train import VISION, WEIGHTS, architecture
 from harness.shapes.world.scenes import Rng
 
 TUNING_SCENES = 256
+_LAYER = re.compile(r"\.layer\.(\d+)\.")
 EVALUATE_EVERY = 250  # steps
 
 
@@ -167,24 +170,24 @@ def _initialise(network: nn.Module, grounding: Path, plan: Plan) -> int:
     Fusion layers are initialised with the grounding model's fusion layers.
     """
     tensors = read_tensors(grounding)
-    text = architecture(1).text
-    assert text is not None
+    decodes = not hasattr(network, "text_encoder")
     shared = {}
     for name, parameter in network.state_dict().items():
-        source = (
-            name.replace("text_decoder.bert.", "text_encoder.")
-            if not hasattr(network, "text_encoder")
-            else name
-        )
-        for number in range(plan.text_layers, plan.text_layers + plan.fusion_layers):
-            old = text.fusion_layer + number - plan.text_layers
-            if f".layer.{number}." in source:
-                source = source.replace(f".layer.{number}.", f".layer.{old}.")
-                break
+        source = name.replace("text_decoder.bert.", "text_encoder.") if decodes else name
+        source = _LAYER.sub(partial(_grounding_layer, plan=plan), source, count=1)
         if source in tensors and tensors[source].shape == parameter.shape:
             shared[name] = tensors[source].float()
     network.load_state_dict(shared, strict=False)
     return len(shared)
+
+
+def _grounding_layer(layer: re.Match[str], *, plan: Plan) -> str:
+    """Return the part of a tensor's name that names the layer of the grounding model to copy."""
+    text = architecture(1).text
+    assert text is not None
+    number = int(layer[1])
+    fusion = number - plan.text_layers
+    return f".layer.{text.fusion_layer + fusion if 0 <= fusion < plan.fusion_layers else number}."
 
 
 def _save(network: nn.Module, path: Path, head: str, plan: Plan, recipe: Recipe) -> None:

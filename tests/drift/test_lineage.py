@@ -1,0 +1,21 @@
+"""The lineage of a baseline: one line per renewal, whatever its reason holds."""
+
+from harness.drift.lineage import Renewal, append_renewal, read_lineage, renewals_since_review
+
+RENEWAL = {
+    "date": "2026-01-31",
+    "checkpoint": "mine",
+    "release": None,
+    "commit": None,
+    "before": {},
+    "after": {},
+    "changes": {},
+}
+
+
+def test_a_reason_may_hold_any_character(tmp_path):
+    reason = "pasted\u2028from a page,\x85with a tab\tand a break\nof lines"
+    append_renewal(tmp_path, Renewal(**RENEWAL, reviewed=True, reason=reason))
+    append_renewal(tmp_path, Renewal(**RENEWAL, reviewed=False, reason="passed"))
+    assert [renewal.reason for renewal in read_lineage(tmp_path)] == [reason, "passed"]
+    assert renewals_since_review(tmp_path, "mine") == 1
