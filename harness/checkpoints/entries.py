@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from harness.errors import MissingError, UsageError
+from harness.errors import DataError, MissingError, UsageError
 from harness.files.parsing import Finite, Int64, decode_yaml
 from harness.files.paths import config_file, distinct, shipped_path
+from harness.files.validation_errors import show
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
@@ -166,7 +167,10 @@ def include(paths: Sequence[str]) -> None:
 
 
 def read_entries(path: Path, package: str | None = None) -> Mapping[str, Entry]:
-    """Read a `checkpoints.yaml`. Raises DataError for missing and unknown keys and wrong types."""
+    """Read a `checkpoints.yaml`.
+
+    Raises DataError for missing and unknown keys, wrong types, and a name that no folder can have.
+    """
     modified = path.stat().st_mtime_ns if path.is_file() else 0
     return _read_entries(path, package, folder=Path.cwd(), modified=modified)
 
@@ -177,6 +181,12 @@ def _read_entries(
 ) -> Mapping[str, Entry]:
     """Read a file once per version of it; `folder` is what a relative path is relative to."""
     contents, source = decode_yaml(path, dict[str, _Content]), Source(path, package)
+    for name in contents:
+        if not names_results(name):
+            raise DataError(
+                f"{path}: names an entry {show(name)}, but results lie in a folder of its name; "
+                "choose one like my-model"
+            )
     return {
         name: Entry(name=name, source=source, **structs.asdict(entry))
         for name, entry in contents.items()
@@ -188,6 +198,11 @@ def find_entry(name: str) -> Entry | None:
     wanted = normalise_name(name)
     matches = (entry for entry in entries().values() if normalise_name(entry.name) == wanted)
     return next(matches, None)
+
+
+def names_results(name: str) -> bool:
+    """Return whether results can lie in a folder of the name of a checkpoint."""
+    return name.strip(". ") != "" and "/" not in name and name.isprintable()
 
 
 def normalise_name(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.checkpoints.entries import SHIPPED, Entry, Release, entries, find_entry
+from harness.checkpoints.entries import SHIPPED, Entry, Release, entries, find_entry, names_results
 from harness.checkpoints.hub import HUB_ID, hub_snapshot
 from harness.checkpoints.vocabulary import BERT, bert_vocabulary
 from harness.errors import MissingError, UsageError, nearest
@@ -72,8 +72,7 @@ def find_weights(
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
     name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
-    # Results lie in a folder of this name.
-    if name.strip(". ") == "" or "/" in name or not name.isprintable():
+    if not names_results(name):
         raise UsageError(
             f"--checkpoint {checkpoint}: has no name that results can be stored under; "
             "give it one with --name"

@@ -92,7 +92,6 @@ def test_a_folder_in_the_place_of_an_output_file_is_said(tmp_path, capsys, monke
         ["report", "loop", "--out", "r.html"],
         ["power", "--baseline", "loop"],
         ["run", "--task", "ovad", "--data", "loop", "--plan"],
-        ["list", "--include", "loop"],
         ["score", "--task", "ovad", "--split", "box", "--predictions", "loop"],
     ],
     ids=lambda command: command[0],
