@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 from harness.cli.main import main as xvlm_eval
-from harness.running.ahead import NEXT_RUN
+from harness.running.next_run import NEXT_RUN
 from tests.support.results import contents
 
 RUN = ("run", "--task", "refcoco+", "--limit", "48", "--batch-size", "16")
