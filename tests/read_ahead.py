@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 from harness.cli.main import main as xvlm_eval
-from harness.running.ahead import NEXT_RUN
+from harness.running.next_run import READ_AHEAD
 from tests.support.results import contents
 
 RUN = ("run", "--task", "refcoco+", "--limit", "48", "--batch-size", "16")
@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     outputs = []
     for setting in ("0", "1") * options.turns:
-        os.environ[NEXT_RUN] = setting
+        os.environ[READ_AHEAD] = setting
         with tempfile.TemporaryDirectory() as out:
             begin = time.perf_counter()
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as errors:
@@ -36,7 +36,7 @@ def main() -> None:
             seconds = time.perf_counter() - begin
             outputs.append(contents(Path(out)))
         same = "the same files" if outputs[-1] == outputs[0] else "OTHER FILES"
-        print(f"{NEXT_RUN}={setting}: {seconds:.2f} s, code {code}, {same}", flush=True)
+        print(f"{READ_AHEAD}={setting}: {seconds:.2f} s, code {code}, {same}", flush=True)
         if code != 0:
             print(errors.getvalue(), flush=True)
 
