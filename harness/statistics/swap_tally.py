@@ -89,6 +89,10 @@ class Tally:
 
 
 def is_close(p: Floats | float, level: float, draws: int) -> bool:
-    """Return whether more draws could move a p to the other side of the level."""
+    """Return whether more draws could move a p to the other side of the level.
+
+    >>> is_close(0.06, level=0.05, draws=1_000), is_close(0.06, level=0.05, draws=100_000)
+    (True, False)
+    """
     error = np.sqrt(level * (1 - level) / draws)
     return bool((np.abs(p - level) < SURE * error).any())
