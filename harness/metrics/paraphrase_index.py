@@ -1,7 +1,7 @@
 """METEOR's paraphrases by the first word of their phrase, as a file in the cache.
 
-Reading the table takes two to three seconds of a processor, reading here what some words need a
-tenth of one. The file holds the lines of `phrase_lines` in sections of equal first words, in the
+Reading the table takes two to three seconds of a processor, reading here what a few words need a
+fifth of one. The file holds the lines of `phrase_lines` in sections of equal first words, in the
 order of the table, then the directory of the sections, then a trailer. Its name is the SHA-256 of
 its table, so that another table has another index. Each part is checked by its CRC when it is read.
 """
