@@ -3,6 +3,7 @@
 import gc
 import json
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -59,14 +60,14 @@ def test_the_workload_of_a_batch_is_rounded_up():
 
 
 def test_pieces_of_a_batch_hold_the_same_samples_and_keep_images_together_where_possible():
-    batch = [Sample(number, (f"{image}.jpg",)) for number, image in enumerate("aaabbcdddddd")]
+    batch = [Sample(number, (Path(f"{image}.jpg"),)) for number, image in enumerate("aaabbcdddddd")]
     pieces = [[sample.id for sample in piece] for piece in cut(batch, 4)]
     assert pieces == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9], [10, 11]]
     assert [len(piece) for piece in cut(batch, 1)] == [1] * 12
 
 
 def test_shards_follow_from_the_planned_batches_not_from_the_cut_ones():
-    samples = [Sample(number, (f"{number // 2}.jpg",)) for number in range(40)]
+    samples = [Sample(number, (Path(f"{number // 2}.jpg"),)) for number in range(40)]
     owned = [
         [s.id for batch in own for piece in cut(batch, 1) for s in piece]
         for own in deal(plan_batches(samples, 4), 3)
