@@ -48,7 +48,7 @@ def step(tmp_path):
         }
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            cwd=work, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=work, env=environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
     return run
@@ -185,6 +185,6 @@ from harness.cli.main import main
 sys.exit(main(["check", {str(results)!r}, "--baseline", {str(baseline)!r}]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

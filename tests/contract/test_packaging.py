@@ -18,7 +18,7 @@ def run(*command, **options):
         [str(part) for part in command],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         **options,
     )

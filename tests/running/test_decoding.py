@@ -109,6 +109,7 @@ def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
     assert isinstance(make_decoder(PREPARE, 2), ThreadDecoder)
 
 
+LONG = 120  # seconds for an end that should come at once
 PROGRAM = """
 import os, sys, time
 from functools import partial
@@ -126,7 +127,7 @@ if __name__ == "__main__":
         decoder._pool.submit(time.sleep, 0.1)
         begun.add(decoder._pool.submit(os.getpid).result())
     print(*begun, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -151,10 +152,10 @@ def test_processes_end_with_the_command(samples, tmp_path, number):
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        errors = process.communicate(timeout=20)[1]
+        errors = process.communicate(timeout=LONG)[1]
     expected = 1 if number == signal.SIGINT else 0
     assert errors.count("KeyboardInterrupt") == expected and errors.count("Traceback") == expected
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LONG
     while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(is_running(worker) for worker in workers)

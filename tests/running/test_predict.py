@@ -186,11 +186,11 @@ def test_of_two_processes_each_halves_its_own_batches_and_the_smallest_is_noted(
         def ground_and_wait(*inputs):
             if group.rank == 1 or answered(model) >= 6:
                 begun[group.rank].set()
-                assert begun[1 - group.rank].wait(timeout=60)
+                assert begun[1 - group.rank].wait(timeout=240)
             return ground(*inputs)
 
         def report(done, total):
-            assert group.rank == 0 or begun[0].wait(timeout=60)
+            assert group.rank == 0 or begun[0].wait(timeout=240)
 
         model.ground = ground_and_wait
         evaluated(run, model, tmp_path, group=group, report=report)

@@ -21,7 +21,7 @@ class Checked:
         return self._end
 
     def _end(self):
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         if self._error:
             raise self._error
 
@@ -72,9 +72,8 @@ def test_a_run_whose_meteor_fails_keeps_its_predictions_and_leaves_no_record(
         ]
 
     def fail():
-        for _ in range(600):  # until both captions of the one batch are on disk
-            if len(stored()) == 2:
-                break
+        end = time.monotonic() + 240
+        while len(stored()) < 2 and time.monotonic() < end:  # the captions of the one batch
             time.sleep(0.05)
         raise MissingError("no METEOR")
 
