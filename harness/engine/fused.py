@@ -21,7 +21,8 @@ def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
     if uses_attention_kernels(qkv, width=qkv.shape[-1] // (3 * heads)):
         return kernels().window_attention(qkv, bias, heads, fp32_precision())
     parts = qkv.unflatten(-1, (3, heads, -1)).permute(3, 0, 1, 4, 2, 5)
-    if len(bias) == 1:  # all windows have one bias: they are like images
+    one_image = len(qkv) == 1 and qkv.device.type == "cpu"  # its parts are views in this order
+    if len(bias) == 1 or one_image:  # each image has these biases once: windows are like images
         query, key, value = parts.flatten(1, 2)
     else:  # each window has its own, the same for all images: windows are like heads
         query, key, value = parts.flatten(2, 3)

@@ -19,6 +19,7 @@ from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 EPSILON = 1e-5
 MLP_RATIO = 4
 IN_CACHE = 1152 * 128  # numbers; a CPU computes a block on as many windows as fit into its caches
+ROWS_PER_PASS = 576  # tokens, at least, for which a CPU reads the weights of a wide block once
 RELEASED_ABOVE = 2**21  # bytes of tokens; the C library keeps what a block of so many freed
 OTHER_REGION = -100.0  # added to the scores of tokens that only the cyclic shift made neighbours
 
@@ -143,15 +144,18 @@ class Block(nn.Module):
         self.register_buffer("windows", window_partition(side, window, shift), persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Partition the grid into windows, run the block on each, and reverse the partition."""
-        output, bias = torch.empty_like(tokens), self.attn.window_bias()
+        """Partition the grid into windows, run the block on each, and reverse the partition.
+
+        In place: the windows that are done replace those of `tokens`, which is returned.
+        """
+        bias = self.attn.window_bias()
         for windows in self._chunks(tokens):
             index = self.windows[windows].flatten()
             some, normed = gather_norm(tokens, index, self.norm1)
             attended = self.attn(normed.unflatten(1, (-1, self.windows.shape[1])), windows, bias)
             some, normed = add_norm(some, attended.flatten(1, 2), self.norm2)
-            scatter_sum(output, index, some, self.mlp(normed))
-        return output
+            scatter_sum(tokens, index, some, self.mlp(normed))
+        return tokens
 
     def prepack(self, dtype: torch.dtype) -> None:
         """Bring windows with the same mask together, where a CPU computes some at a time.
@@ -166,11 +170,15 @@ class Block(nn.Module):
                 self.windows, self.attn.attn_mask = self.windows[order], mask[order]
 
     def _chunks(self, tokens: Tensor) -> Iterator[slice]:
-        """Yield the windows to compute at a time: on a CPU as many as fit into its caches."""
+        """Yield the windows to compute at a time: on a CPU as many as fit into its caches.
+
+        Weights of a wide block do not fit: it reads them less often for more windows.
+        """
         count = len(self.windows)
         step = count
         if tokens.device.type == "cpu":
-            step = max(1, IN_CACHE // max(1, tokens.numel() // count))
+            rows = max(1, tokens.numel() // (count * tokens.shape[-1]))  # of one window
+            step = max(1, IN_CACHE // (rows * tokens.shape[-1]), ROWS_PER_PASS // rows)
         return (
             slice(first, min(first + step, run.stop))
             for run in self.attn.runs or [slice(0, count)]
