@@ -85,7 +85,8 @@ def test_files_of_the_right_size_are_not_written_again(tmp_path):
 )
 def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_is_written(tmp_path, name):
     archive = write(tmp_path / "a.zip", [("val2017/1.jpg", b"one"), (name, b"evil")])
-    with pytest.raises(DataError, match="lies outside of images/coco/val2017"):
+    reason = "separated by a backslash" if "\\" in name else "lies outside of images/coco/val2017"
+    with pytest.raises(DataError, match=reason):
         take(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists() and not list(tmp_path.rglob("*pwned"))
 

@@ -87,7 +87,7 @@ def test_lines_without_ids_are_numbered(tmp_path):
         (f"{BOX}\n{OTHER}".replace(', "box": [0, 0, 5.5, 6]', ""), "has no 'box', like 1 of 2"),
         (BOX.replace("x/1.jpg", "../1.jpg"), "names the file '../1.jpg', which lies outside"),
         (BOX.replace("x/1.jpg", "/etc/1.jpg"), "lies outside"),
-        (BOX.replace("x/1.jpg", ""), "lies outside"),
+        (BOX.replace("x/1.jpg", ""), "names the file '', but no file has this name"),
         (BOX.replace("}", ', "width": 9}'), "has one of 'width' and 'height'"),
         (BOX.replace("}", ', "width": 20, "height": 90}'), "outside of its image of 20 x 90"),
         (BOX.replace("}", ', "box_xyxy": [1, 2, 3, 4]}'), "has both 'box' and 'box_xyxy'"),
