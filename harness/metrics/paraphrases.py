@@ -72,12 +72,13 @@ def paraphrases_of(words: frozenset[bytes], table: Path) -> bytes | None:
     except UnusableIndexError:
         pass
     try:
-        write_index(index, table)
-        return _compressed(words, lines_from_index(index, words))
+        try:
+            write_index(index, table)
+            return _compressed(words, lines_from_index(index, words))
+        except (OSError, UnusableIndexError):
+            return _compressed(words, phrase_lines(table))
     except OtherFormError:
         return None
-    except (OSError, UnusableIndexError):
-        return _compressed(words, phrase_lines(table))
 
 
 def _compressed(words: frozenset[bytes], lines: Iterable[bytes]) -> bytes:

@@ -157,6 +157,11 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(table, read_anew, cache
     assert read_anew() == 2
 
 
+def test_a_table_of_another_form_is_left_to_meteor_without_a_cache_too(table, cache):
+    cache.parent.write_text("no folder")
+    assert paraphrases_of(RED, table(TABLE[:-1])) is None
+
+
 def test_a_damaged_table_leaves_nothing_in_the_cache(table, cache):
     path = table(TABLE * 50)
     path.write_bytes(path.read_bytes()[:-20])  # cut off
