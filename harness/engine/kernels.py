@@ -1,6 +1,5 @@
 """Whether Triton's kernels are used in place of torch's operations, and whether they can be."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.errors import UsageError
+from harness.files.environment import choice
 
 FUSED = "XVLM_EVAL_FUSED"
-SETTINGS = ("auto", "0", "1")
 MEASURED = ("float32", "tf32")  # the types in which the kernels were found to be faster
 TOLERANCE = 1e-4  # of the kernels against torch, where they are tried
 TF32_TOLERANCE = 1e-2  # the same for products in TF32; measured: 1.2e-3
@@ -59,22 +57,9 @@ def choose_kernels(device: torch.device, dtype: str) -> bool:
     environment may ask for them in the types of MEASURED (`auto`), or in any type (`1`). Raises
     UsageError for another setting.
     """
-    setting = os.environ.get(FUSED) or "0"
-    if setting not in SETTINGS:
-        raise UsageError(f"{FUSED}={setting}: expected one of {', '.join(SETTINGS)}")
+    setting = choice(FUSED, "0", "auto", "1")
     wanted = setting == "1" or (setting == "auto" and dtype in MEASURED)
     return wanted and device.type == "cuda" and kernels_are_usable(device)
-
-
-def is_switched_on(name: str) -> bool:
-    """Whether an environment variable is `1`; without it, or with `0`, it is not.
-
-    Raises UsageError for another setting.
-    """
-    setting = os.environ.get(name) or "0"
-    if setting not in ("0", "1"):
-        raise UsageError(f"{name}={setting}: expected one of 0, 1")
-    return setting == "1"
 
 
 @cache

@@ -20,9 +20,9 @@ from harness.engine.kernels import (
     Trial,
     are_right,
     fp32_precision,
-    is_switched_on,
     kernels,
 )
+from harness.files.environment import is_on
 
 PACKED_ATTENTION = "XVLM_EVAL_PACKED_ATTENTION"
 ROWS = (16, 32, 64)  # queries of a tile that tensor cores take
@@ -52,7 +52,7 @@ def choose_packed_attention(device: torch.device, dtype: str) -> bool:
     Never in full float32, which tensor cores do not multiply. Raises UsageError for an unknown
     setting.
     """
-    wanted = is_switched_on(PACKED_ATTENTION) and dtype != "float32"
+    wanted = is_on(PACKED_ATTENTION) and dtype != "float32"
     return wanted and device.type == "cuda" and packed_attention_is_usable(device)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
-from harness.engine.kernels import is_switched_on
+from harness.files.environment import is_on
 
 STEP_GRAPHS = "XVLM_EVAL_STEP_GRAPHS"
 Step = Callable[[], None]
@@ -25,7 +25,7 @@ def choose_step_graphs(device: torch.device) -> bool:
 
     Raises UsageError for an unknown setting.
     """
-    return is_switched_on(STEP_GRAPHS) and device.type == "cuda"
+    return is_on(STEP_GRAPHS) and device.type == "cuda"
 
 
 class Steps(Protocol):

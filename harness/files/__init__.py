@@ -6,6 +6,7 @@ validation_errors  what a file holds instead of the expected type, in words
 double_keys        refuse an object with a key twice
 reads              files that a command reads once
 paths              the cache, the configuration, shipped files
+environment        settings of the environment with few choices
 atomic             write atomically
 lock               keep other processes out
 """

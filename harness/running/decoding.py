@@ -8,7 +8,7 @@ Both decode by the same code, to the same pixels. Processes are used where
 import os
 from contextlib import suppress
 
-from harness.errors import UsageError
+from harness.files.environment import choice
 from harness.images import PrepareAny
 from harness.running.decoder import Decoder, Note, Read
 from harness.running.process_decoder import ProcessDecoder, pickle_prepare
@@ -42,7 +42,4 @@ def make_decoder(
 
 def wants_processes() -> bool:
     """Return whether the environment asks for processes. Raises UsageError for another setting."""
-    setting = os.environ.get(DECODING) or THREADS
-    if setting not in (THREADS, PROCESSES):
-        raise UsageError(f"{DECODING}={setting}: expected {THREADS} or {PROCESSES}")
-    return setting == PROCESSES
+    return choice(DECODING, THREADS, PROCESSES) == PROCESSES

@@ -5,17 +5,15 @@ hashed. For the same model, the images of its first batches are decoded once the
 run was handed out. The next run raises errors in its turn, after the record of this one.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from types import TracebackType
 from typing import Self
 
 from harness.capabilities import Model
-from harness.errors import UsageError
+from harness.files.environment import is_on
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.running.ahead import ReadAhead
 from harness.running.decoding import wants_processes
@@ -41,12 +39,7 @@ class NextRun:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Wait for what has begun; decode nothing more."""
         self._thread.shutdown(cancel_futures=True)
         for begun in self._images.values():
@@ -116,10 +109,7 @@ class NextRun:
 
 def wants_next_run() -> bool:
     """Whether the environment asks for it. Raises UsageError for an unknown setting."""
-    setting = os.environ.get(READ_AHEAD) or "0"
-    if setting not in ("0", "1"):
-        raise UsageError(f"{READ_AHEAD}={setting}: expected 0 or 1")
-    return setting == "1"
+    return is_on(READ_AHEAD)
 
 
 def _result_of(begun: Future[DecodedAhead | None] | None) -> DecodedAhead | None:

@@ -191,7 +191,7 @@ def test_kernels_are_off_unless_they_are_asked_for(gpu, monkeypatch, setting, dt
 
 def test_an_unknown_setting_is_refused(monkeypatch):
     monkeypatch.setenv(FUSED, "yes")
-    with pytest.raises(UsageError, match=f"{FUSED}=yes: expected one of auto, 0, 1"):
+    with pytest.raises(UsageError, match=f"{FUSED}=yes: expected 0, auto or 1"):
         choose_device("cpu", "float32")
 
 

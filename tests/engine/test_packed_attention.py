@@ -175,7 +175,7 @@ def test_texts_are_padded_unless_it_is_asked_otherwise(gpu, monkeypatch, setting
 
 def test_an_unknown_setting_is_refused(monkeypatch):
     monkeypatch.setenv(PACKED_ATTENTION, "auto")
-    with pytest.raises(UsageError, match=f"{PACKED_ATTENTION}=auto: expected one of 0, 1"):
+    with pytest.raises(UsageError, match=f"{PACKED_ATTENTION}=auto: expected 0 or 1"):
         choose_device("cpu", "float32")
 
 

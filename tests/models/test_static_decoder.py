@@ -179,7 +179,7 @@ def test_steps_are_replayed_only_where_it_is_asked_for_and_on_a_gpu(gpu, monkeyp
     assert choose_device("cuda", "float32").name == "cuda (H100, step graphs)"
     assert not choose_device("cpu", "float32").step_graphs
     monkeypatch.setenv(STEP_GRAPHS, "yes")
-    with pytest.raises(UsageError, match=f"{STEP_GRAPHS}=yes: expected one of 0, 1"):
+    with pytest.raises(UsageError, match=f"{STEP_GRAPHS}=yes: expected 0 or 1"):
         choose_device("cpu", "float32")
 
 
