@@ -6,12 +6,10 @@ import torch
 
 from harness.engine.beam_search import Beams
 from harness.engine.packing import MASKED
-from harness.engine.step_graphs import steps_for
 from harness.models.blip.adapters import LABEL_SMOOTHING, BlipCaptioner
 from harness.models.blip.key_names import official_names
-from harness.models.fusion.captioning import generate_captions
-from harness.models.fusion.static_decoder import StaticDecoding
 from harness.models.vit.checkpoint import read_checkpoint
+from tests.support.buffers import decoding_in_buffers_agrees
 from tests.support.golden import device_under_test
 
 KIND = "blip_caption"
@@ -112,23 +110,6 @@ def test_the_captions_of_the_evaluation_are_the_official_ones(case, captioner):
 
 
 def test_every_beam_search_in_buffers_finds_the_same_tokens_and_scores(case, captioner):
-    decoder = captioner.network.text_decoder
-    with torch.inference_mode():
-        image_tokens = captioner.runtime.encode_images(case.inputs["image"])
-        for _, beams, _ in searches(case):
-            static = StaticDecoding(decoder, steps_for(image_tokens.device))
-            expected = captioner.decode(image_tokens, beams)
-            for _ in range(3 if image_tokens.device.type == "cuda" else 1):  # captured, replayed
-                found = generate_captions(
-                    decoder,
-                    image_tokens,
-                    prompt=captioner.prompt_ids(),
-                    end=captioner.runtime.tokenizer.sep,
-                    beams=beams,
-                    static=static,
-                )
-                if image_tokens.device.type == "cpu":
-                    assert found == expected
-                assert [text.tokens for text in found] == [text.tokens for text in expected]
-                scores = [text.score for text in found]
-                assert scores == pytest.approx([text.score for text in expected], abs=1e-4)
+    decoding_in_buffers_agrees(
+        captioner, case.inputs["image"], [beams for _, beams, _ in searches(case)]
+    )
