@@ -9,7 +9,7 @@ from torch import nn
 from harness.engine.matmul import PrepackedLinear, onednn_is_usable, prepack
 from harness.models.fusion import runtime
 from harness.models.xvlm.architecture import VisionArchitecture
-from harness.models.xvlm.swin import VisionEncoder, WindowAttention
+from harness.models.xvlm.swin import Block, VisionEncoder, WindowAttention
 from tests.support.predicting import TUNED, alike, model_of, predicted
 
 
@@ -69,3 +69,34 @@ def test_a_map_tied_to_an_embedding_shares_its_weight_and_computes_the_same_bits
     prepack(network.requires_grad_(False), torch.float32, tied=[network.decoder])
     assert network.decoder._weight.data_ptr() == network.words.weight.data_ptr()
     assert torch.equal(network.decoder(states), packed(states))
+
+
+@pytest.mark.parametrize(
+    ("width", "side", "windows"),
+    [
+        pytest.param(32, 96, [32, 32], id="as many as fit into the caches"),
+        pytest.param(512, 48, [4] * 4, id="576 tokens for each reading of the weights"),
+    ],
+)
+def test_a_block_computes_on_so_many_windows_at_a_time(width, side, windows, monkeypatch) -> None:
+    block = Block(width, side=side, window=12, heads=width // 32, shift=0).eval()
+    attend, computed = block.attn.forward, []
+
+    def attending(tokens, *arguments):
+        computed.append(tokens.shape[1])
+        return attend(tokens, *arguments)
+
+    monkeypatch.setattr(block.attn, "forward", attending)
+    with torch.inference_mode():
+        block(torch.randn(1, side * side, width))
+    assert computed == windows
+
+
+def test_masked_windows_of_one_image_are_attended_as_those_of_several() -> None:
+    block = Block(64, side=8, window=4, heads=2, shift=2).eval()
+    nn.init.normal_(block.attn.relative_position_bias_table)
+    tokens = torch.randn(3, 64, 64)
+    with torch.inference_mode():
+        alone = torch.cat([block(image[None].clone()) for image in tokens])
+        together = block(tokens.clone())
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-5)
