@@ -1,6 +1,6 @@
 """Files that a command reads once: hashed by the bytes that are parsed, shared by several splits.
 
-    with reading_once(share=True):
+    with reading_into(Reads(share=True)):
         references = read_references(refs, instances)     # decorated by `shared`
         digest = sha256_of_read(refs)                     # of the very bytes that were parsed
 
@@ -37,18 +37,11 @@ _reads: ContextVar[Reads | None] = ContextVar("reads", default=None)
 
 
 @contextmanager
-def reading_once(*, share: bool) -> Iterator[None]:
-    """Remember the digests of the files that are read in a block, in this thread.
-
-    With `share`, also what `shared` functions made of them, until the block ends.
-    """
-    with reading_into(Reads(share)):
-        yield
-
-
-@contextmanager
 def reading_into(reads: Reads) -> Iterator[None]:
-    """Remember in `reads` what is read in a block, in this thread; others may do so meanwhile."""
+    """Remember in `reads` what this thread reads in a block; other threads may do so meanwhile.
+
+    That is digests and, with `share`, what `shared` functions made of the files.
+    """
     before = _reads.get()
     _reads.set(reads)
     try:

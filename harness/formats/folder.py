@@ -102,7 +102,7 @@ class DataFolder:
         """Return the SHA-256 of every existing file by its path below the root.
 
         Folders (images) are left out: hashing them takes too long. A file that was read within
-        `reading_once` is not read again. Raises DataError for one that has changed since.
+        `reading_into` is not read again. Raises DataError for one that has changed since.
         """
         paths = {path for item in needed if (path := self.find(item)) and path.is_file()}
         return {

@@ -12,7 +12,7 @@ from harness.cli.main import main
 from harness.data.resolve import resolve_data
 from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
-from harness.files.reads import reading_once, sha256_of_read, shared
+from harness.files.reads import Reads, reading_into, sha256_of_read, shared
 from harness.running import launch, source
 from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, run_all
@@ -157,7 +157,7 @@ def test_a_changed_file_is_read_again(tmp_path):
         return read_json(path)
 
     path.write_text("[1]")
-    with reading_once(share=True):
+    with reading_into(Reads(share=True)):
         assert read(path) is read(path)
         assert sha256_of_read(path) == hashlib.sha256(b"[1]").hexdigest()
         path.write_text("[1, 2]")
@@ -167,5 +167,5 @@ def test_a_changed_file_is_read_again(tmp_path):
     assert len(made) == 2
     assert sha256_of_read(path) is None
     assert read(path) is not read(path)
-    with reading_once(share=False):
+    with reading_into(Reads(share=False)):
         assert read(path) is not read(path)
