@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.engine.packing import MASKED
 from harness.engine.prefix_tree import AnswerTree
+from harness.engine.segments import MASKED
 
 FIRST_SCORED = 8  # answers scored before most of the others can be ruled out
 
