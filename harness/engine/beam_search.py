@@ -80,7 +80,12 @@ class Finished:
 
 
 def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
-    """Return the best text for each image. An image that is done leaves the batch."""
+    """Return the best text for each image. An image that is done leaves the batch.
+
+    Raises ValueError for a prompt that leaves no room for a token.
+    """
+    if len(prompt) >= beams.max_length:
+        raise ValueError(f"a prompt of {len(prompt)} tokens in texts of at most {beams.max_length}")
     log_probabilities = decoder.next_log_probabilities()
     device, images = log_probabilities.device, len(log_probabilities)
     texts = torch.tensor(prompt, device=device).expand(images, 1, -1)
@@ -110,10 +115,7 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         open_images = [open_images[row] for row in rows]
         if not open_images:
             break
-        row_index, rank_index = (
-            torch.tensor(rows, device=device),
-            torch.tensor(ranks, device=device),
-        )
+        row_index, rank_index = (torch.tensor(part, device=device) for part in (rows, ranks))
         total, parent, token = (part[row_index].gather(1, rank_index) for part in best)
         texts = torch.cat([texts[row_index[:, None], parent], token[..., None]], dim=2)
         if length + 1 == beams.max_length:
