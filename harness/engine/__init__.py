@@ -8,6 +8,7 @@ segments             tokens that attend together: those of a text, or of the tex
 packed_attention     their attention without padding, on a GPU
 matmul               faster linear maps and attention
 fused                fewer passes over a GPU's memory, with kernels and triton_kernels
+finite               NaN refused where it would decide
 switch               which of two implementations computes
 step_graphs          a decoder's steps replayed
 beam_search          generated texts

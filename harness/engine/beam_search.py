@@ -7,11 +7,14 @@ and the worst of them scores no less than the likeliest continuation divided by 
 At the maximum length, open beams count as finished.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from harness.engine.finite import nan_error
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Finished:
 def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
     """Return the best text for each image. An image that is done leaves the batch.
 
-    Raises ValueError for a prompt that leaves no room for a token.
+    Raises ValueError for a prompt that leaves no room for a token, ModelError for probabilities
+    that are NaN.
     """
     if len(prompt) >= beams.max_length:
         raise ValueError(f"a prompt of {len(prompt)} tokens in texts of at most {beams.max_length}")
@@ -105,6 +109,8 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         by_image = zip(*(part.tolist() for part in best), strict=True)
         for row, (image, continuations) in enumerate(zip(open_images, by_image, strict=True)):
             sums, parents, tokens = continuations
+            if math.isnan(sums[0]):  # the largest one, for `topk`
+                raise nan_error("the next token of a text")
             for rank in range(beams.width):
                 if tokens[rank] == end:
                     tokens_of_texts = tokens_of_texts or texts.tolist()

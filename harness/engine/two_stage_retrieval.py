@@ -29,6 +29,7 @@ from harness.capabilities import (
 )
 from harness.engine.device import AsyncCopy, Device
 from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
+from harness.engine.finite import refuse_nan
 from harness.engine.shortlist import shortlist_pairs
 
 
@@ -92,10 +93,13 @@ def rerank_gallery(
     of one group, the device computes those of the next. A group of up to `together` images is
     computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
     refuses are left out. `others` are further images of the gallery, drawn when these are done.
+    Raises ModelError for features that are NaN, which no shortlist would hold.
     """
     # A process without images of its own knows the device by its texts.
     device = Device((images.features if images.numbers else texts).device, "float32")
     features, texts = device.send(images.features), device.send(texts)
+    refuse_nan(features, "images")
+    refuse_nan(texts, "texts")
     with device.computing():
         pairs = shortlist_pairs(features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}
