@@ -116,9 +116,12 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
 def default_workers() -> int:
     """Return the default number of threads that decode images: one per core, at most 16.
 
-    A GPU keeps no more than 16 busy; beside a model on the CPU, decoding takes next to nothing.
+    Cores are those that this process may use, of which Slurm or Docker may give fewer than the
+    machine has. A GPU keeps no more than 16 threads busy; beside a model on the CPU, decoding takes
+    next to nothing.
     """
-    return min(16, os.cpu_count() or 1)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(16, usable or 1)
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
