@@ -95,6 +95,8 @@ def rerank_gallery(
     refuses are left out. `others` are further images of the gallery, drawn when these are done.
     Raises ModelError for features that are NaN, which no shortlist would hold.
     """
+    if not images.with_features:
+        return  # no image of the whole gallery can be read
     # A process without images of its own knows the device by its texts.
     device = Device((images.features if images.numbers else texts).device, "float32")
     features, texts = device.send(images.features), device.send(texts)
