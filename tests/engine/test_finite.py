@@ -43,6 +43,19 @@ def test_an_image_or_a_text_without_features_is_refused_and_not_left_out_of_all_
         ranked(sound, [[float("inf"), 0.0], [0.0, 1.0], [NAN, NAN]])
 
 
+def test_features_of_another_length_are_refused():
+    """Their products are no cosines: a long vector would be on every shortlist."""
+    sound = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    with pytest.raises(
+        ModelError, match=r"of images that are no unit .* index 1 has a norm of 5\).*unit_vec"
+    ):
+        ranked([[1.0, 0.0], [3.0, 4.0], [0.6, 0.8]], sound)
+    with pytest.raises(
+        ModelError, match=r"of texts that are no unit .* index 2 has a norm of 0\.5"
+    ):
+        ranked(sound, [[1.0, 0.0], [0.0, 1.01], [0.3, 0.4]])
+
+
 def test_an_answer_without_a_score_is_refused(monkeypatch):
     first = torch.tensor([[-1.0, -1.5], [-1.0, NAN]])
     start = FusionAnswerDecoder(None, CrossKV(()), [], first, 2 * first, FIRST_TWICE)
