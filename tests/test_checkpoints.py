@@ -98,6 +98,16 @@ def test_what_is_no_list_of_checkpoints_is_refused(tmp_path, content, problem):
     assert str(caught.value).startswith(f"{tmp_path}/c.yaml: {problem}")
 
 
+def test_an_unknown_head_is_refused_by_its_line_when_the_file_is_read(tmp_path):
+    (tmp_path / "c.yaml").write_text(OWN.replace("head: retrieval", "head: retreival"))
+    with pytest.raises(DataError) as caught:
+        read_entries(tmp_path / "c.yaml")
+    assert str(caught.value) == (
+        f"{tmp_path}/c.yaml, line 8: mine has weights for ovad with the unknown head 'retreival'; "
+        "heads are pretrain, retrieval, bbox, vqa, nlvr, captioning, none"
+    )
+
+
 def test_a_protocol_setting_is_refused_since_only_the_code_sets_the_protocol(tmp_path):
     shipped = shipped_path("checkpoints.yaml").read_text(encoding="utf-8")
     changed = shipped.replace("head: vqa,", "head: vqa, settings: {k_test: 64},", 1)

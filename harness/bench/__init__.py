@@ -11,8 +11,10 @@ products.py         the matrix products of a stage, in it and by themselves
 profiling.py        time and peak memory of a call
 fixtures.py         models, networks and inputs for the stages
 models.py           models of two sizes, with random_weights.py
-inputs.py           synthetic texts, answers and images
+inputs.py           synthetic texts, answers, images and photos; padding.py, texts of one length
+projection.py       time of the benchmarks at their real sizes, from throughput.py (engine_calls.py)
+from_files.py       time from JPEG files to predictions, on the samples of pipelines.py
 end_to_end.py       whole benchmarks, from image files to records, with end_to_end_side.py
 authors/            the authors' way of running them
-projection.py       time of the benchmarks at their real sizes, from throughput.py (engine_calls.py)
+end_to_end_report.py  both ways as JSON and as a table
 """

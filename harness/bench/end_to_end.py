@@ -113,6 +113,8 @@ def measure_end_to_end(
 def difference(actual: Any, expected: Any) -> float:
     """Return the largest difference of two values of JSON; infinite where they are not alike.
 
+    A number and NaN are not.
+
     >>> difference({"a": [1.0, 2.5]}, {"a": [1.0, 2.0]}), difference("a cup", "a cap")
     (0.5, inf)
     """
@@ -127,7 +129,8 @@ def difference(actual: Any, expected: Any) -> float:
     if isinstance(actual, bool | str) or isinstance(expected, bool | str):
         return 0.0 if actual == expected else math.inf
     if isinstance(actual, int | float) and isinstance(expected, int | float):
-        return abs(actual - expected)
+        apart = abs(actual - expected)
+        return math.inf if math.isnan(apart) else apart
     return 0.0 if actual == expected else math.inf
 
 

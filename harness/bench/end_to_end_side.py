@@ -18,6 +18,7 @@ from PIL import Image
 
 from harness.bench.authors import captions, fusing, matching
 from harness.bench.authors.items import Outcome
+from harness.bench.end_to_end import AUTHORS, ENGINE
 from harness.callbacks import no_progress
 from harness.checkpoints import SHAPES, Weights, find_weights
 from harness.data.resolve import Embedded
@@ -34,7 +35,6 @@ from harness.running.subset import subset
 from harness.shapes.benchmark import embedded_data
 from harness.task import Sample, Task, load_samples
 
-AUTHORS, ENGINE = "authors", "engine"
 # What either side imports only when it needs it; neither is timed.
 IMPORTED = (
     "harness.engine.similarity",

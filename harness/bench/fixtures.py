@@ -2,23 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.bench import inputs
 from harness.bench.models import ModelSize, random_model, random_network
+from harness.bench.padding import PaddedTexts, pad
 from harness.engine.device import Device
-
-
-class PaddedTexts(NamedTuple):
-    """Token ids [N, T], and the attention mask [N, T]: 1 for tokens, 0 for padding."""
-
-    ids: Tensor
-    mask: Tensor
 
 
 class Fixtures:
@@ -70,8 +63,5 @@ class Fixtures:
 
     def pad(self, texts: Sequence[Sequence[int]], *, length: int = 0) -> PaddedTexts:
         """Pad token ids to the longest text, or to `length` if that is more, on the device."""
-        longest = max(length, *map(len, texts))
-        ids = [[*text, *[0] * (longest - len(text))] for text in texts]
-        mask = [[1] * len(text) + [0] * (longest - len(text)) for text in texts]
-        device = self.device.torch
-        return PaddedTexts(torch.tensor(ids).to(device), torch.tensor(mask).to(device))
+        padded = pad(texts, length=length)
+        return PaddedTexts(*(part.to(self.device.torch) for part in padded))

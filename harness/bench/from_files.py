@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from harness.bench import inputs
 from harness.bench.fixtures import Fixtures
 from harness.bench.pipelines import PIPELINES, Pipeline
 from harness.bench.profiling import peak_memory
-from harness.bench.projection import PHOTO, QUALITY
 from harness.engine.memory import release_freed_memory
+from harness.errors import UsageError, nearest
 from harness.running.launch import default_workers
 from harness.running.loader import load_batches, plan_batches
 from harness.running.prepared import collate_of
@@ -78,8 +76,13 @@ def measure_from_files(
     """Time the benchmarks on the JPEG files of a folder, at most `limit` for each benchmark.
 
     Writes photos into the folder where it holds none. `tasks` are names; none stands for all. A
-    line says what was measured of each benchmark at once: the next ones may be cut off.
+    line says what was measured of each benchmark at once: the next ones may be cut off. Raises
+    UsageError for a task without such a measurement, and for too few files.
     """
+    known = [each.benchmark for each in PIPELINES]
+    for name in tasks:
+        if name not in known:
+            raise UsageError(f"--from-files does not measure {name}{nearest(name, known)}")
     wanted = [each for each in PIPELINES if not tasks or each.benchmark in tasks]
     photos = find_photos(folder, max(min(limit, pipeline.files) for pipeline in wanted))
     measured = []
@@ -114,19 +117,25 @@ def find_photos(folder: Path, count: int) -> list[Path]:
 
 def _write_photo(seed: int, path: Path) -> None:
     """Write a photo of the size, and the size of file, that most images of COCO have."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
-    whole = path.with_suffix(".part")  # if this ends early, no half photo is used next time
-    Image.fromarray(coarse).resize(PHOTO).save(whole, "JPEG", quality=QUALITY)
-    whole.replace(path)
+    partial = path.with_suffix(".part")  # if this ends early, no half photo is used next time
+    inputs.photo(seed).save(partial, "JPEG", quality=inputs.QUALITY)
+    partial.replace(path)
 
 
 def measure_pipeline(
     pipeline: Pipeline, files: Sequence[Path], fixtures: Fixtures, workers: int
 ) -> MeasuredTime:
-    """Time a benchmark on some files: decoding alone, the model alone, and a run."""
+    """Time a benchmark on some files: decoding alone, the model alone, and a run.
+
+    Raises UsageError for too few files.
+    """
     task, model = pipeline.task, fixtures.model(pipeline.kind)
     samples = pipeline.samples(files, fixtures)
+    if not samples:
+        raise UsageError(
+            f"{pipeline.benchmark}: too few image files for a sample ({len(files)}); "
+            "raise --files, or give a folder with more"
+        )
     batches = plan_batches(samples, fixtures.device.chunk_sizes.batch)
 
     def load() -> Iterable[Batch]:
@@ -149,14 +158,14 @@ def measure_pipeline(
     peak = peak_memory(lambda: runs.append(predict(load())), fixtures.device)
     ((seconds, predictions),) = runs
     return MeasuredTime(
-        pipeline.benchmark,
-        len(files),
-        pipeline.files,
-        len(samples),
-        decode_s,
-        model_s,
-        seconds,
-        peak,
-        predictions,
-        predictions == alone,
+        benchmark=pipeline.benchmark,
+        files=len(files),
+        real_files=pipeline.files,
+        samples=len(samples),
+        decode_s=decode_s,
+        model_s=model_s,
+        seconds=seconds,
+        peak_bytes=peak,
+        predictions=predictions,
+        same=predictions == alone,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from harness.models.xvlm.adapters import PROMPT
@@ -15,6 +16,9 @@ from harness.models.xvlm.adapters import PROMPT
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SYLLABLES = [consonant + vowel for consonant, vowel in product("bcdfghjklmnpqrstvwxz", "aeiou")]
 CELLS = 8  # cells per side of the coarse structure of an image
+PHOTO = (640, 480)  # width and height in pixels of most COCO images
+BLUR = 8  # times that the random pixels of a photo are enlarged
+QUALITY = 92  # JPEG quality at which the files are as large as COCO's
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,15 @@ def images(count: int, side: int) -> Tensor:
     fine = torch.randn(count, 3, side, side, generator=rng)
     cell = side // CELLS
     return coarse.repeat_interleave(cell, 2).repeat_interleave(cell, 3) + 0.3 * fine
+
+
+def photo(seed: int) -> Image.Image:
+    """Return a photo of the size that most images of COCO have; save it as JPEG of QUALITY."""
+    width, height = PHOTO
+    coarse = np.random.default_rng(seed).integers(
+        0, 256, (height // BLUR, width // BLUR, 3), dtype=np.uint8
+    )
+    return Image.fromarray(coarse).resize(PHOTO)
 
 
 def _draw(words: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:

@@ -117,6 +117,8 @@ def choose_stages(request: Request) -> list[Stage]:
     ]
     if not stages:
         names, tasks = " ".join(request.stages), " ".join(request.tasks)
+        if not request.stages:
+            raise UsageError(f"--task {tasks}: no stage measures it; without --task, all are run")
         raise UsageError(f"--stage {names} is not a stage of --task {tasks}")
     return stages
 

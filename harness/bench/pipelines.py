@@ -15,7 +15,6 @@ from harness.bench.engine_calls import (
     STATEMENTS_PER_PAIR,
 )
 from harness.bench.fixtures import Fixtures
-from harness.bench.projection import PHOTO
 from harness.images import Region
 from harness.metrics.grounding import Box
 from harness.registry import find_task
@@ -107,8 +106,8 @@ def _expressions(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
             ref_id=number,
             image_id=image,
             box=Box(0, 0, 1, 1),
-            width=PHOTO[0],
-            height=PHOTO[1],
+            width=inputs.PHOTO[0],
+            height=inputs.PHOTO[1],
         )
         for number, (image, text) in enumerate(zip(image_of, texts, strict=True))
     ]
@@ -127,7 +126,7 @@ def _regions(images: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
     """Yield an image and a box (left, top, width, height) in it."""
     rng = np.random.default_rng(0)
     for image in _spread(images, REGIONS_PER_IMAGE):
-        left, top = rng.integers(0, np.subtract(PHOTO, REGION))
+        left, top = rng.integers(0, np.subtract(inputs.PHOTO, REGION))
         yield image, (int(left), int(top), REGION, REGION)
 
 

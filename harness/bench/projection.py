@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from harness.bench import inputs
 from harness.bench.engine_calls import BatchSizes
 from harness.bench.fixtures import Fixtures
 from harness.bench.throughput import DeviceLimits, Rate, measure_limits, measure_rates
 
-PHOTO = (640, 480)  # width and height in pixels of most COCO images
-QUALITY = 92  # JPEG quality; the files are as large as COCO's
 PHOTOS_PER_CORE = 32  # decoded to measure the rate
 
 
@@ -92,10 +90,8 @@ def project_times(rates: Sequence[Rate], decoded_per_second: float) -> list[Proj
 
 def _measure_decoding(prepare: Callable[[Image.Image], Any]) -> float:
     """Decode and prepare photos on all cores, as a run does; return photos per second."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(coarse).resize(PHOTO).save(file, "JPEG", quality=QUALITY)
+    inputs.photo(seed=0).save(file, "JPEG", quality=inputs.QUALITY)
     cores = os.cpu_count() or 1
     count = PHOTOS_PER_CORE * cores
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.bench.engine_calls import ENGINE_CALLS, BatchSizes
@@ -90,6 +91,6 @@ class _TrafficCounter(TorchDispatchMode):
     ) -> Any:
         result = function(*args, **(kwargs or {}))
         if not function.is_view:
-            tensors = [tensor for tensor in (*args, result) if isinstance(tensor, Tensor)]
-            self.bytes += sum(tensor.nbytes for tensor in tensors)
+            parts = tree_leaves((args, kwargs, result))  # some are in lists, as those of `cat`
+            self.bytes += sum(part.nbytes for part in parts if isinstance(part, Tensor))
         return result

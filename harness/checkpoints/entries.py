@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, structs
 
 from harness.errors import DataError, MissingError, UsageError
-from harness.files.parsing import Finite, Int64, decode_yaml
+from harness.files.parsing import Finite, Int64, decode_yaml, yaml_line
 from harness.files.paths import config_file, distinct, shipped_path
 from harness.files.validation_errors import show
 
@@ -20,6 +20,8 @@ SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
 SHIPPED = "xvlm-eval"
 GROUP = "xvlm_eval.checkpoints"  # of entry points: packages that hold a checkpoints.yaml
 INCLUDE = "XVLM_EVAL_CHECKPOINTS_FILE"  # more files like checkpoints.yaml
+# Those that weights of X-VLM, ALBEF and BLIP are tuned for; `none` for families without any.
+HEADS = ("pretrain", "retrieval", "bbox", "vqa", "nlvr", "captioning", "none")
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,7 +171,8 @@ def include(paths: Sequence[str]) -> None:
 def read_entries(path: Path, package: str | None = None) -> Mapping[str, Entry]:
     """Read a `checkpoints.yaml`.
 
-    Raises DataError for missing and unknown keys, wrong types, and a name that no folder can have.
+    Raises DataError for missing and unknown keys, wrong types, an unknown head, and a name that no
+    folder can have.
     """
     modified = path.stat().st_mtime_ns if path.is_file() else 0
     return _read_entries(path, package, folder=Path.cwd(), modified=modified)
@@ -187,10 +190,21 @@ def _read_entries(
                 f"{path}: names an entry {show(name)}, but results lie in a folder of its name; "
                 "choose one like my-model"
             )
+        _refuse_unknown_heads(path, name, contents[name])
     return {
         name: Entry(name=name, source=source, **structs.asdict(entry))
         for name, entry in contents.items()
     }
+
+
+def _refuse_unknown_heads(path: Path, name: str, content: _Content) -> None:
+    for task, release in content.files.items():
+        if release.head not in HEADS:
+            line = yaml_line(path, (name, "files", task, "head"))
+            raise DataError(
+                f"{path}, line {line}: {name} has weights for {task} with the unknown head "
+                f"{show(release.head)}; heads are {', '.join(HEADS)}"
+            )
 
 
 def find_entry(name: str) -> Entry | None:

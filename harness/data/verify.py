@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from harness.callbacks import Report
@@ -84,7 +82,7 @@ def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
     except MemoryError:
         yield ImageProblem(path, "does not fit into the memory of this machine", titles)
         return
-    width, height = (int(number) for number in sizes[path])
+    width, height = sizes[path]
     stored, upright = (width, height), _upright_size(path, views) or (width, height)
     by_reason: dict[str, dict[str, None]] = {}
     for use in uses:
@@ -97,8 +95,8 @@ def _problems(path: Path, uses: Sequence[_Use]) -> Iterator[ImageProblem]:
         yield ImageProblem(path, reason, tuple(users))
 
 
-def _size(image: Image.Image) -> NDArray[np.uint8]:
-    return np.array(image.size)
+def _size(image: Image.Image) -> tuple[int, int]:
+    return image.size
 
 
 def _upright_size(path: Path, views: Sequence[View]) -> tuple[int, int] | None:

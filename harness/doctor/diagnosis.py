@@ -11,11 +11,12 @@ from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import CheckpointError, MissingError
 from harness.family import Offering
 from harness.files.paths import config_file
-from harness.formats.folder import DataFolder, open_folder
+from harness.formats.folder import DataFolder, Needed, open_folder
 from harness.registry import describe, loadable_tasks, tasks_of
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
+NAMED = 3  # missing files of a task that are named
 COLUMNS = {"name": "what", "state": "state", "found": "found"}
 
 
@@ -92,13 +93,18 @@ def _check_task(
     lacking: list[str] = []
     remedies: list[str] = []
     needed = [file for split in task.splits for file in task.files(split)]
-    missing = folder.missing(needed) if folder else []
+    by_path = {file.candidates[0]: file for file in (folder.missing(needed) if folder else ())}
+    missing = list(by_path.values())  # one file may hold several splits
     if hub and task.dataset.hub is None:
         lacking.append("a copy on the hub")
         remedies.append(task.dataset.no_hub)
     if missing:
         lacking.append(f"{len(missing)} of its files")
-        remedies.append(f"`xvlm-eval data --task {task.name}` says which")
+        remedies += [_way_to_get(task, file) for file in missing[:NAMED]]
+        if len(missing) > NAMED:
+            remedies.append(
+                f"and {len(missing) - NAMED} more: `xvlm-eval data --task {task.name}` names all"
+            )
     try:
         task.check_environment()
     except MissingError:  # the check of the machine says more
@@ -112,6 +118,13 @@ def _check_task(
     if lacking:
         return Check(task.name, NOTE, f"lacks {', '.join(lacking)}", tuple(remedies))
     return Check(task.name, OK, f"ready, with {checkpoint}")
+
+
+def _way_to_get(task: Task, file: Needed) -> str:
+    """Return a missing file of a task, and where to get it."""
+    origin = task.dataset.origin_of(file.candidates)
+    source = f"{file.source}{'; `xvlm-eval fetch` does it' if origin and origin.url else ''}"
+    return f"missing {file.candidates[0]}: {file.description}; get it from {source}"
 
 
 def render_diagnosis(diagnosis: Diagnosis, *, format: str) -> str:

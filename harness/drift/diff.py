@@ -48,12 +48,12 @@ def diff_results(before: Path, after: Path) -> list[ResultDiff]:
     Raises UsageError if there is no pair, DataError if the samples of a pair differ or have no
     scores.
     """
-    diffs = [_diff(*pair) for pair in _pairs(before, after)]
-    if not diffs:
-        raise UsageError(
-            f"{before} and {after}: have no result of the same checkpoint, task and split"
-        )
-    return diffs
+    if diffs := [_diff(*pair) for pair in _pairs(before, after)]:
+        return diffs
+    raise UsageError(
+        f"{before} and {after}: have no result of the same checkpoint, task and split; "
+        f"{_remedy(before, after)}"
+    )
 
 
 def render_diffs(diffs: Sequence[ResultDiff], format: str, *, limit: int) -> str:
@@ -81,13 +81,9 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[StoredResult, StoredResu
         if not path.exists():
             raise MissingError(f"{path}: no such record or folder of results")
     if before.is_dir() and after.is_dir():
-        by_title = {
-            result.title: result
-            for result in find_results(before).results
-            if result.record.subset is None
-        }
-        for result in find_results(after).results:
-            if result.record.subset is None and result.title in by_title:
+        by_title = {result.title: result for result in _whole_results(before)}
+        for result in _whole_results(after):
+            if result.title in by_title:
                 yield by_title[result.title], result
         return
     if before.is_dir() or after.is_dir():
@@ -100,6 +96,26 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[StoredResult, StoredResu
             "only the same task and split have samples in common"
         )
     yield pair
+
+
+def _remedy(before: Path, after: Path) -> str:
+    """Return what to do about two folders that have no pair of results."""
+    folders = [(folder, _whole_results(folder)) for folder in (before, after)]
+    for folder, results in folders:
+        if not results:
+            return f"{folder} has no result of a whole split: name the --out of a `run`"
+    old, new = ({(r.record.task, r.record.split): r.path for r in found} for _, found in folders)
+    if both := sorted(old.keys() & new.keys()):
+        return (
+            "to compare those of two checkpoints, name their records: "
+            f"`xvlm-eval diff {old[both[0]]} {new[both[0]]}`"
+        )
+    splits = [", ".join(sorted(f"{task} {split}" for task, split in side)) for side in (old, new)]
+    return f"{before} has {splits[0]}, and {after} has {splits[1]}"
+
+
+def _whole_results(folder: Path) -> list[StoredResult]:
+    return [result for result in find_results(folder).results if result.record.subset is None]
 
 
 def _diff(before: StoredResult, after: StoredResult) -> ResultDiff:

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.engine.packing import MASKED
+from harness.engine.finite import refuse_nan
 from harness.engine.prefix_tree import AnswerTree
+from harness.engine.segments import MASKED
 
 FIRST_SCORED = 8  # answers scored before most of the others can be ruled out
 
@@ -96,7 +97,7 @@ def best_answers(decoder: AnswerDecoder, answers: AnswerTree, *, shortlist: int)
 
     Answers are scored from the likeliest first token on, ever more at a time. Later tokens only
     lower a score: once the score of the next first token is below the best score, no remaining
-    answer can win.
+    answer can win. Raises ModelError where a best score is NaN.
     """
     chosen = _likeliest(decoder.first, shortlist)
     bound = decoder.first_score.gather(1, chosen)
@@ -111,7 +112,9 @@ def best_answers(decoder: AnswerDecoder, answers: AnswerTree, *, shortlist: int)
         if low < chosen.shape[1]:
             can_win = bound[undecided, low] >= score[undecided].amax(1)
             undecided, decoder = undecided[can_win], decoder.select(can_win)
-    winners = score == score.amax(1, keepdim=True)
+    best = score.amax(1, keepdim=True)
+    refuse_nan(best, "questions")
+    winners = score == best
     return answers.duplicate_of[chosen].masked_fill(~winners, len(answers.duplicate_of)).amin(1)
 
 

@@ -7,11 +7,14 @@ and the worst of them scores no less than the likeliest continuation divided by 
 At the maximum length, open beams count as finished.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from harness.engine.finite import nan_error
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,13 @@ class Finished:
 
 
 def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> list[Hypothesis]:
-    """Return the best text for each image. An image that is done leaves the batch."""
+    """Return the best text for each image. An image that is done leaves the batch.
+
+    Raises ValueError for a prompt that leaves no room for a token, ModelError for probabilities
+    that are NaN.
+    """
+    if len(prompt) >= beams.max_length:
+        raise ValueError(f"a prompt of {len(prompt)} tokens in texts of at most {beams.max_length}")
     log_probabilities = decoder.next_log_probabilities()
     device, images = log_probabilities.device, len(log_probabilities)
     texts = torch.tensor(prompt, device=device).expand(images, 1, -1)
@@ -100,6 +109,8 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         by_image = zip(*(part.tolist() for part in best), strict=True)
         for row, (image, continuations) in enumerate(zip(open_images, by_image, strict=True)):
             sums, parents, tokens = continuations
+            if math.isnan(sums[0]):  # the largest one, for `topk`
+                raise nan_error("the next token of a text")
             for rank in range(beams.width):
                 if tokens[rank] == end:
                     tokens_of_texts = tokens_of_texts or texts.tolist()
@@ -110,10 +121,7 @@ def search(decoder: Decoder, *, prompt: list[int], end: int, beams: Beams) -> li
         open_images = [open_images[row] for row in rows]
         if not open_images:
             break
-        row_index, rank_index = (
-            torch.tensor(rows, device=device),
-            torch.tensor(ranks, device=device),
-        )
+        row_index, rank_index = (torch.tensor(part, device=device) for part in (rows, ranks))
         total, parent, token = (part[row_index].gather(1, rank_index) for part in best)
         texts = torch.cat([texts[row_index[:, None], parent], token[..., None]], dim=2)
         if length + 1 == beams.max_length:

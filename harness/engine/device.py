@@ -204,7 +204,7 @@ def choose_device(name: str, dtype: str) -> Device:
 
 
 def _chosen_reranked_images() -> int | None:
-    """Return how many images the environment wants to be re-ranked together; None: no wish."""
+    """Return how many images are re-ranked together by the environment; None where it is unset."""
     setting = os.environ.get(RERANKED_IMAGES)
     if not setting:
         return None

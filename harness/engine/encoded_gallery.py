@@ -35,7 +35,7 @@ class EncodedGallery(NamedTuple, Generic[State]):
         numbers = [number for share, _ in shares for number in share]
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         parts = [part.to(self.features.device) for _, part in shares if len(part)]
-        features = torch.cat(parts)[order]
+        features = torch.cat(parts)[order] if parts else self.features  # of no image
         return self._replace(with_features=[numbers[index] for index in order], features=features)
 
     def groups(self, size: int) -> list[Sequence[int]]:

@@ -8,7 +8,7 @@ reading and writing what plain operations leave behind for one another.
 import torch
 from torch import Tensor, nn
 
-from harness.engine.kernels import fp32_precision, in_use, kernels
+from harness.engine.kernels import fp32_precision, fused_kernels, kernels
 from harness.engine.matmul import scaled_dot_product_attention, uses_attention_kernels
 
 
@@ -33,7 +33,7 @@ def window_attention(qkv: Tensor, bias: Tensor, *, heads: int) -> Tensor:
 
 def gather_norm(tokens: Tensor, index: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
     """Return the tokens `index` [n] of all tokens [B, T, C], and the same normalised."""
-    if not in_use():
+    if not fused_kernels.is_on:
         gathered = tokens.index_select(1, index)
         return gathered, norm(gathered)
     gathered = tokens.new_empty(len(tokens), len(index), tokens.shape[-1])
@@ -46,7 +46,7 @@ def gather_norm(tokens: Tensor, index: Tensor, norm: nn.LayerNorm) -> tuple[Tens
 
 def add_norm(residual: Tensor, update: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
     """Return the sum of two tensors [.., C], and the sum normalised."""
-    if not in_use():
+    if not fused_kernels.is_on:
         total = residual + update
         return total, norm(total)
     total = torch.empty_like(residual)
@@ -57,7 +57,7 @@ def add_norm(residual: Tensor, update: Tensor, norm: nn.LayerNorm) -> tuple[Tens
 
 def norm_of_sum(update: Tensor, residual: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Return the normalised sum of two tensors [.., C], in float32."""
-    if not in_use():
+    if not fused_kernels.is_on:
         return norm(update + residual)
     normed = torch.empty_like(residual, dtype=torch.float32)
     kernels().rows(residual.contiguous(), update=update.contiguous(), norm=norm, normed=normed)
@@ -66,7 +66,7 @@ def norm_of_sum(update: Tensor, residual: Tensor, norm: nn.LayerNorm) -> Tensor:
 
 def scatter_sum(output: Tensor, index: Tensor, residual: Tensor, update: Tensor) -> None:
     """Store the sums of two tensors [B, n, C] as the tokens `index` [n] of `output` [B, T, C]."""
-    if not in_use():
+    if not fused_kernels.is_on:
         output.index_copy_(1, index, residual + update)
         return
     kernels().rows(residual, update=update.contiguous(), index=index, total=output, scatter=True)

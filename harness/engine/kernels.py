@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.engine.switch import Switch
 from harness.files.environment import choice
 
 FUSED = "XVLM_EVAL_FUSED"
@@ -19,28 +20,13 @@ TF32_TOLERANCE = 1e-2  # the same for products in TF32; measured: 1.2e-3
 
 Trial = tuple[str, Tensor, Tensor, float]  # name, result, expected result, tolerance
 
-_in_use = False
-
-
-@contextmanager
-def fused_kernels(enabled: bool) -> Iterator[None]:
-    """Compute by Triton kernels, or by torch's operations."""
-    global _in_use
-    before, _in_use = _in_use, enabled
-    try:
-        yield
-    finally:
-        _in_use = before
+# Within `fused_kernels(True)`, Triton's kernels compute, else torch's operations.
+fused_kernels = Switch()
 
 
 def current(device: torch.device) -> AbstractContextManager[object]:
     """Make a GPU the one on which Triton starts kernels; torch goes by where the tensors are."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-def in_use() -> bool:
-    """Whether Triton's kernels compute at present."""
-    return _in_use
 
 
 def kernels() -> Any:

@@ -19,12 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.engine.kernels import fp32_precision, in_use, kernels
+from harness.engine.kernels import fp32_precision, fused_kernels, kernels
 from harness.engine.memory import release_freed_memory
 
-PostOp = tuple[
-    str, list[float], str
-]  # the operation oneDNN applies to a product before it is stored
+# The operation that oneDNN applies to a product before it is stored.
+PostOp = tuple[str, list[float], str]
 NO_POST_OP: PostOp = ("none", [], "")
 GELU: PostOp = ("gelu", [], "none")  # exact, not the approximation by tanh
 ALIGNMENT = 8  # of row lengths: tensor cores run at half speed for other multiples
@@ -53,7 +52,8 @@ def prepack(
     In float32 on a CPU: prepacked weights, with a GELU that directly follows a map computed in the
     same operation (the GELU becomes an identity). In 16 bits: weights rounded once, not at every
     call. On a GPU: rows padded to ALIGNMENT. The network cannot be trained afterwards, nor can
-    gradients pass through it, except through the modules to `keep` as they are. A map that is
+    gradients pass through it, except through the modules to `keep` as they are. Raises ValueError
+    for one map in several places if a GELU follows it in some of them only. A map that is
     `tied` to an embedding shares its weight with it on a CPU, instead of packing a second one: as
     fast, to the same bits, for many rows at a time.
     """
@@ -80,6 +80,8 @@ def prepack(
                 if freed > FREED_AT_ONCE:
                     release_freed_memory()  # the packed weights do not fit into the gaps
                     freed = 0
+            elif isinstance(known := packed[layer], PrepackedLinear) and known.has_gelu != gelu:
+                raise ValueError(f"{name}: a GELU follows this shared map in some places only")
             setattr(module, name, packed[layer])
             if gelu and isinstance(packed[layer], PrepackedLinear):
                 setattr(module, next_name, nn.Identity())
@@ -113,6 +115,11 @@ class PrepackedLinear(nn.Module):
     def post_op(self) -> str:
         """The operation that follows in the same call: `gelu` or `none`."""
         return self._post_op[0]
+
+    @property
+    def has_gelu(self) -> bool:
+        """Whether a GELU follows in the same call."""
+        return self._post_op == GELU
 
     def forward(self, states: Tensor) -> Tensor:
         return _onednn_linear(states, self._weight, self.bias, self._post_op)
@@ -199,13 +206,13 @@ def uses_attention_kernels(states: Tensor, *, width: int) -> bool:
 
     In full float32, which tensor cores do not multiply, torch's products are faster.
     """
-    if not in_use() or width not in HEAD_WIDTHS:
+    if not fused_kernels.is_on or width not in HEAD_WIDTHS:
         return False
     return states.dtype is not torch.float32 or fp32_precision() == "tf32"
 
 
 def uses_plain_matmul(query: Tensor, *, keys: int) -> bool:
-    """Whether attention is computed by plain products for these queries and so many `keys`."""
+    """Whether attention to this number of `keys` is computed by plain products."""
     return query.device.type == "cuda" and query.dtype is torch.float32 and keys >= MIN_KEYS
 
 

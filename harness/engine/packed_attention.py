@@ -7,7 +7,6 @@ operations of torch, with which the kernel is compared before it is used.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,35 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.engine.kernels import (
-    TF32_TOLERANCE,
-    Trial,
-    are_right,
-    fp32_precision,
-    kernels,
-)
+from harness.engine.kernels import TF32_TOLERANCE, Trial, are_right, fp32_precision, kernels
+from harness.engine.switch import Switch
 from harness.files.environment import is_on
 
 PACKED_ATTENTION = "XVLM_EVAL_PACKED_ATTENTION"
 ROWS = (16, 32, 64)  # queries of a tile that tensor cores take
 
-_in_use = False
-
-
-@contextmanager
-def packed_attention(enabled: bool) -> Iterator[None]:
-    """Cut packed texts into tiles for the kernel, or pad them."""
-    global _in_use
-    before, _in_use = _in_use, enabled
-    try:
-        yield
-    finally:
-        _in_use = before
-
-
-def cuts_tiles() -> bool:
-    """Whether packed texts are cut into tiles at present."""
-    return _in_use
+# Within `packed_attention(True)`, packed texts are cut into tiles for the kernel, else padded.
+packed_attention = Switch()
 
 
 def choose_packed_attention(device: torch.device, dtype: str) -> bool:
@@ -126,7 +105,7 @@ def attend_tiles(
 def attend_tiles_by_torch(
     query: Tensor, tiles: Tiles, keys: Tensor, values: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Do the same by operations of torch, tile by tile."""
+    """Return what `attend_tiles` returns, computed by torch tile by tile."""
     heads = keys.shape[1]
     order = torch.arange(len(query), device=query.device) if tiles.order is None else tiles.order
     context = torch.empty_like(query)

@@ -11,7 +11,11 @@ from torch import Tensor
 
 from harness.capabilities import AttributeMatcher, DualEncoder, ImagesOf
 from harness.engine.device import float32_context
+from harness.engine.finite import refuse_nan
 from harness.engine.shortlist import cosine_similarity
+from harness.errors import ModelError
+
+UNIT_TOLERANCE = 0.02  # of the norm of features, which may be stored in 16 bits
 
 
 class _Encoded(NamedTuple):
@@ -36,6 +40,24 @@ def unit_vectors(features: Tensor) -> Tensor:
         return torch.nn.functional.normalize(features.float(), dim=-1)
 
 
+def refuse_other_than_unit(features: Tensor, names: str) -> None:
+    """Raise ModelError if some features [N, f] of `names`, such as `images`, are no unit vectors.
+
+    Their products would not be cosines, and would rank otherwise.
+
+    >>> refuse_other_than_unit(torch.tensor([[0.6, 0.8]]), "images")
+    """
+    refuse_nan(features, names)
+    norms = features.float().norm(dim=-1)
+    if bool(((norms - 1).abs() > UNIT_TOLERANCE).any()):
+        farthest = int((norms - 1).abs().argmax())
+        raise ModelError(
+            f"the model returns features of {names} that are no unit vectors (the one with index "
+            f"{farthest} has a norm of {float(norms[farthest]):.3g}); "
+            "harness.engine.similarity.unit_vectors makes them"
+        )
+
+
 def similarity_of(
     model: AttributeMatcher[ImagesOf] | DualEncoder[ImagesOf],
     images: ImagesOf,
@@ -43,12 +65,14 @@ def similarity_of(
 ) -> NDArray[np.float32]:
     """Return the similarity [M, S] of each image [M, R, R, 3] and each sentence.
 
-    A dual encoder compares by the cosine of its features, and encodes the sentences once.
+    A dual encoder compares by the cosine of its features, and encodes the sentences once. Raises
+    ModelError for features that are no unit vectors.
     """
     if isinstance(model, AttributeMatcher):
         return model.similarity(images, sentences)
     features = _encoded(model, tuple(sentences))
     image_features: Tensor = torch.as_tensor(model.encode_images(images))
+    refuse_other_than_unit(image_features, "images")
     cosines: NDArray[np.float32] = (
         cosine_similarity(image_features, features.to(image_features.device)).cpu().numpy()
     )
@@ -61,6 +85,7 @@ def _encoded(model: DualEncoder[ImagesOf], sentences: tuple[str, ...]) -> Tensor
         if last.model() is model and last.sentences == sentences:
             return last.features
     features: Tensor = torch.as_tensor(model.encode_texts(sentences))
+    refuse_other_than_unit(features, "sentences")
     try:
         _last[:] = [_Encoded(ref(model), sentences, features)]
     except TypeError:  # no weak reference to an object with slots: encode them again

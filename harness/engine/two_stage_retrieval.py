@@ -30,6 +30,7 @@ from harness.capabilities import (
 from harness.engine.device import AsyncCopy, Device
 from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
 from harness.engine.shortlist import shortlist_pairs
+from harness.engine.similarity import refuse_other_than_unit
 
 
 def retrieve(
@@ -92,10 +93,15 @@ def rerank_gallery(
     of one group, the device computes those of the next. A group of up to `together` images is
     computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
     refuses are left out. `others` are further images of the gallery, drawn when these are done.
+    Raises ModelError for features that are no unit vectors, or NaN, which no shortlist would hold.
     """
+    if not images.with_features:
+        return  # no image of the whole gallery can be read
     # A process without images of its own knows the device by its texts.
     device = Device((images.features if images.numbers else texts).device, "float32")
     features, texts = device.send(images.features), device.send(texts)
+    refuse_other_than_unit(features, "images")
+    refuse_other_than_unit(texts, "texts")
     with device.computing():
         pairs = shortlist_pairs(features, texts, shortlist)
     row_of = {number: row for row, number in enumerate(images.with_features)}

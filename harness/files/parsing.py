@@ -9,6 +9,7 @@ import pickle
 import re
 import reprlib
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -129,6 +130,23 @@ def read_yaml(path: Path) -> Any:
         raise DataError(
             f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:300]})"
         ) from error
+
+
+def yaml_line(path: Path, keys: Sequence[str]) -> int:
+    """Return the line, from 1, of a key in nested mappings of a YAML file.
+
+    Of keys that are not written there, as those of a merge, that of the last one that is.
+    """
+    import yaml
+
+    node, line = yaml.compose(read_text(path), yaml.SafeLoader), 1
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next(((name, value) for name, value in pairs if name.value == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def read_plain_pickle(path: Path) -> Any:

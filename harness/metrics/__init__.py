@@ -11,22 +11,25 @@ For predictions of your own, with confidence intervals (`__all__`; imported on f
     iou, Box, in_pixels, in_fractions   boxes
     Metric               a value and its interval
 
-What the tasks use:
+Modules:
 
-measured        the above
-vqa             VQA accuracy
-nlvr2           accuracy and consistency
-captions        BLEU, METEOR, ROUGE-L, CIDEr, SPICE
-caption_sums    BLEU and METEOR from summed counts, to resample images
-meteor          METEOR by its Java process
-paraphrases     METEOR's table, reduced to what some texts can use
-java            the runtime of the caption scorers
-retrieval       recall from ranks
-pairs           ranks from scored image-text pairs
-grounding       accuracy of boxes
-weak_grounding  boxes from localization maps
-attributes      OVAD's mean average precision
-attribute_ranks the same from resampled images
+measured           the above, and measured_captions those of captions
+vqa                VQA accuracy
+nlvr2              accuracy and consistency
+grounding          accuracy of boxes
+weak_grounding     boxes from localization maps
+retrieval          recall from ranks
+pairs              ranks from scored image-text pairs
+captions           BLEU, METEOR, ROUGE-L, CIDEr, SPICE
+caption_sums       BLEU and METEOR from summed counts, to resample images
+meteor             METEOR by its Java process
+paraphrases        METEOR's table, reduced to what some texts can use
+paraphrase_table   the table itself, and paraphrase_index a faster copy in the cache
+java               the runtime of the caption scorers
+attributes         OVAD's mean average precision
+attribute_ranks    the same from resampled images, attribute_sums three resamples at a time
+attribute_changes  what each image adds to its change between two runs
+rounding           scores in the precision that ranks them as given
 """
 
 from importlib import import_module

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -60,13 +60,15 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
     """
     if not captions or not all(references):
         raise ValueError("no image to score, or one without a reference")
-    with java_on_path(), ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside:
         candidates, truths = _tokenized_pairs(captions, references)
         meteor_result = beside.submit(_meteor, candidates, truths)
         overall, statistics = _bleu(candidates, truths)
         means: dict[str, float] = {}
         for name, scorer in _mean_scorers():
-            total, values = scorer.compute_score(truths, candidates)
+            # Of these, SPICE alone starts Java, by its name.
+            with java_on_path() if name == "spice" else nullcontext():
+                total, values = scorer.compute_score(truths, candidates)
             means[name] = 100 * float(total)
             statistics[name] = mean_of(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]

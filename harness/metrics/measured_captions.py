@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from harness.metrics.captions import score
-from harness.metrics.measured import Metric
+from harness.metrics.measured import Metric, refuse_texts
 from harness.statistics.intervals import metric_interval
 
 
@@ -23,6 +23,7 @@ def caption_scores(
     """
     if len(captions) != len(references):
         raise ValueError(f"{len(captions)} captions for {len(references)} images")
+    refuse_texts("references", references)
     scores = score(captions, references)
     return {
         name: Metric(value, metric_interval(scores.statistics[name]))

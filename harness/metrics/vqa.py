@@ -20,7 +20,7 @@ PERIODS_REMOVED = 32  # the scorer passes the flag re.UNICODE, which is 32, as t
 CACHED = 2**17  # cleaned texts: people give the same answers to many questions
 PATTERNS = 2**12  # who of ten agrees: 1,024 patterns
 ENOUGH = 3  # other annotators with the same answer make it fully right
-ANNOTATORS = 10  # the official scorer was made for so many answers to a question
+ANNOTATORS = 10  # answers to each question of VQA v2, for which the official scorer was made
 
 CONTRACTED = (
     "ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've "

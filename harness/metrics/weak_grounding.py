@@ -21,12 +21,16 @@ def box_scores(
 ) -> list[float]:
     """Return the score of each detection, in pixels of the image, for a map [P, P] of the image.
 
-    The corners of a box are cut to whole pixels, and its parts outside of the image hold nothing.
-    A map of ones gives each box the root of its area:
+    The corners of a box are cut to whole pixels, and its parts beyond the right and the lower edge
+    hold nothing. A corner of -1 or less counts from the opposite edge, as the reference slices by
+    it: a box across the left or the upper edge mostly holds nothing. A map of ones gives each other
+    box the root of its area:
 
     >>> ones, boxes = np.ones((2, 2), dtype=np.float32), [Box(0, 0, 4, 4), Box(2, 1, 1, 1)]
     >>> [round(score, 6) for score in box_scores(ones, boxes, width=8, height=6)]
     [4.0, 1.0]
+    >>> box_scores(ones, [Box(-2, 0, 4, 4)], width=8, height=6)
+    [0.0]
     """
     # Resampling is linear in rows and in columns: sum its weights, not the enlarged map.
     rows, columns = _resampling(attention.shape[0], height), _resampling(attention.shape[1], width)

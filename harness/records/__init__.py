@@ -9,5 +9,6 @@ fingerprints      checksums of what each sample was predicted from
 identity          what tells the predictions of two runs apart
 sample_scores     per-sample scores, from which two runs are compared
 stored            a record with its sidecar files, verified by hash
+integrity         whether their contents agree
 provenance        versions, commit and processor of a run
 """

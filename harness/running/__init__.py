@@ -16,10 +16,13 @@ decoding_server.py                 the server that they are forked from,
 shared_memory.py                   and the memory that they write to
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
+identity.py                        what decides a run's predictions
 scoring.py skipped.py timings.py   complete predictions -> a record
+trials.py                          whether they can be scored, tried while they are made
 distributed.py torchrun.py         the processes of a run
 shards.py                          their prediction files
 fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
+file_check.py preparation_check.py whether a resumed run has the same files and the same model
 plugin_errors.py                   errors in the code of other packages, by plugin and sample
 plugin_tasks.py                    tasks of other packages beside the embedded benchmark
 given.py pinned.py                 weights that no entry describes; whether they are the known ones

@@ -8,8 +8,11 @@ The predictions on disk carry the identity of their run. A killed run continues 
 is started again, and ends in the same bytes as an undisturbed one.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from harness.callbacks import Report, Warn
 from harness.capabilities import Model
@@ -22,15 +25,17 @@ from harness.running.batch_size import agree_on_batch_size, noted_batch_size
 from harness.running.distributed import ProcessGroup
 from harness.running.file_check import FileCheck
 from harness.running.fingerprint import fingerprint_inputs
+from harness.running.identity import identify
 from harness.running.predict import predict
 from harness.running.preparation_check import check_preparation
 from harness.running.run import Outcome, Run
-from harness.running.scoring import finish, identify
-from harness.running.shards import merge_shards, open_sharded
+from harness.running.scoring import finish
+from harness.running.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
+from harness.task import Sample
 
 
 def evaluate(
@@ -57,6 +62,56 @@ def evaluate(
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
     identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
+    with _opened(run, model, samples, group, identity=identity, batch_size=batch_size) as opened:
+        predictions, inputs_check = opened
+        release_freed_memory()  # of earlier predictions
+        stopwatch.end("load")
+        batch_size = noted_batch_size(predictions.software) or batch_size
+        if group.rank == 0 and len(predictions.before) < len(samples):
+            remove_record(run.path())
+            _warn_of_other_batches(run, batch_size, warn)
+        fitting = predict(
+            run,
+            model,
+            samples,
+            predictions,
+            group,
+            batch_size=batch_size,
+            report=_checking(report, inputs_check),
+            warn=warn,
+            source=source,
+        )
+        inputs_check.finish()
+        stopwatch.end("predict")
+        if group.rank == 0:
+            smallest = min(group.all_gather(fitting))  # by now, the other shards are closed
+            sitting = {
+                "batch_size": batch_size,
+                "halved_to": smallest if smallest < batch_size else None,
+                "workers": run.speed.workers,
+                "processes": group.size,
+            }
+            merge_shards(predictions.file, identity)
+            report(len(predictions.file), len(samples))
+            return _finish(run, samples, predictions, stopwatch, identity=identity, sitting=sitting)
+    group.all_gather(fitting)
+    return None
+
+
+@contextmanager
+def _opened(
+    run: Run,
+    model: Model,
+    samples: Sequence[Sample],
+    group: ProcessGroup,
+    *,
+    identity: Mapping[str, Any],
+    batch_size: int,
+) -> Iterator[tuple[ShardedPredictions, FileCheck]]:
+    """Open the prediction file of a run, and begin to check the inputs of earlier predictions.
+
+    A collective call. Raises IdentityError for the predictions of another run.
+    """
     inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
 
     def check(file: PredictionFile) -> None:
@@ -80,46 +135,27 @@ def evaluate(
             check=check,
         ) as predictions,
     ):
-        release_freed_memory()  # of earlier predictions
-        stopwatch.end("load")
-        batch_size = noted_batch_size(predictions.software) or batch_size
-        if group.rank == 0 and len(predictions.before) < len(samples):
-            remove_record(run.path())
-            _warn_of_other_batches(run, batch_size, warn)
-        fitting = predict(
-            run,
-            model,
-            samples,
-            predictions,
-            group,
-            batch_size=batch_size,
-            report=_checking(report, inputs_check),
-            warn=warn,
-            source=source,
-        )
-        inputs_check.finish()
-        stopwatch.end("predict")
-        if group.rank == 0:
-            smallest = min(group.all_gather(fitting))  # by now, the other shards are closed
-            halved_to = smallest if smallest < batch_size else None
-            file, before = predictions.file, len(predictions.before)
-            merge_shards(file, identity)
-            report(len(file), len(samples))
-            outcome = finish(run, samples, file, identity=identity, halved_to=halved_to)
-            stopwatch.end("score")
-            if run.fresh or len(file) > before:
-                sitting = {
-                    "predicted": len(file) - before,
-                    "seconds": stopwatch.seconds,
-                    "batch_size": batch_size,
-                    "halved_to": halved_to,
-                    "workers": run.speed.workers,
-                    "processes": group.size,
-                }
-                add_sitting(run.path(TIMINGS), sitting, first=not before)
-            return outcome
-    group.all_gather(fitting)
-    return None
+        yield predictions, inputs_check
+
+
+def _finish(
+    run: Run,
+    samples: Sequence[Sample],
+    predictions: ShardedPredictions,
+    stopwatch: Stopwatch,
+    *,
+    identity: Mapping[str, Any],
+    sitting: Mapping[str, Any],
+) -> Outcome:
+    """Score complete predictions, write the record, and note how long this `sitting` took."""
+    file, before = predictions.file, len(predictions.before)
+    predicted = len(file) - before
+    outcome = finish(run, samples, file, identity=identity, halved_to=sitting["halved_to"])
+    stopwatch.end("score")
+    if predicted:
+        times = {"predicted": predicted, "seconds": stopwatch.seconds}
+        add_sitting(run.path(TIMINGS), {**times, **sitting}, first=not before)
+    return outcome
 
 
 def _checking(report: Report, inputs_check: FileCheck) -> Report:

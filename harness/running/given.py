@@ -30,12 +30,12 @@ def resolve_given(
     if not checkpoint and (family or name):
         flag = f"--model {family}" if family else f"--name {name}"
         raise UsageError(f"{flag}: is about weights of your own; name them by --checkpoint FILE")
-    resolved = entry.family if entry is not None else family or "xvlm"
-    found = find_family(resolved)
+    family_name = entry.family if entry is not None else family or "xvlm"
+    chosen = find_family(family_name)
     for key in arguments or {}:
-        if found.arguments is not None and key not in found.arguments:
-            known = ", ".join(found.arguments) or "none"
+        if chosen.arguments is not None and key not in chosen.arguments:
+            known = ", ".join(chosen.arguments) or "none"
             raise UsageError(
-                f"--model-args {key}: {resolved} knows {known}{nearest(key, found.arguments)}"
+                f"--model-args {key}: {family_name} knows {known}{nearest(key, chosen.arguments)}"
             )
-    return Given(resolved, found.vocabulary, name, arguments=arguments or {}, download=download)
+    return Given(family_name, chosen.vocabulary, name, arguments=arguments or {}, download=download)

@@ -76,6 +76,7 @@ def run_all(
                     trials=plan.trials,
                     source=source,
                 )
+            del model, source  # a model of another task takes their memory
             if outcome is not None:
                 yield outcome
 
@@ -107,6 +108,7 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
                 samples = ahead.samples(run)
                 samples = samples if run.limit is None else subset(samples, run.limit)
                 expected = forecast(run.task, run.split, model, samples, speed=run.speed)
+            del model  # one of another task takes its memory
             yield expected
     plan.trials.wait()
 
@@ -114,9 +116,12 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
 def default_workers() -> int:
     """Return the default number of threads that decode images: one per core, at most 16.
 
-    A GPU keeps no more than 16 busy; beside a model on the CPU, decoding takes next to nothing.
+    Cores are those that this process may use, of which Slurm or Docker may give fewer than the
+    machine has. A GPU keeps no more than 16 threads busy; beside a model on the CPU, decoding takes
+    next to nothing.
     """
-    return min(16, os.cpu_count() or 1)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(16, usable or 1)
 
 
 def _reading_ahead(runs: Sequence[Run], group: ProcessGroup) -> ReadAhead:
@@ -131,10 +136,13 @@ def _with_models(
     """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task.
 
     The annotations that the splits of a task have in common are read once, those of the first one
-    while the model is loaded.
+    while the model is loaded. The model of the task before is gone by then, unless a caller keeps
+    it.
     """
-    for _, of_task in groupby(runs, key=lambda run: run.task.name):
+    for number, (_, of_task) in enumerate(groupby(runs, key=lambda run: run.task.name)):
         first, *others = of_task
+        if number:
+            gc.collect()  # models keep themselves in memory by cycles
         with ahead.reading(first), decoding(first.images), ExitStack() as stack:
             with without_garbage_collection():
                 sha256, model = _load_and_hash(first, group, ahead)
@@ -142,6 +150,7 @@ def _with_models(
                 stack.enter_context(keeping_from_collection())
             for run in (first, *others):
                 yield replace(run, sha256=sha256), model
+            del model
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from harness.errors import MissingError
 from harness.files.paths import config_file
 from harness.images import STRICT
 from harness.registry import find_tasks, loadable_tasks, splits_of, wants_all
-from harness.running.plugin_tasks import without_unfed_plugins
+from harness.running.plugin_tasks import leave_out_plugins_without_files
 from harness.running.run import Run, Speed
 from harness.running.trials import Trials
 from harness.task import Task
@@ -57,8 +57,8 @@ class Plan(NamedTuple):
 
     runs: Sequence[Run]
     left_out: Sequence[str]
-    notes: Sequence[str] = ()
-    trials: Trials = Trials()
+    notes: Sequence[str]
+    trials: Trials
 
 
 def banner(request: Request) -> str:
@@ -82,7 +82,7 @@ def make_plan(request: Request, *, progress: Progress = no_progress, scores: boo
     tasks = [task for task in tasks if task.name in splits]
     notes: Mapping[str, str] = {}
     if isinstance(request.data, Embedded) and wants_all(request.tasks):
-        tasks, notes = without_unfed_plugins(tasks, request.tasks, splits, request.data)
+        tasks, notes = leave_out_plugins_without_files(tasks, request.tasks, splits, request.data)
     weights: dict[str, Weights] = {}
     missing: list[str] = []
     trials = Trials()

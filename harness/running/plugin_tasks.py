@@ -10,7 +10,7 @@ from harness.running.plugin_errors import naming_plugins
 from harness.task import Task
 
 
-def without_unfed_plugins(
+def leave_out_plugins_without_files(
     tasks: Sequence[Task],
     words: Sequence[str],
     splits: Mapping[str, Sequence[str]],

@@ -66,10 +66,19 @@ def predict(
     del dealt, lacking  # megabytes of batches that are done
     fitting = min(batch_size, run.speed.batch_size or batch_size)
     while True:
-        pieces = own if fitting == batch_size else [b for p in own for b in cut(p, fitting)]
-        supply = BatchSupply(claims, None if fitting == batch_size else fitting, writer.lacks)
+        whole = fitting == batch_size
+        supply = BatchSupply(claims, None if whole else fitting, writer.lacks)
         try:
-            _predict(run, model, samples, pieces, supply, writer, source, batch_size)
+            _predict(
+                run,
+                model,
+                samples=samples,
+                own=own if whole else [piece for batch in own for piece in cut(batch, fitting)],
+                supply=supply,
+                writer=writer,
+                source=source,
+                batch_size=batch_size,
+            )
             return fitting
         except Exception as error:
             if not isinstance(error, MemoryFull) and not is_out_of_memory(error):
@@ -131,6 +140,7 @@ class _Writer:
 def _predict(
     run: Run,
     model: Model,
+    *,
     samples: Sequence[Sample],
     own: Sequence[Sequence[Sample]],
     supply: BatchSupply[Sample],

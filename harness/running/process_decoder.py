@@ -4,8 +4,10 @@ import atexit
 import os
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from multiprocessing import get_context, parent_process
 
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.errors import DataError, ModelError
+from harness.errors import DataError, HarnessError, ModelError
 from harness.images import Prepare, PrepareAny, Prepared, image_file, read_views
 from harness.running.decoder import Decoded, Decoding, FileViews, Note
 from harness.running.prepared import REMEDY
@@ -43,13 +45,15 @@ class _ProcessDecoding:
             self._rows.append(begin)
             begin += len(file.views)
         placed = list(zip(files, self._rows, strict=True))
-        self._futures = [
-            pool.submit(_decode, pickled, shared, shape, placed[first : first + FILES_PER_TASK])
-            for first in range(0, len(placed), FILES_PER_TASK)
-        ]
+        with _naming_a_death():
+            self._futures = [
+                pool.submit(_decode, pickled, shared, shape, placed[first : first + FILES_PER_TASK])
+                for first in range(0, len(placed), FILES_PER_TASK)
+            ]
 
     def results(self) -> list[Decoded]:
-        errors = [error for future in self._futures for error in future.result()]
+        with _naming_a_death():
+            errors = [error for future in self._futures for error in future.result()]
         results = [
             error if error is not None else self._views(file, row)
             for file, row, error in zip(self._files, self._rows, errors, strict=True)
@@ -94,6 +98,20 @@ def _processes(workers: int) -> ProcessPoolExecutor:
     # Left to the end of the interpreter, its callbacks may find their modules gone, and say so.
     atexit.register(pool.shutdown, cancel_futures=True)
     return pool
+
+
+@contextmanager
+def _naming_a_death() -> Iterator[None]:
+    """Raise HarnessError where a process that decodes has died, and start others next time."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        _processes.cache_clear()
+        raise HarnessError(
+            "a process that decodes images has died, as when memory is full; what was predicted is "
+            "kept, the same command continues: with fewer --workers, or with threads, which decode "
+            "unless XVLM_EVAL_DECODING=processes is set"
+        ) from error
 
 
 def pickle_prepare(prepare: PrepareAny) -> bytes | None:

@@ -8,7 +8,7 @@ STEPS = 10  # plain lines per run
 
 
 class Progress:
-    """The progress over samples, on the error stream. A `harness.callbacks.Progress`."""
+    """The progress over samples, on the error stream; a `callbacks.Progress` returns it."""
 
     def __init__(self, label: str, stream: TextIO | None, *, say: Callable[[str], None]) -> None:
         """Draw a bar on `stream` if that is a terminal, else `say` up to STEPS lines."""

@@ -16,9 +16,11 @@ from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.registry import find_task
-from harness.running.scoring import digest_of_files, sample_scores
+from harness.running.identity import digest_of_files
+from harness.running.scoring import sample_scores
 from harness.running.skipped import with_fallbacks
 from harness.running.subset import subset
+from harness.task import load_samples
 
 NAMED = 3  # samples that a message names
 
@@ -30,15 +32,16 @@ def rescored_contradictions(results: Path, *, source: DataSource) -> list[str]:
     `source` is own data: one file. A result without predictions, or of other data than `source`,
     cannot be scored, which is returned as well.
     """
-    found = []
+    contradictions = []
     for result in find_results(results).results:
         if isinstance(source, OwnFiles) and not _is_about(result.record, source):
             continue
         try:
-            found += [f"{result.path}: {reason}" for reason in _differences(result, source)]
+            differences = _differences(result, source)
+            contradictions += [f"{result.path}: {difference}" for difference in differences]
         except DataError as error:
-            found.append(f"{result.path}: cannot be scored anew: {error}")
-    return found
+            contradictions.append(f"{result.path}: cannot be scored anew: {error}")
+    return contradictions
 
 
 def _is_about(record: ResultRecord, source: OwnFiles) -> bool:
@@ -57,7 +60,7 @@ def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
     if digest_of_files(data.fingerprint(task.files(record.split))) != record.data.get("sha256"):
         flag = "--annotations" if is_own(record.task) else "--data"
         raise DataError(f"{source} has other annotation files; give those of the run as {flag}")
-    samples = task.load(data, record.split)
+    samples = load_samples(task, data, record.split)
     if record.subset is not None:
         samples = subset(samples, record.subset.limit)
     if {sample.id for sample in samples} != result.predictions.keys():
@@ -67,10 +70,11 @@ def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
     for name in {**record.metrics, **scores.metrics}:
         recorded, anew = record.metrics.get(name), scores.metrics.get(name)
         if recorded is None or anew is None:
-            if name not in {**record.not_run, **scores.not_run}:
-                yield f"{name} is {anew} when scored anew, the record says {recorded}"
-        elif not math.isclose(recorded, anew, rel_tol=CLOSE, abs_tol=CLOSE):
-            yield f"{name} is {anew:.2f} when scored anew, the record says {recorded:.2f}"
+            differs = name not in {**record.not_run, **scores.not_run}
+        else:
+            differs = not math.isclose(recorded, anew, rel_tol=CLOSE, abs_tol=CLOSE)
+        if differs:
+            yield f"{name} is {anew} when scored anew, the record says {recorded}"
     new = sample_scores(scores, samples, result.predictions, Fingerprints())
     old = result.sample_scores
     if list(old.ids) != list(new.ids):

@@ -73,8 +73,8 @@ class Run:
     @property
     def plugins(self) -> Sequence[Plugin]:
         """The packages of others that its task and its model family come from."""
-        found = (task_plugin(self.task.name), model_plugin(self.weights.family))
-        return [plugin for plugin in found if plugin is not None]
+        plugins = (task_plugin(self.task.name), model_plugin(self.weights.family))
+        return [plugin for plugin in plugins if plugin is not None]
 
     def path(self, suffix: str = ".json") -> Path:
         """Return the path of the record, or of a file beside it."""

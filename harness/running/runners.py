@@ -68,7 +68,6 @@ def predict_gallery(
     index = {sample.id: number for number, sample in enumerate(samples)}
     texts = [text for sample in samples for text in task.texts(sample)]
     gathered = False
-
     encoding: Sequence[Sample] = ()
 
     def numbered(
@@ -94,17 +93,16 @@ def predict_gallery(
         ):
             append([(samples[matches.image], task.as_prediction(matches))])
     except Exception as error:
-        full = isinstance(error, MemoryFull) or is_out_of_memory(error)
-        if not full or not gathered:
-            if not isinstance(error, HarnessError):
-                note_samples(error, encoding)
-            raise
-        reason = first_line(error) if str(error) else "out of memory"
-        raise HarnessError(
-            f"{reason}, and smaller batches do not help here; use more "
-            "processes (torchrun), another --device or --dtype; what was predicted is kept, the "
-            "same command continues"
-        ) from error
+        if gathered and (isinstance(error, MemoryFull) or is_out_of_memory(error)):
+            reason = first_line(error) if str(error) else "out of memory"
+            raise HarnessError(
+                f"{reason}, and smaller batches do not help here; use more processes (torchrun), "
+                "another --device or --dtype; what was predicted is kept, the same command "
+                "continues"
+            ) from error
+        if not isinstance(error, HarnessError):
+            note_samples(error, encoding)
+        raise
 
 
 def predict_samples(

@@ -1,6 +1,5 @@
 """From complete predictions to a record: the last stage of a run, in process 0."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,17 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.capabilities import Model
 from harness.data.published import split_deviations
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
-from harness.images import STRICT
-from harness.plugins import MODEL, TASK
 from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
-from harness.records.provenance import code_sha256, computing, release
 from harness.records.record import (
     DEVIATIONS,
     SCHEMA,
@@ -35,72 +30,9 @@ from harness.running.run import Outcome, Run
 from harness.running.skipped import KEY, reasons, with_fallbacks
 from harness.task import Prediction, Sample, SampleId, Scores
 
-DEFAULT_FAMILY = "xvlm"
 SUBMISSION = ".submission.json"
 EXPORT = ".export.jsonl"
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
-
-
-def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -> dict[str, Any]:
-    """Return the identity of a run: runs with the same identity make the same predictions.
-
-    It holds hashes, but no names or paths. `total` is the size of the whole split.
-    """
-    files = run.data.fingerprint(run.task.files(run.split))
-    return {
-        "task": run.task.name,
-        "task_version": run.task.version,
-        "split": run.split,
-        "n": len(samples),
-        "subset": None if run.limit is None else {"limit": run.limit, "total": total},
-        "protocol": run.task.protocol_for(model, samples),
-        "checkpoint": {
-            "sha256": run.sha256,
-            **_family(run),
-            **_arguments(run),
-            **model.provenance,
-        },
-        "data": {"name": run.data.name, "sha256": digest_of_files(files), "files": files},
-        "settings": _settings(run, model),
-        "software": computing(),
-        "code": {
-            "release": release(),
-            "sha256": code_sha256(*_of_no_plugin(run, model)),
-            **{plugin.kind: plugin.identity() for plugin in run.plugins},
-        },
-    }
-
-
-def _family(run: Run) -> dict[str, str]:
-    """Return the model family, where it is not the one that records without a name are of."""
-    family = run.weights.family
-    return {} if family == DEFAULT_FAMILY else {"family": family}
-
-
-def _of_no_plugin(run: Run, model: Model) -> list[object]:
-    """Return the task and the model, unless the code of a plugin includes that of their class."""
-    packages = {plugin.kind: _package(plugin.module) for plugin in run.plugins}
-    parts = {TASK: run.task, MODEL: model}
-    return [
-        part
-        for kind, part in parts.items()
-        if packages.get(kind) != _package(type(part).__module__)
-    ]
-
-
-def _package(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _arguments(run: Run) -> dict[str, Any]:
-    """Return the family's own settings, where the user gave any."""
-    return {"arguments": dict(run.weights.arguments)} if run.weights.arguments else {}
-
-
-def _settings(run: Run, model: Model) -> dict[str, str]:
-    """Return the flags that can move a number; `images` only where it is not the default."""
-    settings = {"dtype": run.dtype, "device": model.device}
-    return settings if run.images == STRICT else {**settings, "images": run.images}
 
 
 def finish(
@@ -249,8 +181,3 @@ def _record_of(predictions_sha256: str, path: Path) -> ResultRecord | None:
     except DataError:
         return None
     return record if record.predictions.get("sha256") == predictions_sha256 else None
-
-
-def digest_of_files(files: Mapping[str, str]) -> str:
-    """Return the SHA-256 of annotation files, given that of each by its path."""
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()

@@ -5,8 +5,9 @@ Shards are merged into the file when all processes are done, or when the run is 
 a kill, with any number of processes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +29,6 @@ class ShardedPredictions(NamedTuple):
     file: PredictionFile
     before: IdColumn
     software: Mapping[str, Any]
-
-    @property
-    def done(self) -> Set[SampleId]:
-        """The samples that this process need not predict."""
-        return self.before | self.file.done.keys()
 
     def append(
         self, predictions: Iterable[tuple[SampleId, Prediction]], inputs: Mapping[SampleId, str]
@@ -102,7 +98,7 @@ def _shard_path(path: Path, rank: int) -> Path:
 
 
 def _shard_paths(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.name}.part-*"))
+    return sorted(path.parent.glob(f"{escape(path.name)}.part-*"))
 
 
 def _remove_shards(path: Path) -> None:

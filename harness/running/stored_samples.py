@@ -17,7 +17,7 @@ from harness.formats.own.folder import is_own
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task
-from harness.running.scoring import digest_of_files
+from harness.running.identity import digest_of_files
 from harness.running.skipped import reasons, with_fallbacks
 from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text

@@ -4,7 +4,7 @@ Such a result is compared with a baseline like that of a run, without a model.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
+from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import (
     StoredPredictions,
@@ -22,9 +23,10 @@ from harness.records.predictions import (
 from harness.records.provenance import code_sha256, commit, release
 from harness.records.record import SCHEMA, ResultRecord, read_record, record_path, write_record
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
-from harness.records.sample_scores import SampleScores, digest, write_sample_scores
+from harness.records.sample_scores import SampleScores, write_sample_scores
+from harness.running.identity import digest_of_files
 from harness.running.rescore import Scored
-from harness.running.scoring import digest_of_files
+from harness.running.scoring import sample_scores
 from harness.running.skipped import KEY, reasons
 
 FOREIGN = "official-results"  # the protocol's part for predictions that another program made
@@ -42,9 +44,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
     weights = {**origin.weights, "name": checkpoint or origin.weights["name"]}
     if checkpoint is not None and checkpoint != origin.weights["name"]:
         weights["registered"] = False
-    name = str(weights["name"])
-    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
-        raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
+    name = _refuse_path(str(weights["name"]))
 
     def path(suffix: str) -> Path:
         return record_path(
@@ -88,23 +88,13 @@ def sample_scores_of(scored: Scored) -> SampleScores:
 
     Where no prediction of a single sample is known, the digest is of its scores.
     """
-    by_sample = {
-        name: np.asarray(values, dtype=np.float64)
-        for name, values in scored.scores.by_sample.items()
-    }
-    predictions: Sequence[Any]
-    if scored.predictions is not None:
-        predictions = [scored.predictions[sample.id] for sample in scored.samples]
-    else:
-        predictions = np.stack(list(by_sample.values()), axis=1).tolist()
-    known = scored.stored.fingerprints if scored.stored else None
-    return SampleScores(
-        ids=[sample.id for sample in scored.samples],
-        digests=np.array(list(map(digest, predictions)), dtype=np.uint64),
-        by_sample=by_sample,
-        statistics=scored.scores.statistics,
-        inputs=known.parts_of([sample.id for sample in scored.samples]).numbers if known else None,
-    )
+    predictions = scored.predictions
+    if predictions is None:
+        columns = [np.asarray(values, np.float64) for values in scored.scores.by_sample.values()]
+        rows = np.stack(columns, axis=1).tolist()
+        predictions = {sample.id: row for sample, row in zip(scored.samples, rows, strict=True)}
+    fingerprints = scored.stored.fingerprints if scored.stored else Fingerprints()
+    return sample_scores(scored.scores, scored.samples, predictions, fingerprints)
 
 
 class _Origin(NamedTuple):
@@ -176,6 +166,13 @@ def _write_predictions(scored: Scored, path: Path, origin: _Origin) -> None:
 
 def _is_same_file(path: Path, other: Path) -> bool:
     return other.exists() and path.resolve() == other.resolve()
+
+
+def _refuse_path(name: str) -> str:
+    """Return the name of weights. Raises UsageError for one that no folder of results can have."""
+    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
+        raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
+    return name
 
 
 def _file(path: Path) -> dict[str, Any]:

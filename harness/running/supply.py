@@ -14,8 +14,6 @@ from harness.running.claims import Claims
 from harness.running.loader import cut
 from harness.task import S, SampleId
 
-TAKEN_OVER = -1
-
 
 class BatchSupply(Generic[S]):
     """The batches of a process for `load_batches`, in pieces that fit into its memory.
@@ -32,7 +30,9 @@ class BatchSupply(Generic[S]):
         lacks: Callable[[S], bool],
     ) -> None:
         self._claims, self._cut_to, self._lacks = claims, cut_to, lacks
-        self._ahead: deque[int] = deque()  # the own batch, or TAKEN_OVER, of each piece not taken
+        # The position of the own batch of each piece that is not taken yet; None for a batch of
+        # another process, which was claimed before its pieces were handed out.
+        self._ahead: deque[int | None] = deque()
 
     def __iter__(self) -> Iterator[Sequence[S] | None]:
         """Yield the pieces to decode; None: no further one before the next was taken."""
@@ -48,13 +48,13 @@ class BatchSupply(Generic[S]):
         Samples that are in `without` by then are left out.
         """
         for batch in list(self._claims.taken_over):
-            yield from self._pieces(_without(batch, without), TAKEN_OVER)
+            yield from self._pieces(_without(batch, without))
         while True:
             ahead = len(self._ahead)
             # A batch that waits for this model is better left to its owner, if it is the last.
             other = self._claims.take_over(leaving=ahead) if ahead < 2 else None
             if other is not None:
-                yield from self._pieces(_without(other, without), TAKEN_OVER)
+                yield from self._pieces(_without(other, without))
             elif ahead:
                 yield None
             else:
@@ -65,7 +65,8 @@ class BatchSupply(Generic[S]):
 
         Called once for each piece, in order, when the model is ready for it.
         """
-        return self._claim(self._ahead.popleft())
+        position = self._ahead.popleft()
+        return position is None or self._claim(position)
 
     def claim_first(self) -> None:
         """Claim the first own batch: this process is about to hold what others would make again."""
@@ -88,7 +89,8 @@ class BatchSupply(Generic[S]):
                 return False
         return True
 
-    def _pieces(self, batch: Sequence[S], position: int) -> Iterator[Sequence[S]]:
+    def _pieces(self, batch: Sequence[S], position: int | None = None) -> Iterator[Sequence[S]]:
+        """Yield the pieces of a batch that lack a prediction; an own batch has a `position`."""
         for piece in [batch] if self._cut_to is None else cut(batch, self._cut_to):
             if any(map(self._lacks, piece)):
                 self._ahead.append(position)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.bench import products
 from harness.bench.engine_calls import BatchSizes
@@ -16,7 +17,7 @@ from harness.bench.profiling import time_call
 from harness.bench.projection import project, project_times
 from harness.bench.report import as_json, tables
 from harness.bench.stages import STAGES
-from harness.bench.throughput import Rate
+from harness.bench.throughput import Rate, _TrafficCounter
 from harness.cli.main import main
 from harness.engine.device import choose_device
 
@@ -114,6 +115,7 @@ def test_a_task_has_its_stages(capsys, arguments, stages):
         (["--stage", "capton"], "did you mean caption"),
         (["--task", "refcco+"], "did you mean refcoco+"),
         (["--task", "nlvr2", "--stage", "vqa"], "--stage vqa is not a stage of --task nlvr2"),
+        (["--task", "refcoco+-weak"], "--task refcoco+-weak: no stage measures it"),
     ],
 )
 def test_an_unknown_name_is_refused(capsys, arguments, message):
@@ -196,6 +198,15 @@ def test_a_benchmark_takes_as_long_as_its_model_or_its_decoding():
     assert times["vqav2 test"].seconds == pytest.approx(1000)
     assert times["coco-retrieval test"].seconds == pytest.approx(100 + 10 + 100)
     assert times["ovad box"].seconds == 20.0  # 2,000 files
+
+
+def test_the_traffic_of_an_operation_is_that_of_all_tensors_in_and_out():
+    states, norm = torch.ones(4, 8), torch.nn.LayerNorm(8).requires_grad_(False)
+    with _TrafficCounter() as joined:
+        torch.cat([states, states])  # two in, one as large as both out
+    with _TrafficCounter() as normed:
+        norm(states)  # states, weight and bias in; states, four means and deviations out
+    assert (joined.bytes, normed.bytes) == (4 * 128, 4 * (32 + 16 + 32 + 8))
 
 
 def test_the_projection_can_be_tried_out_without_a_gpu(fixtures):

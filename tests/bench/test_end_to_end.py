@@ -58,6 +58,8 @@ def test_a_task_has_its_measurement_and_none_stands_for_all():
         (side([(1, [0.5])], map=50.0), side([(1, [0.25])], map=50.0), 0.25),
         (side([(1, "a cup")], cider=1.0), side([(1, "a cup")], cider=1.5), 0.5),
         (side([(1, "a cup")], cider=1.0), side([(1, "a cap")], cider=1.0), math.inf),
+        (side([(1, [0.5, math.nan])]), side([(1, [0.5, 0.5])]), math.inf),
+        (side([(1, [math.nan, 0.5])]), side([(1, [math.nan, 0.5])]), math.inf),
         (side([(1, True)], cider=1.0), side([(1, False)], cider=1.0), math.inf),
         (side([(1, "a cup")], cider=1.0), side([], cider=1.0), math.inf),
         (side([], r1=1.0), side([(1, "pairs")], r1=1.0), 0.0),  # retrieval: metrics alone

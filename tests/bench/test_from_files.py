@@ -107,3 +107,16 @@ def test_samples_cover_all_files(pipeline, tmp_path):
     images = {image for sample in samples for image in sample.images}
     assert {getattr(image, "path", image) for image in images} == set(files)
     assert sum(map(len, plan_batches(samples, 4))) == len(samples)
+
+
+@pytest.mark.parametrize(
+    ("task", "files", "reason"),
+    [
+        ("refcoco+-weak", "4", "--from-files does not measure refcoco+-weak"),
+        ("nlvr2", "1", "nlvr2: too few image files for a sample (1); raise --files"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(task, files, reason, tmp_path, capsys):
+    arguments = ["bench", "--size", "tiny", "--from-files", str(tmp_path), "--files", files]
+    assert main([*arguments, "--task", task]) == 2
+    assert reason in capsys.readouterr().err

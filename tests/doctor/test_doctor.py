@@ -168,7 +168,20 @@ def test_an_empty_data_folder_means_that_no_run_can_go(capsys, monkeypatch, tmp_
     code, checks, answer = examined(capsys, "--data", tmp_path / "data")
     assert (code, answer["ready"]) == (1, [])
     assert checks["ovad"]["found"] == "lacks 2 of its files, weights or vocabulary"
-    assert checks["ovad"]["remedies"][0] == "`xvlm-eval data --task ovad` says which"
+    first, second, *_ = checks["ovad"]["remedies"]
+    assert first.startswith("missing ovad/ovad2000.json") and "; get it from " in first
+    assert second == (
+        "missing images/coco/val2017: the folder of COCO's val2017 images (0.8 GB); "
+        "get it from http://images.cocodataset.org/zips/val2017.zip; `xvlm-eval fetch` does it"
+    )
+    assert checks["nlvr2"]["found"].startswith("lacks 4 of its files")
+    *named, rest = checks["nlvr2"]["remedies"][:4]
+    assert [remedy.split(":")[0] for remedy in named] == [
+        "missing nlvr2/dev.json",
+        "missing images/nlvr2/dev",
+        "missing nlvr2/test1.json",
+    ]
+    assert rest == "and 1 more: `xvlm-eval data --task nlvr2` names all"
     assert any(
         "Google Drive, id 1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in remedy
         for remedy in checks["ovad"]["remedies"]

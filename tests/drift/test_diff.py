@@ -14,6 +14,7 @@ from harness.drift.samples import (
 from harness.errors import DataError
 from harness.records.stored import read_result
 from tests.support.altered import CHECKPOINT, copied, edit_record, predict_otherwise, truths
+from tests.support.tampered import committed
 
 STEM = "refcoco+.testB"
 
@@ -170,3 +171,26 @@ def test_what_has_no_samples_in_common_is_refused(baseline, tmp_path, capsys):
 )
 def test_predictions_are_shown_for_people(prediction, other, text):
     assert format_prediction(prediction, other) == text
+
+
+def test_two_folders_without_a_pair_are_refused_with_what_to_do(tmp_path, capsys):
+    ours, theirs, other, empty = (tmp_path / name for name in ("ours", "theirs", "other", "empty"))
+    empty.mkdir()
+    for folder, stem in ((ours, STEM), (theirs, STEM), (other, "nlvr2.dev")):
+        committed(folder, stem)
+    (theirs / CHECKPOINT).rename(theirs / "mine")
+    path = theirs / "mine" / f"{STEM}.json"
+    content = json.loads(path.read_text())
+    content["checkpoint"]["name"] = "mine"
+    path.write_text(json.dumps(content))
+
+    def refusal(before, after):
+        assert main(["diff", str(before), str(after)]) == 2
+        return capsys.readouterr().err
+
+    command = f"`xvlm-eval diff {record(ours)} {path}`"
+    assert f"name their records: {command}" in refusal(ours, theirs)
+    assert main(["diff", str(record(ours)), str(path)]) == 0
+    capsys.readouterr()
+    assert f"{ours} has refcoco+ testB, and {other} has nlvr2 dev" in refusal(ours, other)
+    assert f"{empty} has no result of a whole split" in refusal(empty, ours)

@@ -196,3 +196,12 @@ def test_plain_attention_is_used_where_it_is_said_to_be_faster(rng, monkeypatch)
         expected = F.scaled_dot_product_attention(query, key, value)
         assert torch.allclose(result, expected, atol=1e-6)
     assert len(used) == 1
+
+
+@needs_onednn
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_a_shared_map_that_a_gelu_follows_in_one_place_only_is_refused(order):
+    shared = nn.Linear(8, 8)
+    places = [nn.Sequential(shared, *([nn.GELU()] if gelu else [])) for gelu in order]
+    with pytest.raises(ValueError, match="a GELU follows this shared map in some places only"):
+        prepack(nn.Sequential(*places), torch.float32)

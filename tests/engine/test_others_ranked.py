@@ -103,3 +103,19 @@ def test_a_process_without_images_ranks_on_the_device_of_the_texts(numbers, devi
     with pytest.raises(InterruptedError):
         list(rerank_gallery(images, texts, None, ranking="itc", shortlist=1, wanted=()))
     assert chosen == [device]
+
+
+@pytest.mark.parametrize("kind", ["pair scorer", "dual encoder"])
+def test_a_gallery_without_a_readable_image_has_no_matches(kind):
+    model = Scorer()
+    if kind == "dual encoder":
+        model = SimpleNamespace(
+            protocol="numbers",
+            device="cpu",
+            provenance={},
+            prepare=None,
+            encode_images=None,
+            encode_texts=lambda texts: np.ones((len(texts), 1), np.float32),
+        )
+    gallery = Gallery(iter([]), lambda value: [value, value])
+    assert list(retrieve(model, gallery, TEXTS, shortlist=3, wanted={0, 1})) == []

@@ -4,7 +4,7 @@ The kernel is tried on a CUDA device, or with `TRITON_INTERPRET=1` on a CPU wher
 installed. Elsewhere the same tiles are computed by torch.
 """
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import pytest
@@ -181,12 +181,17 @@ def test_an_unknown_setting_is_refused(monkeypatch):
 
 def test_a_device_cuts_tiles_only_where_it_attends_by_the_kernel():
     device = Device(torch.device("cpu"), "float32", packed_attention=True)
-    assert not packed_attention.cuts_tiles()
+    cuts_tiles = packed_attention.packed_attention
+    assert not cuts_tiles.is_on
     with device.computing():
-        assert packed_attention.cuts_tiles()
-    with device.computing(gradients=True):
-        assert not packed_attention.cuts_tiles()
-    assert kernels.in_use() is False
+        assert cuts_tiles.is_on
+        with device.computing(gradients=True):
+            assert not cuts_tiles.is_on
+        assert cuts_tiles.is_on
+        with suppress(ZeroDivisionError), device.computing(gradients=True):
+            raise ZeroDivisionError
+        assert cuts_tiles.is_on
+    assert not kernels.fused_kernels.is_on
 
 
 @pytest.mark.parametrize("name", ["nlvr2", "coco-retrieval", "refcoco+-weak"])

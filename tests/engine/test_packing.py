@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.engine.chunks import ChunkSizes
-from harness.engine.packing import MASKED, Bucket, dense, pack
+from harness.engine.packing import dense, pack
+from harness.engine.segments import MASKED, Bucket
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=60)
 FEW_IMAGES = st.lists(st.integers(0, 4), min_size=60, max_size=60)

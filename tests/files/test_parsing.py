@@ -18,6 +18,7 @@ from harness.files.parsing import (
     read_json,
     read_plain_pickle,
     read_text,
+    yaml_line,
 )
 
 
@@ -223,3 +224,12 @@ def test_half_a_surrogate_pair_in_a_pickle_is_refused_by_its_item(tmp_path, prot
     assert "p, item 1: [0].sent should be Unicode text, but is 'a \\ud83d cup'" in shown
     (tmp_path / "p").write_bytes(pickle.dumps([circle, "\\ud83d \U0001f600"], protocol))
     assert read_plain_pickle(tmp_path / "p")[1] == "\\ud83d \U0001f600"
+
+
+def test_a_key_of_nested_mappings_has_a_line(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("first: &one\n  x: {y: 1,\n      z: 2}\nsecond:\n  <<: *one\n  w: 3\n")
+    assert yaml_line(path, ("first", "x", "y")) == 2
+    assert yaml_line(path, ("first", "x", "z")) == 3
+    assert yaml_line(path, ("second", "w")) == 6
+    assert yaml_line(path, ("second", "x", "z")) == 4  # merged: it is not written there

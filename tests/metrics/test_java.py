@@ -10,7 +10,7 @@ from harness.cli.main import main
 from harness.errors import HarnessError, MissingError
 from harness.metrics import meteor
 from harness.metrics.captions import TRIAL, score, tokenized, try_scorers
-from harness.metrics.java import USER_OPTIONS, java_environment
+from harness.metrics.java import USER_OPTIONS, java_environment, java_on_path
 from harness.metrics.paraphrases import NO_PARAPHRASES
 from tests.support.meteor import HARMFUL, own_meteor
 
@@ -41,6 +41,15 @@ def test_all_options_of_the_user_together_change_no_score(monkeypatch):
     overall = score([caption, "Two cafés."], [[reference], ["two cafés"]]).overall
     assert score([caption], [[reference]]).overall["meteor"] == pytest.approx(expected, abs=1e-5)
     assert overall["bleu1"] == pytest.approx(100 * 6 / 8)
+
+
+def test_a_block_with_java_changes_no_other_variable_of_the_process(monkeypatch):
+    monkeypatch.setenv("ANOTHER", "before")
+    before, expected = dict(os.environ), dict(java_environment())
+    with java_on_path():
+        assert dict(os.environ) == expected
+        os.environ["ANOTHER"] = "set by another thread"
+    assert dict(os.environ) == {**before, "ANOTHER": "set by another thread"}
 
 
 def system_java(folder, monkeypatch, script):

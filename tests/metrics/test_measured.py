@@ -120,3 +120,37 @@ def test_ties_rank_the_later_candidate_first():
 def test_what_cannot_be_scored_is_an_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_single_text_is_no_list_of_answers_or_references():
+    with pytest.raises(ValueError, match=r"answers\[1\] should be a list .* is 'blue'"):
+        vqa_accuracy(["red", "blue"], [["red"] * 10, "blue"])
+    with pytest.raises(ValueError, match=r"references\[0\] should be a list .* is 'a cup'"):
+        metrics.caption_scores(["a cup"], ["a cup"])
+
+
+def test_a_question_without_an_answer_is_refused():
+    with pytest.raises(ValueError, match=r"answers\[0\] .* is \[\]"):
+        vqa_accuracy(["red"], [[]])
+
+
+@pytest.mark.parametrize("value", ["False", None, 2, float("nan")])
+def test_a_verdict_is_true_or_false_and_nothing_that_only_counts_as_true(value):
+    with pytest.raises(ValueError, match=r"predictions\[1\] should be true or false"):
+        nlvr2_accuracy([True, value], [True, False])
+    with pytest.raises(ValueError, match=r"truths\[0\] should be true or false"):
+        nlvr2_accuracy([True], [value])
+    numbers = np.array([1, 0, 1]), np.array([True, True, True])
+    assert nlvr2_accuracy(*numbers)["accuracy"].value == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize("label", [2, 0.5, -2])
+def test_a_label_is_yes_no_or_unknown(label):
+    with pytest.raises(ValueError, match="labels should be 1, 0 or -1"):
+        attribute_map([[0.9], [0.2]], [[1], [label]])
+
+
+@pytest.mark.parametrize("frequencies", [["head"], ["head", "tail", "tail"], ["head", "rare"]])
+def test_every_attribute_has_one_of_the_three_frequencies(frequencies):
+    with pytest.raises(ValueError, match="frequencies should name one of head, medium, tail"):
+        attribute_map([[0.9, 0.8], [0.2, 0.1]], [[1, 0], [0, 1]], frequencies=frequencies)

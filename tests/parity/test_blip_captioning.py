@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.engine.beam_search import Beams
-from harness.engine.packing import MASKED
+from harness.engine.segments import MASKED
 from harness.models.blip.adapters import LABEL_SMOOTHING, BlipCaptioner
 from harness.models.blip.key_names import official_names
 from harness.models.vit.checkpoint import read_checkpoint

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.engine.beam_search import Beams
-from harness.engine.packing import MASKED
+from harness.engine.segments import MASKED
 from harness.models.xvlm.adapters import PROMPT, XVLMCaptioner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.buffers import decoding_in_buffers_agrees

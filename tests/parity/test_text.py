@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from harness.engine.chunks import CHUNK_SIZES
-from harness.engine.packing import MASKED, pack
+from harness.engine.packing import pack
+from harness.engine.segments import MASKED
 from harness.models.fusion.kv import CrossKV
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.weights import read_tensors

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 from harness.images import Region
 from harness.models.fusion.resizing import resize
 from harness.running.decoding import DECODING, make_decoder
 from harness.running.loader import load_batches, plan_batches
-from harness.running.process_decoder import MAX_PICKLED, ProcessDecoder
+from harness.running.process_decoder import MAX_PICKLED, ProcessDecoder, _processes
 from harness.running.thread_decoder import ThreadDecoder
 from harness.task import Sample
 
@@ -107,6 +107,16 @@ def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
     monkeypatch.setenv(DECODING, "processes")
     monkeypatch.setattr("harness.running.process_decoder._processes", fail)
     assert isinstance(make_decoder(PREPARE, 2), ThreadDecoder)
+
+
+def test_a_process_that_died_is_reported_and_others_take_its_place(samples, monkeypatch):
+    monkeypatch.setenv(DECODING, "processes")
+    load(samples)
+    for process in list(_processes(2)._processes.values()):
+        os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(HarnessError, match=r"images has died.*same command continues.*--workers"):
+        load(samples)
+    assert len(load(samples)) > 2
 
 
 LONG = 120  # seconds for an end that should come at once

@@ -9,8 +9,9 @@ from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.records.predictions import open_predictions
 from harness.registry import load_model
+from harness.running.identity import identify
 from harness.running.run import Run, Speed
-from harness.running.scoring import identify, make_record
+from harness.running.scoring import make_record
 from harness.running.subset import subset
 from harness.task import Sample
 from tasks.refcoco_plus import RefCOCOPlus

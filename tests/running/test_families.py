@@ -86,6 +86,9 @@ REFUSED = [
     ("blip-base", "vqav2", "answers=both", "answers should be ranked or generated"),
     ("blip-base", "vqav2", "beams=2", "beams: changes nothing of what blip-base does as Answerer"),
     ("blip-base", "vqav2", "resolution=97", "an image side of 97 px has no whole patches of 32"),
+    ("blip-large", "coco-caption", f"prompt={'a ' * 30}", "has 31 tokens with the first one"),
+    ("blip-large", "coco-caption", "beams=9999", "half of the model's word pieces"),
+    ("blip-large", "coco-caption", "repetition-penalty=100", "a number from 1 to less than 100"),
     ("albef-14m", "refcoco+-weak", "block=0", "the layers with cross-attention are 2 to 5"),
     ("albef-14m", "coco-retrieval", "shortlist=0", "shortlist should be a whole number from 1 on"),
 ]

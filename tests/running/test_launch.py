@@ -11,7 +11,7 @@ from harness.data.resolve import Embedded, Folder, Hub, resolve_data
 from harness.errors import MissingError, UsageError
 from harness.running import planning
 from harness.running.distributed import SingleProcess
-from harness.running.launch import agree_on_plan
+from harness.running.launch import agree_on_plan, default_workers
 from harness.running.planning import Request, banner, make_plan
 from harness.running.run import Speed
 from tests.support import refcoco_files
@@ -94,3 +94,9 @@ def test_everything_that_is_missing_is_one_item_each(tmp_path):
 
 def test_one_missing_item_is_the_whole_message():
     assert str(MissingError("a.txt: no such file")) == "a.txt: no such file"
+
+
+@pytest.mark.parametrize(("cores", "workers"), [({3}, 1), ({0, 2, 5}, 3), (set(range(40)), 16)])
+def test_a_thread_decodes_for_each_core_that_the_process_may_use(monkeypatch, cores, workers):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: cores)
+    assert default_workers() == workers

@@ -34,17 +34,18 @@ def unchecked(file):
     """Accept whatever was predicted before."""
 
 
-def test_rank_0_merges_the_shards_that_others_left(tmp_path):
-    path = tmp_path / "p.jsonl"
+@pytest.mark.parametrize("name", ["p.jsonl", "own[1].p*.jsonl"])
+def test_rank_0_merges_the_shards_that_others_left(tmp_path, name):
+    path = tmp_path / name
     write(path, (1, "one"))
-    write(tmp_path / "p.jsonl.part-1", (2, "two"), (1, "again"))
-    write(tmp_path / "p.jsonl.part-2", (3, "three"))
+    write(tmp_path / f"{name}.part-1", (2, "two"), (1, "again"))
+    write(tmp_path / f"{name}.part-2", (3, "three"))
     with open_sharded(
         path, IDENTITY, software={}, inputs={}, fresh=False, group=SingleProcess(), check=unchecked
     ) as shared:
         assert shared.before == {1, 2, 3}
         assert dict(shared.file.done) == {1: "one", 2: "two", 3: "three"}
-    assert [path.name for path in tmp_path.iterdir()] == ["p.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_fresh_run_deletes_the_shards_as_well(tmp_path):
@@ -58,7 +59,7 @@ def test_a_fresh_run_deletes_the_shards_as_well(tmp_path):
         group=SingleProcess(),
         check=unchecked,
     ) as shared:
-        assert not shared.done
+        assert not shared.before and not shared.file.done
     assert [path.name for path in tmp_path.iterdir()] == ["p.jsonl"]
 
 
@@ -69,7 +70,7 @@ def test_another_rank_writes_its_own_shard_and_need_not_predict_what_was_there(t
         path, IDENTITY, software={}, inputs={}, fresh=False, group=Second(), check=unchecked
     ) as shared:
         shared.file.append([(2, "two")])
-        assert shared.done == {1, 2}
+        assert shared.before == {1} and dict(shared.file.done) == {2: "two"}
         assert shared.software == {"batch_size": 8}
     with open_predictions(path, IDENTITY, software={}) as file:
         merge_shards(file, IDENTITY)

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.data.resolve import Embedded
 from harness.registry import find_task
+from harness.running.rescored import rescored_contradictions
 from harness.shapes.benchmark import embedded_data
 from tests.support.tampered import COMMITTED, committed, edit, edit_scores, file_of
 
@@ -108,3 +111,15 @@ def test_scoring_anew_needs_the_predictions_and_finds_nothing_in_sound_results(t
     capsys.readouterr()
     assert main(command) == 1
     assert "its predictions were not kept" in capsys.readouterr().out
+
+
+def test_two_numbers_that_differ_are_shown_with_the_digits_that_differ(tmp_path):
+    committed(tmp_path, STEM)
+
+    def move(record):
+        record["metrics"]["accuracy"] += 1e-4
+
+    edit(tmp_path, STEM, move)
+    (reason,) = rescored_contradictions(tmp_path, source=Embedded())
+    found = re.search(r"accuracy is (\S+) when scored anew, the record says (\S+)$", reason)
+    assert found and 0 < float(found[2]) - float(found[1]) < 2e-4

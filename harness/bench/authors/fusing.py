@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.bench.authors.items import Images, Outcome, batches, pad
+from harness.bench.authors.items import Images, Outcome, batches
 from harness.bench.literal import answering, fusion_heads
+from harness.bench.padding import pad
 from harness.metrics.grounding import THRESHOLD
 from harness.metrics.vqa import official
 from harness.models.fusion.tokenizer import Tokenizer
@@ -31,7 +32,7 @@ def run_grounding(
     boxes: dict[Any, Tensor] = {}
     for indices, (pixels,) in batches(images, EXPRESSIONS):
         texts = [tokenizer.ids(pre_caption(samples[index].text)) for index in indices]
-        located = fusion_heads.ground(network, pixels, *pad(tokenizer, texts))
+        located = fusion_heads.ground(network, pixels, *pad(texts, filler=tokenizer.pad))
         boxes |= {samples[index].id: box for index, box in zip(indices, located, strict=True)}
     predictions = {id: box.tolist() for id, box in boxes.items()}  # before they are scaled in place
     overlaps = [_overlap(sample, boxes[sample.id]) for sample in samples]
@@ -63,7 +64,7 @@ def run_pairs(
     verdicts: dict[Any, Any] = {}
     for indices, (left, right) in batches(images, STATEMENTS):
         texts = [tokenizer.ids(pre_caption(samples[index].text)) for index in indices]
-        logits = fusion_heads.judge(network, left, right, *pad(tokenizer, texts))
+        logits = fusion_heads.judge(network, left, right, *pad(texts, filler=tokenizer.pad))
         for index, row in zip(indices, logits.tolist(), strict=True):
             verdicts[samples[index].id] = {"answer": row[1] > row[0], "logits": row}
     right_ones = [verdicts[sample.id]["answer"] == sample.label for sample in samples]
@@ -77,12 +78,12 @@ def run_answers(
     network = answering_network(checkpoint).eval()
     choices = samples[0].choices
     ids = [[tokenizer.cls, *tokenizer.piece_ids(text), tokenizer.sep] for text in choices]
-    listed = answering.Answers(*pad(tokenizer, ids))
+    listed = answering.Answers(*pad(ids, filler=tokenizer.pad))
     images = Images([sample.images for sample in samples], network.vision.resolution)
     answers: dict[Any, str] = {}
     for indices, (pixels,) in batches(images, QUESTIONS):
         texts = [tokenizer.ids(pre_question(samples[index].text)) for index in indices]
-        question = pad(tokenizer, texts)
+        question = pad(texts, filler=tokenizer.pad)
         states = answering.encode_questions(network, pixels, *question)
         ranking = answering.rank_answers(
             network,

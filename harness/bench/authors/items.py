@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Dataset
 from harness.images import View, image_file
 from harness.models.fusion.preprocessing import MEAN, STD
 from harness.models.fusion.resizing import resize
-from harness.models.fusion.tokenizer import Tokenizer
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 
@@ -22,13 +21,6 @@ class Outcome(NamedTuple):
 
     predictions: dict[Any, Any]
     metrics: dict[str, float]
-
-
-class PaddedTexts(NamedTuple):
-    """Token ids [N, T] and their attention mask [N, T]: 1 for tokens, 0 for padding."""
-
-    ids: Tensor
-    mask: Tensor
 
 
 class Images(Dataset[list[Tensor]]):
@@ -64,11 +56,3 @@ def batches(images: Images, size: int) -> Iterator[tuple[range, list[Tensor]]]:
     for batch in loader:
         yield range(first, first + len(batch[0])), list(batch)
         first += len(batch[0])
-
-
-def pad(tokenizer: Tokenizer, texts: Sequence[Sequence[int]], *, length: int = 0) -> PaddedTexts:
-    """Pad token ids to the longest text, or to `length` if that is more."""
-    longest = max(length, *map(len, texts))
-    ids = [[*text, *[tokenizer.pad] * (longest - len(text))] for text in texts]
-    mask = [[1] * len(text) + [0] * (longest - len(text)) for text in texts]
-    return PaddedTexts(torch.tensor(ids), torch.tensor(mask))

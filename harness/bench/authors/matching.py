@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from harness.bench.authors.items import BILINEAR, Images, Outcome, batches, pad
+from harness.bench.authors.items import BILINEAR, Images, Outcome, batches
 from harness.bench.literal import retrieval
 from harness.bench.literal.bert import encode_text
 from harness.bench.literal.swin import encode
+from harness.bench.padding import pad
 from harness.images import Region
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.retrieval import ranks, recalls
@@ -34,9 +35,8 @@ def run_retrieval(
     """Compare all images and texts, re-rank the shortlists, and compute recalls; no predictions."""
     network = retrieval_network(checkpoint).eval()
     texts = [pre_caption(text) for sample in samples for text in sample.captions]
-    ids, mask = pad(
-        tokenizer, [tokenizer.ids(text, max_tokens=TOKENS) for text in texts], length=TOKENS
-    )
+    tokens = [tokenizer.ids(text, max_tokens=TOKENS) for text in texts]
+    ids, mask = pad(tokens, length=TOKENS, filler=tokenizer.pad)
     images = Images([sample.images for sample in samples], network.vision.resolution)
     pixels = [batch for _, (batch,) in batches(images, retrieval.IMAGE_BATCH)]
     scores = retrieval.evaluate(
@@ -59,7 +59,7 @@ def run_attributes(
     prompts = samples[0].prompts
     crops = cut_boxes([sample.images[0] for sample in samples], folder)
     tokens = [tokenizer.ids(text, max_tokens=SENTENCE_TOKENS) for text in prompts.sentences]
-    ids, mask = pad(tokenizer, tokens, length=SENTENCE_TOKENS)
+    ids, mask = pad(tokens, length=SENTENCE_TOKENS, filler=tokenizer.pad)
     states = encode_text(network.text_encoder, ids, mask)
     sentences = F.normalize(network.text_proj(states[:, 0]), dim=-1)
     images = Images([[crop] for crop in crops], network.vision.resolution, BILINEAR)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import send
-from harness.engine.packing import Segments, dense
+from harness.engine.packing import dense
+from harness.engine.segments import Segments
 from harness.models.filling import unfilled
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.kv import KV, CrossKV

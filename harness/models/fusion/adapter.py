@@ -45,7 +45,7 @@ class Adapter(Generic[N]):
         """Load the weights strictly.
 
         Raises CheckpointError where they, or the vocabulary, do not fit; CapabilityError for a
-        checkpoint with another head.
+        checkpoint with another head; UsageError for settings that this model cannot follow.
         """
         self.settings = settings
         network = self.network_of(checkpoint)
@@ -62,6 +62,7 @@ class Adapter(Generic[N]):
         self.prepare = (
             self.runtime.prepare_bilinear if self.resampling == "bilinear" else self.runtime.prepare
         )
+        self.check_settings()
 
     @property
     def protocol(self) -> str:
@@ -79,6 +80,9 @@ class Adapter(Generic[N]):
     def generation(self) -> str:
         """How texts are generated, if any are."""
         return ""
+
+    def check_settings(self) -> None:
+        """Raise UsageError for settings that the loaded model cannot follow."""
 
     def network_of(self, checkpoint: Any) -> N:
         """Return the network, filled with the checkpoint."""

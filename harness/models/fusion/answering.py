@@ -121,6 +121,9 @@ class FusionAnswerGenerator(QuestionReader):
         """The beams of the released configuration, with what a user set."""
         return self.settings.beams_of(self.released_beams)
 
+    def check_settings(self) -> None:
+        self.settings.refuse_unfit(self.beams, prompt=1, vocabulary=len(self.runtime.tokenizer))
+
     @property
     def method(self) -> str:
         return "vqa, generated"
@@ -149,10 +152,8 @@ class FusionAnswerGenerator(QuestionReader):
         In a batch the official code attends to the padding of shorter questions too, so its answers
         depend on the batch; these are the ones to a question that is asked alone.
         """
-        questions_read, tokenizer = (
-            self.encode_questions(images, questions, image_of),
-            self.runtime.tokenizer,
-        )
+        questions_read = self.encode_questions(images, questions, image_of)
+        tokenizer = self.runtime.tokenizer
         return generate_captions(
             self.network.text_decoder,
             questions_read.states,

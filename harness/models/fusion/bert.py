@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import send
-from harness.engine.packing import MASKED, PackedTexts, dense
+from harness.engine.packing import PackedTexts, dense
+from harness.engine.segments import MASKED
 from harness.models.fusion.kv import KV, CrossKV, Past
 from harness.models.fusion.layers import Embeddings, Layer
 from harness.models.fusion.sizes import TextArchitecture

@@ -49,6 +49,10 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
     def generation(self) -> str:
         return f"{self.beams}|prompt '{self.prompt.strip()}'"
 
+    def check_settings(self) -> None:
+        pieces = len(self.runtime.tokenizer)
+        self.settings.refuse_unfit(self.beams, prompt=len(self.prompt_ids()), vocabulary=pieces)
+
     def caption(self, images: NDArray[np.uint8]) -> list[str]:
         """Return a caption for each image."""
         with self.runtime.device.computing():

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.device import Device, float32_context
-from harness.engine.packing import PackedTexts, Segments
+from harness.engine.packing import PackedTexts
+from harness.engine.segments import Segments
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.fused_texts import ImageOf, packs
 from harness.models.fusion.heads import apply_head

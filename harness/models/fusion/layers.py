@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from harness.engine.fused import norm_of_sum
 from harness.engine.matmul import scaled_dot_product_attention
 from harness.engine.packed_attention import attend_tiles
-from harness.engine.packing import PackedTexts, Segments
+from harness.engine.packing import PackedTexts
+from harness.engine.segments import Segments
 from harness.models.fusion.kv import KV
 from harness.models.fusion.sizes import TextArchitecture
 

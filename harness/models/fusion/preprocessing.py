@@ -60,7 +60,7 @@ def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
 
 @cache
 def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Keep them on the device: to send them, it would have to finish its work first."""
+    """Return MEAN and STD on the device, kept there: it would wait for its work to send them."""
     with torch.inference_mode(False):
         mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
         return mean, std

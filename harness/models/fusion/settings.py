@@ -54,6 +54,19 @@ class Settings:
                 raise UsageError(f"--model-args {name}: no such argument{nearest(name, PARSERS)}")
         return cls(**{_field(name): PARSERS[name](name, text) for name, text in arguments.items()})
 
+    def refuse_unfit(self, beams: Beams, *, prompt: int, vocabulary: int) -> None:
+        """Raise UsageError if these beams cannot continue a prompt of `prompt` tokens."""
+        if prompt >= beams.max_length:
+            raise UsageError(
+                f"--model-args prompt={(self.prompt or '').strip()}: has {prompt} tokens with the "
+                f"first one, and texts have at most {beams.max_length}; choose a shorter prompt"
+            )
+        if 2 * beams.width > vocabulary:  # a search looks at twice as many continuations
+            raise UsageError(
+                f"--model-args beams={beams.width}: should be at most {vocabulary // 2}, half of "
+                "the model's word pieces"
+            )
+
     def beams_of(self, released: Beams) -> Beams:
         """Return the released beams with what was set."""
         penalty = released.repetition_penalty
@@ -94,7 +107,7 @@ def _penalty(name: str, text: str) -> float:
     except ValueError:
         value = 0.0
     if not 1 <= value < 100:
-        raise _wrong(name, text, "a number from 1 on")
+        raise _wrong(name, text, "a number from 1 to less than 100")
     return value
 
 

@@ -99,7 +99,7 @@ class Buffers:
                 buffer[: len(repeated), :, : part.shape[2]] = repeated
 
     def bucket_of(self, images: int) -> int:
-        """Return the number of images, at least so many, that a step computes."""
+        """Return the number of images that a step computes: a bucket of at least `images`."""
         size = -(-self.count // BUCKETS)
         return min(self.count, -(-images // size) * size)
 
