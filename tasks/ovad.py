@@ -28,7 +28,7 @@ from harness.formats.prompts import sentences
 from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
-from harness.metrics.rounding import ranked_alike
+from harness.metrics.rounding import ranked_alike, shortest_decimals
 from harness.sample_view import Details, Item, PairScores, Picture, SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
@@ -158,8 +158,8 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         by_attribute = np.split(similarity, prompts.ends[:-1], axis=1)
         pool = np.max if rule.pooling == "max" else np.mean
         scores = np.stack([pool(group, axis=1) for group in by_attribute], axis=1)
-        # `str` writes the shortest decimal that is the same float32.
-        return [[float(str(score)) for score in row] for row in scores]
+        rows: Sequence[Prediction] = shortest_decimals(scores).tolist()
+        return rows
 
     def fallback_prediction(self, sample: Object) -> Prediction:
         """Return the lowest cosine for every attribute."""

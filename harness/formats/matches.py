@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 from harness.capabilities import Matches, Ranking
 from harness.errors import DataError
 from harness.metrics.pairs import PROTOCOLS, ScoredPairs
-from harness.metrics.rounding import ranked_alike
+from harness.metrics.rounding import ranked_alike, shortest_decimals
 
 DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
 
 
 def as_prediction(matches: Matches, *, shortlist: int) -> dict[str, Any]:
-    """Return matches in JSON's types; `str` writes a float32 with no more digits than it has.
+    """Return matches in JSON's types, a float32 with no more digits than it has.
 
     A prediction names its `ranking` unless it is X-VLM's, and the length of its shortlist unless it
     is the task's, `shortlist`. It holds no `itm` if the model has none.
     """
     prediction: dict[str, Any] = {
         "texts": matches.texts.tolist(),
-        "itc": [float(str(score)) for score in matches.itc],
+        "itc": shortest_decimals(matches.itc).tolist(),
     }
     if matches.itm is not None:
-        prediction["itm"] = [float(str(score)) for score in matches.itm]
+        prediction["itm"] = shortest_decimals(matches.itm).tolist()
     if matches.ranking != DEFAULT:
         prediction["ranking"] = matches.ranking
     if matches.shortlist not in (0, shortlist):

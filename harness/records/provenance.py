@@ -1,10 +1,11 @@
 """The software and the processor that a number was computed with."""
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,8 @@ from harness.plugins import MODEL, TASK
 VECTOR_SETS = ("avx512f", "avx2")  # instruction sets of matrix products, widest first
 COMPUTING = ("torch", "transformers", "numpy", "pillow")  # their version can move a prediction
 PLUGINS = (TASK, MODEL)
+STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")  # of git
+OID = "# branch.oid "  # begins the line of its output that names the commit
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("harness", "tasks")
 # Folders whose code sees no prediction before it is made; nothing that predicts imports them.
@@ -87,16 +90,23 @@ def code_versions(code: Mapping[str, Any]) -> dict[str, str]:
 @cache
 def _own_code() -> str:
     digest = hashlib.sha256()
-    paths = {
-        path.relative_to(ROOT).as_posix(): path
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-    }
-    for name in sorted(paths):
-        if name.split("/")[1] not in NOT_PREDICTING:
-            source = paths[name].read_bytes().replace(b"\r\n", b"\n")  # as git may check out
-            digest.update(f"{name} {len(source)}\n".encode() + source)
+    for name in sorted(name for package in PACKAGES for name in _source_files(package)):
+        source = (ROOT / name).read_bytes().replace(b"\r\n", b"\n")  # as git may check out
+        digest.update(f"{name} {len(source)}\n".encode() + source)
     return digest.hexdigest()
+
+
+def _source_files(package: str) -> Iterator[str]:
+    """Yield the names below ROOT of a package's source files, but for those NOT_PREDICTING.
+
+    As text: every run asks for hundreds of them, and as paths, they take as long as reading them.
+    """
+    root, top = len(str(ROOT)) + 1, str(ROOT / package)
+    for folder, folders, files in os.walk(top):
+        if folder == top:
+            folders[:] = [name for name in folders if name not in NOT_PREDICTING]
+        inside = folder[root:].replace(os.sep, "/")
+        yield from (f"{inside}/{name}" for name in files if name.endswith(".py"))
 
 
 @cache
@@ -108,17 +118,23 @@ def commit() -> str | None:
     if not (ROOT / ".git").exists():
         return None
     try:
-        head = _git(ROOT, "rev-parse", "HEAD")
-        changed = _git(ROOT, "status", "--porcelain", "--untracked-files=no")
+        command = ["git", "-C", str(ROOT), *STATUS]
+        status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
-    return head + ("+" if changed else "")
+    return _commit_of(status.stdout)
 
 
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()
+def _commit_of(status: str) -> str | None:
+    """Return the commit that `git status` names, with `+` if it lists files; None before any."""
+    commit, changed = None, False
+    for line in status.splitlines():
+        if line.startswith(OID):
+            commit = line.removeprefix(OID)
+        changed = changed or not line.startswith("#")
+    if commit is None or commit.startswith("("):
+        return None
+    return commit + ("+" if changed else "")
 
 
 @cache
