@@ -15,7 +15,6 @@ from harness.cli.main import main
 from tests.support import struck
 from tests.support.forked import RunningRanks, RunningTorchrun
 from tests.support.results import LIMITED, contents
-from tests.support.torchrun import started
 
 # One task that is predicted batch by batch, and one that compares its samples with one another.
 PART = "coco-retrieval.test.limit-12.predictions.jsonl.part-2"
@@ -81,9 +80,11 @@ def calm(tmp_path_factory):
 
 def by_torchrun(arguments, strike):
     """The exit code and the output of two processes, one of them struck."""
-    with started(2, arguments, "tests.support.struck", environment={"STRIKE": strike}) as run:
-        shown, _ = run.communicate(timeout=240)
-    return run.returncode, shown
+    node = ["--standalone", "--nproc-per-node=2", "-m", "tests.support.struck"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIKE", strike)
+        running = RunningTorchrun([*node, *arguments])
+    return running.finish()
 
 
 def by_forks(arguments, strike):
