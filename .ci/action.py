@@ -32,11 +32,11 @@ def main() -> int:
         _output(failed="true", summary=str(error), report=str(report))
         return error.exit_code
     report.mkdir(parents=True, exist_ok=True)
+    texts = {format: render_checks(checks, format) for format in FILES}
     for format, name in FILES.items():
-        text = render_checks(checks, format)
-        (report / name).write_text(f"{text}\n", encoding="utf-8")
+        (report / name).write_text(f"{texts[format]}\n", encoding="utf-8")
     token = secrets.token_hex(16)  # what a result says is no command to GitHub
-    print(f"::stop-commands::{token}\n{render_checks(checks, 'terminal')}\n::{token}::")
+    print(f"::stop-commands::{token}\n{texts['terminal']}\n::{token}::")
     write_step_summary(checks)
     for title, message in _failures(checks)[:ANNOTATED]:
         _annotate(title, message)

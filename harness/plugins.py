@@ -6,13 +6,16 @@ must not mix the predictions of two versions.
 
 import hashlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import (
     Distribution,
     EntryPoint,
+    EntryPoints,
     PackageNotFoundError,
     entry_points,
 )
@@ -106,8 +109,29 @@ def plugins(kind: str) -> list[Plugin]:
             distribution=point.dist.name if point.dist else None,
             version=point.dist.version if point.dist else None,
         )
-        for point in entry_points(group=GROUPS[kind])
+        for point in find_entry_points(GROUPS[kind])
     ]
+
+
+def find_entry_points(group: str) -> EntryPoints:
+    """Return the entry points of a group in all installed packages.
+
+    The packages are read anew only where `sys.path`, or a folder on it, has changed.
+    """
+    return _installed(group, tuple((path, _modified(Path(path))) for path in sys.path))
+
+
+@lru_cache(maxsize=len(GROUPS) + 1)  # of tasks, of models, and of files of checkpoints
+def _installed(group: str, paths: tuple[tuple[str, int | None], ...]) -> EntryPoints:
+    return entry_points(group=group)
+
+
+def _modified(path: Path) -> int | None:
+    """Return when a folder or archive was changed last, in nanoseconds; None if it is absent."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 @contextmanager

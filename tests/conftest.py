@@ -94,18 +94,19 @@ def pytest_report_header() -> str:
 def own_folders(tmp_path_factory: pytest.TempPathFactory):
     """Isolate the tests from the user's cache, configuration and settings.
 
-    The embedded benchmark is written into the cache once for all test processes, and METEOR is
-    started once.
+    The embedded benchmark and the index of METEOR's paraphrases are written into the cache once
+    for all test processes, which share a METEOR, too.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
-    (home / "cache" / "shapes").symlink_to(shared(tmp_path_factory, "shapes"))
+    for name in ("shapes", "meteor"):
+        (home / "cache" / name).symlink_to(shared(tmp_path_factory, name))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XVLM_EVAL_CACHE", str(home / "cache"))
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
-        share_meteor(patch, shared(tmp_path_factory, "meteor"))
+        share_meteor(patch, shared(tmp_path_factory, "scorer"))
         yield
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +13,7 @@ from harness.errors import DataError, MissingError, UsageError
 from harness.files.parsing import Finite, Int64, decode_yaml, yaml_line
 from harness.files.paths import config_file, distinct, shipped_path
 from harness.files.validation_errors import show
+from harness.plugins import find_entry_points
 
 PAPER = "x-vlm-base-16m"  # the model of the paper's table
 SHAPES = "xvlm-shapes"  # the model of the embedded benchmark
@@ -126,7 +126,7 @@ def _of_packages() -> list[Source]:
     Nothing of a package is run. Raises MissingError for a package without that file.
     """
     sources = []
-    for point in entry_points(group=GROUP):
+    for point in find_entry_points(GROUP):
         spec = find_spec(point.module.partition(".")[0])
         folders = spec.submodule_search_locations if spec else None
         names = [*point.module.split(".")[1:], "checkpoints.yaml"]

@@ -71,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read when torch is first imported: makes matrix products the same bits for any number of
     # threads.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    options = parser().parse_args(arguments)
-    if blank := _blank_argument(sys.argv[1:] if arguments is None else arguments):
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(_verb(words)).parse_args(words)
+    if blank := _blank_argument(words):
         message = f"{blank} is empty, and names nothing; is a variable of the shell not set?"
         return _fail(options, message, code=2)  # the code of UsageError
     try:
@@ -99,8 +100,17 @@ def _blank_argument(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; `verb` is the name of the verb, None without one."""
+def _verb(words: Sequence[str]) -> str | None:
+    """Return the verb of a command line: its first word that is no flag, if it is a verb."""
+    first = next((word for word in words if not word.startswith("-")), None)
+    return first if first in VERBS else None
+
+
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line, with the flags of one verb, or of all of them.
+
+    `verb` of its result is the name of the verb, None without one.
+    """
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="on an error, print the stack trace")
     parser = argparse.ArgumentParser(
@@ -112,10 +122,11 @@ def parser() -> argparse.ArgumentParser:
     parser.set_defaults(debug=False)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
-    for name, verb in VERBS.items():
-        description = f"{verb.HELP[0].upper()}{verb.HELP[1:]}."
-        added = verbs.add_parser(name, parents=[common], help=verb.HELP, description=description)
-        verb.add_arguments(added)
+    for name, module in VERBS.items():
+        description = f"{module.HELP[0].upper()}{module.HELP[1:]}."
+        added = verbs.add_parser(name, parents=[common], help=module.HELP, description=description)
+        if verb in (None, name):
+            module.add_arguments(added)
     return parser
 
 

@@ -6,7 +6,6 @@ somebody did. Both checks share the level. The one against the anchor spends 1 /
 share at the k-th renewal, which adds up to the whole share however long the anchor stays.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,13 @@ from harness.checkpoints import normalise_name
 from harness.drift.check import CheckOutcome, check, listed
 from harness.drift.history import History, describe_history, read_history
 from harness.drift.lineage import renewals_since_review
-from harness.drift.report import render_check, summary
+from harness.drift.report import (
+    check_values,
+    junit_suite,
+    render_check,
+    render_suite,
+    summary,
+)
 from harness.drift.settings import Gate, override
 from harness.errors import UsageError
 from harness.rendering import render_json
@@ -112,12 +117,15 @@ def _strictest(gates: Sequence[Gate]) -> Gate:
 def render_checks(checks: Checks, format: str) -> str:
     """Return the outcome of all checks as text: `terminal`, `md`, `json` or `junit`."""
     if format == "json":
-        content = json.loads(render_check(checks.baseline, format))
-        content["failed"] = checks.failed
-        content["summary"] = summarise(checks)
-        anchor = checks.anchor and json.loads(render_check(checks.anchor, format))
-        history = checks.history and checks.history.as_json()
-        return render_json({**content, "anchor": anchor, "history": history})
+        return render_json(
+            {
+                **check_values(checks.baseline),
+                "failed": checks.failed,
+                "summary": summarise(checks),
+                "anchor": checks.anchor and check_values(checks.anchor),
+                "history": checks.history and checks.history.as_json(),
+            }
+        )
     if format == "junit":
         return _as_junit(checks)
     parts = [render_check(checks.baseline, format)]
@@ -142,16 +150,15 @@ def summarise(checks: Checks) -> str:
 
 def _as_junit(checks: Checks) -> str:
     """Return JUnit XML: one suite, or several where there is an anchor or a history."""
-    suite = render_check(checks.baseline, "junit")
+    suite = junit_suite(checks.baseline)
     if checks.anchor is None and checks.history is None:
-        return suite
+        return render_suite(suite)
     suites = ElementTree.Element("testsuites", name="xvlm-eval check")
-    suites.append(ElementTree.fromstring(suite))
+    suites.append(suite)
     if checks.anchor is not None:
-        anchor = ElementTree.fromstring(render_check(checks.anchor, "junit"))
+        anchor = junit_suite(checks.anchor)
         anchor.set("name", "xvlm-eval check, beside the anchor")
         suites.append(anchor)
     if checks.history is not None:
         suites.append(checks.history.as_junit())
-    ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True)
+    return render_suite(suites)

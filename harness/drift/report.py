@@ -27,9 +27,9 @@ CELL_COLUMNS = {
 def render_check(outcome: CheckOutcome, format: str) -> str:
     """Return the outcome of a check as text: `terminal`, `md`, `json` or `junit`."""
     if format == "json":
-        return render_json(_as_json(outcome))
+        return render_json(check_values(outcome))
     if format == "junit":
-        return _as_junit(outcome)
+        return render_suite(junit_suite(outcome))
     common = _common_differences(outcome)
     parts = ["\n".join(["Of every result:", *map(_describe_difference, common)])] if common else []
     parts += [
@@ -165,7 +165,8 @@ def _cell_row(cell: Cell) -> Row:
     return {**cell_values(cell), "delta": cell.difference, "interval": interval, "p": p}
 
 
-def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
+def check_values(outcome: CheckOutcome) -> dict[str, Any]:
+    """Return everything about the outcome of a check by name, as JSON holds it."""
     return {
         "failed": outcome.failed,
         "summary": summary(outcome),
@@ -191,8 +192,8 @@ def _result_as_json(result: ComparedResult) -> dict[str, Any]:
     }
 
 
-def _as_junit(outcome: CheckOutcome) -> str:
-    """Return the outcome as JUnit XML, one test per cell, for CI systems."""
+def junit_suite(outcome: CheckOutcome) -> ElementTree.Element:
+    """Return the outcome as a suite of JUnit, one test per cell, for CI systems."""
     suite = ElementTree.Element(
         "testsuite",
         name="xvlm-eval check",
@@ -212,5 +213,10 @@ def _as_junit(outcome: CheckOutcome) -> str:
                 f"baseline {cell.baseline}, now {cell.now}, "
                 f"interval of the difference {cell.interval}, p {cell.p}"
             )
+    return suite
+
+
+def render_suite(suite: ElementTree.Element) -> str:
+    """Return a suite, or several in one element, as indented XML."""
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)

@@ -30,7 +30,7 @@ SPLITS = {
     "refcoco+": "testB",
     "ovad": "box",
 }
-LIMITS = {"refcoco+": 60, "coco-caption": 4}  # samples; 12 of every other task
+LIMITS = {"refcoco+": 24, "coco-caption": 4}  # samples; 12 of every other task
 # A task that is predicted batch by batch, and one that compares its samples with one another.
 KILLED = tuple(SPLITS) if NIGHTLY else ("refcoco+", "coco-retrieval")
 
@@ -145,7 +145,7 @@ def test_predictions_torn_at_any_byte_are_completed_to_the_same_bytes(task, limi
 
 
 def test_a_full_disk_is_told_and_what_was_predicted_is_kept(calm, tmp_path):
-    code, shown = Running(command("refcoco+", tmp_path), partial(struck.full_disk, 3000)).finish()
+    code, shown = Running(command("refcoco+", tmp_path), partial(struck.full_disk, 2000)).finish()
     assert code == 4
     assert "earlier predictions are kept, run the same command to go on" in shown
     assert predictions("refcoco+", tmp_path).read_text().count("\n") > 2
@@ -158,7 +158,7 @@ def test_of_two_runs_into_one_folder_one_goes_on_and_the_other_is_refused(calm, 
     reached, until, out = tmp_path / "reached", tmp_path / "until", tmp_path / "out"
     # The first one stops at an image, in the midst of its predictions.
     stop = partial(struck.wait, reached, until)
-    stopped = partial(struck.at_operation, 30, stop, struck.IMAGES)
+    stopped = partial(struck.at_operation, 12, stop, struck.IMAGES)
     first = Running(command("refcoco+", out), stopped)
     while first.process.is_alive() and not reached.exists():
         time.sleep(0.01)

@@ -1,8 +1,8 @@
 """Several processes, started as by torchrun: the records of one process.
 
-Two tests start torchrun itself, whose processes import torch for seconds; the others, a launcher
-that does what it does. `test_threads.py` shows the same for every task and split, with
-threads for processes.
+Two tests start torchrun itself, one of them with new processes, which import torch for seconds;
+the others, a launcher that does what it does. `test_threads.py` shows the same for every task and
+split, with threads for processes.
 """
 
 import signal
@@ -14,8 +14,8 @@ import torch.distributed as dist
 from harness.cli.main import main
 from tests.support import struck
 from tests.support.forked import RunningRanks, RunningTorchrun
+from tests.support.held import run_held
 from tests.support.results import LIMITED, contents
-from tests.support.torchrun import started
 
 # One task that is predicted batch by batch, and one that compares its samples with one another.
 PART = "coco-retrieval.test.limit-12.predictions.jsonl.part-2"
@@ -43,10 +43,11 @@ def test_two_nodes_of_which_one_is_held_back_end_in_the_records_of_one_process(
         f"--rdzv-endpoint=127.0.0.1:{store.port}",
         "--local-addr=127.0.0.1",
     ]
-    held, counts = ["-m", "tests.support.held", *RUN], tmp_path / "counts"
+    command, counts = ["-m", "harness.cli.main", *RUN], tmp_path / "counts"
     counts.mkdir()
     monkeypatch.setenv("COUNTS", str(counts))
-    nodes = [RunningTorchrun([*node, *held, "--out", str(tmp_path / "runs")]) for _ in range(2)]
+    arguments = [*node, *command, "--out", str(tmp_path / "runs")]
+    nodes = [RunningTorchrun(arguments, run_held) for _ in range(2)]
     ends = [running.finish() for running in nodes]
     assert [code for code, _ in ends] == [0, 0], ends
     assert contents(tmp_path / "runs") == expected and len(expected) == 15
@@ -81,9 +82,11 @@ def calm(tmp_path_factory):
 
 def by_torchrun(arguments, strike):
     """The exit code and the output of two processes, one of them struck."""
-    with started(2, arguments, "tests.support.struck", environment={"STRIKE": strike}) as run:
-        shown, _ = run.communicate(timeout=240)
-    return run.returncode, shown
+    node = ["--standalone", "--nproc-per-node=2", "-m", "tests.support.struck"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIKE", strike)
+        running = RunningTorchrun([*node, *arguments])
+    return running.finish()
 
 
 def by_forks(arguments, strike):

@@ -65,10 +65,15 @@ class RunningRanks(Running):
 
 
 class RunningTorchrun(Running):
-    """torchrun itself, which imports nothing anew; the processes that it starts do."""
+    """torchrun itself, which imports nothing anew; the processes that it starts do.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self._start(_torchrun, arguments)
+    With a `rank`, torchrun forks them, and each calls it with the arguments of the script.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], rank: Callable[[Sequence[str]], None] | None = None
+    ) -> None:
+        self._start(_torchrun, arguments, rank)
 
 
 def _run(arguments, trouble, environment, output):
@@ -78,13 +83,20 @@ def _run(arguments, trouble, environment, output):
     os._exit(_evaluate(arguments, trouble))
 
 
-def _torchrun(arguments, environment, output):
+def _torchrun(arguments, rank, environment, output):
     _replace_environment(environment)
     for stream in (1, 2):  # its processes inherit them
         os.dup2(output.fileno(), stream)
-    from torch.distributed.run import main
+    sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
+    from torch.distributed import run
 
-    main(arguments)
+    if rank is None:
+        run.main(arguments)
+        return
+    options = run.parse_args(arguments)
+    config, _, _ = run.config_from_args(options)
+    config.start_method = "fork"
+    run.elastic_launch(config, rank)(options.training_script_args)
 
 
 def _replace_environment(environment: Mapping[str, str]) -> None:

@@ -1,16 +1,19 @@
 """Hold process 0 back in its first batch until all others are done, by no clock.
 
-`python -m tests.support.held` is the command, held back in every split; what each process predicted
-is counted in files of the folder that the environment variable `COUNTS` names.
+`run_held` is the command, held back in every split; what each process predicted is counted in files
+of the folder that the environment variable `COUNTS` names.
 """
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from harness.cli.main import main
 from harness.running import evaluate
 from harness.running.predict import predict
 from harness.running.skipped import reasons
@@ -46,8 +49,9 @@ def predict_held(run: Any, *inputs: Any, report: Callable[[int, int], None], **o
     return fitting
 
 
-if __name__ == "__main__":
-    from harness.cli.main import main
-
+def run_held(arguments: Sequence[str]) -> None:
+    """Run the command in a process that has imported it, held back."""
+    torch.set_num_threads(1)  # the cores are shared by many runs
     evaluate.predict = predict_held  # type: ignore[attr-defined]
-    sys.exit(main())
+    if code := main(arguments):
+        sys.exit(code)

@@ -1,6 +1,7 @@
-"""One METEOR, with all paraphrases, for all test processes: it loads them for ten seconds.
+"""One METEOR for all test processes, and one index of its paraphrases.
 
-The test process that needs it first starts it and scores for the others.
+The test process that needs METEOR first starts it, with the paraphrases of the texts at hand as a
+run does, and scores for the others. Texts of other words start it again, with those as well.
 """
 
 from collections.abc import Iterator
@@ -8,75 +9,70 @@ from contextlib import contextmanager
 from functools import cache
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
-from threading import Lock, Thread
-from unittest import mock
+from threading import Thread
 
 import pytest
 from filelock import FileLock
 
-from harness.metrics import captions, java
+from harness.metrics import captions
 from harness.metrics.java import USER_OPTIONS
-from harness.metrics.meteor import MeteorProcess, MeteorScorer, MeteorScores, Texts
+from harness.metrics.meteor import MeteorScorer, MeteorScores, Texts
 
 # Each of them ends METEOR or the tokenizer, or makes it write what is no number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
 
-FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
-assert FIRST_COMPILER_ALONE in java.OPTIONS
-
 _try_scorers = captions._try_scorers  # before any test replaces it
+
+
+class GrowingMeteor(MeteorScorer):
+    """METEOR, started for any number of new words, and never with all paraphrases."""
+
+    def score(self, candidates: Texts, truths: Texts) -> MeteorScores:
+        self._starts = 0
+        return super().score(candidates, truths)
 
 
 class SharedMeteor:
     """A scorer in place of `MeteorScorer`; `folder` is one of all test processes."""
 
     def __init__(self, folder: Path) -> None:
-        self._starting, self._scoring = FileLock(folder / "meteor.lock"), Lock()
+        self._starting = FileLock(folder / "meteor.lock")
         self._address = folder / "meteor.address"
         self._secret = str(folder).encode()
-        self._process: MeteorProcess | None = None
+        self._own: GrowingMeteor | None = None
 
     def score(self, candidates: Texts, truths: Texts) -> MeteorScores:
         """Score by the METEOR of this process or of another one."""
         with self._starting:
             if not self._address.exists():
-                self._process = self._start()
-                self._listen()
-        if self._process is None:
+                self._own = GrowingMeteor()
+                self._listen(self._own)
+        if self._own is None:
             try:
                 port = int(self._address.read_text())
                 with Client(("127.0.0.1", port), authkey=self._secret) as client:
                     client.send((dict(candidates), dict(truths)))
                     result = client.recv()
             except (OSError, EOFError):  # that process has ended
-                self._process = self._start()
+                self._own = GrowingMeteor()
             else:
                 if isinstance(result, Exception):
                     raise result
                 return result
-        return self._score(candidates, truths)
+        return self._own.score(candidates, truths)
 
-    @staticmethod
-    def _start() -> MeteorProcess:
-        """Start METEOR with both compilers of Java: all paraphrases take it seconds less."""
-        with mock.patch.object(java, "OPTIONS", java.OPTIONS.replace(FIRST_COMPILER_ALONE, "")):
-            return MeteorProcess(None)
-
-    def _score(self, candidates: Texts, truths: Texts) -> MeteorScores:
-        with self._scoring:
-            return self._process.score(candidates, truths)
-
-    def _listen(self) -> None:
+    def _listen(self, scorer: GrowingMeteor) -> None:
         listener = Listener(("127.0.0.1", 0), authkey=self._secret)
         self._address.write_text(str(listener.address[1]))
-        Thread(target=self._serve, args=(listener,), daemon=True).start()
+        Thread(target=self._serve, args=(listener, scorer), daemon=True).start()
 
-    def _serve(self, listener: Listener) -> None:
+    @staticmethod
+    def _serve(listener: Listener, scorer: GrowingMeteor) -> None:
         """Score for one process after the other."""
         while True:
             with listener.accept() as client:
                 try:
-                    result = self._score(*client.recv())
+                    result = scorer.score(*client.recv())
                 except Exception as error:
                     result = error
                 client.send(result)

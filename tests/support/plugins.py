@@ -4,6 +4,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from harness import plugins
+
 NAME = "somebodys"
 BOX_MODEL = """
 import numpy as np
@@ -57,6 +59,7 @@ class Package:
         for cached in self.site.rglob("*.pyc"):  # of a source that was written in the same second
             cached.unlink()
         importlib.invalidate_caches()
+        plugins._installed.cache_clear()
 
 
 # Keeps the aspect ratio, as ViLT does: images of unequal sizes, put together with a mask.

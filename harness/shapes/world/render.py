@@ -51,15 +51,15 @@ def _draw(pixels: NDArray[np.float64], obj: Object) -> None:
     x, y, w, h = obj.box
     u = (np.arange(w * SAMPLES) + 0.5) / (w * SAMPLES) * 2 - 1
     v = (np.arange(h * SAMPLES) + 0.5) / (h * SAMPLES) * 2 - 1
-    u, v = np.meshgrid(u, v)
+    u, v = np.meshgrid(u, v, sparse=True)  # a row and a column: they broadcast
     inside = _inside(obj.shape, u, v)
     marked = inside & _marks(obj, u, v)
     if obj.fill == "hollow":
         inside, marked = inside & ~marked, np.zeros_like(marked)
     colour = np.array(COLOURS[obj.colour], float)
-    paint = np.where(marked[..., None], _mark_colour(colour), colour)
-    coverage = _average(inside[..., None].astype(float))
-    mixed = _average(paint * inside[..., None])
+    colours = np.stack([np.zeros(3), colour, _mark_colour(colour)])  # of no sample, plain, marked
+    coverage = _average(inside.astype(float)[..., None])
+    mixed = _average(colours.take(inside.astype(int) + marked, axis=0))
     patch = pixels[y : y + h, x : x + w]
     patch[...] = patch * (1 - coverage) + mixed
 
@@ -81,7 +81,7 @@ def _inside(shape: str, u: Coordinates, v: Coordinates) -> Mask:
 
 def _in_polygon(corners: tuple[tuple[float, float], ...], u: Coordinates, v: Coordinates) -> Mask:
     """Return the points inside a polygon: a ray from them crosses an odd number of its sides."""
-    odd = np.zeros(u.shape, bool)
+    odd = np.zeros(np.broadcast_shapes(u.shape, v.shape), bool)
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
         if y1 != y2:
             odd ^= ((y1 > v) != (y2 > v)) & (u < (x2 - x1) * (v - y1) / (y2 - y1) + x1)
@@ -97,7 +97,7 @@ def _marks(obj: Object, u: Coordinates, v: Coordinates) -> Mask:
     if obj.fill == "dotted":
         du, dv = ((axis * DOTS / 2 + 0.5) % 1 - 0.5 for axis in (u, v))
         return du**2 + dv**2 < 0.3**2
-    return np.zeros(u.shape, bool)
+    return np.zeros((1, 1), bool)
 
 
 def _hole(shape: str, u: Coordinates, v: Coordinates) -> Mask:
@@ -119,6 +119,8 @@ def _mark_colour(colour: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _average(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of each pixel's samples, `[H * S, W * S, C]` to `[H, W, C]`."""
-    height, width, channels = samples.shape
-    blocks = samples.reshape(height // SAMPLES, SAMPLES, width // SAMPLES, SAMPLES, channels)
-    return blocks.mean((1, 3))
+    first, *others = (samples[i::SAMPLES, j::SAMPLES] for i, j in np.ndindex(SAMPLES, SAMPLES))
+    total = first.copy()
+    for sample in others:  # in this order, which the last digits depend on
+        total += sample
+    return total / SAMPLES**2

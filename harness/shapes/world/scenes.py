@@ -160,21 +160,21 @@ def _scene(rng: Rng) -> Scene | None:
 
 def _object(rng: Rng, width: int, height: int, others: Sequence[Object]) -> Object | None:
     """Draw an object of a new appearance in free space; return None after too many attempts."""
+    colours, sizes, gap = tuple(COLOURS), tuple(SIZES), GAP * min(width, height)
     for _ in range(PLACEMENT_ATTEMPTS):
-        shape, colour = rng.choice(SHAPES), rng.choice(tuple(COLOURS))
-        fill, size = rng.choice(FILLS), rng.choice(tuple(SIZES))
+        shape, colour = rng.choice(SHAPES), rng.choice(colours)
+        fill, size = rng.choice(FILLS), rng.choice(sizes)
         if others and rng.random() < COPY_PROBABILITY:
             other = rng.choice(others)
             shape, colour = (other.shape, colour) if rng.random() < 0.5 else (shape, other.colour)
         side = rng.uniform(*SIZES[size]) * min(width, height)
         w, h = round(side * rng.uniform(0.9, 1.1)), round(side * rng.uniform(0.9, 1.1))
         box = (rng.below(width - w + 1), rng.below(height - h + 1), w, h)
-        obj = Object(shape, colour, fill, size, box)
-        gap = GAP * min(width, height)
         if all(
-            obj.appearance != other.appearance and _apart(box, other.box, gap) for other in others
+            (shape, colour, fill, size) != other.appearance and _apart(box, other.box, gap)
+            for other in others
         ):
-            return obj
+            return Object(shape, colour, fill, size, box)
     return None
 
 
