@@ -76,6 +76,7 @@ def run_all(
                     trials=plan.trials,
                     source=source,
                 )
+            del model, source  # the next task's model takes their memory
             if outcome is not None:
                 yield outcome
 
@@ -107,6 +108,7 @@ def forecast_all(plan: Plan) -> Iterator[Forecast]:
                 samples = ahead.samples(run)
                 samples = samples if run.limit is None else subset(samples, run.limit)
                 expected = forecast(run.task, run.split, model, samples, speed=run.speed)
+            del model  # the next task's takes its memory
             yield expected
     plan.trials.wait()
 
@@ -131,9 +133,11 @@ def _with_models(
     """Yield each run, its `sha256` filled in, with its model; one model for all runs of a task.
 
     The annotations that the splits of a task have in common are read once, those of the first one
-    while the model is loaded.
+    while the model is loaded. A model is freed before the next one is loaded.
     """
-    for _, of_task in groupby(runs, key=lambda run: run.task.name):
+    for number, (_, of_task) in enumerate(groupby(runs, key=lambda run: run.task.name)):
+        if number:
+            gc.collect()  # a model that refers to itself, before the next block keeps it
         first, *others = of_task
         with ahead.reading(first), decoding(first.images), ExitStack() as stack:
             with without_garbage_collection():
@@ -142,6 +146,7 @@ def _with_models(
                 stack.enter_context(keeping_from_collection())
             for run in (first, *others):
                 yield replace(run, sha256=sha256), model
+            del model
 
 
 @contextmanager

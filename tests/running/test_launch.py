@@ -1,5 +1,6 @@
 """From a request to runs: data resolved once, everything that is missing named at once."""
 
+import weakref
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,9 @@ from harness.callbacks import no_progress
 from harness.checkpoints import PAPER, SHAPES, find_entry
 from harness.data.resolve import Embedded, Folder, Hub, resolve_data
 from harness.errors import MissingError, UsageError
-from harness.running import planning
+from harness.running import launch, planning
 from harness.running.distributed import SingleProcess
-from harness.running.launch import agree_on_plan
+from harness.running.launch import agree_on_plan, forecast_all, run_all
 from harness.running.planning import Request, banner, make_plan
 from harness.running.run import Speed
 from tests.support import refcoco_files
@@ -94,3 +95,33 @@ def test_everything_that_is_missing_is_one_item_each(tmp_path):
 
 def test_one_missing_item_is_the_whole_message():
     assert str(MissingError("a.txt: no such file")) == "a.txt: no such file"
+
+
+@pytest.fixture
+def alive(monkeypatch):
+    """Models of earlier tasks that are in memory when each model is loaded."""
+    models, counts, load = [], [], launch._load
+
+    def loading(run):
+        counts.append(sum(model() is not None for model in models))
+        model = load(run)
+        model.itself = model  # as a model that keeps its own methods
+        models.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(launch, "_load", loading)
+    return counts
+
+
+def test_a_model_is_freed_before_that_of_the_next_task_is_loaded(tmp_path, alive):
+    plan = make_plan(request(tasks=["refcoco+", "nlvr2", "ovad"], out=tmp_path, limit=1))
+    for _ in run_all(plan, SingleProcess(), progress=no_progress, warn=pytest.fail):
+        pass
+    assert alive == [0, 0, 0]
+
+
+def test_a_forecast_holds_one_model_at_a_time(alive):
+    plan = make_plan(request(tasks=["refcoco+", "nlvr2"], limit=1))
+    for _ in forecast_all(plan):
+        pass
+    assert alive == [0, 0]
