@@ -12,6 +12,8 @@ COLUMNS = {
     "authors": "authors' way",
     "engine": "run",
     "ratio": "ratio",
+    "intervals": "of it intervals",
+    "metric_ratio": "ratio without them",
     "floor": "floor",
     "difference": "max difference",
     "results": "results",
@@ -32,6 +34,8 @@ def table(measured: Sequence[EndToEnd]) -> Table:
             "authors": f"{each.authors.processor_s:.2f} s",
             "engine": f"{each.engine.processor_s:.2f} s",
             "ratio": f"{each.ratio:.2f}",
+            "intervals": f"{each.engine.intervals_s:.2f} s",
+            "metric_ratio": f"{each.metric_ratio:.2f}",
             "floor": None if each.floor is None else f"{each.floor:.1f}",
             "difference": f"{each.largest_difference:.1e}",
             "results": "the same" if each.agree else "NOT THE SAME",
@@ -46,13 +50,14 @@ def _row(measured: EndToEnd) -> dict[str, Any]:
     times = {
         f"{name}_{kind}": getattr(side, kind)
         for name, side in sides.items()
-        for kind in ("start_s", "processor_s", "clock_s")
+        for kind in ("start_s", "processor_s", "intervals_s", "clock_s")
     }
     return {
         "benchmark": measured.benchmark,
         "samples": measured.samples,
         **times,
         "ratio": measured.ratio,
+        "metric_ratio": measured.metric_ratio,
         "floor": measured.floor,
         "max_diff": measured.largest_difference,
         "agree": measured.agree,

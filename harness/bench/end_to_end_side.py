@@ -9,9 +9,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from PIL import Image
@@ -33,7 +35,11 @@ from harness.running.distributed import SingleProcess
 from harness.running.run import Speed
 from harness.running.subset import subset
 from harness.shapes.benchmark import embedded_data
+from harness.statistics.interval import Interval
+from harness.statistics.intervals import metric_intervals
+from harness.statistics.sums import Statistic
 from harness.task import Sample, Task, load_samples
+from harness.task import scores as task_scores
 
 # What either side imports only when it needs it; neither is timed.
 IMPORTED = (
@@ -69,16 +75,36 @@ def main(side: str, name: str, split: str, limit: str, path: str) -> None:
     with tempfile.TemporaryDirectory(prefix="xvlm-eval-bench-") as folder:
         run = _prepare(side, name, split, int(limit) or None, Path(folder))
         before, clock = processor_seconds(), time.perf_counter()
-        outcome = run()
+        with timing_intervals() as intervals:
+            outcome = run()
         meteor_scorer().end()  # the time of a process counts from its end on
         content = {
             "predictions": [[id, prediction] for id, prediction in outcome.predictions.items()],
             "metrics": outcome.metrics,
             "start_s": start_s,
             "processor_s": processor_seconds() - before,
+            "intervals_s": sum(intervals),
             "clock_s": time.perf_counter() - clock,
         }
     Path(path).write_text(json.dumps(content))
+
+
+@contextmanager
+def timing_intervals() -> Iterator[list[float]]:
+    """Note the processor time of the intervals that are computed in a block.
+
+    A run computes them once its metrics are written; all of it is in Python and NumPy.
+    """
+    noted: list[float] = []
+
+    def timed(statistics: Mapping[str, Statistic]) -> dict[str, Interval]:
+        before = processor_seconds()
+        intervals = metric_intervals(statistics)
+        noted.append(processor_seconds() - before)
+        return intervals
+
+    with patch.object(task_scores, "metric_intervals", timed):
+        yield noted
 
 
 def processor_seconds() -> float:

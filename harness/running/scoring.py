@@ -32,6 +32,8 @@ from harness.task import Prediction, Sample, SampleId, Scores
 
 SUBMISSION = ".submission.json"
 EXPORT = ".export.jsonl"
+# What a record says that is without intervals, as they are being computed.
+UNFINISHED = {"intervals": "the run ended before; the same command computes them"}
 HALVED_TO = "batch_size_halved_to"  # a key of a record's `predictions`
 
 
@@ -45,7 +47,9 @@ def finish(
 ) -> Outcome:
     """Score complete predictions, and write the record and, for a hidden split, the submission.
 
-    `halved_to` is the smallest batch size if memory ran out; the record notes it.
+    The record is written as soon as its metrics are known, and again with their intervals, which
+    may take many times as long. `halved_to` is the smallest batch size if memory ran out; the
+    record notes it.
     """
     (record, scores), path = make_record(run, samples, file, identity=identity), run.path()
     earlier = _record_of(record.predictions["sha256"], path)
@@ -54,7 +58,9 @@ def finish(
     if halved_to is not None:
         record = replace(record, predictions={**record.predictions, HALVED_TO: halved_to})
     if run.split not in run.task.hidden:
-        write_record(path, record)
+        if earlier is None:
+            write_record(path, replace(record, not_run={**record.not_run, **UNFINISHED}))
+        write_record(path, replace(record, intervals=dict(scores.intervals)))
         skipped = reasons(file.done)
         predicted = [sample for sample in samples if str(sample.id) not in skipped]
         return Outcome(path, caveats=scores.caveats, export=_export(run, predicted, file.done))
@@ -90,9 +96,10 @@ def make_record(
     *,
     identity: Mapping[str, Any],
 ) -> tuple[ResultRecord, Scores]:
-    """Return the record of complete predictions and its scores; write the sample scores beside it.
+    """Return the record of complete predictions, without intervals, and its scores.
 
-    Puts the predictions into the order of the samples. Raises DataError where a sample has none.
+    Writes the sample scores beside it, and puts the predictions into the order of the samples.
+    Raises DataError where a sample has none.
     """
     check_complete(run, samples, file)
     file.arrange([sample.id for sample in samples])
@@ -115,7 +122,7 @@ def make_record(
         subset=None if identity["subset"] is None else Subset(**identity["subset"]),
         protocol=identity["protocol"],
         metrics=dict(scores.metrics),
-        intervals=dict(scores.intervals),
+        intervals={},
         breakdown={kind: dict(values) for kind, values in scores.breakdown.items()},
         not_run=dict(scores.not_run),
         checkpoint={**run.checkpoint, **identity["checkpoint"]},
