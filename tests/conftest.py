@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's ba
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
-from tests.support.meteor import share_meteor
+from tests.support.meteor import keep_meteor
 from tests.support.sharing import shared
 
 # Modules with tests that take several seconds each.
@@ -95,7 +95,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
     """Isolate the tests from the user's cache, configuration and settings.
 
     The embedded benchmark and the index of METEOR's paraphrases are written into the cache once
-    for all test processes, which share a METEOR, too.
+    for all test processes. METEOR is started once in each.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
@@ -106,13 +106,5 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
-        share_meteor(patch, shared(tmp_path_factory, "scorer"))
+        keep_meteor(patch)
         yield
-
-
-@pytest.fixture(autouse=True)
-def without_trial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
-    """Start no METEOR only to try it: `tests/metrics/test_java.py` does."""
-    if request.node.get_closest_marker("scorers") is None:
-        monkeypatch.setattr("harness.metrics.captions._try_scorers", lambda java: None)
-        monkeypatch.setattr("harness.metrics.captions._begin_trial", lambda java: lambda: None)

@@ -12,9 +12,12 @@ from harness.metrics import meteor
 from harness.metrics.captions import TRIAL, score, tokenized, try_scorers
 from harness.metrics.java import USER_OPTIONS, java_environment, java_on_path
 from harness.metrics.paraphrases import NO_PARAPHRASES
-from tests.support.meteor import HARMFUL, own_meteor
+from tests.support.meteor import HARMFUL, own_meteor, try_scorers_as_runs_do
 
-pytestmark = pytest.mark.scorers
+
+@pytest.fixture(autouse=True)
+def trials(monkeypatch):
+    try_scorers_as_runs_do(monkeypatch)
 
 
 @pytest.fixture
