@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from harness.capabilities import Captioner
 from harness.dataset import Dataset
-from harness.errors import DataError
+from harness.errors import DataError, ModelError
 from harness.formats.coco import COCO_CAPTIONS, caption_lists, coco_images
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
@@ -106,8 +106,11 @@ class COCOCaption(Task[Picture, Captioner]):
         return replace(super().view(sample, prediction), truth=truth, details=(references,))
 
     def predict(self, model: Captioner, batch: Batch[Picture]) -> Sequence[Prediction]:
-        """Return a caption for each image."""
+        """Return a caption for each image. Raises ModelError for another number of captions."""
         captions = list(model.caption(batch.images))
+        images = int(batch.image_of.max()) + 1
+        if len(captions) != images:
+            raise ModelError(f"{self.name}: the model returns {len(captions)} captions of {images}")
         return [captions[image] for image in batch.image_of[:, 0]]
 
     def fallback_prediction(self, sample: Picture) -> Prediction:

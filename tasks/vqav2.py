@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from harness.capabilities import Answerer, AnswerGenerator, Model, shortlist_of
 from harness.dataset import Dataset
-from harness.errors import DataError
+from harness.errors import DataError, ModelError
 from harness.formats.coco import coco_images
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
@@ -167,7 +167,10 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
     def predict(
         self, model: Answerer | AnswerGenerator, batch: Batch[Question]
     ) -> Sequence[Prediction]:
-        """Return the answer to each question, as text: one of the choices, or a generated one."""
+        """Return the answer to each question, as text: one of the choices, or a generated one.
+
+        Raises ModelError for an index that is none of a choice.
+        """
         choices = batch.samples[0].choices
         texts = [question.text for question in batch.samples]
         image_of = batch.image_of[:, 0]
@@ -176,6 +179,12 @@ class VQAv2(Task[Question, Answerer | AnswerGenerator]):
         indices = model.answer(
             batch.images, texts, image_of, answers=choices, shortlist=_shortlist_of(model)
         )
+        for index in indices:
+            if not 0 <= index < len(choices):  # -1 would be the last answer
+                raise ModelError(
+                    f"{self.name}: the model answers with the index {index}, but the answers to "
+                    f"choose from are 0 to {len(choices) - 1}"
+                )
         return [choices[index] for index in indices]
 
     def submission(

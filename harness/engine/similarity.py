@@ -66,10 +66,16 @@ def similarity_of(
     """Return the similarity [M, S] of each image [M, R, R, 3] and each sentence.
 
     A dual encoder compares by the cosine of its features, and encodes the sentences once. Raises
-    ModelError for features that are no unit vectors.
+    ModelError for features that are no unit vectors, and for similarities of another shape.
     """
     if isinstance(model, AttributeMatcher):
-        return model.similarity(images, sentences)
+        similarity = model.similarity(images, sentences)
+        if np.shape(similarity)[1:] != (len(sentences),):
+            raise ModelError(
+                f"the model returns similarities {list(np.shape(similarity))} for {len(sentences)} "
+                "sentences; a row for each image has a number for each sentence"
+            )
+        return similarity
     features = _encoded(model, tuple(sentences))
     image_features: Tensor = torch.as_tensor(model.encode_images(images))
     refuse_other_than_unit(image_features, "images")

@@ -31,6 +31,7 @@ from harness.engine.device import AsyncCopy, Device
 from harness.engine.encoded_gallery import Batches, EncodedGallery, as_tensor, encode_gallery
 from harness.engine.shortlist import shortlist_pairs
 from harness.engine.similarity import refuse_other_than_unit
+from harness.errors import ModelError
 
 
 def retrieve(
@@ -123,13 +124,8 @@ def rerank_gallery(
 
     own = (group for group in _groups(images, together, wanted) if claim(group.numbers[0]))
     further = (group for encoded in others for group in _groups(encoded, together, wanted))
-    for groups in (own, further):
-        in_flight: _InFlight | None = None
-        for launched in map(launch, groups):
-            if in_flight is not None:
-                yield from in_flight.wait(wanted)
-            in_flight = launched
-        if in_flight is not None:  # before other images are encoded
+    for groups in (own, further):  # the own ones have arrived before others are encoded
+        for in_flight in _one_behind(map(launch, groups)):
             yield from in_flight.wait(wanted)
 
 
@@ -162,8 +158,15 @@ class _InFlight(NamedTuple):
     shortlist: int
 
     def wait(self, wanted: Container[int]) -> Iterator[Matches]:
-        """Yield the matches of the images in `wanted` once they have arrived."""
+        """Yield the matches of the images in `wanted` once they have arrived.
+
+        Raises ModelError where there is not one score for each pair.
+        """
         itc, itm = self.itc.wait(), None if self.itm is None else self.itm.wait()
+        if itm is not None and itm.shape != itc.shape:
+            raise ModelError(
+                f"the model returns scores {list(itm.shape)} for {len(itc)} pairs of image and text"
+            )
         begin = 0
         for image, texts in zip(self.images, self.texts, strict=True):
             of_image = slice(begin, begin + len(texts))
@@ -171,6 +174,17 @@ class _InFlight(NamedTuple):
             if image in wanted:
                 scores = None if itm is None else itm[of_image]
                 yield Matches(image, texts, itc[of_image], scores, self.ranking, self.shortlist)
+
+
+def _one_behind(groups: Iterable[_InFlight]) -> Iterator[_InFlight]:
+    """Yield each group when the next one was launched, and the last one."""
+    before: _InFlight | None = None
+    for group in groups:
+        if before is not None:
+            yield before
+        before = group
+    if before is not None:
+        yield before
 
 
 class _Group(NamedTuple, Generic[State]):

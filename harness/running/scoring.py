@@ -132,10 +132,10 @@ def make_record(
             **({DEVIATIONS: deviations} if deviations else {}),
         },
         settings=identity["settings"],
-        predictions=_file(file.path) | ({KEY: skipped} if skipped else {}),
+        predictions=hashed_file(file.path) | ({KEY: skipped} if skipped else {}),
         software=file.software,
         inputs=file.inputs,
-        contributions=_file(sample_scores_path),
+        contributions=hashed_file(sample_scores_path),
     )
     return record, scores
 
@@ -177,7 +177,8 @@ def sample_scores(
     )
 
 
-def _file(path: Path) -> dict[str, Any]:
+def hashed_file(path: Path) -> dict[str, Any]:
+    """Return the name and the SHA-256 of a file beside a record."""
     return {"file": path.name, "sha256": sha256_of(path)}
 
 

@@ -26,7 +26,7 @@ from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, write_sample_scores
 from harness.running.identity import digest_of_files
 from harness.running.rescore import Scored
-from harness.running.scoring import sample_scores
+from harness.running.scoring import hashed_file, sample_scores
 from harness.running.skipped import KEY, reasons
 
 FOREIGN = "official-results"  # the protocol's part for predictions that another program made
@@ -52,11 +52,11 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
         )
 
     if scored.predictions is None:  # of matrices: the file itself stands for predictions
-        predictions = {"file": scored.file.name, "sha256": sha256_of(scored.file)}
+        predictions = hashed_file(scored.file)
     else:
         _write_predictions(scored, path(PREDICTIONS), origin)
         skipped = reasons(scored.predictions)
-        predictions = _file(path(PREDICTIONS)) | ({KEY: skipped} if skipped else {})
+        predictions = hashed_file(path(PREDICTIONS)) | ({KEY: skipped} if skipped else {})
     path(SAMPLE_SCORES).parent.mkdir(parents=True, exist_ok=True)
     write_sample_scores(path(SAMPLE_SCORES), sample_scores_of(scored))
     record = ResultRecord(
@@ -77,7 +77,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
         predictions=predictions,
         software=origin.software,
         inputs=scored.stored.inputs if scored.stored else {},
-        contributions=_file(path(SAMPLE_SCORES)),
+        contributions=hashed_file(path(SAMPLE_SCORES)),
     )
     write_record(path(".json"), record)
     return path(".json")
@@ -173,7 +173,3 @@ def _refuse_path(name: str) -> str:
     if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
         raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
     return name
-
-
-def _file(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "sha256": sha256_of(path)}

@@ -10,6 +10,7 @@ from harness.capabilities import EncodedImages, Gallery
 from harness.engine import two_stage_retrieval
 from harness.engine.encoded_gallery import EncodedGallery
 from harness.engine.two_stage_retrieval import rerank_gallery, retrieve
+from harness.errors import ModelError
 
 TEXTS = ["a", "b", "c"]
 
@@ -119,3 +120,12 @@ def test_a_gallery_without_a_readable_image_has_no_matches(kind):
         )
     gallery = Gallery(iter([]), lambda value: [value, value])
     assert list(retrieve(model, gallery, TEXTS, shortlist=3, wanted={0, 1})) == []
+
+
+@pytest.mark.parametrize("scores", [np.zeros(4), np.zeros(2), np.zeros((3, 2))], ids=np.shape)
+def test_scores_that_are_not_one_for_each_pair_are_refused(scores, monkeypatch):
+    model = Scorer()
+    monkeypatch.setattr(model, "score_pairs", lambda image, texts, candidates: scores)
+    gallery = Gallery(iter([batch(0)]), lambda value: [value])
+    with pytest.raises(ModelError, match="for 3 pairs of image and text"):
+        list(retrieve(model, gallery, TEXTS, shortlist=3, wanted={0}))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.engine.similarity import similarity_of
+from harness.errors import ModelError
 
 IMAGES = np.eye(2, dtype=np.float32)
 
@@ -48,3 +49,18 @@ def test_sentences_are_encoded_once(kind, calls):
     assert model.calls == calls
     similarity_of(other, IMAGES, ["ccc"])
     assert other.calls == 1
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2,), (2, 1)])
+def test_similarities_of_another_shape_are_refused(shape):
+    class Matcher:
+        protocol, device, provenance = "given", "cpu", {}
+
+        def prepare(self, image):
+            raise NotImplementedError
+
+        def similarity(self, images, sentences):
+            return np.zeros(shape, dtype=np.float32)
+
+    with pytest.raises(ModelError, match="for 2 sentences; a row for each image"):
+        similarity_of(Matcher(), IMAGES, ["a", "bb"])
