@@ -25,7 +25,7 @@ from harness.running.fingerprint import fingerprint_inputs
 from harness.running.predict import predict
 from harness.running.preparation_check import check_preparation
 from harness.running.run import Outcome, Run
-from harness.running.scoring import finish, identify
+from harness.running.scoring import finish, identify, refuse_other_samples
 from harness.running.shards import merge_shards, open_sharded
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
@@ -60,6 +60,7 @@ def evaluate(
     inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
 
     def check(file: PredictionFile) -> None:
+        refuse_other_samples(run, samples, file)
         check_preparation(run.task, model, samples, file, inputs=inputs)
         inputs_check.begin(file)
 
