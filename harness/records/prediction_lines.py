@@ -1,6 +1,7 @@
 """The lines of a prediction file: its head, then one sample each, as JSON."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -210,8 +211,15 @@ def _decode(line: bytes) -> Any:
     try:
         return msgspec.json.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return json.loads(line, parse_constant=_refuse_constant)
+        return json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    """Return a number. Raises ValueError for one beyond all floats, such as 1e400."""
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"{text} is too large")

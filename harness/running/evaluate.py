@@ -29,7 +29,7 @@ from harness.running.identity import identify
 from harness.running.predict import predict
 from harness.running.preparation_check import check_preparation
 from harness.running.run import Outcome, Run
-from harness.running.scoring import finish
+from harness.running.scoring import finish, refuse_other_samples
 from harness.running.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
@@ -115,6 +115,7 @@ def _opened(
     inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
 
     def check(file: PredictionFile) -> None:
+        refuse_other_samples(run, samples, file)
         check_preparation(run.task, model, samples, file, inputs=inputs)
         inputs_check.begin(file)
 

@@ -13,6 +13,7 @@ from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
 from harness.formats.folder import sha256_of
 from harness.records.fingerprints import Fingerprints
+from harness.records.id_column import ABSENT
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import PredictionFile
 from harness.records.record import (
@@ -148,10 +149,19 @@ def check_complete(run: Run, samples: Sequence[Sample], file: PredictionFile) ->
             f"{file.path}: {len(missing)} of {len(ids)} samples have no prediction, e.g. "
             f"{missing[0]!r}; a partial run is not scored"
         )
-    if extra := file.done.keys() - set(ids):
+    refuse_other_samples(run, samples, file)
+
+
+def refuse_other_samples(run: Run, samples: Sequence[Sample], file: PredictionFile) -> None:
+    """Raise DataError where a prediction has no sample."""
+    ids = [sample.id for sample in samples]
+    predicted = file.ids
+    if np.count_nonzero(predicted.rows(ids) != ABSENT) < len(predicted):
+        extra = predicted - set(ids)
         raise DataError(
             f"{file.path}: predicts {len(extra)} samples that {run.task.name} {run.split} does "
-            f"not have, e.g. {min(extra, key=str)!r}"
+            f"not have, e.g. {min(extra, key=str)!r}; remove their lines, or predict anew with "
+            "--fresh"
         )
 
 

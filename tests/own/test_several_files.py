@@ -55,6 +55,13 @@ def test_questions_have_the_answers_of_the_other_file(vqa, turned):
     ]
 
 
+def test_questions_and_answers_may_stand_in_one_file(vqa):
+    path, _ = vqa({**QUESTIONS, **ANSWERS})
+    entries = read_entries(path, QuestionEntry, kind="vqa", truth="answers")
+    assert [each.entry.answers for each in entries.located] == [["red", "pink"], ["two"]]
+    assert entries.truths
+
+
 def test_questions_alone_are_predicted_and_not_scored(vqa):
     entries = read_entries(vqa()[0], QuestionEntry, kind="vqa", truth="answers")
     assert [each.id for each in entries.located] == [420, 421]

@@ -78,6 +78,7 @@ def test_what_json_allows_is_read(line, id, prediction):
         b'{"id":5.0,"prediction":1}',
         b'{"id":7,"prediction":1}',
         b'{"id":5,"prediction":NaN}',
+        b'{"id":5,"prediction":[0.5,-1e400]}',
         b'{"id":5,"prediction":1,"inputs":7}',
         b'{"id":5,"prediction":1,"inputs":"0123"}',
         b'{"id":5,"prediction":1,"inputs":"0123456789abcdef0000000g"}',

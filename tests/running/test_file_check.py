@@ -119,18 +119,35 @@ def test_a_run_that_ends_early_reads_no_further(file, monkeypatch):
     assert len(check._pending) > 1 and len(read) <= 1
 
 
+def run_on(data, out):
+    return main([
+        "run", "--task", "refcoco+", "--split", "val", "--checkpoint", "xvlm-shapes",
+        "--data", str(data), "--out", str(out), "--batch-size", "1",
+    ])  # fmt: skip
+
+
 def test_a_resumed_run_with_a_replaced_picture_leaves_no_record(tmp_path, capsys):
     data = refcoco_files.write(tmp_path / "data")
-    command = [
-        "run", "--task", "refcoco+", "--split", "val", "--checkpoint", "xvlm-shapes",
-        "--data", str(data), "--out", str(tmp_path / "runs"), "--batch-size", "1",
-    ]  # fmt: skip
-    assert main(command) == 0
+    assert run_on(data, tmp_path / "runs") == 0
     record = tmp_path / "runs/xvlm-shapes/refcoco+.val.json"
     predictions = record.with_name("refcoco+.val.predictions.jsonl")
     predictions.write_bytes(b"".join(predictions.read_bytes().splitlines(keepends=True)[:2]))
     Image.new("RGB", (100, 80), "green").save(Path(data) / "images/coco/train2014/one.jpg")
     capsys.readouterr()
-    assert main(command) == 4
+    assert run_on(data, tmp_path / "runs") == 4
     assert "1 of its predictions were made from other inputs" in capsys.readouterr().err
     assert not record.exists()
+
+
+def test_a_run_with_predictions_of_other_samples_predicts_nothing(tmp_path, capsys):
+    data = refcoco_files.write(tmp_path / "data")
+    assert run_on(data, tmp_path / "runs") == 0
+    predictions = tmp_path / "runs/xvlm-shapes/refcoco+.val.predictions.jsonl"
+    head, first, *_ = predictions.read_bytes().splitlines(keepends=True)
+    edited = head + first.replace(b'"id":100', b'"id":"100"')
+    predictions.write_bytes(edited)
+    capsys.readouterr()
+    assert run_on(data, tmp_path / "runs") == 3
+    message = "predicts 1 samples that refcoco+ val does not have, e.g. '100'; remove their lines"
+    assert message in capsys.readouterr().err
+    assert predictions.read_bytes() == edited

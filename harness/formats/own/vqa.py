@@ -43,15 +43,20 @@ class _Annotations(Struct):
 
 @dataclass(frozen=True)
 class Document:
-    """A JSON file of questions, or of their answers."""
+    """A JSON file of questions, of their answers, or of both."""
 
     path: Path
     content: Mapping[str, Any]
 
     @property
     def has_questions(self) -> bool:
-        """Whether it holds questions; answers otherwise."""
+        """Whether it holds questions."""
         return "questions" in self.content
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether it holds answers."""
+        return "annotations" in self.content
 
 
 def is_vqa(content: Any) -> bool:
@@ -79,7 +84,7 @@ def vqa_rows(documents: Sequence[Document], *, kind: str) -> Rows:
             f"{first}: holds answers without their questions; name the file of the questions as "
             "well: --annotations QUESTIONS --annotations ANSWERS"
         )
-    answers = _answers([document for document in documents if not document.has_questions])
+    answers = _answers([document for document in documents if document.has_answers])
     rows: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for document in questions:
         parsed = convert(document.content, _Questions, where=str(document.path))
