@@ -199,7 +199,7 @@ def test_a_benchmark_takes_as_long_as_its_model_or_its_decoding():
 
 
 def test_the_projection_can_be_tried_out_without_a_gpu(fixtures):
-    sizes = BatchSizes(samples=12, captions=8, reranked_images=2, matrix=64)
+    sizes = BatchSizes(samples=12, captions=8, reranked_images=2, matrix=256)
     projection = project(fixtures, sizes)
     assert [rate.unit for rate in projection.rates] == UNITS
     for rate in projection.rates:
