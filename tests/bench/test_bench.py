@@ -210,7 +210,7 @@ def test_the_traffic_of_an_operation_is_that_of_all_tensors_in_and_out():
 
 
 def test_the_projection_can_be_tried_out_without_a_gpu(fixtures):
-    sizes = BatchSizes(samples=12, captions=8, reranked_images=2, matrix=64)
+    sizes = BatchSizes(samples=12, captions=8, reranked_images=2, matrix=256)
     projection = project(fixtures, sizes)
     assert [rate.unit for rate in projection.rates] == UNITS
     for rate in projection.rates:

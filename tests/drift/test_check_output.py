@@ -3,7 +3,11 @@
 import json
 from xml.etree import ElementTree
 
+import pytest
+
 from harness.cli.main import main
+from harness.drift.anchor import check_all, render_checks
+from harness.drift.settings import Gate
 from tests.support.altered import copied, predict_otherwise
 from tests.support.loaded import loaded_after
 
@@ -39,6 +43,26 @@ def test_every_format_says_the_same(baseline, only, tmp_path, capsys, monkeypatc
     assert (tmp_path / "summary.md").read_text().count(
         "FAILED: of 4 cells"
     ) == 4  # each of the four runs appended
+
+
+@pytest.mark.parametrize(
+    ("format", "writer", "name"), [("json", json, "dumps"), ("junit", ElementTree, "tostring")]
+)
+def test_an_outcome_with_an_anchor_is_rendered_once(
+    format, writer, name, baseline, tmp_path, monkeypatch
+):
+    anchored = copied(baseline, tmp_path / "anchored")
+    copied(baseline, anchored / "anchor")
+    checks = check_all(baseline, anchored, gate=Gate())
+    assert checks.anchor is not None
+    render, texts = getattr(writer, name), []
+
+    def counting(*arguments, **options):
+        texts.append(render(*arguments, **options))
+        return texts[-1]
+
+    monkeypatch.setattr(writer, name, counting)
+    assert [render_checks(checks, format)] == texts
 
 
 def test_neither_check_nor_diff_loads_torch(baseline, tmp_path):

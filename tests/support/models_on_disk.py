@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,17 @@ def network(head: str, tiny: Architecture) -> nn.Module:
     }[head]()
 
 
+@cache
+def _shapes(head: str, tiny: Architecture) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in network(head, tiny).state_dict().items()}
+
+
 def random_state(head: str, tiny: Architecture, seed: int = 0) -> dict[str, torch.Tensor]:
     """Random weights of a checkpoint with this head, by their official names."""
     draws = torch.Generator().manual_seed(seed)
     state = {
-        name: torch.randn(tensor.shape, generator=draws) * 0.2
-        for name, tensor in network(head, tiny).state_dict().items()
+        name: torch.randn(shape, generator=draws) * 0.2
+        for name, shape in _shapes(head, tiny).items()
     }
     if head == "pretrain":
         return {
