@@ -19,6 +19,7 @@ from harness.bench.pipelines import PIPELINES, Pipeline
 from harness.bench.profiling import peak_memory
 from harness.bench.projection import PHOTO, QUALITY
 from harness.engine.memory import release_freed_memory
+from harness.errors import UsageError
 from harness.running.launch import default_workers
 from harness.running.loader import load_batches, plan_batches
 from harness.running.prepared import collate_of
@@ -26,6 +27,8 @@ from harness.running.runners import predict_samples
 from harness.task import Batch, Prediction, SampleId
 
 MADE = re.compile(r"photo-[0-9]{6}\.jpg")  # the names of the photos that are made here
+PART = ".part"  # of a photo that is being made
+JPEG = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,27 @@ def measure_from_files(
 def find_photos(folder: Path, count: int) -> list[Path]:
     """Return the JPEG files of a folder; makes `count` photos where it holds no others.
 
-    Photos that were made before are used again, and the rest is made.
+    Photos that were made before are used again, and the rest is made. Raises UsageError for a
+    folder that cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    photos = sorted(folder.glob("*.jpg"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _find_or_make(folder, count)
+    except OSError as error:
+        raise UsageError(
+            f"--from-files {folder}: cannot be used ({error.strerror}); name a folder of JPEG "
+            "files, or one that can be filled with photos"
+        ) from error
+
+
+def _find_or_make(folder: Path, count: int) -> list[Path]:
+    content = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    photos = [path for path in content if path.suffix.lower() in JPEG and path.is_file()]
+    if others := [path for path in content if path.suffix != PART and not photos]:
+        raise UsageError(
+            f"--from-files {folder}: holds no JPEG file, but {others[0].name!r}; name the folder "
+            "that has them, or an empty one, which is filled with photos"
+        )
     if not all(MADE.fullmatch(photo.name) for photo in photos):
         return photos
     paths = [folder / f"photo-{number:06}.jpg" for number in range(count)]
@@ -116,7 +136,7 @@ def _write_photo(seed: int, path: Path) -> None:
     """Write a photo of the size, and the size of file, that most images of COCO have."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
-    whole = path.with_suffix(".part")  # if this ends early, no half photo is used next time
+    whole = path.with_suffix(PART)  # if this ends early, no half photo is used next time
     Image.fromarray(coarse).resize(PHOTO).save(whole, "JPEG", quality=QUALITY)
     whole.replace(path)
 
@@ -127,6 +147,8 @@ def measure_pipeline(
     """Time a benchmark on some files: decoding alone, the model alone, and a run."""
     task, model = pipeline.task, fixtures.model(pipeline.kind)
     samples = pipeline.samples(files, fixtures)
+    if not samples:  # of pairs of images
+        raise UsageError(f"{pipeline.benchmark}: needs two files, not {len(files)}")
     batches = plan_batches(samples, fixtures.device.chunk_sizes.batch)
 
     def load() -> Iterable[Batch]:
