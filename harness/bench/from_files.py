@@ -24,6 +24,8 @@ from harness.running.runners import predict_samples
 from harness.task import Batch, Prediction, SampleId
 
 MADE = re.compile(r"photo-[0-9]{6}\.jpg")  # the names of the photos that are made here
+PART = ".part"  # of a photo that is being made
+JPEG = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,27 @@ def measure_from_files(
 def find_photos(folder: Path, count: int) -> list[Path]:
     """Return the JPEG files of a folder; makes `count` photos where it holds no others.
 
-    Photos that were made before are used again, and the rest is made.
+    Photos that were made before are used again, and the rest is made. Raises UsageError for a
+    folder that cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    photos = sorted(folder.glob("*.jpg"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _find_or_make(folder, count)
+    except OSError as error:
+        raise UsageError(
+            f"--from-files {folder}: cannot be used ({error.strerror}); name a folder of JPEG "
+            "files, or one that can be filled with photos"
+        ) from error
+
+
+def _find_or_make(folder: Path, count: int) -> list[Path]:
+    content = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    photos = [path for path in content if path.suffix.lower() in JPEG and path.is_file()]
+    if others := [path for path in content if path.suffix != PART and not photos]:
+        raise UsageError(
+            f"--from-files {folder}: holds no JPEG file, but {others[0].name!r}; name the folder "
+            "that has them, or an empty one, which is filled with photos"
+        )
     if not all(MADE.fullmatch(photo.name) for photo in photos):
         return photos
     paths = [folder / f"photo-{number:06}.jpg" for number in range(count)]
@@ -117,9 +136,9 @@ def find_photos(folder: Path, count: int) -> list[Path]:
 
 def _write_photo(seed: int, path: Path) -> None:
     """Write a photo of the size, and the size of file, that most images of COCO have."""
-    partial = path.with_suffix(".part")  # if this ends early, no half photo is used next time
-    inputs.photo(seed).save(partial, "JPEG", quality=inputs.QUALITY)
-    partial.replace(path)
+    whole = path.with_suffix(PART)  # if this ends early, no half photo is used next time
+    inputs.photo(seed).save(whole, "JPEG", quality=inputs.QUALITY)
+    whole.replace(path)
 
 
 def measure_pipeline(

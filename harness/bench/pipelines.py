@@ -15,7 +15,7 @@ from harness.bench.engine_calls import (
     STATEMENTS_PER_PAIR,
 )
 from harness.bench.fixtures import Fixtures
-from harness.images import Region
+from harness.images import Region, read_head
 from harness.metrics.grounding import Box
 from harness.registry import find_task
 from harness.task import Sample, Task
@@ -118,16 +118,26 @@ def _objects(files: Sequence[Path], fixtures: Fixtures) -> list[Sample]:
     prompts = ovad.Prompts((), sentences, tuple(range(1, SENTENCES + 1)))
     return [
         ovad.Object(number, (Region(files[image], box),), (1,) * SENTENCES, prompts)
-        for number, (image, box) in enumerate(_regions(len(files)))
+        for number, (image, box) in enumerate(_regions(files))
     ]
 
 
-def _regions(images: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-    """Yield an image and a box (left, top, width, height) in it."""
+def _regions(files: Sequence[Path]) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Yield the number of an image and a box (left, top, width, height) that reaches into it."""
     rng = np.random.default_rng(0)
-    for image in _spread(images, REGIONS_PER_IMAGE):
-        left, top = rng.integers(0, np.subtract(inputs.PHOTO, REGION))
+    sizes = [_size(file) for file in files]
+    for image in _spread(len(files), REGIONS_PER_IMAGE):
+        corner = rng.integers(0, np.subtract(inputs.PHOTO, REGION))
+        left, top = np.minimum(corner, np.maximum(np.subtract(sizes[image], REGION), 0))
         yield image, (int(left), int(top), REGION, REGION)
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Return the width and height of an upright image; of a damaged one, that of most photos."""
+    try:
+        return read_head(file).upright
+    except Exception:  # a damaged file can raise almost anything; decoding it reports it
+        return inputs.PHOTO
 
 
 def _spread(images: int, per_image: float) -> list[int]:

@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that compute; default: torch's own number",
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--from-files",
         type=Path,
         metavar="DIR",
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --from-files, threads that decode images; default: as many as in a run",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--end-to-end",
         action="store_true",
         help="instead of the stages, run whole benchmarks of the embedded data, from image files "

@@ -46,6 +46,14 @@ def test_an_unknown_benchmark_is_refused(capsys):
     assert "did you mean ovad" in capsys.readouterr().err
 
 
+def test_files_of_a_folder_are_not_timed_end_to_end(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", "--end-to-end", "--from-files", str(tmp_path)])
+    assert (
+        "argument --from-files: not allowed with argument --end-to-end" in capsys.readouterr().err
+    )
+
+
 def test_a_task_has_its_measurement_and_none_stands_for_all():
     assert end_to_end.choose_benchmarks([], ["RefCOCO+"]) == ["refcoco+"]
     assert end_to_end.choose_benchmarks([], []) == list(BENCHMARKS)

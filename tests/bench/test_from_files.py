@@ -10,10 +10,11 @@ from harness.bench.fixtures import Fixtures
 from harness.bench.from_files import MeasuredTime, find_photos
 from harness.bench.measure import FromFiles
 from harness.bench.models import SIZES
-from harness.bench.pipelines import PIPELINES
+from harness.bench.pipelines import PIPELINES, _regions
 from harness.bench.report import files_as_json, files_table
 from harness.cli.main import main
 from harness.engine.device import choose_device
+from harness.errors import UsageError
 from harness.registry import find_task
 from harness.running.loader import plan_batches
 from tasks import TASKS
@@ -47,6 +48,50 @@ def test_a_benchmark_is_timed_from_the_files_that_are_made_for_it(tmp_path, caps
 def test_the_files_of_a_folder_are_used(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "mine.jpg")
     assert find_photos(tmp_path, 5) == [tmp_path / "mine.jpg"]
+
+
+def test_jpeg_files_are_told_by_either_suffix_in_any_case(tmp_path):
+    names = ["IMG_1.JPG", "b.jpeg", "c.Jpg"]
+    for name in [*names, "d.png"]:
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    assert [path.name for path in find_photos(tmp_path, 5)] == names
+
+
+def test_no_photo_is_made_among_files_of_another_kind(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(UsageError, match=r"holds no JPEG file, but 'train'; name the folder"):
+        find_photos(tmp_path, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def test_photos_are_made_beside_hidden_files_and_half_of_a_photo(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "photo-000000.part").touch()
+    assert find_photos(tmp_path, 1) == [tmp_path / "photo-000000.jpg"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"--from-files .*file: cannot be used \(File exists\)"):
+        find_photos(tmp_path / "file", 1)
+
+
+def test_regions_lie_within_images_of_any_size(tmp_path):
+    sizes = {"portrait.jpg": (427, 640), "small.jpg": (60, 30), "turned.jpg": (640, 120)}
+    for name, size in sizes.items():
+        exif = Image.Exif()
+        exif[0x0112] = 6 if name == "turned.jpg" else 1  # a quarter turn: 120 x 640
+        Image.new("RGB", size).save(tmp_path / name, exif=exif)
+    (tmp_path / "damaged.jpg").write_text("")
+    files = [tmp_path / name for name in ("portrait.jpg", "small.jpg", "turned.jpg", "damaged.jpg")]
+    boxes = [[], [], [], []]
+    for image, box in _regions(files):
+        boxes[image].append(box)
+    assert max(left for left, *_ in boxes[0]) == 327
+    assert set(boxes[1]) == {(0, 0, 100, 100)}
+    assert all(left <= 20 and top < 380 for left, top, *_ in boxes[2])
+    assert len(boxes[3]) == 6
 
 
 def test_photos_that_were_made_before_are_used_again_and_the_rest_is_made(tmp_path):

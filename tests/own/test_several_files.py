@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from harness.callbacks import no_progress
 from harness.cli.main import main
+from harness.data.own import own_files
 from harness.errors import DataError, UsageError
 from harness.formats.folder import sha256_of
 from harness.formats.own.entries import read_captioned, read_entries
@@ -185,6 +187,17 @@ def test_a_run_on_several_files_is_that_of_one_file_and_names_their_hashes(
     assert '"texts": [' in capsys.readouterr().out
     assert main(["show", str(tmp_path / "out"), *more[:2]]) == 0
     assert "other annotation files than those of the run (2/half.jsonl)" in capsys.readouterr().err
+
+
+def test_files_in_another_order_are_other_data(tmp_path):
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text('{"image": "1.jpg", "question": "which is id 1?"}')
+    second.write_text('{"image": "2.jpg", "question": "which is id 2?"}')
+    a, b = sha256_of(first), sha256_of(second)
+    files = own_files([str(first), str(second)], images=None, name="n", answers=None)
+    assert files.open({}, progress=no_progress).fingerprint(()) == {"a.jsonl": a, "2/b.jsonl": b}
+    files = own_files([str(second), str(first)], images=None, name="n", answers=None)
+    assert files.open({}, progress=no_progress).fingerprint(()) == {"b.jsonl": b, "2/a.jsonl": a}
 
 
 def test_every_missing_file_is_named(own, tmp_path, capsys):

@@ -47,11 +47,13 @@ class OwnFolder(DataFolder):
         return paths.get(needed)
 
     def fingerprint(self, needed: Iterable[Needed]) -> dict[str, str]:
-        """Return the SHA-256 of the annotations and of the candidate answers, by file name."""
+        """Return the SHA-256 of the annotations and of the candidate answers, by file name.
+
+        The names of further files state their places: entries without ids are numbered in order.
+        """
         hashes = {self.annotations.name: sha256_of(self.annotations)}
         for number, path in enumerate(self.more, start=2):
-            name = path.name if path.name not in hashes else f"{number}/{path.name}"
-            hashes[name] = sha256_of(path)
+            hashes[f"{number}/{path.name}"] = sha256_of(path)
         if self.answers is not None:
             name = self.answers.name
             hashes[name if name not in hashes else f"answers/{name}"] = sha256_of(self.answers)
