@@ -108,6 +108,13 @@ def test_an_unknown_head_is_refused_by_its_line_when_the_file_is_read(tmp_path):
     )
 
 
+def test_a_family_of_a_package_may_have_heads_of_its_own(tmp_path):
+    text = OWN.replace("head: retrieval", "head: detector").replace("family: albef", "family: owl")
+    (tmp_path / "c.yaml").write_text(text)
+    entry = read_entries(tmp_path / "c.yaml")["mine"]
+    assert (entry.family, entry.files["ovad"].head) == ("owl", "detector")
+
+
 def test_a_protocol_setting_is_refused_since_only_the_code_sets_the_protocol(tmp_path):
     shipped = shipped_path("checkpoints.yaml").read_text(encoding="utf-8")
     changed = shipped.replace("head: vqa,", "head: vqa, settings: {k_test: 64},", 1)
