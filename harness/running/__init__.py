@@ -17,7 +17,8 @@ shared_memory.py                   and the memory that they write to
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 identity.py                        what decides a run's predictions
-scoring.py skipped.py timings.py   complete predictions -> a record
+scoring.py skipped.py              complete predictions -> scores and a record
+finish.py timings.py               what a run leaves
 retried.py                         unreadable images, tried again when a run is continued
 trials.py                          whether they can be scored, tried while they are made
 distributed.py torchrun.py         the processes of a run,

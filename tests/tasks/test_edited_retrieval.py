@@ -70,7 +70,7 @@ def test_a_text_that_lacks_images_of_its_shortlist_is_named():
         drop("0", 2, 3)(predictions)
         drop("1", 2, 3)(predictions)
 
-    with pytest.raises(DataError, match="text 2 was compared with 0 of 4 images, .* has 2; "):
+    with pytest.raises(DataError, match=r"text 2 was compared with 0 of 4 images, .* has 2; "):
         scored(change)
 
 
