@@ -77,7 +77,7 @@ CONTRADICTIONS = {
     "outcomes of the statistic alone shuffled": (
         BOXES, lambda r, b: edit_scores(r, BOXES, permuted("array0")), "is told in two ways"),
     "outcomes that are not numbers": (
-        NLVR2, lambda r, b: edit_scores(r, NLVR2, lower_first_outcomes), "no numbers"),
+        NLVR2, lambda r, b: edit_scores(r, NLVR2, lower_first_outcomes), "not numbers"),
     "predictions that are not numbers": (
         BOXES, lambda r, b: edit_predictions(r, BOXES, not_a_number), "line 2 is not a prediction"),
     "the hash of the predictions removed on both sides": (

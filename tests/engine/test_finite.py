@@ -47,7 +47,7 @@ def test_features_of_another_length_are_refused():
     """Their products are not cosines: a long vector would be on every shortlist."""
     sound = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
     with pytest.raises(
-        ModelError, match=r"images that are no .* index 1 has a norm of 5\).*unit_vec"
+        ModelError, match=r"images that are not .* index 1 has a norm of 5\).*unit_vec"
     ):
         ranked([[1.0, 0.0], [3.0, 4.0], [0.6, 0.8]], sound)
     with pytest.raises(ModelError, match=r"texts that are no .* index 2 has a norm of 0\.5\)"):
