@@ -50,7 +50,7 @@ def test_features_of_another_length_are_refused():
         ModelError, match=r"images that are not .* index 1 has a norm of 5\).*unit_vec"
     ):
         ranked([[1.0, 0.0], [3.0, 4.0], [0.6, 0.8]], sound)
-    with pytest.raises(ModelError, match=r"texts that are no .* index 2 has a norm of 0\.5\)"):
+    with pytest.raises(ModelError, match=r"texts that are not .* index 2 has a norm of 0\.5\)"):
         ranked(sound, [[1.0, 0.0], [0.0, 1.01], [0.3, 0.4]])
 
 
