@@ -3,7 +3,6 @@
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import flags
@@ -153,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
         splits=chosen.splits,
         checkpoint=options.checkpoint,
         data=chosen.data,
-        out=Path(options.out),
+        out=flags.path(options.out),
         speed=Speed(options.batch_size, options.workers or launch.default_workers()),
         device=options.device,
         dtype=options.dtype,

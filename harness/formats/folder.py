@@ -1,8 +1,9 @@
 """A folder of benchmark files, laid out as users have it, and the files missing from it."""
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,6 +116,11 @@ def _sha256_as_read(path: Path) -> str:
     if changed_since_read(path):
         raise DataError(f"{path}: was changed since it was read; start again")
     return sha256_of_read(path) or sha256_of(path)
+
+
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of annotation files, given that of each by its path."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
 
 
 def open_folder(root: Path) -> DataFolder:

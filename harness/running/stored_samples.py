@@ -13,11 +13,11 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource, Embedded
 from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
+from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task
-from harness.running.identity import digest_of_files
 from harness.running.skipped import reasons, with_fallbacks
 from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text

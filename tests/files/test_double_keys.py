@@ -12,8 +12,9 @@ from harness.files.parsing import decode_json, decode_json_text, decode_yaml, re
 from harness.formats.nlvr2 import read_lines
 from harness.formats.submissions import read_answers
 from harness.formats.vqa import read_questions
-from harness.records.predictions import open_predictions, read_predictions
+from harness.records.predictions import open_predictions
 from harness.records.record import read_record
+from harness.records.stored_predictions import read_predictions
 
 HEAD = '{"format":"xvlm-eval predictions 1","identity":{},"software":{},"inputs":{}}\n'
 EXAMPLE = '{"identifier": "dev-1-0-0", "sentence": "s", "label": "True", "label": "False"}'
