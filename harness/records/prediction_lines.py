@@ -22,11 +22,13 @@ ANY_HEAD = re.compile(rb'\s*\{\s*"format"\s*:\s*"xvlm-eval predictions')  # writ
 KEYS = (b'"id"', b'"prediction"', b'"inputs"')  # of the lines of samples
 AT_ONCE = 2**20  # bytes of lines that are decoded together
 UNKNOWN = "0" * DIGITS  # in the row of a sample without a fingerprint
+# One for all lines: `json.dumps` would make another for each.
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def to_line(value: Any) -> str:
     """Return a value as a line of JSON. Raises ValueError for NaN and infinity."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return ENCODER.encode(value) + "\n"
 
 
 def sample_line(path: Path, id: Any, prediction: Any, inputs: str | None = None) -> str:
