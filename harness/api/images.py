@@ -42,7 +42,7 @@ def open_picture(picture: Picture) -> Image.Image:
             return _not_empty(Image.fromarray(picture))
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"an array of shape {list(picture.shape)} is no image; [H, W, 3] is"
+                f"an array of shape {list(picture.shape)} is not an image; [H, W, 3] is"
             ) from error
     raise UsageError(
         f"an image should be a Pillow image, a path, or an array [H, W, 3] of uint8, not "

@@ -34,8 +34,8 @@ def read_results(
     """Return the results of folders that `run --out` or `evaluate(out=...)` wrote, or of records.
 
     `data` is the folder of the benchmark files, `annotations`, `images` and `answers` are the own
-    data, for the texts and truths of samples; by default as for `load_task`. A file that is no
-    record is a HarnessWarning. Raises MissingError for an absent folder, UsageError without any.
+    data, for the texts and truths of samples; by default as for `load_task`. Warns of a file that
+    is not a record. Raises MissingError for an absent folder, UsageError without any.
 
     >>> from harness.files.paths import shipped_path
     >>> results = read_results(shipped_path("results"))

@@ -101,7 +101,7 @@ def _blank_argument(arguments: Sequence[str]) -> str | None:
 
 
 def _verb(words: Sequence[str]) -> str | None:
-    """Return the verb of a command line: its first word that is no flag, if it is a verb."""
+    """Return the verb of a command line: its first word that is not a flag, if it is a verb."""
     first = next((word for word in words if not word.startswith("-")), None)
     return first if first in VERBS else None
 

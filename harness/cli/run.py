@@ -49,7 +49,7 @@ def _add_weights(group: flags.Parser) -> None:
     group.add_argument(
         "--model",
         metavar="FAMILY",
-        help="the family of a --checkpoint that is no entry: `xvlm-eval list` shows them; "
+        help="the family of a --checkpoint that is not an entry: `xvlm-eval list` shows them; "
         "default: xvlm",
     )
     group.add_argument(
@@ -62,7 +62,7 @@ def _add_weights(group: flags.Parser) -> None:
     group.add_argument(
         "--name",
         metavar="NAME",
-        help="name in records of a --checkpoint that is no entry; default: that of the file or "
+        help="name in records of a --checkpoint that is not an entry; default: that of the file or "
         "folder",
     )
     flags.add_include(group)

@@ -90,7 +90,7 @@ def own_task(words: Sequence[str]) -> str:
     kinds = [name.lower().removeprefix(PREFIX) for name in names]
     if len(kinds) != 1 or kinds[0] not in KINDS:
         if len(names) == 1:
-            problem = f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}"
+            problem = f"--task {names[0]}: is not a task on own data{nearest(kinds[0], KINDS)}"
             if known_task(names[0]) is not None:
                 problem += (
                     "; the files of a benchmark, also several, lie below --data DIR: "

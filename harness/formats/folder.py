@@ -127,7 +127,7 @@ def open_folder(root: Path) -> DataFolder:
     """Return the data folder at `root`, named by its content.
 
     The embedded benchmark and hub data keep their names wherever they are copied. Raises
-    MissingError if `root` is no folder.
+    MissingError if `root` is not a folder.
     """
     if not root.is_dir():
         raise MissingError(

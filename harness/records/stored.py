@@ -80,7 +80,7 @@ class StoredResult:
 class StoredResults:
     """The results of a folder in order of path, and a sentence about each rejected file.
 
-    `damaged` counts those that are no records; the others are moved or renamed.
+    `damaged` counts those that are not records; the others are moved or renamed.
     """
 
     results: tuple[StoredResult, ...]

@@ -47,7 +47,7 @@ def read_predictions(path: Path) -> StoredPredictions:
 def read_prediction_bytes(path: Path) -> bytes:
     """Return the content of a prediction file, decompressed if it is gzip.
 
-    Raises DataError where it cannot be read, and for half a surrogate pair, which is no text.
+    Raises DataError where it cannot be read, and for half a surrogate pair, which is not text.
     """
     content = read_bytes(path, EMPTY.name)
     if may_hold_surrogates(content):

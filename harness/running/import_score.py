@@ -98,7 +98,9 @@ def _values(metrics: Sequence[str], *, known: Iterable[str]) -> dict[str, float]
     values: dict[str, float] = {}
     for name, value in map(_metric, metrics):
         if name not in known:
-            raise UsageError(f"--metric {name}: is no metric of this split{nearest(name, known)}")
+            raise UsageError(
+                f"--metric {name}: is not a metric of this split{nearest(name, known)}"
+            )
         if name in values:
             raise UsageError(f"--metric {name}: is given twice")
         values[name] = value

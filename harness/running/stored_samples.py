@@ -33,7 +33,7 @@ class StoredSample:
     sample      as annotated; None where the annotations are not at hand
     prediction  as stored; None where it was not kept
     scores      measure -> value, as in `Scores.by_sample`; higher is better
-    wrong       whether its first measure is below one half; None where that is no share
+    wrong       whether its first measure is below one half; None where that is not a share
     """
 
     id: SampleId
@@ -96,7 +96,7 @@ class StoredSamples(Sequence[StoredSample]):
         return self._scores[measure]
 
     def wrong(self, index: int) -> bool | None:
-        """Return whether a sample is wrong by its first measure; None where it is no share."""
+        """Return whether a sample is wrong by its first measure; None where it is not a share."""
         if not self._scores:
             return None
         measure = next(iter(self._scores))

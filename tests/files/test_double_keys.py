@@ -102,7 +102,7 @@ def test_a_prediction_may_hold_the_names_of_keys(tmp_path):
 
 def test_a_lineage_names_the_line(tmp_path):
     (tmp_path / FILE).write_text('{"date": "a", "date": "b"}\n')
-    with pytest.raises(DataError, match=r"is no lineage of a baseline \(line 1: has no "):
+    with pytest.raises(DataError, match=r"is not a lineage of a baseline \(line 1: has no "):
         read_lineage(tmp_path)
 
 
