@@ -34,11 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print whether a run can succeed, and what to do if not."""
-    from harness.checkpoints import include
     from harness.cli.own import choose_data
     from harness.doctor.diagnosis import examine, render_diagnosis
 
-    include(options.include)
     chosen = choose_data(options)
     diagnosis = examine(
         chosen.data,

@@ -1,6 +1,7 @@
 """`xvlm-eval doctor` on tasks, families, checkpoints and data of the user's own."""
 
 import json
+import os
 
 import pytest
 
@@ -62,8 +63,7 @@ def test_own_weights_are_ready_for_what_their_family_can_predict(weights, capsys
     assert "name them by --checkpoint FILE" in capsys.readouterr().err
 
 
-def test_an_entry_of_ones_own_is_found(weights, capsys, monkeypatch):
-    monkeypatch.setenv("XVLM_EVAL_CHECKPOINTS_FILE", "")  # restores what the flag adds
+def test_an_entry_of_ones_own_is_found(weights, capsys):
     path = weights.with_name("checkpoints.yaml")
     path.write_text(ENTRY)
     code, found = examined(
@@ -74,6 +74,10 @@ def test_an_entry_of_ones_own_is_found(weights, capsys, monkeypatch):
         "ready, with mine",
         "mine has no weights for it",
     )
+    # A later command of the same process does not know it.
+    assert main(["doctor", "--task", "refcoco+", "--checkpoint", "mine"]) == 2
+    assert main(["doctor", "--include", str(path), "--checkpoint", "other"]) == 2
+    assert "XVLM_EVAL_CHECKPOINTS_FILE" not in os.environ
 
 
 def test_own_data_are_examined(tmp_path, capsys):
