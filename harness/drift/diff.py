@@ -12,7 +12,7 @@ from harness.drift.samples import (
     compare_predictions,
     format_prediction,
 )
-from harness.errors import MissingError, UsageError
+from harness.errors import MissingError, UsageError, printable
 from harness.records.integrity import sound_sample_scores
 from harness.records.stored import StoredResult, find_results, read_result
 from harness.rendering import Row, Table, render, render_json
@@ -60,7 +60,7 @@ def diff_results(before: Path, after: Path) -> list[ResultDiff]:
 def render_diffs(diffs: Sequence[ResultDiff], format: str, *, limit: int) -> str:
     """Return diffs as text, `terminal`, `md` or `json`, with at most `limit` samples each."""
     if format != "json":
-        return "\n\n".join(_render_diff(diff, format, limit=limit) for diff in diffs)
+        return printable("\n\n".join(_render_diff(diff, format, limit=limit) for diff in diffs))
     content = [
         {
             **asdict(diff),
