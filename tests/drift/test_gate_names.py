@@ -81,10 +81,3 @@ def test_junit_is_xml_whatever_a_record_holds(sides, capsys):
     cases = ElementTree.fromstring(text)
     assert code == 1 and CHECKPOINT in text
     assert "a\ufffd[31mb" in cases[0][0].get("message")
-
-
-def test_a_title_stays_in_its_comment_of_latex(sides, capsys):
-    edit(sides[1], NAME, lambda record: record.update(protocol="x\n\\input{y}"))
-    assert main(["table", str(sides[1]), "--layout", "leaderboard", "--format", "latex"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert not [line for line in lines if line.startswith("\\input")]
