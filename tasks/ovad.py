@@ -104,9 +104,17 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         ]
 
     def workload(self, samples: Sequence[Object]) -> Workload:
-        """Count no image-text pairs: features of boxes and sentences are only compared."""
-        workload = super().workload(samples)
-        return workload._replace(texts=samples[0].prompts.sentences, pairs=0, pairs_at_most=0)
+        """Count no image-text pairs: features of boxes and sentences are only compared.
+
+        The sentences count once: they are the same for all boxes.
+        """
+        return Workload(
+            samples=len(samples),
+            images=len({sample.images for sample in samples}),
+            pairs=0,
+            pairs_at_most=0,
+            texts=samples[0].prompts.sentences,
+        )
 
     def counts(self, samples: Sequence[Object]) -> Mapping[str, int]:
         """Add the number of attributes."""

@@ -71,8 +71,10 @@ def run(options: argparse.Namespace) -> int:
     from harness.report import sample_rows
     from harness.report.selection import results_at
 
-    found = results_at(Path(options.result))
-    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    found = results_at(flags.path(options.result))
+    baseline = (
+        results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
+    )
     code = say_left_out([found, baseline])
     for doubt in doubts(found):  # shown all the same: this is how to look into them
         say(f"in doubt: {doubt}")
@@ -164,7 +166,7 @@ def _write_pictures(shown: "Sequence[Shown]", options: argparse.Namespace) -> No
 
     from harness.report.pictures import file_name
 
-    folder = Path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
+    folder = flags.path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
     written: list[Path] = []
     for part in shown:
         record = part.samples.result.record

@@ -28,6 +28,7 @@ paraphrase_table   the table itself, and paraphrase_index a faster copy in the c
 java               the runtime of the caption scorers
 attributes         OVAD's mean average precision
 attribute_ranks    the same from resampled images, attribute_sums three resamples at a time
+chance_intervals   intervals of OVAD's chance levels, in the cache
 attribute_changes  what each image adds to its change between two runs
 rounding           scores in the precision that ranks them as given
 """

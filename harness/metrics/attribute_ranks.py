@@ -3,9 +3,10 @@
 The same numbers as in `attributes`, where a box counts as often as its image was drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from harness.metrics.attribute_changes import image_changes
 from harness.metrics.attribute_sums import Ranking, packed_weights, precision_of, ranking_of
 from harness.metrics.attributes import FREQUENCIES, UNKNOWN, Named, average_precisions, members
+from harness.metrics.chance_intervals import kept_interval
+from harness.statistics.interval import Interval
 from harness.statistics.sums import Floats, Statistic, Sums, Swappable
 
 DRAWS_AT_ONCE = 64  # resamples computed together: their boxes fit into the processor's cache
@@ -82,6 +85,10 @@ class Chance:
         rows = np.zeros((images, 2 * labels.shape[1]))
         np.add.at(rows, self.image, np.hstack([labels == 1, labels != UNKNOWN]))
         return Sums(rows, lambda sums: _chances(sums).mean(axis=1))
+
+    def kept_interval(self, compute: Callable[[], Interval]) -> Interval:
+        """Return the interval of the mean chance level, which the cache may hold."""
+        return kept_interval(self.resampled().rows, Path(__file__), compute)
 
 
 @dataclass(frozen=True)

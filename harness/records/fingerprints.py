@@ -30,7 +30,7 @@ class Fingerprint(NamedTuple):
 
     def to_text(self) -> str:
         """Return the fingerprint as hexadecimal digits."""
-        return "".join(f"{part:08x}" for part in self)
+        return f"{self.files:08x}{self.pixels:08x}{self.texts:08x}"
 
 
 def checksum(contents: Iterable[bytes]) -> int:

@@ -22,11 +22,13 @@ ANY_HEAD = re.compile(rb'\s*\{\s*"format"\s*:\s*"xvlm-eval predictions')  # writ
 KEYS = (b'"id"', b'"prediction"', b'"inputs"')  # of the lines of samples
 AT_ONCE = 2**20  # bytes of lines that are decoded together
 UNKNOWN = "0" * DIGITS  # in the row of a sample without a fingerprint
+# One for all lines: `json.dumps` would make another for each.
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def to_line(value: Any) -> str:
     """Return a value as a line of JSON. Raises ValueError for NaN and infinity."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return ENCODER.encode(value) + "\n"
 
 
 def sample_line(path: Path, id: Any, prediction: Any, inputs: str | None = None) -> str:
@@ -68,7 +70,9 @@ def whole_lines(content: bytes, path: Path) -> WholeLines:
     """
     end = content.rfind(b"\n") + 1
     if not end and not content.startswith(HEAD[: len(content)]):
-        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
+        raise DataError(
+            f"{path}: is not a prediction file; move it away, or replace it with --fresh"
+        )
     begin = content.find(b"\n") + 1
     _refuse_double_keys(content, begin, end, path)
     return WholeLines(content[: begin - 1] if end else None, begin, end)
@@ -192,7 +196,7 @@ def _parse_line_by_line(lines: Sequence[bytes], path: Path) -> PredictionColumns
                 raise ValueError("no id, or a repeated one")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
-                f"{path}: line {number} is no prediction; "
+                f"{path}: line {number} is not a prediction; "
                 "the file was damaged: replace it with --fresh"
             ) from error
         if type(prediction) is str:
@@ -215,7 +219,7 @@ def _decode(line: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:

@@ -21,6 +21,7 @@ from harness.files.atomic import replacing
 from harness.metrics.attribute_ranks import Chance, MeanAveragePrecision
 from harness.metrics.caption_sums import Bleu, Meteor
 from harness.records.fingerprints import PARTS
+from harness.records.prediction_lines import ENCODER
 from harness.statistics.means import Mean, MeanOfMeans
 from harness.statistics.sums import Statistic
 
@@ -49,7 +50,7 @@ class SampleScores:
 
 def digest(prediction: Any) -> int:
     """Return the first DIGEST_BYTES of the SHA-256 of a prediction's JSON as a number."""
-    text = json.dumps(prediction, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = ENCODER.encode(prediction)
     sha256 = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     return int.from_bytes(sha256.digest()[:DIGEST_BYTES], "big")
 

@@ -54,8 +54,11 @@ def _texts(task: Task, model: Model, samples: Sequence[Sample]) -> str | None:
     texts = [text for sample in samples for text in task.texts(sample)]
     if not texts or not isinstance(model, Tokenizing):
         return None
+    distinct = list(dict.fromkeys(texts))  # all boxes of OVAD have the same thousands
     try:
-        tokens = [list(map(int, ids)) for ids in model.token_ids(texts)]
+        tokens = [json.dumps(list(map(int, ids))) for ids in model.token_ids(distinct)]
     except DataError:
         return None
-    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
+    of_text = dict(zip(distinct, tokens, strict=True))
+    content = f"[{', '.join(of_text[text] for text in texts)}]"
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -30,15 +30,23 @@ class InputChecksums:
 
     def of(self, task: Task, samples: Iterable[Sample]) -> dict[SampleId, str]:
         """Return the fingerprint of each sample whose images were prepared, by its id."""
-        return {
-            sample.id: Fingerprint(
-                checksum_of_files(sample.images, self._files),
-                checksum(self._views[view].to_bytes(4, "big") for view in sample.images),
-                checksum_of_texts(task, sample),
-            ).to_text()
-            for sample in samples
-            if all(view in self._views for view in sample.images)
-        }
+        known: dict[tuple[View, ...], tuple[int, int] | None] = {}
+        fingerprints: dict[SampleId, str] = {}
+        for sample in samples:
+            images = sample.images
+            if images not in known:
+                known[images] = self._of_images(images)
+            if (of_images := known[images]) is not None:
+                fingerprint = Fingerprint(*of_images, checksum_of_texts(task, sample))
+                fingerprints[sample.id] = fingerprint.to_text()
+        return fingerprints
+
+    def _of_images(self, images: Sequence[View]) -> tuple[int, int] | None:
+        """Return the checksums of files and of pixels; None where an image was not prepared."""
+        if not all(view in self._views for view in images):
+            return None
+        pixels = (self._views[view].to_bytes(4, "big") for view in images)
+        return checksum_of_files(images, self._files), checksum(pixels)
 
 
 def checksum_of_file(path: Path) -> int:

@@ -9,6 +9,7 @@ imaginary clusters, one in each direction, that change by as much as the changed
 """
 
 from collections.abc import Mapping
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from harness.statistics import bootstrap
 from harness.statistics.interval import LEVEL, Interval
 from harness.statistics.means import Mean, MeanOfMeans
-from harness.statistics.sums import Floats, Related, Statistic, Sums, gradient
+from harness.statistics.sums import Floats, OfLabels, Related, Statistic, Sums, gradient
 
 NORMAL = NormalDist()
 QUANTILE = NORMAL.inv_cdf((1 + LEVEL) / 2)  # 1.96
@@ -40,7 +41,8 @@ def metric_interval(statistic: Statistic) -> Interval:
         return _wilson(statistic)
     clusters = statistic.resampled()
     if isinstance(clusters, Sums):
-        return bootstrap.bca_interval(clusters)
+        compute = partial(bootstrap.bca_interval, clusters)
+        return statistic.kept_interval(compute) if isinstance(statistic, OfLabels) else compute()
     return bootstrap.ranking_interval(clusters)
 
 

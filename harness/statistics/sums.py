@@ -12,6 +12,8 @@ from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.statistics.interval import Interval
+
 Floats = NDArray[np.float64]
 Formula = Callable[[Floats], Floats]  # sums [R, k] -> metrics [R]
 
@@ -84,6 +86,15 @@ class Related(Protocol):
 
     def resampled_with(self, others: Sequence[Statistic]) -> ResampledTogether | None:
         """Return the metrics of `others`, this one among them; None if they share nothing."""
+        ...
+
+
+@runtime_checkable
+class OfLabels(Protocol):
+    """A statistic that no prediction enters: its interval is the same for all models."""
+
+    def kept_interval(self, compute: Callable[[], Interval]) -> Interval:
+        """Return the interval that `compute` returns, if it is known already without a call."""
         ...
 
 

@@ -57,6 +57,21 @@ def test_texts_within_and_beyond_ascii_are_split_alike(tokenizer):
         assert tokenizer.ids(text) == tokenizer.ids(f"{text}\u200b"), text
 
 
+def test_words_of_printable_ascii_are_those_of_the_library(tokenizer):
+    for character in map(chr, range(128)):
+        for text in (f"red{character}CUPS", f"{character} a{character}{character}", character):
+            expected = tokenizer._bert.encode(text, add_special_tokens=False).ids
+            assert tokenizer.piece_ids(text) == expected, repr(text)
+    long = "s" * 101
+    assert pieces(tokenizer, f"a {long[:100]} {long}") == [
+        "[CLS]",
+        "a",
+        "s",
+        *["##s"] * 99,
+        "[UNK]",
+    ]
+
+
 def test_a_special_token_written_in_a_text_is_that_token(tokenizer):
     assert pieces(tokenizer, "red[SEP]") == ["[CLS]", "red", "[SEP]"]
     assert tokenizer.ids("a[SEP]")[-1] == tokenizer.sep == 3
@@ -86,7 +101,7 @@ def test_the_last_line_may_lack_its_end(tmp_path):
     [
         (
             [piece for piece in PIECES if piece != "[SEP]"],
-            r"is no BERT vocabulary: \[SEP\] missing",
+            r"is not a BERT vocabulary: \[SEP\] missing",
         ),
         ([*PIECES, "cup"], "repeats a word piece"),
     ],

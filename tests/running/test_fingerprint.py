@@ -1,8 +1,10 @@
 """The fingerprint of what a model is given."""
 
+import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.checkpoints import SHAPES, find_weights
@@ -89,3 +91,19 @@ def test_a_record_keeps_it_whatever_the_batch_size_and_however_often_the_run_was
     )
     assert [record["software"]["batch_size"] for record in records] == [5, 32]
     assert records[0]["software"]["processor"] == records[1]["software"]["processor"]
+
+
+def test_texts_that_samples_share_are_tokenised_once_and_count_for_each(samples):
+    class Reading:
+        prepare = staticmethod(lambda image: np.zeros((1, 1, 3), dtype=np.uint8))
+
+        def token_ids(self, texts):
+            read.extend(texts)
+            return [[ord(letter) for letter in text] for text in texts]
+
+    read: list[str] = []
+    shared = [replace(sample, text="ab" if sample.id % 2 else "c") for sample in samples[:8]]
+    content = json.dumps([[97, 98] if sample.id % 2 else [99] for sample in shared])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    assert fingerprint_inputs(TASK, Reading(), shared)["texts"] == digest
+    assert sorted(read) == ["ab", "c"]

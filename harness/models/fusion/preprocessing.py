@@ -51,18 +51,22 @@ def first_words(text: str, max_words: int) -> str:
 def normalise(images: NDArray[np.uint8], device: Device) -> Tensor:
     """Return prepared images [M, R, R, 3] as the vision encoders take them, [M, 3, R, R].
 
-    Bytes are sent to the device, which goes on meanwhile, and become float32 there, in place.
+    Bytes are sent to the device, which goes on meanwhile, and become float32 there, in place; by
+    rows of pixels, as the three numbers of one do not fill a vector register.
     """
-    pixels = device.send(torch.from_numpy(images)).permute(0, 3, 1, 2).float()
-    mean, std = _mean_and_std(device.torch)
-    return pixels.div_(255).sub_(mean).div_(std)
+    rows = device.send(torch.from_numpy(images)).float().flatten(2)
+    mean, std = _mean_and_std(device.torch, images.shape[2])
+    return rows.div_(255).sub_(mean).div_(std).unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
 
 
 @cache
-def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return MEAN and STD on the device, kept there: it would wait for its work to send them."""
+def _mean_and_std(device: torch.device, pixels: int) -> tuple[Tensor, Tensor]:
+    """Return MEAN and STD for a row of pixels [3 * pixels].
+
+    Kept on the device, which would wait for its work to send them.
+    """
     with torch.inference_mode(False):
-        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+        mean, std = (torch.tensor(values, device=device).repeat(pixels) for values in (MEAN, STD))
         return mean, std
 
 
