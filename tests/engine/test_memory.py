@@ -1,4 +1,8 @@
-"""Free memory, read from trees of files as Linux has them."""
+"""Free memory, read from trees of files as Linux has them, and what is kept of it."""
+
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -73,3 +77,30 @@ def test_unreadable_files_are_no_limit(system):
 
 def test_this_process_uses_some_memory():
     assert 1e6 < taken_memory() < 1e11
+
+
+FAULTS = """
+import resource
+import numpy as np
+from harness.engine.memory import keep_freed_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+{first}
+for _ in range(2):  # the second time, of memory that was freed
+    before = faults()
+    arrays = [np.ones(2**18) for _ in range(4)]  # 2 MB each
+    count = faults() - before
+    del arrays
+print(count)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds of GNU's C library")
+def test_memory_that_was_freed_is_allocated_again_without_new_pages():
+    def pages(first):
+        command = [sys.executable, "-c", FAULTS.format(first=first)]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert pages("keep_freed_memory()") < 100 < pages("pass")
