@@ -35,7 +35,7 @@ def main() -> int:
     texts = {format: render_checks(checks, format) for format in FILES}
     for format, name in FILES.items():
         (report / name).write_text(f"{texts[format]}\n", encoding="utf-8")
-    token = secrets.token_hex(16)  # what a result says is no command to GitHub
+    token = secrets.token_hex(16)  # what a result says is not a command to GitHub
     print(f"::stop-commands::{token}\n{texts['terminal']}\n::{token}::")
     write_step_summary(checks)
     for title, message in _failures(checks)[:ANNOTATED]:

@@ -1,4 +1,4 @@
-"""Load a model by the plugin of its family, and refuse what is no model before a run begins."""
+"""Load a model by the plugin of its family, and refuse what is not a model before a run begins."""
 
 import inspect
 import json
@@ -26,8 +26,8 @@ def load_from_plugin(
     """Return the model that a plugin loads, with the capability `needs`.
 
     Raises PluginError, naming the plugin, for a loader that takes other arguments and for an object
-    that is no model at all, CapabilityError for a model that lacks the capability; and whatever the
-    loader raises.
+    that is not a model at all, CapabilityError for a model that lacks the capability; and whatever
+    the loader raises.
     """
     loader = family.loader
     _check_signature(plugin, loader, weights)
@@ -67,8 +67,8 @@ def _check_model(plugin: Plugin, model: Any, needs: type) -> None:
             CapabilityError if all(hasattr(model, name) for name in members(Model)) else PluginError
         )
         raise kind(
-            f"{plugin}: loads a {type(model).__name__}, which is no {needs.__name__}: it lacks "
-            f"{', '.join(lacking)}; harness/capabilities says what each is"
+            f"{plugin}: loads a {type(model).__name__}, which does not implement {needs.__name__}: "
+            f"it lacks {', '.join(lacking)}; harness/capabilities describes each"
         )
     for name, (type_, title) in ATTRIBUTES.items():
         if name in members(needs) and not isinstance(getattr(model, name), type_):

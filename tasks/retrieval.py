@@ -26,7 +26,13 @@ from harness.formats.folder import DataFolder, Needed
 from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_captioned_images
-from harness.formats.matches import as_prediction, parse_pairs, ranking_of, shortlist_of
+from harness.formats.matches import (
+    as_prediction,
+    parse_pairs,
+    ranking_of,
+    refuse_cut_shortlists,
+    shortlist_of,
+)
 from harness.formats.matrices import read_matrices
 from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
@@ -169,9 +175,11 @@ class Retrieval(GalleryTask[Picture]):
         of_images = [(sample.id, predictions[sample.id]) for sample in samples]
         ranking = ranking_of(of_images)
         pairs = parse_pairs(of_images, texts=sum(counts), ranking=ranking)
-        by_protocol = shortlist_ranks(
-            pairs, counts, shortlist=shortlist_of(of_images) or self.shortlist
+        shortlist = shortlist_of(of_images) or self.shortlist
+        refuse_cut_shortlists(
+            pairs, [id for id, _ in of_images], texts=sum(counts), shortlist=shortlist
         )
+        by_protocol = shortlist_ranks(pairs, counts, shortlist=shortlist)
         i2t, t2i = by_protocol.pop(ranking)
         outside = {
             "i2t_outside": 100 * float(i2t.outside.mean()),

@@ -167,7 +167,7 @@ def _definition(task: TaskLike, source: DataSource) -> Task:
         )
     if is_own(task.name) != own:
         raise UsageError(
-            f"{task.name}: is no task on own data; annotations are for {', '.join(KINDS)}"
+            f"{task.name}: is not a task on own data; annotations are for {', '.join(KINDS)}"
             if own
             else f"{task.name}: is a task on own data; name it by annotations=FILE, images=DIR"
         )

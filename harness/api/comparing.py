@@ -14,7 +14,7 @@ from harness.drift.report import cell_values
 from harness.drift.settings import override, read_gates
 from harness.drift.verdicts import Cell, Missing
 from harness.errors import UsageError
-from harness.files.paths import shipped_path
+from harness.files.paths import expanded, shipped_path
 from harness.rendering import Table, render
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _folders(results: Results | str | PathLike[str], temporary: Path) -> list[Pa
                 "results should be those of evaluate, score or read_results, or a folder, not "
                 f"{results!r:.80}"
             )
-        return [Path(fspath(results)).expanduser()]
+        return [expanded(fspath(results))]
     if results.complete:
         return [results.folder, *results.others]
     roots: dict[Path, Path] = {}

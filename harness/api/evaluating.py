@@ -21,6 +21,7 @@ from harness.api.results import Results
 from harness.callbacks import Report, no_progress
 from harness.checkpoints import Weights
 from harness.errors import HarnessWarning, MissingError, UsageError
+from harness.files.paths import expanded
 from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
 from harness.running import launch, planning
@@ -96,7 +97,7 @@ def evaluate(
         splits=splits[loaded.name],
         checkpoint=predictor.weights.name,
         data=loaded.source,
-        out=temporary.path if temporary else Path(str(out)).expanduser(),
+        out=temporary.path if temporary else expanded(str(out)),
         speed=Speed(batch_size, workers or launch.default_workers()),
         device=str(predictor.model.device),
         dtype=predictor.dtype,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from harness.capabilities import Model
 from harness.errors import DataError, UsageError
+from harness.files.paths import expanded
 from harness.images import STRICT, View, decoding, read_views
 from harness.running.prepared import collate_of, together
 
@@ -31,7 +32,7 @@ def open_picture(picture: Picture) -> Image.Image:
             raise DataError(f"the image {picture!r} cannot be read: {error}") from error
         return _not_empty(picture)
     if isinstance(picture, str | PathLike):
-        path = Path(picture).expanduser()
+        path = expanded(picture)
         with decoding(STRICT):
             copies: dict[Any, Any] = read_views([path], _copied, needed_by="the caller")
         image: Image.Image = copies[path]
@@ -41,7 +42,7 @@ def open_picture(picture: Picture) -> Image.Image:
             return _not_empty(Image.fromarray(picture))
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"an array of shape {list(picture.shape)} is no image; [H, W, 3] is"
+                f"an array of shape {list(picture.shape)} is not an image; [H, W, 3] is"
             ) from error
     raise UsageError(
         f"an image should be a Pillow image, a path, or an array [H, W, 3] of uint8, not "

@@ -13,7 +13,7 @@ from harness.api.result import Result, as_table
 from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.errors import HarnessError, HarnessWarning, UsageError
-from harness.files.paths import distinct
+from harness.files.paths import distinct, expanded
 from harness.records.stored import StoredResult, ambiguous_names, find_results
 from harness.rendering import render
 from harness.report.selection import results_at
@@ -34,8 +34,8 @@ def read_results(
     """Return the results of folders that `run --out` or `evaluate(out=...)` wrote, or of records.
 
     `data` is the folder of the benchmark files, `annotations`, `images` and `answers` are the own
-    data, for the texts and truths of samples; by default as for `load_task`. A file that is no
-    record is a HarnessWarning. Raises MissingError for an absent folder, UsageError without any.
+    data, for the texts and truths of samples; by default as for `load_task`. Warns of a file that
+    is not a record. Raises MissingError for an absent folder, UsageError without any.
 
     >>> from harness.files.paths import shipped_path
     >>> results = read_results(shipped_path("results"))
@@ -47,7 +47,7 @@ def read_results(
         raise UsageError("read_results needs a folder of results, or several")
     if wrong := [folder for folder in folders if not isinstance(folder, str | PathLike)]:
         raise UsageError(f"a folder of results should be a path, not {wrong[0]!r:.80}")
-    paths = distinct([Path(folder).expanduser() for folder in folders])
+    paths = distinct([expanded(folder) for folder in folders])
     found = [results_at(path) for path in paths]
     for reason in (reason for part in found for reason in part.rejected):
         warnings.warn(reason, HarnessWarning, stacklevel=2)
@@ -197,7 +197,7 @@ class Results(Sequence[Result]):
 
         Raises HarnessError where the folder holds another result of the same name.
         """
-        return copy_results(self, Path(folder).expanduser())
+        return copy_results(self, expanded(folder))
 
     def _only(self, wanted: str) -> Result:
         if len(self) != 1:

@@ -64,7 +64,7 @@ class ResultSample:
 
     @property
     def wrong(self) -> bool | None:
-        """Whether it is wrong by its first measure; None where that is no share."""
+        """Whether it is wrong by its first measure; None where that is not a share."""
         return self._stored.wrong
 
     @property

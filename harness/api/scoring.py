@@ -15,6 +15,7 @@ from harness.api.folders import TemporaryFolder
 from harness.api.result import Result
 from harness.api.results import Results
 from harness.errors import DataError, HarnessWarning, UsageError
+from harness.files.paths import expanded
 from harness.formats.submissions import match_predictions
 from harness.records.stored import read_result
 from harness.running.rescore import score_predictions
@@ -72,7 +73,7 @@ def score(
     split = loaded.split(split)
     temporary = TemporaryFolder()
     if isinstance(predictions, str | PathLike):
-        path, read = Path(fspath(predictions)).expanduser(), None
+        path, read = expanded(fspath(predictions)), None
     else:
         by_id = _as_mapping(predictions)
         path, read = temporary.path / f"{name or NAME}.json", partial(_matched, by_id)
@@ -80,7 +81,7 @@ def score(
     scored = score_predictions(loaded.definition, split, path, source=loaded.source, read=read)
     for caveat in scored.scores.caveats:
         warnings.warn(f"{scored.task} {scored.split}: {caveat}", HarnessWarning, stacklevel=2)
-    folder = temporary.path if out is None else Path(fspath(out)).expanduser()
+    folder = temporary.path if out is None else expanded(fspath(out))
     default = None if read is None and scored.stored is not None else NAME
     record = keep_scores(scored, folder, checkpoint=name or default)
     keep = temporary if out is None else None

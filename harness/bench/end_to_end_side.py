@@ -27,8 +27,9 @@ from harness.data.resolve import Embedded
 from harness.metrics.meteor import meteor_scorer
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.models.xvlm.checkpoint import Checkpoint, read_checkpoint
-from harness.records.predictions import SUFFIX, read_predictions
+from harness.records.predictions import SUFFIX
 from harness.records.record import read_record
+from harness.records.stored_predictions import read_predictions
 from harness.registry import find_task
 from harness.running import launch, planning
 from harness.running.distributed import SingleProcess

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from harness.errors import DataError, MissingError, UsageError
 from harness.files.parsing import Finite, Int64, decode_yaml, yaml_line
-from harness.files.paths import config_file, distinct, shipped_path
+from harness.files.paths import config_file, distinct, expanded, shipped_path
 from harness.files.validation_errors import show
 from harness.plugins import find_entry_points
 
@@ -152,9 +152,7 @@ def own_files() -> list[Path]:
     absent.
     """
     named = [
-        Path(name).expanduser()
-        for name in os.environ.get(INCLUDE, "").split(os.pathsep)
-        if name.strip()
+        expanded(name) for name in os.environ.get(INCLUDE, "").split(os.pathsep) if name.strip()
     ]
     for path in named:
         if not path.is_file():

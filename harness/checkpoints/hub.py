@@ -19,13 +19,14 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
     # Imported here: weights that lie in a file need no hub.
     from huggingface_hub import snapshot_download
 
+    cache = hub_cache_folder()
     try:
         return Path(
             snapshot_download(
                 name,
                 revision=revision,
                 local_files_only=not download,
-                cache_dir=hub_cache_folder(),
+                cache_dir=cache,
                 allow_patterns=HUB_FILES,
             )
         )

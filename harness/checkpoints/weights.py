@@ -9,7 +9,7 @@ from harness.checkpoints.entries import SHIPPED, Entry, Release, entries, find_e
 from harness.checkpoints.hub import HUB_ID, hub_snapshot
 from harness.checkpoints.vocabulary import BERT, bert_vocabulary
 from harness.errors import MissingError, UsageError, nearest
-from harness.files.paths import resolve_folder
+from harness.files.paths import expanded, resolve_folder
 
 SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
 
@@ -96,7 +96,7 @@ def given_path(checkpoint: str, *, family: str, download: bool = False) -> Path:
 
     Raises MissingError where it is absent, UsageError for a word that looks like none of them.
     """
-    path = Path(checkpoint).expanduser()
+    path = expanded(checkpoint)
     if path.is_dir() and family == "xvlm":
         raise MissingError(
             f"--checkpoint {checkpoint}: is a folder, not a weight file of X-VLM; a folder of "

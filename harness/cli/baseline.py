@@ -1,7 +1,6 @@
 """`xvlm-eval baseline`: renew a baseline, if its anchor allows it or a person states a reason."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -37,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     from harness.drift.renewal import renew
     from harness.drift.settings import read_gate
 
-    baseline = Path(options.baseline)
+    baseline = flags.path(options.baseline)
     renewed = renew(
-        Path(options.results), baseline, gate=read_gate(baseline), reason=options.reason
+        flags.path(options.results), baseline, gate=read_gate(baseline), reason=options.reason
     )
     names = ", ".join(renewed.checkpoints)
     if renewed.checks is not None:

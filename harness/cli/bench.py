@@ -1,7 +1,6 @@
 """`xvlm-eval bench`: time the engine beside the literal algorithm of the paper's code."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -48,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--from-files",
-        type=Path,
         metavar="DIR",
         help="instead of the stages, time the benchmarks from the JPEG files of a folder; an empty "
         "folder is filled with photos",
@@ -98,7 +96,11 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.from_files is not None:
         measured = measure.measure_files(
-            request, options.from_files, limit=options.files, workers=options.workers, say=say
+            request,
+            flags.path(options.from_files),
+            limit=options.files,
+            workers=options.workers,
+            say=say,
         )
         if options.json:
             print(rendering.render_json(files_as_json(measured)))

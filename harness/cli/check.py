@@ -103,8 +103,8 @@ def perform(options: argparse.Namespace) -> "Checks":
     from harness.drift.settings import override, read_gates
     from harness.files.paths import shipped_path
 
-    results = list(map(Path, options.results or [flags.OUT]))
-    baseline = list(map(Path, options.baseline)) or [shipped_path("results")]
+    results = list(map(flags.path, options.results or [flags.OUT]))
+    baseline = list(map(flags.path, options.baseline)) or [shipped_path("results")]
     gate = read_gates(baseline)
     margin, margins = _margins(options.margin)
     gate = override(
@@ -125,7 +125,7 @@ def perform(options: argparse.Namespace) -> "Checks":
         gate=gate,
         checkpoint=options.checkpoint,
         refused=_rescore(results, baseline, options) if options.rescore else [],
-        history=list(map(Path, options.history)),
+        history=list(map(flags.path, options.history)),
     )
 
 

@@ -1,7 +1,6 @@
 """`xvlm-eval checkpoint`: describe a weight file, and whether it can be evaluated."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.family import Offering
     from harness.registry import describe, tasks_of
 
-    path = Path(options.file)
+    path = flags.path(options.file)
     if not path.exists() and options.model != "xvlm":  # a repository of the hub?
         path = given_path(options.file, family=options.model)
     description = describe(path, family=options.model)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         progress=progress,
     )
     if options.build_flat:
-        for sentence in build_flat(inventory, Path(options.build_flat)):
+        for sentence in build_flat(inventory, flags.path(options.build_flat)):
             print(sentence)
         return 0
     report = DataReport(inventory)

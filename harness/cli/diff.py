@@ -1,7 +1,6 @@
 """`xvlm-eval diff`: show which samples changed between two results, and what else did."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.drift.diff import diff_results, render_diffs
     from harness.records.stored import find_results
 
-    before, after = Path(options.before), list(map(Path, options.after))
+    before, after = flags.path(options.before), list(map(flags.path, options.after))
     folders = [path for path in (before, *after) if path.is_dir()]
     code = say_left_out(map(find_results, folders))
     differences = [diff for path in after for diff in diff_results(before, path)]

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.errors import DataError, MissingError
     from harness.records.stored import find_results
 
-    found = find_results(Path(options.results))
+    found = find_results(flags.path(options.results))
     code = say_left_out([found])
     if not found.results:
         raise MissingError(f"{options.results}: holds no result; `xvlm-eval run` makes some")
@@ -115,7 +115,7 @@ def _publish(records: "Sequence[ResultRecord]", options: argparse.Namespace) -> 
     for reason in results.left_out:
         say(f"left out: {reason}")
     for name, content in results.files.items():
-        _write(content, Path(options.out) / name)
+        _write(content, flags.path(options.out) / name)
 
 
 def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespace) -> None:
@@ -136,7 +136,7 @@ def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespa
     if options.format == "csv":
         _write(to_csv(rows), options.out)
         return
-    path = Path(options.out)
+    path = flags.path(options.out)
     with writing(path) as temporary:
         write_parquet(rows, temporary)
     say(f"written: {path}")
@@ -147,7 +147,7 @@ def _write(content: str, path: str | Path | None) -> None:
     if path is None:
         print(content, end="")
         return
-    with writing(Path(path)) as temporary:
+    with writing(flags.path(path)) as temporary:
         temporary.write_text(content, encoding="utf-8")
     say(f"written: {path}")
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 OUT = "runs"  # the folder that `run` writes and `table` reads, below the current one
@@ -174,6 +175,14 @@ def add_format(parser: Parser, *formats: str) -> None:
         default="terminal",
         help="default: terminal",
     )
+
+
+def path(value: str | Path) -> Path:
+    """Return the path that the value of a flag names. Raises UsageError for an unknown `~name`."""
+    # Imported here: `--help` needs none of it.
+    from harness.files.paths import expanded
+
+    return expanded(value)
 
 
 def positive(text: str) -> int:

@@ -1,7 +1,6 @@
 """`xvlm-eval import-score`: record the score that a server gave, with its receipt."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     path = import_score(
         options.task,
         options.split,
-        Path(options.submission),
+        flags.path(options.submission),
         metrics=options.metric,
         url=options.url,
         date=options.date,

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from types import ModuleType
 
 from harness.cli import (
@@ -19,6 +18,7 @@ from harness.cli import (
     doctor,
     export,
     fetch,
+    flags,
     import_score,
     list,
     overview,
@@ -101,7 +101,7 @@ def _blank_argument(arguments: Sequence[str]) -> str | None:
 
 
 def _verb(words: Sequence[str]) -> str | None:
-    """Return the verb of a command line: its first word that is no flag, if it is a verb."""
+    """Return the verb of a command line: its first word that is not a flag, if it is a verb."""
     first = next((word for word in words if not word.startswith("-")), None)
     return first if first in VERBS else None
 
@@ -182,7 +182,7 @@ def _unexpected(options: argparse.Namespace, error: Exception) -> str:
 
 def _links(options: argparse.Namespace) -> AbstractContextManager[None]:
     """Allow the links of `--allow-links`, where a verb has it and it is given."""
-    folders = [Path(folder) for folder in getattr(options, "allow_links", ())]
+    folders = [flags.path(folder) for folder in getattr(options, "allow_links", ())]
     if not folders:
         return nullcontext()
     from harness.errors import UsageError

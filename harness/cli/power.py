@@ -1,7 +1,6 @@
 """`xvlm-eval power`: the smallest drops that a check against a baseline can prove."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
     if not 0 <= options.churn <= 100:
         raise UsageError(f"--churn {options.churn:g}: is between 0 and 100 percent")
-    baseline = Path(options.baseline) if options.baseline else shipped_path("results")
+    baseline = flags.path(options.baseline) if options.baseline else shipped_path("results")
     gate = override(read_gate(baseline), level=options.level)
     drops = detectable_drops(baseline, gate, churn=options.churn)
     if options.format == "json":

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -56,8 +55,11 @@ def run(options: argparse.Namespace) -> int:
     from harness.report.page import Budget, build_report, to_bytes
     from harness.report.selection import results_at
 
-    folders = [Path(name) for name in options.results or [flags.OUT]]
-    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    path = flags.path(options.out)
+    folders = [flags.path(name) for name in options.results or [flags.OUT]]
+    baseline = (
+        results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
+    )
     code = say_left_out([*map(find_results, folders), baseline])
     report = build_report(
         folders,
@@ -67,7 +69,6 @@ def run(options: argparse.Namespace) -> int:
     )
     for sentence in report.notes:
         say(sentence)
-    path = Path(options.out)
     content = to_bytes(report.html)
     with writing(path) as temporary:
         temporary.write_bytes(content)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import flags
@@ -50,7 +49,7 @@ def _add_weights(group: flags.Parser) -> None:
     group.add_argument(
         "--model",
         metavar="FAMILY",
-        help="the family of a --checkpoint that is no entry: `xvlm-eval list` shows them; "
+        help="the family of a --checkpoint that is not an entry: `xvlm-eval list` shows them; "
         "default: xvlm",
     )
     group.add_argument(
@@ -63,7 +62,7 @@ def _add_weights(group: flags.Parser) -> None:
     group.add_argument(
         "--name",
         metavar="NAME",
-        help="name in records of a --checkpoint that is no entry; default: that of the file or "
+        help="name in records of a --checkpoint that is not an entry; default: that of the file or "
         "folder",
     )
     flags.add_include(group)
@@ -153,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
         splits=chosen.splits,
         checkpoint=options.checkpoint,
         data=chosen.data,
-        out=Path(options.out),
+        out=flags.path(options.out),
         speed=Speed(options.batch_size, options.workers or launch.default_workers()),
         device=options.device,
         dtype=options.dtype,

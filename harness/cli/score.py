@@ -1,7 +1,6 @@
 """`xvlm-eval score`: score stored predictions, without a model."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -47,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
     if not chosen.splits:
         raise UsageError("--split is needed: name the split that the predictions are for")
     (task,), (split,) = chosen.tasks, chosen.splits
-    scored = score_file(task, split, Path(options.predictions), source=chosen.data)
+    scored = score_file(task, split, flags.path(options.predictions), source=chosen.data)
     for caveat in scored.scores.caveats:
         say(f"{scored.task} {scored.split}: {caveat}")
     if options.out:
         from harness.running.stored_scores import keep_scores
 
-        path = keep_scores(scored, Path(options.out), checkpoint=options.checkpoint)
+        path = keep_scores(scored, flags.path(options.out), checkpoint=options.checkpoint)
         say(f"written: {path}")
     elif options.checkpoint:
         raise UsageError("--checkpoint names a result that --out keeps; add --out DIR")

@@ -70,8 +70,10 @@ def run(options: argparse.Namespace) -> int:
     from harness.report import sample_rows
     from harness.report.selection import results_at
 
-    found = results_at(Path(options.result))
-    baseline = results_at(Path(options.baseline)) if options.baseline else StoredResults((), ())
+    found = results_at(flags.path(options.result))
+    baseline = (
+        results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
+    )
     code = say_left_out([found, baseline])
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
@@ -160,7 +162,7 @@ def _write_pictures(shown: "Sequence[Shown]", options: argparse.Namespace) -> No
 
     from harness.report.pictures import file_name
 
-    folder = Path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
+    folder = flags.path(options.save or tempfile.mkdtemp(prefix="xvlm-eval-"))
     written: list[Path] = []
     for part in shown:
         record = part.samples.result.record

@@ -1,7 +1,6 @@
 """`xvlm-eval table`: show results beside the published numbers."""
 
 import argparse
-from pathlib import Path
 
 from harness.cli import flags
 from harness.cli.console import say
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
     include(options.include)
     named = [*options.results, *([options.out] if options.out else [])]
-    folders = [Path(name) for name in named or [flags.OUT]]
+    folders = [flags.path(name) for name in named or [flags.OUT]]
     for folder in folders:
         if not folder.is_dir() and named:
             raise MissingError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.callbacks import Progress
 from harness.checkpoints import PAPER
 from harness.errors import MissingError, UsageError, nearest
+from harness.files.paths import expanded
 from harness.formats.own.folder import KINDS, PREFIX, OwnFolder, data_name, is_own
 from harness.registry import known_task
 
@@ -63,12 +64,12 @@ def own_files(
     It has the name of the first file. Raises UsageError for a name that no file can have.
     """
     files = [annotations] if isinstance(annotations, str) else annotations
-    path, *more = (Path(file).expanduser() for file in files)
+    path, *more = (expanded(file) for file in files)
     return OwnFiles(
         name=data_name(name, path),
         annotations=path,
-        images=Path(images).expanduser() if images else path.parent,
-        answers=Path(answers).expanduser() if answers else None,
+        images=expanded(images) if images else path.parent,
+        answers=expanded(answers) if answers else None,
         folder=folder,
         more=tuple(more),
     )
@@ -89,7 +90,7 @@ def own_task(words: Sequence[str]) -> str:
     kinds = [name.lower().removeprefix(PREFIX) for name in names]
     if len(kinds) != 1 or kinds[0] not in KINDS:
         if len(names) == 1:
-            problem = f"--task {names[0]}: is no task on own data{nearest(kinds[0], KINDS)}"
+            problem = f"--task {names[0]}: is not a task on own data{nearest(kinds[0], KINDS)}"
             if known_task(names[0]) is not None:
                 problem += (
                     "; the files of a benchmark, also several, lie below --data DIR: "

@@ -12,7 +12,7 @@ from harness.callbacks import Progress
 from harness.checkpoints import PAPER, SHAPES
 from harness.data.hub.copies import is_hub
 from harness.data.own import OwnFiles
-from harness.files.paths import resolve_setting
+from harness.files.paths import expanded, resolve_setting
 from harness.formats.folder import DataFolder, open_folder
 from harness.shapes.benchmark import embedded_data
 
@@ -83,4 +83,4 @@ def resolve_data(flag: str | None) -> Benchmarks:
     name = resolve_setting("data", flag=flag)
     if name is None:
         return Embedded()
-    return Hub(name) if is_hub(name) else Folder(Path(name).expanduser())
+    return Hub(name) if is_hub(name) else Folder(expanded(name))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from harness.checkpoints import find_entry, find_weights
@@ -10,7 +9,7 @@ from harness.data.resolve import Embedded, Hub, resolve_data
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
 from harness.errors import CheckpointError, MissingError
 from harness.family import Offering
-from harness.files.paths import config_file
+from harness.files.paths import config_file, expanded
 from harness.formats.folder import DataFolder, Needed, open_folder
 from harness.registry import describe, loadable_tasks, tasks_of
 from harness.rendering import Table, render, render_json
@@ -67,11 +66,12 @@ class _WeightFile(NamedTuple):
 
 def _examine_weight_file(checkpoint: str) -> _WeightFile:
     """Return which tasks can use weights that are named by the path of a file."""
-    if find_entry(checkpoint) is not None or not Path(checkpoint).is_file():
+    path = expanded(checkpoint)
+    if find_entry(checkpoint) is not None or not path.is_file():
         return _WeightFile()
     remedies = ("name other weights with --checkpoint",)
     try:
-        description = describe(Path(checkpoint))
+        description = describe(path)
     except CheckpointError as error:
         return _WeightFile([Check("weights", FAILED, str(error), remedies)])
     first, *_, last = description.sentences()

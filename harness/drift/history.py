@@ -36,9 +36,9 @@ COLUMNS = {
 class Trend:
     """A metric over several results, the oldest first; None where a folder has none to compare.
 
-    `p` is adjusted for all metrics that changed; None for a metric that is no mean of its samples,
-    or of fewer than three comparable results. `falling`: a significant trend downwards, and a fall
-    from the first to the last result beyond the margin.
+    `p` is adjusted for all metrics that changed; None for a metric that is not a mean over its
+    samples, or with fewer than three comparable results. `falling`: a significant trend downwards,
+    and a fall from the first to the last result beyond the margin.
     """
 
     checkpoint: str

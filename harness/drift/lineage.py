@@ -53,7 +53,7 @@ def read_lineage(baseline: Path) -> list[Renewal]:
         ]
     except (OSError, ValueError, DataError) as error:
         raise DataError(
-            f"{path}: is no lineage of a baseline ({error}); restore it from version control"
+            f"{path}: is not a lineage of a baseline ({error}); restore it from version control"
         ) from error
 
 

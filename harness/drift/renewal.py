@@ -14,10 +14,10 @@ from harness.errors import DataError, HarnessError, MissingError, UsageError
 from harness.files.atomic import replacing
 from harness.records.integrity import contradictions
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.predictions import read_prediction_bytes
 from harness.records.provenance import commit, release
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.stored import StoredResult, find_results
+from harness.records.stored_predictions import read_prediction_bytes
 
 FIRST = "the first baseline"
 

@@ -16,6 +16,7 @@ from harness.engine.memory import free_memory, is_out_of_memory, keep_freed_memo
 from harness.engine.packed_attention import choose_packed_attention, packed_attention
 from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
+from harness.files.environment import positive_number
 from harness.workload import MemoryBudget
 
 DTYPES = {
@@ -200,15 +201,5 @@ def choose_device(name: str, dtype: str) -> Device:
         fused=choose_kernels(device, dtype),
         packed_attention=choose_packed_attention(device, dtype),
         step_graphs=choose_step_graphs(device),
-        reranked_images=_chosen_reranked_images(),
+        reranked_images=positive_number(RERANKED_IMAGES, "images"),
     )
-
-
-def _chosen_reranked_images() -> int | None:
-    """Return how many images are re-ranked together by the environment; None where it is unset."""
-    setting = os.environ.get(RERANKED_IMAGES)
-    if not setting:
-        return None
-    if not setting.isascii() or not setting.isdecimal() or int(setting) < 1:
-        raise UsageError(f"{RERANKED_IMAGES}={setting}: expected a number of images, 1 or more")
-    return int(setting)

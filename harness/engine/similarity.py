@@ -41,7 +41,7 @@ def unit_vectors(features: Tensor) -> Tensor:
 
 
 def refuse_other_than_unit(features: Tensor, names: str) -> None:
-    """Raise ModelError if some features [N, f] of `names`, such as `images`, are no unit vectors.
+    """Raise ModelError if some features [N, f] of `names`, such as `images`, are not unit vectors.
 
     Their products would not be cosines, and would rank otherwise.
 
@@ -52,7 +52,7 @@ def refuse_other_than_unit(features: Tensor, names: str) -> None:
     if bool(((norms - 1).abs() > UNIT_TOLERANCE).any()):
         farthest = int((norms - 1).abs().argmax())
         raise ModelError(
-            f"the model returns features of {names} that are no unit vectors (the one with index "
+            f"the model returns features of {names} that are not unit vectors (the one with index "
             f"{farthest} has a norm of {float(norms[farthest]):.3g}); "
             "harness.engine.similarity.unit_vectors makes them"
         )
@@ -66,7 +66,7 @@ def similarity_of(
     """Return the similarity [M, S] of each image [M, R, R, 3] and each sentence.
 
     A dual encoder compares by the cosine of its features, and encodes the sentences once. Raises
-    ModelError for features that are no unit vectors, and for similarities of another shape.
+    ModelError for features that are not unit vectors, and for similarities of another shape.
     """
     if isinstance(model, AttributeMatcher):
         similarity = model.similarity(images, sentences)

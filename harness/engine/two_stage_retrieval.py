@@ -94,7 +94,7 @@ def rerank_gallery(
     of one group, the device computes those of the next. A group of up to `together` images is
     computed whole if any of them is wanted: the last digits may depend on it. Groups that `claim`
     refuses are left out. `others` are further images of the gallery, drawn when these are done.
-    Raises ModelError for features that are no unit vectors, or NaN, which no shortlist would hold.
+    Raises ModelError for features that are not unit vectors, or NaN, which no shortlist would hold.
     """
     if not images.with_features:
         return  # no image of the whole gallery can be read

@@ -123,7 +123,7 @@ def open_tracker(name: str) -> Tracker:
 def numbers(record: ResultRecord) -> dict[str, float]:
     """Return the metrics of a result by `task/split/metric`, with `_low` and `_high` of intervals.
 
-    A subset is no result: its names carry its size.
+    A subset is not a result: its names carry its size.
     """
     part = f".limit-{record.subset.limit}" if record.subset else ""
     found: dict[str, float] = {}

@@ -5,8 +5,9 @@ parsing            JSON, YAML and pickles, checked against types
 validation_errors  what a file holds instead of the expected type, in words
 double_keys        refuse an object with a key twice
 reads              files that a command reads once
-paths              the cache, the configuration, shipped files
-environment        settings of the environment with few choices
+paths              the cache, the configuration, shipped files, home folders
+environment        settings of the environment
 atomic             write atomically
+temporary          temporary files and folders; removes what a kill left
 lock               keep other processes out
 """

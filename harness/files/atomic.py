@@ -8,23 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.files.temporary import temporary_file
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces `path` on success and is deleted on any exception.
+    """Yield the path of an empty file that replaces `path` on success, and else is deleted.
 
     Creates the parent folder. Raises OSError if the file system refuses, and for a folder's path.
     """
     if not path.name:  # of "", "." and "/"
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with temporary_file(path.parent) as temporary:
         yield temporary
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Settings that the environment chooses: how something is computed, not what."""
+"""Settings of the environment: how something is computed, not what."""
 
 import os
 
@@ -22,3 +22,16 @@ def is_on(name: str) -> bool:
     Raises UsageError for another value.
     """
     return choice(name, "0", "1") == "1"
+
+
+def positive_number(name: str, unit: str) -> int | None:
+    """Return a whole number from 1 up that an environment variable holds; None where it is unset.
+
+    `unit` is what it counts. Raises UsageError for another value.
+    """
+    setting = os.environ.get(name)
+    if not setting:
+        return None
+    if not setting.isascii() or not setting.isdecimal() or int(setting) < 1:
+        raise UsageError(f"{name}={setting}: expected a number of {unit}, 1 or more")
+    return int(setting)

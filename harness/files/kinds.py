@@ -111,7 +111,7 @@ def describe_other_kind(path: Path, *expected: str) -> str | None:
 
 
 def refuse_irregular(path: Path) -> None:
-    """Raise DataError if a path is no regular file: opening a pipe would block for ever."""
+    """Raise DataError if a path is not a regular file: opening a pipe would block for ever."""
     if path.is_file():
         return
     if path.is_symlink() and not path.exists():

@@ -71,7 +71,7 @@ def _decode(text: str, kind: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
-        content = _loads(text, where)  # refuses what is no JSON at all, and says why
+        content = _loads(text, where)  # refuses what is not JSON at all, and says why
         if isinstance(error, msgspec.ValidationError):
             raise DataError(describe(error, content, kind, where)) from error
         raise DataError(
@@ -111,7 +111,7 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file of plain types, None if it is empty.
 
-    Raises DataError for a file that cannot be read, is no YAML, needs other types, or has a key
+    Raises DataError for a file that cannot be read, is not YAML, needs other types, or has a key
     twice in a mapping.
     """
     import yaml  # imported here: most commands read no YAML
@@ -153,7 +153,7 @@ def read_plain_pickle(path: Path) -> Any:
     """Return the content of a pickle of dictionaries, lists, tuples, strings, numbers and None.
 
     Unpickling calls any function that a pickle names; this reader refuses all of them, so nothing
-    can run. Raises DataError for such a file, and for a file that is no pickle.
+    can run. Raises DataError for such a file, and for a file that is not a pickle.
     """
     content = kinds.read_bytes(path, kinds.PICKLE.name)
     try:

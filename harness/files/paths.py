@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterable
+from os import PathLike, fspath
 from pathlib import Path
 
 import msgspec
@@ -27,19 +28,36 @@ def shipped_path(name: str) -> Path:
     return (installed if installed.is_dir() else package.parent) / name
 
 
+def expanded(path: str | PathLike[str]) -> Path:
+    """Return a path of a user's, with the home folder that `~` or `~name` at its beginning means.
+
+    Raises UsageError where this machine knows no such folder.
+    """
+    text = fspath(path)
+    try:
+        return Path(text).expanduser() if text.startswith("~") else Path(text)
+    except RuntimeError as error:
+        first = Path(text).parts[0]
+        whose = f"the user {first[1:]!r} has" if first[1:] else "you have"
+        raise UsageError(
+            f"{text}: this machine does not know what home folder {whose}; write the path out, or "
+            f"as ./{text} if a file begins with ~"
+        ) from error
+
+
 def cache_folder() -> Path:
     """Return the folder for reproducible files: `XVLM_EVAL_CACHE`, else in the user's cache."""
     if folder := os.environ.get("XVLM_EVAL_CACHE"):
-        return Path(folder).expanduser()
+        return expanded(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "xvlm-eval"
 
 
 def hub_cache_folder() -> Path:
     """Return the download folder of Hugging Face's tools: `HF_HUB_CACHE`, else below `HF_HOME`."""
     if folder := os.environ.get("HF_HUB_CACHE"):
-        return Path(folder).expanduser()
+        return expanded(folder)
     home = os.environ.get("HF_HOME") or _home() / ".cache" / "huggingface"
-    return Path(home).expanduser() / "hub"
+    return expanded(home) / "hub"
 
 
 def hub_is_offline() -> bool:
@@ -56,7 +74,7 @@ def config_file() -> Path:
 def resolve_folder(key: str, *, flag: str | None = None) -> Path | None:
     """Return the folder configured for `data` or `checkpoints`. Raises as `resolve_setting`."""
     setting = resolve_setting(key, flag=flag)
-    return Path(setting).expanduser() if setting else None
+    return expanded(setting) if setting else None
 
 
 def resolve_setting(key: str, *, flag: str | None = None) -> str | None:

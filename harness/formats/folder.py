@@ -1,8 +1,9 @@
 """A folder of benchmark files, laid out as users have it, and the files missing from it."""
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,11 +118,16 @@ def _sha256_as_read(path: Path) -> str:
     return sha256_of_read(path) or sha256_of(path)
 
 
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of annotation files, given that of each by its path."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+
+
 def open_folder(root: Path) -> DataFolder:
     """Return the data folder at `root`, named by its content.
 
     The embedded benchmark and hub data keep their names wherever they are copied. Raises
-    MissingError if `root` is no folder.
+    MissingError if `root` is not a folder.
     """
     if not root.is_dir():
         raise MissingError(

@@ -87,11 +87,12 @@ def parse_pairs(
     names = ("itc",) if ranking == "itc" else ("itc", "itm")
     for number, (id, prediction) in enumerate(predictions):
         try:
-            row = np.array(prediction["texts"], dtype=np.int64)
-            scores = [np.array(prediction[name], dtype=np.float64) for name in names]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            row = _numbers(prediction["texts"], "iu").astype(np.int64)
+            scores = [_numbers(prediction[name], "iuf").astype(np.float64) for name in names]
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"the prediction for image {id} should hold texts, {' and '.join(names)}"
+                f"the prediction for image {id} should hold texts, whole numbers, and for each of "
+                f"them {' and '.join(names)}, numbers"
             ) from error
         same_shape = row.ndim == 1 and all(part.shape == row.shape for part in scores)
         if not same_shape or not _are_distinct(row):
@@ -114,6 +115,51 @@ def parse_pairs(
         ranked_alike(np.concatenate(itc)),
         ranked_alike(np.concatenate(itm)),
     )
+
+
+def refuse_cut_shortlists(
+    pairs: ScoredPairs, ids: Sequence[Any], *, texts: int, shortlist: int
+) -> None:
+    """Raise DataError where images or texts were compared with fewer than are on a shortlist.
+
+    `ids` are those of the images. An image that was compared with nothing was skipped.
+    """
+    of_image = np.bincount(pairs.image, minlength=len(ids))
+    least = min(shortlist, texts)
+    for number in np.flatnonzero((of_image > 0) & (of_image < least))[:1]:
+        raise DataError(
+            f"the prediction for image {ids[number]} holds {of_image[number]} texts, but the "
+            f"shortlist has {least}; {_REMEDY}"
+        )
+    of_text = np.bincount(pairs.text, minlength=texts)
+    compared = int(np.count_nonzero(of_image))
+    least = min(shortlist, compared)
+    if shortlist < compared:
+        # Parts of a run on different processors may shortlist either of two images with cosines
+        # that differ in their last digit only.
+        least -= max(1, least // 100)
+    for number in np.flatnonzero(of_text < least)[:1]:
+        raise DataError(
+            f"text {number} was compared with {of_text[number]} of {compared} images, but its "
+            f"shortlist has {min(shortlist, compared)}; {_REMEDY}"
+        )
+
+
+_REMEDY = (
+    "predictions hold every pair that is on the shortlist of its image or of its text (of another "
+    "length, name that as 'shortlist')"
+)
+
+
+def _numbers(values: Any, kinds: str) -> NDArray[Any]:
+    """Return a list of numbers as an array of one of the `kinds` of NumPy's types.
+
+    Raises ValueError for anything else.
+    """
+    array = np.array(values)
+    if array.size and array.dtype.kind not in kinds:
+        raise ValueError(f"an array of {array.dtype}")
+    return array
 
 
 def _are_distinct(indices: NDArray[np.int64]) -> bool:

@@ -66,7 +66,8 @@ def _loaded(path: Path) -> Iterator[Any]:
             file = stack.enter_context(path.open("rb"))
             content = np.load(file, allow_pickle=False)
         except Exception as error:  # a damaged header can raise almost anything
-            raise DataError(f"{path}: is no file of NumPy arrays ({first_line(error)})") from error
+            reason = first_line(error)
+            raise DataError(f"{path}: is not a file of NumPy arrays ({reason})") from error
         yield content
 
 

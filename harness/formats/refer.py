@@ -164,7 +164,7 @@ def read_flat(
 def read_detections(path: Path) -> Mapping[int, tuple[Box, ...]]:
     """Return the detections of each image by its id, in file order; possibly none.
 
-    Raises DataError for a key that is no image id, and for a box without area.
+    Raises DataError for a key that is not an image id, and for a box without area.
     """
     detections: dict[int, tuple[Box, ...]] = {}
     for key, entries in decode_json(path, dict[str, list[Detection]]).items():

@@ -20,7 +20,7 @@ SHIFTS = LANE_BITS * np.arange(LANES)
 def packed_weights(weights: Floats, boxes: NDArray[np.integer[Any]]) -> NDArray[np.int64] | None:
     """Return whole `weights` [R, C] as numbers [R / 3, C] of three bit fields.
 
-    `boxes` [C] are those of each image. None where the weights are no whole numbers, or the sum
+    `boxes` [C] are those of each image. None where the weights are not whole numbers, or the sum
     over all boxes exceeds a field.
 
     Two images of one box each, in four resamples; the second number holds the fourth:

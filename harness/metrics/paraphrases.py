@@ -31,7 +31,7 @@ from harness.metrics.paraphrase_table import (
     words_of_phrase,
 )
 
-LONGEST = 32  # parts of a word; a longer one is a sign that this is no text
+LONGEST = 32  # parts of a word; a longer one is a sign that this is not text
 NO_PARAPHRASES = gzip.compress(b"", mtime=0)
 
 

@@ -74,7 +74,7 @@ class IdColumn(Set[Any]):
 
 
 def _as_numbers(ids: Sequence[Any]) -> NDArray[np.int64] | None:
-    """Return ids as an array; None where one is no whole number of 64 bits, or there are none."""
+    """Return ids as an array; None unless all are whole numbers of 64 bits, and there are any."""
     if set(map(type, ids)) != {int}:
         return None
     try:

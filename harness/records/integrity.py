@@ -60,14 +60,14 @@ def _against_record(result: StoredResult, scores: SampleScores) -> Iterator[str]
         yield "the sample scores hold an id twice"
     for name, values in scores.by_sample.items():
         if not np.isfinite(values).all():
-            yield f"the sample scores hold {name} values that are no numbers"
+            yield f"the sample scores hold {name} values that are not numbers"
     for name, statistic in scores.statistics.items():
         if not np.isfinite(statistic.each()).all():
-            yield f"the sample scores of {name} hold values that are no numbers"
+            yield f"the sample scores of {name} hold values that are not numbers"
             continue
         clusters = statistic.resampled()
         if isinstance(clusters, Sums) and not np.isfinite(clusters.rows).all():
-            yield f"the sample scores of {name} hold values that are no numbers"
+            yield f"the sample scores of {name} hold values that are not numbers"
             continue
         value = float(clusters.of(np.ones((1, clusters.clusters)))[0])
         recorded = result.record.metrics.get(name)

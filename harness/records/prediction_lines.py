@@ -70,7 +70,9 @@ def whole_lines(content: bytes, path: Path) -> WholeLines:
     """
     end = content.rfind(b"\n") + 1
     if not end and not content.startswith(HEAD[: len(content)]):
-        raise DataError(f"{path}: is no prediction file; move it away, or replace it with --fresh")
+        raise DataError(
+            f"{path}: is not a prediction file; move it away, or replace it with --fresh"
+        )
     begin = content.find(b"\n") + 1
     _refuse_double_keys(content, begin, end, path)
     return WholeLines(content[: begin - 1] if end else None, begin, end)
@@ -194,7 +196,7 @@ def _parse_line_by_line(lines: Sequence[bytes], path: Path) -> PredictionColumns
                 raise ValueError("no id, or a repeated one")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
-                f"{path}: line {number} is no prediction; "
+                f"{path}: line {number} is not a prediction; "
                 "the file was damaged: replace it with --fresh"
             ) from error
         if type(prediction) is str:
@@ -217,7 +219,7 @@ def _decode(line: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:

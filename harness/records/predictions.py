@@ -7,18 +7,15 @@ break is known to be torn.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.errors import DataError, HarnessError, IdentityError
+from harness.errors import HarnessError, IdentityError
 from harness.files.atomic import replacing
-from harness.files.kinds import EMPTY, read_bytes
 from harness.files.lock import locked
-from harness.files.parsing import may_hold_surrogates
-from harness.files.validation_errors import describe_non_json
 from harness.records.fingerprints import Fingerprints
 from harness.records.id_column import IdColumn
 from harness.records.identity import describe_other_run
@@ -58,8 +55,7 @@ class PredictionFile:
     def done(self) -> Mapping[Any, Any]:
         """The predictions so far, by sample id: a dictionary, for a run that has ended."""
         if self._all is None:
-            self._all = dict(zip(self._earlier.ids, self._earlier.predictions, strict=True))
-            self._all.update(self._later)
+            self._all = dict(self.items())
         return self._all
 
     @property
@@ -96,6 +92,27 @@ class PredictionFile:
             self._all.update(new)
         self._fingerprints.update((id, inputs[id]) for id in new if id in inputs)
 
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Return the predictions so far, each with the id of its sample."""
+        yield from zip(self._earlier.ids, self._earlier.predictions, strict=True)
+        yield from self._later.items()
+
+    def amend(self, *, without: Set[Any], inputs: Mapping[str, Any]) -> None:
+        """Rewrite the file, atomically, without the predictions of some samples.
+
+        They can be appended again. `inputs` take the place of those that the file was begun with.
+        """
+        self.inputs = inputs
+        self._head = {**self._head, "inputs": inputs}
+        self._rewrite((id, prediction) for id, prediction in self.items() if id not in without)
+        with _open(self.path) as file:  # from now on, this file is the one that takes more
+            os.dup2(file.fileno(), self._file.fileno(), inheritable=False)
+        content = self._file.readall()
+        _, begin, end = whole_lines(content, self.path)
+        self._earlier = parse_predictions(content, begin, end, self.path)
+        self._later, self._all = {}, None
+        self._fingerprints = self._earlier.fingerprints
+
     def arrange(self, ids: Sequence[Any]) -> None:
         """Rewrite the file in the order of `ids`, atomically; afterwards it takes no more.
 
@@ -105,9 +122,12 @@ class PredictionFile:
         if list(predictions) == list(ids):
             return
         self._all = {id: predictions[id] for id in ids}
+        self._rewrite(self._all.items())
+
+    def _rewrite(self, predictions: Iterable[tuple[Any, Any]]) -> None:
         with replacing(self.path) as temporary, _open(temporary) as file:
             _write(file, to_line(self._head), temporary)
-            for id, prediction in self._all.items():
+            for id, prediction in predictions:
                 line = sample_line(self.path, id, prediction, self._fingerprints.get(id))
                 _write(file, line, temporary)
 
@@ -151,50 +171,6 @@ def open_predictions(
             _write(file, to_line(head), path)
         del content  # megabytes that a run would hold to its end
         yield PredictionFile(path, file, columns, head)
-
-
-class StoredPredictions(NamedTuple):
-    """The content of a prediction file: the run's identity and inputs, the predictions by id.
-
-    `fingerprints` are those of each sample's inputs, where they are known.
-    """
-
-    identity: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    predictions: Mapping[Any, Any]
-    software: Mapping[str, Any]
-    fingerprints: Fingerprints
-
-
-def read_predictions(path: Path) -> StoredPredictions:
-    """Read a prediction file of any run, finished or not, compressed by gzip or not.
-
-    Raises DataError for a damaged file and for any other file.
-    """
-    content = read_prediction_bytes(path)
-    first_line, begin, end = whole_lines(content, path)
-    if first_line is None:
-        raise DataError(f"{path}: holds no predictions yet")
-    head = parse_head(first_line, path)
-    ids, values, fingerprints = parse_predictions(content, begin, end, path)
-    predictions = dict(zip(ids, values, strict=True))
-    return StoredPredictions(
-        head["identity"], head.get("inputs", {}), predictions, head["software"], fingerprints
-    )
-
-
-def read_prediction_bytes(path: Path) -> bytes:
-    """Return the content of a prediction file, decompressed if it is gzip.
-
-    Raises DataError where it cannot be read, and for half a surrogate pair, which is no text.
-    """
-    content = read_bytes(path, EMPTY.name)
-    if may_hold_surrogates(content):
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            with suppress(ValueError, RecursionError):
-                if problem := describe_non_json(json.loads(line), f"{path}, line {number}"):
-                    raise DataError(problem)
-    return content
 
 
 def _open(path: Path) -> FileIO:

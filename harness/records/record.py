@@ -176,7 +176,7 @@ def read_record(path: Path) -> ResultRecord:
     if problem := describe_non_json(content, str(path)):
         raise DataError(problem)
     if not isinstance(content, dict) or "schema" not in content:
-        raise DataError(f"{path}: is no result record")
+        raise DataError(f"{path}: is not a result record")
     if content["schema"] != SCHEMA:
         newer = type(content["schema"]) is int and content["schema"] > SCHEMA
         raise DataError(

@@ -12,10 +12,10 @@ from harness.errors import DataError, MissingError
 from harness.files.paths import distinct
 from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.predictions import read_prediction_bytes, read_predictions
 from harness.records.record import ResultRecord, find_records, read_record
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, read_sample_scores
+from harness.records.stored_predictions import read_prediction_bytes, read_predictions
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class StoredResult:
 class StoredResults:
     """The results of a folder in order of path, and a sentence about each rejected file.
 
-    `damaged` counts those that are no records; the others are moved or renamed.
+    `damaged` counts those that are not records; the others are moved or renamed.
     """
 
     results: tuple[StoredResult, ...]

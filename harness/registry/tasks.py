@@ -152,7 +152,7 @@ def tasks_of(offers: Sequence[type]) -> list[str]:
 def _task_of(plugin: Plugin) -> Task:
     kind = plugin.load()
     if not (isinstance(kind, type) and issubclass(kind, Task)):
-        raise MissingError(f"{plugin}: {plugin.target} is no subclass of harness.task.Task")
+        raise MissingError(f"{plugin}: {plugin.target} is not a subclass of harness.task.Task")
     with heeding_interrupts():
         try:
             task = kind()

@@ -105,7 +105,7 @@ def _card(sample: StoredSample, thumbnails: Thumbnails, changes: Changes | None)
 
 
 def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Return scores with two decimals, without those that are no numbers, which JSON lacks."""
+    """Return scores with two decimals, without those that are not numbers, which JSON lacks."""
     return {name: round(value, 2) for name, value in scores.items() if math.isfinite(value)}
 
 

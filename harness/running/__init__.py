@@ -17,9 +17,12 @@ shared_memory.py                   and the memory that they write to
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 identity.py                        what decides a run's predictions
-scoring.py skipped.py timings.py   complete predictions -> a record
+scoring.py skipped.py              complete predictions -> scores and a record
+finish.py timings.py               what a run leaves
+retried.py                         unreadable images, tried again when a run is continued
 trials.py                          whether they can be scored, tried while they are made
-distributed.py torchrun.py         the processes of a run
+distributed.py torchrun.py         the processes of a run,
+rendezvous.py                      and how they find one another
 shards.py                          their prediction files
 fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
 file_check.py preparation_check.py whether a resumed run has the same files and the same model

@@ -25,11 +25,13 @@ from harness.running.batch_size import agree_on_batch_size, noted_batch_size
 from harness.running.distributed import ProcessGroup
 from harness.running.file_check import FileCheck
 from harness.running.fingerprint import fingerprint_inputs
+from harness.running.finish import finish
 from harness.running.identity import identify
 from harness.running.predict import predict
 from harness.running.preparation_check import check_preparation
+from harness.running.retried import retry_unreadable
 from harness.running.run import Outcome, Run
-from harness.running.scoring import finish, refuse_other_samples
+from harness.running.scoring import refuse_other_samples
 from harness.running.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
@@ -62,8 +64,9 @@ def evaluate(
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
     identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
-    with _opened(run, model, samples, group, identity=identity, batch_size=batch_size) as opened:
-        predictions, inputs_check = opened
+    with _opened(
+        run, model, samples, group, identity=identity, batch_size=batch_size, warn=warn
+    ) as (predictions, inputs_check):
         release_freed_memory()  # of earlier predictions
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size
@@ -107,10 +110,12 @@ def _opened(
     *,
     identity: Mapping[str, Any],
     batch_size: int,
+    warn: Warn,
 ) -> Iterator[tuple[ShardedPredictions, FileCheck]]:
     """Open the prediction file of a run, and begin to check the inputs of earlier predictions.
 
-    A collective call. Raises IdentityError for the predictions of another run.
+    Samples that were skipped and can be read now lose theirs. A collective call. Raises
+    IdentityError for the predictions of another run.
     """
     inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
 
@@ -118,6 +123,8 @@ def _opened(
         refuse_other_samples(run, samples, file)
         check_preparation(run.task, model, samples, file, inputs=inputs)
         inputs_check.begin(file)
+        planned = noted_batch_size(file.software) or batch_size
+        retry_unreadable(run, model, samples, file, inputs=inputs, batch_size=planned, warn=warn)
 
     with (
         FileCheck(run.task, samples, workers=run.speed.workers) as inputs_check,

@@ -1,11 +1,10 @@
 """The identity of a run: runs with the same identity make the same predictions."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from harness.capabilities import Model
+from harness.formats.folder import digest_of_files
 from harness.images import STRICT
 from harness.plugins import MODEL, TASK
 from harness.records.provenance import code_sha256, computing, release
@@ -43,11 +42,6 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
             **{plugin.kind: plugin.identity() for plugin in run.plugins},
         },
     }
-
-
-def digest_of_files(files: Mapping[str, str]) -> str:
-    """Return the SHA-256 of annotation files, given that of each by its path."""
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
 
 
 def _family(run: Run) -> dict[str, str]:

@@ -17,11 +17,11 @@ from harness.errors import IdentityError, MissingError, UsageError, nearest
 from harness.files.parsing import is_number, read_json
 from harness.formats.folder import sha256_of
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.predictions import read_predictions
 from harness.records.record import ResultRecord, read_record, write_record
+from harness.records.stored_predictions import read_predictions
 from harness.records.validation import is_day, lies_ahead
 from harness.registry import find_split, find_task
-from harness.running.scoring import SUBMISSION
+from harness.running.finish import SUBMISSION
 from harness.running.skipped import with_fallbacks
 from harness.task import Sample, Task
 
@@ -98,7 +98,9 @@ def _values(metrics: Sequence[str], *, known: Iterable[str]) -> dict[str, float]
     values: dict[str, float] = {}
     for name, value in map(_metric, metrics):
         if name not in known:
-            raise UsageError(f"--metric {name}: is no metric of this split{nearest(name, known)}")
+            raise UsageError(
+                f"--metric {name}: is not a metric of this split{nearest(name, known)}"
+            )
         if name in values:
             raise UsageError(f"--metric {name}: is given twice")
         values[name] = value

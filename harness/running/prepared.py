@@ -26,7 +26,7 @@ def collate_of(model: Model) -> Collate | None:
 def together(prepared: Mapping[View, Any], collate: Collate | None) -> Any:
     """Return the images of a batch as the model takes them, in the order of the views.
 
-    Raises ModelError where images that have to be stacked are no arrays of one shape and type.
+    Raises ModelError where images that have to be stacked are not arrays of one shape and type.
     """
     images = list(prepared.values())
     if collate is not None:

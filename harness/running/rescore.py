@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +13,11 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
 from harness.files.kinds import HEAD_BYTES, read_head
+from harness.formats.folder import digest_of_files
+from harness.formats.own.folder import is_own
 from harness.formats.submissions import match_predictions
 from harness.records.prediction_lines import ANY_HEAD
-from harness.records.predictions import StoredPredictions, read_predictions
+from harness.records.stored_predictions import StoredPredictions, read_predictions
 from harness.registry import find_split, find_task
 from harness.running.skipped import with_fallbacks
 from harness.task import (
@@ -92,6 +95,7 @@ def score_predictions(
         )
     data = source.open({task.name: [split]}, progress=no_progress)
     samples = load_samples(task, data, split)
+    files = data.fingerprint(task.files(split))
     stored: StoredPredictions | None = None
     by_id: Mapping[SampleId, Prediction] | None
     if read is not None:
@@ -102,6 +106,8 @@ def score_predictions(
         ids = [sample.id for sample in samples]
         by_id = match_predictions(file, stored.predictions.items(), ids)
         scores = task.score(samples, with_fallbacks(task, samples, by_id))
+        origin = _origin_caveats(stored.identity, task, files)
+        scores = replace(scores, caveats=[*scores.caveats, *origin])
     else:
         by_id = task.official_predictions(samples, file)
         scores = task.score_official(samples, file) if by_id is None else task.score(samples, by_id)
@@ -115,9 +121,38 @@ def score_predictions(
         samples=samples,
         stored=stored,
         predictions=by_id,
-        files=data.fingerprint(task.files(split)),
+        files=files,
         definition=task,
     )
+
+
+def _origin_caveats(identity: Mapping[str, Any], task: Task, files: Mapping[str, str]) -> list[str]:
+    """Return in what the run of this `identity` differs from the data and the task that score it.
+
+    `files` are the digests of today's annotation files, by their paths.
+    """
+    caveats = []
+    made_on = _as_mapping(identity.get("data"))
+    before = _as_mapping(made_on.get("files"))
+    same = sorted(map(str, before.values())) == sorted(files.values())
+    if made_on.get("sha256") not in (None, digest_of_files(files)) and not same:
+        names = sorted(name for name in {**before, **files} if before.get(name) != files.get(name))
+        flag = "--annotations" if is_own(task.name) else "--data"
+        caveats.append(
+            "the predictions were made on other annotation files than those that score them here "
+            f"({', '.join(names)}); name their own by {flag}"
+        )
+    version = identity.get("task_version")
+    if version not in (None, task.version):
+        caveats.append(
+            f"the predictions were made by version {version} of {task.name}, and are scored by "
+            f"version {task.version}"
+        )
+    return caveats
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def to_json(scored: Scored) -> str:

@@ -10,13 +10,13 @@ from harness.callbacks import no_progress
 from harness.data.own import OwnFiles
 from harness.data.resolve import DataSource
 from harness.errors import DataError
+from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.records.fingerprints import Fingerprints
 from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
 from harness.registry import find_task
-from harness.running.identity import digest_of_files
 from harness.running.scoring import sample_scores
 from harness.running.skipped import with_fallbacks
 from harness.running.subset import subset

@@ -19,9 +19,7 @@ def skipped(reason: str) -> Prediction:
 def reasons(predictions: Mapping[SampleId, Prediction]) -> dict[str, str]:
     """Return the reason of each skipped sample, by its id as text (a key in JSON is a string)."""
     return {
-        str(id): prediction[KEY]
-        for id, prediction in predictions.items()
-        if _is_skipped(prediction)
+        str(id): prediction[KEY] for id, prediction in predictions.items() if is_skipped(prediction)
     }
 
 
@@ -29,16 +27,17 @@ def with_fallbacks(
     task: Task, samples: Sequence[Sample], predictions: Mapping[SampleId, Prediction]
 ) -> Mapping[SampleId, Prediction]:
     """Return the predictions, with the task's fallback prediction for each skipped sample."""
-    if not any(map(_is_skipped, predictions.values())):
+    if not any(map(is_skipped, predictions.values())):
         return predictions
     by_id = {sample.id: sample for sample in samples}
     return {
-        id: task.fallback_prediction(by_id[id]) if _is_skipped(prediction) else prediction
+        id: task.fallback_prediction(by_id[id]) if is_skipped(prediction) else prediction
         for id, prediction in predictions.items()
     }
 
 
-def _is_skipped(prediction: Prediction) -> bool:
+def is_skipped(prediction: Prediction) -> bool:
+    """Return whether a prediction is the reason why there is none."""
     return (
         isinstance(prediction, dict)
         and prediction.keys() == {KEY}

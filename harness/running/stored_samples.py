@@ -13,11 +13,11 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource, Embedded
 from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
+from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task
-from harness.running.identity import digest_of_files
 from harness.running.skipped import reasons, with_fallbacks
 from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text
@@ -33,7 +33,7 @@ class StoredSample:
     sample      as annotated; None where the annotations are not at hand
     prediction  as stored; None where it was not kept
     scores      measure -> value, as in `Scores.by_sample`; higher is better
-    wrong       whether its first measure is below one half; None where that is no share
+    wrong       whether its first measure is below one half; None where that is not a share
     """
 
     id: SampleId
@@ -96,7 +96,7 @@ class StoredSamples(Sequence[StoredSample]):
         return self._scores[measure]
 
     def wrong(self, index: int) -> bool | None:
-        """Return whether a sample is wrong by its first measure; None where it is no share."""
+        """Return whether a sample is wrong by its first measure; None where it is not a share."""
         if not self._scores:
             return None
         measure = next(iter(self._scores))

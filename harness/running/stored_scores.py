@@ -12,19 +12,15 @@ import numpy as np
 
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files.atomic import replacing
-from harness.formats.folder import sha256_of
+from harness.formats.folder import digest_of_files, sha256_of
 from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
-from harness.records.predictions import (
-    StoredPredictions,
-    open_predictions,
-    read_prediction_bytes,
-)
+from harness.records.predictions import open_predictions
 from harness.records.provenance import code_sha256, commit, release
 from harness.records.record import SCHEMA, ResultRecord, read_record, record_path, write_record
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, write_sample_scores
-from harness.running.identity import digest_of_files
+from harness.records.stored_predictions import StoredPredictions, read_prediction_bytes
 from harness.running.rescore import Scored
 from harness.running.scoring import hashed_file, sample_scores
 from harness.running.skipped import KEY, reasons

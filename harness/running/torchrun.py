@@ -1,6 +1,7 @@
 """The group of processes that torchrun started: torch's process group over gloo, on any device."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,8 +10,9 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError
 from harness.running.distributed import ProcessGroup
+from harness.running.rendezvous import Rendezvous, meet
 
 T = TypeVar("T")
 KEPT = "what was predicted is kept, run the same command to go on"
@@ -21,9 +23,21 @@ TIMEOUT = timedelta(days=2)
 class TorchrunGroup:
     """The processes of torchrun. Implements `harness.running.distributed.ProcessGroup`."""
 
-    def __init__(self) -> None:
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self._store = dist.distributed_c10d._get_default_store()
+    def __init__(self, met: Rendezvous) -> None:
+        """Connect with the processes that were met. Raises HarnessError where that fails."""
+        self.rank, self.size, self._store, wait = met
+        try:
+            dist.init_process_group(
+                "gloo", store=met.store, rank=met.rank, world_size=met.size, timeout=wait
+            )
+            # The default group has the timeout of a start, the one that is used that of a run.
+            self._group = dist.new_group(timeout=TIMEOUT)
+        except (RuntimeError, ValueError) as error:
+            raise HarnessError(
+                f"process {self.rank} of {self.size}: cannot connect with the others, which have "
+                f"started ({error}); see whether a firewall lies between the machines, or name "
+                "the network interface that connects them by GLOO_SOCKET_IFNAME"
+            ) from error
 
     def all_gather(self, value: T) -> list[T]:
         """Return the value of every process, in order of rank.
@@ -32,7 +46,7 @@ class TorchrunGroup:
         """
         values: list[Any] = [None] * self.size
         with self._naming_the_end_of_another():
-            dist.all_gather_object(values, value)
+            dist.all_gather_object(values, value, group=self._group)
         return values
 
     def count(self, name: str, more: int) -> int:
@@ -55,24 +69,39 @@ class TorchrunGroup:
 
 @contextmanager
 def joined() -> Iterator[ProcessGroup]:
-    """Join the other processes of this run. Raises UsageError where they cannot be reached."""
+    """Join the other processes of this run for the length of a block.
+
+    Raises UsageError and HarnessError where they cannot be reached.
+    """
+    met = meet()
     try:
-        dist.init_process_group("gloo", timeout=TIMEOUT)
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the other processes of this run cannot be found ({error}); start them with torchrun"
-        ) from error
-    group = TorchrunGroup()
-    signal.signal(signal.SIGTERM, partial(_terminate, group))
-    try:
-        yield group
+        with _ending_on_sigterm(met):
+            yield TorchrunGroup(met)
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
-def _terminate(group: TorchrunGroup, *_: object) -> None:
-    """Raise HarnessError: torchrun sends SIGTERM to all processes when one of them has died."""
+@contextmanager
+def _ending_on_sigterm(met: Rendezvous) -> Iterator[None]:
+    """Raise HarnessError on SIGTERM within a block; afterwards the former handler is back.
+
+    torchrun sends it to all processes when one of them has died. A thread other than the main one
+    can set no handler, and receives no signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, partial(_terminate, met))
+    try:
+        yield
+    finally:
+        # None: a handler that was not set from Python, which cannot set it again.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
+
+
+def _terminate(met: Rendezvous, *_: object) -> None:
     raise HarnessError(
-        f"process {group.rank} of {group.size}: told to end, as another one has died or the run "
+        f"process {met.rank} of {met.size}: told to end, as another one has died or the run "
         f"was stopped; {KEPT}"
     )

@@ -14,6 +14,7 @@ from filelock import FileLock
 from harness.errors import DataError
 from harness.files.parsing import read_json
 from harness.files.paths import cache_folder
+from harness.files.temporary import temporary_folder
 from harness.formats.folder import EMBEDDED, MARKER, DataFolder
 from harness.shapes.formats import (
     write_captions_and_questions,
@@ -36,15 +37,14 @@ def embedded_data() -> DataFolder:
     """
     root = cache_folder() / "shapes" / f"v{VERSION}"
     if not _complete(root):
-        temporary = root.with_name(f".{root.name}.{os.getpid()}")
         try:
-            with _only_writer(root):
+            with _only_writer(root), temporary_folder(root.parent) as temporary:
                 if not _complete(root):
-                    write_benchmark(temporary)
+                    write_benchmark(temporary / root.name)
                     # Files may have been deleted, e.g. by a cleaner of temporary files.
                     if root.exists():
                         shutil.rmtree(root)
-                    temporary.rename(root)
+                    (temporary / root.name).rename(root)
         except OSError as error:
             # If it is complete now, another process has written it in the meantime.
             if not _complete(root):
@@ -52,8 +52,6 @@ def embedded_data() -> DataFolder:
                     f"{root}: the embedded benchmark cannot be written ({error.strerror}); "
                     "set XVLM_EVAL_CACHE to a folder that can"
                 ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return DataFolder(root, EMBEDDED)
 
 

@@ -36,7 +36,7 @@ def run_to_run_noise(n: int, *, churn: float) -> float:
     """Return by how many points two runs on the same `n` samples may differ (95 %).
 
     `churn` percent of the samples have another outcome, better or worse by chance, worth 100 points
-    each: a convention for metrics that are no shares of samples (CIDEr, BLEU, recalls of texts).
+    each: a convention for metrics that are not shares of samples (CIDEr, BLEU, recalls of texts).
     Sampling error does not count: the paper and a reproduction score the same samples.
 
     >>> [round(run_to_run_noise(n, churn=0.2), 2) for n in (1_000, 5_000)]

@@ -50,8 +50,8 @@ def test_score(predictions, name, message):
     ("picture", "message"),
     [
         (Image.new("RGB", (0, 5)), "an image of 0 x 5 pixels"),
-        (np.zeros((0, 4, 3), np.uint8), "an image of 4 x 0 pixels|is no image"),
-        (np.zeros((4, 4, 7), np.uint8), r"shape \[4, 4, 7\] is no image"),
+        (np.zeros((0, 4, 3), np.uint8), "an image of 4 x 0 pixels|is not an image"),
+        (np.zeros((4, 4, 7), np.uint8), r"shape \[4, 4, 7\] is not an image"),
     ],
 )
 def test_pictures(grounder, picture, message):

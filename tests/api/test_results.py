@@ -111,7 +111,7 @@ def test_what_is_not_at_hand_is_a_warning(grounder, tmp_path):
         samples = read_results(tmp_path).samples()
     assert set(samples.prediction) == {"(not kept)"} and samples.text.notna().all()
     (tmp_path / "xvlm-shapes" / "broken.json").write_text("{}")
-    with pytest.warns(HarnessWarning, match=r"broken\.json: is no result record"):
+    with pytest.warns(HarnessWarning, match=r"broken\.json: is not a result record"):
         assert len(read_results(tmp_path)) == len(results)
     with pytest.raises(MissingError, match="no such record or folder of results"):
         read_results(tmp_path / "nowhere")

@@ -37,6 +37,7 @@ WITH_TORCH = (
     "models",
     "bench",
     "running/torchrun.py",
+    "running/rendezvous.py",
     "shapes/training",
     "doctor/machine.py",
 )

@@ -50,7 +50,7 @@ def alter(results: Path, stem: str, change: Change) -> None:
 
 
 def _changed_samples(before: SampleScores, run: Run) -> Any:
-    """Return which samples changed, or all of them where units are no samples."""
+    """Return which samples changed, or all of them where units are not samples."""
     changed = np.zeros(len(before.ids), dtype=bool)
     for name, statistic in run.items():
         old, new = before.statistics[name].each(), statistic.each()

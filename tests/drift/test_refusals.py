@@ -76,10 +76,10 @@ CONTRADICTIONS = {
         "although their predictions are the same"),
     "outcomes of the statistic alone shuffled": (
         BOXES, lambda r, b: edit_scores(r, BOXES, permuted("array0")), "is told in two ways"),
-    "outcomes that are no numbers": (
-        NLVR2, lambda r, b: edit_scores(r, NLVR2, lower_first_outcomes), "no numbers"),
-    "predictions that are no numbers": (
-        BOXES, lambda r, b: edit_predictions(r, BOXES, not_a_number), "line 2 is no prediction"),
+    "outcomes that are not numbers": (
+        NLVR2, lambda r, b: edit_scores(r, NLVR2, lower_first_outcomes), "not numbers"),
+    "predictions that are not numbers": (
+        BOXES, lambda r, b: edit_predictions(r, BOXES, not_a_number), "line 2 is not a prediction"),
     "the hash of the predictions removed on both sides": (
         NLVR2, lambda r, b: [edit(side, NLVR2, drop("predictions")) for side in (r, b)],
         "does not hold the hash of its predictions"),

@@ -44,13 +44,13 @@ def test_an_image_or_a_text_without_features_is_refused_and_not_left_out_of_all_
 
 
 def test_features_of_another_length_are_refused():
-    """Their products are no cosines: a long vector would be on every shortlist."""
+    """Their products are not cosines: a long vector would be on every shortlist."""
     sound = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
     with pytest.raises(
-        ModelError, match=r"images that are no .* index 1 has a norm of 5\).*unit_vec"
+        ModelError, match=r"images that are not .* index 1 has a norm of 5\).*unit_vec"
     ):
         ranked([[1.0, 0.0], [3.0, 4.0], [0.6, 0.8]], sound)
-    with pytest.raises(ModelError, match=r"texts that are no .* index 2 has a norm of 0\.5\)"):
+    with pytest.raises(ModelError, match=r"texts that are not .* index 2 has a norm of 0\.5\)"):
         ranked(sound, [[1.0, 0.0], [0.0, 1.01], [0.3, 0.4]])
 
 

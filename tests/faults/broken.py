@@ -86,7 +86,7 @@ BROKEN = {
         lambda: change([INSTANCES, "annotations", 0], bbox=["a", 2, 3, 4]),
         ["annotations[0].bbox[0] should be a number, but is 'a'"],
     ),
-    "a box that is no number": (
+    "a box that is not a number": (
         lambda: change([INSTANCES, "annotations", 1], bbox=[1, 2, float("nan"), 4]),
         ["annotations[1].bbox[2] should be a finite number, but is NaN"],
     ),

@@ -96,7 +96,7 @@ BROKEN = {
         lambda d: (d / "vqa/answer_list.json").write_text("[1, 2]"),
         ["answer_list.json, item 0: should be a string, but is 1"],
     ),
-    "a label that is no truth": (
+    "a label that is not a truth": (
         "nlvr2",
         "dev",
         lambda d: line(
@@ -106,7 +106,7 @@ BROKEN = {
         ),
         ["line 4", "'maybe'"],
     ),
-    "a line that is no JSON": (
+    "a line that is not JSON": (
         "nlvr2",
         "dev",
         lambda d: line(d / "nlvr2/dev.json", 5, "{"),

@@ -67,10 +67,10 @@ def test_results_in_python_warn_about_it_or_refuse_it(edited):
 def test_a_file_that_is_no_record_at_all_is_named_too(edited, baseline, capsys):
     path = edited / CHECKPOINT / f"{STEMS[1]}.json"
     path.write_text('{"sittings": []}')
-    with pytest.raises(errors.DataError, match="is no result record"):
+    with pytest.raises(errors.DataError, match="is not a result record"):
         read_result(path)
     assert main(["show", str(edited), "--limit", "1"]) == 3
-    assert "testB.json: is no result record" in capsys.readouterr().err
+    assert "testB.json: is not a result record" in capsys.readouterr().err
 
 
 def test_a_record_in_the_place_of_a_folder_is_told_from_an_absent_one(baseline, tmp_path, capsys):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records.predictions import open_predictions, read_predictions
+from harness.records.predictions import open_predictions
 from harness.records.record import read_record
+from harness.records.stored_predictions import read_predictions
 from harness.registry import find_task
 from tests.support.arbitrary import SETTINGS, changed, damaged, read_or_refused, seeds, sound_folder
 from tests.support.official_files import as_json

@@ -12,8 +12,9 @@ from harness.files.parsing import decode_json, decode_json_text, decode_yaml, re
 from harness.formats.nlvr2 import read_lines
 from harness.formats.submissions import read_answers
 from harness.formats.vqa import read_questions
-from harness.records.predictions import open_predictions, read_predictions
+from harness.records.predictions import open_predictions
 from harness.records.record import read_record
+from harness.records.stored_predictions import read_predictions
 
 HEAD = '{"format":"xvlm-eval predictions 1","identity":{},"software":{},"inputs":{}}\n'
 EXAMPLE = '{"identifier": "dev-1-0-0", "sentence": "s", "label": "True", "label": "False"}'
@@ -101,7 +102,7 @@ def test_a_prediction_may_hold_the_names_of_keys(tmp_path):
 
 def test_a_lineage_names_the_line(tmp_path):
     (tmp_path / FILE).write_text('{"date": "a", "date": "b"}\n')
-    with pytest.raises(DataError, match=r"is no lineage of a baseline \(line 1: has no "):
+    with pytest.raises(DataError, match=r"is not a lineage of a baseline \(line 1: has no "):
         read_lineage(tmp_path)
 
 

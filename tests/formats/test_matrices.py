@@ -43,7 +43,7 @@ def test_both_matrices_are_found_by_either_name(tmp_path, names):
         (np.eye(3), "should hold scores [3, 2], but holds [3, 3] of float64"),
         (np.full((3, 2), "x"), "should hold scores [3, 2], but holds [3, 2] of <U1"),
         (np.full((3, 2), np.nan), "holds NaN among its scores"),
-        (np.full((3, 2), None), "is no file of NumPy arrays"),
+        (np.full((3, 2), None), "is not a file of NumPy arrays"),
     ],
 )
 def test_what_is_no_matrix_of_scores_is_refused(tmp_path, matrix, problem):

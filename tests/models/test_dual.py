@@ -154,7 +154,7 @@ def test_an_image_processor_of_another_size_is_refused():
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"resample": 9}, "folder/p.json: resample is 9, which is no filter of Pillow"),
+        ({"resample": 9}, "folder/p.json: resample is 9, which is not a filter of Pillow"),
         ({"image_mean": 0.5}, "image_mean should be three numbers, but is 0.5"),
         ({"image_std": [0.5, 0.5, 0]}, "image_std should be positive"),
         ({"do_normalize": False}, "do_normalize is false, which is not supported"),

@@ -107,7 +107,7 @@ def test_a_configuration_names_another_image_side(load, tensors, configuration):
         ),
         (
             lambda state: [state.pop(name) for name in list(state) if "visual_encoder" in name],
-            "it is no checkpoint of ALBEF or BLIP",
+            "it is not a checkpoint of ALBEF or BLIP",
         ),
         (
             lambda state: [state.pop(name) for name in list(state) if "itm_head" in name],

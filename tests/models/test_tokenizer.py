@@ -101,7 +101,7 @@ def test_the_last_line_may_lack_its_end(tmp_path):
     [
         (
             [piece for piece in PIECES if piece != "[SEP]"],
-            r"is no BERT vocabulary: \[SEP\] missing",
+            r"is not a BERT vocabulary: \[SEP\] missing",
         ),
         ([*PIECES, "cup"], "repeats a word piece"),
     ],

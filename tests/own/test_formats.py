@@ -107,7 +107,7 @@ def test_what_does_not_follow_the_format_is_refused_where_it_stands(tmp_path, co
         ("image,expression\n1.jpg,a,b\n", "line 2: has 3 cells, but the header has 2"),
         ("image,image\n1.jpg,a\n", "names the column 'image' twice"),
         ("image,expression\n", "has no annotation"),
-        ('image,expression\n1.jpg,"a\n', "is no table row"),
+        ('image,expression\n1.jpg,"a\n', "is not a table row"),
         ("image,text\n1.jpg,a\n", "unknown key 'text'"),
         ("image,expression,box\n1.jpg,a,1 2 3 x\n", "box[3] should be a number, but is 'x'"),
         ("image,expression,box\n1.jpg,a,1 2 nan 3\n", "should be a number, but is 'nan'"),

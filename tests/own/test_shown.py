@@ -110,7 +110,7 @@ def test_evaluate_score_and_read_results_take_own_data(own, tmp_path):
     [
         ("grounding", {}, "name it by annotations=FILE, images=DIR"),
         ("own-vqa", {}, "name it by annotations=FILE, images=DIR"),
-        ("refcoco+", {"annotations": "boxes.jsonl"}, "is no task on own data"),
+        ("refcoco+", {"annotations": "boxes.jsonl"}, "is not a task on own data"),
         ("refcoco+", {"images": "photos"}, "is for own data; pass annotations=FILE too"),
         ("grounding", {"annotations": 7}, "annotations should be a path or a list of paths, not 7"),
         ("grounding", {"annotations": "boxes.jsonl", "data_name": "a/b"}, "should consist of"),

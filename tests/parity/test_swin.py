@@ -63,7 +63,7 @@ def test_some_windows_at_a_time_give_the_bits_of_all_at_once(case, monkeypatch):
     network = encoder(case)
     prepack(network, torch.float32)
     together = network(case.inputs["image"])
-    monkeypatch.setattr(swin, "IN_CACHE", 1)
+    monkeypatch.setattr(swin, "VALUES_IN_CACHE", 1)
     assert torch.equal(network(case.inputs["image"]), together)
 
 

@@ -87,7 +87,7 @@ def test_what_json_allows_is_read(line, id, prediction):
     ],
 )
 def test_a_line_that_is_no_prediction_is_named(line):
-    with pytest.raises(DataError, match=r"p\.jsonl: line 6 is no prediction"):
+    with pytest.raises(DataError, match=r"p\.jsonl: line 6 is not a prediction"):
         parsed(GOOD + line + b"\n")
-    with pytest.raises(DataError, match="line 6 is no prediction"):
+    with pytest.raises(DataError, match="line 6 is not a prediction"):
         parsed(GOOD + line + b'\n{"id":100,"prediction":1}\n')

@@ -103,10 +103,10 @@ def test_two_runs_cannot_write_the_same_file(tmp_path):
     ("content", "complaint"),
     [
         ("not json\n", "line 1 is not the head"),
-        ("somebody's notes", "is no prediction file"),
+        ("somebody's notes", "is not a prediction file"),
         ('{"format":"something else","identity":{},"software":{}}\n', "line 1 is not the head"),
         ("[1, 2]\n", "line 1 is not the head"),
-        (None, "line 2 is no prediction"),
+        (None, "line 2 is not a prediction"),
     ],
 )
 def test_a_damaged_file_is_refused_with_the_line(tmp_path, content, complaint):
@@ -130,7 +130,7 @@ def test_a_line_that_is_no_prediction_is_refused_and_left_alone(tmp_path, line):
     path = tmp_path / "p.jsonl"
     write(path, (7, "seven"))
     path.write_text(before := path.read_text() + line + "\n")
-    with pytest.raises(DataError, match="line 3 is no prediction"), opened(path):
+    with pytest.raises(DataError, match="line 3 is not a prediction"), opened(path):
         pass
     assert path.read_text() == before
 

@@ -54,8 +54,8 @@ def changed(**changes):
         ("", "is empty"),
         ("{", "is not JSON"),
         ("[" * 100000, "is not JSON"),
-        ("[]", "is no result record"),
-        ("{}", "is no result record"),
+        ("[]", "is not a result record"),
+        ("{}", "is not a result record"),
         (
             json.dumps({"schema": 99}),
             "is a record of schema 99, this version reads 3; update xvlm-eval",

@@ -20,7 +20,7 @@ def test_weights_of_one_name_are_refused_and_told_apart_by_name(tmp_path, monkey
     found = find_records(tmp_path / "runs").records
     names = {r.checkpoint["name"]: r.checkpoint["sha256"] for r in found}
     assert names.keys() == {"best", "exp2"} and len(set(names.values())) == 2
-    # Another precision is no question of names.
+    # Another precision is not a question of names.
     assert main([*run, "--checkpoint", "exp1/best", "--dtype", "bfloat16"]) == 4
     shown = capsys.readouterr().err
     assert "choose another --out, or replace it with --fresh" in shown and "--name" not in shown

@@ -56,7 +56,7 @@ FAULTS = {
         "in predict; in the batch of samples 100, 101, 102), outside of its own code: it returned "
         "something unexpected",
     ),
-    "a box that is no number": (
+    "a box that is not a number": (
         ground("return np.full((len(expressions), 4), np.nan)"),
         "the prediction of sample 100 holds a number that is not finite",
     ),
@@ -66,13 +66,13 @@ FAULTS = {
     ),
     "no method for the capability": (
         BOX_MODEL.replace("def ground", "def point"),
-        f"{MODEL}: loads a CentreBox, which is no Grounder: it lacks ground",
+        f"{MODEL}: loads a CentreBox, which does not implement Grounder: it lacks ground",
     ),
     "no provenance": (
         BOX_MODEL.replace("protocol, device, provenance = ", "protocol, device, _ = "),
-        f"{MODEL}: loads a CentreBox, which is no Grounder: it lacks provenance",
+        f"{MODEL}: loads a CentreBox, which does not implement Grounder: it lacks provenance",
     ),
-    "a protocol that is no string": (
+    "a protocol that is not a string": (
         BOX_MODEL.replace('"centre-box|32px"', "32"),
         f"{MODEL}: protocol of its model is 32, but should be a string",
     ),
@@ -202,7 +202,7 @@ def test_what_is_registered_has_to_be_a_task_or_a_loader(package, run):
     package.install(BOX_MODEL, points=points)
     assert "is neither a harness.family.Family nor a function" in run()[1]
     package.install(BOX_MODEL, points={**points, "model centre": "somebodys.plugin:load"})
-    assert "is no subclass of harness.task.Task" in run(task="chess")[1]
+    assert "is not a subclass of harness.task.Task" in run(task="chess")[1]
 
 
 @pytest.mark.parametrize(

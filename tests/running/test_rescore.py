@@ -1,5 +1,6 @@
 """Stored predictions scored without a model: ours, and the official formats of the benchmarks."""
 
+import gzip
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from harness.cli.main import main
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 from tests.support.loaded import loaded_by
+from tests.support.tampered import COMMITTED
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +182,34 @@ def test_scoring_loads_neither_torch_nor_transformers(data, tmp_path):
         "score", "--task", "nlvr2", "--split", "dev", "--predictions", str(tmp_path / name)
     )
     assert not loaded & {"torch", "transformers", "datasets"}
+
+
+def test_predictions_of_other_annotations_are_scored_with_a_word_about_it(tmp_path, capsys):
+    """As after the annotations were corrected; `check --rescore` and `--out` refuse them."""
+    predictions = COMMITTED / "nlvr2.dev.predictions.jsonl.gz"
+    score = ["score", "--task", "nlvr2", "--split", "dev", "--predictions", str(predictions)]
+    annotations = (embedded_data().root / "nlvr2" / "dev.json").read_text()
+    path = tmp_path / "moved" / "nlvr2" / "data" / "dev.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(annotations)
+    assert main([*score, "--data", str(tmp_path / "moved")]) == 0
+    assert "other annotation files" not in capsys.readouterr().err  # the same, elsewhere
+
+    path.write_text(annotations.replace('"True"', '"False"', 1))
+    assert main([*score, "--data", str(tmp_path / "moved")]) == 0
+    said = "nlvr2 dev: the predictions were made on other annotation files than those that score"
+    assert f"{said} them here (nlvr2/data/dev.json, nlvr2/dev.json); name their own by --data" in (
+        capsys.readouterr().err
+    )
+    assert main([*score, "--data", str(tmp_path / "moved"), "--format", "json"]) == 0
+    (caveat,) = json.loads(capsys.readouterr().out)["caveats"]
+    assert f"nlvr2 dev: {caveat}".startswith(said)
+
+
+def test_predictions_of_another_version_of_a_task_are_scored_with_a_word_about_it(tmp_path, capsys):
+    content = gzip.decompress((COMMITTED / "nlvr2.dev.predictions.jsonl.gz").read_bytes())
+    path = tmp_path / "old.jsonl"
+    path.write_bytes(content.replace(b'"task_version":1', b'"task_version":0', 1))
+    assert scored("nlvr2", "dev", path, capsys)[1]["caveats"] == [
+        "the predictions were made by version 0 of nlvr2, and are scored by version 1"
+    ]

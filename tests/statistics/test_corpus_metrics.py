@@ -1,4 +1,4 @@
-"""Metrics that are no means: resampled images give the same value as copies of the images."""
+"""Metrics that are not means: resampled images give the same value as copies of the images."""
 
 import numpy as np
 import pytest

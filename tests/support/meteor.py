@@ -16,7 +16,7 @@ from harness.metrics.meteor import MeteorScorer, MeteorScores, Texts
 from harness.metrics.paraphrases import words_of
 from harness.shapes.training.vocabulary import vocabulary
 
-# Each of them ends METEOR or the tokenizer, or makes it write what is no number.
+# Each of them ends METEOR or the tokenizer, or makes it write what is not a number.
 HARMFUL = "-XX:NoSuchOption -Xmx8m -Xlog:gc:stdout -Duser.language=de -Dfile.encoding=UTF-16"
 
 # Before any test replaces them.

@@ -16,7 +16,7 @@ from harness.errors import DataError, HarnessError, MissingError
 from harness.files.atomic import write_json
 from harness.files.lock import locked
 from harness.files.parsing import read_json
-from harness.files.paths import cache_folder
+from harness.files.paths import cache_folder, expanded
 from harness.formats.folder import HUB, HUB_NOTES, DataFolder
 from harness.registry import find_task
 from harness.task import Task
@@ -77,7 +77,7 @@ def _source(name: str, copy: HubCopy) -> Source:
     location = name.removeprefix(PREFIX).removeprefix(":")
     if not location:
         return Source(copy.repository, copy.revision)
-    folder = Path(location).expanduser()
+    folder = expanded(location)
     if folder.is_dir():
         return Source(str(folder.resolve()), None)
     repository, _, revision = location.partition("@")

@@ -156,7 +156,7 @@ def _table(text: str, path: Path, delimiter: str) -> list[Row]:
             texts = {name: cell for name, cell in values.items() if cell.strip()}
             rows.append(_row({n: _value(n, cell, where) for n, cell in texts.items()}, where))
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: is no table row: {error}") from error
+        raise DataError(f"{path}, line {reader.line_num}: is not a table row: {error}") from error
     return rows
 
 

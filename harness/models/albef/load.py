@@ -41,5 +41,5 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
 
 
 def describe(path: Path) -> Audit:
-    """Describe a weight file. Raises CheckpointError for one that is no checkpoint of ALBEF."""
+    """Describe a weight file. Raises CheckpointError for one that is not a checkpoint of ALBEF."""
     return audit_as("ALBEF", ADAPTERS, official_names, path)

@@ -53,5 +53,5 @@ def load(weights: Weights, *, needs: type, device: str, dtype: str) -> Any:
 
 
 def describe(path: Path) -> Audit:
-    """Describe a weight file. Raises CheckpointError for one that is no checkpoint of BLIP."""
+    """Describe a weight file. Raises CheckpointError for one that is not a checkpoint of BLIP."""
     return audit_as("BLIP", ADAPTERS, official_names, path)

@@ -131,7 +131,7 @@ def _read_network(folder: Path, name: str) -> Any:
     for problem in ("missing_keys", "mismatched_keys"):
         if found := sorted(map(str, report.get(problem, ()))):
             raise CheckpointError(
-                f"{folder}: is no complete {name}: {len(found)} {problem.replace('_', ' ')}, "
+                f"{folder}: is not a complete {name}: {len(found)} {problem.replace('_', ' ')}, "
                 f"e.g. {found[0]}"
             )
     return network

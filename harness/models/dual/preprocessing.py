@@ -84,7 +84,7 @@ def read_transform(
         raise CheckpointError(f"{where}: rescale_factor is {scale!r}; only 1/255 is supported")
     resample = config.get("resample", Image.Resampling.BICUBIC)
     if resample not in list(Image.Resampling):
-        raise CheckpointError(f"{where}: resample is {resample!r}, which is no filter of Pillow")
+        raise CheckpointError(f"{where}: resample is {resample!r}, which is not a filter of Pillow")
     return ImageTransform(
         side=side,
         crop=crop,

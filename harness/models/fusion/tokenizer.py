@@ -118,9 +118,9 @@ def _read_pieces(vocabulary: Path) -> list[str]:
     except DataError as error:
         raise CheckpointError(f"{vocabulary}: cannot be read as a vocabulary ({error})") from error
     pieces = pieces[:-1] if pieces[-1] == "" else pieces
-    missing = [token for token in SPECIAL if token not in pieces]
+    missing = ", ".join(token for token in SPECIAL if token not in pieces)
     if missing:
-        raise CheckpointError(f"{vocabulary}: is no BERT vocabulary: {', '.join(missing)} missing")
+        raise CheckpointError(f"{vocabulary}: is not a BERT vocabulary: {missing} missing")
     if len(set(pieces)) != len(pieces):
         raise CheckpointError(f"{vocabulary}: repeats a word piece")
     return pieces

@@ -82,7 +82,7 @@ class Hints:
     def of(cls, config: Mapping[str, Any]) -> "Hints":
         """Read the official keys of ALBEF and BLIP, or those of BLIP on the hub.
 
-        Raises CheckpointError for a value that is no positive integer.
+        Raises CheckpointError for a value that is not a positive integer.
         """
         config = _section(config, "config") or config
         vision = _section(config, "vision_config")

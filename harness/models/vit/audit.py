@@ -80,7 +80,7 @@ class Audit:
 def audit_as(title: str, adapters: Mapping[type, Any], rename: Rename, path: Path) -> Audit:
     """Read a weight file and fill the networks of its kind; `adapters` are those of a family.
 
-    Raises CheckpointError for a file that is no checkpoint of the family.
+    Raises CheckpointError for a file that is not a checkpoint of the family.
     """
     configuration = (path if path.is_dir() else path.parent) / "config.json"
     checkpoint = read_checkpoint(

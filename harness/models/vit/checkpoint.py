@@ -139,7 +139,7 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
         return any(name.startswith(prefixes) for name in tensors)
 
     if not holds(VISION):
-        raise CheckpointError(f"{path}: has no {VISION}*: it is no checkpoint of ALBEF or BLIP")
+        raise CheckpointError(f"{path}: has no {VISION}*: it is not a checkpoint of ALBEF or BLIP")
     if holds("itm_head."):
         return "retrieval"
     if holds("cls_head."):

@@ -107,7 +107,7 @@ class Audit:
 def audit(path: Path) -> Audit:
     """Read a weight file and fill its networks.
 
-    Raises CheckpointError for a file that is no X-VLM checkpoint.
+    Raises CheckpointError for a file that is not an X-VLM checkpoint.
     """
     configuration = path.parent / "config.json"
     checkpoint = read_checkpoint(path, configuration if configuration.is_file() else None)

@@ -80,7 +80,7 @@ def _kind(tensors: Mapping[str, Tensor]) -> str:
         return "retrieval"
     prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
-        f"is no X-VLM checkpoint: none of its tensors belongs to a head "
+        f"is not an X-VLM checkpoint: none of its tensors belongs to a head "
         f"(their names begin with {list_names(prefixes)})"
     )
 

@@ -2,11 +2,11 @@
 
 Liu et al., "Swin Transformer" (arXiv 2103.14030), as X-VLM uses it (arXiv 2111.08276, section 3.1).
 Parameter names are those of the released checkpoints. Window indices, relative positions and shift
-masks follow from the sizes; the buffers that a released file carries are never loaded.
+masks are computed from the sizes (`windows.py`); the buffers that a released file carries are never
+loaded.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import pairwise
 
 import torch
@@ -15,13 +15,25 @@ from torch import Tensor, nn
 from harness.engine.fused import add_norm, gather_norm, scatter_sum, window_attention
 from harness.engine.memory import release_freed_memory
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
+from harness.models.xvlm.windows import (
+    bias_of_rows,
+    bias_rows,
+    relative_position_index,
+    shift_mask,
+    window_partition,
+)
 
 EPSILON = 1e-5
 MLP_RATIO = 4
-IN_CACHE = 1152 * 128  # numbers; a CPU computes a block on as many windows as fit into its caches
-ROWS_PER_PASS = 576  # tokens, at least, for which a CPU reads the weights of a wide block once
-RELEASED_ABOVE = 2**21  # bytes of tokens; the C library keeps what a block of so many freed
-OTHER_REGION = -100.0  # added to the scores of tokens that only the cyclic shift made neighbours
+
+# A CPU runs a block on a few windows at a time: on as many values as fit into its caches, but on at
+# least this many tokens, since it reads the weights of a wide block anew each time.
+VALUES_IN_CACHE = 1152 * 128
+MIN_TOKENS = 576
+
+# Bytes of tokens above which the memory that a block has freed is returned to the system: the C
+# library would keep it.
+RELEASED_ABOVE = 2**21
 
 
 class PatchEmbed(nn.Module):
@@ -55,26 +67,28 @@ class WindowAttention(nn.Module):
         self.register_buffer("relative_position_index", index, persistent=False)
         self.register_buffer("attn_mask", mask, persistent=False)
         self._window = window
-        self._bias: Tensor | None = None  # once prepacked on a GPU
-        self._rows: Tensor | None = None  # once prepacked on a CPU: see `bias_rows`
-        self.runs: list[slice] = []  # of windows with one mask, once prepacked on a CPU
-        self._masks: Tensor | None = None  # of each run, or else of each window; prepacked likewise
+        # Set by `prepack`: on a GPU the bias with its mask; on a CPU the `bias_rows`, the runs of
+        # consecutive windows that share a mask, and one mask per run (without runs, per window).
+        self._bias: Tensor | None = None
+        self._rows: Tensor | None = None
+        self.runs: list[slice] = []
+        self._masks: Tensor | None = None
 
     def forward(self, tokens: Tensor, windows: slice, bias: Tensor) -> Tensor:
-        """Attend within W' of the windows, of one run if there are any, tokens [B, W', N, C].
+        """Attend within some of the windows, given their tokens [B, W', N, C].
 
-        `bias` is that of `window_bias`.
+        The windows belong to one run if there are runs. `bias` is that of `window_bias`.
         """
         if self._masks is not None:
-            bias = bias + self._masks[self._numbers(windows), None]
+            bias = bias + self._masks[self._masks_of(windows), None]
         elif len(bias) > 1:
             bias = bias[windows]
         return self.proj(window_attention(self.qkv(tokens), bias, heads=self.heads))
 
     def window_bias(self) -> Tensor:
-        """Return what is added to the scores, [W, heads, N, N]; W is 1 where all windows share it.
+        """Return the bias to add to the scores, [W, heads, N, N]; W is 1 if all windows share it.
 
-        Prepacked on a CPU, without the masks.
+        Prepacked on a CPU, it excludes the masks.
         """
         if self._rows is not None:
             return bias_of_rows(self._rows)
@@ -86,10 +100,10 @@ class WindowAttention(nn.Module):
         return bias[None] if self.attn_mask is None else bias + self.attn_mask[:, None]
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Keep the bias, which follows from the weights; on a CPU its rows, apart from the masks.
+        """Store the bias, which depends on the weights only; on a CPU its rows, without the masks.
 
-        There bias and sum are made where windows are computed: at 480 px, the biases of all blocks
-        take 70 MB, their sums with the masks 100 MB.
+        A CPU expands the rows and adds the masks when it computes the windows: at 480 px, the
+        biases of all blocks would take 70 MB, their sums with the masks 100 MB.
         """
         mask = self.attn_mask
         table = self.relative_position_bias_table
@@ -99,14 +113,14 @@ class WindowAttention(nn.Module):
                 ends = counts.cumsum(0).tolist()
                 self.runs = [slice(*bounds) for bounds in pairwise([0, *ends])]
             self._masks, self.attn_mask = masks, None
-            dtype = torch.float32  # the sum is rounded to 16 bits, not its terms
+            dtype = torch.float32  # only the sum is rounded to 16 bits
         if table.device.type == "cpu":
             self._rows = bias_rows(table.to(dtype), self._window)
             return
         self._bias = self.attention_bias().to(dtype).contiguous()
 
-    def _numbers(self, windows: slice) -> slice:
-        """Return the masks of some windows: that of their run, or one for each."""
+    def _masks_of(self, windows: slice) -> slice:
+        """Return the indices of the masks of some windows: one of their run, or one per window."""
         for number, run in enumerate(self.runs):
             if windows.start < run.stop:
                 return slice(number, number + 1)
@@ -146,7 +160,7 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Partition the grid into windows, run the block on each, and reverse the partition.
 
-        In place: the windows that are done replace those of `tokens`, which is returned.
+        Works in place: returns `tokens`, whose windows have been overwritten with the output.
         """
         bias = self.attn.window_bias()
         for windows in self._chunks(tokens):
@@ -158,9 +172,10 @@ class Block(nn.Module):
         return tokens
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Bring windows with the same mask together, where a CPU computes some at a time.
+        """Sort the windows by their masks on a CPU, which computes a few windows at a time.
 
-        Most windows of a large grid have none: their bias is one, and stays in the caches.
+        Most windows of a large grid have an empty mask: they share one bias, which stays in the
+        caches.
         """
         mask = self.attn.attn_mask
         if mask is not None and mask.device.type == "cpu":
@@ -170,15 +185,13 @@ class Block(nn.Module):
                 self.windows, self.attn.attn_mask = self.windows[order], mask[order]
 
     def _chunks(self, tokens: Tensor) -> Iterator[slice]:
-        """Yield the windows to compute at a time: on a CPU as many as fit into its caches.
-
-        Weights of a wide block do not fit: it reads them less often for more windows.
-        """
+        """Yield the windows to compute at a time: all of them, or on a CPU a few of one run."""
         count = len(self.windows)
         step = count
         if tokens.device.type == "cpu":
-            rows = max(1, tokens.numel() // (count * tokens.shape[-1]))  # of one window
-            step = max(1, IN_CACHE // (rows * tokens.shape[-1]), ROWS_PER_PASS // rows)
+            tokens_per_window = max(1, tokens.numel() // (count * tokens.shape[-1]))
+            fitting = VALUES_IN_CACHE // (tokens_per_window * tokens.shape[-1])
+            step = max(1, fitting, MIN_TOKENS // tokens_per_window)
         return (
             slice(first, min(first + step, run.stop))
             for run in self.attn.runs or [slice(0, count)]
@@ -222,7 +235,7 @@ class Stage(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
             if tokens.device.type == "cpu" and tokens.nbytes > RELEASED_ABOVE:
-                release_freed_memory()  # else the next block takes as much beside it
+                release_freed_memory()  # the next block would allocate as much again
         return tokens if self.downsample is None else self.downsample(tokens)
 
 
@@ -244,56 +257,3 @@ class VisionEncoder(nn.Module):
             tokens = stage(tokens)
         tokens = self.norm(tokens)
         return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
-
-
-def window_partition(side: int, window: int, shift: int) -> Tensor:
-    """Return the tokens of each window of a grid [side, side], [(side / w)^2, w * w].
-
-    The grid is cyclically shifted up and left by `shift` first (Swin, section 3.2).
-    """
-    grid = torch.arange(side * side).view(side, side).roll((-shift, -shift), (0, 1))
-    windows = grid.view(side // window, window, side // window, window).transpose(1, 2)
-    return windows.reshape(-1, window * window)
-
-
-@cache
-def relative_position_index(window: int) -> Tensor:
-    """Return, for each pair of tokens in a window, [N, N], its row in the bias table.
-
-    All blocks share one such tensor: nobody may change it.
-    """
-    numbers = torch.arange(window, device="cpu")
-    row, column = torch.meshgrid(numbers, numbers, indexing="ij")
-    row, column = row.flatten(), column.flatten()
-    rows_down = row[:, None] - row[None, :] + window - 1
-    columns_right = column[:, None] - column[None, :] + window - 1
-    return rows_down * (2 * window - 1) + columns_right
-
-
-def bias_rows(table: Tensor, window: int) -> Tensor:
-    """Return a bias table [(2 w - 1)^2, heads] as [heads, w, 2 w - 1, w].
-
-    Entry (x, d, x') is of a query in column x and a key in column x', d - w + 1 rows below it.
-    """
-    numbers = torch.arange(window, device="cpu")
-    columns = numbers[:, None] - numbers[None, :] + window - 1
-    grid = table.detach().T.unflatten(1, (2 * window - 1, 2 * window - 1)).flip(1)
-    return grid[:, :, columns].transpose(1, 2).contiguous()
-
-
-def bias_of_rows(rows: Tensor) -> Tensor:
-    """Return the bias of each pair of tokens in a window, [1, heads, N, N], of `bias_rows`."""
-    window = rows.shape[1]
-    last = window - 1
-    bias = torch.stack([rows[:, :, last - y : last - y + window] for y in range(window)], dim=1)
-    return bias.view(1, len(rows), window**2, window**2)
-
-
-def shift_mask(side: int, window: int, shift: int) -> Tensor:
-    """Return the mask that keeps the regions of shifted windows apart, [(side / w)^2, N, N]."""
-    band = torch.zeros(side, dtype=torch.long, device="cpu")
-    band[side - window : side - shift] = 1
-    band[side - shift :] = 2
-    region = (3 * band[:, None] + band[None, :]).flatten()
-    label = region[window_partition(side, window, 0)]
-    return (label[:, :, None] != label[:, None, :]) * OTHER_REGION

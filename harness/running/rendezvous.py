@@ -1,0 +1,104 @@
+"""Where the processes that torchrun started find one another: a store that all of them reach.
+
+Every process leaves a mark in the store and waits for the marks of the others. So a process that
+never comes is named, after a time that suits a start; what the processes exchange later may take as
+long as a run does.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import torch.distributed as dist
+
+from harness.errors import HarnessError, UsageError
+from harness.files.environment import positive_number
+
+WAIT = "XVLM_EVAL_RENDEZVOUS_SECONDS"
+DEFAULT_WAIT = 600  # as long as torchrun's launchers wait for one another
+PAUSE = 0.05  # seconds between two looks at the store
+NAMED = 8  # processes that a message names
+START = "start the processes with torchrun"
+_meetings = itertools.count()  # of this process; all processes of a run have as many
+
+
+class Rendezvous(NamedTuple):
+    """The rank of this process, the number of all, their store, and how long they wait."""
+
+    rank: int
+    size: int
+    store: Any  # a store of torch, whose types name none
+    wait: timedelta
+
+
+def meet() -> Rendezvous:
+    """Return the place where all processes have met.
+
+    Raises UsageError where torchrun's variables are absent or wrong, HarnessError where process 0
+    cannot be reached or others do not come in time.
+    """
+    wait = timedelta(seconds=positive_number(WAIT, "seconds") or DEFAULT_WAIT)
+    rank, size = _number("RANK"), _number("WORLD_SIZE")
+    store = _reach(rank, size, wait)
+    store.set(_mark(rank), "")
+    end = time.monotonic() + wait.total_seconds()
+    while not store.check([_mark(other) for other in range(size)]):
+        if time.monotonic() > end:
+            absent = [other for other in range(size) if not store.check([_mark(other)])]
+            raise HarnessError(
+                f"process {rank} of {size}: waited {wait.total_seconds():.0f} s for "
+                f"{_named(absent)}, in vain; look into the output of each for why it did not "
+                "start, and start all machines with the same --nnodes, --nproc-per-node and "
+                f"--rdzv-endpoint ({WAIT} sets how long to wait)"
+            )
+        time.sleep(PAUSE)
+    return Rendezvous(rank, size, store, wait)
+
+
+def _reach(rank: int, size: int, wait: timedelta) -> Any:
+    """Return the store of torchrun, or else that of process 0, which opens it."""
+    host, port = os.environ.get("MASTER_ADDR"), _number("MASTER_PORT")
+    if not host:
+        raise UsageError(f"MASTER_ADDR is not set; {START}")
+    by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    try:
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            host,
+            port,
+            size,
+            is_master=rank == 0 and not by_torchrun,
+            timeout=wait,
+            wait_for_workers=False,
+            multi_tenant=True,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise HarnessError(
+            f"process {rank} of {size}: cannot meet the others at {host}:{port} ({error}); see "
+            "whether process 0 runs there, and whether this machine can reach it"
+        ) from error
+    # The store keeps what earlier processes left that the launcher has started again, and what
+    # earlier commands of this one left.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    prefix = f"xvlm-eval/{attempt}/{next(_meetings)}"
+    return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
+
+
+def _number(name: str) -> int:
+    """Return a variable that torchrun sets."""
+    text = os.environ.get(name, "")
+    if not text.isdecimal():
+        raise UsageError(f"{name}={text!r}: should be a whole number; {START}")
+    return int(text)
+
+
+def _mark(rank: int) -> str:
+    return f"process {rank}"
+
+
+def _named(ranks: Sequence[int]) -> str:
+    names = ", ".join(map(str, ranks[:NAMED]))
+    more = f" and {len(ranks) - NAMED} more" if len(ranks) > NAMED else ""
+    return f"process{'es' if len(ranks) > 1 else ''} {names}{more}"

@@ -1,0 +1,113 @@
+"""Processes that never come: named, after a time, with what to look at."""
+
+import signal
+import threading
+from datetime import timedelta
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from harness.cli.main import main
+from harness.errors import HarnessError, UsageError
+from harness.running.rendezvous import meet
+from harness.running.torchrun import joined
+
+
+@pytest.fixture
+def rank(monkeypatch):
+    """Set torchrun's variables for a process of several, which waits for a second."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    variables = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "XVLM_EVAL_RENDEZVOUS_SECONDS": "1",
+    }
+
+    def use(rank, size, **others):
+        for name, value in {**variables, "RANK": str(rank), "WORLD_SIZE": str(size)}.items():
+            monkeypatch.setenv(name, others.get(name, value))
+
+    use.store = store
+    return use
+
+
+def test_processes_that_never_come_are_named(rank, tmp_path, capsys):
+    rank(1, 4)
+    assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
+    shown = capsys.readouterr().err
+    assert "process 1 of 4: waited 1 s for processes 0, 2, 3, in vain" in shown
+    assert "XVLM_EVAL_RENDEZVOUS_SECONDS sets how long to wait" in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_0_that_is_not_there_is_named_by_its_address(rank, tmp_path, capsys):
+    rank(1, 2, MASTER_PORT="1")
+    assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
+    assert "process 1 of 2: cannot meet the others at 127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MASTER_ADDR", ""),
+        ("MASTER_PORT", "x"),
+        ("RANK", "first"),
+        ("XVLM_EVAL_RENDEZVOUS_SECONDS", "0.5"),
+    ],
+)
+def test_a_wrong_variable_is_named(rank, name, value):
+    rank(0, 1)
+    rank(0, 1, **{name: value})
+    with pytest.raises(UsageError, match=name):
+        meet()
+
+
+def test_process_0_opens_the_store_where_no_launcher_has_one(rank):
+    rank(0, 2, TORCHELASTIC_USE_AGENT_STORE="", MASTER_PORT="0")
+    with pytest.raises(HarnessError, match="waited 1 s for process 1, in vain"):
+        meet()
+
+
+def test_a_run_leaves_the_handlers_of_signals_as_they_were(rank):
+    def own(*_):
+        pass
+
+    former = signal.signal(signal.SIGTERM, own)
+    try:
+        for _ in range(2):  # a second command finds nothing of the first in the store
+            rank(0, 1)
+            with joined() as group:
+                assert signal.getsignal(signal.SIGTERM) is not own
+                assert group.all_gather("all") == ["all"]
+                assert group.count("claims", 1) == 1
+            assert signal.getsignal(signal.SIGTERM) is own
+        rank(0, 1)
+        with pytest.raises(KeyError), joined():
+            raise KeyError
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def test_what_is_exchanged_later_may_take_as_long_as_a_run(rank):
+    rank(0, 1)
+    with joined() as group:
+        options = group._group._get_backend(torch.device("cpu")).options
+        assert options._timeout == timedelta(days=2)
+
+
+def test_a_run_in_a_thread_sets_no_handler(rank):
+    gathered = []
+
+    def run():
+        with joined() as group:
+            gathered.append(group.all_gather(1))
+
+    rank(0, 1)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert gathered == [[1]]
