@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PAGE = 4096
-# M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of `malloc.h`: the largest that the C library chooses itself.
+# M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of `malloc.h`: the largest that it chooses itself.
 KEPT = {-3: 32 * 2**20, -1: 64 * 2**20}
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 
