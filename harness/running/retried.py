@@ -77,7 +77,7 @@ def _to_predict_again(
         )
     warn(
         f"{run.title}: {_count(len(readable))} skipped and can be read now, e.g. {readable[0]}; "
-        "their batches are predicted again"
+        "their batches are predicted anew"
     )
     return _sharing_a_batch(samples, set(readable), batch_size) & file.ids
 
