@@ -55,9 +55,11 @@ def _to_predict_again(
     warn: Warn,
 ) -> Set[SampleId]:
     """Return the ids of the samples with a prediction that has to be made anew."""
+    if dict not in file.kinds:  # answers and boxes, of which there may be 400,000
+        return set()
     ids = {id for id, prediction in file.items() if is_skipped(prediction)}
     if not ids:
-        return ids
+        return set()
     skipped = [sample for sample in samples if sample.id in ids]
     unreadable = _unreadable(run, model, skipped)
     readable = [sample.id for sample in skipped if sample.id not in unreadable]
