@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cache; default: as for `run`",
     )
     parser.add_argument(
-        "--model", metavar="FAMILY", help="the family of a --checkpoint that is no entry"
+        "--model", metavar="FAMILY", help="the family of a --checkpoint that is not an entry"
     )
     flags.add_include(parser)
     parser.add_argument(

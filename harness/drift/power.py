@@ -9,6 +9,7 @@ import numpy as np
 from harness.drift.judging import PART_FOR_ALL
 from harness.drift.settings import Gate
 from harness.metrics.attribute_ranks import Chance
+from harness.records.integrity import sound_sample_scores
 from harness.records.stored import StoredResult, find_sound_results
 from harness.statistics.paired import Pair, compare, detectable_drop
 
@@ -41,12 +42,13 @@ class Detectable(NamedTuple):
 def detectable_drops(baseline: Path, gate: Gate, *, churn: float) -> list[Detectable]:
     """Return the smallest detectable drop of every metric of a baseline.
 
-    Raises MissingError for a folder that does not exist, DataError for damaged sample scores.
+    Raises MissingError for a folder that does not exist, DataError for sample scores that are
+    damaged or contradict their record.
     """
     results = [
         result
         for result in find_sound_results(baseline)
-        if result.record.contributions.get("sha256") and result.sample_scores.statistics
+        if result.record.contributions.get("sha256") and sound_sample_scores(result).statistics
         if gate.compares(checkpoint=result.record.checkpoint["name"])
     ]
     level = (1 - PART_FOR_ALL) * gate.level / gate.sides

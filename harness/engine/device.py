@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.kernels import choose_kernels, current, fused_kernels
-from harness.engine.memory import free_memory, is_out_of_memory, taken_memory
+from harness.engine.memory import free_memory, is_out_of_memory, keep_freed_memory, taken_memory
 from harness.engine.packed_attention import choose_packed_attention, packed_attention
 from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
@@ -194,6 +194,7 @@ def choose_device(name: str, dtype: str) -> Device:
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":
         raise UsageError("--dtype tf32: only CUDA devices compute in TF32; use float32")
+    keep_freed_memory()
     return Device(
         device,
         dtype,
