@@ -14,16 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.capabilities import DualEncoder, Matches, Model, PairScorer, Ranking
-from harness.dataset import FLICKR_TERMS, Dataset, Digest, HubCopy, HubPart, Origin
+from harness.dataset import Dataset
 from harness.formats.coco import (
     COCO_CAPTIONS,
-    KARPATHY_ARCHIVE,
-    KARPATHY_CITATION,
     caption_lists,
     coco_images,
 )
 from harness.formats.folder import DataFolder, Needed
-from harness.formats.hub_rows import write_flickr30k
 from harness.formats.image_folder import image_folder
 from harness.formats.karpathy import read_captioned_images
 from harness.formats.matches import (
@@ -38,44 +35,8 @@ from harness.metrics.pairs import shortlist_ranks
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.sample_view import SampleView
 from harness.task import GalleryTask, Prediction, Sample, SampleId, Scores
+from tasks.flickr30k_files import FLICKR30K, FLICKR30K_IMAGES
 from tasks.retrieval_view import Gallery
-
-FLICKR30K_IMAGES = Origin(
-    name="flickr30k-images.tar.gz",
-    url=None,
-    instructions="the form at https://forms.illinois.edu/sec/229675",
-    format="tar",
-    licence=f"{FLICKR_TERMS}, not commercial",
-    members={"flickr30k-images/": "images/flickr30k-images"},
-    size=4_400_000_000,
-)
-FLICKR30K = Dataset(
-    citation="Young et al. 2014, From Image Descriptions to Visual Denotations, TACL 2; "
-    + KARPATHY_CITATION,
-    origins=(KARPATHY_ARCHIVE, FLICKR30K_IMAGES),
-    digests={
-        "flickr30k_test.json": Digest(
-            "md5",
-            "a1a112b1d04d838dc026a9d2435e2ef9",
-            "salesforce/LAVIS, lavis/configs/datasets/flickr30k",
-            content="a1a112b1d04d838dc026a9d2435e2ef9",
-        )
-    },
-    # Counted in the copies on the hub, which agree.
-    counts={
-        "test": {"samples": 1_000, "captions": 5_000},
-        "val": {"samples": 1_014, "captions": 5_070},
-    },
-    hub=HubCopy(
-        repository="nlphuji/flickr30k",
-        revision="refs/convert/parquet",
-        format="flickr30k",
-        parts=(HubPart(splits=("test", "val"), hub_splits=("test",)),),
-        licence="images under Flickr's terms of use, not commercial",
-        convert=write_flickr30k,
-    ),
-)
-
 
 # The names of the rankings in the protocols of records.
 RULES: Mapping[Ranking, str] = {"itm": "itm-only", "itm+itc": "itm+itc", "itc": "itc-only"}

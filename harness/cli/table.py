@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import rendering
-    from harness.errors import DataError, MissingError
+    from harness.errors import DataError
     from harness.files.paths import distinct
     from harness.records.integrity import without_contradictions
-    from harness.records.stored import StoredResults, find_results
+    from harness.records.stored import StoredResults, find_results, refuse_other_than_folder
     from harness.registry import official_counts
     from harness.tables.folders import tell_apart
     from harness.tables.layouts import lay_out
@@ -52,11 +52,8 @@ def run(options: argparse.Namespace) -> int:
     named = [*options.results, *([options.out] if options.out else [])]
     folders = [flags.path(name) for name in named or [flags.OUT]]
     for folder in folders:
-        if not folder.is_dir() and named:
-            raise MissingError(
-                f"{folder}: no such folder of results; "
-                f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
-            )
+        if named:
+            refuse_other_than_folder(folder)
     folders = distinct(folders)
     found = [
         without_contradictions(find_results(folder)) if folder.is_dir() else StoredResults((), ())

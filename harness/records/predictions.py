@@ -97,6 +97,11 @@ class PredictionFile:
         yield from zip(self._earlier.ids, self._earlier.predictions, strict=True)
         yield from self._later.items()
 
+    @property
+    def kinds(self) -> set[type]:
+        """The types of the predictions so far: known at once, where there are many."""
+        return {*map(type, self._earlier.predictions), *map(type, self._later.values())}
+
     def amend(self, *, without: Set[Any], inputs: Mapping[str, Any]) -> None:
         """Rewrite the file, atomically, without the predictions of some samples.
 

@@ -93,15 +93,20 @@ class StoredResults:
     damaged: int = 0
 
 
+def refuse_other_than_folder(path: Path) -> None:
+    """Raise MissingError unless a path, which results are to be read from, is that of a folder."""
+    if path.is_file():
+        raise MissingError(f"{path}: is a file; name the folder of results that it lies in")
+    if not path.is_dir():
+        raise MissingError(
+            f"{path}: no such folder of results; "
+            f"`xvlm-eval run --task refcoco+ --out {path}` makes one"
+        )
+
+
 def find_results(folder: Path) -> StoredResults:
     """Return every result below a folder of `run --out`. Raises MissingError without a folder."""
-    if folder.is_file():
-        raise MissingError(f"{folder}: is a file; name the folder of results that it lies in")
-    if not folder.is_dir():
-        raise MissingError(
-            f"{folder}: no such folder of results; "
-            f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
-        )
+    refuse_other_than_folder(folder)
     records, damaged, misplaced = find_records(folder)
     return StoredResults(
         tuple(StoredResult(record, record.path(folder)) for record in records),

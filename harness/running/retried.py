@@ -55,9 +55,11 @@ def _to_predict_again(
     warn: Warn,
 ) -> Set[SampleId]:
     """Return the ids of the samples with a prediction that has to be made anew."""
+    if dict not in file.kinds:  # answers and boxes, of which there may be 400,000
+        return set()
     ids = {id for id, prediction in file.items() if is_skipped(prediction)}
     if not ids:
-        return ids
+        return set()
     skipped = [sample for sample in samples if sample.id in ids]
     unreadable = _unreadable(run, model, skipped)
     readable = [sample.id for sample in skipped if sample.id not in unreadable]
@@ -77,7 +79,7 @@ def _to_predict_again(
         )
     warn(
         f"{run.title}: {_count(len(readable))} skipped and can be read now, e.g. {readable[0]}; "
-        "their batches are predicted again"
+        "their batches are predicted anew"
     )
     return _sharing_a_batch(samples, set(readable), batch_size) & file.ids
 

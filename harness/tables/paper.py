@@ -103,7 +103,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
         if skipped := record.predictions.get("skipped"):
             return (
                 f"{len(skipped)} samples were skipped, as their images cannot be read; "
-                "get them again, and run it with --fresh"
+                "get them again, and start the run again"
             )
         if record.task_version != official.version:
             return (

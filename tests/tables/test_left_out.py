@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from harness.cli.main import main
 from harness.records.record import Subset
 from harness.tables import left_out
 from tests.support.records import RECORD
@@ -24,7 +25,7 @@ def test_what_no_table_shows_is_said():
         "x-vlm-base-16m refcoco+ val: a subset of 5 of 9, not a result",
         "x-vlm-base-16m refcoco+ val: 7 samples, the official split has 10758",
         "x-vlm-base-16m refcoco+ val: 2 samples were skipped, as their images cannot be read; "
-        "get them again, and run it with --fresh",
+        "get them again, and start the run again",
         "x-vlm-base-16m refcoco+ val: version 2 of the task, the table holds version 1",
         "x-vlm-base-16m refcoco+ val: computed in float16, the table holds float32 and tf32",
         "x-vlm-base-16m chess val: no published number is known for this task and split",
@@ -50,3 +51,10 @@ def test_a_16m_caption_record_is_told_whose_rows_it_does_not_fill():
         "x-vlm-base-16m coco-caption test: its rows are filled from x-vlm-base-4m; "
         "`xvlm-eval table --checkpoint x-vlm-base-16m` fills them from this one"
     ]
+
+
+def test_a_file_is_no_folder_of_results(tmp_path, capsys):
+    (tmp_path / "record.json").write_text("{}")
+    for name, complaint in (("record.json", "is a file; name the folder"), ("gone", "no such fol")):
+        assert main(["table", str(tmp_path / name)]) == 3
+        assert f"{tmp_path / name}: {complaint}" in capsys.readouterr().err
