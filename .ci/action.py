@@ -49,7 +49,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     try:
         return parser().parse_args(arguments)
     except SystemExit as error:  # argparse has printed what it does not understand
-        raise UsageError("args: are no arguments of `xvlm-eval check`; see the log") from error
+        raise UsageError("args: are not arguments of `xvlm-eval check`; see the log") from error
 
 
 def _arguments() -> list[str]:

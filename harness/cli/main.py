@@ -138,7 +138,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         if options.verb is None:
             return overview.run()
-        with _links(options):
+        with _links(options), _included(options):
             code = VERBS[options.verb].run(options)
         sys.stdout.flush()
         return int(code)
@@ -196,6 +196,15 @@ def _links(options: argparse.Namespace) -> AbstractContextManager[None]:
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise UsageError(f"--allow-links {missing[0]}: no such folder")
     return allowing_links(folders)
+
+
+def _included(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Add the files of `--include`, where a verb has it and it is given."""
+    if not (paths := getattr(options, "include", ())):
+        return nullcontext()
+    from harness.checkpoints import including
+
+    return including(paths)
 
 
 def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:

@@ -40,7 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import rendering
-    from harness.checkpoints import include
     from harness.errors import DataError, MissingError
     from harness.files.paths import distinct
     from harness.records.integrity import without_contradictions
@@ -50,7 +49,6 @@ def run(options: argparse.Namespace) -> int:
     from harness.tables.layouts import lay_out
     from harness.tables.paper import read_paper
 
-    include(options.include)
     named = [*options.results, *([options.out] if options.out else [])]
     folders = [flags.path(name) for name in named or [flags.OUT]]
     for folder in folders:

@@ -1,5 +1,6 @@
 """The smallest drop that a check against a baseline can prove, metric by metric."""
 
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ class Detectable(NamedTuple):
               better as worse
 
     The lost units are taken to lie in as many clusters. A drop within fewer clusters has to be
-    larger: the test counts clusters. None for rankings, whose drop is no sum over units.
+    larger: the test counts clusters. None for rankings, whose drop is no sum over units, and for
+    BLEU of captions without a match, which has no derivative.
     """
 
     checkpoint: str
@@ -67,8 +69,9 @@ def _detectable(
     quiet, units = compare(pair), len(statistic.each())
     restless = quiet._replace(churn=quiet.unit * float(np.sqrt(churn / 100 * units)))
     margin = gate.margin_of(metric)
+    known = quiet.unit and not isnan(quiet.churn)
     drops = [
-        max(margin, detectable_drop(comparison, level=share)) if quiet.unit else None
+        max(margin, detectable_drop(comparison, level=share)) if known else None
         for comparison, share in (
             (quiet, level),
             (quiet, level / sharing),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.engine.chunks import ChunkSizes, chunk_sizes_of
 from harness.engine.kernels import choose_kernels, current, fused_kernels
-from harness.engine.memory import free_memory, is_out_of_memory, taken_memory
+from harness.engine.memory import free_memory, is_out_of_memory, keep_freed_memory, taken_memory
 from harness.engine.packed_attention import choose_packed_attention, packed_attention
 from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
@@ -82,7 +82,7 @@ class Device:
 
     def memory_budget(self) -> MemoryBudget:
         """Return this process's share of the device's memory, among the processes here."""
-        processes, batch = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), self.chunk_sizes.batch
+        processes, batch = _of_torchrun("LOCAL_WORLD_SIZE", 1), self.chunk_sizes.batch
         if self.torch.type == "cpu":
             free = free_memory()
             share = None if free is None else free // processes
@@ -174,7 +174,7 @@ def choose_device(name: str, dtype: str) -> Device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU for each process
-        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(1, torch.cuda.device_count())}"
+        name = f"cuda:{_of_torchrun('LOCAL_RANK', 0) % max(1, torch.cuda.device_count())}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -194,6 +194,7 @@ def choose_device(name: str, dtype: str) -> Device:
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     if dtype == "tf32" and device.type != "cuda":
         raise UsageError("--dtype tf32: only CUDA devices compute in TF32; use float32")
+    keep_freed_memory()
     return Device(
         device,
         dtype,
@@ -202,3 +203,11 @@ def choose_device(name: str, dtype: str) -> Device:
         step_graphs=choose_step_graphs(device),
         reranked_images=positive_number(RERANKED_IMAGES, "images"),
     )
+
+
+def _of_torchrun(name: str, least: int) -> int:
+    """Return a number that torchrun sets, `least` where it sets none. Raises UsageError."""
+    setting = os.environ.get(name) or str(least)
+    if not setting.isdecimal() or int(setting) < least:
+        raise UsageError(f"{name}={setting}: expected a whole number from {least} up, or unset it")
+    return int(setting)

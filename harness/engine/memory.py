@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PAGE = 4096
+# M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of `malloc.h`: the largest that it chooses itself.
+KEPT = {-3: 32 * 2**20, -1: 64 * 2**20}
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch has an exception of its own for GPUs only
 
 
@@ -48,6 +50,17 @@ def release_freed_memory() -> None:
     """
     with suppress(OSError, TypeError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def keep_freed_memory() -> None:
+    """Let GNU's C library keep up to 64 MB that was freed, for what is allocated next.
+
+    It does so by itself once a block of 32 MB was freed. A small model never frees one: each of its
+    layers would get its memory from the system, page by page, and give it back.
+    """
+    with suppress(OSError, TypeError, AttributeError):  # another C library
+        for parameter, size in KEPT.items():
+            ctypes.CDLL(None).mallopt(parameter, size)
 
 
 def release_mapped_pages(path: Path) -> None:

@@ -1,8 +1,8 @@
 """Intervals of chance levels, in the cache: no prediction enters them, so models share them.
 
 A file is named by the SHA-256 of everything that its interval follows from: the counts of labels,
-the code of `harness.statistics` and of the chance level, and the release of NumPy.
-Another one of these has another file; none is ever out of date.
+the code of `harness.statistics` and of the chance level, and the release of NumPy. So no file is
+ever out of date.
 """
 
 import hashlib
@@ -31,6 +31,12 @@ def kept_interval(
     """Return the interval of a function of sums of `rows` [C, k], whose formula is in `code`.
 
     It is computed where the cache does not hold it, and written there, if it can be.
+
+    >>> rows, code = np.array([[1.0, 2.0]]), Path(__file__)
+    >>> kept_interval(rows, code, lambda: Interval(40.0, 60.0))
+    Interval(low=40.0, high=60.0)
+    >>> kept_interval(rows, code, lambda: Interval(0.0, 0.0))
+    Interval(low=40.0, high=60.0)
     """
     path = cache_folder() / "intervals" / f"{_digest(rows, code)}.json"
     if (kept := _read(path)) is not None:

@@ -79,7 +79,7 @@ def iou_of_detection(true: Box, detection: Box) -> float:
 
 def _areas(true: Box, predicted: Box) -> tuple[Number, Number]:
     """Return the areas of intersection and union. Raises ValueError for NaN."""
-    if any(math.isnan(number) for number in (*true, *predicted)):
+    if any(map(math.isnan, (*true, *predicted))):
         raise ValueError("a box is not made of numbers")
     left, top = max(true.x, predicted.x), max(true.y, predicted.y)
     right = min(true.x + true.width - 1, predicted.x + predicted.width - 1)

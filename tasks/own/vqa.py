@@ -161,7 +161,7 @@ def _caveats(
 ) -> list[str]:
     """Return how the candidates and the number of answers bear on the accuracy.
 
-    Answers in free words, of which one is no candidate, were not chosen among candidates.
+    Answers in free words, of which one is not a candidate, were not chosen among candidates.
     """
     caveats = []
     choices = samples[0].choices

@@ -136,7 +136,7 @@ def test_arguments_are_quoted_and_never_expanded(step, tmp_path):
     assert step(CHECK, ARGS="--metrics 'open", **folders).returncode == 2
     done = step(CHECK, ARGS="--nonsense", **folders)
     assert done.returncode == 2 and "unrecognized arguments: --nonsense" in done.stderr
-    assert "::error title=xvlm-eval check::args: are no arguments of" in done.stdout
+    assert "::error title=xvlm-eval check::args: are not arguments of" in done.stdout
     assert outputs(tmp_path)["failed"] == "true"
 
 

@@ -1,8 +1,14 @@
-"""Free memory, read from trees of files as Linux has them."""
+"""Free memory, read from trees of files as Linux has them, and what is kept of it."""
+
+import platform
+import subprocess
+import sys
 
 import pytest
 
+from harness.engine.device import choose_device
 from harness.engine.memory import free_memory, taken_memory
+from harness.errors import UsageError
 
 GIB = 2**30
 
@@ -73,3 +79,37 @@ def test_unreadable_files_are_no_limit(system):
 
 def test_this_process_uses_some_memory():
     assert 1e6 < taken_memory() < 1e11
+
+
+@pytest.mark.parametrize("setting", ["x", "0", "-1", "1.5"])
+def test_a_wrong_number_of_processes_is_named(setting, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", setting)
+    with pytest.raises(UsageError, match=f"LOCAL_WORLD_SIZE={setting}: expected a whole number"):
+        choose_device("cpu", "float32").memory_budget()
+
+
+FAULTS = """
+import resource
+import numpy as np
+from harness.engine.memory import keep_freed_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+{first}
+for _ in range(2):  # the second time, of memory that was freed
+    before = faults()
+    arrays = [np.ones(2**18) for _ in range(4)]  # 2 MB each
+    count = faults() - before
+    del arrays
+print(count)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds of GNU's C library")
+def test_memory_that_was_freed_is_allocated_again_without_new_pages():
+    def pages(first):
+        command = [sys.executable, "-c", FAULTS.format(first=first)]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert pages("keep_freed_memory()") < 100 < pages("pass")

@@ -127,7 +127,7 @@ def with_head(name):
             "bbox_head.3.bias hold numbers that are not finite",
         ),
         (changed(text_encoder__encoder__layer__0__intermediate__dense__weight=None), "incomplete"),
-        (only("vision_encoder."), "no X-VLM checkpoint"),
+        (only("vision_encoder."), "not an X-VLM checkpoint"),
         (only("bbox_head."), "only one of them"),
         (
             with_head("itm_head.0"),
@@ -135,7 +135,7 @@ def with_head(name):
         ),
         (with_head("cls_head.0"), r"for NLVR2 \(cls_head\)"),
         (with_head("text_decoder.bert"), "for question answering"),
-        ({"classifier.weight": torch.zeros(2, 2)}, "no X-VLM checkpoint.*classifier"),
+        ({"classifier.weight": torch.zeros(2, 2)}, "not an X-VLM checkpoint.*classifier"),
         ({}, "holds no tensors"),
         ([1, 2], "not a dictionary"),
     ],
