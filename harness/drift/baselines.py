@@ -40,6 +40,11 @@ def find_baseline(
     return base
 
 
+def is_named(record: ResultRecord, checkpoint: str) -> bool:
+    """Return whether a record is of the checkpoint of a name; case, `_` and `-` do not matter."""
+    return normalise_name(record.checkpoint["name"]) == normalise_name(checkpoint)
+
+
 def describe_other_measurement(
     record: ResultRecord, base: ResultRecord, *, title: str = "the baseline"
 ) -> str | None:
@@ -72,7 +77,7 @@ def _skipped(record: ResultRecord) -> int:
 def _is_of(base: ResultRecord, record: ResultRecord, checkpoint: str | None) -> bool:
     """Return whether a baseline is of the named checkpoint, or for None of the record's own."""
     if checkpoint is not None:
-        return normalise_name(base.checkpoint["name"]) == normalise_name(checkpoint)
+        return is_named(base, checkpoint)
     return all(
         base.checkpoint.get(key) == record.checkpoint.get(key) for key in ("name", "registered")
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drift.baselines import find_baseline
+from harness.drift.baselines import find_baseline, is_named
 from harness.drift.environment import Difference, listed_diff
 from harness.drift.evidence import Evidence, gather_evidence
 from harness.drift.inputs import describe_inputs
@@ -69,22 +69,29 @@ def check(
 ) -> CheckOutcome:
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
-    Both sides may be several folders. `refused` are reasons to refuse that the caller found. Raises
-    MissingError where one of the folders does not exist, UsageError where it is on both sides, and
-    where the results have none of the metrics that the gate compares.
+    Both sides may be several folders. A folder may be on both if `checkpoint` names one of its
+    models: the others are compared with it. `refused` are reasons to refuse that the caller found.
+    Raises MissingError where one of the folders does not exist, UsageError where it is on both
+    sides without a `checkpoint`, and where the results have none of the metrics that the gate
+    compares.
     """
     baselines = {folder.resolve() for folder in listed(baseline)}
-    for folder in listed(results):
-        if folder.resolve() in baselines:
-            raise UsageError(f"{folder}: is the baseline itself; compare other results with it")
+    both = [folder for folder in listed(results) if folder.resolve() in baselines]
+    if both and checkpoint is None:
+        raise UsageError(
+            f"{both[0]}: is the baseline itself; compare other results with it, or the models in "
+            "it with one of them: --checkpoint NAME"
+        )
     gate = gate or Gate()
     now, before = find_all_results(listed(results)), find_all_results(listed(baseline))
     others = [
         Cell("", "", "", "", None, None, Refused(reason), gate)
-        for reason in (*now.rejected, *before.rejected, *refused)
+        for reason in dict.fromkeys((*now.rejected, *before.rejected, *refused))
     ]
     pairs: list[tuple[StoredResult, StoredResult]] = []
     for result in now.results:
+        if checkpoint and result.path.parents[1] in both and is_named(result.record, checkpoint):
+            continue
         if gate.compares(checkpoint=result.record.checkpoint["name"]):
             try:
                 pairs.append((find_baseline(result, before, checkpoint=checkpoint), result))
@@ -97,7 +104,9 @@ def check(
     others += [
         _cell(base, "", Missing(), gate)
         for base in before.results
-        if base.path not in used and gate.compares(checkpoint=base.record.checkpoint["name"])
+        if base.path not in used
+        and gate.compares(checkpoint=base.record.checkpoint["name"])
+        and (checkpoint is None or is_named(base.record, checkpoint))
     ]
     evidence = [gather_evidence(base, result, gate) for base, result in pairs]
     judgement = judge_results(

@@ -9,14 +9,14 @@ import numpy as np
 from harness.callbacks import no_progress
 from harness.data.own import OwnFiles
 from harness.data.resolve import DataSource
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.records.fingerprints import Fingerprints
 from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult, find_results
-from harness.registry import find_task
+from harness.registry import find_split, find_task
 from harness.running.scoring import sample_scores
 from harness.running.skipped import with_fallbacks
 from harness.running.subset import subset
@@ -39,7 +39,7 @@ def rescored_contradictions(results: Path, *, source: DataSource) -> list[str]:
         try:
             differences = _differences(result, source)
             contradictions += [f"{result.path}: {difference}" for difference in differences]
-        except DataError as error:
+        except (DataError, UsageError) as error:  # the latter: of an unknown task or split
             contradictions.append(f"{result.path}: cannot be scored anew: {error}")
     return contradictions
 
@@ -52,6 +52,7 @@ def _is_about(record: ResultRecord, source: OwnFiles) -> bool:
 def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
     record = result.record
     task = find_task(record.task)
+    find_split(task, record.split)
     if record.split in task.hidden:
         return
     if result.predictions is None:

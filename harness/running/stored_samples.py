@@ -17,7 +17,7 @@ from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
-from harness.registry import find_task
+from harness.registry import find_split, find_task
 from harness.running.skipped import reasons, with_fallbacks
 from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text
@@ -168,6 +168,7 @@ class StoredSamples(Sequence[StoredSample]):
         record = self.result.record
         try:
             task = self._task
+            find_split(task, record.split)  # says which splits the task has
             origin = Embedded() if record.embedded else source_of(source, record.task)
             if isinstance(origin, Embedded) and not record.embedded:
                 raise DataError("its data are not those of the embedded benchmark; give --data DIR")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from harness.cli.main import main
@@ -9,6 +10,7 @@ from harness.files.paths import shipped_path
 from harness.registry import official_counts
 from harness.tables.paper import read_paper
 from tests.support.altered import copied, edit_record
+from tests.support.tampered import edit_scores
 
 PROTOCOL = read_paper(official_counts()).official["nlvr2"].protocols[0]
 
@@ -24,8 +26,19 @@ def folders(baseline, tmp_path):
     """Return two folders with a result of one checkpoint, task and split; the second differs."""
     first = copied(baseline, tmp_path / "exp1", "nlvr2.dev")
     second = copied(baseline, tmp_path / "exp2", "nlvr2.dev")
-    edit_record(second, "nlvr2.dev", metrics={"accuracy": 12.5})
+    edit_scores(second, "nlvr2.dev", judge_20_right)
+    edit_record(
+        second, "nlvr2.dev", metrics={"accuracy": 12.5}, intervals={"accuracy": [8.0, 18.6]}
+    )
     return first, second
+
+
+def judge_20_right(arrays):
+    """Score the first 20 of the 160 statements as right, and all others as wrong."""
+    right = 100.0 * (np.arange(160) < 20)
+    arrays["values"][json.loads(str(arrays["by_sample"])).index("accuracy")] = right
+    number = json.loads(str(arrays["statistics"]))["accuracy"]["values"]["array"]
+    arrays[f"array{number}"] = right
 
 
 def words(*paths):
@@ -112,6 +125,8 @@ def test_the_paper_is_filled_from_the_folder_named_first(folders, capsys):
     for folder in folders:
         count = {"data": {"name": "files"}, "n": 6982, "protocol": PROTOCOL, "subset": None}
         edit_record(folder, "nlvr2.dev", **count)
+        for scores in folder.rglob("*.contributions.npz"):  # of 160 statements
+            scores.unlink()
     command = ["table", "--checkpoint", "xvlm-shapes", "--format", "json"]
     for order, value in ((folders[::-1], 12.5), (folders, None)):
         assert main([*command, *words(*order)]) == 0

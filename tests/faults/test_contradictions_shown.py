@@ -86,3 +86,21 @@ def test_a_report_of_no_result_says_so(tmp_path, capsys):
     (tmp_path / "runs").mkdir()
     code, _, said = called(capsys, "report", tmp_path / "runs", "--out", tmp_path / "report.html")
     assert code == 0 and f"{tmp_path}/runs: no results yet" in said
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "reason"),
+    [
+        ("refcoco+", "testX", "refcoco+ has no split 'testX'; did you mean testB or testA?"),
+        ("refcoc", "testB", "there is no task 'refcoc'; did you mean"),
+    ],
+)
+def test_a_result_of_no_known_task_or_split_is_refused_by_name(runs, capsys, task, split, reason):
+    edit(runs, task=task, split=split)
+    for path in list((runs / "xvlm-shapes").glob(f"{NAME}.*")):
+        path.rename(path.with_name(path.name.replace(NAME, f"{task}.{split}")))
+    baseline = committed(runs.parent / "baseline", NAME, "nlvr2.dev")
+    code, shown, _ = called(capsys, "check", runs, "--baseline", baseline, "--rescore")
+    assert code == 1 and f"{task}.{split}.json: cannot be scored anew: {reason}" in shown
+    code, _, said = called(capsys, "show", runs, "--limit", "1")
+    assert f"no images, texts or truths are shown: {reason}" in said
