@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from harness.cli.main import main
+from harness.running import retried
 from tests.support.altered import copied, predict_otherwise
 from tests.support.scored_boxes import scored
 
@@ -185,8 +186,11 @@ def test_the_rank_that_is_shown_is_the_one_that_is_scored(capsys):
         assert 100 * ranked.count(True) / len(ranked) == pytest.approx(sample["scores"]["t2i_r1"])
 
 
-def test_a_sample_that_was_skipped_says_why(finished, tmp_path, capsys):
+def test_a_sample_that_was_skipped_says_why(finished, tmp_path, capsys, monkeypatch):
     results = copied(finished, tmp_path, "nlvr2.dev")
+    monkeypatch.setattr(  # its images are as unreadable as before
+        retried, "_unreadable", lambda run, model, samples: {s.id: "torn" for s in samples}
+    )
     predict_otherwise(results, "nlvr2.dev", lambda all: {next(iter(all)): {"skipped": "torn"}})
     capsys.readouterr()
     (part,) = shown(capsys, results, "--limit", "1")["results"]
