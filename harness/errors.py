@@ -93,6 +93,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else f"; known are: {', '.join(known)}"
 
 
+def one_of(names: Iterable[str]) -> str:
+    """Return names with their articles, of which one is meant.
+
+    >>> one_of(["Answerer", "Captioner"])
+    'an Answerer or a Captioner'
+    """
+    return " or ".join(f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" for name in names)
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, shortened.
 

@@ -20,7 +20,7 @@ from harness.capabilities import (
 )
 from harness.checkpoints import Weights, find_entry
 from harness.data.resolve import DataSource
-from harness.errors import CapabilityError, UsageError
+from harness.errors import CapabilityError, UsageError, one_of
 from harness.metrics.grounding import Box, in_pixels
 from harness.registry import load_model as load_capability
 from harness.running.pinned import verified_sha256
@@ -186,8 +186,8 @@ class LoadedModel:
                 self.weights, needs=needs, device=self._device, dtype=self.dtype
             )
         except CapabilityError as error:
-            names = " or ".join(kind.__name__ for kind in needs)
-            raise CapabilityError(f"{purpose or self.name} needs a {names}: {error}") from error
+            names = one_of(kind.__name__ for kind in needs)
+            raise CapabilityError(f"{purpose or self.name} needs {names}: {error}") from error
         for kind in needs:
             if isinstance(model, kind):
                 self._loaded[kind] = model

@@ -17,7 +17,7 @@ from typing import Any
 from harness.api.arguments import check_name
 from harness.capabilities import Model
 from harness.checkpoints import Weights
-from harness.errors import CapabilityError
+from harness.errors import CapabilityError, one_of
 
 FAMILY = "own"  # of weights that are an object of the user's
 
@@ -31,9 +31,9 @@ def require_capability(model: Any, needs: Sequence[type], *, task: str) -> None:
         return
     lacking = {kind.__name__: [m for m in members(kind) if not hasattr(model, m)] for kind in needs}
     nearest = min(lacking, key=lambda name: len(lacking[name]))
-    others = f" (or a {' or a '.join(set(lacking) - {nearest})})" if len(lacking) > 1 else ""
+    others = f" (or {one_of(sorted(set(lacking) - {nearest}))})" if len(lacking) > 1 else ""
     raise CapabilityError(
-        f"{task} needs a {nearest}{others}: {type(model).__name__} lacks "
+        f"{task} needs {one_of([nearest])}{others}: {type(model).__name__} lacks "
         f"{', '.join(lacking[nearest])}; harness.capabilities.{nearest} describes them"
     )
 

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from harness.callbacks import Progress, Warn
 from harness.capabilities import Model
-from harness.errors import CapabilityError, CheckpointError, HarnessError
+from harness.errors import CapabilityError, CheckpointError, HarnessError, one_of
 from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
@@ -209,5 +209,5 @@ def _load(run: Run) -> Model:
         with naming_plugins(run.plugins):
             return load_model(run.weights, needs=run.task.needs, device=run.device, dtype=run.dtype)
     except CapabilityError as error:
-        names = " or ".join(capability.__name__ for capability in run.task.needs)
-        raise CapabilityError(f"{run.task.name} needs a {names}: {error}") from error
+        names = one_of(capability.__name__ for capability in run.task.needs)
+        raise CapabilityError(f"{run.task.name} needs {names}: {error}") from error
