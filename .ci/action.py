@@ -5,6 +5,7 @@ nothing is expanded), and writes the report into the folder REPORT. The exit cod
 `xvlm-eval check`.
 """
 
+import argparse
 import os
 import secrets
 import shlex
@@ -26,7 +27,7 @@ def main() -> int:
     """Check, and return the exit code."""
     report = Path(os.environ["REPORT"])
     try:
-        checks = perform(parser().parse_args(_arguments()))
+        checks = perform(_parsed(_arguments()))
     except HarnessError as error:
         _annotate("xvlm-eval check", str(error))
         _output(failed="true", summary=str(error), report=str(report))
@@ -44,7 +45,16 @@ def main() -> int:
     return 1 if checks.failed else 0
 
 
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit as error:  # argparse has printed what it does not understand
+        raise UsageError("args: are not arguments of `xvlm-eval check`; see the log") from error
+
+
 def _arguments() -> list[str]:
+    if not os.environ["RESULTS"].strip():  # GitHub does not enforce `required`
+        raise UsageError("results: is empty; name the folder that `xvlm-eval run --out` wrote")
     try:
         further = shlex.split(os.environ.get("ARGS", ""))
     except ValueError as error:

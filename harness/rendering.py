@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.errors import printable
+
 MISSING = "–"  # the cell of a value that a row lacks; empty in CSV, null in JSON
 
 NO_SPREAD = "no spread seen"  # an interval of no width: every resample gives the same number
@@ -48,8 +50,12 @@ def render_json(content: dict[str, Any]) -> str:
 def _render_table(table: Table, format: str) -> str:
     from tabulate import tabulate  # imported here: CSV and JSON do without it
 
-    table = _without_empty_columns(table)
-    cells = [[format_cell(key, row.get(key)) for key in table.columns] for row in table.rows]
+    # Names and protocols of results are anybody's text: a title with a line break would leave the
+    # comment of LaTeX, and a control character would steer the terminal.
+    table = _without_empty_columns(replace(table, title=printable(" ".join(table.title.split()))))
+    cells = [
+        [printable(format_cell(key, row.get(key))) for key in table.columns] for row in table.rows
+    ]
     headings = list(table.columns.values())
     alignment = [_alignment(table, key) for key in table.columns]
     options: dict[str, Any] = {"disable_numparse": True, "colalign": alignment}

@@ -1,7 +1,8 @@
 """The entries that can be named: `checkpoints.yaml`, those of packages, and the user's own."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,10 +162,19 @@ def own_files() -> list[Path]:
     return distinct([*named, *([configured] if configured.is_file() else [])])
 
 
-def include(paths: Sequence[str]) -> None:
-    """Add files to those of `own_files`, for this process and those that it starts."""
-    before = [name for name in os.environ.get(INCLUDE, "").split(os.pathsep) if name]
-    os.environ[INCLUDE] = os.pathsep.join([*before, *paths])
+@contextmanager
+def including(paths: Sequence[str]) -> Iterator[None]:
+    """Add files to those of `own_files` within a block, also in the processes that it starts."""
+    before = os.environ.get(INCLUDE)
+    names = [name for name in (before or "").split(os.pathsep) if name]
+    os.environ[INCLUDE] = os.pathsep.join([*names, *paths])
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(INCLUDE, None)
+        else:
+            os.environ[INCLUDE] = before
 
 
 def read_entries(path: Path, package: str | None = None) -> Mapping[str, Entry]:

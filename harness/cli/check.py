@@ -1,6 +1,7 @@
 """`xvlm-eval check`: compare results with a baseline, metric by metric."""
 
 import argparse
+import fnmatch
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +95,22 @@ def run(options: argparse.Namespace) -> int:
     if options.format in ("json", "junit"):
         say(summarise(checks))
     write_step_summary(checks)
+    for remark in _unused_names(options, checks):
+        say(remark)
     return 1 if checks.failed else 0
+
+
+def _unused_names(options: argparse.Namespace, checks: "Checks") -> list[str]:
+    """Return a remark for each metric of the command line that no compared metric is."""
+    compared = {cell.metric for cell in checks.baseline.cells}
+    margins = [word.rpartition("=")[0] for word in options.margin]
+    named = [("--metrics", name) for name in options.metrics or ()]
+    named += [("--margin", name) for name in margins if name]
+    return [
+        f"{flag} {name}: no metric of this name was compared"
+        for flag, name in named
+        if not fnmatch.filter(compared, name)
+    ]
 
 
 def perform(options: argparse.Namespace) -> "Checks":

@@ -70,9 +70,10 @@ def run(options: argparse.Namespace) -> int:
     """Write or print the results; report those that are left out."""
     from harness.cli.left_out import say_left_out
     from harness.errors import DataError, MissingError
+    from harness.records.integrity import without_contradictions
     from harness.records.stored import find_results
 
-    found = find_results(flags.path(options.results))
+    found = without_contradictions(find_results(flags.path(options.results)))
     code = say_left_out([found])
     if not found.results:
         raise MissingError(f"{options.results}: holds no result; `xvlm-eval run` makes some")

@@ -30,10 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the tasks, the checkpoints and the model families, and the origin of each."""
-    from harness import checkpoints, rendering
+    from harness import rendering
     from harness.registry import loadable_families, loadable_tasks
 
-    checkpoints.include(options.include)
     tasks, broken_tasks = loadable_tasks()
     families, broken_families = loadable_families()
     for problem in (*broken_tasks, *broken_families):

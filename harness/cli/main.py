@@ -53,6 +53,7 @@ VERBS: dict[str, ModuleType] = {
 MAX_LINES, MAX_LINE = 200, 1000  # lines of an error message, and characters of a line
 SPLIT = "--split"
 INTERRUPTED = 130  # as a shell reports Ctrl-C
+BUG = "this should not have happened"
 EXIT_CODES = """exit codes:
   0  ok
   1  a check failed
@@ -132,12 +133,12 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; an error becomes a message and an exit code, with --debug also a trace."""
-    from harness.errors import HarnessError, UsageError
+    from harness.errors import DataError, HarnessError, UsageError
 
     try:
         if options.verb is None:
             return overview.run()
-        with _links(options):
+        with _links(options), _included(options):
             code = VERBS[options.verb].run(options)
         sys.stdout.flush()
         return int(code)
@@ -156,7 +157,11 @@ def _run(options: argparse.Namespace) -> int:
         if _is_no_path(error):
             message = f"an argument is not a valid path ({error})"
             return _fail(options, message, code=UsageError.exit_code)
-        return _fail(options, _unexpected(options, error), code=HarnessError.exit_code)
+        unexpected = _unexpected(options, error)
+        if isinstance(error, PermissionError) and unexpected.startswith(BUG):
+            message = f"{error.filename}: {error.strerror}; may this user read and write there?"
+            return _fail(options, message, code=DataError.exit_code)
+        return _fail(options, unexpected, code=HarnessError.exit_code)
 
 
 def _is_no_path(error: Exception) -> bool:
@@ -174,7 +179,7 @@ def _unexpected(options: argparse.Namespace, error: Exception) -> str:
 
     if message := describe_plugin_error(error):
         return message
-    message = f"this should not have happened ({type(error).__name__}: {error})"
+    message = f"{BUG} ({type(error).__name__}: {error})"
     if not options.debug:
         message += "; run it again with --debug and report what it prints"
     return message
@@ -191,6 +196,15 @@ def _links(options: argparse.Namespace) -> AbstractContextManager[None]:
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise UsageError(f"--allow-links {missing[0]}: no such folder")
     return allowing_links(folders)
+
+
+def _included(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Add the files of `--include`, where a verb has it and it is given."""
+    if not (paths := getattr(options, "include", ())):
+        return nullcontext()
+    from harness.checkpoints import including
+
+    return including(paths)
 
 
 def _fail(options: argparse.Namespace, message: str, *, code: int) -> int:

@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the report."""
     from harness.cli.left_out import say_left_out
     from harness.cli.own import choose_result_source
+    from harness.records.integrity import without_contradictions
     from harness.records.stored import StoredResults, find_results
     from harness.report.page import Budget, build_report, to_bytes
     from harness.report.selection import results_at
@@ -60,7 +61,10 @@ def run(options: argparse.Namespace) -> int:
     baseline = (
         results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
     )
-    code = say_left_out([*map(find_results, folders), baseline])
+    found = [without_contradictions(find_results(folder)) for folder in folders]
+    code = say_left_out([*found, baseline])
+    if not any(part.results for part in found):
+        say(f"{folders[0]}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     report = build_report(
         folders,
         source=choose_result_source(options),

@@ -137,7 +137,6 @@ def _add_results(group: flags.Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate tasks, and print the results."""
-    from harness.checkpoints import include
     from harness.cli.own import choose_data
     from harness.data.own import naming_image_folder
     from harness.export.trackers import logging
@@ -145,7 +144,6 @@ def run(options: argparse.Namespace) -> int:
     from harness.running.progress import Progress
     from harness.running.run import Speed
 
-    include(options.include)
     chosen = choose_data(options)
     request = planning.Request(
         tasks=chosen.tasks,

@@ -40,16 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print results beside the published numbers."""
     from harness import rendering
-    from harness.checkpoints import include
     from harness.errors import DataError, MissingError
     from harness.files.paths import distinct
-    from harness.records.record import find_records
+    from harness.records.integrity import without_contradictions
+    from harness.records.stored import StoredResults, find_results
     from harness.registry import official_counts
     from harness.tables.folders import tell_apart
     from harness.tables.layouts import lay_out
     from harness.tables.paper import read_paper
 
-    include(options.include)
     named = [*options.results, *([options.out] if options.out else [])]
     folders = [flags.path(name) for name in named or [flags.OUT]]
     for folder in folders:
@@ -59,15 +58,22 @@ def run(options: argparse.Namespace) -> int:
                 f"`xvlm-eval run --task refcoco+ --out {folder}` makes one"
             )
     folders = distinct(folders)
-    found = [find_records(folder) for folder in folders]
-    names = map(str, folders)
-    records = tell_apart([(n, r.records) for n, r in zip(names, found, strict=True)])
+    found = [
+        without_contradictions(find_results(folder)) if folder.is_dir() else StoredResults((), ())
+        for folder in folders
+    ]
+    records = tell_apart(
+        [
+            (str(folder), [result.record for result in part.results])
+            for folder, part in zip(folders, found, strict=True)
+        ]
+    )
     if not records:
         say(f"{folders[0]}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     layout = lay_out(
         records, read_paper(official_counts()), options.layout, checkpoint=options.checkpoint
     )
-    problems = [reason for results in found for reason in (*results.damaged, *results.misplaced)]
+    problems = [reason for results in found for reason in results.rejected]
     for reason in (*problems, *layout.left_out):
         say(f"left out: {reason}")
     if options.format == "json":

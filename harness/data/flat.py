@@ -18,16 +18,27 @@ from harness.task import Task
 def build_flat(inventory: Inventory, folder: Path) -> Iterator[str]:
     """Write the lists of all splits that were loaded below `folder`, X-VLM's `data/finetune`.
 
-    Yields a sentence for each list. Raises HarnessError if one cannot be written, and DataError at
-    the end for splits that could not be read.
+    Yields a sentence for each list, and for a task without any. Raises HarnessError if one cannot
+    be written, DataError for two tasks with different lists of one name, and at the end for splits
+    that could not be read.
     """
     by_task: dict[str, tuple[Task, dict[str, Any]]] = {}
     for loaded in inventory.loaded:
         if loaded.samples:
             _, samples = by_task.setdefault(loaded.task.name, (loaded.task, {}))
             samples[loaded.split] = loaded.samples
+    written: dict[str, tuple[str, Any]] = {}
     for task, samples in by_task.values():
-        for name, content in task.flat_lists(samples).items():
+        lists = task.flat_lists(samples)
+        if not lists:
+            yield f"{task.name}: makes no list for the authors' code"
+        for name, content in lists.items():
+            other, before = written.setdefault(name, (task.name, content))
+            if content != before:
+                raise DataError(
+                    f"{folder / name}: is the name of a list of {other} and of another one of "
+                    f"{task.name}; write them into two folders, by --task"
+                )
             _write(folder / name, content)
             entries = content if isinstance(content, list) else content.get("annotations", content)
             yield f"{folder / name}: {len(entries):,} entries"

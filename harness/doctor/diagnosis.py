@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.checkpoints import find_entry, find_weights
-from harness.data.resolve import Embedded, Hub, resolve_data
+from harness.callbacks import no_progress
+from harness.checkpoints import Given, find_entry, find_weights
+from harness.data.own import OwnFiles
+from harness.data.resolve import DataSource, Embedded, Folder, Hub
 from harness.doctor.machine import FAILED, NOTE, OK, Check, check_machine
-from harness.errors import CheckpointError, MissingError
+from harness.errors import CheckpointError, MissingError, UsageError
 from harness.family import Offering
 from harness.files.paths import config_file, expanded
-from harness.formats.folder import DataFolder, Needed, open_folder
-from harness.registry import describe, loadable_tasks, tasks_of
+from harness.formats.folder import DataFolder, Needed
+from harness.registry import describe, find_family, find_tasks, loadable_tasks, tasks_of
 from harness.rendering import Table, render, render_json
 from harness.task import Task
 
+XVLM = Given().family
 NAMED = 3  # missing files of a task that are named
 COLUMNS = {"name": "what", "state": "state", "found": "found"}
 
@@ -32,59 +35,91 @@ class Diagnosis:
         return bool(self.ready) and all(check.state != FAILED for check in self.checks)
 
 
-def examine(*, data: str | None, checkpoint: str | None, online: bool) -> Diagnosis:
-    """Check the machine, the data folder that a run would use, and the weights of each task.
+def examine(
+    source: DataSource,
+    *,
+    checkpoint: str | None,
+    online: bool,
+    model: str | None = None,
+    tasks: Sequence[str] = (),
+) -> Diagnosis:
+    """Check the machine, the data that a run would use, and the weights of each task.
 
-    Raises UsageError for an unknown checkpoint.
+    `model` names the family of weights that no entry describes; without `tasks`, all are checked.
+    Raises UsageError for an unknown checkpoint, family or task.
     """
+    chosen_tasks = find_tasks(tasks) if tasks else loadable_tasks()[0]
+    given = _given(checkpoint, model)
     checks = list(check_machine(online=online))
-    source = resolve_data(data)
-    hub = isinstance(source, Hub)
     try:
-        folder = open_folder(source.folder) if source.folder else None
+        folder = _open(source)
     except MissingError as error:
-        remedy = "name a folder that exists, or none for the embedded benchmark"
-        return Diagnosis([*checks, Check("data", FAILED, str(error), (remedy,))], ())
+        remedy = "name data that exist, or none for the embedded benchmark"
+        found = [Check("data", FAILED, item, (remedy,)) for item in error.items]
+        return Diagnosis([*checks, *found], ())
     nowhere = f" (no folder by --data, XVLM_EVAL_DATA or {config_file()})"
     checks.append(Check("data", OK, f"{source}{nowhere if isinstance(source, Embedded) else ''}"))
-    chosen = checkpoint or source.default_checkpoint
-    weights = _examine_weight_file(chosen)
+    weights = _examine_weights(checkpoint or source.default_checkpoint, given)
     checks += weights.checks
-    tasks = [_check_task(task, folder, chosen, weights, hub=hub) for task in loadable_tasks()[0]]
-    return Diagnosis([*checks, *tasks], [check.name for check in tasks if check.state == OK])
+    found = [_check_task(task, source, folder, weights) for task in chosen_tasks]
+    return Diagnosis([*checks, *found], [check.name for check in found if check.state == OK])
 
 
-class _WeightFile(NamedTuple):
-    """A check of a weight file, and the tasks that its head can predict.
+def _open(source: DataSource) -> DataFolder | None:
+    """Return the folder of a user's data; None for those that are written on first use."""
+    return source.open({}, progress=no_progress) if isinstance(source, Folder | OwnFiles) else None
 
-    Without a check for weights that are not a file, and with None for those that do not tell.
+
+def _given(checkpoint: str | None, model: str | None) -> Given:
+    """Return what the user says of weights that no entry describes; by default, X-VLM's."""
+    if model and (checkpoint is None or find_entry(checkpoint) is not None):
+        raise UsageError(
+            f"--model {model}: is about weights of your own; name them by --checkpoint FILE"
+        )
+    name = model or XVLM
+    return Given(name, find_family(name).vocabulary)
+
+
+class _Weights(NamedTuple):
+    """The weights that a user names: their check, and the tasks that they can predict.
+
+    Without a check for weights that are not described, and with None for those that do not tell.
     """
 
+    checkpoint: str
+    given: Given
     checks: Sequence[Check] = ()
     tasks: Sequence[str] | None = None
 
 
-def _examine_weight_file(checkpoint: str) -> _WeightFile:
-    """Return which tasks can use weights that are named by the path of a file."""
-    path = expanded(checkpoint)
-    if find_entry(checkpoint) is not None or not path.is_file():
-        return _WeightFile()
-    remedies = ("name other weights with --checkpoint",)
+def _examine_weights(checkpoint: str, given: Given) -> _Weights:
+    """Return which tasks can use weights that are named by their path or by a hub's id."""
+    path, family = expanded(checkpoint), find_family(given.family)
+    if find_entry(checkpoint) is not None:
+        return _Weights(checkpoint, given)
+    offered = tasks_of(family.offers) if family.offers else None
+    # A folder of X-VLM is none of weights: each task says so.
+    described = path.is_file() or (path.is_dir() and given.family != XVLM)
+    if family.describer is None or not described:
+        return _Weights(checkpoint, given, tasks=offered)
+    remedies = ("name other weights with --checkpoint, or another family with --model",)
     try:
-        description = describe(path)
+        description = describe(path, family=given.family)
     except CheckpointError as error:
-        return _WeightFile([Check("weights", FAILED, str(error), remedies)])
+        return _Weights(checkpoint, given, [Check("weights", FAILED, str(error), remedies)])
     first, *_, last = description.sentences()
     if not description.fits:
-        return _WeightFile([Check("weights", FAILED, last, remedies)])
-    tasks = tasks_of(description.offers) if isinstance(description, Offering) else None
-    return _WeightFile([Check("weights", OK, first)], tasks)
+        return _Weights(checkpoint, given, [Check("weights", FAILED, last, remedies)])
+    if isinstance(description, Offering):
+        offered = tasks_of(description.offers)
+    return _Weights(checkpoint, given, [Check("weights", OK, first)], offered)
 
 
 def _check_task(
-    task: Task, folder: DataFolder | None, checkpoint: str, weights: _WeightFile, *, hub: bool
+    task: Task, source: DataSource, folder: DataFolder | None, weights: _Weights
 ) -> Check:
     """Check that a task has its files, its environment and its weights."""
+    checkpoint = weights.checkpoint
     entry = find_entry(checkpoint)
     lacks_entry = entry is not None and not {task.name, task.weights_of} & entry.files.keys()
     if lacks_entry or (weights.tasks is not None and task.name not in weights.tasks):
@@ -92,10 +127,11 @@ def _check_task(
         return Check(task.name, NOTE, finding, ("name others with --checkpoint",))
     lacking: list[str] = []
     remedies: list[str] = []
-    needed = [file for split in task.splits for file in task.files(split)]
+    splits = [source.name] if isinstance(source, OwnFiles) else task.splits
+    needed = [file for split in splits for file in task.files(split)]
     by_path = {file.candidates[0]: file for file in (folder.missing(needed) if folder else ())}
     missing = list(by_path.values())  # one file may hold several splits
-    if hub and task.dataset.hub is None:
+    if isinstance(source, Hub) and task.dataset.hub is None:
         lacking.append("a copy on the hub")
         remedies.append(task.dataset.no_hub)
     if missing:
@@ -110,8 +146,13 @@ def _check_task(
     except MissingError:  # the check of the machine says more
         lacking.append("Java")
     try:
-        root = folder.root if folder else None
-        find_weights(checkpoint, task=task.name, data=root, like=task.weights_of)
+        find_weights(
+            checkpoint,
+            task=task.name,
+            data=source.folder,
+            given=weights.given,
+            like=task.weights_of,
+        )
     except MissingError as error:
         lacking.append("weights or vocabulary")
         remedies += error.items

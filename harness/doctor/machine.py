@@ -180,6 +180,7 @@ def _check_hub(*, online: bool) -> Check:
     if not online:
         return Check("hub", OK, "not contacted (--online does it)")
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
@@ -189,7 +190,8 @@ def _check_hub(*, online: bool) -> Check:
     except HTTPError as error:
         finding = f"{address} answers {error.code} {error.reason}"
         return Check("hub", NOTE, finding, ("try later; data in the cache can be used meanwhile",))
-    except (OSError, ValueError) as error:
-        finding = f"{address} cannot be reached ({getattr(error, 'reason', None) or error})"
+    except (OSError, ValueError, HTTPException) as error:  # the last: no answer by HTTP
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
+        finding = f"{address} cannot be reached ({reason})"
         remedy = "check the network and its proxy, or set HF_HUB_OFFLINE=1"
         return Check("hub", NOTE, finding, (remedy,))

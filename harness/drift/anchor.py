@@ -23,7 +23,7 @@ from harness.drift.report import (
     summary,
 )
 from harness.drift.settings import Gate, override
-from harness.errors import UsageError
+from harness.errors import UsageError, printable
 from harness.rendering import render_json
 
 FOLDER = "anchor"
@@ -135,7 +135,7 @@ def render_checks(checks: Checks, format: str) -> str:
         parts += [render_check(checks.anchor, format)]
     if checks.history is not None:
         parts.append(describe_history(checks.history, format))
-    return "\n\n".join(parts)
+    return printable("\n\n".join(parts))
 
 
 def summarise(checks: Checks) -> str:

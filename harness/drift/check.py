@@ -70,7 +70,8 @@ def check(
     """Compare each result of a folder with its baseline: of its own checkpoint, or of `checkpoint`.
 
     Both sides may be several folders. `refused` are reasons to refuse that the caller found. Raises
-    MissingError where one of the folders does not exist, UsageError where it is on both sides.
+    MissingError where one of the folders does not exist, UsageError where it is on both sides, and
+    where the results have none of the metrics that the gate compares.
     """
     baselines = {folder.resolve() for folder in listed(baseline)}
     for folder in listed(results):
@@ -89,6 +90,9 @@ def check(
                 pairs.append((find_baseline(result, before, checkpoint=checkpoint), result))
             except DataError as error:
                 others.append(_cell(result, "", Refused(str(error)), gate))
+    gate.refuse_unknown_metrics(
+        {metric for pair in pairs for result in pair for metric in result.record.metrics}
+    )
     used = {base.path for base, _ in pairs}
     others += [
         _cell(base, "", Missing(), gate)

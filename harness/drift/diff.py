@@ -12,7 +12,8 @@ from harness.drift.samples import (
     compare_predictions,
     format_prediction,
 )
-from harness.errors import MissingError, UsageError
+from harness.errors import MissingError, UsageError, printable
+from harness.records.integrity import sound_sample_scores
 from harness.records.stored import StoredResult, find_results, read_result
 from harness.rendering import Row, Table, render, render_json
 
@@ -45,8 +46,8 @@ class ResultDiff:
 def diff_results(before: Path, after: Path) -> list[ResultDiff]:
     """Compare two records, or all pairs of results that two folders have in common.
 
-    Raises UsageError if there is no pair, DataError if the samples of a pair differ or have no
-    scores.
+    Raises UsageError if there is no pair, DataError if the samples of a pair differ, have no
+    scores, or have scores that contradict their record.
     """
     if diffs := [_diff(*pair) for pair in _pairs(before, after)]:
         return diffs
@@ -59,7 +60,7 @@ def diff_results(before: Path, after: Path) -> list[ResultDiff]:
 def render_diffs(diffs: Sequence[ResultDiff], format: str, *, limit: int) -> str:
     """Return diffs as text, `terminal`, `md` or `json`, with at most `limit` samples each."""
     if format != "json":
-        return "\n\n".join(_render_diff(diff, format, limit=limit) for diff in diffs)
+        return printable("\n\n".join(_render_diff(diff, format, limit=limit) for diff in diffs))
     content = [
         {
             **asdict(diff),
@@ -119,6 +120,8 @@ def _whole_results(folder: Path) -> list[StoredResult]:
 
 
 def _diff(before: StoredResult, after: StoredResult) -> ResultDiff:
+    for result in (before, after):
+        sound_sample_scores(result)
     old, new = before.record.metrics, after.record.metrics
     metrics = [
         Difference(name, old.get(name), new.get(name))

@@ -72,7 +72,9 @@ def append_renewal(baseline: Path, renewal: Renewal) -> None:
         with replacing(path) as temporary:
             temporary.write_text("".join(map(_to_line, lines)), encoding="utf-8")
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror})") from error
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); the baseline was not replaced"
+        ) from error
 
 
 def renewals_since_review(baseline: Path, checkpoint: str) -> int:

@@ -1,5 +1,6 @@
 """The smallest drop that a check against a baseline can prove, metric by metric."""
 
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from harness.drift.judging import PART_FOR_ALL
 from harness.drift.settings import Gate
 from harness.metrics.attribute_ranks import Chance
+from harness.records.integrity import sound_sample_scores
 from harness.records.stored import StoredResult, find_sound_results
 from harness.statistics.paired import Pair, compare, detectable_drop
 
@@ -21,7 +23,8 @@ class Detectable(NamedTuple):
               better as worse
 
     The lost units are taken to lie in as many clusters. A drop within fewer clusters has to be
-    larger: the test counts clusters. None for rankings, whose drop is no sum over units.
+    larger: the test counts clusters. None for rankings, whose drop is no sum over units, and for
+    BLEU of captions without a match, which has no derivative.
     """
 
     checkpoint: str
@@ -39,12 +42,13 @@ class Detectable(NamedTuple):
 def detectable_drops(baseline: Path, gate: Gate, *, churn: float) -> list[Detectable]:
     """Return the smallest detectable drop of every metric of a baseline.
 
-    Raises MissingError for a folder that does not exist, DataError for damaged sample scores.
+    Raises MissingError for a folder that does not exist, DataError for sample scores that are
+    damaged or contradict their record.
     """
     results = [
         result
         for result in find_sound_results(baseline)
-        if result.record.contributions.get("sha256") and result.sample_scores.statistics
+        if result.record.contributions.get("sha256") and sound_sample_scores(result).statistics
         if gate.compares(checkpoint=result.record.checkpoint["name"])
     ]
     level = (1 - PART_FOR_ALL) * gate.level / gate.sides
@@ -65,8 +69,9 @@ def _detectable(
     quiet, units = compare(pair), len(statistic.each())
     restless = quiet._replace(churn=quiet.unit * float(np.sqrt(churn / 100 * units)))
     margin = gate.margin_of(metric)
+    known = quiet.unit and not isnan(quiet.churn)
     drops = [
-        max(margin, detectable_drop(comparison, level=share)) if quiet.unit else None
+        max(margin, detectable_drop(comparison, level=share)) if known else None
         for comparison, share in (
             (quiet, level),
             (quiet, level / sharing),

@@ -80,21 +80,32 @@ def _replace(
         after=_hashes(after),
         changes=_changes(before, after),
     )
+    staged, staged_anchor = (baseline / f".{checkpoint}.{kind}" for kind in ("new", "anchor"))
     try:
-        if reviewed:
-            shutil.rmtree(anchor, ignore_errors=True)
-        elif not anchor.exists():  # the baseline was the anchor
-            anchor.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(folder, anchor)
-        staged = baseline / f".{checkpoint}.new"
-        shutil.rmtree(staged, ignore_errors=True)
+        for leftover in (staged, staged_anchor):
+            shutil.rmtree(leftover, ignore_errors=True)
         for result in after:
             _copy(result, staged)
+        if not reviewed and not anchor.exists():  # the baseline was the anchor
+            shutil.copytree(folder, staged_anchor)
+        # What may fill the disk is written: from here on, files are only moved.
+        append_renewal(baseline, renewal)
+        if staged_anchor.exists():
+            anchor.parent.mkdir(exist_ok=True)
+            staged_anchor.rename(anchor)
+        elif reviewed:
+            shutil.rmtree(anchor, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)
-    except OSError as error:
-        raise HarnessError(f"{baseline}: cannot be written ({error.strerror})") from error
-    append_renewal(baseline, renewal)
+    except (OSError, HarnessError) as error:
+        for leftover in (staged, staged_anchor):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if isinstance(error, HarnessError):
+            raise
+        why = error.strerror or "a copy failed"
+        raise HarnessError(
+            f"{baseline}: cannot be written ({why}); the baseline was not replaced"
+        ) from error
 
 
 def _copy(result: StoredResult, folder: Path) -> None:

@@ -13,6 +13,7 @@ from harness.drift.check import CheckOutcome, ComparedResult
 from harness.drift.environment import Difference
 from harness.drift.samples import SampleChange, format_prediction
 from harness.drift.verdicts import Cell, Verdict
+from harness.errors import printable
 from harness.rendering import Row, Table, escape_markdown, render, render_json
 
 LISTED = 10  # changed predictions that a check names; `xvlm-eval diff` shows more
@@ -53,7 +54,8 @@ def render_check(outcome: CheckOutcome, format: str) -> str:
             "\n".join(f"- {escape_markdown(note)}" if format == "md" else note for note in notes)
         )
     sentence = summary(outcome)
-    return "\n\n".join([*parts, escape_markdown(sentence) if format == "md" else sentence])
+    parts.append(escape_markdown(sentence) if format == "md" else sentence)
+    return printable("\n\n".join(parts))
 
 
 def summary(outcome: CheckOutcome) -> str:
@@ -217,6 +219,13 @@ def junit_suite(outcome: CheckOutcome) -> ElementTree.Element:
 
 
 def render_suite(suite: ElementTree.Element) -> str:
-    """Return a suite, or several in one element, as indented XML."""
+    """Return a suite, or several in one element, as indented XML.
+
+    XML has no control characters, not even escaped: they are replaced.
+    """
+    for element in suite.iter():
+        for name, value in element.items():
+            element.set(name, printable(value))
+        element.text = element.text and printable(element.text)
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)

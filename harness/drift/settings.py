@@ -1,6 +1,6 @@
 """The rules of a check: how large a drop may be, how sure the gate has to be, what fails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, UsageError, nearest
 from harness.files.parsing import Finite, convert, decode_yaml
 
 FILE = "gate.yaml"  # beside a baseline's folders
@@ -59,6 +59,15 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             metric is None or _matches(metric, self.metrics)
         )
 
+    def refuse_unknown_metrics(self, known: Collection[str]) -> None:
+        """Raise UsageError where `metrics` names none of those that results have.
+
+        A misspelt name would compare nothing, and so find no drift.
+        """
+        if known and not any(_matches(name, self.metrics) for name in known):
+            close = nearest(self.metrics[0], known)
+            raise UsageError(f"metrics {', '.join(self.metrics)}: the results have none{close}")
+
     def check(self) -> "Gate":
         """Return the settings. Raises UsageError for a level or margin that makes no sense."""
         if not 0 < self.level < 1:
@@ -76,9 +85,17 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_gate(baseline: Path) -> Gate:
-    """Return the settings beside a baseline, the defaults if it has none."""
+    """Return the settings beside a baseline, the defaults if it has none.
+
+    Raises DataError, naming the file, for a value that makes no sense.
+    """
     path = baseline / FILE
-    return decode_yaml(path, Gate).check() if path.is_file() else Gate()
+    if not path.exists():
+        return Gate()
+    try:
+        return decode_yaml(path, Gate).check()
+    except UsageError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def read_gates(baselines: Sequence[Path]) -> Gate:

@@ -8,6 +8,7 @@ interval lies below the margin without being significant is called worse, and no
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isnan
 
 from harness.drift.settings import Gate
 from harness.statistics.interval import Interval
@@ -132,8 +133,10 @@ class Cell:
 
     @property
     def interval(self) -> Interval | None:
-        """The 95 % interval of the difference, None without a comparison."""
-        return None if self.comparison is None else self.comparison.interval
+        """The 95 % interval of the difference, None without a comparison or a derivative."""
+        if self.comparison is None or isnan(self.comparison.interval.low):
+            return None
+        return self.comparison.interval
 
     @property
     def p(self) -> float | None:
@@ -145,14 +148,17 @@ class Cell:
     @property
     def no_worse(self) -> bool | None:
         """Whether the interval excludes a drop beyond the margin, None without a comparison."""
-        return None if self.interval is None else self.interval.low > -self.margin
+        if self.comparison is None:
+            return None
+        return self.comparison.interval.low > -self.margin  # not where it is unknown: NaN
 
     @property
     def detectable(self) -> float | None:
-        """The smallest drop that the test could prove, in points; None without a test."""
+        """The smallest drop that the test could prove, in points; None if unknown or untested."""
         if not isinstance(self.outcome, Tested):
             return None
-        return max(self.margin, detectable_drop(self.outcome.comparison, level=self.outcome.share))
+        drop = detectable_drop(self.outcome.comparison, level=self.outcome.share)
+        return None if isnan(drop) else max(self.margin, drop)
 
 
 def judge(comparison: Comparison, p: Tails, *, gate: Gate, margin: float) -> Verdict:

@@ -82,7 +82,7 @@ class Device:
 
     def memory_budget(self) -> MemoryBudget:
         """Return this process's share of the device's memory, among the processes here."""
-        processes, batch = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), self.chunk_sizes.batch
+        processes, batch = _of_torchrun("LOCAL_WORLD_SIZE", 1), self.chunk_sizes.batch
         if self.torch.type == "cpu":
             free = free_memory()
             share = None if free is None else free // processes
@@ -174,7 +174,7 @@ def choose_device(name: str, dtype: str) -> Device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU for each process
-        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(1, torch.cuda.device_count())}"
+        name = f"cuda:{_of_torchrun('LOCAL_RANK', 0) % max(1, torch.cuda.device_count())}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -203,3 +203,11 @@ def choose_device(name: str, dtype: str) -> Device:
         step_graphs=choose_step_graphs(device),
         reranked_images=positive_number(RERANKED_IMAGES, "images"),
     )
+
+
+def _of_torchrun(name: str, least: int) -> int:
+    """Return a number that torchrun sets, `least` where it sets none. Raises UsageError."""
+    setting = os.environ.get(name) or str(least)
+    if not setting.isdecimal() or int(setting) < least:
+        raise UsageError(f"{name}={setting}: expected a whole number from {least} up, or unset it")
+    return int(setting)

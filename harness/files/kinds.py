@@ -6,6 +6,7 @@ the web page of a download that failed, or an archive is named as such by every 
 """
 
 import gzip
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ HTML = Kind(
     "download it again in a browser",
 )
 XML = Kind("xml", "is an XML document (a server's error message?): download the file again")
+UTF_16 = Kind("utf-16", "is UTF-16 text, not UTF-8: save it as UTF-8")
 
 # Signature at the start of a file -> kind. Sources: the formats' specifications.
 SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
@@ -59,11 +61,13 @@ SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", Kind("image", "is a JPEG image")),
     (b"GIF8", Kind("image", "is a GIF image")),
     (b"\xff\xfe\0\0", Kind("utf-32", "is UTF-32 text, not UTF-8: save it as UTF-8")),
-    (b"\xff\xfe", Kind("utf-16", "is UTF-16 text, not UTF-8: save it as UTF-8")),
-    (b"\xfe\xff", Kind("utf-16", "is UTF-16 text, not UTF-8: save it as UTF-8")),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
     (b"version https://git-lfs.github.com/spec/", LFS),
     (b"/annex/objects/", ANNEX),
 )  # fmt: skip
+# The first letters of UTF-16 without a byte order mark, of a text that begins in ASCII.
+UNMARKED_UTF_16 = re.compile(rb"([\t\n\r -~]\0){4}|(\0[\t\n\r -~]){4}")
 TAR = Kind("tar", "is a tar archive: unpack it")
 PICKLE = Kind("pickle", "is a pickle")
 SAFETENSORS = Kind("safetensors", "is a safetensors file")
@@ -87,7 +91,7 @@ def recognise(head: bytes) -> Kind | None:
         return PICKLE
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 2**32:
         return SAFETENSORS
-    return None
+    return UTF_16 if UNMARKED_UTF_16.match(head) else None
 
 
 def read_head(path: Path) -> bytes:
@@ -158,7 +162,8 @@ def read_text(path: Path, *, empty: bool = False) -> str:
         text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: is not UTF-8 text (byte {error.start}); is it the right file?"
+            f"{path}: is not UTF-8 text (byte {error.start}); "
+            "is it the right file, and was it saved as UTF-8?"
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 

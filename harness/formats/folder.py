@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,14 @@ def open_folder(root: Path) -> DataFolder:
     if (root / MARKER).is_file():
         return DataFolder(root, EMBEDDED)
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
+
+
+def unicode_forms(name: str) -> tuple[str, ...]:
+    """Return a name as it is, composed and decomposed, each form of Unicode once."""
+    if name.isascii():
+        return (name,)
+    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return tuple(dict.fromkeys((name, *forms)))
 
 
 def relative_path_within(

@@ -8,11 +8,10 @@ A name beyond ASCII has several forms in Unicode: an archive made on macOS holds
 cedilla, another one as a single character. Whichever form lies on disk is found.
 """
 
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from harness.formats.folder import DataFolder, Needed, relative_path_within
+from harness.formats.folder import DataFolder, Needed, relative_path_within, unicode_forms
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ class ImageFolder:
             return Path(relative)
         if relative.isascii():
             return self._in_folder(relative)
-        forms = (relative, *(unicodedata.normalize(form, relative) for form in ("NFC", "NFD")))
-        paths = [self._in_folder(form) for form in dict.fromkeys(forms)]
+        paths = [self._in_folder(form) for form in unicode_forms(relative)]
         return next((path for path in paths if path.exists()), paths[0])
 
     def _in_folder(self, relative: str) -> Path:

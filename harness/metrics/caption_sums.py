@@ -96,7 +96,8 @@ def bleu(sums: Floats) -> Floats:
     precisions = (sums[:, :order] + NO_MATCH) / (sums[:, order : 2 * order] + NO_GUESS)
     ratio = (sums[:, -2] + NO_MATCH) / (sums[:, -1] + NO_GUESS)
     brevity = np.exp(np.minimum(0.0, 1 - 1 / ratio))
-    return 100 * precisions.prod(axis=1) ** (1 / order) * brevity
+    with np.errstate(invalid="ignore"):  # without a match, BLEU has no derivative: NaN
+        return 100 * precisions.prod(axis=1) ** (1 / order) * brevity
 
 
 def meteor(sums: Floats) -> Floats:

@@ -5,12 +5,13 @@ Each file is verified by its hash in the record; here, their contents are compar
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from harness.errors import DataError
 from harness.records.sample_scores import SampleScores, digest
-from harness.records.stored import StoredResult
+from harness.records.stored import StoredResult, StoredResults
 from harness.statistics.sums import Sums
 
 CLOSE = 1e-6  # of a metric: a sum in another order
@@ -42,6 +43,50 @@ def contradictions(result: StoredResult) -> list[str]:
     except DataError as error:
         found.append(str(error))
     return found
+
+
+def sound_sample_scores(result: StoredResult) -> SampleScores:
+    """Return the scores of a result's samples.
+
+    Raises MissingError if the file is missing, DataError if it contradicts the record.
+    """
+    scores = result.sample_scores
+    if reason := next(_against_record(result, scores), None):
+        raise DataError(f"{result.path}: {reason}; score the predictions again")
+    return scores
+
+
+def without_contradictions(found: StoredResults) -> StoredResults:
+    """Return results without those whose record contradicts itself or its sample scores.
+
+    They count as damaged. A record without a file of sample scores contradicts none.
+    """
+    doubts = [(result, _doubt(result)) for result in found.results]
+    rejected = [doubt for _, doubt in doubts if doubt is not None]
+    return replace(
+        found,
+        results=tuple(result for result, doubt in doubts if doubt is None),
+        rejected=(*found.rejected, *rejected),
+        damaged=found.damaged + len(rejected),
+    )
+
+
+def doubts(found: StoredResults) -> list[str]:
+    """Return in what records contradict themselves or their sample scores, by their paths."""
+    return [doubt for result in found.results if (doubt := _doubt(result)) is not None]
+
+
+def _doubt(result: StoredResult) -> str | None:
+    """Return why the numbers of a record cannot be right, beginning with its path."""
+    if reason := next(_impossible_numbers(result), None):
+        return f"{result.path}: {reason}"
+    if not result.record.contributions.get("sha256") or not result.keeps_sample_scores:
+        return None
+    try:
+        sound_sample_scores(result)
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def _impossible_numbers(result: StoredResult) -> Iterator[str]:

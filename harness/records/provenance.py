@@ -118,7 +118,9 @@ def commit() -> str | None:
     if not (ROOT / ".git").exists():
         return None
     try:
-        command = ["git", "-C", str(ROOT), *STATUS]
+        # Without locks: a status that is killed, or on a full disk, would leave a lock behind that
+        # stops every later command of git.
+        command = ["git", "--no-optional-locks", "-C", str(ROOT), *STATUS]
         status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None

@@ -6,6 +6,7 @@ of a predicted float and so the hash of the predictions.) Durations are in a sid
 `<task>.<split>.timings.json`. A record's path is `<out>/<checkpoint>/<task>.<split>.json`.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -113,9 +114,15 @@ class FoundRecords(NamedTuple):
 def find_records(folder: Path) -> FoundRecords:
     """Read every record below the folder of `run --out`.
 
-    A record counts at its own path only: a copy elsewhere would be a second result of one run.
+    A record counts at its own path only: a copy elsewhere would be a second result of one run. A
+    folder that cannot be read is damaged.
     """
-    records, damaged, misplaced = [], [], []
+    records, misplaced = [], []
+    damaged = [
+        f"{part}: cannot be read (Permission denied)"
+        for part in (folder, *sorted(filter(Path.is_dir, _entries(folder))))
+        if not os.access(part, os.R_OK | os.X_OK)
+    ]
     for path in sorted(folder.glob("*/*.json")):
         if path.name.startswith(".") or path.name.endswith(SIDECARS):
             continue
@@ -132,6 +139,10 @@ def find_records(folder: Path) -> FoundRecords:
                 f"{path}: holds the record of {own_path}; a moved or renamed record does not count"
             )
     return FoundRecords(records, damaged, misplaced)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []
 
 
 def write_record(path: Path, record: ResultRecord) -> None:

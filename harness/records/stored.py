@@ -40,6 +40,11 @@ class StoredResult:
         """Checkpoint, task and split."""
         return f"{self.checkpoint} {self.record.task} {self.record.split}"
 
+    @property
+    def keeps_sample_scores(self) -> bool:
+        """Whether the file of its sample scores lies beside the record."""
+        return self._sidecar(SAMPLE_SCORES).is_file()
+
     @cached_property
     def sample_scores(self) -> SampleScores:
         """The scores of its samples.
@@ -47,7 +52,7 @@ class StoredResult:
         Raises MissingError if the file is missing, DataError if it belongs to another record.
         """
         path = self._sidecar(SAMPLE_SCORES)
-        if not path.is_file():
+        if not self.keeps_sample_scores:
             raise MissingError(
                 f"{path}: is missing; copy it along with its record, "
                 "or run the same command again to score anew"

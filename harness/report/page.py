@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from harness.data.result_sources import ResultSource
+from harness.records.integrity import without_contradictions
 from harness.records.provenance import release
 from harness.records.stored import StoredResult, find_results
 from harness.registry import official_counts
@@ -54,7 +55,7 @@ def build_report(
 
     Raises MissingError for an absent folder.
     """
-    found = [find_results(folder) for folder in dict.fromkeys(folders)]
+    found = [without_contradictions(find_results(folder)) for folder in dict.fromkeys(folders)]
     results = in_order([result for part in found for result in part.results])
     paper = read_paper(official_counts())
     sections = [

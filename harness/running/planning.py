@@ -14,10 +14,10 @@ from typing import NamedTuple
 from harness.callbacks import Progress, no_progress
 from harness.checkpoints import Given, Weights, find_entry, find_weights
 from harness.data.resolve import DataSource, Embedded, Hub
-from harness.errors import MissingError
+from harness.errors import CapabilityError, MissingError
 from harness.files.paths import config_file
 from harness.images import STRICT
-from harness.registry import find_tasks, loadable_tasks, splits_of, wants_all
+from harness.registry import find_family, find_tasks, loadable_tasks, splits_of, wants_all
 from harness.running.plugin_tasks import leave_out_plugins_without_files
 from harness.running.run import Run, Speed
 from harness.running.trials import Trials
@@ -157,10 +157,24 @@ def plan_runs(
 def _find_tasks(request: Request) -> list[Task]:
     """Return the tasks of a request.
 
-    Of `all`, those that an entry of checkpoints.yaml has weights for; a file given by path may be
-    for any.
+    Of `all`, those that an entry of checkpoints.yaml has weights for, or that the family of other
+    weights can predict. Raises CapabilityError for a task that is named and cannot be predicted.
     """
-    tasks, entry = find_tasks(request.tasks), find_entry(request.chosen_checkpoint)
-    if entry is None or not wants_all(request.tasks):
-        return tasks
-    return [task for task in tasks if task.name in entry.files]
+    tasks, every = find_tasks(request.tasks), wants_all(request.tasks)
+    entry = find_entry(request.chosen_checkpoint)
+    if entry is not None:
+        return [task for task in tasks if task.name in entry.files] if every else tasks
+    family = find_family((request.given or Given()).family)
+    offered = set(family.offers)
+    able = [task for task in tasks if not offered or offered & set(task.needs)]
+    if able and (every or len(able) == len(tasks)):
+        return able
+    reasons = [
+        f"{task.name} needs one of {', '.join(needed.__name__ for needed in task.needs)}"
+        for task in tasks
+        if task not in able
+    ]
+    names = ", ".join(capability.__name__ for capability in family.offers)
+    raise CapabilityError(
+        f"{request.chosen_checkpoint}: {family.title} offers {names}, but {'; '.join(reasons)}"
+    )

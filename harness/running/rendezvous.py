@@ -5,7 +5,6 @@ never comes is named, after a time that suits a start; what the processes exchan
 long as a run does.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -22,7 +21,6 @@ DEFAULT_WAIT = 600  # as long as torchrun's launchers wait for one another
 PAUSE = 0.05  # seconds between two looks at the store
 NAMED = 8  # processes that a message names
 START = "start the processes with torchrun"
-_meetings = itertools.count()  # of this process; all processes of a run have as many
 
 
 class Rendezvous(NamedTuple):
@@ -42,6 +40,8 @@ def meet() -> Rendezvous:
     """
     wait = timedelta(seconds=positive_number(WAIT, "seconds") or DEFAULT_WAIT)
     rank, size = _number("RANK"), _number("WORLD_SIZE")
+    if rank >= size:
+        raise UsageError(f"RANK={rank}: should be less than WORLD_SIZE={size}; {START}")
     store = _reach(rank, size, wait)
     store.set(_mark(rank), "")
     end = time.monotonic() + wait.total_seconds()
@@ -79,11 +79,11 @@ def _reach(rank: int, size: int, wait: timedelta) -> Any:
             f"process {rank} of {size}: cannot meet the others at {host}:{port} ({error}); see "
             "whether process 0 runs there, and whether this machine can reach it"
         ) from error
-    # The store keeps what earlier processes left that the launcher has started again, and what
-    # earlier commands of this one left.
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    prefix = f"xvlm-eval/{attempt}/{next(_meetings)}"
-    return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
+    # The launcher's store keeps what processes left that it has started again, and what earlier
+    # commands left: of this process, or of a script that it starts. All ranks have as many.
+    attempt = f"xvlm-eval/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    command = store.add(f"{attempt}/commands of process {rank}", 1)
+    return dist.PrefixStore(f"{attempt}/{command}", store)  # type: ignore[attr-defined]
 
 
 def _number(name: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
-from harness.files.kinds import HEAD_BYTES, read_head
+from harness.files.kinds import BYTE_ORDER_MARK, HEAD_BYTES, read_head
 from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
 from harness.formats.submissions import match_predictions
@@ -172,7 +172,7 @@ def _is_ours(path: Path) -> bool:
         if head.startswith(b"\x1f\x8b"):
             with gzip.open(path) as file:
                 head = file.read(HEAD_BYTES)
-    return ANY_HEAD.match(head) is not None
+    return ANY_HEAD.match(head.removeprefix(BYTE_ORDER_MARK)) is not None
 
 
 def _read_ours(task: Task, split: str, path: Path) -> StoredPredictions:

@@ -33,7 +33,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
 
     `checkpoint` names the weights; predictions of `run` are by default of those that their record,
     or their folder, names. Raises UsageError without a name, DataError for predictions of `run`
-    that were made on other annotation files.
+    that were made on other annotation files, HarnessError where a file cannot be written.
     """
     data = {"name": scored.data, "sha256": digest_of_files(scored.files), "files": scored.files}
     origin = _own_origin(scored, data) if scored.stored else _foreign_origin(scored, data)
@@ -47,14 +47,19 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
             out, checkpoint=name, task=scored.task, split=scored.split, suffix=suffix
         )
 
-    if scored.predictions is None:  # of matrices: the file itself stands for predictions
-        predictions = hashed_file(scored.file)
-    else:
-        _write_predictions(scored, path(PREDICTIONS), origin)
-        skipped = reasons(scored.predictions)
-        predictions = hashed_file(path(PREDICTIONS)) | ({KEY: skipped} if skipped else {})
-    path(SAMPLE_SCORES).parent.mkdir(parents=True, exist_ok=True)
-    write_sample_scores(path(SAMPLE_SCORES), sample_scores_of(scored))
+    try:
+        if scored.predictions is None:  # of matrices: the file itself stands for predictions
+            predictions = hashed_file(scored.file)
+        else:
+            _write_predictions(scored, path(PREDICTIONS), origin)
+            skipped = reasons(scored.predictions)
+            predictions = hashed_file(path(PREDICTIONS)) | ({KEY: skipped} if skipped else {})
+        path(SAMPLE_SCORES).parent.mkdir(parents=True, exist_ok=True)
+        write_sample_scores(path(SAMPLE_SCORES), sample_scores_of(scored))
+    except OSError as error:
+        raise HarnessError(
+            f"{error.filename or out}: cannot be written ({error.strerror}); choose another --out"
+        ) from error
     record = ResultRecord(
         schema=SCHEMA,
         task=scored.task,

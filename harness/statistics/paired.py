@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor, log2
+from math import floor, log2, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,8 @@ class Comparison(NamedTuple):
     """A metric's change, its 95 % interval and the flips.
 
     `churn` is the standard deviation, under swapping, of those changes that have a counterpart in
-    the other direction; `unit` is what one more wrong unit takes from the metric, on average.
+    the other direction; `unit` is what one more wrong unit takes from the metric, on average. The
+    interval and `churn` are NaN where the metric has no derivative: BLEU without a match.
     """
 
     difference: float
@@ -83,12 +84,13 @@ def compare(pair: Pair) -> Comparison:
     >>> change.difference, change.flips, change.unit
     (-25.0, Flips(worse=2, better=1), 25.0)
     """
-    squares = ((pair.changes[side] ** 2).sum() for side in (pair.changes < 0, pair.changes > 0))
+    changes = pair.changes
+    squares = ((changes[side] ** 2).sum() for side in (changes < 0, changes > 0))
     return Comparison(
         pair.difference,
-        change_interval(pair.difference, pair.changes, pair.changed),
+        change_interval(pair.difference, changes, pair.changed),
         flips(pair.before, pair.after),
-        churn=float(np.sqrt(2 * min(squares))),
+        churn=nan if np.isnan(changes).any() else float(np.sqrt(2 * min(squares))),
         unit=_unit(pair),
     )
 
@@ -105,7 +107,7 @@ def flips(before: Statistic, after: Statistic) -> Flips:
 
 
 def detectable_drop(comparison: Comparison, *, level: float) -> float:
-    """Return the smallest drop, in points, that a test at this level can prove.
+    """Return the smallest drop, in points, that a test at this level can prove; NaN if unknown.
 
     Two bounds: with c clusters changed, all for the worse, p is 2^-c, and it takes as many as bring
     p below the level; and where clusters changed in both directions, a drop has to stand out from
@@ -118,7 +120,8 @@ def detectable_drop(comparison: Comparison, *, level: float) -> float:
     """
     fewest = floor(log2(1 / level)) + 1
     quantile = float(np.sqrt(2 * np.log(1 / level)))  # above the normal one, at any level
-    return max(fewest * comparison.unit, (quantile + POWER) * comparison.churn)
+    drops = fewest * comparison.unit, (quantile + POWER) * comparison.churn
+    return float(np.maximum(*drops))  # unlike `max`, NaN if either is
 
 
 def _unit(pair: Pair) -> float:

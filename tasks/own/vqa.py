@@ -103,7 +103,7 @@ class OwnVQA(OwnQuestions, VQAv2):
             {"accuracy": mean_of(accuracies, clusters=images)},
             {"accuracy": accuracies},
             breakdown={"scorer": {"any-true-answer": sum(matches) / len(matches)}},
-            caveats=_caveats(samples),
+            caveats=_caveats(samples, predictions),
         )
 
     def export(
@@ -156,11 +156,17 @@ def _read_candidates(path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _caveats(samples: Sequence[OwnQuestion]) -> list[str]:
-    """Return how the candidates and the number of answers bear on the accuracy."""
+def _caveats(
+    samples: Sequence[OwnQuestion], predictions: Mapping[SampleId, Prediction]
+) -> list[str]:
+    """Return how the candidates and the number of answers bear on the accuracy.
+
+    Answers in free words, of which one is not a candidate, were not chosen among candidates.
+    """
     caveats = []
     choices = samples[0].choices
-    if not samples[0].given:
+    free = bool(set(predictions.values()) - {*choices, ""})  # "" stands for a skipped sample
+    if not samples[0].given and not free:
         caveats.append(
             f"the candidates are the {len(choices):,} true answers of this file, which is easier "
             "than an open list; --answers FILE names others"
@@ -170,7 +176,7 @@ def _caveats(samples: Sequence[OwnQuestion]) -> list[str]:
         not any(clean(str(answer["answer"]).strip()) in candidates for answer in sample.answers)
         for sample in samples
     )
-    if out_of_reach:
+    if out_of_reach and not free:
         caveats.append(
             f"{out_of_reach:,} of {len(samples):,} questions have no true answer among the "
             f"{len(choices):,} candidates"

@@ -134,7 +134,16 @@ def test_arguments_are_quoted_and_never_expanded(step, tmp_path):
     assert done.returncode == 1 and "no baseline of this" in done.stdout
     assert not (tmp_path / "work/pwned").exists()
     assert step(CHECK, ARGS="--metrics 'open", **folders).returncode == 2
-    assert step(CHECK, ARGS="--nonsense", **folders).returncode == 2
+    done = step(CHECK, ARGS="--nonsense", **folders)
+    assert done.returncode == 2 and "unrecognized arguments: --nonsense" in done.stderr
+    assert "::error title=xvlm-eval check::args: are not arguments of" in done.stdout
+    assert outputs(tmp_path)["failed"] == "true"
+
+
+def test_results_that_are_not_named_are_an_annotation(step, tmp_path):
+    done = step(CHECK, RESULTS="")
+    assert done.returncode == 2 and "::error title=xvlm-eval check::results: is" in done.stdout
+    assert outputs(tmp_path)["failed"] == "true"
 
 
 def test_a_folder_that_is_not_there_is_an_annotation(step, tmp_path):

@@ -213,7 +213,6 @@ def test_the_page_shows_the_package_as_it_is():
 
 def test_the_commands_of_the_page_end_in_what_it_says(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(checkpoints.INCLUDE, "")  # restored, whatever --include adds
     (content,) = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(content)
     # What the two scripts write.

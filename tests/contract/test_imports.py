@@ -29,8 +29,8 @@ FLOORS = (  # from the top down: a folder imports only folders below its own lin
         "statistics",
         "rendering",
         "callbacks",
-        "errors",
     ),
+    ("errors",),
 )
 WITH_TORCH = (
     "engine",

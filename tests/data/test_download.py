@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_reported(site, tmp_path):
 
 
 def test_a_machine_without_a_server_is_an_error_in_words(tmp_path):
-    with pytest.raises(HarnessError, match="Connection refused; the bytes received are kept"):
+    with pytest.raises(HarnessError, match="Connection refused; run the same command to try again"):
         get(Site({}, url="http://127.0.0.1:9"), tmp_path)
 
 

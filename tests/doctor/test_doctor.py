@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from packaging.requirements import Requirement
@@ -230,3 +232,23 @@ def test_the_hub_is_asked_only_when_the_user_wants_it(capsys, monkeypatch):
         assert "answers 503" in examined(capsys, "--online")[1]["hub"]["found"]
     _, checks, _ = examined(capsys, "--online")
     assert checks["hub"]["state"] == "note" and "cannot be reached" in checks["hub"]["found"]
+
+
+def test_an_address_that_does_not_speak_http_is_no_hub(capsys, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example.org ESMTP\r\n")
+
+        thread = Thread(target=greet)
+        thread.start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        _, checks, _ = examined(capsys, "--online")
+        thread.join()
+    assert (
+        checks["hub"]["state"] == "note" and "cannot be reached (220 mail" in checks["hub"]["found"]
+    )

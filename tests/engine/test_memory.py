@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from harness.engine.device import choose_device
 from harness.engine.memory import free_memory, taken_memory
+from harness.errors import UsageError
 
 GIB = 2**30
 
@@ -77,6 +79,13 @@ def test_unreadable_files_are_no_limit(system):
 
 def test_this_process_uses_some_memory():
     assert 1e6 < taken_memory() < 1e11
+
+
+@pytest.mark.parametrize("setting", ["x", "0", "-1", "1.5"])
+def test_a_wrong_number_of_processes_is_named(setting, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", setting)
+    with pytest.raises(UsageError, match=f"LOCAL_WORLD_SIZE={setting}: expected a whole number"):
+        choose_device("cpu", "float32").memory_budget()
 
 
 FAULTS = """

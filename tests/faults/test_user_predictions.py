@@ -12,6 +12,7 @@ from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 from tests.faults.scoring import scored
 from tests.support import refcoco_files
+from tests.support.tampered import COMMITTED
 
 
 def boxes(box_of):
@@ -113,6 +114,14 @@ def test_score_reads_gzip_and_a_byte_order_mark(tmp_path, capsys, as_other):
     (tmp_path / "boxes").write_bytes(as_other(boxes(centred).encode()))
     code, answer, _ = scored(capsys, "refcoco+", "val", tmp_path / "boxes")
     assert code == 0 and answer["metrics"]["accuracy"] == 100.0
+
+
+def test_score_reads_a_byte_order_mark_before_the_predictions_of_a_run(tmp_path, capsys):
+    ours = gzip.decompress((COMMITTED / "nlvr2.dev.predictions.jsonl.gz").read_bytes())
+    (tmp_path / "ours.jsonl").write_bytes(b"\xef\xbb\xbf" + ours)
+    code, answer, _ = scored(capsys, "nlvr2", "dev", tmp_path / "ours.jsonl")
+    record = json.loads((COMMITTED / "nlvr2.dev.json").read_text())
+    assert code == 0 and answer["metrics"] == record["metrics"]
 
 
 @pytest.mark.parametrize(

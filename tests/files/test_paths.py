@@ -56,7 +56,6 @@ def test_a_folder_counts_where_it_is_first_named(tmp_path, monkeypatch):
 )
 def test_the_home_of_nobody_is_named_by_every_verb(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XVLM_EVAL_CHECKPOINTS_FILE", "")  # which --include adds to
     Path("a.jsonl").write_text("{}")
     assert main(arguments) == 2
     shown = capsys.readouterr().err

@@ -48,6 +48,8 @@ def test_lines_and_lists_of_objects_are_read(tmp_path, content):
                   "7;2.jpg;a dog;0 0 5.5 6\r\n"),
         ("b.tsv", "id\timage\texpression\tbox\twidth\na\tx/1.jpg\ta cup\t1 2 30 40\t\n\n"
                   "7\t2.jpg\ta dog\t0 0 5.5 6\t\n"),
+        ("b.csv", "id\timage\texpression\tbox\na\tx/1.jpg\ta cup\t1 2 30 40\n"
+                  "7\t2.jpg\ta dog\t0 0 5.5 6\n"),
         ("b.json", f"[{BOX}, {OTHER}]"),
         ("b.json", f"{BOX}\n{OTHER}\n"),
     ],
@@ -92,6 +94,9 @@ def test_lines_without_ids_are_numbered(tmp_path):
         (BOX.replace("}", ', "width": 20, "height": 90}'), "outside of its image of 20 x 90"),
         (BOX.replace("}", ', "box_xyxy": [1, 2, 3, 4]}'), "has both 'box' and 'box_xyxy'"),
         (b"\xff\xfe" + BOX.encode("utf-16-le"), "is UTF-16 text"),
+        (BOX.encode("utf-16-le"), "is UTF-16 text"),
+        (BOX.encode("utf-16-be"), "is UTF-16 text"),
+        (BOX.replace("a cup", "a caf\xe9").encode("latin-1"), "was it saved as UTF-8?"),
         (b"\x89PNG\r\n\x1a\n", "is a PNG image"),
     ],
 )  # fmt: skip

@@ -33,6 +33,7 @@ COCO_TWICE = coco([(1, 1), (2, 1)], [(1, "x")]).replace(
 )
 LONG = json.dumps({"image": "x" * 5000, "expression": "e", "box": [1, 1, 2, 2]})
 TWICE = '{"image": "a.jpg", "expression": "e", "box": [1, 1, 2, 2], "box": [1, 1, 9, 9]}'
+FORMS = '{"image": "\u00e9.jpg", "captions": ["c"]}\n{"image": "e\u0301.jpg", "captions": ["d"]}'
 SAME = '{"image": "a.jpg", "captions": ["c"]}\n{"image": "./a.jpg", "captions": ["d"]}'
 ENDLESS = json.dumps({"image": "a.jpg", "question": "q", "answer": "a" * 100_000})
 TABLE = "image,expression,box\na.jpg,e,{} 1 2 3\n"
@@ -47,6 +48,7 @@ TABLE = "image,expression,box\na.jpg,e,{} 1 2 3\n"
         ("grounding", COCO_TWICE, "json", r"annotations\[1\] has the key .bbox. twice"),
         ("caption", SAME, "jsonl", "line 2: the image './a.jpg' occurs twice"),
         ("retrieval", SAME, "jsonl", "line 2: the image './a.jpg' occurs twice"),
+        ("retrieval", FORMS, "jsonl", "line 2: the image 'e\u0301.jpg' occurs twice"),
         ("vqa", ENDLESS, "jsonl", "all of its true answers are 'a"),
         ("grounding", TABLE.format("1_0"), "csv", "should be a number, but is '1_0'"),
         ("grounding", TABLE.format("\u0661"), "csv", "should be a number, but is"),

@@ -48,6 +48,13 @@ def test_a_tiff_lying_on_a_side_is_turned_by_pillow_and_not_once_more(tmp_path):
     assert view == (20, 40)
 
 
+def test_either_form_of_unicode_finds_an_image(tmp_path):
+    composed, decomposed = "caf\u00e9/\u00e9.jpg", "cafe\u0301/e\u0301.jpg"
+    path = photo(tmp_path / decomposed)
+    assert shown(tmp_path, composed) == shown(tmp_path, decomposed) == (path, 40, 20)
+    assert shown(tmp_path, "\u00ea.jpg") == (tmp_path / "\u00ea.jpg", 0, 0)
+
+
 def test_what_is_no_image_is_left_to_the_run(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     assert shown(tmp_path, "a.jpg") == (tmp_path / "a.jpg", 0, 0)

@@ -56,6 +56,15 @@ def test_the_candidates_are_the_true_answers_or_a_list(tmp_path):
         load(tmp_path, "vqa", asked("dog"), answers="red\nblue\nred\n")
 
 
+def test_answers_in_free_words_were_not_chosen_among_candidates(tmp_path):
+    task, samples = load(tmp_path, "vqa", asked("dog"), asked("cat"))
+    (caveat,) = task.score(samples, {1: "dog", 2: ""}).caveats  # the second one was skipped
+    assert caveat.startswith("the candidates are the 2 true answers of this file")
+    assert task.score(samples, {1: "dog", 2: "a small cat"}).caveats == []
+    task, samples = load(tmp_path, "vqa", asked("dog"), asked("cat"), answers="dog\nred\n")
+    assert task.score(samples, {1: "dog", 2: "a cat"}).caveats == []
+
+
 def test_statements_have_a_consistency_where_they_have_groups(tmp_path):
     line = {"images": ["a.jpg", "b.jpg"], "statement": "Two dogs.", "label": True}
     task, samples = load(tmp_path, "nlvr2", line, line)

@@ -1,6 +1,7 @@
 """The code and the commit behind a number: which files count, and what git is asked."""
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -57,7 +58,10 @@ def test_the_commit_is_asked_for_once_and_marked_where_tracked_files_differ(
     calls = []
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda *a, **b: calls.append(a) or run(*a, **b))
+    index = (root / ".git/index").read_bytes()
+    os.utime(root / "harness/__init__.py", (0, 0))  # which a plain status notes in the index
     assert provenance.commit() == git("rev-parse", "HEAD")  # tasks/ is not tracked
+    assert (root / ".git/index").read_bytes() == index
     (root / "harness/__init__.py").write_text("z = 3\n")
     assert provenance.commit() == f"{git('rev-parse', 'HEAD')}+"
     asked = [command for (command,) in calls if "status" in command]

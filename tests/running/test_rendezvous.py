@@ -55,6 +55,7 @@ def test_a_process_0_that_is_not_there_is_named_by_its_address(rank, tmp_path, c
         ("MASTER_ADDR", ""),
         ("MASTER_PORT", "x"),
         ("RANK", "first"),
+        ("RANK", "1"),
         ("XVLM_EVAL_RENDEZVOUS_SECONDS", "0.5"),
     ],
 )
@@ -77,7 +78,7 @@ def test_a_run_leaves_the_handlers_of_signals_as_they_were(rank):
 
     former = signal.signal(signal.SIGTERM, own)
     try:
-        for _ in range(2):  # a second command finds nothing of the first in the store
+        for _ in range(2):  # the second command finds nothing of the first in the store
             rank(0, 1)
             with joined() as group:
                 assert signal.getsignal(signal.SIGTERM) is not own

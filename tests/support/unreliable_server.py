@@ -13,7 +13,8 @@ class Site:
 
     `breaks` returns after how many bytes of a body the n-th request (from 1) is cut off, None for
     never; `stalls` whether it then falls silent instead of closing; `status` the answer in place of
-    the file; `redirects` maps a path to another. `asked` records the Range of each request.
+    the file, `refusal` its headers; `redirects` maps a path to another, or to an address. `asked`
+    records the Range of each request.
     """
 
     files: dict[str, bytes]
@@ -26,6 +27,7 @@ class Site:
     length: Callable[[int], int | None] = lambda size: size
     breaks: Callable[[int], int | None] = lambda request: None
     status: Callable[[int], int | None] = lambda request: None
+    refusal: dict[str, str] = field(default_factory=dict)
     stalls: Callable[[int], bool] = lambda request: False
     asked: list[str] = field(default_factory=list)
     sent: int = 0
@@ -53,7 +55,9 @@ def served(site: Site):
 
         def do_GET(self):
             if self.path in site.redirects:
-                self.without_body(302, Location=f"{site.url}{site.redirects[self.path]}")
+                target = site.redirects[self.path]
+                here = site.url if target.startswith("/") else ""
+                self.without_body(302, Location=f"{here}{target}")
                 return
             with site.lock:
                 site.asked.append(self.headers.get("Range", "all"))
@@ -61,7 +65,7 @@ def served(site: Site):
             content = site.files.get(self.path)
             status = site.status(number) or (200 if content is not None else 404)
             if status >= 400 or content is None:
-                self.without_body(status)
+                self.without_body(status, **site.refusal)
                 return
             start, end = 0, len(content)
             wanted = self.headers.get("Range")

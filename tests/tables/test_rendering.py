@@ -58,3 +58,8 @@ def test_a_table_is_printed_without_pandas():
     tables = [["table", "--format", format] for format in formats]
     for format, loaded in zip(formats, loaded_after(*tables), strict=True):
         assert "pandas" not in loaded, format
+
+
+def test_a_title_of_several_lines_stays_in_its_comment_of_latex():
+    table = Table("protocol x\n\\input{y}", [{"a": 1.0}], {"a": "a"})
+    assert render([table], "latex").splitlines()[0] == "% protocol x \\input{y}"

@@ -6,8 +6,10 @@ that they belong to. A later call resumes if the server still has that version (
 """
 
 import os
+import ssl
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,18 @@ from harness.files.parsing import read_json
 
 BLOCK = 2**14  # bytes written at a time; a broken connection costs at most one block
 LONGEST_PAUSE = 30.0  # seconds
+LONGEST_WAIT = 300.0  # seconds that a server may ask for; a download does not wait longer
 TEMPORARY = frozenset({408, 425, 429})  # refusals worth a retry, as are all from 500 up
+# Errors that no retry mends. A malformed address in a redirect is a bare ValueError.
+PERMANENT = (requests.TooManyRedirects, requests.exceptions.InvalidSchema, ValueError)
+
+
+class _Overloaded(requests.ConnectionError):
+    """A temporary refusal; `wait` is the pause in seconds that the server asks for, or 0."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -29,8 +42,8 @@ class RetryPolicy:
     """When an attempt ends, and after how many failures a download is given up.
 
     `timeout` is the longest silence of the server, `pause` the wait after the first failure; both
-    are in seconds, and the wait doubles with each further failure. `attempts` bounds the failures
-    in a row that bring no new bytes.
+    are in seconds, and the wait doubles with each further failure, unless the server asks for a
+    longer one (`Retry-After`). `attempts` bounds the failures in a row that bring no new bytes.
     """
 
     timeout: float = 60.0
@@ -62,21 +75,29 @@ def download(
             try:
                 partial.transfer(timeout=retry.timeout, report=report)
                 break
+            except PERMANENT as error:
+                raise MissingError(
+                    f"{url}: cannot be fetched ({_root_cause(error)}); "
+                    "check the network, its proxy, and where the server redirects to"
+                ) from error
             except requests.RequestException as error:
                 failures = 1 if partial.received > furthest else failures + 1
                 furthest = max(furthest, partial.received)
-                if failures >= retry.attempts:
+                if isinstance(_root(error), ssl.SSLCertVerificationError):
                     raise HarnessError(
-                        f"{url}: {_root_cause(error)}; the bytes received are kept, "
-                        "run the same command to resume"
+                        f"{url}: the server is not trusted ({_root_cause(error)}); where a proxy "
+                        "inspects connections, name its certificate by REQUESTS_CA_BUNDLE"
                     ) from error
-                time.sleep(min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE))
+                wait = getattr(error, "wait", 0.0)
+                if failures >= retry.attempts or wait > LONGEST_WAIT:
+                    raise HarnessError(f"{url}: {_root_cause(error)}; {partial.remedy}") from error
+                time.sleep(max(wait, min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE)))
         partial.verify()
         partial.path.replace(target)
         partial.note.unlink(missing_ok=True)
     except OSError as error:
         raise HarnessError(
-            f"{target}: cannot be written ({error.strerror}); the bytes received are kept"
+            f"{target}: cannot be written ({error.strerror}); {partial.remedy}"
         ) from error
 
 
@@ -96,6 +117,12 @@ class _Partial:
     @property
     def received(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def remedy(self) -> str:
+        """What to do after a failure: bytes that were received are kept."""
+        kept = "the bytes received are kept, " if self.received else ""
+        return f"{kept}run the same command to {'resume' if kept else 'try again'}"
 
     def transfer(self, *, timeout: float, report: Report) -> None:
         """Request the missing bytes and append them. Raises RequestException if a retry may help.
@@ -152,7 +179,9 @@ class _Partial:
         """Raise an error unless the response has the file, its rest, or another version (416)."""
         code, status = response.status_code, f"{response.status_code} {response.reason}"
         if code in TEMPORARY or code >= 500:
-            raise requests.ConnectionError(f"the server answers {status}")
+            wait = _retry_after(response)
+            when = f" and asks to wait {wait:,.0f} s" if wait else ""
+            raise _Overloaded(f"the server answers {status}{when}", wait)
         if code not in (200, 206, 416):
             raise MissingError(f"{self.url}: the server answers {status}")
 
@@ -192,12 +221,30 @@ def _validator(response: requests.Response) -> str | None:
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
 
-def _root_cause(error: BaseException) -> str:
-    """Return the cause of a failed request in words; `requests` wraps it several times."""
+def _retry_after(response: requests.Response) -> float:
+    """Return the seconds that a server asks to wait (RFC 9110, 10.2.3), 0 where it does not."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the first cause of a failed request; `requests` wraps it several times."""
     while error.__context__ is not None:
         error = error.__context__
+    return error
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the first cause of a failed request in words."""
+    error = _root(error)
     if isinstance(error, TimeoutError):
         return "the server does not answer"
     if isinstance(expected := getattr(error, "expected", None), int):  # of IncompleteRead
         return f"the connection ended {expected:,} bytes early"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,5 +1,6 @@
 """Read the annotations of own data: rows validated as entries of a kind, each with an id."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -58,7 +59,8 @@ def read_captioned(path: Path, *, kind: str, more: Sequence[Path] = ()) -> Entri
     for each in located:
         image, entry = each.entry.image, each.entry
         id = image if entry.id is None else entry.id
-        file = PurePosixPath(image).as_posix()  # ./a.jpg and a.jpg are one
+        # ./a.jpg and a.jpg are one image, as are the two forms of Unicode of a name.
+        file = unicodedata.normalize("NFC", PurePosixPath(image).as_posix())
         first = by_image.get(file)
         if first is None:
             captions = list(entry.texts()) or None

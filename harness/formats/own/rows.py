@@ -134,8 +134,8 @@ def _with_id(where: str, id: Any) -> str:
 def _table(text: str, path: Path, delimiter: str) -> list[Row]:
     """Return the rows of a table. Empty cells hold no value, empty lines no row."""
     head = text.split("\n", 1)[0]
-    if delimiter == "," and "," not in head and ";" in head:  # spreadsheets of many countries
-        delimiter = ";"
+    if delimiter == "," and "," not in head:  # spreadsheets of many countries write others
+        delimiter = next((other for other in ";\t" if other in head), delimiter)
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, names = [], None
