@@ -82,13 +82,14 @@ class Chance:
     def resampled(self) -> Sums:
         """Return each image's counts of positive boxes and of decided boxes per attribute."""
         labels, images = self.labels[:, self.columns], int(self.image.max()) + 1
-        rows = np.zeros((images, 2 * labels.shape[1]))
-        np.add.at(rows, self.image, np.hstack([labels == 1, labels != UNKNOWN]))
-        return Sums(rows, lambda sums: _chances(sums).mean(axis=1))
+        columns = np.hstack([labels == 1, labels != UNKNOWN]).T
+        counts = [np.bincount(self.image, weights=each, minlength=images) for each in columns]
+        return Sums(np.stack(counts, axis=1), lambda sums: _chances(sums).mean(axis=1))
 
     def kept_interval(self, compute: Callable[[], Interval]) -> Interval:
         """Return the interval of the mean chance level, which the cache may hold."""
-        return kept_interval(self.resampled().rows, Path(__file__), compute)
+        labels = self.labels[:, self.columns]
+        return kept_interval((labels, self.image), Path(__file__), compute)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Intervals of chance levels, in the cache: no prediction enters them, so models share them.
 
-A file is named by the SHA-256 of everything that its interval follows from: the counts of labels,
-the code of `harness.statistics` and of the chance level, and the release of NumPy. So no file is
-ever out of date.
+A file is named by the SHA-256 of everything that its interval follows from: labels and images, the
+code of `harness.statistics` and of the chance level, and the release of NumPy. So no file is ever
+out of date.
 """
 
 import hashlib
 import platform
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,19 +26,19 @@ from harness.statistics.interval import Interval
 
 
 def kept_interval(
-    rows: NDArray[np.floating[Any]], code: Path, compute: Callable[[], Interval]
+    arrays: Sequence[NDArray[Any]], code: Path, compute: Callable[[], Interval]
 ) -> Interval:
-    """Return the interval of a function of sums of `rows` [C, k], whose formula is in `code`.
+    """Return the interval that `compute` makes of arrays by a formula in the file `code`.
 
     It is computed where the cache does not hold it, and written there, if it can be.
 
-    >>> rows, code = np.array([[1.0, 2.0]]), Path(__file__)
-    >>> kept_interval(rows, code, lambda: Interval(40.0, 60.0))
+    >>> labels, code = np.array([[1, 0]], dtype=np.int8), Path(__file__)
+    >>> kept_interval([labels], code, lambda: Interval(40.0, 60.0))
     Interval(low=40.0, high=60.0)
-    >>> kept_interval(rows, code, lambda: Interval(0.0, 0.0))
+    >>> kept_interval([labels], code, lambda: Interval(0.0, 0.0))
     Interval(low=40.0, high=60.0)
     """
-    path = cache_folder() / "intervals" / f"{_digest(rows, code)}.json"
+    path = cache_folder() / "intervals" / f"{_digest(arrays, code)}.json"
     if (kept := _read(path)) is not None:
         return kept
     interval = compute()
@@ -63,10 +63,10 @@ def _crc(interval: Interval) -> int:
     return zlib.crc32(np.array(interval, dtype="<f8").tobytes())
 
 
-def _digest(rows: NDArray[np.floating[Any]], code: Path) -> str:
-    counts = np.ascontiguousarray(rows, dtype="<f8")
-    digest = hashlib.sha256(f"{list(counts.shape)} {_computing(code)}".encode())
-    digest.update(counts.tobytes())
+def _digest(arrays: Sequence[NDArray[Any]], code: Path) -> str:
+    digest = hashlib.sha256(_computing(code).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {list(array.shape)}".encode() + array.tobytes())
     return digest.hexdigest()
 
 

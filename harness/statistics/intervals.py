@@ -39,11 +39,9 @@ def metric_interval(statistic: Statistic) -> Interval:
     """
     if isinstance(statistic, Mean | MeanOfMeans) and _is_share(statistic):
         return _wilson(statistic)
-    clusters = statistic.resampled()
-    if isinstance(clusters, Sums):
-        compute = partial(bootstrap.bca_interval, clusters)
-        return statistic.kept_interval(compute) if isinstance(statistic, OfLabels) else compute()
-    return bootstrap.ranking_interval(clusters)
+    if isinstance(statistic, OfLabels):
+        return statistic.kept_interval(partial(_bootstrapped, statistic))
+    return _bootstrapped(statistic)
 
 
 def metric_intervals(statistics: Mapping[str, Statistic]) -> dict[str, Interval]:
@@ -99,6 +97,13 @@ def influences(clusters: Sums) -> Floats:
     """
     by_cluster = clusters.rows @ gradient(clusters.formula, clusters.rows.sum(axis=0))
     return np.asarray(by_cluster - by_cluster.mean())
+
+
+def _bootstrapped(statistic: Statistic) -> Interval:
+    clusters = statistic.resampled()
+    if isinstance(clusters, Sums):
+        return bootstrap.bca_interval(clusters)
+    return bootstrap.ranking_interval(clusters)
 
 
 def _is_share(statistic: Mean | MeanOfMeans) -> bool:
