@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -30,7 +31,7 @@ def own_package(name: str) -> ModuleType:
     `tasks` is a common name: a user's own `tasks.py` may come first on sys.path. Raises
     MissingError if that one is imported already.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = _resolve(__file__).parents[2]
     module = sys.modules.get(name)
     if module is None:
         spec = PathFinder.find_spec(name, [str(root)])
@@ -38,7 +39,7 @@ def own_package(name: str) -> ModuleType:
             raise MissingError(f"{root / name}: no such package; install xvlm-eval again")
         module = sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(module)
-    folders = [Path(folder).resolve() for folder in getattr(module, "__path__", [])]
+    folders = [_resolve(folder) for folder in getattr(module, "__path__", [])]
     if folders != [root / name]:
         raise MissingError(
             f"{module.__file__ or name}: shadows the package {name!r} of xvlm-eval in "
@@ -46,6 +47,12 @@ def own_package(name: str) -> ModuleType:
             "that Python is started in"
         )
     return module
+
+
+@cache
+def _resolve(path: str) -> Path:
+    """Return a path without links; remembered, as tasks are looked up hundreds of times."""
+    return Path(path).resolve()
 
 
 def find_plugin(kind: str, name: str, own: Collection[str]) -> Plugin | None:

@@ -8,10 +8,11 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, Template
 from markupsafe import Markup
 
 from harness.data.result_sources import ResultSource
@@ -140,15 +141,9 @@ class _Page:
     def render(self, thumbnails: Thumbnails, notes: Sequence[str]) -> str:
         """Return the page with what the sections hold by now."""
         script, style = (_asset(name) for name in ("report.js", "report.css"))
-        environment = Environment(
-            loader=FileSystemLoader(ASSETS),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         addresses = {image.key: image.address for image in thumbnails.by_file.values()}
         checkpoints = dict.fromkeys(section.checkpoint for section in self.sections)
-        return environment.get_template("report.html").render(
+        return _template().render(
             title="xvlm-eval report",
             subtitle=_subtitle(len(self.sections), list(checkpoints)),
             policy=_policy(script, style),
@@ -171,6 +166,18 @@ def _subtitle(results: int, checkpoints: Sequence[str]) -> str:
     names = ", ".join(checkpoints[:6]) + (", …" if len(checkpoints) > 6 else "")
     count = "1 result" if results == 1 else f"{results} results"
     return f"{count} of {names}" if results else "no results"
+
+
+@cache
+def _template() -> Template:
+    """Return the compiled template: a page is rendered at least twice, to know its size."""
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
 
 
 def _asset(name: str) -> str:

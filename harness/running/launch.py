@@ -157,8 +157,12 @@ def _with_models(
 def keeping_from_collection() -> Iterator[None]:
     """Keep the garbage collector from searching what is there, for the length of a block.
 
-    It would search modules, weights and hundreds of thousands of samples for cycles in vain.
+    It would search modules, weights and hundreds of thousands of samples for cycles in vain. A
+    caller that keeps objects from it keeps them so: Python can only release all of them at once.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.freeze()
     try:
         yield

@@ -6,9 +6,10 @@ import math
 import os
 
 import pytest
+import torch
 
-from harness.bench import end_to_end
-from harness.bench.end_to_end import BENCHMARKS, EndToEnd, Side
+from harness.bench import end_to_end, end_to_end_side
+from harness.bench.end_to_end import AUTHORS, BENCHMARKS, ENGINE, EndToEnd, Side
 from harness.cli.main import main
 
 NIGHTLY = pytest.mark.skipif(
@@ -26,7 +27,7 @@ def side(predictions, **metrics):
     [
         ("ovad", 3),
         pytest.param("refcoco+", 3, marks=NIGHTLY),
-        ("nlvr2", 3),
+        pytest.param("nlvr2", 3, marks=NIGHTLY),
         pytest.param("vqav2", 3, marks=NIGHTLY),
         pytest.param("flickr30k-retrieval", 2, marks=NIGHTLY),
         pytest.param("coco-caption", 2, marks=NIGHTLY),
@@ -39,6 +40,29 @@ def test_both_sides_predict_and_score_the_same(name, limit, capsys):
     assert (code, row["benchmark"], row["samples"], row["floor"]) == (0, name, limit, None)
     assert row["agree"] and row["max_diff"] <= 1e-4
     assert row["ratio"] == row["authors_processor_s"] / row["engine_processor_s"]
+
+
+@pytest.fixture
+def threads():
+    """Restore the number of threads, which a side sets to one."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["refcoco+", "nlvr2", "vqav2"])
+def test_both_sides_agree_in_one_process_too(name, threads, tmp_path):
+    """What each side does in a process of its own, called here: no torch is imported for it."""
+    sides, (split, _) = [], BENCHMARKS[name]
+    for number, of_side in enumerate((AUTHORS, ENGINE)):
+        path = tmp_path / f"{number}.json"
+        end_to_end_side.main(of_side, name, split, "3", str(path))
+        content = json.loads(path.read_text())
+        predictions = [(id, prediction) for id, prediction in content.pop("predictions")]
+        sides.append(Side(predictions=predictions, **content))
+    measured = EndToEnd(name, 3, *sides, None)
+    assert len(sides[0].predictions) == len(sides[1].predictions) == 3
+    assert measured.agree and measured.largest_difference <= 1e-4
 
 
 def test_an_unknown_benchmark_is_refused(capsys):

@@ -122,12 +122,13 @@ def test_a_link_opens_its_sample_with_boxes_and_texts(report, visit):
         assert dialog.locator(".text").inner_text() == "the ball"
         assert dialog.locator("rect.box.truth").count() == 1
         assert dialog.locator("rect.box.prediction").count() == 1
-    with visit(report, "#coco-caption/test/100014") as page:
-        dialog = page.locator("dialog[open]")
+        page.goto(f"{report.as_uri()}#coco-caption/test/100014")  # within the page that is open
+        page.get_by_role("heading", name="coco-caption/test/100014").wait_for()
         assert dialog.locator(".items li").count() == 5
         assert dialog.locator("dd .h4").count() > 3  # words in an n-gram of four
-    with visit(report, "#nlvr2/dev/dev-0-0-0") as page:
-        assert page.locator("dialog[open] .pic").count() == 2
+        page.goto(f"{report.as_uri()}#nlvr2/dev/dev-0-0-0")
+        page.get_by_role("heading", name="nlvr2/dev/dev-0-0-0").wait_for()
+        assert dialog.locator(".pic").count() == 2
 
 
 def test_a_number_leads_to_its_provenance(report, visit):

@@ -1,12 +1,11 @@
 """Golden folders that others made: what a case may hold, and what it may lack."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests.support.forked import RunningPytest
 from tests.support.golden import TESTS, Case, golden_params
 from tests.support.shortlists import cut_within_ties
 
@@ -70,9 +69,9 @@ def test_the_tests_of_every_kind_can_be_set_up_on_a_folder_that_has_it(folder):
     for kind in KINDS:
         (folder / kind).mkdir()
     (folder / "retrieval_eval" / "one.meta.json").touch()
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-q", "--setup-plan"]
-    command += ["-o", "addopts=", str(TESTS / "parity"), str(TESTS / "metrics")]
-    planned = subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent)
-    assert planned.returncode == 0, planned.stdout[-3000:] + planned.stderr
+    arguments = ["-p", "no:xdist", "-q", "--setup-plan", f"--rootdir={TESTS.parent}"]
+    arguments += ["-o", "addopts=", str(TESTS / "parity"), str(TESTS / "metrics")]
+    code, planned = RunningPytest(arguments).finish()
+    assert code == 0, planned[-3000:]
     for kind in KINDS:
-        assert f"[{kind}" in planned.stdout or f"-{kind}]" in planned.stdout, kind
+        assert f"[{kind}" in planned or f"-{kind}]" in planned, kind

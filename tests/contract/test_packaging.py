@@ -102,12 +102,12 @@ def test_list_works_from_another_folder(installed):
     }
 
 
-@pytest.mark.parametrize("name", ["tasks", "harness"])
 @pytest.mark.parametrize("file", ["{}.py", "{}/__init__.py"])
-def test_it_works_beside_a_package_of_the_same_name(installed, tmp_path, name, file):
-    path = tmp_path / file.format(name)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("raise SystemExit('not ours')")
+def test_it_works_beside_packages_of_the_same_names(installed, tmp_path, file):
+    for name in ("tasks", "harness"):
+        path = tmp_path / file.format(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"raise SystemExit('not our {name}')")
     assert "refcoco+" in installed("list", before=[tmp_path])
 
 

@@ -103,7 +103,7 @@ def test_wrong_bytes_are_deleted_and_never_placed(site, tmp_path, ranges):
 
 def test_a_stalled_connection_is_given_up_and_resumed(site, tmp_path):
     site.stalls, site.breaks = lambda request: request < 3, lambda request: CUT
-    get(site, tmp_path, sha256=SHA256, retry=replace(RETRY, timeout=1.0))
+    get(site, tmp_path, sha256=SHA256, retry=replace(RETRY, timeout=0.5))
     assert only_the_right_file(tmp_path)
     assert site.asked[:2] == ["all", f"bytes={KEPT}-"]
 
@@ -111,7 +111,7 @@ def test_a_stalled_connection_is_given_up_and_resumed(site, tmp_path):
 def test_a_server_that_never_answers_is_reported(site, tmp_path):
     site.stalls = lambda request: True
     with pytest.raises(HarnessError, match="the server does not answer"):
-        get(site, tmp_path, retry=replace(RETRY, timeout=1.0, attempts=2))
+        get(site, tmp_path, retry=replace(RETRY, timeout=0.1, attempts=2))
     assert not (tmp_path / "file").exists()
 
 

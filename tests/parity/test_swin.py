@@ -102,3 +102,10 @@ def test_fused_kernels_give_the_official_tokens(case, close, monkeypatch, attent
     network = encoder(case)
     with fused_kernels(True):
         close(network(case.inputs["image"]), case.outputs["image_embeds"])
+
+
+def test_an_index_that_is_first_made_in_inference_mode_serves_a_model_that_is_trained():
+    swin.relative_position_index.cache_clear()
+    with torch.inference_mode():
+        index = swin.relative_position_index(3)
+    assert swin.relative_position_index(3) is index and not index.is_inference()

@@ -43,8 +43,16 @@ def test_annotations_are_read_while_the_model_is_loaded(data, tmp_path, monkeypa
     assert outcome.record.exists()
 
 
+@pytest.fixture
+def nothing_frozen():
+    """Undo for a test what conftest.py keeps from the garbage collector."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
 def test_the_garbage_collector_leaves_model_and_samples_alone_for_the_length_of_a_run(
-    data, tmp_path, monkeypatch
+    data, tmp_path, monkeypatch, nothing_frozen
 ):
     states, load, carry_out = [], launch._load, launch.evaluate
 
@@ -65,6 +73,12 @@ def test_the_garbage_collector_leaves_model_and_samples_alone_for_the_length_of_
     with pytest.raises(DataError):
         outcomes_of(plan_of(data, tmp_path))
     assert gc.isenabled() and not gc.get_freeze_count()
+
+
+def test_what_a_caller_keeps_from_the_garbage_collector_is_kept_from_it_after_a_run(data, tmp_path):
+    gc.freeze()
+    outcomes_of(plan_of(data, tmp_path))
+    assert gc.get_freeze_count()
 
 
 def test_an_error_of_annotations_is_raised_once_the_model_is_loaded(data, tmp_path, monkeypatch):

@@ -76,6 +76,25 @@ class RunningTorchrun(Running):
         self._start(_torchrun, arguments, rank)
 
 
+class RunningPytest(Running):
+    """pytest itself, in a process that has imported what tests of models import."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._start(_pytest, arguments)
+
+
+def _pytest(arguments, environment, output):
+    _replace_environment(environment)
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
+    import pytest
+
+    code = pytest.main(arguments)
+    sys.stdout.flush()
+    os._exit(code)
+
+
 def _run(arguments, trouble, environment, output):
     """What a process does."""
     _replace_environment(environment)

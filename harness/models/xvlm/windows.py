@@ -29,12 +29,13 @@ def relative_position_index(window: int) -> Tensor:
 
     All blocks share one such tensor: nobody may change it.
     """
-    numbers = torch.arange(window, device="cpu")
-    row, column = torch.meshgrid(numbers, numbers, indexing="ij")
-    row, column = row.flatten(), column.flatten()
-    rows_down = row[:, None] - row[None, :] + window - 1
-    columns_right = column[:, None] - column[None, :] + window - 1
-    return rows_down * (2 * window - 1) + columns_right
+    with torch.inference_mode(False):  # kept: a later model may be trained with it
+        numbers = torch.arange(window, device="cpu")
+        row, column = torch.meshgrid(numbers, numbers, indexing="ij")
+        row, column = row.flatten(), column.flatten()
+        rows_down = row[:, None] - row[None, :] + window - 1
+        columns_right = column[:, None] - column[None, :] + window - 1
+        return rows_down * (2 * window - 1) + columns_right
 
 
 def bias_rows(table: Tensor, window: int) -> Tensor:
