@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.fused import add_norm, gather_norm, scatter_sum, window_attention
+from harness.engine.memory import release_freed_memory
 from harness.models.xvlm.architecture import PATCH, VisionArchitecture
 from harness.models.xvlm.windows import (
     bias_of_rows,
@@ -29,6 +30,10 @@ MLP_RATIO = 4
 # least this many tokens, since it reads the weights of a wide block anew each time.
 VALUES_IN_CACHE = 1152 * 128
 MIN_TOKENS = 576
+
+# Bytes of tokens above which the memory that a stage has freed is returned to the system. After
+# each block, this would save 10 MB more, and cost 3 % of the time of an image.
+RELEASED_ABOVE = 2**21
 
 
 class PatchEmbed(nn.Module):
@@ -229,6 +234,8 @@ class Stage(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         for block in self.blocks:
             tokens = block(tokens)
+        if tokens.device.type == "cpu" and tokens.nbytes > RELEASED_ABOVE:
+            release_freed_memory()
         return tokens if self.downsample is None else self.downsample(tokens)
 
 
