@@ -9,7 +9,7 @@ HELP = "check whether a run can succeed on this machine, and what to do if not"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
-    flags.add_task(parser)
+    flags.add_task(parser, help=f"{flags.TASKS}; default: every task, extra ones too")
     parser.set_defaults(split=None)
     flags.add_data(parser)
     flags.add_own_data(parser)

@@ -159,7 +159,8 @@ def _run(options: argparse.Namespace) -> int:
             return _fail(options, message, code=UsageError.exit_code)
         unexpected = _unexpected(options, error)
         if isinstance(error, PermissionError) and unexpected.startswith(BUG):
-            message = f"{error.filename}: {error.strerror}; may this user read and write there?"
+            where = "a file" if error.filename is None else error.filename
+            message = f"{where}: {error.strerror}; may this user read and write there?"
             return _fail(options, message, code=DataError.exit_code)
         return _fail(options, unexpected, code=HarnessError.exit_code)
 

@@ -98,7 +98,7 @@ def _examine_weights(checkpoint: str, given: Given) -> _Weights:
     if find_entry(checkpoint) is not None:
         return _Weights(checkpoint, given)
     offered = tasks_of(family.offers) if family.offers else None
-    # A folder of X-VLM is none of weights: each task says so.
+    # X-VLM has no layout of a folder of weights: each task says so.
     described = path.is_file() or (path.is_dir() and given.family != XVLM)
     if family.describer is None or not described:
         return _Weights(checkpoint, given, tasks=offered)

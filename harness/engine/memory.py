@@ -56,8 +56,11 @@ def keep_freed_memory() -> None:
     """Let GNU's C library keep up to 64 MB that was freed, for what is allocated next.
 
     It does so by itself once a block of 32 MB was freed. A small model never frees one: each of its
-    layers would get its memory from the system, page by page, and give it back.
+    layers would get its memory from the system, page by page, and give it back. Thresholds that
+    the environment sets are left alone.
     """
+    if any(f"MALLOC_{name}_THRESHOLD_" in os.environ for name in ("MMAP", "TRIM")):
+        return  # the user's own choice
     with suppress(OSError, TypeError, AttributeError):  # another C library
         for parameter, size in KEPT.items():
             ctypes.CDLL(None).mallopt(parameter, size)

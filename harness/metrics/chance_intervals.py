@@ -1,8 +1,8 @@
-"""Intervals of chance levels, in the cache: no prediction enters them, so models share them.
+"""Intervals of chance levels, in the cache: models share them.
 
 A file is named by the SHA-256 of everything that its interval follows from: labels and images, the
-code of `harness.statistics` and of the chance level, and the release of NumPy. So no file is ever
-out of date.
+code of `harness.statistics` and of the chance level, and the release of NumPy. So no file is out of
+date. (Processors of different kinds may differ in the last digits, as they do without a cache.)
 """
 
 import hashlib
@@ -52,11 +52,10 @@ def _read(path: Path) -> Interval | None:
     try:
         content = read_json(path)
         interval = Interval(*content["interval"])
-    except (DataError, LookupError, TypeError):
+        sound = all(map(is_number, interval)) and content.get("crc") == _crc(interval)
+    except (DataError, LookupError, TypeError, OverflowError):
         return None
-    if all(map(is_number, interval)) and content.get("crc") == _crc(interval):
-        return interval
-    return None
+    return interval if sound else None
 
 
 def _crc(interval: Interval) -> int:

@@ -130,11 +130,17 @@ class PredictionFile:
         self._rewrite(self._all.items())
 
     def _rewrite(self, predictions: Iterable[tuple[Any, Any]]) -> None:
-        with replacing(self.path) as temporary, _open(temporary) as file:
-            _write(file, to_line(self._head), temporary)
-            for id, prediction in predictions:
-                line = sample_line(self.path, id, prediction, self._fingerprints.get(id))
-                _write(file, line, temporary)
+        """Replace the file by one with these predictions. Raises HarnessError where it cannot."""
+        try:
+            with replacing(self.path) as temporary, _open(temporary) as file:
+                _write(file, to_line(self._head), temporary)
+                for id, prediction in predictions:
+                    line = sample_line(self.path, id, prediction, self._fingerprints.get(id))
+                    _write(file, line, temporary)
+        except OSError as error:
+            raise HarnessError(
+                f"{self.path}: cannot be rewritten ({error.strerror}); what was predicted is kept"
+            ) from error
 
 
 @contextmanager

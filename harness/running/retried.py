@@ -13,6 +13,7 @@ from harness.callbacks import Warn
 from harness.capabilities import Model
 from harness.errors import IdentityError
 from harness.records.predictions import PredictionFile
+from harness.records.record import remove_record
 from harness.running.loader import load_batches, plan_batches
 from harness.running.prepared import collate_of
 from harness.running.run import Run
@@ -41,6 +42,8 @@ def retry_unreadable(
     again = _to_predict_again(run, model, samples, file, batch_size=batch_size, warn=warn)
     unknown = [kind for kind, value in file.inputs.items() if value is None]
     known = {kind: inputs[kind] for kind in unknown if inputs.get(kind) is not None}
+    if again:
+        remove_record(run.path())  # a kill would leave it beside fewer predictions
     if again or known:
         file.amend(without=again, inputs={**file.inputs, **known})
 
@@ -77,11 +80,15 @@ def _to_predict_again(
             f"{readable[0]!r}; as all predictions of {run.task.name} depend on all images, predict "
             "anew with --fresh"
         )
+    # Without --on-error skip, a batch with an unreadable image would end the run.
+    kept = set() if run.skip else set(unreadable)
+    again = _sharing_a_batch(samples, set(readable), batch_size, kept=kept) & file.ids
+    stay = " that hold no unreadable image" if kept else ""
     warn(
         f"{run.title}: {_count(len(readable))} skipped and can be read now, e.g. {readable[0]}; "
-        "their batches are predicted anew"
+        f"their batches{stay} are predicted anew"
     )
-    return _sharing_a_batch(samples, set(readable), batch_size) & file.ids
+    return again
 
 
 def _unreadable(run: Run, model: Model, samples: Sequence[Sample]) -> dict[SampleId, str]:
@@ -103,15 +110,19 @@ def _unreadable(run: Run, model: Model, samples: Sequence[Sample]) -> dict[Sampl
 
 
 def _sharing_a_batch(
-    samples: Sequence[Sample], ids: set[SampleId], batch_size: int
+    samples: Sequence[Sample], ids: set[SampleId], batch_size: int, *, kept: set[SampleId]
 ) -> set[SampleId]:
-    """Return the ids of all samples in the batches of those with these ids."""
+    """Return the ids of all samples in the batches of those with these ids.
+
+    Batches that hold one of the `kept` samples are left out.
+    """
     with without_garbage_collection():
         batches = plan_batches(samples, batch_size)
     return {
         sample.id
         for batch in batches
         if any(sample.id in ids for sample in batch)
+        and not any(sample.id in kept for sample in batch)
         for sample in batch
     }
 

@@ -91,10 +91,10 @@ class Related(Protocol):
 
 @runtime_checkable
 class OfLabels(Protocol):
-    """A statistic that no prediction enters: its interval is the same for all models."""
+    """A statistic that does not depend on predictions: all models have the same interval."""
 
     def kept_interval(self, compute: Callable[[], Interval]) -> Interval:
-        """Return the interval that `compute` returns, if it is known already without a call."""
+        """Return the interval that `compute` returns; calls it only if the interval is unknown."""
         ...
 
 

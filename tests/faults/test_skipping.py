@@ -3,6 +3,8 @@
 import json
 import shutil
 import threading
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +15,12 @@ from harness.errors import DataError
 from harness.formats.folder import open_folder
 from harness.images import image_file, read_views
 from harness.registry import find_task
-from harness.running import loader
+from harness.running import loader, retried
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
 from harness.running.run import Speed
 from harness.shapes.benchmark import embedded_data
+from harness.task import Sample
 from tests.support.held import predict_held
 from tests.support.threads import in_threads
 
@@ -254,3 +257,10 @@ def test_a_gallery_with_a_repaired_image_asks_for_a_fresh_run(repairable, tmp_pa
     assert predictions(out, task).read_bytes() == struck and record_path(out, task).exists()
     assert main([*command, "--fresh"]) == 0
     assert predictions(out, task).read_bytes() == sound
+
+
+def test_a_batch_that_would_end_the_run_is_not_predicted_again():
+    samples = [Sample(number, (Path(f"{number}.jpg"),)) for number in range(6)]
+    again = partial(retried._sharing_a_batch, samples, {0, 3}, 2)
+    assert again(kept=set()) == {0, 1, 2, 3}
+    assert again(kept={1}) == {2, 3}
