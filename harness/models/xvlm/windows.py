@@ -41,7 +41,7 @@ def relative_position_index(window: int) -> Tensor:
 def bias_rows(table: Tensor, window: int) -> Tensor:
     """Return a bias table [(2 w - 1)^2, heads] as [heads, w, 2 w - 1, w].
 
-    Entry (x, d, x') is the bias for a query in column x and a key in column x', d - w + 1 rows below.
+    Entry (x, d, x') is the bias of a query in column x to a key in column x', d - w + 1 rows below.
     """
     numbers = torch.arange(window, device="cpu")
     columns = numbers[:, None] - numbers[None, :] + window - 1
