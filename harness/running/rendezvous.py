@@ -22,6 +22,10 @@ PAUSE = 0.05  # seconds between two looks at the store
 NAMED = 8  # processes that a message names
 START = "start the processes with torchrun"
 
+# By address, the last store that all met in: process 0 that opened one keeps it open, so that a
+# second command finds the counts of the first, and none reaches a store that is about to close.
+_kept: dict[tuple[str, str], Any] = {}
+
 
 class Rendezvous(NamedTuple):
     """The rank of this process, the number of all, their store, and how long they wait."""
@@ -39,22 +43,27 @@ def meet() -> Rendezvous:
     cannot be reached or others do not come in time.
     """
     wait = timedelta(seconds=positive_number(WAIT, "seconds") or DEFAULT_WAIT)
+    end = time.monotonic() + wait.total_seconds()
     rank, size = _number("RANK"), _number("WORLD_SIZE")
     if rank >= size:
         raise UsageError(f"RANK={rank}: should be less than WORLD_SIZE={size}; {START}")
     store = _reach(rank, size, wait)
-    store.set(_mark(rank), "")
-    end = time.monotonic() + wait.total_seconds()
-    while not store.check([_mark(other) for other in range(size)]):
-        if time.monotonic() > end:
-            absent = [other for other in range(size) if not store.check([_mark(other)])]
-            raise HarnessError(
-                f"process {rank} of {size}: waited {wait.total_seconds():.0f} s for "
-                f"{_named(absent)}, in vain; look into the output of each for why it did not "
-                "start, and start all machines with the same --nnodes, --nproc-per-node and "
-                f"--rdzv-endpoint ({WAIT} sets how long to wait)"
-            )
-        time.sleep(PAUSE)
+    awaited = ""
+    try:
+        store = _of_this_command(rank, store)
+        store.set(_mark(rank), "")
+        for other in range(size):
+            awaited = f", while this one waited for process {other}"
+            while not store.check([_mark(other)]):
+                if time.monotonic() > end:
+                    raise _in_vain(rank, size, store, wait)
+                time.sleep(PAUSE)
+    except RuntimeError as error:
+        raise HarnessError(
+            f"process {rank} of {size}: process 0, or the torchrun that started it, has ended or "
+            f"cannot be reached any more{awaited} ({error}); look into the output of each for why"
+        ) from error
+    _kept[os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]] = store
     return Rendezvous(rank, size, store, wait)
 
 
@@ -65,7 +74,7 @@ def _reach(rank: int, size: int, wait: timedelta) -> Any:
         raise UsageError(f"MASTER_ADDR is not set; {START}")
     by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     try:
-        store = dist.TCPStore(  # type: ignore[attr-defined]
+        return dist.TCPStore(  # type: ignore[attr-defined]
             host,
             port,
             size,
@@ -79,11 +88,26 @@ def _reach(rank: int, size: int, wait: timedelta) -> Any:
             f"process {rank} of {size}: cannot meet the others at {host}:{port} ({error}); see "
             "whether process 0 runs there, and whether this machine can reach it"
         ) from error
-    # The launcher's store keeps what processes left that it has started again, and what earlier
+
+
+def _of_this_command(rank: int, store: Any) -> Any:
+    """Return the part of a store that belongs to this command. Raises RuntimeError."""
+    # The store keeps what processes left that the launcher has started again, and what earlier
     # commands left: of this process, or of a script that it starts. All ranks have as many.
     attempt = f"xvlm-eval/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     command = store.add(f"{attempt}/commands of process {rank}", 1)
     return dist.PrefixStore(f"{attempt}/{command}", store)  # type: ignore[attr-defined]
+
+
+def _in_vain(rank: int, size: int, store: Any, wait: timedelta) -> HarnessError:
+    """Return the error that names the processes that did not come. Raises RuntimeError."""
+    absent = [other for other in range(size) if not store.check([_mark(other)])]
+    return HarnessError(
+        f"process {rank} of {size}: waited {wait.total_seconds():.0f} s for "
+        f"{_named(absent)}, in vain; look into the output of each for why it did not "
+        "start, and start all machines with the same --nnodes, --nproc-per-node and "
+        f"--rdzv-endpoint ({WAIT} sets how long to wait)"
+    )
 
 
 def _number(name: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.files import temporary
 from harness.files.atomic import replacing
-from harness.files.temporary import DAY, PREFIX, remove_abandoned, temporary_folder
+from harness.files.temporary import DAY, HOUR, PREFIX, remove_abandoned, temporary_folder
 
 WRITER = """
 import sys
@@ -36,7 +36,15 @@ def writer(tmp_path):
     process.communicate()
 
 
+def make_older(path, seconds):
+    """Set the last change of a file or folder back."""
+    old = path.stat().st_mtime - seconds - 1
+    os.utime(path, (old, old))
+
+
 def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_there(writer, tmp_path):
+    for path in tmp_path.iterdir():
+        make_older(path, HOUR)
     remove_abandoned(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2  # a process that lives keeps its own
     writer.send_signal(signal.SIGKILL)
@@ -49,6 +57,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_there
 def test_two_writers_of_one_file_disturb_each_other_in_nothing(tmp_path):
     target = tmp_path / "result.json"
     with replacing(target) as one, replacing(target) as other:
+        make_older(one, HOUR)
+        make_older(other, HOUR)
         remove_abandoned(tmp_path)
         one.write_text("one")
         other.write_text("other")
@@ -70,15 +80,48 @@ def test_a_file_of_another_machine_is_left_for_a_day(tmp_path):
     path.write_text("half")
     remove_abandoned(tmp_path)
     assert path.exists()
-    old = path.stat().st_mtime - DAY - 1
-    os.utime(path, (old, old))
+    make_older(path, HOUR)
+    remove_abandoned(tmp_path)
+    assert path.exists()
+    make_older(path, DAY)
     remove_abandoned(tmp_path)
     assert not path.exists()
+
+
+def test_a_file_of_this_machine_without_a_lock_is_left_for_an_hour(tmp_path):
+    path = tmp_path / f"{PREFIX}{temporary._machine()}-0123456789abcdef"
+    path.write_text("half")
+    remove_abandoned(tmp_path)
+    assert path.exists()
+    make_older(path, HOUR)
+    remove_abandoned(tmp_path)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_without_locks_nothing_is_open_while_it_is_written(tmp_path, monkeypatch):
+    def open_descriptors():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    left = tmp_path / f"{PREFIX}{temporary._machine()}-0123456789abcdef"
+    left.write_text("half")
+    make_older(left, DAY)
+    monkeypatch.setattr(temporary, "fcntl", None)
+    before = open_descriptors()
+    with replacing(tmp_path / "result.json") as path:
+        assert open_descriptors() == before
+        path.write_text("{}")
+    with temporary_folder(tmp_path) as folder:
+        assert open_descriptors() == before
+        assert folder.is_dir()
+    assert (tmp_path / "result.json").read_text() == "{}"
+    assert left.exists()
 
 
 def test_nothing_is_removed_where_the_file_system_has_no_locks(tmp_path, monkeypatch):
     path = tmp_path / f"{PREFIX}{temporary._machine()}-0123456789abcdef"
     path.write_text("half")
+    make_older(path, HOUR)
 
     def refuse(*_):
         raise OSError

@@ -1,8 +1,11 @@
 """Processes that never come: named, after a time, with what to look at."""
 
+import gc
 import signal
+import socket
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ import torch.distributed as dist
 
 from harness.cli.main import main
 from harness.errors import HarnessError, UsageError
+from harness.running import rendezvous
 from harness.running.rendezvous import meet
 from harness.running.torchrun import joined
 
@@ -70,6 +74,64 @@ def test_process_0_opens_the_store_where_no_launcher_has_one(rank):
     rank(0, 2, TORCHELASTIC_USE_AGENT_STORE="", MASTER_PORT="0")
     with pytest.raises(HarnessError, match="waited 1 s for process 1, in vain"):
         meet()
+
+
+def test_a_store_that_ends_while_others_wait_is_named(rank, tmp_path, capsys, monkeypatch):
+    def end_the_store(_):
+        rank.store = None
+
+    rank(0, 4)
+    monkeypatch.setattr(rendezvous.time, "sleep", end_the_store)
+    assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
+    shown = capsys.readouterr().err
+    assert "process 0 of 4: process 0, or the torchrun that started it, has ended" in shown
+    assert "while this one waited for process 1" in shown
+
+
+def test_a_store_that_ends_after_the_connection_is_named(rank, monkeypatch):
+    connect = dist.TCPStore
+
+    def connect_and_end(*arguments, **options):
+        store = connect(*arguments, **options)
+        rank.store = None
+        return store
+
+    monkeypatch.setattr(dist, "TCPStore", connect_and_end)
+    rank(1, 2)
+    with pytest.raises(HarnessError, match="has ended or cannot be reached any more"):
+        meet()
+
+
+def test_the_time_to_connect_counts_as_waiting(rank, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    reach = rendezvous._reach
+
+    def reach_late(*arguments):
+        clock.now += 0.9
+        return reach(*arguments)
+
+    monkeypatch.setattr(rendezvous, "time", clock)
+    monkeypatch.setattr(rendezvous, "_reach", reach_late)
+    rank(1, 2)
+    with pytest.raises(HarnessError, match="waited 1 s for process 0"):
+        meet()
+    assert clock.now < 1.2
+
+
+def test_a_second_command_without_a_launcher_meets_in_the_store_of_the_first(rank):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for command in (1, 2):
+        rank(0, 1, TORCHELASTIC_USE_AGENT_STORE="", MASTER_PORT=str(port))
+        meet()
+        gc.collect()
+        store = dist.TCPStore(
+            "127.0.0.1", port, is_master=False, timeout=timedelta(seconds=1), wait_for_workers=False
+        )
+        assert store.add("xvlm-eval/0/commands of process 0", 0) == command
 
 
 def test_a_run_leaves_the_handlers_of_signals_as_they_were(rank):
