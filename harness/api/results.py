@@ -14,6 +14,7 @@ from harness.api.samples import ResultSample
 from harness.checkpoints import normalise_name
 from harness.errors import HarnessError, HarnessWarning, UsageError
 from harness.files.paths import distinct, expanded
+from harness.records.integrity import without_contradictions
 from harness.records.stored import StoredResult, ambiguous_names, find_results
 from harness.rendering import render
 from harness.report.selection import results_at
@@ -35,7 +36,8 @@ def read_results(
 
     `data` is the folder of the benchmark files, `annotations`, `images` and `answers` are the own
     data, for the texts and truths of samples; by default as for `load_task`. Warns of a file that
-    is not a record. Raises MissingError for an absent folder, UsageError without any.
+    is not a record, and of a record that contradicts itself, which is left out.
+    Raises MissingError for an absent folder, UsageError without any.
 
     >>> from harness.files.paths import shipped_path
     >>> results = read_results(shipped_path("results"))
@@ -48,8 +50,8 @@ def read_results(
     if wrong := [folder for folder in folders if not isinstance(folder, str | PathLike)]:
         raise UsageError(f"a folder of results should be a path, not {wrong[0]!r:.80}")
     paths = distinct([expanded(folder) for folder in folders])
-    found = [results_at(path) for path in paths]
-    for reason in (reason for part in found for reason in part.rejected):
+    found = [without_contradictions(results_at(path)) for path in paths]
+    for reason in (reason for part in found for reason in part.left_out):
         warnings.warn(reason, HarnessWarning, stacklevel=2)
     ambiguous = ambiguous_names([[stored.record for stored in part.results] for part in found])
     roots = [path.absolute().parents[1] if path.is_file() else path for path in paths]

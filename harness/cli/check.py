@@ -95,16 +95,30 @@ def run(options: argparse.Namespace) -> int:
     if options.format in ("json", "junit"):
         say(summarise(checks))
     write_step_summary(checks)
-    for remark in _unused_names(options, checks):
+    for remark in (*checks.baseline.remarks, *_unused_names(options, checks)):
         say(remark)
     return 1 if checks.failed else 0
 
 
 def _unused_names(options: argparse.Namespace, checks: "Checks") -> list[str]:
-    """Return a remark for each metric of the command line that no compared metric is."""
-    compared = {cell.metric for cell in checks.baseline.cells}
+    """Return a remark for each metric of the command line or the gate that was not compared.
+
+    None where no metric was compared at all: then the names are not the reason.
+    """
+    from harness.drift.settings import FILE
+    from harness.drift.verdicts import Verdict
+
+    compared = {
+        cell.metric
+        for result in checks.baseline.compared
+        for cell in result.cells
+        if cell.metric and cell.verdict != Verdict.NOT_COMPARABLE
+    }
+    if not compared:
+        return []
     margins = [word.rpartition("=")[0] for word in options.margin]
-    named = [("--metrics", name) for name in options.metrics or ()]
+    origin = "--metrics" if options.metrics else f"{FILE}: metrics"
+    named = [(origin, name) for name in checks.baseline.gate.metrics]
     named += [("--margin", name) for name in margins if name]
     return [
         f"{flag} {name}: no metric of this name was compared"

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def say_left_out(found: Iterable["StoredResults"]) -> int:
-    """Print why each file is left out; return the exit code of the verb: 3 if one is damaged."""
+    """Print what is left out, and why; return the exit code: 3 if a file is damaged."""
     from harness.errors import DataError
 
     parts = list(found)
-    for reason in dict.fromkeys(reason for part in parts for reason in part.rejected):
+    for reason in dict.fromkeys(reason for part in parts for reason in part.left_out):
         say(f"left out: {reason}")
     return DataError.exit_code if any(part.damaged for part in parts) else 0

@@ -59,14 +59,16 @@ def run(options: argparse.Namespace) -> int:
     path = flags.path(options.out)
     folders = [flags.path(name) for name in options.results or [flags.OUT]]
     baseline = (
-        results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
+        without_contradictions(results_at(flags.path(options.baseline)))
+        if options.baseline
+        else StoredResults((), ())
     )
-    found = [without_contradictions(find_results(folder)) for folder in folders]
+    found = [without_contradictions(find_results(folder)) for folder in dict.fromkeys(folders)]
     code = say_left_out([*found, baseline])
     if not any(part.results for part in found):
         say(f"{folders[0]}: no results yet; `xvlm-eval run --task refcoco+` makes some")
     report = build_report(
-        folders,
+        found,
         source=choose_result_source(options),
         baseline=baseline.results,
         budget=Budget(options.images, options.max_size),

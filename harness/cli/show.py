@@ -66,18 +66,20 @@ def run(options: argparse.Namespace) -> int:
     """Print samples, with their pictures where the terminal can show them."""
     from harness.cli.left_out import say_left_out
     from harness.errors import DataError
-    from harness.records.integrity import doubts
+    from harness.records.integrity import contradicting_records, without_contradictions
     from harness.records.stored import StoredResults
     from harness.report import sample_rows
     from harness.report.selection import results_at
 
     found = results_at(flags.path(options.result))
     baseline = (
-        results_at(flags.path(options.baseline)) if options.baseline else StoredResults((), ())
+        without_contradictions(results_at(flags.path(options.baseline)))
+        if options.baseline
+        else StoredResults((), ())
     )
     code = say_left_out([found, baseline])
-    for doubt in doubts(found):  # shown all the same: this is how to look into them
-        say(f"in doubt: {doubt}")
+    for reason in contradicting_records(found):  # shown all the same, to be looked into
+        say(f"in doubt: {reason}")
         code = DataError.exit_code
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     layout = lay_out(
         records, read_paper(official_counts()), options.layout, checkpoint=options.checkpoint
     )
-    problems = [reason for results in found for reason in results.rejected]
+    problems = [reason for results in found for reason in results.left_out]
     for reason in (*problems, *layout.left_out):
         say(f"left out: {reason}")
     if options.format == "json":

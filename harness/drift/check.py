@@ -47,6 +47,7 @@ class CheckOutcome:
     gate: Gate
     compared: Sequence[ComparedResult]
     others: Sequence[Cell]
+    remarks: Sequence[str] = ()  # on folders that could not be read
 
     @property
     def cells(self) -> list[Cell]:
@@ -118,7 +119,7 @@ def check(
         _compared(pair, outcomes, gate)
         for pair, outcomes in zip(evidence, judgement.results, strict=True)
     ]
-    return CheckOutcome(gate, compared, others)
+    return CheckOutcome(gate, compared, others, (*now.remarks, *before.remarks))
 
 
 def listed(folders: Path | Sequence[Path]) -> list[Path]:

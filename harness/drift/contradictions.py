@@ -24,7 +24,7 @@ NAMED = 3  # samples that a message names
 
 
 def contradictions_between(base: StoredResult, result: StoredResult) -> list[str]:
-    """Return in what two results contradict one another: the same prediction, another score.
+    """Return a sentence for each contradiction of two results: one prediction, two scores.
 
     Empty where another version of the task, or other samples, may be the reason, and where a result
     has no sample scores.

@@ -2,7 +2,8 @@
 
 import gzip
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,7 @@ def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> R
         raise UsageError(f"{results}: is the baseline itself; name the new results")
     new = _sound_results(results)
     checkpoints = sorted({result.record.checkpoint["name"] for result in new})
+    _restore(baseline, checkpoints)
     before = find_results(baseline).results if baseline.is_dir() else ()
     known = [name for name in checkpoints if _of(before, name)]
     checks = None
@@ -80,32 +82,68 @@ def _replace(
         after=_hashes(after),
         changes=_changes(before, after),
     )
-    staged, staged_anchor = (baseline / f".{checkpoint}.{kind}" for kind in ("new", "anchor"))
+    staged, staged_anchor, old, old_anchor = (
+        baseline / f".{checkpoint}.{kind}" for kind in ("new", "anchor", "old", "old-anchor")
+    )
+    hidden = (staged, staged_anchor, old, old_anchor)
     try:
-        for leftover in (staged, staged_anchor):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _remove(hidden)
         for result in after:
             _copy(result, staged)
+        moves = [(folder, old)] if folder.exists() else []
+        moves.append((staged, folder))
         if not reviewed and not anchor.exists():  # the baseline was the anchor
             shutil.copytree(folder, staged_anchor)
-        # What may fill the disk is written: from here on, files are only moved.
-        append_renewal(baseline, renewal)
-        if staged_anchor.exists():
             anchor.parent.mkdir(exist_ok=True)
-            staged_anchor.rename(anchor)
-        elif reviewed:
-            shutil.rmtree(anchor, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        staged.rename(folder)
+            moves.append((staged_anchor, anchor))
+        elif reviewed and anchor.exists():
+            moves.append((anchor, old_anchor))
+        with _moved(moves):
+            append_renewal(baseline, renewal)
     except (OSError, HarnessError) as error:
-        for leftover in (staged, staged_anchor):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _remove((staged, staged_anchor))
         if isinstance(error, HarnessError):
             raise
         why = error.strerror or "a copy failed"
         raise HarnessError(
             f"{baseline}: cannot be written ({why}); the baseline was not replaced"
         ) from error
+    _remove(hidden)
+
+
+@contextmanager
+def _moved(moves: Sequence[tuple[Path, Path]]) -> Iterator[None]:
+    """Rename folders in turn; where that or the body fails, rename them back."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            source.rename(target)
+            done.append((source, target))
+        yield
+    except BaseException:
+        for source, target in reversed(done):
+            try:
+                target.rename(source)
+            except OSError as error:
+                raise HarnessError(
+                    f"{target}: cannot be renamed back to {source} ({error.strerror}); do that "
+                    "before anything else, or the old baseline is lost"
+                ) from error
+        raise
+
+
+def _restore(baseline: Path, checkpoints: Sequence[str]) -> None:
+    """Bring back the baselines that a renewal had set aside when it was killed."""
+    for name in checkpoints:
+        folder, old = baseline / name, baseline / f".{name}.old"
+        if old.is_dir() and not folder.exists():
+            old.rename(folder)
+
+
+def _remove(folders: Sequence[Path]) -> None:
+    """Remove folders as far as possible; what is left of a hidden one does not count."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(result: StoredResult, folder: Path) -> None:

@@ -19,7 +19,7 @@ NAMED = 3  # samples that a message names
 
 
 def contradictions(result: StoredResult) -> list[str]:
-    """Return in what a record, its sample scores and its predictions contradict one another.
+    """Return a sentence for each way a record, its sample scores and predictions disagree.
 
     Sentences without the result's name; none for a result of a hidden split, which has no scores.
     """
@@ -61,22 +61,25 @@ def without_contradictions(found: StoredResults) -> StoredResults:
 
     They count as damaged. A record without a file of sample scores contradicts none.
     """
-    doubts = [(result, _doubt(result)) for result in found.results]
-    rejected = [doubt for _, doubt in doubts if doubt is not None]
+    checked = [(result, _contradiction(result)) for result in found.results]
+    rejected = [reason for _, reason in checked if reason is not None]
     return replace(
         found,
-        results=tuple(result for result, doubt in doubts if doubt is None),
+        results=tuple(result for result, reason in checked if reason is None),
         rejected=(*found.rejected, *rejected),
         damaged=found.damaged + len(rejected),
     )
 
 
-def doubts(found: StoredResults) -> list[str]:
-    """Return in what records contradict themselves or their sample scores, by their paths."""
-    return [doubt for result in found.results if (doubt := _doubt(result)) is not None]
+def contradicting_records(found: StoredResults) -> list[str]:
+    """Return one sentence for each record that contradicts itself or its sample scores.
+
+    Each begins with the path of the record.
+    """
+    return [reason for result in found.results if (reason := _contradiction(result)) is not None]
 
 
-def _doubt(result: StoredResult) -> str | None:
+def _contradiction(result: StoredResult) -> str | None:
     """Return why the numbers of a record cannot be right, beginning with its path."""
     if reason := next(_impossible_numbers(result), None):
         return f"{result.path}: {reason}"

@@ -24,6 +24,8 @@ SCHEMA = 3  # 2: breakdown and not_run; 3: inputs and contributions
 DEVIATIONS = "deviations"  # a key of `data`: how the split differs from the published one
 SIDECARS = (".timings.json", ".submission.json")  # JSON files beside records
 
+LOST_AND_FOUND = "lost+found"  # at the root of a mounted file system, for its administrator only
+
 
 @dataclass(frozen=True)
 class Subset:
@@ -104,26 +106,37 @@ def record_path(
 
 
 class FoundRecords(NamedTuple):
-    """The records of a folder in order of path, and a sentence about each other file."""
+    """The records of a folder in order of path, and a sentence about each other file.
+
+    `unreadable` are sentences about the folders below it that cannot be read.
+    """
 
     records: list[ResultRecord]
     damaged: list[str]
     misplaced: list[str]
+    unreadable: list[str]
 
 
 def find_records(folder: Path) -> FoundRecords:
     """Read every record below the folder of `run --out`.
 
-    A record counts at its own path only: a copy elsewhere would be a second result of one run. A
-    folder that cannot be read is damaged.
+    A record counts at its own path only: a copy elsewhere would be a second result of one run. The
+    folder itself is damaged where it cannot be read. Hidden folders hold no results.
     """
     records, misplaced = [], []
-    damaged = [
-        f"{part}: cannot be read (Permission denied)"
-        for part in (folder, *sorted(filter(Path.is_dir, _entries(folder))))
-        if not os.access(part, os.R_OK | os.X_OK)
-    ]
-    for path in sorted(folder.glob("*/*.json")):
+    if reason := _why_unreadable(folder):
+        return FoundRecords([], [reason], [], [])
+    damaged: list[str] = []
+    unreadable: list[str] = []
+    paths: list[Path] = []
+    for part in sorted(filter(Path.is_dir, folder.iterdir())):
+        if part.name.startswith(".") or part.name == LOST_AND_FOUND:
+            continue
+        if reason := _why_unreadable(part):
+            unreadable.append(reason)
+        else:
+            paths += part.glob("*.json")
+    for path in sorted(paths):
         if path.name.startswith(".") or path.name.endswith(SIDECARS):
             continue
         try:
@@ -138,11 +151,17 @@ def find_records(folder: Path) -> FoundRecords:
             misplaced.append(
                 f"{path}: holds the record of {own_path}; a moved or renamed record does not count"
             )
-    return FoundRecords(records, damaged, misplaced)
+    return FoundRecords(records, damaged, misplaced, unreadable)
 
 
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []
+def _why_unreadable(folder: Path) -> str | None:
+    """Return why a folder cannot be read, beginning with its path; None if it can."""
+    try:
+        os.scandir(folder).close()
+        (folder / "..").stat()  # needs the right to enter the folder, which listing does not
+    except OSError as error:
+        return f"{folder}: cannot be read ({error.strerror})"
+    return None
 
 
 def write_record(path: Path, record: ResultRecord) -> None:

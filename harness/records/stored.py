@@ -85,12 +85,19 @@ class StoredResult:
 class StoredResults:
     """The results of a folder in order of path, and a sentence about each rejected file.
 
-    `damaged` counts those that are not records; the others are moved or renamed.
+    `damaged` counts those that are not records; the others are moved or renamed. `remarks` are
+    sentences about folders that cannot be read, and may hold anything.
     """
 
     results: tuple[StoredResult, ...]
     rejected: tuple[str, ...]
     damaged: int = 0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence about everything that was left out."""
+        return (*self.rejected, *self.remarks)
 
 
 def refuse_other_than_folder(path: Path) -> None:
@@ -107,11 +114,12 @@ def refuse_other_than_folder(path: Path) -> None:
 def find_results(folder: Path) -> StoredResults:
     """Return every result below a folder of `run --out`. Raises MissingError without a folder."""
     refuse_other_than_folder(folder)
-    records, damaged, misplaced = find_records(folder)
+    records, damaged, misplaced, unreadable = find_records(folder)
     return StoredResults(
         tuple(StoredResult(record, record.path(folder)) for record in records),
         (*damaged, *misplaced),
         len(damaged),
+        tuple(unreadable),
     )
 
 
@@ -144,6 +152,7 @@ def find_all_results(folders: Sequence[Path]) -> StoredResults:
         ),
         tuple(reason for _, results in found for reason in results.rejected),
         sum(results.damaged for _, results in found),
+        tuple(remark for _, results in found for remark in results.remarks),
     )
 
 

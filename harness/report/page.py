@@ -16,9 +16,8 @@ from jinja2 import Environment, FileSystemLoader, Template
 from markupsafe import Markup
 
 from harness.data.result_sources import ResultSource
-from harness.records.integrity import without_contradictions
 from harness.records.provenance import release
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, StoredResults
 from harness.registry import official_counts
 from harness.report.content import build_section, first_cards, in_order, script_json, slugs
 from harness.report.gallery import FIRST, cards, embed_pictures
@@ -46,17 +45,13 @@ class Report(NamedTuple):
 
 
 def build_report(
-    folders: Sequence[Path],
+    found: Sequence[StoredResults],
     *,
     source: ResultSource,
     baseline: Sequence[StoredResult],
     budget: Budget,
 ) -> Report:
-    """Return the report of the results in folders that `run --out` wrote.
-
-    Raises MissingError for an absent folder.
-    """
-    found = [without_contradictions(find_results(folder)) for folder in dict.fromkeys(folders)]
+    """Return the report of the results that were found in folders, with what was left out."""
     results = in_order([result for part in found for result in part.results])
     paper = read_paper(official_counts())
     sections = [
@@ -64,7 +59,7 @@ def build_report(
         for slug, result in zip(slugs(results), results, strict=True)
     ]
     tables, reasons = report_tables(sections, paper)
-    reasons = [*(reason for part in found for reason in part.rejected), *reasons]
+    reasons = [*(reason for part in found for reason in part.left_out), *reasons]
     page = _Page(sections, tables, reasons, compared=bool(baseline))
     room = budget.size - len(to_bytes(page.render(Thumbnails(0, 0), [])))
     while True:

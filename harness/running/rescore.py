@@ -127,9 +127,9 @@ def score_predictions(
 
 
 def _origin_caveats(identity: Mapping[str, Any], task: Task, files: Mapping[str, str]) -> list[str]:
-    """Return in what the run of this `identity` differs from the data and the task that score it.
+    """Return a sentence for each difference of a run from the data and task that now score it.
 
-    `files` are the digests of today's annotation files, by their paths.
+    `identity` is that of the run, `files` are the digests of today's annotation files, by path.
     """
     caveats = []
     made_on = _as_mapping(identity.get("data"))

@@ -26,7 +26,7 @@ NAMED = 3  # samples that a message names
 
 
 def rescored_contradictions(results: Path, *, source: DataSource) -> list[str]:
-    """Return in what the results of a folder differ from their predictions, scored anew.
+    """Return a sentence for each result that differs from its predictions, scored anew.
 
     Results of hidden splits have no truths and are left out, as are those of other data where
     `source` is own data: one file. A result without predictions, or of other data than `source`,

@@ -45,6 +45,19 @@ def test_a_name_among_others_that_compares_nothing_is_remarked(sides, capsys):
     ]
 
 
+def test_a_name_among_others_in_the_settings_is_remarked_too(sides, capsys):
+    (sides[0] / "gate.yaml").write_text("metrics: [accuracy, cidr]")
+    code, _, said = checked(capsys, sides)
+    assert code == 0
+    assert said.splitlines() == ["gate.yaml: metrics cidr: no metric of this name was compared"]
+
+
+def test_names_are_not_remarked_where_nothing_was_compared(sides, capsys):
+    edit(sides[1], NAME, lambda record: record["data"].update(name="files"))
+    code, _, said = checked(capsys, sides, "--metrics", "accuracy", "--margin", "accuracy=1")
+    assert code == 1 and said == ""
+
+
 def test_settings_that_make_no_sense_are_named_by_their_file(sides, capsys):
     (sides[0] / "gate.yaml").write_text("level: 7")
     code, _, said = checked(capsys, sides)

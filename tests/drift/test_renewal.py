@@ -1,6 +1,8 @@
 """The memory of a baseline: the anchor, the lineage, the trend; and the ratchet that they stop."""
 
+import errno
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -101,6 +103,46 @@ def test_a_renewal_needs_a_reason_that_says_something_and_sound_results(releases
     assert renew(baseline, baseline) == 2
     assert renew(tmp_path, tmp_path / "c") == 3
     assert "holds no result of a whole split" in capsys.readouterr().err
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_renewal_that_cannot_be_moved_in_changes_nothing(releases, tmp_path, capsys, monkeypatch):
+    baseline = tmp_path / "b"
+    assert renew(releases(0), baseline) == 0
+    before = contents(baseline)
+    rename = Path.rename
+
+    def refuse(path, target):
+        if path.name == ".mine.new":
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert renew(releases(1), baseline, "--reason", "on purpose") == 4
+    assert "(Directory not empty); the baseline was not replaced" in capsys.readouterr().err
+    assert contents(baseline) == before
+
+
+def test_an_old_baseline_that_cannot_be_deleted_does_not_count(
+    releases, tmp_path, capsys, monkeypatch
+):
+    baseline = tmp_path / "b"
+    assert renew(releases(0), baseline) == 0
+    monkeypatch.setattr("harness.drift.renewal.shutil.rmtree", lambda *_, **__: None)
+    assert renew(releases(1), baseline, "--reason", "on purpose") == 0
+    assert metrics(baseline)["accuracy"] < 100
+    assert main(["check", str(releases(1)), "--baseline", str(baseline)]) == 0
+
+
+def test_a_renewal_that_was_killed_half_way_is_undone_by_the_next(releases, tmp_path):
+    baseline = tmp_path / "b"
+    assert renew(releases(0), baseline) == 0
+    (baseline / "mine").rename(baseline / ".mine.old")
+    assert renew(releases(8), baseline) == 1
+    assert metrics(baseline)["accuracy"] == 100.0
 
 
 def test_a_steady_fall_over_releases_fails_and_its_course_is_shown(releases, tmp_path, capsys):

@@ -4,7 +4,10 @@ import hashlib
 
 import pytest
 
+from harness.api.results import read_results
 from harness.cli.main import main
+from harness.errors import HarnessWarning
+from harness.records.sample_scores import read_sample_scores
 from tests.support import tampered
 from tests.support.tampered import committed
 
@@ -52,6 +55,32 @@ def test_show_shows_it_and_says_so(runs, capsys):
     code, shown, said = called(capsys, "show", runs, "--limit", "1")
     assert code == 3 and f"in doubt: {runs}/xvlm-shapes/refcoco+.{MADE}" in said
     assert "testB" in shown
+
+
+@pytest.mark.parametrize("verb", ["show", "report"])
+def test_a_baseline_that_was_edited_is_compared_with_nothing(runs, tmp_path, capsys, verb):
+    baseline = committed(tmp_path / "baseline", NAME, "nlvr2.dev")
+    edit(baseline, metrics={"accuracy": 99.0})
+    flags = ["--limit", "1"] if verb == "show" else ["--no-images", "--out", tmp_path / "r.html"]
+    code, _, said = called(capsys, verb, runs, "--baseline", baseline, *flags)
+    assert code == 3 and f"left out: {baseline}/xvlm-shapes/refcoco+.{MADE}" in said
+
+
+def test_reading_results_in_python_leaves_it_out_with_a_warning(runs):
+    edit(runs, metrics={"accuracy": 99.0})
+    with pytest.warns(HarnessWarning, match="its sample scores make"):
+        results = read_results(runs)
+    assert [result.task for result in results] == ["nlvr2"]
+
+
+def test_a_report_reads_the_sample_scores_once(runs, tmp_path, capsys, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "harness.records.stored.read_sample_scores",
+        lambda path: read.append(path) or read_sample_scores(path),
+    )
+    called(capsys, "report", runs, "--no-images", "--out", tmp_path / "r.html")
+    assert len(read) == 2
 
 
 def test_an_interval_without_its_metric_is_left_out(runs, capsys):

@@ -1,8 +1,10 @@
 """Folders that cannot be read or written, and disks that are full, are said to be that."""
 
+import errno
 import os
 import resource
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,18 @@ def test_a_baseline_outlives_a_full_disk_with_its_anchor(runs, tmp_path, capsys,
     assert (baseline / "anchor" / "xvlm-shapes").exists() is not bool(reason)
 
 
+def close(monkeypatch, *closed):
+    """Let folders be closed, also to root; other reasons than the usual one are told as well."""
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path) in closed:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
 @pytest.mark.parametrize(
     ("verb", "code"),
     [("table", 3), ("show", 3), ("report", 3), ("check", 1), ("power", 3), ("diff", 3)],
@@ -84,16 +98,30 @@ def test_a_folder_of_results_that_cannot_be_read_is_not_called_empty(
         "diff": [other],
         "power": ["--baseline"],
     }.get(verb, [])
-    closed = runs / "xvlm-shapes"
-    closed.chmod(0)
-    if os.access(closed, os.R_OK):  # nothing is closed to root
-        monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(closed))
+    close(monkeypatch, runs)
     monkeypatch.chdir(tmp_path)
     command = [verb, *arguments, runs] if verb == "power" else [verb, runs, *arguments]
     assert main([str(word) for word in command]) in (code, 2 if verb == "diff" else code)
-    closed.chmod(0o755)
     streams = capsys.readouterr()
-    assert f"{closed}: cannot be read (Permission denied)" in streams.out + streams.err
+    assert f"{runs}: cannot be read (Input/output error)" in streams.out + streams.err
+
+
+@pytest.mark.parametrize("verb", ["table", "show", "report", "check"])
+@pytest.mark.parametrize("name", ["lost+found", ".private", "of-others"])
+def test_a_folder_below_that_cannot_be_read_is_at_most_remarked(
+    runs, tmp_path, capsys, monkeypatch, verb, name
+):
+    other = committed(tmp_path / "other", NAME)
+    arguments = {
+        "report": ["--no-images", "--out", tmp_path / "r.html"],
+        "check": ["--baseline", other],
+    }.get(verb, [])
+    (runs / name).mkdir()
+    close(monkeypatch, runs / name)
+    code, said = called(capsys, verb, runs, *arguments)
+    assert code == 0
+    remark = f"{runs / name}: cannot be read (Input/output error)"
+    assert (remark in said) == (name == "of-others")
 
 
 def test_a_file_that_cannot_be_looked_at_is_no_bug(runs, capsys, monkeypatch):

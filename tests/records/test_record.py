@@ -27,7 +27,7 @@ def test_timings_and_files_half_written_are_not_taken_for_records(tmp_path):
     write_record(RECORD.path(tmp_path), RECORD)
     for name in ("refcoco+.val.timings.json", ".refcoco+.val.json.77"):
         RECORD.path(tmp_path).with_name(name).write_text("{")
-    assert find_records(tmp_path) == ([RECORD], [], [])
+    assert find_records(tmp_path) == ([RECORD], [], [], [])
 
 
 RECEIPT = {"date": "2026-02-01", "url": "https://a.b", "submission_sha256": "ab"}

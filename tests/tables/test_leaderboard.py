@@ -71,6 +71,6 @@ def test_the_leaderboard_sets_a_number_beside_the_model_it_was_printed_for():
 def test_a_copy_of_a_record_is_no_second_result(tmp_path):
     write_record(RECORD.path(tmp_path), RECORD)
     write_record(tmp_path / "elsewhere" / "refcoco+.val.json", RECORD)
-    records, damaged, misplaced = find_records(tmp_path)
+    records, damaged, misplaced, _ = find_records(tmp_path)
     assert (records, damaged) == ([RECORD], [])
     assert len(misplaced) == 1 and "elsewhere" in misplaced[0]
