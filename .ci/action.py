@@ -37,7 +37,8 @@ def main() -> int:
     for format, name in FILES.items():
         (report / name).write_text(f"{texts[format]}\n", encoding="utf-8")
     token = secrets.token_hex(16)  # what a result says is not a command to GitHub
-    print(f"::stop-commands::{token}\n{texts['terminal']}\n::{token}::")
+    log = "\n".join([texts["terminal"], *checks.baseline.remarks])
+    print(f"::stop-commands::{token}\n{log}\n::{token}::")
     write_step_summary(checks)
     for title, message in _failures(checks)[:ANNOTATED]:
         _annotate(title, message)

@@ -1,6 +1,7 @@
 """Compare results with a baseline: the verdicts of `xvlm-eval check` as data."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
@@ -13,7 +14,7 @@ from harness.drift.check import CheckOutcome
 from harness.drift.report import cell_values
 from harness.drift.settings import override, read_gates
 from harness.drift.verdicts import Cell, Missing
-from harness.errors import UsageError
+from harness.errors import HarnessWarning, UsageError
 from harness.files.paths import expanded, shipped_path
 from harness.rendering import Table, render
 
@@ -80,6 +81,8 @@ def compare(
         if margins:
             gate = override(gate, margins={**gate.margins, **margins})
         checks = check_all(_folders(results, Path(now)), base, gate=gate, checkpoint=checkpoint)
+    for remark in checks.baseline.remarks:
+        warnings.warn(remark, HarnessWarning, stacklevel=2)
     return Comparison(_without_missing(checks) if partial else checks)
 
 

@@ -1,7 +1,6 @@
 """`xvlm-eval check`: compare results with a baseline, metric by metric."""
 
 import argparse
-import fnmatch
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,36 +94,9 @@ def run(options: argparse.Namespace) -> int:
     if options.format in ("json", "junit"):
         say(summarise(checks))
     write_step_summary(checks)
-    for remark in (*checks.baseline.remarks, *_unused_names(options, checks)):
+    for remark in checks.baseline.remarks:
         say(remark)
     return 1 if checks.failed else 0
-
-
-def _unused_names(options: argparse.Namespace, checks: "Checks") -> list[str]:
-    """Return a remark for each metric of the command line or the gate that was not compared.
-
-    None where no metric was compared at all: then the names are not the reason.
-    """
-    from harness.drift.settings import FILE
-    from harness.drift.verdicts import Verdict
-
-    compared = {
-        cell.metric
-        for result in checks.baseline.compared
-        for cell in result.cells
-        if cell.metric and cell.verdict != Verdict.NOT_COMPARABLE
-    }
-    if not compared:
-        return []
-    margins = [word.rpartition("=")[0] for word in options.margin]
-    origin = "--metrics" if options.metrics else f"{FILE}: metrics"
-    named = [(origin, name) for name in checks.baseline.gate.metrics]
-    named += [("--margin", name) for name in margins if name]
-    return [
-        f"{flag} {name}: no metric of this name was compared"
-        for flag, name in named
-        if not fnmatch.filter(compared, name)
-    ]
 
 
 def perform(options: argparse.Namespace) -> "Checks":

@@ -53,7 +53,6 @@ VERBS: dict[str, ModuleType] = {
 MAX_LINES, MAX_LINE = 200, 1000  # lines of an error message, and characters of a line
 SPLIT = "--split"
 INTERRUPTED = 130  # as a shell reports Ctrl-C
-BUG = "this should not have happened"
 EXIT_CODES = """exit codes:
   0  ok
   1  a check failed
@@ -133,7 +132,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; an error becomes a message and an exit code, with --debug also a trace."""
-    from harness.errors import DataError, HarnessError, UsageError
+    from harness.errors import HarnessError
 
     try:
         if options.verb is None:
@@ -154,15 +153,8 @@ def _run(options: argparse.Namespace) -> int:
         message = f"the code of a plugin or a package ended Python (SystemExit: {error})"
         return _fail(options, message, code=HarnessError.exit_code)
     except Exception as error:
-        if _is_no_path(error):
-            message = f"an argument is not a valid path ({error})"
-            return _fail(options, message, code=UsageError.exit_code)
-        unexpected = _unexpected(options, error)
-        if isinstance(error, PermissionError) and unexpected.startswith(BUG):
-            where = "a file" if error.filename is None else error.filename
-            message = f"{where}: {error.strerror}; may this user read and write there?"
-            return _fail(options, message, code=DataError.exit_code)
-        return _fail(options, unexpected, code=HarnessError.exit_code)
+        message, code = _unexpected(options, error)
+        return _fail(options, message, code=code)
 
 
 def _is_no_path(error: Exception) -> bool:
@@ -174,16 +166,28 @@ def _is_no_path(error: Exception) -> bool:
     return isinstance(error, ValueError) and str(error).startswith("embedded null")
 
 
-def _unexpected(options: argparse.Namespace, error: Exception) -> str:
-    """Return a message about an error of a plugin, or about a bug of this project."""
+def _unexpected(options: argparse.Namespace, error: Exception) -> tuple[str, int]:
+    """Return a message about an error that no verb expects, and its exit code.
+
+    It is of an argument, of a plugin, of a file that this user may not touch, or a bug.
+    """
+    from harness.errors import DataError, HarnessError, UsageError
     from harness.running.plugin_errors import describe_plugin_error
 
+    if _is_no_path(error):
+        return f"an argument is not a valid path ({error})", UsageError.exit_code
     if message := describe_plugin_error(error):
-        return message
-    message = f"{BUG} ({type(error).__name__}: {error})"
+        return message, HarnessError.exit_code
+    if isinstance(error, PermissionError):
+        where = "a file" if error.filename is None else error.filename
+        return (
+            f"{where}: {error.strerror}; may this user read and write there?",
+            DataError.exit_code,
+        )
+    message = f"this should not have happened ({type(error).__name__}: {error})"
     if not options.debug:
         message += "; run it again with --debug and report what it prints"
-    return message
+    return message, HarnessError.exit_code
 
 
 def _links(options: argparse.Namespace) -> AbstractContextManager[None]:

@@ -47,7 +47,7 @@ class CheckOutcome:
     gate: Gate
     compared: Sequence[ComparedResult]
     others: Sequence[Cell]
-    remarks: Sequence[str] = ()  # on folders that could not be read
+    remarks: Sequence[str] = ()  # on folders that could not be read, and on unknown metrics
 
     @property
     def cells(self) -> list[Cell]:
@@ -119,7 +119,9 @@ def check(
         _compared(pair, outcomes, gate)
         for pair, outcomes in zip(evidence, judgement.results, strict=True)
     ]
-    return CheckOutcome(gate, compared, others, (*now.remarks, *before.remarks))
+    known = {metric for each in (*now.results, *before.results) for metric in each.record.metrics}
+    remarks = (*now.remarks, *before.remarks, *gate.unknown_names(known))
+    return CheckOutcome(gate, compared, others, remarks)
 
 
 def listed(folders: Path | Sequence[Path]) -> list[Path]:

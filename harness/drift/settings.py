@@ -68,6 +68,19 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             close = nearest(self.metrics[0], known)
             raise UsageError(f"metrics {', '.join(self.metrics)}: the results have none{close}")
 
+    def unknown_names(self, known: Collection[str]) -> list[str]:
+        """Return a remark for each name or pattern of `metrics` and `margins` that fits none known.
+
+        A misspelt name among others would be ignored without a word.
+        """
+        named = [("metrics", name) for name in self.metrics]
+        named += [("margins", name) for name in self.margins]
+        return [
+            f"{setting}: {name}: neither the results nor the baseline have a metric of this name"
+            for setting, name in named
+            if known and not any(fnmatchcase(metric, name) for metric in known)
+        ]
+
     def check(self) -> "Gate":
         """Return the settings. Raises UsageError for a level or margin that makes no sense."""
         if not 0 < self.level < 1:

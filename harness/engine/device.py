@@ -1,6 +1,5 @@
 """Where a model runs and in which precision: they decide its speed and its last digits."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from harness.engine.memory import free_memory, is_out_of_memory, keep_freed_memo
 from harness.engine.packed_attention import choose_packed_attention, packed_attention
 from harness.engine.step_graphs import choose_step_graphs
 from harness.errors import MemoryFull, MissingError, UsageError
-from harness.files.environment import positive_number
+from harness.files.environment import whole_number
 from harness.workload import MemoryBudget
 
 DTYPES = {
@@ -82,7 +81,7 @@ class Device:
 
     def memory_budget(self) -> MemoryBudget:
         """Return this process's share of the device's memory, among the processes here."""
-        processes, batch = _of_torchrun("LOCAL_WORLD_SIZE", 1), self.chunk_sizes.batch
+        processes, batch = whole_number("LOCAL_WORLD_SIZE") or 1, self.chunk_sizes.batch
         if self.torch.type == "cpu":
             free = free_memory()
             share = None if free is None else free // processes
@@ -173,8 +172,8 @@ def choose_device(name: str, dtype: str) -> Device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU for each process
-        name = f"cuda:{_of_torchrun('LOCAL_RANK', 0) % max(1, torch.cuda.device_count())}"
+    if name == "cuda" and (rank := whole_number("LOCAL_RANK", least=0)) is not None:
+        name = f"cuda:{rank % max(1, torch.cuda.device_count())}"  # torchrun: one GPU each
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -201,13 +200,5 @@ def choose_device(name: str, dtype: str) -> Device:
         fused=choose_kernels(device, dtype),
         packed_attention=choose_packed_attention(device, dtype),
         step_graphs=choose_step_graphs(device),
-        reranked_images=positive_number(RERANKED_IMAGES, "images"),
+        reranked_images=whole_number(RERANKED_IMAGES),
     )
-
-
-def _of_torchrun(name: str, least: int) -> int:
-    """Return a number that torchrun sets, `least` where it sets none. Raises UsageError."""
-    setting = os.environ.get(name) or str(least)
-    if not setting.isdecimal() or int(setting) < least:
-        raise UsageError(f"{name}={setting}: expected a whole number from {least} up, or unset it")
-    return int(setting)

@@ -24,14 +24,14 @@ def is_on(name: str) -> bool:
     return choice(name, "0", "1") == "1"
 
 
-def positive_number(name: str, unit: str) -> int | None:
-    """Return a whole number from 1 up that an environment variable holds; None where it is unset.
+def whole_number(name: str, *, least: int = 1) -> int | None:
+    """Return a whole number that an environment variable holds; None where it is unset or empty.
 
-    `unit` is what it counts. Raises UsageError for another value.
+    Raises UsageError for another value, and for a number below `least`.
     """
     setting = os.environ.get(name)
     if not setting:
         return None
-    if not setting.isascii() or not setting.isdecimal() or int(setting) < 1:
-        raise UsageError(f"{name}={setting}: expected a number of {unit}, 1 or more")
+    if not setting.isascii() or not setting.isdecimal() or int(setting) < least:
+        raise UsageError(f"{name}={setting}: expected a whole number, {least} or more; or unset it")
     return int(setting)

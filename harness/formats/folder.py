@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,12 +139,16 @@ def open_folder(root: Path) -> DataFolder:
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
 
 
-def unicode_forms(name: str) -> tuple[str, ...]:
-    """Return a name as it is, composed and decomposed, each form of Unicode once."""
-    if name.isascii():
-        return (name,)
-    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
-    return tuple(dict.fromkeys((name, *forms)))
+def in_either_form(name: str, path_of: Callable[[str], Path]) -> Path:
+    """Return the path of a name in the form of Unicode that exists; as it is, if neither does.
+
+    A name beyond ASCII is composed or decomposed, as by an archive made on macOS.
+    """
+    path = path_of(name)
+    if name.isascii() or path.exists():
+        return path
+    others = (path_of(unicodedata.normalize(form, name)) for form in ("NFC", "NFD"))
+    return next(filter(Path.exists, others), path)
 
 
 def relative_path_within(

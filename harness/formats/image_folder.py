@@ -11,7 +11,7 @@ cedilla, another one as a single character. Whichever form lies on disk is found
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from harness.formats.folder import DataFolder, Needed, relative_path_within, unicode_forms
+from harness.formats.folder import DataFolder, Needed, in_either_form, relative_path_within
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ class ImageFolder:
         relative = self.relative(relative_path_within(name, where=where, folder=self.path))
         if relative.startswith("/"):  # allowed by --allow-links
             return Path(relative)
-        if relative.isascii():
-            return self._in_folder(relative)
-        paths = [self._in_folder(form) for form in unicode_forms(relative)]
-        return next((path for path in paths if path.exists()), paths[0])
+        return in_either_form(relative, self._in_folder)
 
     def _in_folder(self, relative: str) -> Path:
         """Return the path of an image by a relative name, in the first folder that exists."""

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from harness.errors import UsageError
+from harness.files.environment import whole_number
 
 T = TypeVar("T")
 
@@ -65,7 +65,4 @@ def deal(items: Sequence[T], processes: int) -> list[Sequence[T]]:
 
 def started_by_torchrun() -> bool:
     """Return whether torchrun started this process together with others."""
-    size = os.environ.get("WORLD_SIZE") or "1"
-    if not size.isdecimal():
-        raise UsageError(f"WORLD_SIZE={size!r}: should be the number of processes; unset it")
-    return int(size) > 1 and bool(os.environ.get("RANK"))
+    return (whole_number("WORLD_SIZE") or 1) > 1 and bool(os.environ.get("RANK"))

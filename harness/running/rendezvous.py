@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch.distributed as dist
 
 from harness.errors import HarnessError, UsageError
-from harness.files.environment import positive_number
+from harness.files.environment import whole_number
 
 WAIT = "XVLM_EVAL_RENDEZVOUS_SECONDS"
 DEFAULT_WAIT = 600  # as long as torchrun's launchers wait for one another
@@ -42,7 +42,7 @@ def meet() -> Rendezvous:
     Raises UsageError where torchrun's variables are absent or wrong, HarnessError where process 0
     cannot be reached or others do not come in time.
     """
-    wait = timedelta(seconds=positive_number(WAIT, "seconds") or DEFAULT_WAIT)
+    wait = timedelta(seconds=whole_number(WAIT) or DEFAULT_WAIT)
     end = time.monotonic() + wait.total_seconds()
     rank, size = _number("RANK"), _number("WORLD_SIZE")
     if rank >= size:
@@ -111,11 +111,10 @@ def _in_vain(rank: int, size: int, store: Any, wait: timedelta) -> HarnessError:
 
 
 def _number(name: str) -> int:
-    """Return a variable that torchrun sets."""
-    text = os.environ.get(name, "")
-    if not text.isdecimal():
-        raise UsageError(f"{name}={text!r}: should be a whole number; {START}")
-    return int(text)
+    """Return a variable that torchrun sets. Raises UsageError where it does not hold a number."""
+    if (number := whole_number(name, least=0)) is None:
+        raise UsageError(f"{name} is not set; {START}")
+    return number
 
 
 def _mark(rank: int) -> str:

@@ -130,6 +130,8 @@ def test_arguments_are_quoted_and_never_expanded(step, tmp_path):
     folders = {"RESULTS": results, "BASELINE": baseline}
     done = step(CHECK, ARGS="--metrics 'acc*' --margin \"accuracy=0.3\"", **folders)
     assert done.returncode == 0 and "1 identical" in done.stdout
+    done = step(CHECK, ARGS="--metrics accuracy,cidr", **folders)
+    assert done.returncode == 0 and "metrics: cidr: neither the results" in done.stdout
     done = step(CHECK, ARGS='--checkpoint "my model $(touch pwned) `touch pwned`"', **folders)
     assert done.returncode == 1 and "no baseline of this" in done.stdout
     assert not (tmp_path / "work/pwned").exists()

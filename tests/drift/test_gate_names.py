@@ -4,7 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness import compare
 from harness.cli.main import main
+from harness.errors import HarnessWarning
 from tests.support.tampered import CHECKPOINT, committed, edit, file_of
 
 NAME = "refcoco+.testB"
@@ -34,22 +36,33 @@ def test_a_misspelt_metric_in_the_settings_is_no_check_either(sides, capsys):
     assert checked(capsys, sides)[0] == 2
 
 
-def test_a_name_among_others_that_compares_nothing_is_remarked(sides, capsys):
+UNKNOWN = "cidr: neither the results nor the baseline have a metric of this name"
+
+
+def test_an_unknown_name_among_others_is_remarked(sides, capsys):
     code, _, said = checked(
         capsys, sides, "--metrics", "accuracy,cidr", "--margin", "cidr=1", "--margin", "acc*=1"
     )
     assert code == 0
-    assert said.splitlines() == [
-        "--metrics cidr: no metric of this name was compared",
-        "--margin cidr: no metric of this name was compared",
-    ]
+    assert said.splitlines() == [f"metrics: {UNKNOWN}", f"margins: {UNKNOWN}"]
 
 
-def test_a_name_among_others_in_the_settings_is_remarked_too(sides, capsys):
-    (sides[0] / "gate.yaml").write_text("metrics: [accuracy, cidr]")
+def test_an_unknown_name_in_the_settings_is_remarked_too(sides, capsys):
+    (sides[0] / "gate.yaml").write_text("metrics: [accuracy, cidr]\nmargins: {cidr: 1}")
     code, _, said = checked(capsys, sides)
     assert code == 0
-    assert said.splitlines() == ["gate.yaml: metrics cidr: no metric of this name was compared"]
+    assert said.splitlines() == [f"metrics: {UNKNOWN}", f"margins: {UNKNOWN}"]
+
+
+def test_python_warns_of_an_unknown_name(sides):
+    with pytest.warns(HarnessWarning, match=f"metrics: {UNKNOWN}"):
+        assert not compare(sides[1], sides[0], metrics=["accuracy", "cidr"]).failed
+
+
+def test_a_metric_of_the_baseline_alone_is_known(sides, capsys):
+    committed(sides[0], "coco-caption.test")
+    code, _, said = checked(capsys, sides, "--metrics", "accuracy,cider", "--allow-missing")
+    assert code == 0 and said == ""
 
 
 def test_names_are_not_remarked_where_nothing_was_compared(sides, capsys):

@@ -47,7 +47,7 @@ def test_the_environment_chooses_how_many_and_the_record_names_it(monkeypatch):
 @pytest.mark.parametrize("setting", ["0", "-1", "many", "1.5", "²"])
 def test_another_setting_is_refused(setting, monkeypatch):
     monkeypatch.setenv(RERANKED_IMAGES, setting)
-    with pytest.raises(UsageError, match=f"{RERANKED_IMAGES}={setting}: expected a number"):
+    with pytest.raises(UsageError, match=f"{RERANKED_IMAGES}={setting}: expected a whole number"):
         choose_device("cpu", "float32")
 
 

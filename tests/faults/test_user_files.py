@@ -66,7 +66,7 @@ def test_an_empty_world_size_is_none(monkeypatch, size, started):
     monkeypatch.setenv("RANK", "0")
     assert started_by_torchrun() is started
     monkeypatch.setenv("WORLD_SIZE", "many")
-    with pytest.raises(UsageError, match="WORLD_SIZE='many'"):
+    with pytest.raises(UsageError, match="WORLD_SIZE=many: expected a whole number"):
         started_by_torchrun()
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.formats.folder import relative_path_within, unicode_forms
+from harness.formats.folder import in_either_form, relative_path_within
 from harness.images import UPRIGHT, Region, View, leads_out, read_head
 
 WORKERS = 8  # threads that read the heads of image files: of a network's disk, they wait
@@ -32,17 +32,13 @@ def shown_images(names: Iterable[tuple[str, str]], folder: Path) -> dict[str, Sh
     """
     where = {name: place for name, place in reversed(list(names))}
     paths = {
-        name: _in_either_form(folder, relative_path_within(name, where=place, folder=folder))
+        name: in_either_form(
+            relative_path_within(name, where=place, folder=folder), folder.joinpath
+        )
         for name, place in where.items()
     }
     with ThreadPoolExecutor(WORKERS) as pool:
         return dict(zip(paths, pool.map(_shown, paths.values()), strict=True))
-
-
-def _in_either_form(folder: Path, name: str) -> Path:
-    """Return the path of an image; an archive made on macOS decomposes names beyond ASCII."""
-    paths = [folder / form for form in unicode_forms(name)]
-    return paths[0] if paths[1:] == [] else next(filter(Path.exists, paths), paths[0])
 
 
 def _shown(path: Path) -> Shown:
