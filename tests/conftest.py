@@ -21,6 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's ba
 
 from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
 from tests.support.meteor import keep_meteor
+from tests.support.plugins import Package
 from tests.support.sharing import shared
 
 # Modules with tests that take several seconds each.
@@ -106,5 +107,16 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
+        patch.delenv("XVLM_EVAL_CHECKPOINTS_FILE", raising=False)
         keep_meteor(patch)
         yield
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of somebody else, in a folder on the path: a test installs plugins there."""
+    (tmp_path / "site").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    package = Package(tmp_path / "site")
+    yield package
+    package.forget()

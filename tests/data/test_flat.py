@@ -3,7 +3,6 @@
 import pytest
 
 from harness.cli.main import main
-from tests.support.plugins import Package
 
 TASKS = """
 from dataclasses import replace
@@ -27,31 +26,26 @@ class Plain(RefCOCOPlus):
 LIST = "refcoco+/refcoco+_val.json"
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
+@pytest.fixture(autouse=True)
+def tasks(package):
     names = ("same", "loud", "plain")
     package.install(
         TASKS, points={f"task {name}": f"somebodys.plugin:{name.title()}" for name in names}
     )
-    yield package
-    package.forget()
 
 
 def build(out, *tasks):
     return main(["data", "--task", ",".join(tasks), "--split", "val", "--build-flat", str(out)])
 
 
-def test_a_task_without_lists_is_named(package, tmp_path, capsys):
+def test_a_task_without_lists_is_named(tmp_path, capsys):
     assert build(tmp_path / "flat", "plain", "refcoco+") == 0
     shown = capsys.readouterr().out
     assert "plain: makes no list for the authors' code" in shown
     assert f"{tmp_path / 'flat' / LIST}: 1,056 entries" in shown
 
 
-def test_two_lists_of_one_name_do_not_replace_one_another(package, tmp_path, capsys):
+def test_two_lists_of_one_name_do_not_replace_one_another(tmp_path, capsys):
     path = tmp_path / "flat" / LIST
     assert build(tmp_path / "flat", "refcoco+", "same") == 0
     before = path.read_bytes()

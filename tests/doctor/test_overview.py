@@ -7,7 +7,6 @@ import pytest
 
 from harness.cli.main import main
 from tests.support.loaded import loaded_by
-from tests.support.plugins import Package
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -61,15 +60,11 @@ def test_a_folder_that_does_not_exist_is_named(overview, monkeypatch):
     assert overview()["real data"].startswith("absent: no such data folder")
 
 
-def test_a_plugin_that_cannot_be_imported_hides_nothing(overview, monkeypatch, tmp_path):
-    (tmp_path / "site").mkdir()
+def test_a_plugin_that_cannot_be_imported_hides_nothing(overview, monkeypatch, tmp_path, package):
     (tmp_path / "data").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("XVLM_EVAL_DATA", "data")
-    package = Package(tmp_path / "site")
     package.install("raise RuntimeError", points={"task bad": "somebodys.plugin:Bad"})
     assert overview()["real data"] == "data: no task of 7 complete"
-    package.forget()
 
 
 def test_nothing_heavy_is_imported():

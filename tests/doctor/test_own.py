@@ -7,7 +7,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.shapes.benchmark import embedded_data
-from tests.support.plugins import BOX_MODEL, CHESS, Package
+from tests.support.plugins import BOX_MODEL, CHESS
 
 FAMILY = f"""
 from harness.capabilities import Grounder
@@ -26,16 +26,12 @@ mine:
 
 
 @pytest.fixture
-def weights(tmp_path, monkeypatch):
+def weights(package, tmp_path):
     """Weights of a family that a package brings, beside a task of its own."""
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
     points = {"task chess": "somebodys.plugin:Chess", "model centre": "somebodys.plugin:CENTRE"}
     package.install(FAMILY + CHESS, points=points)
     (tmp_path / "mine.bin").write_text("weights")
-    yield tmp_path / "mine.bin"
-    package.forget()
+    return tmp_path / "mine.bin"
 
 
 def examined(capsys, *arguments):

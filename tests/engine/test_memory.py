@@ -99,7 +99,7 @@ def faults():
 {first}
 for _ in range(2):  # the second time, of memory that was freed
     before = faults()
-    arrays = [np.ones(2**18) for _ in range(4)]  # 2 MB each
+    arrays = [np.ones(2**17) for _ in range(8)]  # 1 MB each: too small for a huge page
     count = faults() - before
     del arrays
 print(count)

@@ -75,25 +75,14 @@ def test_an_error_leaves_neither_a_file_nor_a_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_of_another_machine_is_left_for_a_day(tmp_path):
-    path = tmp_path / f"{PREFIX}00000000-0123456789abcdef"
+@pytest.mark.parametrize(("machine", "age"), [(temporary._machine(), HOUR), ("00000000", DAY)])
+def test_a_file_without_a_lock_is_left_for_its_time(tmp_path, machine, age):
+    path = tmp_path / f"{PREFIX}{machine}-0123456789abcdef"
     path.write_text("half")
+    make_older(path, age - 60)
     remove_abandoned(tmp_path)
     assert path.exists()
-    make_older(path, HOUR)
-    remove_abandoned(tmp_path)
-    assert path.exists()
-    make_older(path, DAY)
-    remove_abandoned(tmp_path)
-    assert not path.exists()
-
-
-def test_a_file_of_this_machine_without_a_lock_is_left_for_an_hour(tmp_path):
-    path = tmp_path / f"{PREFIX}{temporary._machine()}-0123456789abcdef"
-    path.write_text("half")
-    remove_abandoned(tmp_path)
-    assert path.exists()
-    make_older(path, HOUR)
+    make_older(path, 60)
     remove_abandoned(tmp_path)
     assert not path.exists()
 

@@ -6,7 +6,6 @@ import pytest
 
 from harness.cli.main import main
 from harness.report.content import in_order
-from tests.support.plugins import Package
 
 TASK = """
 from tasks.refcoco_plus import RefCOCOPlus
@@ -18,16 +17,11 @@ class Bad(RefCOCOPlus):
 
 
 @pytest.fixture
-def bad(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
-
+def bad(package):
     def install(line):
         package.install(TASK.format(line), points={"task bad": "somebodys.plugin:Bad"})
 
-    yield install
-    package.forget()
+    return install
 
 
 @pytest.mark.parametrize(
@@ -54,10 +48,7 @@ def test_a_plugin_that_ends_python_is_an_error_with_a_sentence(bad, tmp_path, ca
     assert "the code of a plugin or a package ended Python" in capsys.readouterr().err
 
 
-def test_a_report_orders_results_of_a_task_that_cannot_be_imported_last(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
+def test_a_report_orders_results_of_a_task_that_cannot_be_imported_last(package):
     package.install("raise RuntimeError", points={"task bad": "somebodys.plugin:Bad"})
     results = [
         SimpleNamespace(record=SimpleNamespace(task=task, split=split, checkpoint={"name": "m"}))
@@ -65,4 +56,3 @@ def test_a_report_orders_results_of_a_task_that_cannot_be_imported_last(tmp_path
     ]
     ordered = [(result.record.task, result.record.split) for result in in_order(results)]
     assert ordered == [("refcoco+", "val"), ("refcoco+", "testA"), ("bad", "val")]
-    package.forget()

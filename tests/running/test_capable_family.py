@@ -3,7 +3,7 @@
 import pytest
 
 from harness.cli.main import main
-from tests.support.plugins import BOX_MODEL, Package
+from tests.support.plugins import BOX_MODEL
 
 FAMILY = f"""
 from harness.capabilities import Grounder
@@ -14,15 +14,11 @@ CENTRE = Family("Centre", (Grounder,), load)
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
+def run(package, tmp_path):
     package.install(FAMILY, points={"model centre": "somebodys.plugin:CENTRE"})
     (tmp_path / "mine.bin").write_text("weights")
     flags = ["--model", "centre", "--checkpoint", str(tmp_path / "mine.bin"), "--limit", "2"]
-    yield lambda *tasks: main(["run", "--task", *tasks, *flags, "--out", str(tmp_path / "runs")])
-    package.forget()
+    return lambda *tasks: main(["run", "--task", *tasks, *flags, "--out", str(tmp_path / "runs")])
 
 
 def test_all_means_what_the_family_can_predict(run, tmp_path, capsys):

@@ -7,20 +7,11 @@ import pytest
 
 from harness.cli.main import main
 from tests.support import refcoco_files
-from tests.support.plugins import BOX_MODEL, CHESS, Package
+from tests.support.plugins import BOX_MODEL, CHESS
 
 GROUND = "        return np.full((len(expressions), 4), 0.5, dtype=np.float32)"
 POINTS = {"model centre": "somebodys.plugin:load", "task chess": "somebodys.plugin:Chess"}
 MODEL, TASK = "model plugin 'centre' (somebodys 1.0)", "task plugin 'chess' (somebodys 1.0)"
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
-    yield package
-    package.forget()
 
 
 @pytest.fixture

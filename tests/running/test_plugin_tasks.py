@@ -7,7 +7,6 @@ from harness.errors import MissingError
 from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan
 from tests.running.test_launch import request
-from tests.support.plugins import Package
 
 FED = """
 from tasks.refcoco_plus import RefCOCOPlus
@@ -30,14 +29,9 @@ POINTS = {
 }
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
+@pytest.fixture(autouse=True)
+def tasks(package):
     package.install(FED + UNFED, points=POINTS)
-    yield package
-    package.forget()
 
 
 def plan(tmp_path, *tasks):
@@ -48,7 +42,7 @@ def plan(tmp_path, *tasks):
     return agree_on_plan(asked, SingleProcess(), progress=no_progress)
 
 
-def test_all_leaves_out_a_task_that_the_embedded_benchmark_cannot_feed(package, tmp_path):
+def test_all_leaves_out_a_task_that_the_embedded_benchmark_cannot_feed(tmp_path):
     whole = plan(tmp_path, "all")
     names = {run.task.name for run in whole.runs}
     assert "again" in names and "vqav2" in names and not names & {"unfed", "gone"}
@@ -61,7 +55,7 @@ def test_all_leaves_out_a_task_that_the_embedded_benchmark_cannot_feed(package, 
     assert "unfed" not in whole.left_out
 
 
-def test_a_task_that_is_named_is_not_left_out(package, tmp_path):
+def test_a_task_that_is_named_is_not_left_out(tmp_path):
     with pytest.raises(MissingError, match=r"unfed/test\.json"):
         plan(tmp_path, "all,unfed")
     with pytest.raises(MissingError, match=r"unfed/test\.json"):

@@ -8,18 +8,9 @@ from harness.checkpoints import Weights
 from harness.cli.main import main
 from harness.running.pinned import verified_sha256
 from tests.support import refcoco_files
-from tests.support.plugins import BOX_MODEL, CHESS, Package
+from tests.support.plugins import BOX_MODEL, CHESS
 
 CENTRE = {"model centre": "somebodys.plugin:load"}
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
-    yield package
-    package.forget()
 
 
 @pytest.fixture

@@ -14,19 +14,14 @@ from harness.records.fingerprints import checksum
 from harness.running import process_decoder
 from harness.running.prepared import contents_of, together
 from tests.support import refcoco_files
-from tests.support.plugins import ASPECT_MODEL, BOX_MODEL, Package
+from tests.support.plugins import ASPECT_MODEL, BOX_MODEL
 
 POINTS = {"model aspect": "somebodys.plugin:load"}
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    package = Package(tmp_path / "site")
+@pytest.fixture(autouse=True)
+def aspect_model(package):
     package.install(ASPECT_MODEL, points=POINTS)
-    yield package
-    package.forget()
 
 
 @pytest.fixture
@@ -49,9 +44,7 @@ def predictions(tmp_path, out):
     return path.read_text().splitlines()[1:]
 
 
-def test_a_model_may_keep_the_aspect_ratio_whatever_shares_its_batch(
-    package, run, tmp_path, monkeypatch
-):
+def test_a_model_may_keep_the_aspect_ratio_whatever_shares_its_batch(run, tmp_path, monkeypatch):
     """The two images are 100 x 80 and 90 x 120 pixels; padding is masked."""
     assert run("--batch-size", "1", out="single") == 0
     assert run("--batch-size", "32", out="together") == 0
@@ -72,7 +65,7 @@ def test_another_prepare_of_such_a_model_is_noticed(package, run, capsys):
     assert "the code of the model plugin 'aspect' changed" in capsys.readouterr().err
 
 
-def test_such_a_model_retrieves_and_is_forecast(package, run, tmp_path, capsys):
+def test_such_a_model_retrieves_and_is_forecast(run, tmp_path, capsys):
     (tmp_path / "w").mkdir()
     retrieve = [
         "run", "--task", "flickr30k-retrieval", "--split", "test", "--model", "aspect",
