@@ -1,6 +1,7 @@
 """Set up every test: the environment, golden cases, folders apart from the user's own."""
 
 import gc
+import gettext
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from tests.support.collection import spare_counting
 from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
 from tests.support.meteor import keep_meteor
 from tests.support.plugins import Package
@@ -96,7 +98,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
     """Isolate the tests from the user's cache, configuration and settings.
 
     The embedded benchmark and the index of METEOR's paraphrases are written into the cache once
-    for all test processes. METEOR is started once in each.
+    for all test processes. METEOR is started once in each. Messages of argparse are not looked up
+    in the user's language, sixty times for each command.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
@@ -108,6 +111,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS_FILE", raising=False)
+        patch.setattr(gettext, "find", lambda *args, **options: [])
+        spare_counting(patch)
         keep_meteor(patch)
         yield
 
