@@ -27,18 +27,29 @@ from tests.support.plugins import Package
 from tests.support.sharing import shared
 
 # Modules with tests that take several seconds each.
-LONG = {
-    TESTS / name
-    for name in (
-        "running/test_torchrun.py",
-        "bench/test_end_to_end.py",
-        "bench/test_bench.py",
-        "shapes/test_training.py",
-        "shapes/test_scenes.py",
-        "faults/test_kills.py",
-        "browser/test_report.py",
-    )
-}
+LONG = (
+    "running/test_torchrun.py",
+    "bench/test_end_to_end.py",
+    "bench/test_bench.py",
+    "shapes/test_training.py",
+    "shapes/test_scenes.py",
+    "faults/test_kills.py",
+    "browser/test_report.py",
+)
+# Modules that need what takes a process seconds once: one process has it, and not both.
+FORKING = (  # a server that has imported all of a run (`support/forked.py`)
+    "running/test_batch_size.py",
+    "running/test_process.py",
+    "contract/test_goldens.py",
+)
+IMPORTING = (  # models of transformers
+    "api/test_models.py",
+    "contract/test_examples.py",
+    "models/test_blip_hub_layout.py",
+    "models/test_dual.py",
+    "running/test_names.py",
+)
+TOGETHER = {TESTS / name for name in (*LONG, *FORKING, *IMPORTING)}
 pytest_plugins = ["tests.support.results"]
 
 
@@ -56,13 +67,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Each begins with its half of the list. The first begins with the modules that need the run of
     all tasks, half a minute of a core; the second with the parity tests, which need neither that
-    run nor the embedded benchmark, and with the modules whose tests take seconds each: at the end,
-    short ones are left, which the two can share evenly.
+    run nor the embedded benchmark, with the modules whose tests take seconds each, and with those
+    that share what is costly: at the end, short ones are left, which the two can share evenly.
     """
     running = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
     first = [item for item in items if item.path in running]
     second = [item for item in items if item.path.parent == TESTS / "parity"]
-    second += [item for item in items if item.path in LONG and item.path not in running]
+    second += [item for item in items if item.path in TOGETHER and item.path not in running]
     placed = {*first, *second}
     others = [item for item in items if item not in placed]
     half = max(0, len(items) // 2 - len(first))
