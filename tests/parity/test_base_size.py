@@ -176,23 +176,24 @@ def encoded():
 
 
 def vision_tokens(case, model, side, count, encoded):
-    """Encode three images once for the heads whose encoders share every tensor."""
+    """Encode three images once for the heads whose encoders share every tensor, or `count`."""
     key = (case.path, side)
-    if key not in encoded:
-        encoded[key] = model.vision_encoder(images(case, side, 3))
-    assert len(encoded[key]) >= count
+    if len(encoded.get(key, ())) < count:
+        encoded[key] = model.vision_encoder(images(case, side, max(3, count)))
     return encoded[key][:count]
 
 
 def side_of(case, head):
-    """The image side of a head: the configuration's; for VQA, the golden's other one."""
+    """The image side of a head: the configuration's; for VQA, its other one, or the golden's."""
+    main = case.config["config"]["image_res"]
+    if head != "vqa" or "image_res_vqa" in case.config:
+        return case.config["image_res_vqa"] if head == "vqa" else main
     found = [
         int(name.removeprefix("check_image_"))
         for name in case.outputs
         if name.startswith("check_image_")
     ]
-    main = case.config["config"]["image_res"]
-    return next((side for side in found if side != main), main) if head == "vqa" else main
+    return next((side for side in found if side != main), main)
 
 
 def sized(case, head):
