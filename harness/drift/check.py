@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drift.baselines import find_baseline, is_named
+from harness.drift.baselines import candidate_baselines, find_baseline, is_named
 from harness.drift.environment import Difference, listed_diff
 from harness.drift.evidence import Evidence, gather_evidence
 from harness.drift.inputs import describe_inputs
@@ -13,7 +13,7 @@ from harness.drift.samples import PredictionChanges, SampleChange
 from harness.drift.settings import Gate
 from harness.drift.verdicts import Cell, Missing, Outcome, Refused
 from harness.errors import DataError, UsageError
-from harness.records.stored import StoredResult, find_all_results
+from harness.records.stored import StoredResult, StoredResults, find_all_results
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def check(
         for reason in dict.fromkeys((*now.rejected, *before.rejected, *refused))
     ]
     pairs: list[tuple[StoredResult, StoredResult]] = []
+    refused_bases: set[Path] = set()  # of which a result is refused: it is not missing
     for result in now.results:
         if checkpoint and result.path.parents[1] in both and is_named(result.record, checkpoint):
             continue
@@ -98,14 +99,18 @@ def check(
                 pairs.append((find_baseline(result, before, checkpoint=checkpoint), result))
             except DataError as error:
                 others.append(_cell(result, "", Refused(str(error)), gate))
+                candidates = candidate_baselines(result, before, checkpoint=checkpoint)
+                refused_bases.update(base.path for base in candidates)
     gate.refuse_unknown_metrics(
         {metric for pair in pairs for result in pair for metric in result.record.metrics}
     )
-    used = {base.path for base, _ in pairs}
+    used = {base.path for base, _ in pairs} | refused_bases
+    rejected = _rejected_files(listed(results), now)
     others += [
         _cell(base, "", Missing(), gate)
         for base in before.results
         if base.path not in used
+        and not any(base.record.path(folder) in rejected for folder in listed(results))
         and gate.compares(checkpoint=base.record.checkpoint["name"])
         and (checkpoint is None or is_named(base.record, checkpoint))
     ]
@@ -122,6 +127,12 @@ def check(
     known = {metric for each in (*now.results, *before.results) for metric in each.record.metrics}
     remarks = (*now.remarks, *before.remarks, *gate.unknown_names(known))
     return CheckOutcome(gate, compared, others, remarks)
+
+
+def _rejected_files(folders: Sequence[Path], found: StoredResults) -> set[Path]:
+    """Return the files of records that are no sound results; the reasons are in `found`."""
+    records = {path for folder in folders for path in folder.glob("*/*.json")}
+    return records - {result.path for result in found.results}
 
 
 def listed(folders: Path | Sequence[Path]) -> list[Path]:

@@ -84,6 +84,6 @@ def _detectable(
     unprovable = tuple(case for case, drop in drops.items() if drop == inf)
     names = (record.checkpoint["name"], record.task, record.split, metric)
     clusters = pair.clusters[0].clusters
-    provable = [None if drop == inf else drop for drop in drops.values()]
-    detectable = Detectable(*names, units, clusters, record.metrics[metric], *provable)
-    return detectable._replace(unprovable=unprovable)
+    alone, among, swapped = (None if drop == inf else drop for drop in drops.values())
+    value = record.metrics[metric]
+    return Detectable(*names, units, clusters, value, alone, among, swapped, unprovable)
