@@ -1,5 +1,6 @@
 """Compare every result of a folder with its baseline, metric by metric."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,11 @@ def check(
         {metric for pair in pairs for result in pair for metric in result.record.metrics}
     )
     used = {base.path for base, _ in pairs} | refused_bases
-    rejected = _rejected_files(listed(results), now)
     others += [
         _cell(base, "", Missing(), gate)
         for base in before.results
         if base.path not in used
-        and not any(base.record.path(folder) in rejected for folder in listed(results))
+        and not _is_rejected(base, listed(results), now)
         and gate.compares(checkpoint=base.record.checkpoint["name"])
         and (checkpoint is None or is_named(base.record, checkpoint))
     ]
@@ -129,10 +129,12 @@ def check(
     return CheckOutcome(gate, compared, others, remarks)
 
 
-def _rejected_files(folders: Sequence[Path], found: StoredResults) -> set[Path]:
-    """Return the files of records that are no sound results; the reasons are in `found`."""
-    records = {path for folder in folders for path in folder.glob("*/*.json")}
-    return records - {result.path for result in found.results}
+def _is_rejected(base: StoredResult, folders: Sequence[Path], found: StoredResults) -> bool:
+    """Return whether the result of a baseline is here, but rejected; `found` holds the reason."""
+    places = {base.record.path(folder) for folder in folders}
+    rejected = places - {result.path for result in found.results}
+    # Unlike `Path.is_file`, this raises nothing in a folder that is closed.
+    return any(os.path.isfile(path) for path in rejected)  # noqa: PTH113
 
 
 def listed(folders: Path | Sequence[Path]) -> list[Path]:
