@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import signal
 
 import pytest
@@ -19,7 +18,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests.support.golden import TESTS, golden_cases, golden_folder, golden_params
+from tests.support.golden import TESTS, golden_folder, golden_params, untested_cases
 from tests.support.meteor import keep_meteor
 from tests.support.plugins import Package
 from tests.support.sharing import shared
@@ -78,17 +77,17 @@ def pytest_collection():
         gc.enable()
 
 
-def pytest_report_header() -> str:
-    """Name the golden folder, and the golden cases that no test module compares."""
-    kinds = tuple(
-        kind
-        for module in TESTS.glob("*/test_*.py")
-        for kind in re.findall(r'^KIND = "(.*)"', module.read_text(), re.M)
-    )
-    untested = [case.path.name for case in golden_cases("") if not case.path.name.startswith(kinds)]
-    return f"golden: {golden_folder()}" + (
-        f"; no test yet for the kinds of {', '.join(untested)}" if untested else ""
-    )
+def pytest_sessionstart() -> None:
+    """Refuse a folder without goldens: all tests that compare would be skipped."""
+    untested_cases()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the golden folder, if another was chosen, and the cases that no test compares."""
+    if os.environ.get("XVLM_EVAL_GOLDEN"):
+        terminalreporter.write_line(f"golden: {golden_folder()}")
+    for name in untested_cases():
+        terminalreporter.write_line(f"golden: no test compares cases of the kind of {name}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from harness.errors import DataError, MissingError
 from harness.files.reads import changed_since_read, sha256_of_read
 
 MAX_FILE_NAME = 255  # bytes, on the usual file systems
+FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")  # of Unicode
 UNUSUAL = re.compile(r"^/|\.\.|[\\\0]")  # what a name has that may lie elsewhere, or cannot be
 
 # Names of data in records. A user's folder cannot carry the name of the embedded benchmark.
@@ -139,16 +141,41 @@ def open_folder(root: Path) -> DataFolder:
     return DataFolder(root, HUB if (root / HUB_NOTES).is_dir() else OWN)
 
 
-def in_either_form(name: str, path_of: Callable[[str], Path]) -> Path:
+def in_either_form(name: str, path_of: Callable[[str], Path], *, where: str) -> Path:
     """Return the path of a name in the form of Unicode that exists; as it is, if neither does.
 
-    A name beyond ASCII is composed or decomposed, as by an archive made on macOS.
+    A name beyond ASCII is composed or decomposed, as by an archive made on macOS. The file of
+    exactly this name comes first. Raises DataError, naming the annotation by `where`, if no file
+    has this name, and one has the composed and another one the decomposed name.
     """
     path = path_of(name)
     if name.isascii() or path.exists():
         return path
-    others = (path_of(unicodedata.normalize(form, name)) for form in ("NFC", "NFD"))
+    if _are_two_files(name, path_of):
+        raise DataError(
+            f"{where}: names the file {name!a}, but one file has this name in composed and "
+            "another one in decomposed characters of Unicode; name exactly one of them"
+        )
+    others = (path_of(unicodedata.normalize(form, name)) for form in FORMS)
     return next(filter(Path.exists, others), path)
+
+
+def name_of_file(name: str, path_of: Callable[[str], Path]) -> str:
+    """Return a text that is the same for all names of one file: composed, where forms are alike.
+
+    Two files whose names differ only by the form of Unicode keep their names.
+    """
+    if name.isascii() or _are_two_files(name, path_of):
+        return name
+    return unicodedata.normalize("NFC", name)
+
+
+def _are_two_files(name: str, path_of: Callable[[str], Path]) -> bool:
+    """Return whether both forms of a name exist, and are not the same file, as on macOS."""
+    composed, decomposed = (path_of(unicodedata.normalize(form, name)) for form in FORMS)
+    if composed == decomposed or not (composed.exists() and decomposed.exists()):
+        return False
+    return not composed.samefile(decomposed)
 
 
 def relative_path_within(

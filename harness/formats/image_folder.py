@@ -54,7 +54,7 @@ class ImageFolder:
         relative = self.relative(relative_path_within(name, where=where, folder=self.path))
         if relative.startswith("/"):  # allowed by --allow-links
             return Path(relative)
-        return in_either_form(relative, self._in_folder)
+        return in_either_form(relative, self._in_folder, where=where)
 
     def _in_folder(self, relative: str) -> Path:
         """Return the path of an image by a relative name, in the first folder that exists."""

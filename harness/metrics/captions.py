@@ -22,7 +22,7 @@ from harness.errors import HarnessError, MissingError
 from harness.metrics.caption_sums import Bleu, Meteor, bleu_counts
 from harness.metrics.java import java_environment, java_on_path
 from harness.metrics.meteor import Texts, begin_meteor_trial, meteor_scorer
-from harness.statistics.means import mean_of
+from harness.statistics.means import mean_of_scores
 from harness.statistics.sums import Statistic
 
 # Java ends a line at any of these, which would silently shift all later captions by one image.
@@ -70,7 +70,7 @@ def score(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Capti
             with java_on_path() if name == "spice" else nullcontext():
                 total, values = scorer.compute_score(truths, candidates)
             means[name] = 100 * float(total)
-            statistics[name] = mean_of(
+            statistics[name] = mean_of_scores(
                 [100 * float(value["All"]["f"] if name == "spice" else value) for value in values]
             )
         overall["meteor"], statistics["meteor"] = meteor_result.result()

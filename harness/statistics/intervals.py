@@ -1,11 +1,11 @@
 """95 % confidence intervals of a metric, and of its change between two runs on the same samples.
 
-Shares (means of scores most of which are 0 or 100) have Wilson's interval on the effective sample
-size (Wilson 1927; Korn and Graubard 1998): it keeps its level near 100 %, where resampling sees no
-error to draw. Other functions of sums have the BCa bootstrap (Efron 1987), rankings the percentile
-one. The interval of a change is the normal one of the summed changes of clusters. It counts two
-imaginary clusters, one in each direction, that change by as much as the changed ones do on average
-(Agresti and Min 2005), so that four losses and no gain prove nothing.
+Shares (means of units that are right, wrong or partly right) have Wilson's interval on the
+effective sample size (Wilson 1927; Korn and Graubard 1998): it keeps its level near 100 %, where
+resampling sees no error to draw. Other functions of sums have the BCa bootstrap (Efron 1987),
+rankings the percentile one. The interval of a change is the normal one of the summed changes of
+clusters. It counts two imaginary clusters, one in each direction, that change by as much as the
+changed ones do on average (Agresti and Min 2005), so that four losses and no gain prove nothing.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def metric_interval(statistic: Statistic) -> Interval:
     >>> round(low, 2), high
     (91.24, 100.0)
     """
-    if isinstance(statistic, Mean | MeanOfMeans) and _is_share(statistic):
+    if isinstance(statistic, Mean | MeanOfMeans) and statistic.is_share:
         return _wilson(statistic)
     if isinstance(statistic, OfLabels):
         return statistic.kept_interval(partial(_bootstrapped, statistic))
@@ -104,13 +104,6 @@ def _bootstrapped(statistic: Statistic) -> Interval:
     if isinstance(clusters, Sums):
         return bootstrap.bca_interval(clusters)
     return bootstrap.ranking_interval(clusters)
-
-
-def _is_share(statistic: Mean | MeanOfMeans) -> bool:
-    """Return whether most units are right (100) or wrong (0), and the others partly right."""
-    values = statistic.each()
-    bounded = bool(((values >= 0) & (values <= 100)).all())
-    return bounded and float(np.isin(values, (0.0, 100.0)).mean()) > 0.5
 
 
 def _wilson(statistic: Mean | MeanOfMeans) -> Interval:

@@ -9,12 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.statistics.sums import Floats, Sums
 
+ROUNDING = 1e-9  # beyond 0 to 100, of a share that was computed
+
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of `values` [n] in percent; unit i belongs to cluster `cluster[i]` of `clusters`."""
+    """The mean of `values` [n] in percent; unit i belongs to cluster `cluster[i]` of `clusters`.
+
+    A share: each unit is right (100), wrong (0) or partly right.
+    """
 
     kind: ClassVar[str] = "mean"
+    is_share: ClassVar[bool] = True
     values: Floats
     cluster: NDArray[np.int32]
     clusters: int
@@ -48,6 +54,16 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class MeanOfScores(Mean):
+    """The mean of graded scores of any range, as CIDEr's.
+
+    Beside a record it is stored as any `Mean`: the test of a change is the same.
+    """
+
+    is_share: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
 class MeanOfMeans:
     """The mean of several means over the same clusters.
 
@@ -58,6 +74,11 @@ class MeanOfMeans:
 
     kind: ClassVar[str] = "mean of means"
     parts: tuple[Mean, ...]
+
+    @property
+    def is_share(self) -> bool:
+        """Whether all parts are shares."""
+        return all(part.is_share for part in self.parts)
 
     def each(self) -> Floats:
         """Return the values of all parts, one part after another."""
@@ -77,18 +98,32 @@ class MeanOfMeans:
 
 
 def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) -> Mean:
-    """Return the mean of values in percent; `clusters` names each one's, None makes n clusters.
+    """Return the share of what is right, from 0 (wrong) to 100 (right) for each unit.
+
+    `clusters` names the cluster of each one, None makes n clusters. Raises ValueError for a value
+    beyond 0 to 100, which is no share: `mean_of_scores` takes it.
 
     >>> mean_of([100.0, 0.0, 100.0], clusters=["a", "b", "a"]).rows()
     array([[200.,   2.],
            [  0.,   1.]])
     """
     numbers = np.asarray(values, dtype=np.float64)
-    if clusters is None:
-        return Mean(numbers, np.arange(len(numbers), dtype=np.int32), len(numbers))
-    index: dict[Hashable, int] = {}
-    cluster = np.array([index.setdefault(name, len(index)) for name in clusters], dtype=np.int32)
-    return Mean(numbers, cluster, len(index))
+    beyond = numbers[(numbers < -ROUNDING) | (numbers > 100 + ROUNDING)]
+    if len(beyond):
+        raise ValueError(f"{beyond[0]:g} is no share of 0 to 100; use mean_of_scores for scores")
+    return Mean(numbers, *_numbered(clusters, len(numbers)))
+
+
+def mean_of_scores(
+    values: ArrayLike, *, clusters: Sequence[Hashable] | None = None
+) -> MeanOfScores:
+    """Return the mean of graded scores, which may have any range; `clusters` as for `mean_of`.
+
+    >>> mean_of_scores([250.0, 0.0]).each()
+    array([250.,   0.])
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    return MeanOfScores(numbers, *_numbered(clusters, len(numbers)))
 
 
 def means_of_parts(
@@ -109,6 +144,15 @@ def means_of_parts(
         name: Mean(whole.values[list(indices)], whole.cluster[list(indices)], whole.clusters)
         for name, indices in parts.items()
     }
+
+
+def _numbered(clusters: Sequence[Hashable] | None, units: int) -> tuple[NDArray[np.int32], int]:
+    """Return the number of each unit's cluster, [n], and the number of clusters."""
+    if clusters is None:
+        return np.arange(units, dtype=np.int32), units
+    index: dict[Hashable, int] = {}
+    cluster = np.array([index.setdefault(name, len(index)) for name in clusters], dtype=np.int32)
+    return cluster, len(index)
 
 
 def _is_mostly_right(sums: Floats, counts: Floats) -> bool:

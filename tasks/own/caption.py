@@ -29,7 +29,7 @@ class OwnCaption(OwnData, COCOCaption):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the images with their captions."""
         own = own_folder(data, self)
-        entries = read_captioned(own.annotations, kind="caption", more=own.more)
+        entries = read_captioned(own.annotations, kind="caption", images=own.root, more=own.more)
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
         return [
             Picture(

@@ -25,7 +25,7 @@ class OwnRetrieval(OwnData, Retrieval):
     def load(self, data: DataFolder, split: str) -> Sequence[Picture]:
         """Read the gallery. Raises DataError without captions, which are what is retrieved."""
         own = own_folder(data, self)
-        entries = read_captioned(own.annotations, kind="retrieval", more=own.more)
+        entries = read_captioned(own.annotations, kind="retrieval", images=own.root, more=own.more)
         if not entries.truths:
             raise DataError(f"{entries.located[0].where}: has no 'captions' to retrieve")
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)

@@ -11,6 +11,7 @@ from harness.cli.main import main
 from harness.metrics import captions as module
 from harness.metrics import measured_captions
 from harness.metrics.captions import score, tokenized
+from harness.statistics.intervals import metric_interval
 from tests.support.meteor import own_meteor
 
 KIND = "caption_eval"
@@ -104,3 +105,11 @@ def test_without_java_a_run_says_so_before_it_predicts(monkeypatch, tmp_path, ca
     )
     assert "pip install 'xvlm-eval[java]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_scores_of_exactly_0_have_the_interval_of_scores_and_not_that_of_a_share():
+    with own_meteor():
+        scores = score(["zebra", "lion"], [["a cat"], ["two dogs"]])
+    for name in ("rouge_l", "cider"):
+        assert scores.overall[name] == 0
+        assert metric_interval(scores.statistics[name]) == (0.0, 0.0)

@@ -128,7 +128,7 @@ def test_tables_are_refused_where_they_are_wrong(tmp_path, content, message):
 
 def captioned(tmp_path, content, name="captions.jsonl"):
     (tmp_path / name).write_text(content)
-    entries = read_captioned(tmp_path / name, kind="retrieval")
+    entries = read_captioned(tmp_path / name, kind="retrieval", images=tmp_path)
     return [(each.id, list(each.entry.texts())) for each in entries.located]
 
 

@@ -55,6 +55,44 @@ def test_either_form_of_unicode_finds_an_image(tmp_path):
     assert shown(tmp_path, "\u00ea.jpg") == (tmp_path / "\u00ea.jpg", 0, 0)
 
 
+def in_both_forms(tmp_path):
+    """Write a composed and a decomposed name, or skip where the disk takes them for one."""
+    names = "\u00e9.jpg", "e\u0301.jpg"
+    photo(tmp_path / names[0])
+    if (tmp_path / names[1]).exists():
+        pytest.skip("this file system takes both forms of Unicode for one name")
+    photo(tmp_path / names[1], size=(60, 30))
+    return names
+
+
+def test_two_images_whose_names_differ_by_their_form_of_unicode_are_two(tmp_path):
+    composed, decomposed = in_both_forms(tmp_path)
+    assert shown(tmp_path, composed) == (tmp_path / composed, 40, 20)
+    assert shown(tmp_path, decomposed) == (tmp_path / decomposed, 60, 30)
+    lines = [{"image": f"./{composed}", "caption": "red"}, {"image": decomposed, "caption": "wide"}]
+    first, second = load(tmp_path, "retrieval", *lines)
+    assert (first.images, first.captions) == ((tmp_path / composed,), ("red",))
+    assert (second.images, second.captions) == ((tmp_path / decomposed,), ("wide",))
+    (tmp_path / decomposed).unlink()
+    with pytest.raises(DataError, match=r"line 2: the image .* occurs twice, first in .*line 1"):
+        load(tmp_path, "caption", *lines)
+
+
+def test_a_name_in_a_third_form_of_unicode_is_not_guessed(tmp_path):
+    mixed = "\u00e9e\u0301.jpg"
+    photo(tmp_path / "\u00e9\u00e9.jpg")
+    assert shown(tmp_path, mixed).view == tmp_path / "\u00e9\u00e9.jpg"
+    if (tmp_path / mixed).exists():
+        pytest.skip("this file system takes both forms of Unicode for one name")
+    photo(tmp_path / "e\u0301e\u0301.jpg")
+    with pytest.raises(DataError) as refused:
+        shown(tmp_path, mixed)
+    assert str(refused.value) == (
+        r"line 1: names the file '\xe9e\u0301.jpg', but one file has this name in composed and "
+        "another one in decomposed characters of Unicode; name exactly one of them"
+    )
+
+
 def test_what_is_no_image_is_left_to_the_run(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     assert shown(tmp_path, "a.jpg") == (tmp_path / "a.jpg", 0, 0)

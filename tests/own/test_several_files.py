@@ -151,7 +151,8 @@ def test_captions_of_one_image_may_stand_in_several_files(tmp_path):
     paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl")]
     for path, caption in zip(paths, ("a dog", "an animal"), strict=True):
         path.write_text(json.dumps({"image": "a.jpg", "caption": caption}))
-    (entry,) = read_captioned(paths[0], kind="caption", more=paths[1:]).located
+    entries = read_captioned(paths[0], kind="caption", images=tmp_path, more=paths[1:])
+    (entry,) = entries.located
     assert entry.entry.captions == ["a dog", "an animal"]
 
 
@@ -159,7 +160,7 @@ def test_a_file_that_is_named_twice_is_refused(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"image": "a.jpg", "caption": "a dog"}')
     with pytest.raises(DataError, match=r"a.jsonl: is named twice"):
-        read_captioned(path, kind="caption", more=(path,))
+        read_captioned(path, kind="caption", images=tmp_path, more=(path,))
 
 
 def test_a_run_on_several_files_is_that_of_one_file_and_names_their_hashes(

@@ -5,7 +5,7 @@ import pytest
 
 from harness.statistics.bootstrap import bca_interval
 from harness.statistics.intervals import change_interval, metric_interval
-from harness.statistics.means import mean_of
+from harness.statistics.means import mean_of, mean_of_scores
 from harness.statistics.paired import Pair
 from harness.statistics.swaps import swap_test
 
@@ -50,7 +50,7 @@ def test_the_interval_of_a_graded_metric_is_the_bca_bootstrap(stats):
         (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(1)
     ).confidence_interval
     width = theirs.high - theirs.low
-    assert metric_interval(mean_of(values)) == pytest.approx(
+    assert metric_interval(mean_of_scores(values)) == pytest.approx(
         (theirs.low, theirs.high), abs=0.04 * width
     )
 
@@ -103,4 +103,6 @@ def test_swaps_are_the_permutation_test_of_pairs(stats):
         n_resamples=np.inf,
         alternative="less",
     ).pvalue
-    assert p_of_drop(mean_of(before), mean_of(after)) == pytest.approx(exact, abs=1e-12)
+    assert p_of_drop(mean_of_scores(before), mean_of_scores(after)) == pytest.approx(
+        exact, abs=1e-12
+    )

@@ -8,7 +8,7 @@ import pytest
 from harness.metrics.attribute_ranks import MeanAveragePrecision
 from harness.statistics.bootstrap import bca_interval
 from harness.statistics.intervals import change_interval, metric_interval
-from harness.statistics.means import Mean, MeanOfMeans, mean_of
+from harness.statistics.means import Mean, MeanOfMeans, mean_of, mean_of_scores
 
 
 def mean_interval(values, *, groups):
@@ -84,6 +84,23 @@ def test_without_errors_a_cluster_counts_as_one_unit():
 def test_a_mean_of_perfect_means_has_room_for_errors_too():
     perfect = MeanOfMeans((mean_of([100.0] * 40), mean_of([100.0] * 40)))
     assert metric_interval(perfect) == pytest.approx((91.24, 100.0), abs=0.005)
+
+
+def test_the_interval_follows_from_the_kind_of_a_mean_and_not_from_its_values():
+    # Two answers that a few people gave: a share, though neither is all right or all wrong. Wilson
+    # of 60 % with 3.2 units: the design effect is halfway between 0.25, the least, and 1.
+    low, high = metric_interval(mean_of([60.0, 60.0]))
+    assert (low, high) == (pytest.approx(17.95, abs=0.005), pytest.approx(91.14, abs=0.005))
+    # Scores of 0 and 100 are no outcomes: another image may have any score.
+    assert metric_interval(mean_of_scores([0.0] * 40)) == (0.0, 0.0)
+    assert metric_interval(mean_of_scores([100.0] * 40)) == (100.0, 100.0)
+    assert metric_interval(MeanOfMeans((mean_of_scores([0.0] * 40),))) == (0.0, 0.0)
+
+
+def test_a_share_beyond_100_is_refused_with_the_mean_to_use():
+    with pytest.raises(ValueError, match="250 is no share of 0 to 100; use mean_of_scores"):
+        mean_of([100.0, 250.0])
+    assert mean_of([100.0 + 1e-12]).values.tolist() == [100.0 + 1e-12]
 
 
 def test_the_interval_of_a_percentage_ends_at_100():

@@ -1,6 +1,5 @@
 """Read the annotations of own data: rows validated as entries of a kind, each with an id."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,7 @@ from msgspec import structs
 from harness.errors import DataError, nearest
 from harness.files.parsing import convert
 from harness.files.validation_errors import show
-from harness.formats.folder import relative_path_within
+from harness.formats.folder import name_of_file, relative_path_within
 from harness.formats.own.kinds import CaptionEntry, Entry
 from harness.formats.own.rows import Row, read_rows
 
@@ -48,11 +47,14 @@ def read_entries(
     return _complete(located, truth, ambiguous)
 
 
-def read_captioned(path: Path, *, kind: str, more: Sequence[Path] = ()) -> Entries[CaptionEntry]:
+def read_captioned(
+    path: Path, *, kind: str, images: Path, more: Sequence[Path] = ()
+) -> Entries[CaptionEntry]:
     """Return the images of an annotation file, and of `more`, with all their captions, in order.
 
     Lines with a single `caption` of the same image are one entry. Entries without ids have the name
-    of their image as id. Raises as `read_entries`, and for an image that two entries have.
+    of their image as id. `images` is the folder of the images, which tells whether two forms of a
+    name are one file. Raises as `read_entries`, and for an image that two entries have.
     """
     located, ambiguous = _located(path, CaptionEntry, kind, more)
     by_image: dict[str, Located[CaptionEntry]] = {}
@@ -60,7 +62,7 @@ def read_captioned(path: Path, *, kind: str, more: Sequence[Path] = ()) -> Entri
         image, entry = each.entry.image, each.entry
         id = image if entry.id is None else entry.id
         # ./a.jpg and a.jpg are one image, as are the two forms of Unicode of a name.
-        file = unicodedata.normalize("NFC", PurePosixPath(image).as_posix())
+        file = name_of_file(PurePosixPath(image).as_posix(), images.joinpath)
         first = by_image.get(file)
         if first is None:
             captions = list(entry.texts()) or None

@@ -28,12 +28,12 @@ def shown_images(names: Iterable[tuple[str, str]], folder: Path) -> dict[str, Sh
 
     `names` are pairs of a name and where it stands; either form of Unicode finds a file. A file
     that is absent or no image is left to the run, which reports or skips it. Raises DataError for a
-    name that leaves the folder.
+    name that leaves the folder, and for one that may be two files (`in_either_form`).
     """
     where = {name: place for name, place in reversed(list(names))}
     paths = {
         name: in_either_form(
-            relative_path_within(name, where=place, folder=folder), folder.joinpath
+            relative_path_within(name, where=place, folder=folder), folder.joinpath, where=place
         )
         for name, place in where.items()
     }
