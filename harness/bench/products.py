@@ -72,7 +72,7 @@ def measure_products(
 ) -> Products | None:
     """Measure the products of a call; None on a GPU, and where oneDNN computes none.
 
-    Of several `turns`, the fastest counts, as it does of the products by themselves.
+    The fastest of several `turns` counts, for the products by themselves too.
     """
     if device.torch.type != "cpu":
         return None

@@ -60,8 +60,8 @@ class TreeStep(NamedTuple):
 class AnswerDecoder(Protocol):
     """What a model offers: a decoder of Q questions that has read the answers' common first token.
 
-    Of each answer's first own token, it holds the log-probability `first` [Q, A], by which answers
-    are shortlisted, and the weighted score `first_score` [Q, A].
+    `first` [Q, A] is the log-probability of each answer's first own token, by which answers are
+    shortlisted, and `first_score` [Q, A] its weighted score.
     """
 
     @property

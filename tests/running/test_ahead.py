@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import CheckpointError, DataError, UsageError
 from harness.running import launch, source
-from harness.running.decoding import DECODING
+from harness.running.decoding.choice import DECODING
 from harness.running.next_run import READ_AHEAD
 from tests.support import refcoco_files
 from tests.support.collection import keep_as_runs_do
