@@ -25,8 +25,13 @@ BLOCK = 2**14  # bytes written at a time; a broken connection costs at most one 
 LONGEST_PAUSE = 30.0  # seconds
 LONGEST_WAIT = 300.0  # seconds that a server may ask for; a download does not wait longer
 TEMPORARY = frozenset({408, 425, 429})  # refusals worth a retry, as are all from 500 up
-# Errors that no retry mends. A malformed address in a redirect is a bare ValueError.
-PERMANENT = (requests.TooManyRedirects, requests.exceptions.InvalidSchema, ValueError)
+# Errors of addresses, which no retry mends.
+PERMANENT = (
+    requests.TooManyRedirects,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
 
 
 class _Overloaded(requests.ConnectionError):
@@ -136,7 +141,7 @@ class _Partial:
         headers = {"User-Agent": "xvlm-eval", "Accept-Encoding": "identity"}
         if received:
             headers |= {"Range": f"bytes={received}-", "If-Range": version["tag"]}
-        with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
+        with _requested(self.url, headers, timeout) as response:
             self._refuse(response)
             if response.status_code == 200:
                 received, total = 0, self._begin(response)
@@ -213,6 +218,19 @@ class _Partial:
             self.note.unlink(missing_ok=True)
             raise requests.ConnectionError("the file changes while it is fetched")
         return int(total)
+
+
+def _requested(url: str, headers: dict[str, str], timeout: float) -> requests.Response:
+    """Return the response of a server. Raises RequestException where it sends none.
+
+    Raises InvalidURL for a malformed address that it redirects to: a bare ValueError of `requests`.
+    """
+    try:
+        return requests.get(url, headers=headers, stream=True, timeout=timeout)
+    except ValueError as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise requests.exceptions.InvalidURL(str(error)) from error
 
 
 def _validator(response: requests.Response) -> str | None:
