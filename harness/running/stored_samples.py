@@ -13,8 +13,8 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource, Embedded
 from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
-from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
+from harness.formats.same_files import are_files_of
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_split, find_task
@@ -174,7 +174,7 @@ class StoredSamples(Sequence[StoredSample]):
                 raise DataError("its data are not those of the embedded benchmark; give --data DIR")
             data = origin.open({task.name: [record.split]}, progress=no_progress)
             files = data.fingerprint(task.files(record.split))
-            if digest_of_files(files) != record.data.get("sha256"):
+            if not are_files_of(record.data, files):
                 raise DataError(_describe_other_files(origin, record, files))
             samples = load_samples(task, data, record.split)
             if record.subset is not None:
