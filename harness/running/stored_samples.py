@@ -23,6 +23,7 @@ from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text
 from harness.task import Prediction, Sample, SampleId, Task, load_samples
 
+GRADED = frozenset({"cider", "rouge_l", "iou"})  # scores, even where all are 0
 RIGHT_FROM = 50.0  # of 100: a sample that scores less is wrong
 
 
@@ -237,5 +238,10 @@ def _describe_other_files(
 
 
 def _is_share(name: str, values: Sequence[float]) -> bool:
-    """Return whether a measure says how far a sample is right: an accuracy, or all or nothing."""
+    """Return whether a measure says how far a sample is right: an accuracy, or all or nothing.
+
+    The values say so of measures of other packages alone.
+    """
+    if name in GRADED:
+        return False
     return name.startswith("accuracy") or all(value in (0.0, 100.0) for value in values)
