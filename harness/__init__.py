@@ -24,11 +24,13 @@ plugin_models.py                models of other packages, checked before a run
 family.py                       what a model family is
 formats/ checkpoints/           official files; the weights that can be named
 sample_view.py                  what a sample looks like
-engine/ metrics/ files/         what models run on; predictions to numbers; reading and writing
+engine/ metrics/                what models run on; predictions to numbers
 images.py plugins.py            decoding and cropping; what other packages register
+files/                          reading and writing
 capabilities/ workload.py       what a model can do; what that costs
 dataset.py statistics/          what is published about files; intervals and tests
-rendering.py callbacks.py errors.py
+rendering.py callbacks.py       tables for people and machines; progress and warnings
+errors.py                       what can go wrong, and its exit code
 """
 
 from importlib import import_module

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.capabilities import Localizer
-from harness.dataset import NOT_STATED, Dataset, Origin
+from harness.dataset import NOT_STATED, Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.refer import read_detections
@@ -24,16 +24,12 @@ from tasks.refcoco_plus import Expression, RefCOCOPlus
 from tasks.refcoco_plus_boxes import box_of_prediction, score_overlaps, view_boxes
 from tasks.refcoco_plus_files import DATASET as REFCOCO_PLUS
 from tasks.refcoco_plus_files import FOLDERS
+from tasks.vqav2_files import ANSWER_LIST
 
-LISTS = Origin(
-    name="X-VLM's lists",
-    url=None,
-    instructions="the link `download json files` in the README of "
-    "https://github.com/zengyan-97/X-VLM",
-    format="tar",
+LISTS = replace(
+    ANSWER_LIST,  # of the same archive
     licence=NOT_STATED,
     members={"refcoco+/dets.json": "refcoco+/dets.json"},
-    drive="1XFz1Vtz7MCBLn4_1QEojhFJ5Iw3eH3X4",
 )
 DATASET = replace(
     REFCOCO_PLUS,

@@ -1,7 +1,6 @@
 """Check arguments of the user: numbers and names, before anything is computed or written."""
 
-from pathlib import Path
-
+from harness.checkpoints.entries import names_results
 from harness.errors import UsageError
 
 
@@ -16,7 +15,7 @@ def check_name(argument: str, value: object) -> None:
     if value is None:
         return
     name = value if isinstance(value, str) else ""
-    if name.strip(". ") == "" or Path(name).name != name or not name.isprintable():
+    if not names_results(name):
         raise UsageError(f"{argument}={value!r:.80}: should be a name like my-model, not a path")
     if len(name.encode("utf-8", "replace")) > 100:
         raise UsageError(f"{argument}={name[:40]!r}...: should have at most 100 bytes")

@@ -45,11 +45,12 @@ def load_task(
     >>> load_task("refcoco+").splits
     ('val', 'testA', 'testB')
     """
-    own = {"annotations": annotations, "images": images, "answers": answers, "data_name": data_name}
-    given = any(value is not None for value in (data, *own.values()))
-    if isinstance(task, LoadedTask) and not given:
+    given = (data, annotations, images, answers, data_name)
+    if isinstance(task, LoadedTask) and all(argument is None for argument in given):
         return task
-    source = choose_data(data, **own)  # type: ignore[arg-type]
+    source = choose_data(
+        data, annotations=annotations, images=images, answers=answers, data_name=data_name
+    )
     return LoadedTask(_definition(task, source), source)
 
 

@@ -99,8 +99,8 @@ class LoadedModel:
         picture, texts = open_picture(image), _listed(expressions)
         model = self._for("ground")
         boxes = model.ground(prepared(model, [picture]), texts, _zeros(texts))
-        found = [_box(box, picture.width, picture.height) for box in boxes]
-        return found[0] if isinstance(expressions, str) else found
+        in_pixels = [_box(box, picture.width, picture.height) for box in boxes]
+        return in_pixels[0] if isinstance(expressions, str) else in_pixels
 
     def localize(self, image: Picture, expressions: str | Sequence[str]) -> NDArray[np.float32]:
         """Return a map [P, P] of where the image shows the expression; [N, P, P] for a list.
@@ -133,8 +133,8 @@ class LoadedModel:
             answers=list(answers),
             shortlist=min(SHORTLIST, len(answers)),
         )
-        found = [answers[int(index)] for index in chosen]
-        return found[0] if isinstance(questions, str) else found
+        likeliest = [answers[int(index)] for index in chosen]
+        return likeliest[0] if isinstance(questions, str) else likeliest
 
     def judge(self, left: Picture, right: Picture, statement: str) -> bool:
         """Return whether a statement about two images is true."""

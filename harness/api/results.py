@@ -174,9 +174,9 @@ class Results(Sequence[Result]):
         return pd.DataFrame(rows)
 
     def samples(self) -> "pd.DataFrame":
-        """Return a DataFrame with a row for each sample; `Result.samples` says its columns.
+        """Return a DataFrame with a row for each sample; `Result.samples` lists its columns.
 
-        Of several results, it has the columns `checkpoint`, `task`, `split` and `id` too.
+        For several results, it has the columns `checkpoint`, `task`, `split` and `id` too.
         """
         import pandas as pd
 

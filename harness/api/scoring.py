@@ -110,8 +110,8 @@ def _as_mapping(predictions: Any) -> dict[Any, Prediction]:
     ]
     by_id = dict(pairs)
     if len(by_id) < len(pairs):
-        twice = next(id for id, _ in pairs if sum(id == other for other, _ in pairs) > 1)
-        raise DataError(f"the predictions have several of one id, e.g. {twice!r}")
+        repeated = next(id for id, _ in pairs if sum(id == other for other, _ in pairs) > 1)
+        raise DataError(f"the predictions have several of one id, e.g. {repeated!r}")
     return by_id
 
 

@@ -54,5 +54,5 @@ def run_comparison(comparison: Comparison[R], device: Device, *, repeat: int) ->
     for _ in range(repeat):
         engine.append(time_call(comparison.engine, device).seconds)
         literal.append(time_call(comparison.literal, float32).seconds)
-    products = measure_products(comparison.engine, device)
+    products = measure_products(comparison.engine, device, turns=repeat)
     return ComparisonResult(median(literal), median(engine), agreement, peak, products)

@@ -19,9 +19,8 @@ from typing import Any
 
 from harness.bench.agreement import TOLERANCE
 from harness.errors import HarnessError, UsageError, nearest
-from harness.registry import find_task
+from harness.registry import ALL, find_task
 
-ALL = "all"
 AUTHORS, ENGINE = "authors", "engine"
 # The splits, and the ratios that the engine is to reach.
 BENCHMARKS: Mapping[str, tuple[str, float]] = {

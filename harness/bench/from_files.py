@@ -127,8 +127,8 @@ def _find_or_make(folder: Path, count: int) -> list[Path]:
     if not all(MADE.fullmatch(photo.name) for photo in photos):
         return photos
     paths = [folder / f"photo-{number:06}.jpg" for number in range(count)]
-    there = set(photos)
-    lacking = [number for number, path in enumerate(paths) if path not in there]
+    at_hand = set(photos)
+    lacking = [number for number, path in enumerate(paths) if path not in at_hand]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(_write_photo, lacking, [paths[number] for number in lacking]))
     return paths

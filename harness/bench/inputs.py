@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from harness.models.fusion.tokenizer import SPECIAL
 from harness.models.xvlm.adapters import PROMPT
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SYLLABLES = [consonant + vowel for consonant, vowel in product("bcdfghjklmnpqrstvwxz", "aeiou")]
 CELLS = 8  # cells per side of the coarse structure of an image
 PHOTO = (640, 480)  # width and height in pixels of most COCO images

@@ -17,9 +17,7 @@ from harness.bench.projection import Projection, project
 from harness.bench.stages import STAGES, Stage
 from harness.engine.device import Device, choose_device
 from harness.errors import UsageError, nearest
-from harness.registry import find_task
-
-ALL = "all"
+from harness.registry import ALL, find_task
 
 
 @dataclass(frozen=True)

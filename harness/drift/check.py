@@ -57,7 +57,7 @@ class CheckOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a cell fails, or there is none."""
+        """Whether a cell fails, or there are no cells."""
         return not self.cells or any(cell.failing for cell in self.cells)
 
 

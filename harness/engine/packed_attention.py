@@ -39,7 +39,7 @@ def choose_packed_attention(device: torch.device, dtype: str) -> bool:
 class Tiles:
     """The queries of segments in tiles of at most `rows`, for the kernel.
 
-    Of a tile, `table` [P, 4] (int32) holds the first query and the end of its segment's queries.
+    A row of `table` [P, 4] (int32) holds a tile's first query and the end of its segment's queries.
     The begin and end of the keys among all tokens follow, `most_keys` or fewer; or, where that is
     None, the row of the keys [B, heads, S, w], and 0. Query r is the token `order[r]`; None where
     these are the same.

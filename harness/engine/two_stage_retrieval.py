@@ -46,7 +46,7 @@ def retrieve(
 
     The `shortlist` most similar texts of each image, and images of each text, are candidates. Both
     shortlists are drawn from the whole gallery and from all texts: each process encodes its own
-    images, and all texts. Of a pair scorer, the matches of `gallery.others` follow. A dual encoder
+    images, and all texts. A pair scorer then yields the matches of `gallery.others`. A dual encoder
     ranks its own images only: to rank others, it would repeat most of the work to save the least.
     """
     if isinstance(model, PairScorer):

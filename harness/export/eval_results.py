@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from harness.errors import DataError, UsageError
-from harness.export.publication import DIGITS, Source, notes
+from harness.export.publication import DIGITS, WIDEST, Source, notes
 from harness.records.record import ResultRecord
 from harness.registry import known_task
 
 FOLDER = ".eval_results"
-WIDEST = 10_000  # letters: no line is wrapped
 
 
 class EvalResults(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from harness.export.publication import DIGITS, Source
+from harness.export.publication import DIGITS, WIDEST, Source
 from harness.records.record import ResultRecord
 from harness.registry import known_task
 
@@ -32,7 +32,7 @@ def model_index(records: Sequence[ResultRecord], *, source: Source) -> str:
             }
         ]
     }
-    body = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=10_000)
+    body = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=WIDEST)
     return f"---\n{body}---\n"
 
 

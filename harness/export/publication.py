@@ -7,6 +7,7 @@ from harness.errors import DataError, UsageError
 from harness.records.record import ResultRecord
 
 DIGITS = 2  # of a published metric, as in tables
+WIDEST = 10_000  # letters of a line of YAML: none is wrapped
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from harness.rendering import Row
 from harness.running.sample_rows import row_of
 from harness.running.stored_samples import StoredSamples
-
-Row = dict[str, Any]
 
 
 def sample_rows(results: Iterable[StoredSamples]) -> Iterator[Row]:

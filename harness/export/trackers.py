@@ -126,13 +126,13 @@ def numbers(record: ResultRecord) -> dict[str, float]:
     A subset is not a result: its names carry its size.
     """
     part = f".limit-{record.subset.limit}" if record.subset else ""
-    found: dict[str, float] = {}
+    named: dict[str, float] = {}
     for metric, value in record.metrics.items():
         name = f"{record.task}/{record.split}{part}/{metric}"
-        found[name] = value
+        named[name] = value
         if (interval := record.intervals.get(metric)) is not None:
-            found[f"{name}_low"], found[f"{name}_high"] = interval
-    return found
+            named[f"{name}_low"], named[f"{name}_high"] = interval
+    return named
 
 
 def facts(record: ResultRecord) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def read_yaml(path: Path) -> Any:
 def yaml_line(path: Path, keys: Sequence[str]) -> int:
     """Return the line, from 1, of a key in nested mappings of a YAML file.
 
-    Of keys that are not written there, as those of a merge, that of the last one that is.
+    Where keys are not written there, such as those of a merge, the line of the last one that is.
     """
     import yaml
 

@@ -71,9 +71,9 @@ def config_file() -> Path:
     return home / "xvlm-eval" / "config.yaml"
 
 
-def resolve_folder(key: str, *, flag: str | None = None) -> Path | None:
+def resolve_folder(key: str) -> Path | None:
     """Return the folder configured for `data` or `checkpoints`. Raises as `resolve_setting`."""
-    setting = resolve_setting(key, flag=flag)
+    setting = resolve_setting(key)
     return expanded(setting) if setting else None
 
 

@@ -12,6 +12,10 @@ from harness.metrics.pairs import PROTOCOLS, ScoredPairs
 from harness.metrics.rounding import ranked_alike, shortest_decimals
 
 DEFAULT: Ranking = "itm"  # the ranking of a prediction that names none: X-VLM's
+REMEDY = (
+    "predictions hold every pair that is on the shortlist of its image or of its text (of another "
+    "length, name that as 'shortlist')"
+)
 
 
 def as_prediction(matches: Matches, *, shortlist: int) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def refuse_cut_shortlists(
     for number in np.flatnonzero((of_image > 0) & (of_image < least))[:1]:
         raise DataError(
             f"the prediction for image {ids[number]} holds {of_image[number]} texts, but the "
-            f"shortlist has {least}; {_REMEDY}"
+            f"shortlist has {least}; {REMEDY}"
         )
     of_text = np.bincount(pairs.text, minlength=texts)
     compared = int(np.count_nonzero(of_image))
@@ -141,14 +145,8 @@ def refuse_cut_shortlists(
     for number in np.flatnonzero(of_text < least)[:1]:
         raise DataError(
             f"text {number} was compared with {of_text[number]} of {compared} images, but its "
-            f"shortlist has {min(shortlist, compared)}; {_REMEDY}"
+            f"shortlist has {min(shortlist, compared)}; {REMEDY}"
         )
-
-
-_REMEDY = (
-    "predictions hold every pair that is on the shortlist of its image or of its text (of another "
-    "length, name that as 'shortlist')"
-)
 
 
 def _numbers(values: Any, kinds: str) -> NDArray[Any]:

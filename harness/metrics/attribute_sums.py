@@ -60,7 +60,7 @@ def ranking_of(
 ) -> Ranking:
     """Return the ranking of boxes by the scores of one attribute.
 
-    Of three boxes of images 0, 1 and 2, the positive one of image 2 comes second:
+    The boxes of images 0, 1 and 2; the positive one, of image 2, comes second:
 
     >>> labels = np.array([0, 0, 1], dtype=np.int8)
     >>> ranking = ranking_of(np.array([0.9, 0.1, 0.5]), labels, np.array([0, 1, 2], dtype=np.int32))

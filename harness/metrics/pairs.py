@@ -118,7 +118,7 @@ def _ranks(
 ) -> Ranks:
     """Rank each query's best true candidate among the shortlisted pairs.
 
-    Of equal scores, the later index comes first.
+    Where scores are equal, the later index comes first.
     """
     true = np.flatnonzero(right)
     true = true[np.lexsort((candidate[true], score[true], query[true]))]

@@ -91,10 +91,10 @@ def any_number(prediction: str, answers: Sequence[Answer]) -> float:
     """Return the accuracy in 0..1 by the official rule, carried over to fewer than ten answers.
 
     Ten answers or more are scored by `official`. That rule compares each answer with the others,
-    so the only true answer of a question would never count. Of m < ten answers, a prediction needs
-    the same share of the votes, `ceil(3 m / 10)`: one of up to three, two of four to six, three of
-    more. With n votes its accuracy is min(1, n / needed); both sides are always cleaned. One true
-    answer is therefore an exact match of cleaned texts.
+    so the only true answer of a question would never count. Given m < 10 answers, a prediction
+    needs the same share of the votes, `ceil(3 m / 10)`: one of up to three, two of four to six,
+    three of more. With n votes its accuracy is min(1, n / needed); both sides are always cleaned.
+    One true answer is therefore an exact match of cleaned texts.
 
     >>> [any_number("The Dog", [{"answer": text}]) for text in ("dog", "cat")]
     [1.0, 0.0]

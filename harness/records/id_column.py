@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ABSENT = -1  # the row of an id that is none of a column's
+ABSENT = -1  # the row of an id that a column does not have
 
 
 class IdColumn(Set[Any]):
@@ -52,7 +52,7 @@ class IdColumn(Set[Any]):
         return iter(ids.tolist())
 
     def row(self, id: Any) -> int:
-        """Return the row of an id, ABSENT where it is none of these."""
+        """Return the row of an id, ABSENT for an id that is not here."""
         if self._rows or type(id) is not int:
             return self._rows.get(id, ABSENT)
         position = bisect_left(self._sorted, id)
@@ -61,7 +61,7 @@ class IdColumn(Set[Any]):
         return position if self._order is None else int(self._order[position])
 
     def rows(self, ids: Sequence[Any]) -> NDArray[np.int64]:
-        """Return the rows of ids, ABSENT for each that is none of these."""
+        """Return the rows of ids, ABSENT for each that is not here."""
         if not self:
             return np.full(len(ids), ABSENT)
         numbers = _as_numbers(ids) if self._sorted else None

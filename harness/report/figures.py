@@ -40,14 +40,14 @@ def metric_figure(record: ResultRecord, published: Mapping[str, float]) -> Figur
 
 def figures(record: ResultRecord, samples: StoredSamples) -> list[Figure]:
     """Return the other charts of a result."""
-    found = _recalls(record)
+    drawn = _recalls(record)
     if "iou" in samples.measures:
         edges = np.linspace(0, 100, BINS + 1)
         counts, _ = np.histogram(samples.scores("iou"), edges)
         series = [charts.Series("samples", counts.tolist(), "bar")]
         caption = "IoU of the predicted and the true box, in percent: number of samples"
-        found.append(Figure(caption, charts.histogram(edges.tolist(), series)))
-    return [*found, *_of_samples(samples), *_breakdowns(record)]
+        drawn.append(Figure(caption, charts.histogram(edges.tolist(), series)))
+    return [*drawn, *_of_samples(samples), *_breakdowns(record)]
 
 
 def _recalls(record: ResultRecord) -> list[Figure]:
@@ -81,19 +81,19 @@ def _of_samples(samples: StoredSamples) -> list[Figure]:
         return []
     matched: dict[str, list[np.ndarray]] = {}
     unmatched: dict[str, list[np.ndarray]] = {}
-    sure: list[tuple[float, bool]] = []
+    answers: list[tuple[float, bool]] = []
     for sample in samples:
         for pair in sample.view.pairs:
             matched.setdefault(pair.name, []).append(pair.matched)
             unmatched.setdefault(pair.name, []).append(pair.unmatched)
         if sample.view.confidence is not None and sample.wrong is not None:
-            sure.append((sample.view.confidence, not sample.wrong))
-    found = [
+            answers.append((sample.view.confidence, not sample.wrong))
+    histograms = [
         _pair_histogram(name, np.concatenate(matched[name]), np.concatenate(unmatched[name]))
         for name in matched
         if sum(map(len, [*matched[name], *unmatched[name]]))
     ]
-    return [*found, *_reliability(sure)]
+    return [*histograms, *_reliability(answers)]
 
 
 def _pair_histogram(name: str, matched: np.ndarray, unmatched: np.ndarray) -> Figure:
@@ -111,10 +111,12 @@ def _pair_histogram(name: str, matched: np.ndarray, unmatched: np.ndarray) -> Fi
     return Figure(caption, charts.histogram(edges.tolist(), series))
 
 
-def _reliability(sure: Sequence[tuple[float, bool]]) -> list[Figure]:
-    if not sure:
+def _reliability(answers: Sequence[tuple[float, bool]]) -> list[Figure]:
+    if not answers:
         return []
-    confidences, right = (np.array(column, dtype=np.float64) for column in zip(*sure, strict=True))
+    confidences, right = (
+        np.array(column, dtype=np.float64) for column in zip(*answers, strict=True)
+    )
     low = 0.5 if confidences.min() >= 0.5 else 0.0
     numbers = np.minimum((confidences - low) / (1 - low) * CONFIDENCE_BINS, CONFIDENCE_BINS - 1)
     bins = [
@@ -124,6 +126,6 @@ def _reliability(sure: Sequence[tuple[float, bool]]) -> list[Figure]:
         for number in range(CONFIDENCE_BINS)
         if (chosen := numbers.astype(int) == number).any()
     ]
-    error = sum(part.samples * abs(part.confidence - part.accuracy) for part in bins) / len(sure)
+    error = sum(part.samples * abs(part.confidence - part.accuracy) for part in bins) / len(answers)
     caption = f"Reliability of the answers; expected calibration error {100 * error:.1f} points"
     return [Figure(caption, charts.reliability(bins))]

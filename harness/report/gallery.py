@@ -1,6 +1,6 @@
 """The gallery of a result: its samples as cards in JSON's types, with thumbnails, within a budget.
 
-The keys of a card are short, as there may be ten thousands of them; `script.js` reads them:
+The keys of a card are short, as there may be ten thousands of them; `report.js` reads them:
 
     id  pics [[thumbnail, label, file, width, height, [[role, x, y, width, height, label]]]]
     text [..]  truth  said (the prediction)  hit (its words in the references, see `overlap`)

@@ -108,8 +108,10 @@ class Section:
         """The orders of samples, the first of which is the default."""
         changed = [("change", "largest loss first")] if self.flips else []
         scored = [("worst", "worst first"), ("best", "best first")] if self.samples.measures else []
-        sure = [("sure", "surest first")] if any("sure" in card for card in self.cards) else []
-        return [*changed, *scored, ("given", "as annotated"), *sure]
+        by_confidence = (
+            [("sure", "surest first")] if any("sure" in card for card in self.cards) else []
+        )
+        return [*changed, *scored, ("given", "as annotated"), *by_confidence]
 
     @property
     def first(self) -> str:

@@ -9,11 +9,7 @@ next_run.py                        what the next run needs, read while this one 
 subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
 claims.py supply.py                which process computes which batch; the batches it decodes
-decoding.py decoder.py             whether threads or processes decode, and what both offer
-thread_decoder.py                  threads
-process_decoder.py                 processes,
-decoding_server.py                 the server that they are forked from,
-shared_memory.py                   and the memory that they write to
+decoding/                          images decoded beside the model, in threads or in processes
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
 identity.py                        what decides a run's predictions

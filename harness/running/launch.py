@@ -18,7 +18,7 @@ from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
 from harness.running.ahead import ReadAhead, sharing_the_lock
-from harness.running.decoding import wants_processes
+from harness.running.decoding.choice import wants_processes
 from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.images import PrepareAny, Prepared, View, image_file
-from harness.running.decoder import Decoding, FileViews, Read
-from harness.running.decoding import make_decoder
+from harness.running.decoding.choice import make_decoder
+from harness.running.decoding.decoder import Decoding, FileViews, Read
 from harness.running.plugin_errors import noting_samples
 from harness.running.prepared import Collate, together
 from harness.task import Batch, Sample

@@ -23,7 +23,7 @@ INDEX = ".index.json"  # of a model in shards, as transformers writes it
 def verified_sha256(weights: Weights) -> str:
     """Return the SHA-256 of weights. Raises CheckpointError where another one is known.
 
-    Of a folder it is that of all its files: shards, configuration and tokenizer.
+    The hash of a folder covers all its files: shards, configuration and tokenizer.
     """
     actual = sha256_of(_hashed_path(weights))
     if weights.release is None:

@@ -150,7 +150,7 @@ def _predict(
 ) -> None:
     """Predict the samples that lack a prediction, by the loop that suits the task.
 
-    Of a gallery, this process encodes all of its `own` batches: even the image of a sample with a
+    In a gallery, this process encodes all of its `own` batches: even the image of a sample with a
     prediction is a candidate for the texts of other samples.
     """
     task = run.task
@@ -187,7 +187,7 @@ class _Unencoded:
     """The samples of a gallery that are skipped because their owner cannot read their images.
 
     A process that takes over their batch leaves them out, even if it can read these images: they
-    have no features. Of the others it skips those that it cannot read itself.
+    have no features. It also skips those that it cannot read itself.
     """
 
     def __init__(self, writer: _Writer) -> None:

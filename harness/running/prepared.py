@@ -15,6 +15,7 @@ from harness.capabilities import Collating, Model
 from harness.errors import ModelError
 from harness.images import View, image_file
 
+REMEDY = "let prepare return arrays of one shape, or give the model a method collate(prepared)"
 Collate = Callable[[Sequence[Any]], Any]
 
 
@@ -69,9 +70,6 @@ def contents_of(prepared: Any) -> Iterator[bytes]:
         yield array.tobytes()
     else:
         yield pickle.dumps(prepared)
-
-
-REMEDY = "let prepare return arrays of one shape, or give the model a method collate(prepared)"
 
 
 def _as_array(value: Any) -> np.ndarray[Any, Any] | None:

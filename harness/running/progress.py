@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 STEPS = 10  # plain lines per run
 
@@ -17,7 +20,7 @@ class Progress:
         self._row = self._bar.add_task(label, total=None) if self._bar else None
         self._step = -1  # of the last line
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -43,7 +46,7 @@ class Progress:
             self._say(f"{self._label}: {done} of {total}{before}")
 
 
-def _bar(stream: TextIO):  # type: ignore[no-untyped-def]
+def _bar(stream: TextIO) -> "Bar":
     # Imported here: a log needs no rich.
     from rich.console import Console
     from rich.progress import (

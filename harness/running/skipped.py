@@ -37,7 +37,7 @@ def with_fallbacks(
 
 
 def is_skipped(prediction: Prediction) -> bool:
-    """Return whether a prediction is the reason why there is none."""
+    """Return whether the reason for skipping a sample stands in place of its prediction."""
     return (
         isinstance(prediction, dict)
         and prediction.keys() == {KEY}

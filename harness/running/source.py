@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from harness.images import PrepareAny, Prepared, View, read_views
-from harness.running.decoder import FileViews, Read
+from harness.running.decoding.decoder import FileViews, Read
 from harness.running.run import Run
 from harness.task import Sample, load_samples
 

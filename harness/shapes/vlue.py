@@ -30,10 +30,10 @@ def write_vlue(root: Path) -> None:
             write_image(root / "images" / "marvl" / unicodedata.normalize("NFC", name), scene)
             scenes.append((unicodedata.normalize("NFD", name), scene))
     folder, expressions_about = root / "vlue", _expressions(scenes)
-    twice = [*scenes, scenes[0]]
+    with_repeated = [*scenes, scenes[0]]
     listed = [
         {"image": name, "caption": captions(scene, seed=f"vlue:{number}")}
-        for number, (name, scene) in enumerate(twice)
+        for number, (name, scene) in enumerate(with_repeated)
     ]
     write_json(folder / "itr_vlue_test.json", listed)
     write_json(folder / "vqa_vlue_test.json", _questions(scenes))
@@ -46,7 +46,7 @@ def write_vlue(root: Path) -> None:
 
 def _questions(scenes: list[tuple[str, Scene]]) -> list[dict[str, Any]]:
     """Return the questions about all scenes, each with its one true answer."""
-    asked = [
+    numbered = [
         (name, question)
         for number, (name, scene) in enumerate(scenes)
         for question in questions(scene, seed=f"vlue:{number}")
@@ -58,7 +58,7 @@ def _questions(scenes: list[tuple[str, Scene]]) -> list[dict[str, Any]]:
             "image": name,
             "answer": question.answer,
         }
-        for number, (name, question) in enumerate(asked)
+        for number, (name, question) in enumerate(numbered)
     ]
 
 

@@ -68,7 +68,7 @@ class Tally:
     def alone(self, *, exact: bool) -> list[Tails]:
         """Return the p of each metric by itself, then that of the mean.
 
-        Of drawn swaps, the observed outcome counts as one more; not of `exact` ones.
+        The observed outcome counts as one more swap if swaps are drawn, not if they are `exact`.
         """
         return self._tails(self._shares(self._alone, exact=exact))
 

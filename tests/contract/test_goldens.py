@@ -1,22 +1,22 @@
 """Golden folders that others made: what a case may hold, and what it may lack."""
 
-import re
+import os
 
 import numpy as np
 import pytest
 
 from tests.support.forked import RunningPytest
-from tests.support.golden import TESTS, Case, golden_params
-from tests.support.shortlists import cut_within_ties
-
-KINDS = sorted(
-    {
-        kind
-        for folder in ("parity", "metrics")
-        for module in (TESTS / folder).glob("test_*.py")
-        for kind in re.findall(r'^(?:KIND = |@on\()"(.*?)"', module.read_text(), re.M)
-    }
+from tests.support.golden import (
+    TESTS,
+    Case,
+    golden_kinds,
+    golden_params,
+    untested_cases,
 )
+from tests.support.real_files import real_data
+from tests.support.shortlists import cut_within_ties, ranked_alike, scores_of_ranked
+
+KINDS = golden_kinds()
 
 
 @pytest.fixture
@@ -61,6 +61,53 @@ def test_a_shortlist_is_uncertain_where_it_ends_among_equal_scores():
     scores = np.array([[0.5, 0.9, 0.5, 0.1], [0.5, 0.9, 0.6, 0.1]])
     assert cut_within_ties(scores, 2).tolist() == [True, False]
     assert cut_within_ties(scores, 4).tolist() == [False, False]
+
+
+def test_rankings_may_differ_among_equal_scores_alone():
+    scores = np.array([[0.5, 0.9, 0.5, 0.1]])
+    official = np.array([[1, 0, 2]])
+    assert ranked_alike(official, official, scores)
+    assert ranked_alike(np.array([[1, 2, 0]]), official, scores)
+    assert not ranked_alike(np.array([[0, 1, 2]]), official, scores)
+    assert not ranked_alike(np.array([[1, 0, 3]]), official, scores)
+    assert not ranked_alike(np.array([[1, 0, 0]]), official, scores)
+    assert not ranked_alike(np.array([[1, 0]]), official, scores)
+
+
+def test_scores_of_rankings_are_found_by_candidate():
+    by_candidate = scores_of_ranked(np.array([[2, 0, 1]]), np.array([[0.7, 0.2, 0.1]]))
+    assert by_candidate.tolist() == [[0.2, 0.1, 0.7]]
+
+
+def test_a_folder_without_any_golden_is_refused(folder):
+    for name in ("golden", "data"):
+        (folder / name).mkdir()
+    with pytest.raises(pytest.UsageError, match=rf"no golden in {folder}: its folders"):
+        untested_cases()
+
+
+def test_cases_that_no_test_compares_are_named(folder):
+    for name in ("b_retrieval", "later", ".git", "__pycache__"):
+        (folder / name).mkdir()
+    assert untested_cases() == ["later"]
+
+
+def test_a_folder_may_be_named_from_the_working_directory(folder, monkeypatch):
+    (folder / "b_retrieval").mkdir()
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("XVLM_EVAL_GOLDEN", folder.name)
+    (param,) = golden_params("b_")
+    monkeypatch.chdir(os.sep)
+    assert param.values[0].path.is_dir()
+    assert golden_kinds() == KINDS
+
+
+def test_real_annotations_may_lie_beside_the_goldens(folder, monkeypatch):
+    (folder / "golden").mkdir()
+    monkeypatch.setenv("XVLM_EVAL_GOLDEN", str(folder / "golden"))
+    assert real_data("none").parts[-3:] == ("shared", "data", "none")
+    (folder / "data" / "nlvr2").mkdir(parents=True)
+    assert real_data("nlvr2") == folder / "data" / "nlvr2"
 
 
 def test_the_tests_of_every_kind_can_be_set_up_on_a_folder_that_has_it(folder):

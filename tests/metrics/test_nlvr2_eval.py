@@ -2,15 +2,13 @@
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 
 from harness.metrics.nlvr2 import accuracy, consistency, group_of, image_set_of
+from tests.support.real_files import REAL
 
 KIND = "nlvr2_eval"
-# The benchmark's own data, which this project may not redistribute.
-REAL = Path(__file__).parents[3] / "shared" / "data" / "nlvr2"
 
 
 def annotations(split):

@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.formats.prompts import sentences
+from tests.support.real_files import real_data
 
 KIND = "ovad_prompts"
-# The benchmark's own data, which this project may not redistribute.
-REAL = Path(__file__).parents[3] / "shared" / "data" / "ovad" / "attributes117.json"
+REAL = real_data("ovad") / "attributes117.json"
 
 
 def sentences_of(attributes, setting):

@@ -65,12 +65,15 @@ def test_accuracies_are_the_official_ones(case, grounder):
     expected = case.json("expected.json")
     for name, value in expected["grounding_eval_bbox"].items():
         assert accuracy(overlaps[name.removesuffix("_d")]) == pytest.approx(100 * value, abs=1e-9)
-    everything = [overlap for split in overlaps.values() for overlap in split]
-    assert accuracy(everything) == pytest.approx(
-        100 * expected["grounding_eval_bbox_vlue"]["score"], abs=1e-9
-    )
+    if "grounding_eval_bbox_vlue" in expected:
+        total = expected["grounding_eval_bbox_vlue"]["score"]
+        everything = [overlap for split in overlaps.values() for overlap in split]
+        assert accuracy(everything) == pytest.approx(100 * total, abs=1e-9)
 
 
 def test_iou_of_the_listed_pairs(case):
-    for pair in case.json("expected.json")["iou_pairs"]:
+    expected = case.json("expected.json")
+    if "iou_pairs" not in expected:
+        pytest.skip(f"the golden {case.path.name} lists no pairs of boxes")
+    for pair in expected["iou_pairs"]:
         assert iou(Box(*pair["box1"]), Box(*pair["box2"])) == pytest.approx(pair["iou"], abs=1e-7)

@@ -49,5 +49,6 @@ def test_a_file_without_twins_gives_both_the_same_weights(case, checkpoint, clos
         case.path / "vocab.txt",
         device_under_test(),
     )
+    reasoner.rule = rule_of(case, reasoner.rule)
     logits = reasoner.logits(case.inputs["image"], raw_statements(case), images_of(case))
     close(logits, case.outputs["logits_from_untwinned"])

@@ -16,10 +16,10 @@ from PIL import Image
 from harness.errors import DataError, HarnessError
 from harness.images import Region
 from harness.models.fusion.resizing import resize
-from harness.running.decoding import DECODING, make_decoder
+from harness.running.decoding.choice import DECODING, make_decoder
+from harness.running.decoding.processes import MAX_PICKLED, ProcessDecoder, _processes
+from harness.running.decoding.threads import ThreadDecoder
 from harness.running.loader import load_batches, plan_batches
-from harness.running.process_decoder import MAX_PICKLED, ProcessDecoder, _processes
-from harness.running.thread_decoder import ThreadDecoder
 from harness.task import Sample
 
 PREPARE = partial(resize, side=16)
@@ -105,7 +105,7 @@ def test_a_system_without_semaphores_decodes_in_threads(monkeypatch):
         raise FileNotFoundError("/dev/shm")
 
     monkeypatch.setenv(DECODING, "processes")
-    monkeypatch.setattr("harness.running.process_decoder._processes", fail)
+    monkeypatch.setattr("harness.running.decoding.processes._processes", fail)
     assert isinstance(make_decoder(PREPARE, 2), ThreadDecoder)
 
 
@@ -125,8 +125,8 @@ import os, sys, time
 from functools import partial
 from pathlib import Path
 from harness.models.fusion.resizing import resize
-from harness.running.decoder import FileViews
-from harness.running.decoding import make_decoder
+from harness.running.decoding.decoder import FileViews
+from harness.running.decoding.choice import make_decoder
 
 if __name__ == "__main__":
     decoder = make_decoder(partial(resize, side=16), 2)

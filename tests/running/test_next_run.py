@@ -9,8 +9,9 @@ import pytest
 
 from harness.callbacks import no_progress
 from harness.errors import DataError
-from harness.running import evaluate, launch, source, thread_decoder
-from harness.running.decoding import DECODING
+from harness.running import evaluate, launch, source
+from harness.running.decoding import threads
+from harness.running.decoding.choice import DECODING
 from harness.running.distributed import SingleProcess
 from harness.running.launch import run_all
 from harness.running.next_run import READ_AHEAD
@@ -29,7 +30,7 @@ def data(tmp_path):
 def decoded(monkeypatch):
     """Collect the image files that are decoded: ahead, or when a run needs them."""
     events = {"ahead": [], "in turn": []}
-    for kind, module in (("ahead", source), ("in turn", thread_decoder)):
+    for kind, module in (("ahead", source), ("in turn", threads)):
 
         def read(views, prepare, *, needed_by, kind=kind, original=module.read_views):
             events[kind].append(Path(views[0]).name)

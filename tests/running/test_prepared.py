@@ -11,7 +11,7 @@ import torch
 from harness.cli.main import main
 from harness.errors import ModelError
 from harness.records.fingerprints import checksum
-from harness.running import process_decoder
+from harness.running.decoding import processes
 from harness.running.prepared import contents_of, together
 from tests.support import refcoco_files
 from tests.support.plugins import ASPECT_MODEL, BOX_MODEL
@@ -89,8 +89,8 @@ def test_images_that_cannot_be_stacked_are_refused(
 ):
     monkeypatch.setenv("XVLM_EVAL_DECODING", decoding)
     # Processes of an earlier test do not find this one's package.
-    fresh = cache(process_decoder._processes.__wrapped__)
-    monkeypatch.setattr(process_decoder, "_processes", fresh)
+    fresh = cache(processes._processes.__wrapped__)
+    monkeypatch.setattr(processes, "_processes", fresh)
     (line,) = [line for line in BOX_MODEL.splitlines() if "np.asarray" in line]
     package.install(BOX_MODEL.replace(line, f"        return {prepared}"), points=POINTS)
     assert run() == 4

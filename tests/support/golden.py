@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 TESTS = Path(__file__).parents[1]
+KIND_OF_MODULE = re.compile(r'^(?:KIND = |@on\()"(.*?)"', re.M)
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,30 @@ def golden_folder() -> Path:
     candidates = [Path(chosen)] if chosen else beside
     for folder in candidates:
         if folder.is_dir():
-            return folder
+            return folder.resolve()  # tests link to it, and may work in another folder
     raise pytest.UsageError(f"no golden folder at {' or '.join(map(str, candidates))}")
+
+
+def golden_kinds() -> tuple[str, ...]:
+    """The kinds of golden cases that any test module compares."""
+    modules = TESTS.glob("*/test_*.py")
+    found = (re.findall(KIND_OF_MODULE, module.read_text(encoding="utf-8")) for module in modules)
+    return tuple(sorted({kind for kinds in found for kind in kinds}))
+
+
+def untested_cases() -> list[str]:
+    """The names of golden cases that no test module compares.
+
+    Raises pytest.UsageError if all are, as in a folder that holds no goldens.
+    """
+    cases, kinds = golden_cases(""), golden_kinds()
+    untested = [case.path.name for case in cases if not case.path.name.startswith(kinds)]
+    if len(untested) == len(cases):
+        raise pytest.UsageError(
+            f"no golden in {golden_folder()}: its folders' names begin with none of the kinds "
+            f"{', '.join(kinds)}"
+        )
+    return [name for name in untested if not name.startswith((".", "_"))]
 
 
 def golden_cases(kind: str) -> list[Case]:

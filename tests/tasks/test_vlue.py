@@ -10,9 +10,9 @@ from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.registry import find_task
 from harness.task import load_samples
-from tests.support.real_files import REAL
+from tests.support.real_files import real_data
 
-VLUE = REAL.parent / "vlue"
+VLUE = real_data("vlue")
 FOLDER = "tr/images/43-Kanun_(çalgı)"
 A, B, C = (unicodedata.normalize("NFD", f"{FOLDER}/43-{number}.jpg") for number in (0, 1, 2))
 BOX = {"width": 40, "height": 30, "bbox": [5, 5, 20, 10]}

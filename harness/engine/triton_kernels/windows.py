@@ -55,22 +55,12 @@ def _window_attention(
     tl.store(at, attended.to(out.dtype.element_ty), mask=row_inside)
 
 
-def window_attention(
-    qkv: Tensor,
-    bias: Tensor,
-    heads: int,
-    precision: str,
-    *,
-    rows: int = 64,
-    keys: int = 32,
-    warps: int = 4,
-    stages: int = 2,
-) -> Tensor:
+def window_attention(qkv: Tensor, bias: Tensor, heads: int, precision: str) -> Tensor:
     """Attend within windows: qkv [B, W, N, 3 C] and bias [W or 1, heads, N, N] to [B, W, N, C]."""
     images, windows, tokens, width = qkv.shape
     out = qkv.new_empty(images, windows, tokens, width // 3)
     head_width = width // 3 // heads
-    _window_attention[(images * windows * heads * triton.cdiv(tokens, rows),)](
+    _window_attention[(images * windows * heads * triton.cdiv(tokens, 64),)](
         qkv.contiguous(),
         bias.contiguous(),
         out,
@@ -79,10 +69,10 @@ def window_attention(
         head_width**-0.5,
         TOKENS=tokens,
         WIDTH=head_width,
-        ROWS=rows,
-        KEYS=keys,
+        ROWS=64,
+        KEYS=32,
         PRECISION=precision,
-        num_warps=warps,
-        num_stages=stages,
+        num_warps=4,
+        num_stages=2,
     )
     return out

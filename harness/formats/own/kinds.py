@@ -181,7 +181,7 @@ class PairEntry(Entry, kw_only=True):
 
 
 def box_problem(box: Corners | None, width: int | None, height: int | None) -> str | None:
-    """Return why a box (left, top, width, height) is none of an image, None if it is one.
+    """Return why a box (left, top, width, height) does not fit an image, None if it does.
 
     It may reach over the border by a pixel and a hundredth of the image, as rounded boxes do.
     """

@@ -198,7 +198,7 @@ def _each(words: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
 
 
 def _number(text: str) -> Any:
-    """Return a text as a number; as it is if it is none, to be refused with its name."""
+    """Return a text as a number, or unchanged: the field is then refused by its name."""
     if not NUMBER.fullmatch(text):  # Python's own rules allow 1_0, nan and digits of all scripts
         return text
     number = float(text) if set(text) & set(".eE") or len(text) > 18 else int(text)

@@ -21,7 +21,6 @@ from harness.models.fusion.describing import FusionCaptioner
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.judging import FusionPairReasoner
 from harness.models.fusion.runtime import TextRule
-from harness.models.fusion.sizes import TextArchitecture
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import (
     AnsweringNetwork,
@@ -56,10 +55,7 @@ class BlipRetriever(FusionRetriever):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and texts, whose features are another pass."""
-        length = self.runtime.mean_length(workload.texts, self.rule)
-        features = len(workload.texts) * text_features_flops(self.network.text, length)
-        cost = super().cost(workload)
-        return cost._replace(flops=cost.flops + features)
+        return add_text_features(super().cost(workload), self, workload)
 
 
 class BlipAttributeMatcher(FusionAttributeMatcher):
@@ -75,11 +71,8 @@ class BlipAttributeMatcher(FusionAttributeMatcher):
         )
 
     def cost(self, workload: Workload) -> Cost:
-        """Return the cost of comparing images and sentences."""
-        length = self.runtime.mean_length(workload.texts, self.rule)
-        features = len(workload.texts) * text_features_flops(self.network.text, length)
-        cost = super().cost(workload)
-        return cost._replace(flops=cost.flops + features)
+        """Return the cost of comparing images and sentences, whose features are another pass."""
+        return add_text_features(super().cost(workload), self, workload)
 
 
 class BlipAnswerer(FusionAnswerer):
@@ -143,6 +136,11 @@ class BlipCaptioner(FusionCaptioner):
         return captioning_network(checkpoint)
 
 
-def text_features_flops(text: TextArchitecture, length: float) -> float:
-    """Return the operations of a text in all layers without their cross-attention."""
-    return layer_costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)
+def add_text_features(
+    cost: Cost, adapter: BlipRetriever | BlipAttributeMatcher, workload: Workload
+) -> Cost:
+    """Add the features of the texts: a pass through all layers without their cross-attention."""
+    text = adapter.network.text
+    length = adapter.runtime.mean_length(workload.texts, adapter.rule)
+    flops = layer_costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)
+    return cost._replace(flops=cost.flops + len(workload.texts) * flops)

@@ -24,7 +24,7 @@ class BlipRetrievalNetwork(RetrievalNetwork):
     def encode_texts(
         self, texts: Sequence[Sequence[int]], device: Device, *, begin_fused: int | None = None
     ) -> EncodedTexts:
-        """Encode texts given as token ids. Raises ValueError where there is none."""
+        """Encode texts given as token ids. Raises ValueError without texts."""
         fused = texts if begin_fused is None else [[begin_fused, *ids[1:]] for ids in texts]
         encoded = encode_texts(
             self.text_encoder, fused, device, features_of=lambda cls: cls[:, :0], feature_width=0

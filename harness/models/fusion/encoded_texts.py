@@ -79,10 +79,10 @@ def encode_texts(
     begin = 0
     for packed in pack(lengths.tolist(), device.chunk_sizes):
         first[packed.texts] = begin + packed.first
-        ids, there = device.send(packed.ids_of(texts)), packed.to(device.torch)
-        states = encoder.encode_text(ids, there)
+        ids, moved = device.send(packed.ids_of(texts)), packed.to(device.torch)
+        states = encoder.encode_text(ids, moved)
         end = begin + len(ids)
-        fusion_input[begin:end] = encoder.precompute_fusion_input(states, there)
-        features[there.texts] = features_of(states[there.first])
+        fusion_input[begin:end] = encoder.precompute_fusion_input(states, moved)
+        features[moved.texts] = features_of(states[moved.first])
         begin = end
     return EncodedTexts(features, fusion_input, first, lengths)

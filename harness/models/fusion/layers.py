@@ -89,7 +89,7 @@ def project_kv(
 ) -> list[KV]:
     """Return the keys and values of tokens [N, width], one `KV` for each bucket of segments.
 
-    Of segments in tiles, it is one of all tokens, without padding.
+    Segments in tiles have one of all tokens, without padding.
     """
     keys, values = projections.key(states), projections.value(states)
     if segments.tiles is not None:

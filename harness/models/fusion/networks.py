@@ -51,7 +51,7 @@ class RetrievalNetwork(FusionNetwork):
         return F.normalize(apply_head(self.text_proj, cls), dim=-1)
 
     def encode_texts(self, texts: Sequence[Sequence[int]], device: Device) -> EncodedTexts:
-        """Encode texts given as token ids. Raises ValueError where there is none."""
+        """Encode texts given as token ids. Raises ValueError without texts."""
         width = self.text_proj.out_features
         return encode_texts(
             self.text_encoder, texts, device, features_of=self.text_features, feature_width=width

@@ -28,6 +28,14 @@ class TextArchitecture:
     encoder_width: int
     token_types: bool = True
 
+    def sentence(self, name: str) -> str:
+        """Return the description of a text `encoder` or `decoder` of these sizes."""
+        return (
+            f"The text {name} has {self.layers} layers of width {self.width} and {self.heads} "
+            f"heads, cross-attention from layer {self.fusion_layer} on, and {self.vocabulary} "
+            "word pieces."
+        )
+
 
 class Shaped(Protocol):
     """Anything with a shape: a tensor, or an entry of a safetensors header."""

@@ -51,11 +51,7 @@ class Audit:
         ]
         for name, bert in (("encoder", architecture.text), ("decoder", architecture.decoder)):
             if bert:
-                lines.append(
-                    f"The text {name} has {bert.layers} layers of width {bert.width} and "
-                    f"{bert.heads} heads, cross-attention from layer {bert.fusion_layer} on, and "
-                    f"{bert.vocabulary} word pieces."
-                )
+                lines.append(bert.sentence(name))
         lines += [
             f"It holds {len(checkpoint.tensors)} tensors; "
             f"{self.parameters / 1e6:.2f} M parameters are used.",

@@ -13,6 +13,7 @@ from harness.formats.prompts import sentences
 from harness.models.fusion.encoded_texts import EncodedTexts
 from harness.models.fusion.fused_texts import fused_cls, fused_tokens
 from harness.models.fusion.tokenizer import Tokenizer, Tokens
+from harness.models.xvlm.adapters import PROMPT
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -28,7 +29,6 @@ from harness.shapes.world.scenes import Rng
 from harness.shapes.world.sentences import captions
 from harness.shapes.world.statements import statement
 
-PROMPT = "a picture of "
 FEATURES = 64  # width of the projected features of retrieval
 CPU = Device(torch.device("cpu"), "float32")
 TEMPERATURE = 0.07  # initial temperature of the contrastive loss, as in X-VLM

@@ -107,7 +107,7 @@ def _what_background(scene: Scene, rng: Rng) -> Question:
 
 
 def _unique_object(scene: Scene, attribute: str, rng: Rng) -> Object | None:
-    """Return an object that alone has its value of `attribute`; None if there is none."""
+    """Return an object that alone has its value of `attribute`, or None."""
     values = [getattr(obj, attribute) for obj in scene.objects]
     unique = [obj for obj in scene.objects if values.count(getattr(obj, attribute)) == 1]
     return rng.choice(unique) if unique else None

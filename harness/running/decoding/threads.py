@@ -6,7 +6,7 @@ from functools import partial
 
 from harness.errors import DataError
 from harness.images import PrepareAny, Prepared, View, read_views
-from harness.running.decoder import Decoded, Decoding, FileViews, Note, Read
+from harness.running.decoding.decoder import Decoded, Decoding, FileViews, Note, Read
 
 
 class _ThreadDecoding:

@@ -17,9 +17,9 @@ from PIL import Image
 
 from harness.errors import DataError, HarnessError, ModelError
 from harness.images import Prepare, PrepareAny, Prepared, image_file, read_views
-from harness.running.decoder import Decoded, Decoding, FileViews, Note
+from harness.running.decoding.decoder import Decoded, Decoding, FileViews, Note
+from harness.running.decoding.shared_memory import SharedMemory, allocate, open_shared
 from harness.running.prepared import REMEDY
-from harness.running.shared_memory import SharedMemory, allocate, open_shared
 
 FILES_PER_TASK = 8  # decoded for each message to a process and back
 MAX_PICKLED = 1 << 16  # bytes of a `prepare`; a larger one carries a model with it
@@ -93,7 +93,7 @@ class ProcessDecoder:
 def _processes(workers: int) -> ProcessPoolExecutor:
     context = get_context("forkserver")  # a fork of this process would copy a driver's threads
     # Which ignores Ctrl-C, and so do its processes: only this one answers it.
-    context.set_forkserver_preload(["harness.running.decoding_server", __name__])
+    context.set_forkserver_preload(["harness.running.decoding.server", __name__])
     pool = ProcessPoolExecutor(workers, context, initializer=_begin)
     # Left to the end of the interpreter, its callbacks may find their modules gone, and say so.
     atexit.register(pool.shutdown, cancel_futures=True)

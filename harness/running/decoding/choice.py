@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from harness.files.environment import choice
 from harness.images import PrepareAny
-from harness.running.decoder import Decoder, Note, Read
-from harness.running.process_decoder import ProcessDecoder, pickle_prepare
-from harness.running.thread_decoder import ThreadDecoder
+from harness.running.decoding.decoder import Decoder, Note, Read
+from harness.running.decoding.processes import ProcessDecoder, pickle_prepare
+from harness.running.decoding.threads import ThreadDecoder
 
 DECODING = "XVLM_EVAL_DECODING"
 THREADS, PROCESSES = "threads", "processes"
