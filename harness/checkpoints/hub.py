@@ -18,6 +18,7 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
     """
     # Imported here: weights that lie in a file need no hub.
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     cache = hub_cache_folder()
     try:
@@ -31,9 +32,10 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
             )
         )
     except Exception as error:  # the hub's client raises dozens of kinds
-        remedy = (
-            f"could not be downloaded ({first_line(error)})"
-            if download
-            else "is not in the hub's cache; --download gets it"
-        )
+        if download:
+            remedy = f"could not be downloaded ({first_line(error)})"
+        elif isinstance(error, LocalEntryNotFoundError):
+            remedy = "is not in the hub's cache; --download gets it"
+        else:
+            remedy = f"cannot be read from the hub's cache ({first_line(error)})"
         raise MissingError(f"{name}: as a repository of Hugging Face's hub {remedy}") from error

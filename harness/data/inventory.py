@@ -185,7 +185,10 @@ def _file_state(path: Path, digest: Digest | None) -> _State:
 def _folder_state(folder: Path, expected: set[Path]) -> _State:
     """Compare the names in an image folder with those in the annotations; no image is read."""
     folders = {folder, *(path.parent for path in expected)}
-    present = {path for each in folders for path in _paths_in(each)}
+    try:
+        present = {path for each in folders for path in _paths_in(each)}
+    except OSError as error:
+        return _State(WRONG, (f"{error.filename} cannot be read ({error.strerror})",))
     missing = sorted(expected - present)
     names = tuple(
         path.name if path.parent == folder else f"{path.parent.name}/{path.name}"
@@ -201,8 +204,9 @@ def _folder_state(folder: Path, expected: set[Path]) -> _State:
 
 
 def _paths_in(folder: Path) -> set[Path]:
+    """Return the paths in a folder, none if it is absent. Raises OSError if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return {folder / entry.name for entry in entries}
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return set()

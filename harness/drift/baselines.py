@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.checkpoints import normalise_name
 from harness.errors import DataError
+from harness.formats.same_files import are_files_of
 from harness.records.record import ResultRecord, Subset
 from harness.records.stored import StoredResult, StoredResults
 
@@ -71,7 +72,7 @@ def describe_other_measurement(
         )
     for name, current, before in (
         ("protocol", record.protocol, base.protocol),
-        ("data", record.data.get("sha256"), base.data.get("sha256")),
+        ("data", *_contents(record, base)),
         ("data", record.data["name"], base.data["name"]),
         ("number of samples", record.n, base.n),
         ("number of samples skipped for unreadable images", _skipped(record), _skipped(base)),
@@ -79,6 +80,13 @@ def describe_other_measurement(
         if current != before:
             return f"another {name}: {current}, {title} {before}"
     return None
+
+
+def _contents(record: ResultRecord, base: ResultRecord) -> tuple[object, object]:
+    """Return the SHA-256 of the data of both; of the same content at other paths, one for both."""
+    sha256, before = record.data.get("sha256"), base.data.get("sha256")
+    same = are_files_of(base.data, record.data.get("files", {}))
+    return (before, before) if same else (sha256, before)
 
 
 def _describe_part(subset: Subset | None) -> str:

@@ -1,6 +1,7 @@
 """Official annotation and result files, one module per format.
 
 folder        the user's data folder, and the files missing from it
+same_files    whether annotation files are those of a run, wherever they lie
 image_folder  where the images of a benchmark lie, by their names in annotations
 coco          COCO's images and captions, which several benchmarks share
 vqa, nlvr2, karpathy, refer, ovad, vlue  read annotations

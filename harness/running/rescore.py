@@ -13,8 +13,8 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
 from harness.files.kinds import BYTE_ORDER_MARK, HEAD_BYTES, read_head
-from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
+from harness.formats.same_files import are_files_of
 from harness.formats.submissions import match_predictions
 from harness.records.prediction_lines import ANY_HEAD
 from harness.records.stored_predictions import StoredPredictions, read_predictions
@@ -134,8 +134,7 @@ def _origin_caveats(identity: Mapping[str, Any], task: Task, files: Mapping[str,
     caveats = []
     made_on = _as_mapping(identity.get("data"))
     before = _as_mapping(made_on.get("files"))
-    same = sorted(map(str, before.values())) == sorted(files.values())
-    if made_on.get("sha256") not in (None, digest_of_files(files)) and not same:
+    if made_on.get("sha256") is not None and not are_files_of(made_on, files):
         names = sorted(name for name in {**before, **files} if before.get(name) != files.get(name))
         flag = "--annotations" if is_own(task.name) else "--data"
         caveats.append(

@@ -10,8 +10,8 @@ from harness.callbacks import no_progress
 from harness.data.own import OwnFiles
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
-from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
+from harness.formats.same_files import are_files_of
 from harness.records.fingerprints import Fingerprints
 from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
@@ -58,7 +58,7 @@ def _differences(result: StoredResult, source: DataSource) -> Iterator[str]:
     if result.predictions is None:
         raise DataError("its predictions were not kept")
     data = source.open({task.name: [record.split]}, progress=no_progress)
-    if digest_of_files(data.fingerprint(task.files(record.split))) != record.data.get("sha256"):
+    if not are_files_of(record.data, data.fingerprint(task.files(record.split))):
         flag = "--annotations" if is_own(record.task) else "--data"
         raise DataError(f"{source} has other annotation files; give those of the run as {flag}")
     samples = load_samples(task, data, record.split)

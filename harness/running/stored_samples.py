@@ -13,8 +13,8 @@ from harness.callbacks import no_progress
 from harness.data.resolve import DataSource, Embedded
 from harness.data.result_sources import ResultSource, source_of
 from harness.errors import DataError, HarnessError
-from harness.formats.folder import digest_of_files
 from harness.formats.own.folder import is_own
+from harness.formats.same_files import are_files_of
 from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_split, find_task
@@ -23,6 +23,7 @@ from harness.running.subset import subset
 from harness.sample_view import NOT_KEPT, Details, Item, SampleView, prediction_text
 from harness.task import Prediction, Sample, SampleId, Task, load_samples
 
+GRADED = frozenset({"cider", "rouge_l", "iou"})  # scores, even where all are 0
 RIGHT_FROM = 50.0  # of 100: a sample that scores less is wrong
 
 
@@ -174,7 +175,7 @@ class StoredSamples(Sequence[StoredSample]):
                 raise DataError("its data are not those of the embedded benchmark; give --data DIR")
             data = origin.open({task.name: [record.split]}, progress=no_progress)
             files = data.fingerprint(task.files(record.split))
-            if digest_of_files(files) != record.data.get("sha256"):
+            if not are_files_of(record.data, files):
                 raise DataError(_describe_other_files(origin, record, files))
             samples = load_samples(task, data, record.split)
             if record.subset is not None:
@@ -237,5 +238,10 @@ def _describe_other_files(
 
 
 def _is_share(name: str, values: Sequence[float]) -> bool:
-    """Return whether a measure says how far a sample is right: an accuracy, or all or nothing."""
+    """Return whether a measure says how far a sample is right: an accuracy, or all or nothing.
+
+    The values say so of measures of other packages alone.
+    """
+    if name in GRADED:
+        return False
     return name.startswith("accuracy") or all(value in (0.0, 100.0) for value in values)

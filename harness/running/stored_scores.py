@@ -13,6 +13,7 @@ import numpy as np
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files.atomic import replacing
 from harness.formats.folder import digest_of_files, sha256_of
+from harness.formats.same_files import are_files_of
 from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import open_predictions
@@ -36,7 +37,9 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
     that were made on other annotation files, HarnessError where a file cannot be written.
     """
     data = {"name": scored.data, "sha256": digest_of_files(scored.files), "files": scored.files}
-    origin = _own_origin(scored, data) if scored.stored else _foreign_origin(scored, data)
+    origin = _own_origin(scored) if scored.stored else _foreign_origin(scored, data)
+    if scored.stored:  # the same files, at the paths that the run read them from
+        data = {key: origin.identity["data"].get(key, value) for key, value in data.items()}
     weights = {**origin.weights, "name": checkpoint or origin.weights["name"]}
     if checkpoint is not None and checkpoint != origin.weights["name"]:
         weights["registered"] = False
@@ -106,15 +109,21 @@ class _Origin(NamedTuple):
     weights: Mapping[str, Any]
 
 
-def _own_origin(scored: Scored, data: Mapping[str, Any]) -> _Origin:
+def _own_origin(scored: Scored) -> _Origin:
     """Return the origin of predictions that `run` made on the same data."""
     assert scored.stored is not None
     stored: StoredPredictions = scored.stored
-    made_on = stored.identity.get("data", {}).get("sha256")
-    if made_on != data["sha256"] or stored.identity["data"].get("name") != data["name"]:
+    made_on = stored.identity.get("data", {})
+    if not are_files_of(made_on, scored.files):
         raise DataError(
             f"{scored.file}: the predictions were made on other annotation files; give their "
             "--data, or score them without --out"
+        )
+    if made_on.get("name") != scored.data:
+        raise DataError(
+            f"{scored.file}: the predictions were made on the data {made_on.get('name')!r}, and "
+            f"are scored on {scored.data!r}, whose files are the same; give the --data of the run, "
+            "or score them without --out"
         )
     names = {"name": scored.file.resolve().parent.name, "registered": False}
     stem = scored.file.name.removesuffix(".gz").removesuffix(PREDICTIONS)

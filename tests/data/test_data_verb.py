@@ -1,5 +1,6 @@
 """`xvlm-eval data`: which files are present, missing or wrong, and what to do about them."""
 
+import errno
 import json
 import os
 import shutil
@@ -124,6 +125,22 @@ def test_an_empty_folder_of_images_is_not_taken_for_images(capsys, tiny):
     _, answer = run(capsys, "--task", "refcoco+", "--data", tiny)
     images = by_path(answer)["images/coco/train2014"]
     assert (images["state"], images["found"]) == ("incomplete", ["the folder is empty"])
+
+
+def test_a_folder_of_images_that_cannot_be_read_is_not_called_empty(capsys, tiny, monkeypatch):
+    closed, scan = tiny / "images" / "coco" / "train2014", os.scandir
+
+    def refuse(path):
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    shutil.rmtree(tiny / "refcoco+")
+    monkeypatch.setattr(os, "scandir", refuse)
+    _, answer = run(capsys, "--task", "refcoco+", "--data", tiny)
+    images = by_path(answer)["images/coco/train2014"]
+    assert images["found"] == [f"{closed} cannot be read (Permission denied)"]
+    assert images["state"] == "wrong"
 
 
 def test_every_image_with_a_problem_is_named(capsys, own):

@@ -1,6 +1,8 @@
 """Servers that will never send the file are reported at once; overloaded ones get their pause."""
 
+import shutil
 import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -11,25 +13,17 @@ from harness.errors import HarnessError, MissingError
 from tests.data.downloads import CONTENT, SHA256, get, only_the_right_file
 from tests.support.unreliable_server import Site, served
 
-# A certificate that no system trusts, signed by its own key, which guards nothing.
-CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgh4HPIIgsJ37moDIR
-3GFlwf+f1qY+Njavqmn38DQBgdGhRANCAATFO5oy6/zgyuSdJuXXO/4xtHXuwOVy
-44/THm8fr+zUCqJhp0InzAoh6HiLwbWpuR8jfj2NxgKqYhWYkq7ZlWas
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBfzCCASWgAwIBAgIUdXWC6YQBJbWr9dNRcPRk8wZzQeAwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyNzA3NDQxMVoYDzIxMjYxMTAz
-MDc0NDExWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAATFO5oy6/zgyuSdJuXXO/4xtHXuwOVy44/THm8fr+zUCqJhp0InzAoh
-6HiLwbWpuR8jfj2NxgKqYhWYkq7ZlWaso1MwUTAdBgNVHQ4EFgQUrD/YvPATy4k4
-jt/Dtr+c/uwkRNswHwYDVR0jBBgwFoAUrD/YvPATy4k4jt/Dtr+c/uwkRNswDwYD
-VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBHIF38zZXL3kxaQp7k7dk6
-txJrgJJixhtldbwBSnxjEQIhALOfnTHc3T7rH7791IKW4Mjhh8MaKVoUcMadayms
-ToB4
------END CERTIFICATE-----
-"""
+
+@pytest.fixture
+def certificate(tmp_path_factory):
+    """Make a certificate that no system trusts, signed by its own key: one file holds both."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no command openssl, which makes the server's certificate")
+    path = tmp_path_factory.mktemp("server") / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    make += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", path, "-out", path]
+    subprocess.run(make, check=True, capture_output=True)
+    return path
 
 
 @pytest.fixture
@@ -51,6 +45,7 @@ def pauses(monkeypatch):
         ("/here", "Exceeded 30 redirects"),
         ("file:///etc/passwd", "No connection adapters were found for 'file:///etc/passwd'"),
         ("http://[::1/x", "Invalid IPv6 URL"),
+        (f"http://{'a' * 70}/", "label too long"),
     ],
 )
 def test_a_redirect_that_leads_nowhere_is_an_error_at_once(site, tmp_path, pauses, target, reason):
@@ -59,6 +54,15 @@ def test_a_redirect_that_leads_nowhere_is_an_error_at_once(site, tmp_path, pause
         get(site, tmp_path, path="/here")
     assert reason in str(caught.value) and "where the server redirects" in str(caught.value)
     assert pauses == [] and list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_code_is_not_called_a_bad_address(site, tmp_path, monkeypatch):
+    def fail(number):
+        raise ValueError("a fault of the harness")
+
+    monkeypatch.setattr(module.os, "fsync", fail)
+    with pytest.raises(ValueError, match="a fault of the harness"):
+        get(site, tmp_path)
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -86,10 +90,9 @@ def test_a_pause_that_is_none_leaves_the_usual_one(site, tmp_path, pauses, text)
     assert pauses == [0.001]
 
 
-def test_an_untrusted_server_is_not_asked_again(tmp_path, pauses):
-    (tmp_path / "certificate.pem").write_text(CERTIFICATE)
+def test_an_untrusted_server_is_not_asked_again(certificate, tmp_path, pauses):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "certificate.pem")
+    context.load_cert_chain(certificate)
     server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -97,6 +97,30 @@ def test_another_file_of_the_same_name_is_not_scored_anew(own, results, tmp_path
     assert "give those of the run as --annotations" in capsys.readouterr().out
 
 
+def test_the_same_file_by_another_name_is_that_of_the_run(own, results, tmp_path, capsys):
+    moved = tmp_path / "moved.jsonl"
+    shutil.copy(own / "boxes.jsonl", moved)
+    named = ["--annotations", str(moved), "--images", str(own / "photos"), "--data-name", "boxes"]
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    assert main(["check", str(copy), "--baseline", str(results), "--rescore", *named]) == 0
+    capsys.readouterr()
+    for path in (copy / "xvlm-shapes").iterdir():
+        if not path.name.startswith("own-grounding.boxes."):
+            path.unlink()
+    assert main(["show", str(copy), *named[:4], "--format", "json"]) == 0
+    assert "other annotation files" not in capsys.readouterr().err
+    stored = results / "xvlm-shapes" / "own-grounding.boxes.predictions.jsonl"
+    score = ["score", "--task", "grounding", "--predictions", str(stored), *named]
+    assert main([*score, "--out", str(tmp_path / "out")]) == 0
+    assert "other annotation files" not in capsys.readouterr().err
+    kept = json.loads((tmp_path / "out" / "xvlm-shapes" / "own-grounding.boxes.json").read_text())
+    before = record(results, "own-grounding.boxes")
+    assert kept["metrics"] == before["metrics"]
+    data = {key: before["data"][key] for key in ("name", "sha256", "files")}
+    assert kept["data"] == data and list(data["files"]) == ["boxes.jsonl"]
+
+
 @pytest.fixture
 def copied(own, tmp_path):
     shutil.copytree(own, tmp_path / "own")

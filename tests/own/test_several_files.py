@@ -8,10 +8,11 @@ from harness.callbacks import no_progress
 from harness.cli.main import main
 from harness.data.own import own_files
 from harness.errors import DataError, UsageError
-from harness.formats.folder import sha256_of
+from harness.formats.folder import digest_of_files, sha256_of
 from harness.formats.own.entries import read_captioned, read_entries
 from harness.formats.own.kinds import QuestionEntry, RegionEntry
 from harness.formats.own.rows import read_rows
+from harness.formats.same_files import are_files_of
 from tests.own.conftest import run
 
 QUESTIONS = {
@@ -199,6 +200,10 @@ def test_files_in_another_order_are_other_data(tmp_path):
     assert files.open({}, progress=no_progress).fingerprint(()) == {"a.jsonl": a, "2/b.jsonl": b}
     files = own_files([str(second), str(first)], images=None, name="n", answers=None)
     assert files.open({}, progress=no_progress).fingerprint(()) == {"b.jsonl": b, "2/a.jsonl": a}
+    data = {"files": {"a.jsonl": a, "2/b.jsonl": b}}
+    data["sha256"] = digest_of_files(data["files"])
+    assert not are_files_of(data, {"b.jsonl": b, "2/a.jsonl": a})
+    assert are_files_of(data, {"b.jsonl": a, "2/a.jsonl": b})  # renamed
 
 
 def test_every_missing_file_is_named(own, tmp_path, capsys):

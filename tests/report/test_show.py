@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +14,7 @@ from harness.cli.main import main
 from harness.running import retried
 from tests.support.altered import copied, predict_otherwise
 from tests.support.scored_boxes import scored
+from tests.support.tampered import committed, edit, edit_scores
 
 RESULTS = Path(__file__).parents[2] / "results"
 TEXTS = {100: "red cup", 101: "the cup", 102: "a\x1b[31mred\u202e cup"}
@@ -38,6 +40,27 @@ def test_a_row_holds_picture_text_truth_prediction_and_scores(tmp_path, capsys):
     assert " ".join(row.split()) == (
         "101 one.jpg the cup x 10, y 20, 30 × 40 x 85, y 68, 10 × 8 0.00 0.00"
     )
+
+
+def test_captions_whose_cider_is_0_are_not_called_wrong(tmp_path, capsys):
+    results = committed(tmp_path, "coco-caption.val")
+    edit_scores(results, "coco-caption.val", none_agrees)
+    none = {"cider": 0.0, "rouge_l": 0.0}
+    edit(results, "coco-caption.val", lambda record: record["metrics"].update(none))
+    edit(results, "coco-caption.val", lambda record: record.update(intervals={}))
+    (part,) = shown(capsys, results, "--limit", "2")["results"]
+    assert [(sample["scores"]["cider"], sample["wrong"]) for sample in part["samples"]] == [
+        (0.0, None), (0.0, None),
+    ]  # fmt: skip
+
+
+def none_agrees(arrays):
+    """Give all samples, and the clusters of the statistics of the same values, a score of 0."""
+    for values in arrays["values"]:
+        for name in [name for name in arrays if name.startswith("array")]:
+            if np.array_equal(arrays[name], values):
+                arrays[name] = np.zeros_like(values)
+    arrays["values"] = np.zeros_like(arrays["values"])
 
 
 def test_letters_that_a_terminal_obeys_are_not_printed(tmp_path, capsys):

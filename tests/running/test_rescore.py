@@ -194,6 +194,9 @@ def test_predictions_of_other_annotations_are_scored_with_a_word_about_it(tmp_pa
     path.write_text(annotations)
     assert main([*score, "--data", str(tmp_path / "moved")]) == 0
     assert "other annotation files" not in capsys.readouterr().err  # the same, elsewhere
+    assert main([*score, "--data", str(tmp_path / "moved"), "--out", str(tmp_path / "r")]) == 3
+    said = "made on the data 'shapes', and are scored on 'files', whose files are the same"
+    assert said in capsys.readouterr().err  # a record names its data
 
     path.write_text(annotations.replace('"True"', '"False"', 1))
     assert main([*score, "--data", str(tmp_path / "moved")]) == 0

@@ -9,13 +9,20 @@ import os
 import ssl
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from harness.callbacks import Report
+from harness.data.fetch.responses import (
+    PERMANENT,
+    describe_cause,
+    request,
+    retry_after,
+    root_of,
+    validator_of,
+)
 from harness.data.published import digest_of
 from harness.errors import DataError, HarnessError, MissingError, UsageError
 from harness.files.atomic import write_json
@@ -25,8 +32,6 @@ BLOCK = 2**14  # bytes written at a time; a broken connection costs at most one 
 LONGEST_PAUSE = 30.0  # seconds
 LONGEST_WAIT = 300.0  # seconds that a server may ask for; a download does not wait longer
 TEMPORARY = frozenset({408, 425, 429})  # refusals worth a retry, as are all from 500 up
-# Errors that no retry mends. A malformed address in a redirect is a bare ValueError.
-PERMANENT = (requests.TooManyRedirects, requests.exceptions.InvalidSchema, ValueError)
 
 
 class _Overloaded(requests.ConnectionError):
@@ -77,20 +82,22 @@ def download(
                 break
             except PERMANENT as error:
                 raise MissingError(
-                    f"{url}: cannot be fetched ({_root_cause(error)}); "
+                    f"{url}: cannot be fetched ({describe_cause(error)}); "
                     "check the network, its proxy, and where the server redirects to"
                 ) from error
             except requests.RequestException as error:
                 failures = 1 if partial.received > furthest else failures + 1
                 furthest = max(furthest, partial.received)
-                if isinstance(_root(error), ssl.SSLCertVerificationError):
+                if isinstance(root_of(error), ssl.SSLCertVerificationError):
                     raise HarnessError(
-                        f"{url}: the server is not trusted ({_root_cause(error)}); where a proxy "
-                        "inspects connections, name its certificate by REQUESTS_CA_BUNDLE"
+                        f"{url}: the server is not trusted ({describe_cause(error)}); where a "
+                        "proxy inspects connections, name its certificate by REQUESTS_CA_BUNDLE"
                     ) from error
                 wait = getattr(error, "wait", 0.0)
                 if failures >= retry.attempts or wait > LONGEST_WAIT:
-                    raise HarnessError(f"{url}: {_root_cause(error)}; {partial.remedy}") from error
+                    raise HarnessError(
+                        f"{url}: {describe_cause(error)}; {partial.remedy}"
+                    ) from error
                 time.sleep(max(wait, min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE)))
         partial.verify()
         partial.path.replace(target)
@@ -136,7 +143,7 @@ class _Partial:
         headers = {"User-Agent": "xvlm-eval", "Accept-Encoding": "identity"}
         if received:
             headers |= {"Range": f"bytes={received}-", "If-Range": version["tag"]}
-        with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
+        with request(self.url, headers, timeout) as response:
             self._refuse(response)
             if response.status_code == 200:
                 received, total = 0, self._begin(response)
@@ -179,7 +186,7 @@ class _Partial:
         """Raise an error unless the response has the file, its rest, or another version (416)."""
         code, status = response.status_code, f"{response.status_code} {response.reason}"
         if code in TEMPORARY or code >= 500:
-            wait = _retry_after(response)
+            wait = retry_after(response)
             when = f" and asks to wait {wait:,.0f} s" if wait else ""
             raise _Overloaded(f"the server answers {status}{when}", wait)
         if code not in (200, 206, 416):
@@ -187,7 +194,7 @@ class _Partial:
 
     def _begin(self, response: requests.Response) -> int | None:
         """Note the version that the server sends; returns its size, None if it is not announced."""
-        length, tag = response.headers.get("Content-Length", ""), _validator(response)
+        length, tag = response.headers.get("Content-Length", ""), validator_of(response)
         total = int(length) if length.isdecimal() else None
         if total is None and self.size is None and self.sha256 is None:
             raise DataError(
@@ -206,45 +213,10 @@ class _Partial:
 
     def _resume(self, response: requests.Response, start: int, version: dict[str, Any]) -> int:
         """Return the size of the file if the response has the rest of the noted version."""
-        total, tag = version.get("bytes", 0), _validator(response)
+        total, tag = version.get("bytes", 0), validator_of(response)
         rest = f"bytes {start}-{total - 1}/{total}"
         # Not every server heeds If-Range, and one that does may leave out the validator.
         if response.headers.get("Content-Range") != rest or tag not in (None, version["tag"]):
             self.note.unlink(missing_ok=True)
             raise requests.ConnectionError("the file changes while it is fetched")
         return int(total)
-
-
-def _validator(response: requests.Response) -> str | None:
-    """Return what identifies a version byte for byte: a strong ETag, else the last change."""
-    tag = response.headers.get("ETag")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
-
-
-def _retry_after(response: requests.Response) -> float:
-    """Return the seconds that a server asks to wait (RFC 9110, 10.2.3), 0 where it does not."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return 0.0
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause of a failed request; `requests` wraps it several times."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
-
-
-def _root_cause(error: BaseException) -> str:
-    """Return the first cause of a failed request in words."""
-    error = _root(error)
-    if isinstance(error, TimeoutError):
-        return "the server does not answer"
-    if isinstance(expected := getattr(error, "expected", None), int):  # of IncompleteRead
-        return f"the connection ended {expected:,} bytes early"
-    text = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
-    return " ".join(text.split()) or type(error).__name__

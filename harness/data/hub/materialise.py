@@ -131,15 +131,16 @@ def _materialise(root: Path, conversion: Conversion, *, progress: Progress) -> N
             shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was killed
             temporary.mkdir()
             rows = HubRows(conversion.part.hub_splits, read)
-            counts = conversion.copy.convert(rows, temporary)
+            try:
+                counts = conversion.copy.convert(rows, temporary)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                raise DataError(
+                    f"{repository}: has a malformed row ({type(error).__name__}: {error})"
+                ) from error
             if conversion.official:
                 refuse_unofficial(conversion.source, conversion.task, counts)
             _move(temporary, root)
             _write_note(root, conversion, {"commit": commit, "counts": counts})
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                f"{repository}: has a malformed row ({type(error).__name__}: {error})"
-            ) from error
         except OSError as error:
             raise HarnessError(
                 f"{root}: cannot be written ({error.strerror}); "
