@@ -1,6 +1,7 @@
 """Set up every test: the environment, golden cases, folders apart from the user's own."""
 
 import gc
+import gettext
 import os
 import signal
 
@@ -18,24 +19,36 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from tests.support.collection import spare_counting
 from tests.support.golden import TESTS, golden_folder, golden_params, untested_cases
 from tests.support.meteor import keep_meteor
 from tests.support.plugins import Package
 from tests.support.sharing import shared
 
 # Modules with tests that take several seconds each.
-LONG = {
-    TESTS / name
-    for name in (
-        "running/test_torchrun.py",
-        "bench/test_end_to_end.py",
-        "bench/test_bench.py",
-        "shapes/test_training.py",
-        "shapes/test_scenes.py",
-        "faults/test_kills.py",
-        "browser/test_report.py",
-    )
-}
+LONG = (
+    "running/test_torchrun.py",
+    "bench/test_end_to_end.py",
+    "bench/test_bench.py",
+    "shapes/test_training.py",
+    "shapes/test_scenes.py",
+    "faults/test_kills.py",
+    "browser/test_report.py",
+)
+# Modules that need what takes a process seconds once: one process has it, and not both.
+FORKING = (  # a server that has imported all of a run (`support/forked.py`)
+    "running/test_batch_size.py",
+    "running/test_process.py",
+    "contract/test_goldens.py",
+)
+IMPORTING = (  # models of transformers
+    "api/test_models.py",
+    "contract/test_examples.py",
+    "models/test_blip_hub_layout.py",
+    "models/test_dual.py",
+    "running/test_names.py",
+)
+TOGETHER = {TESTS / name for name in (*LONG, *FORKING, *IMPORTING)}
 pytest_plugins = ["tests.support.results"]
 
 
@@ -53,13 +66,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Each begins with its half of the list. The first begins with the modules that need the run of
     all tasks, half a minute of a core; the second with the parity tests, which need neither that
-    run nor the embedded benchmark, and with the modules whose tests take seconds each: at the end,
-    short ones are left, which the two can share evenly.
+    run nor the embedded benchmark, with the modules whose tests take seconds each, and with those
+    that share what is costly: at the end, short ones are left, which the two can share evenly.
     """
     running = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
     first = [item for item in items if item.path in running]
     second = [item for item in items if item.path.parent == TESTS / "parity"]
-    second += [item for item in items if item.path in LONG and item.path not in running]
+    second += [item for item in items if item.path in TOGETHER and item.path not in running]
     placed = {*first, *second}
     others = [item for item in items if item not in placed]
     half = max(0, len(items) // 2 - len(first))
@@ -95,7 +108,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
     """Isolate the tests from the user's cache, configuration and settings.
 
     The embedded benchmark and the index of METEOR's paraphrases are written into the cache once
-    for all test processes. METEOR is started once in each.
+    for all test processes. METEOR is started once in each. Messages of argparse are not looked up
+    in the user's language, sixty times for each command.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
@@ -107,6 +121,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.delenv("XVLM_EVAL_DATA", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS", raising=False)
         patch.delenv("XVLM_EVAL_CHECKPOINTS_FILE", raising=False)
+        patch.setattr(gettext, "find", lambda *args, **options: [])
+        spare_counting(patch)
         keep_meteor(patch)
         yield
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from harness.bench.random_weights import random_tensors, share_pair_projections
 from harness.engine.device import Device
+from harness.models.filling import unfilled
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.adapters import (
     XVLMAnswerer,
@@ -196,7 +196,7 @@ def random_network(kind: str, size: ModelSize, device: Device) -> Any:
 
 def _random_checkpoint(kind: ModelKind, size: ModelSize) -> Checkpoint:
     architecture = kind.architecture(size)
-    with torch.device("meta"):
+    with unfilled():
         network = kind.network(architecture, size)
     tensors = random_tensors(network)
     if kind.head == "nlvr":

@@ -10,6 +10,7 @@ COLUMNS = {
     "units": "units", "clusters": "clusters", "value": "baseline", "alone": "alone",
     "among": "all results change", "restless": "and {churn:g} % churn",
 }  # fmt: skip
+NONE = "none"  # in the place of a drop that cannot be proven
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,5 +49,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     columns = {key: title.format(churn=options.churn) for key, title in COLUMNS.items()}
     title = f"Smallest drop in points that a check at level {gate.level:g} proves"
-    print(render([Table(title, [drop._asdict() for drop in drops], columns)], options.format))
+    rows = [drop._asdict() | dict.fromkeys(drop.unprovable, NONE) for drop in drops]
+    print(render([Table(title, rows, columns)], options.format))
+    if any(drop.unprovable for drop in drops):
+        print(f"\n{NONE}: of so few samples, a check proves no drop, not even one to 0")
     return 0

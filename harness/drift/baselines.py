@@ -18,26 +18,41 @@ def find_baseline(
     the split, or number of evaluated samples differ.
     """
     record = result.record
-    same_split = [
-        base
-        for base in baselines.results
-        if base.record.task == record.task and base.record.split == record.split
-    ]
-    own = [base for base in same_split if _is_of(base.record, record, checkpoint)]
-    candidates = [base for base in own if base.record.subset == record.subset] or own
+    candidates = candidate_baselines(result, baselines, checkpoint=checkpoint)
     if len(folders := {base.folder for base in candidates}) > 1:
         raise DataError(
             f"several folders have a baseline of it: {', '.join(sorted(folders))}; "
             "name one of them with --baseline"
         )
     if not candidates:
-        raise DataError(_describe_absence(result, baselines, same_split))
+        raise DataError(_describe_absence(result, baselines, _of_same_split(record, baselines)))
     if len(candidates) > 1:
         raise DataError(_describe_ambiguity(record, candidates))
     (base,) = candidates
     if difference := describe_other_measurement(record, base.record):
         raise DataError(difference)
     return base
+
+
+def candidate_baselines(
+    result: StoredResult, baselines: StoredResults, *, checkpoint: str | None
+) -> list[StoredResult]:
+    """Return the results that could be the baseline of one, by checkpoint, task and split.
+
+    They are those of the same part of the split, if there are any.
+    """
+    record = result.record
+    same_split = _of_same_split(record, baselines)
+    own = [base for base in same_split if _is_of(base.record, record, checkpoint)]
+    return [base for base in own if base.record.subset == record.subset] or own
+
+
+def _of_same_split(record: ResultRecord, baselines: StoredResults) -> list[StoredResult]:
+    return [
+        base
+        for base in baselines.results
+        if base.record.task == record.task and base.record.split == record.split
+    ]
 
 
 def is_named(record: ResultRecord, checkpoint: str) -> bool:

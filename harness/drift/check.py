@@ -1,10 +1,11 @@
 """Compare every result of a folder with its baseline, metric by metric."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drift.baselines import find_baseline, is_named
+from harness.drift.baselines import candidate_baselines, find_baseline, is_named
 from harness.drift.environment import Difference, listed_diff
 from harness.drift.evidence import Evidence, gather_evidence
 from harness.drift.inputs import describe_inputs
@@ -13,7 +14,7 @@ from harness.drift.samples import PredictionChanges, SampleChange
 from harness.drift.settings import Gate
 from harness.drift.verdicts import Cell, Missing, Outcome, Refused
 from harness.errors import DataError, UsageError
-from harness.records.stored import StoredResult, find_all_results
+from harness.records.stored import StoredResult, StoredResults, find_all_results
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def check(
         for reason in dict.fromkeys((*now.rejected, *before.rejected, *refused))
     ]
     pairs: list[tuple[StoredResult, StoredResult]] = []
+    refused_bases: set[Path] = set()  # of which a result is refused: it is not missing
     for result in now.results:
         if checkpoint and result.path.parents[1] in both and is_named(result.record, checkpoint):
             continue
@@ -98,14 +100,17 @@ def check(
                 pairs.append((find_baseline(result, before, checkpoint=checkpoint), result))
             except DataError as error:
                 others.append(_cell(result, "", Refused(str(error)), gate))
+                candidates = candidate_baselines(result, before, checkpoint=checkpoint)
+                refused_bases.update(base.path for base in candidates)
     gate.refuse_unknown_metrics(
         {metric for pair in pairs for result in pair for metric in result.record.metrics}
     )
-    used = {base.path for base, _ in pairs}
+    used = {base.path for base, _ in pairs} | refused_bases
     others += [
         _cell(base, "", Missing(), gate)
         for base in before.results
         if base.path not in used
+        and not _is_rejected(base, listed(results), now)
         and gate.compares(checkpoint=base.record.checkpoint["name"])
         and (checkpoint is None or is_named(base.record, checkpoint))
     ]
@@ -122,6 +127,14 @@ def check(
     known = {metric for each in (*now.results, *before.results) for metric in each.record.metrics}
     remarks = (*now.remarks, *before.remarks, *gate.unknown_names(known))
     return CheckOutcome(gate, compared, others, remarks)
+
+
+def _is_rejected(base: StoredResult, folders: Sequence[Path], found: StoredResults) -> bool:
+    """Return whether the result of a baseline is here, but rejected; `found` holds the reason."""
+    places = {base.record.path(folder) for folder in folders}
+    rejected = places - {result.path for result in found.results}
+    # Unlike `Path.is_file`, this raises nothing in a folder that is closed.
+    return any(os.path.isfile(path) for path in rejected)  # noqa: PTH113
 
 
 def listed(folders: Path | Sequence[Path]) -> list[Path]:

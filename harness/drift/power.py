@@ -1,6 +1,6 @@
 """The smallest drop that a check against a baseline can prove, metric by metric."""
 
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ class Detectable(NamedTuple):
               better as worse
 
     The lost units are taken to lie in as many clusters. A drop within fewer clusters has to be
-    larger: the test counts clusters. None for rankings, whose drop is no sum over units, and for
-    BLEU of captions without a match, which has no derivative.
+    larger: the test counts clusters. None for rankings, whose drop is no sum over units, for BLEU
+    of captions without a match, which has no derivative, and for the cases in `unprovable`: of so
+    few samples, a check proves no drop, not even one to 0.
     """
 
     checkpoint: str
@@ -37,6 +38,7 @@ class Detectable(NamedTuple):
     alone: float | None
     among: float | None
     restless: float | None
+    unprovable: tuple[str, ...] = ()
 
 
 def detectable_drops(baseline: Path, gate: Gate, *, churn: float) -> list[Detectable]:
@@ -70,14 +72,18 @@ def _detectable(
     restless = quiet._replace(churn=quiet.unit * float(np.sqrt(churn / 100 * units)))
     margin = gate.margin_of(metric)
     known = quiet.unit and not isnan(quiet.churn)
-    drops = [
-        max(margin, detectable_drop(comparison, level=share)) if known else None
-        for comparison, share in (
-            (quiet, level),
-            (quiet, level / sharing),
-            (restless, level / sharing),
-        )
-    ]
+    cases = {
+        "alone": (quiet, level),
+        "among": (quiet, level / sharing),
+        "restless": (restless, level / sharing),
+    }
+    drops = {
+        case: max(margin, detectable_drop(comparison, level=share)) if known else None
+        for case, (comparison, share) in cases.items()
+    }
+    unprovable = tuple(case for case, drop in drops.items() if drop == inf)
     names = (record.checkpoint["name"], record.task, record.split, metric)
     clusters = pair.clusters[0].clusters
-    return Detectable(*names, units, clusters, record.metrics[metric], *drops)
+    alone, among, swapped = (None if drop == inf else drop for drop in drops.values())
+    value = record.metrics[metric]
+    return Detectable(*names, units, clusters, value, alone, among, swapped, unprovable)

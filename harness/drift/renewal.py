@@ -17,7 +17,7 @@ from harness.records.integrity import contradictions
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.provenance import commit, release
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
-from harness.records.stored import StoredResult, find_results
+from harness.records.stored import StoredResult, StoredResults, find_results, refuse_unreadable
 from harness.records.stored_predictions import read_prediction_bytes
 
 FIRST = "the first baseline"
@@ -40,7 +40,8 @@ def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> R
 
     With a reason the new results are the anchor as well: a person reviewed them. Without one, they
     have to pass the check against the baseline and its anchor, which stays. Raises UsageError for
-    an empty reason, DataError for results that contradict themselves, MissingError without any.
+    an empty reason, DataError for results that contradict themselves and for a folder below either
+    one that cannot be read, MissingError without any result.
     """
     if reason is not None and not reason.strip():
         raise UsageError("the reason is empty; say which numbers moved, and why that is right")
@@ -49,7 +50,7 @@ def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> R
     new = _sound_results(results)
     checkpoints = sorted({result.record.checkpoint["name"] for result in new})
     _restore(baseline, checkpoints)
-    before = find_results(baseline).results if baseline.is_dir() else ()
+    before = _readable_results(baseline).results if baseline.is_dir() else ()
     known = [name for name in checkpoints if _of(before, name)]
     checks = None
     if known:
@@ -162,9 +163,16 @@ def _copy(result: StoredResult, folder: Path) -> None:
             return
 
 
+def _readable_results(folder: Path) -> StoredResults:
+    """Return every result below a folder. Raises DataError for a folder that cannot be read."""
+    found = find_results(folder)
+    refuse_unreadable(found)
+    return found
+
+
 def _sound_results(folder: Path) -> list[StoredResult]:
     """Return the results of whole splits, which contradict themselves in nothing."""
-    found = find_results(folder)
+    found = _readable_results(folder)
     results = [result for result in found.results if result.record.subset is None]
     faults = [
         *found.rejected,

@@ -8,7 +8,7 @@ interval lies below the margin without being significant is called worse, and no
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isnan
+from math import isfinite, isnan
 
 from harness.drift.settings import Gate
 from harness.statistics.interval import Interval
@@ -154,11 +154,14 @@ class Cell:
 
     @property
     def detectable(self) -> float | None:
-        """The smallest drop that the test could prove, in points; None if unknown or untested."""
+        """The smallest drop that the test could prove, in points.
+
+        None if unknown or untested, and if the test could not prove any drop.
+        """
         if not isinstance(self.outcome, Tested):
             return None
         drop = detectable_drop(self.outcome.comparison, level=self.outcome.share)
-        return None if isnan(drop) else max(self.margin, drop)
+        return max(self.margin, drop) if isfinite(drop) else None
 
 
 def judge(comparison: Comparison, p: Tails, *, gate: Gate, margin: float) -> Verdict:

@@ -125,6 +125,9 @@ def score_later_tokens(decoder: AnswerDecoder, answers: AnswerTree, chosen: Tens
     attend to their ancestors and to the decoder's first token.
     """
     tree = answers.prefixes(chosen)
+    scores = torch.zeros(tree.scored.shape, device=tree.scored.device)
+    if not len(tree.row):  # every answer is [SEP] alone: no step to decode
+        return scores.sum(-1)
     attended = F.pad(tree.attention_mask, (1, 0), value=True)
     step = TreeStep(
         tokens=answers.token[tree.nodes],
@@ -134,7 +137,6 @@ def score_later_tokens(decoder: AnswerDecoder, answers: AnswerTree, chosen: Tens
         row=tree.row,
         token=tree.token,
     )
-    scores = torch.zeros(tree.scored.shape, device=attended.device)
     scores[tree.scored] = decoder.score_tokens(step)
     return scores.sum(-1)
 

@@ -5,6 +5,7 @@ with unfilled():
 fill(network, tensors, path=path)                # one copy of the file's numbers
 """
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def _assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> li
     names_of: dict[int, list[str]] = {}
     for name, parameter in network.named_parameters(remove_duplicate=False):
         names_of.setdefault(id(parameter), []).append(name)
+    modules = dict(network.named_modules(remove_duplicate=False))
     broken: list[str] = []
     copied = 0
     for names in names_of.values():
@@ -101,7 +103,7 @@ def _assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> li
         parameter = nn.Parameter(numbers, requires_grad=False)
         for name in names:
             module, _, attribute = name.rpartition(".")
-            setattr(network.get_submodule(module), attribute, parameter)
+            setattr(modules[module], attribute, parameter)
         copied += numbers.nbytes
         if copied > RELEASED_AT_ONCE:
             release_mapped_pages(path)
@@ -112,7 +114,7 @@ def _assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> li
 
 def _is_finite(tensor: Tensor) -> bool:
     """Return whether all numbers are finite: their minimum and maximum are then, too."""
-    return not tensor.numel() or all(bool(torch.isfinite(bound)) for bound in tensor.aminmax())
+    return not tensor.numel() or all(math.isfinite(bound.item()) for bound in tensor.aminmax())
 
 
 def list_names(names: list[str]) -> str:

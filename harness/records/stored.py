@@ -123,14 +123,24 @@ def find_results(folder: Path) -> StoredResults:
     )
 
 
+def refuse_unreadable(found: StoredResults) -> None:
+    """Raise DataError where a folder below cannot be read: the results in it would be ignored."""
+    if found.remarks:
+        raise DataError(
+            f"{found.remarks[0]}, and may hold results; make it readable, or move it elsewhere"
+        )
+
+
 def find_sound_results(folder: Path) -> tuple[StoredResult, ...]:
     """Return every result below a folder of `run --out`.
 
-    Raises MissingError without a folder, DataError for a damaged record.
+    Raises MissingError without a folder, DataError for a damaged record and for a folder below that
+    cannot be read.
     """
     found = find_results(folder)
     if found.damaged:
         raise DataError(found.rejected[0])
+    refuse_unreadable(found)
     return found.results
 
 

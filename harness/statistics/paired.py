@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor, log2, nan
+from math import floor, inf, log2, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -47,10 +47,16 @@ class Pair:
         return before.swappable_with(after)
 
     @cached_property
+    def values(self) -> tuple[float, float]:
+        """The metric of both runs."""
+        before, after = (side.of(np.ones((1, side.clusters)))[0] for side in self.clusters)
+        return float(before), float(after)
+
+    @property
     def difference(self) -> float:
         """The change of the metric, in points."""
-        before, after = (side.of(np.ones((1, side.clusters)))[0] for side in self.clusters)
-        return float(after - before)
+        before, after = self.values
+        return after - before
 
 
 class Flips(NamedTuple):
@@ -65,7 +71,8 @@ class Comparison(NamedTuple):
 
     `churn` is the standard deviation, under swapping, of those changes that have a counterpart in
     the other direction; `unit` is what one more wrong unit takes from the metric, on average. The
-    interval and `churn` are NaN where the metric has no derivative: BLEU without a match.
+    interval and `churn` are NaN where the metric has no derivative: BLEU without a match. The
+    metric cannot drop by more than `before`, its value, nor in more clusters than it has.
     """
 
     difference: float
@@ -73,6 +80,8 @@ class Comparison(NamedTuple):
     flips: Flips
     churn: float
     unit: float
+    before: float = inf
+    clusters: float = inf
 
 
 def compare(pair: Pair) -> Comparison:
@@ -92,6 +101,8 @@ def compare(pair: Pair) -> Comparison:
         flips(pair.before, pair.after),
         churn=nan if np.isnan(changes).any() else float(np.sqrt(2 * min(squares))),
         unit=_unit(pair),
+        before=pair.values[0],
+        clusters=pair.clusters[0].clusters,
     )
 
 
@@ -107,21 +118,27 @@ def flips(before: Statistic, after: Statistic) -> Flips:
 
 
 def detectable_drop(comparison: Comparison, *, level: float) -> float:
-    """Return the smallest drop, in points, that a test at this level can prove; NaN if unknown.
+    """Return the smallest drop, in points, that a test at this level can prove.
 
-    Two bounds: with c clusters changed, all for the worse, p is 2^-c, and it takes as many as bring
-    p below the level; and where clusters changed in both directions, a drop has to stand out from
-    that.
+    NaN if unknown, infinite if no drop can be proven: none within 0 and the value of the metric, or
+    in as many clusters as there are. Two bounds: with c clusters changed, all for the worse, p is
+    2^-c, and it takes as many as bring p below the level; and where clusters changed in both
+    directions, a drop has to stand out from that.
 
     >>> from harness.statistics.means import mean_of
     >>> change = compare(Pair(mean_of([100.0] * 200), mean_of([100.0] * 200)))
     >>> detectable_drop(change, level=0.05)
     2.5
+    >>> detectable_drop(compare(Pair(*[mean_of([100.0] * 2)] * 2)), level=0.05)
+    inf
     """
     fewest = floor(log2(1 / level)) + 1
     quantile = float(np.sqrt(2 * np.log(1 / level)))  # above the normal one, at any level
     drops = fewest * comparison.unit, (quantile + POWER) * comparison.churn
-    return float(np.maximum(*drops))  # unlike `max`, NaN if either is
+    drop = float(np.maximum(*drops))  # unlike `max`, NaN if either is
+    if drop > comparison.before + ROUNDING or fewest > comparison.clusters:
+        return inf
+    return drop
 
 
 def _unit(pair: Pair) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from hashlib import md5
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def deviations(root, task, split="test"):
     return split_deviations(found, data, split, load_samples(found, data, split))
 
 
+@cache
 def coco():
+    """The published list, which no test changes."""
     return json.loads((DATA / "lists" / "coco_test.json").read_text())
 
 

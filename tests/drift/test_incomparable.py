@@ -50,6 +50,8 @@ def test_what_was_measured_otherwise_is_refused_and_counts_as_failure(
     assert outcome.failed
     refused = [cell for cell in outcome.cells if cell.verdict != "missing"]
     assert {cell.verdict for cell in refused} == {"not comparable"}
+    if reason.startswith("another"):  # the baseline is named in the reason, and not missing
+        assert [cell.split for cell in outcome.cells if cell.verdict == "missing"] == ["test"]
     # An edited record may also lie where its name does not belong.
     assert reason in refused[-1].reason
 
@@ -110,6 +112,7 @@ def test_damaged_records_fail_the_check(baseline, tmp_path, capsys):
     code, outcome = checked(capsys, results, "--baseline", baseline)
     assert code == 1
     assert any("nlvr2.test.json: is not JSON" in cell["reason"] for cell in outcome["cells"])
+    assert "xvlm-shapes nlvr2 test" not in outcome["missing"]  # it is here, and damaged
 
 
 def test_a_baseline_without_a_result_fails_unless_that_is_allowed(baseline, tmp_path, capsys):

@@ -52,5 +52,6 @@ def test_power_names_no_drop_that_it_does_not_know(results, capsys, recwarn):
     drops = {drop["metric"]: drop for drop in json.loads(capsys.readouterr().out)["metrics"]}
     kinds = ("alone", "among", "restless")
     assert {drops["bleu4"][kind] for kind in kinds} == {None}
-    assert None not in {drops["bleu1"][kind] for kind in kinds}
+    assert drops["bleu4"]["unprovable"] == []
+    assert drops["bleu1"]["unprovable"] == list(kinds)  # known: two captions are too few
     assert not recwarn.list

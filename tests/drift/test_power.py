@@ -3,16 +3,39 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.cli.main import main
 from harness.drift.power import detectable_drops
 from harness.drift.settings import Gate
+from harness.formats.folder import sha256_of
+from harness.records.sample_scores import SampleScores, write_sample_scores
+from harness.statistics.means import mean_of
 from tests.drift.attacks import Attack, prepare
 from tests.drift.changes import lose_queries
 from tests.support.altered import copied
 
 BASELINE = Path(__file__).parents[2] / "results"
+
+
+def two_right_samples(results):
+    """Leave two samples of a result, both of them right, and one metric."""
+    path = results / "xvlm-shapes" / "nlvr2.dev.contributions.npz"
+    two = SampleScores(
+        ["a", "b"],
+        np.array([1, 2], dtype=np.uint64),
+        {"accuracy": np.array([100.0, 100.0])},
+        {"accuracy": mean_of([100.0, 100.0])},
+    )
+    write_sample_scores(path, two)
+    contributions = {"file": path.name, "sha256": sha256_of(path)}
+    record = path.with_name("nlvr2.dev.json")
+    content = json.loads(record.read_text())
+    changed = {"n": 2, "metrics": {"accuracy": 100.0}, "contributions": contributions}
+    intervals = {"accuracy": [20.0, 100.0]}
+    record.write_text(json.dumps({**content, **changed, "intervals": intervals, "breakdown": {}}))
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +66,19 @@ def test_the_smallest_drop_is_the_one_that_check_proves(drops, tmp_path, lost, c
     before, now = (copied(BASELINE, tmp_path / name, stem) for name in ("before", "now"))
     prepare(before, now, Attack("", {stem: lose_queries(lost)}, "", "", code))
     assert main(["check", str(now), "--baseline", str(before)]) == code == (lost >= drop)
+
+
+def test_of_too_few_samples_no_drop_is_proven(tmp_path, capsys):
+    few = two_right_samples(copied(BASELINE, tmp_path, "nlvr2.dev"))
+    assert main(["power", "--baseline", str(few), "--format", "json"]) == 0
+    (accuracy,) = json.loads(capsys.readouterr().out)["metrics"]
+    cases = ["alone", "among", "restless"]
+    assert (accuracy["units"], accuracy["unprovable"]) == (2, cases)
+    assert [accuracy[case] for case in cases] == [None] * 3
+    assert main(["power", "--baseline", str(few)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("none") == 4
+    assert "none: of so few samples, a check proves no drop, not even one to 0" in text
 
 
 def test_the_verb_prints_them_for_people_and_machines(tmp_path, capsys):

@@ -76,7 +76,8 @@ def score_alone(decoder, questions, answer):
     return each.sum(1) + each[:, 0]
 
 
-ANSWERS = st.lists(st.lists(st.integers(3, 19), min_size=1, max_size=4), min_size=1, max_size=60)
+# An answer without tokens is [SEP] alone: a list may hold an empty string.
+ANSWERS = st.lists(st.lists(st.integers(3, 19), max_size=4), min_size=1, max_size=60)
 
 
 @settings(max_examples=40, deadline=None)
@@ -95,6 +96,22 @@ def test_the_tree_scores_every_answer_as_if_alone_and_the_early_stop_finds_the_f
     assert best_answers(start, tree, shortlist=shortlist).tolist() == [
         tree.duplicate_of[first].item() for first in ranking.answers[:, 0]
     ]
+
+
+@pytest.mark.parametrize("shortlist", [1, 9])
+def test_answers_without_tokens_are_ranked_where_none_of_a_step_has_later_tokens(shortlist):
+    """Nine answers are scored in two steps: the second holds an empty one alone."""
+    torch.manual_seed(4)
+    decoder = LanguageModel(SIZES).eval().requires_grad_(False)
+    decoder.cls.predictions.bias[SEP] += 12.0 if shortlist == 1 else -10.0
+    answers = tokens([], *([word, 4, 5, 6] for word in range(3, 11)))
+    questions, tree = random_questions(2), AnswerTree.of(answers)
+    start = start_decoder(decoder, questions, tree)
+    assert (start.first.argsort(1, descending=True)[:, shortlist - 1] == 0).all()
+    ranking = rank_answers(start, tree, shortlist=shortlist)
+    alone = torch.stack([score_alone(decoder, questions, answer) for answer in answers], dim=1)
+    assert ranking.answers[:, 0].tolist() == alone.argmax(1).tolist() == [0, 0]
+    assert best_answers(start, tree, shortlist=shortlist).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("end_logit", "scores_all"), [(12.0, False), (-100.0, True)])

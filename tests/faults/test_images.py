@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import struct
 from io import BytesIO
 
@@ -18,7 +17,7 @@ from harness.images import AS_REFERENCE, POLICIES, STRICT, Region, decoding, ima
 from harness.models.fusion.resizing import resize
 from harness.registry import find_task
 from harness.running.subset import subset
-from harness.shapes.benchmark import embedded_data
+from tests.support.benchmark_copy import copy_benchmark, replace_image
 
 SIDE = 16
 RUN = ["run", "--task", "refcoco+", "--split", "testB", "--limit", "4", "--batch-size", "2"]
@@ -183,12 +182,11 @@ def test_the_command_offers_the_policies():
 def data(tmp_path_factory):
     """A copy of the embedded benchmark, one of whose pictures has no end; and that picture."""
     root = tmp_path_factory.mktemp("data") / "shapes"
-    shutil.copytree(embedded_data().root, root)
+    copy_benchmark(root)
     samples = find_task("refcoco+").load(open_folder(root), "testB")
     path = image_file(subset(samples, 4)[-1].images[0])
     with Image.open(path) as image:
-        image.convert("RGB").save(path, "JPEG")
-    path.write_bytes(path.read_bytes()[:-2])
+        replace_image(path, encoded(image.convert("RGB"), "JPEG")[:-2])
     return root
 
 

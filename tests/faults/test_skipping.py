@@ -1,7 +1,6 @@
 """An image that cannot be read: the run ends, or with `--on-error skip` goes on without it."""
 
 import json
-import shutil
 import threading
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from harness.running.planning import Request
 from harness.running.run import Speed
 from harness.shapes.benchmark import embedded_data
 from harness.task import Sample
+from tests.support.benchmark_copy import copy_benchmark, replace_image
 from tests.support.held import predict_held
 from tests.support.threads import in_threads
 
@@ -41,8 +41,7 @@ TAKEN_OVER = ("refcoco+", "coco-retrieval")
 def data(tmp_path_factory):
     """A copy of the embedded benchmark, whose images may be broken."""
     root = tmp_path_factory.mktemp("data") / "shapes"
-    shutil.copytree(embedded_data().root, root)
-    return root
+    return copy_benchmark(root)
 
 
 def breaking(data, task, out):
@@ -55,7 +54,7 @@ def breaking(data, task, out):
         sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])
     }
     path = image_file(samples[ids[-2 if task in TAKEN_OVER else LIMIT // 2]].images[0])
-    path.write_bytes(path.read_bytes()[:50])
+    replace_image(path, path.read_bytes()[:50])
     return {id for id in ids if path in map(image_file, samples[id].images)}
 
 
@@ -165,16 +164,16 @@ def test_an_image_of_a_gallery_may_be_unreadable_for_one_process_alone(
 def repairable(tmp_path):
     """A copy of the benchmark, and a function that breaks and one that repairs an image there."""
     root = tmp_path / "data"
-    shutil.copytree(embedded_data().root, root)
+    copy_benchmark(root)
     sound = {}
 
     def strike(path):
         sound[path] = path.read_bytes()
-        path.write_bytes(sound[path][:50])
+        replace_image(path, sound[path][:50])
 
     def repair():
         for path, content in sound.items():
-            path.write_bytes(content)
+            replace_image(path, content)
 
     return root, strike, repair
 

@@ -106,6 +106,26 @@ def test_a_folder_of_results_that_cannot_be_read_is_not_called_empty(
     assert f"{runs}: cannot be read (Input/output error)" in streams.out + streams.err
 
 
+def test_a_checkpoint_of_a_baseline_that_cannot_be_read_is_not_taken_for_none(
+    runs, tmp_path, capsys, monkeypatch
+):
+    baseline = tmp_path / "baseline"
+    renew = ("baseline", runs, "--baseline", baseline)
+    assert called(capsys, *renew)[0] == 0
+    before = {path: path.read_bytes() for path in baseline.rglob("*") if path.is_file()}
+    remedy = "cannot be read (Input/output error), and may hold results; make it readable"
+    for folder in (baseline / "xvlm-shapes", runs / "xvlm-shapes"):
+        with monkeypatch.context() as closed:
+            close(closed, folder)
+            code, said = called(capsys, *renew)
+        assert code == 3 and f"{folder}: {remedy}" in said
+    with monkeypatch.context() as closed:
+        close(closed, baseline / "xvlm-shapes")
+        code, said = called(capsys, "power", "--baseline", baseline)
+    assert code == 3 and f"{baseline / 'xvlm-shapes'}: {remedy}" in said
+    assert before == {path: path.read_bytes() for path in baseline.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("verb", ["table", "show", "report", "check"])
 @pytest.mark.parametrize("name", ["lost+found", ".private", "of-others"])
 def test_a_folder_below_that_cannot_be_read_is_at_most_remarked(

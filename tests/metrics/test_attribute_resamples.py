@@ -23,18 +23,22 @@ def boxes():
     return scores, labels, image.astype(np.int32)
 
 
-def by_definition(scores, labels, image, weights):
+def not_below(scores):
+    """Return, of each attribute, 1.0 where a box [row] has another [column] at or above it."""
+    columns = scores.T
+    return (columns[:, None, :] >= columns[:, :, None]).astype(np.float64)
+
+
+def by_definition(not_below, labels, image, weights):
     """Return the mean over attributes of the mean precision at each positive box."""
     precisions = []
-    for column in range(scores.shape[1]):
+    for column, at_least in enumerate(not_below):
         count = np.where(labels[:, column] == -1, 0.0, weights[image])
         positive = np.where(labels[:, column] == 1, count, 0.0)
         if positive.sum() == 0:
             continue
-        listed = [count[scores[:, column] >= s].sum() for s in scores[:, column]]
-        hits = [positive[scores[:, column] >= s].sum() for s in scores[:, column]]
         drawn = positive > 0
-        precision = np.array(hits)[drawn] / np.array(listed)[drawn]
+        precision = (at_least @ positive)[drawn] / (at_least @ count)[drawn]
         precisions.append((positive[drawn] * precision).sum() / positive.sum())
     return 100 * float(np.mean(precisions))
 
@@ -46,7 +50,8 @@ def test_packed_sums_are_those_of_the_definition(boxes, scale):
     ranked = RankedBoxes(scores, labels, image, IMAGES)
     packed = attribute_sums.packed_weights(weights, np.bincount(image))
     assert (packed is None) == (scale == 0.5)
-    expected = [by_definition(scores, labels, image, row) for row in weights]
+    comparisons = not_below(scores)
+    expected = [by_definition(comparisons, labels, image, row) for row in weights]
     np.testing.assert_allclose(ranked.of(weights), expected, rtol=1e-12)
 
 

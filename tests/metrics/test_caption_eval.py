@@ -73,6 +73,17 @@ def test_texts_are_tokenized_as_officially(case):
     assert tokenized([entry["in"] for entry in cases]) == [entry["out"] for entry in cases]
 
 
+@pytest.mark.parametrize("folder", ["", "edge/"], ids=["main", "edge"])
+def test_captions_and_references_are_tokenized_as_officially(case, folder):
+    case.path_of(f"{folder}tokenized.json")
+    expected = case.json(f"{folder}tokenized.json")
+    ids, captions, references = read(case, folder)
+    texts = [text for group in references for text in group]
+    official = [text for id in ids for text in expected["references"][str(id)]]
+    assert tokenized(texts) == official
+    assert tokenized(captions) == [expected["results"][str(id)] for id in ids]
+
+
 def test_a_line_break_inside_a_caption_moves_no_other_caption(case):
     case.path_of("linebreak_misalignment.json")
     texts = [text for _, text in case.json("linebreak_misalignment.json")["in"]]

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,9 +12,9 @@ from harness.checkpoints import PAPER, entries
 from harness.cli.main import main
 from harness.files.paths import cache_folder
 from harness.formats.folder import MARKER
-from harness.shapes.benchmark import embedded_data
 from harness.shapes.training.vocabulary import vocabulary
 from tasks.refcoco_plus import RefCOCOPlus
+from tests.support.benchmark_copy import copy_benchmark
 from tests.support.models_on_disk import (
     grounding_state,
     random_state,
@@ -122,7 +121,7 @@ def test_a_run_of_the_released_checkpoint_fills_its_row_of_the_paper(
 def everything(tmp_path_factory):
     """All seven benchmarks in their real layout, and a tiny random checkpoint of every head."""
     root = tmp_path_factory.mktemp("real") / "DATA"
-    shutil.copytree(embedded_data().root, root)
+    copy_benchmark(root)
     (root / MARKER).unlink()
     (root / "bert-base-uncased").mkdir()
     (root / "bert-base-uncased" / "vocab.txt").write_text("\n".join(vocabulary()) + "\n")

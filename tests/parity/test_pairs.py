@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from harness.models.fusion.fused_texts import fused_tokens
 from harness.models.xvlm.adapters import XVLMPairReasoner
 from harness.models.xvlm.checkpoint import read_checkpoint
 from tests.support.golden import device_under_test
@@ -38,6 +40,20 @@ def test_logits_and_verdicts_are_the_official_ones(case, reasoner, close):
     assert (verdicts == case.arrays["targets"]).mean() == pytest.approx(
         expected["accuracy"], abs=1e-6
     )
+
+
+def test_statements_are_fused_with_both_images_as_officially(case, reasoner, close):
+    pairs, pair_of = np.unique(images_of(case), axis=0, return_inverse=True)
+    tokens = reasoner.runtime.encode_images(case.inputs["image"])
+    fused = fused_tokens(
+        reasoner.network.text_encoder,
+        reasoner.token_ids(case.json("expected.json")["texts"]),
+        reasoner.network.project_kv(tokens, torch.from_numpy(pairs)).of_pairs,
+        pair_of.reshape(-1),
+        device_under_test(),
+    )
+    present = case.arrays["text_atts"].astype(bool)
+    close(fused.states[torch.from_numpy(present)], case.outputs["cross_embeds"][present])
 
 
 def test_statements_about_the_same_pair_share_it(case, reasoner, close):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from harness.engine.device import choose_device
+from harness.models.blip.tokenizer import BlipTokenizer
 from harness.models.fusion.preprocessing import normalise
 from harness.models.fusion.resizing import resize
 from harness.models.fusion.tokenizer import Tokenizer
@@ -75,3 +76,18 @@ def test_texts_become_the_official_tokens(case):
                 longest = int(key.removeprefix("ids_task_max"))
                 cut = tokenizer.batch([row["text"], "a " * longest], max_tokens=longest)
                 assert cut.ids[0].tolist() == expected, row["text"]
+
+
+def test_texts_with_a_final_token_become_the_official_tokens(case):
+    """Those of BLIP, and of captions that X-VLM is trained on: a cut text keeps its [SEP]."""
+    tokenizer = BlipTokenizer(case.path / "vocab.txt")
+    for row in case.json("tokenize.json"):
+        if "tokens" in row:
+            pieces = tokenizer.piece_ids(row["text"])
+            assert [tokenizer.pieces[piece] for piece in pieces] == row["tokens"], row["text"]
+        for key, expected in row.items():
+            if key.startswith("ids_captioning"):
+                longest = key.removeprefix("ids_captioning").removeprefix("_max")
+                ids = tokenizer.ids(row["text"], max_tokens=int(longest) if longest else None)
+                padding = [tokenizer.pad] * (len(expected) - len(ids))
+                assert ids + padding == expected, (key, row["text"])

@@ -159,6 +159,32 @@ def test_boxes_and_accuracies_are_the_official_ones(case, maps):
         assert np.mean([hit for split in correct.values() for hit in split]) == pytest.approx(total)
 
 
+def test_boxes_of_maps_made_by_hand_are_the_official_ones(case):
+    """Also of a map of zeros and of a negative one, where the box before is taken."""
+    if "synthetic_cam" not in case.arrays:
+        pytest.skip(f"the golden {case.path.name} has no maps made by hand")
+    expected = case.json("expected.json")["synthetic"]
+    by_ref = {ref["ref_id"]: number for number, ref in enumerate(case.json("refs.json"))}
+    sample_of = {ref["ref_id"]: (ref, *rest) for ref, *rest in samples(case)}
+    best, correct = [], {}
+    for chosen in expected["chosen"]:
+        _, _, dets, image = sample_of[chosen["ref_id"]]
+        boxes = [Box(*det) for det in dets]
+        attention = case.arrays["synthetic_cam"][by_ref[chosen["ref_id"]]]
+        scores = box_scores(attention, boxes, width=image["width"], height=image["height"])
+        assert scores == pytest.approx(chosen["scores"], abs=1e-4)
+        best.append(best_detection(scores, boxes))
+    assert [box is None for box in best] == [chosen["stale"] for chosen in expected["chosen"]]
+    for box, chosen in zip(carried_forward(best), expected["chosen"], strict=True):
+        ref, true, _, _ = sample_of[chosen["ref_id"]]
+        assert list(box) == chosen["box"]
+        overlap = iou_of_detection(true, box)
+        assert overlap == pytest.approx(chosen["iou"], abs=1e-9)
+        correct.setdefault(ref["split"], []).append(overlap >= THRESHOLD)
+    for name, value in expected["grounding_eval"].items():
+        assert np.mean(correct[name.removesuffix("_d")]) == pytest.approx(value)
+
+
 def test_where_nothing_scores_above_zero_the_box_before_is_taken():
     boxes = first, _ = Box(0, 0, 4, 4), Box(4, 4, 4, 4)
     best = [best_detection(scores, boxes) for scores in ([-1, 0], [2, 2], [0, -1])]

@@ -11,6 +11,7 @@ from harness.running import launch, source
 from harness.running.decoding.choice import DECODING
 from harness.running.next_run import READ_AHEAD
 from tests.support import refcoco_files
+from tests.support.collection import keep_as_runs_do
 from tests.support.planned import outcomes_of, plan_of
 from tests.support.threads import in_threads
 
@@ -54,6 +55,7 @@ def nothing_frozen():
 def test_the_garbage_collector_leaves_model_and_samples_alone_for_the_length_of_a_run(
     data, tmp_path, monkeypatch, nothing_frozen
 ):
+    keep_as_runs_do(monkeypatch)
     states, load, carry_out = [], launch._load, launch.evaluate
 
     def loading(run):
@@ -75,7 +77,10 @@ def test_the_garbage_collector_leaves_model_and_samples_alone_for_the_length_of_
     assert gc.isenabled() and not gc.get_freeze_count()
 
 
-def test_what_a_caller_keeps_from_the_garbage_collector_is_kept_from_it_after_a_run(data, tmp_path):
+def test_what_a_caller_keeps_from_the_garbage_collector_is_kept_from_it_after_a_run(
+    data, tmp_path, monkeypatch
+):
+    keep_as_runs_do(monkeypatch)
     gc.freeze()
     outcomes_of(plan_of(data, tmp_path))
     assert gc.get_freeze_count()

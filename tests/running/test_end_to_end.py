@@ -12,6 +12,7 @@ from harness.records.record import SIDECARS
 from harness.records.stored import find_results
 from harness.shapes.benchmark import embedded_data
 from tests.support.altered import copied
+from tests.support.benchmark_copy import copy_benchmark
 from tests.support.results import contents
 
 ROOT = Path(__file__).parents[2]
@@ -272,7 +273,7 @@ def test_fresh_begins_anew(tmp_path, capsys):
 def test_a_record_does_not_outlive_its_predictions(tmp_path):
     """A run that replaces another and fails leaves no record of the one that it replaced."""
     data = tmp_path / "data"
-    shutil.copytree(embedded_data().root, data)
+    copy_benchmark(data)
     arguments = [*RUN, "--split", "val", "--limit", "4", "--checkpoint", "xvlm-shapes"]
     arguments += ["--data", str(data), "--out", str(tmp_path / "runs")]
     assert main(arguments) == 0

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.models.filling import unfilled
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
 from harness.models.xvlm.heads import (
@@ -81,7 +82,9 @@ def network(head: str, tiny: Architecture) -> nn.Module:
 
 @cache
 def _shapes(head: str, tiny: Architecture) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in network(head, tiny).state_dict().items()}
+    with unfilled():
+        made = network(head, tiny)
+    return {name: tensor.shape for name, tensor in made.state_dict().items()}
 
 
 def random_state(head: str, tiny: Architecture, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from harness.models.albef.adapters import AlbefRetriever
 from harness.models.blip.adapters import BlipRetriever
 from harness.models.blip.networks import BlipRetrievalNetwork
 from harness.models.blip.tokenizer import ADDED
+from harness.models.filling import unfilled
 from harness.models.vit.architecture import Architecture, VisionArchitecture
 from harness.models.vit.checkpoint import Checkpoint
 from harness.models.vit.networks import RetrievalNetwork, retrieval_network
@@ -96,7 +97,7 @@ def _vision(size: ModelSize) -> VisionArchitecture:
 
 def _random_checkpoint(family: Reranker, architecture: Architecture, size: ModelSize) -> Checkpoint:
     """Return random weights as read from a file; the network's sizes say which ones."""
-    with torch.device("meta"):
+    with unfilled():
         network = NETWORKS[family](architecture, feature_width=size.feature_width)
     tensors = random_tensors(network)
     return Checkpoint(Path("random weights"), tensors, "retrieval", architecture)
