@@ -37,7 +37,12 @@ def load_from_plugin(
 
 
 def members(capability: type) -> list[str]:
-    """Return the names of what a capability, a Protocol, asks of a model."""
+    """Return the names of what a capability, a Protocol, asks of a model.
+
+    >>> from harness.capabilities import Captioner
+    >>> members(Captioner)
+    ['protocol', 'device', 'provenance', 'prepare', 'caption']
+    """
     protocols = [kind for kind in capability.__mro__ if getattr(kind, "_is_protocol", False)]
     names = (name for kind in reversed(protocols) for name in {**vars(kind), **_annotated(kind)})
     return list(dict.fromkeys(name for name in names if not name.startswith("_")))

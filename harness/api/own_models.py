@@ -15,9 +15,9 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from harness.api.arguments import check_name
-from harness.capabilities import Model
 from harness.checkpoints import Weights
 from harness.errors import CapabilityError, one_of
+from harness.plugin_models import members
 
 FAMILY = "own"  # of weights that are an object of the user's
 
@@ -69,18 +69,6 @@ def source_sha256(kind: type) -> str:
                 except (OSError, TypeError):
                     digest.update(_content(function.__code__).encode())
     return digest.hexdigest()
-
-
-def members(kind: type) -> list[str]:
-    """Return the members of a capability, those of every model first.
-
-    >>> from harness.capabilities import Captioner
-    >>> members(Captioner)
-    ['device', 'prepare', 'protocol', 'provenance', 'caption']
-    """
-    general = sorted(name for name in vars(Model) if not name.startswith("_"))
-    own = {name for base in kind.__mro__ for name in vars(base) if not name.startswith("_")}
-    return [*general, *sorted(own - {*general})]
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:

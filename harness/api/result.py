@@ -16,8 +16,8 @@ from harness.records.record import ResultRecord
 from harness.records.stored import StoredResult
 from harness.registry import find_task
 from harness.rendering import Table, render
-from harness.running.sample_rows import row_of
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.sample_rows import row_of
+from harness.running.stored.samples import StoredSamples
 from harness.statistics.interval import Interval
 from harness.tables.layouts import RECORD_COLUMNS, record_rows
 from harness.task import SampleId

@@ -12,7 +12,7 @@ from PIL import Image
 from harness.errors import DataError, HarnessError
 from harness.metrics.grounding import Box
 from harness.report.pictures import boxes_of, draw_sample
-from harness.running.stored_samples import StoredSample
+from harness.running.stored.samples import StoredSample
 from harness.sample_view import SampleView
 from harness.task import Prediction, SampleId
 

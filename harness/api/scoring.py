@@ -18,8 +18,8 @@ from harness.errors import DataError, HarnessWarning, UsageError
 from harness.files.paths import expanded
 from harness.formats.submissions import match_predictions
 from harness.records.stored import read_result
-from harness.running.rescore import score_predictions
-from harness.running.stored_scores import keep_scores
+from harness.running.stored.keeping import keep_scores
+from harness.running.stored.scoring import score_predictions
 from harness.task import Prediction, Sample, SampleId
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def _rescore(results: list[Path], baseline: list[Path], options: argparse.Namesp
     # Imported here: a check alone needs no task.
     from harness.cli.own import choose_source
     from harness.data.own import OwnFiles
-    from harness.running.rescored import rescored_contradictions
+    from harness.running.stored.rescored import rescored_contradictions
 
     source = choose_source(options)
     if isinstance(source, OwnFiles):

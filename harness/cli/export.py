@@ -124,7 +124,7 @@ def _export_samples(results: "Sequence[StoredResult]", options: argparse.Namespa
     from harness.cli.own import choose_result_source
     from harness.errors import UsageError
     from harness.export.samples import sample_rows, to_csv, write_parquet
-    from harness.running.stored_samples import StoredSamples
+    from harness.running.stored.samples import StoredSamples
 
     if options.format == "parquet" and options.out is None:
         raise UsageError("--format parquet writes a file: name it by --out FILE")

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write a server's number into the record beside its submission."""
-    from harness.running.import_score import import_score
+    from harness.running.stored.import_score import import_score
 
     path = import_score(
         options.task,

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from harness import rendering
     from harness.cli.own import choose_data
     from harness.errors import UsageError
-    from harness.running.rescore import score_file, to_json
+    from harness.running.stored.scoring import score_file, to_json
     from harness.tables import layouts
 
     chosen = choose_data(options)
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     for caveat in scored.scores.caveats:
         say(f"{scored.task} {scored.split}: {caveat}")
     if options.out:
-        from harness.running.stored_scores import keep_scores
+        from harness.running.stored.keeping import keep_scores
 
         path = keep_scores(scored, flags.path(options.out), checkpoint=options.checkpoint)
         say(f"written: {path}")

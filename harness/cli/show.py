@@ -12,7 +12,7 @@ from harness.cli.output import writing
 if TYPE_CHECKING:
     from harness.records.stored import StoredResult
     from harness.report.sample_rows import Shown
-    from harness.running.stored_samples import StoredSample
+    from harness.running.stored.samples import StoredSample
 
 HELP = "look at single samples: picture, text, truth, prediction, score"
 PICTURES = ("auto", "kitty", "sixel", "none")
@@ -109,7 +109,7 @@ def _choose_samples(
     from harness.report.baseline import changes_since, matching
     from harness.report.sample_rows import Shown
     from harness.report.selection import Choice, choose
-    from harness.running.stored_samples import StoredSamples
+    from harness.running.stored.samples import StoredSamples
 
     source = choose_result_source(options)
     choice = Choice(options.wrong, options.sort, options.sample, options.limit)

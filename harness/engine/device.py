@@ -26,7 +26,7 @@ DTYPES = {
 }
 AUTOCAST = ("float16", "bfloat16")
 RERANKED_IMAGES = "XVLM_EVAL_RERANKED_IMAGES"
-Dtype = torch.dtype
+Dtype = torch.dtype  # in `Device`, `torch` is a field
 
 
 @dataclass(frozen=True)

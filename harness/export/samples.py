@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.rendering import Row
-from harness.running.sample_rows import row_of
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.sample_rows import row_of
+from harness.running.stored.samples import StoredSamples
 
 
 def sample_rows(results: Iterable[StoredSamples]) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.data.result_sources import ResultSource
 from harness.drift.samples import SampleChange, changed_samples, compare_predictions
 from harness.records.stored import StoredResult
-from harness.running.stored_samples import StoredSample, StoredSamples
+from harness.running.stored.samples import StoredSample, StoredSamples
 from harness.task import SampleId
 
 GAIN, LOSS, CHANGED = FLIPS = ("gain", "loss", "changed")

@@ -14,7 +14,7 @@ from harness.report.figures import figures, metric_figure
 from harness.report.gallery import Card, picture_order
 from harness.report.section import Section
 from harness.report.selection import worst_first
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.samples import StoredSamples
 from harness.tables.comparison import all_rows, display_name
 from harness.tables.paper import Paper
 

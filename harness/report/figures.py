@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness.records.record import ResultRecord
 from harness.report import charts
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.samples import StoredSamples
 
 RECALL = re.compile(r"(.+)_r(\d+)$")
 BINS = 20

@@ -21,7 +21,7 @@ from harness.report.overlap import levels
 from harness.report.pictures import boxes_of
 from harness.report.selection import worst_first
 from harness.report.thumbnails import Thumbnails
-from harness.running.stored_samples import StoredSample, StoredSamples
+from harness.running.stored.samples import StoredSample, StoredSamples
 from harness.sample_view import PREDICTION, Details, Item, Picture, SampleView
 
 Card = dict[str, Any]

@@ -10,7 +10,7 @@ from harness.errors import printable
 from harness.images import image_file
 from harness.rendering import Row, Table, render, render_csv, render_json
 from harness.report.baseline import Changes, flip
-from harness.running.stored_samples import StoredSample, StoredSamples
+from harness.running.stored.samples import StoredSample, StoredSamples
 
 WIDEST = {"text": 0.3, "truth": 0.22, "prediction": 0.22, "before": 0.12, "picture": 0.2}
 NARROW = 60  # columns that a terminal has at least; WIDEST are shares of them

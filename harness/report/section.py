@@ -14,7 +14,7 @@ from harness.report import charts
 from harness.report.baseline import FLIPS, Changes
 from harness.report.figures import Figure
 from harness.report.gallery import Card
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.samples import StoredSamples
 from harness.sample_view import DETECTION, GIVEN, PREDICTION, TRUTH
 from harness.tables.comparison import display_name
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import MissingError, UsageError
 from harness.records.stored import StoredResults, find_results, read_result
 from harness.report.baseline import Changes, flip
-from harness.running.stored_samples import StoredSamples
+from harness.running.stored.samples import StoredSamples
 
 
 @dataclass(frozen=True)

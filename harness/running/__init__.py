@@ -27,7 +27,5 @@ plugin_tasks.py                    tasks of other packages beside the embedded b
 given.py pinned.py                 weights that no entry describes; whether they are the known ones
 progress.py                        a bar on a terminal, lines in a log
 forecast.py                        what a run will take, before it is begun
-rescore.py stored_scores.py        scores of stored predictions, printed or kept as a result
-rescored.py import_score.py        stored results scored anew; a server's number
-stored_samples.py sample_rows.py   the samples of a stored result: annotation, prediction, scores
+stored/                            predictions and results on disk: scored, kept, looked at
 """

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import read_captioned
-from harness.formats.own.images import shown_images
 from harness.formats.own.predictions import read_captions
 from harness.formats.submissions import match_predictions
 from harness.task import Prediction, SampleId, Scores
 from tasks.coco_caption import COCOCaption, Picture
-from tasks.own.data import OwnData, own_folder
+from tasks.own.data import OwnData, captioned_images, own_folder
 
 FEW = 100  # images, below which CIDEr's weights of words say little
 
@@ -30,16 +29,7 @@ class OwnCaption(OwnData, COCOCaption):
         """Read the images with their captions."""
         own = own_folder(data, self)
         entries = read_captioned(own.annotations, kind="caption", images=own.root, more=own.more)
-        images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
-        return [
-            Picture(
-                id=each.id,
-                images=(images[each.entry.image].view,),
-                captions=tuple(each.entry.texts()),
-                name=each.entry.image,
-            )
-            for each in entries.located
-        ]
+        return captioned_images(entries, own, Picture)
 
     def score(
         self, samples: Sequence[Picture], predictions: Mapping[SampleId, Prediction]

@@ -1,13 +1,18 @@
-"""What the tasks on own data have in common: their files, and truths that may be absent."""
+"""What the tasks on own data have in common: files, captioned images, truths that may be absent."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from harness.dataset import Dataset
 from harness.errors import DataError
 from harness.formats.folder import DataFolder, Needed
+from harness.formats.own.entries import Entries
 from harness.formats.own.folder import ANNOTATIONS, ANSWERS, IMAGES, OwnFolder
+from harness.formats.own.images import shown_images
+from harness.formats.own.kinds import CaptionEntry
 from harness.task import Scores, Task
+
+P = TypeVar("P")
 
 
 class OwnData(Task):
@@ -53,3 +58,19 @@ def own_folder(data: DataFolder, task: Task) -> OwnFolder:
             "--images DIR"
         )
     return data
+
+
+def captioned_images(
+    entries: Entries[CaptionEntry], own: OwnFolder, picture: Callable[..., P]
+) -> list[P]:
+    """Return a sample for each image with its captions, made by `picture`."""
+    images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
+    return [
+        picture(
+            id=each.id,
+            images=(images[each.entry.image].view,),
+            captions=tuple(each.entry.texts()),
+            name=each.entry.image,
+        )
+        for each in entries.located
+    ]

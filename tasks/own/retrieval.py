@@ -6,8 +6,7 @@ from typing import ClassVar
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.formats.own.entries import read_captioned
-from harness.formats.own.images import shown_images
-from tasks.own.data import OwnData, own_folder
+from tasks.own.data import OwnData, captioned_images, own_folder
 from tasks.retrieval import Picture, Retrieval
 
 
@@ -28,13 +27,4 @@ class OwnRetrieval(OwnData, Retrieval):
         entries = read_captioned(own.annotations, kind="retrieval", images=own.root, more=own.more)
         if not entries.truths:
             raise DataError(f"{entries.located[0].where}: has no 'captions' to retrieve")
-        images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
-        return [
-            Picture(
-                id=each.id,
-                images=(images[each.entry.image].view,),
-                captions=tuple(each.entry.texts()),
-                name=each.entry.image,
-            )
-            for each in entries.located
-        ]
+        return captioned_images(entries, own, Picture)

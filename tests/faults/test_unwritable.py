@@ -146,7 +146,7 @@ def test_a_folder_below_that_cannot_be_read_is_at_most_remarked(
 
 def test_a_file_that_cannot_be_looked_at_is_no_bug(runs, capsys, monkeypatch):
     monkeypatch.setattr(
-        "harness.running.rescore.read_head",
+        "harness.running.stored.scoring.read_head",
         lambda path: open_closed(path),
     )
     code, said = called(capsys, *score(runs, runs))

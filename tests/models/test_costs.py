@@ -8,6 +8,7 @@ import pytest
 from harness.engine.beam_search import Beams
 from harness.engine.chunks import CHUNK_SIZES
 from harness.models.fusion import costs, decoding_costs, layer_costs
+from harness.models.fusion.layer_costs import Demand
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.vit.architecture import VisionArchitecture as ViTArchitecture
 from harness.models.xvlm.architecture import VisionArchitecture
@@ -99,7 +100,7 @@ def test_cls_costs_alone_in_the_last_layer():
 def test_retrieval_costs_its_pairs(name, images, texts, pairs, length, operations):
     demand = workload(images, images, pairs=pairs, texts=texts)
     found = costs.retrieval(
-        swin(384), TEXT, demand, length=length, features=256, item_bytes=4, chunk_sizes=CHUNKS
+        Demand(swin(384), TEXT, demand, length, CHUNKS), features=256, item_bytes=4
     )
     assert found.flops / PF == pytest.approx(operations, rel=0.03)
 
@@ -108,13 +109,7 @@ def test_the_gallery_of_coco_takes_three_gigabytes_and_its_texts_one():
     demand = workload(5000, 5000, pairs=6_430_000, texts=25010)
     whole, short = (
         costs.retrieval(
-            swin(384),
-            TEXT,
-            demand,
-            length=12.8,
-            features=256,
-            item_bytes=item_bytes,
-            chunk_sizes=CHUNKS,
+            Demand(swin(384), TEXT, demand, 12.8, CHUNKS), features=256, item_bytes=item_bytes
         ).resident_bytes
         / 1e9
         for item_bytes in (4, 2)
@@ -128,13 +123,7 @@ def test_the_gallery_of_coco_takes_three_gigabytes_and_its_texts_one():
 def test_vqa_costs_its_answers_where_all_are_scored():
     # A question: 28 GF for its share of the images, 1.4 for fusion, 21 for 142 prefixes.
     found = decoding_costs.answering(
-        swin(480),
-        TEXT,
-        DECODER,
-        workload(447_793, 81_434),
-        length=7.4,
-        prefixes=142,
-        chunk_sizes=CHUNKS,
+        Demand(swin(480), TEXT, workload(447_793, 81_434), 7.4, CHUNKS), DECODER, prefixes=142
     )
     assert found.flops / PF == pytest.approx(22.8, rel=0.03)
 
@@ -142,7 +131,7 @@ def test_vqa_costs_its_answers_where_all_are_scored():
 @pytest.mark.parametrize(("statements", "images"), [(6982, 8102), (6967, 8082)])
 def test_nlvr2_costs_its_images(statements, images):
     found = costs.pair_reasoning(
-        swin(384), PAIRS, workload(statements, images), length=15.5, chunk_sizes=CHUNKS
+        Demand(swin(384), PAIRS, workload(statements, images), 15.5, CHUNKS)
     )
     assert found.flops / PF == pytest.approx(0.81, rel=0.03)
 
@@ -152,29 +141,22 @@ def test_nlvr2_costs_its_images(statements, images):
     [(10758, 1500, 0.15), (5726, 750, 0.08), (4889, 750, 0.08)],
 )
 def test_refcoco_costs_its_images(expressions, images, operations):
-    found = costs.grounding(
-        swin(384), TEXT, workload(expressions, images), length=5, chunk_sizes=CHUNKS
-    )
+    found = costs.grounding(Demand(swin(384), TEXT, workload(expressions, images), 5, CHUNKS))
     assert found.flops / PF == pytest.approx(operations, abs=0.005)
 
 
 def test_a_map_costs_its_image_the_text_and_half_of_the_fusion_layers_once_more():
     # 198 d2 a token: 6 layers of 12 d2, 6 of 14 d2, and gradients through 3 of these; and 145 image
     # tokens in cross-attention, nine times.
-    found = costs.localization(
-        swin(384), TEXT, workload(10, 1), layer=9, length=10, chunk_sizes=CHUNKS
-    )
+    found = costs.localization(Demand(swin(384), TEXT, workload(10, 1), 10, CHUNKS), layer=9)
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 23.8, rel=0.005)
 
 
 def test_captions_cost_at_most_a_tenth_more_than_their_images():
     found = decoding_costs.captioning(
-        swin(384),
-        TEXT,
-        workload(5000, 5000),
+        Demand(swin(384), TEXT, workload(5000, 5000), 0, CHUNKS),
         beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(0.52, rel=0.05)
 
@@ -183,24 +165,17 @@ def test_a_caption_costs_its_image_its_prompt_and_every_token_of_its_beams():
     # 3 beams of 15 tokens, 235 MF a token: 6 layers of 12 d2, 6 of 14 d2 with 145 image tokens, and
     # the vocabulary; 4 tokens of a prompt.
     found = decoding_costs.captioning(
-        swin(384),
-        TEXT,
-        workload(1, 1),
+        Demand(swin(384), TEXT, workload(1, 1), 0, CHUNKS),
         beams=Beams(width=3, max_length=20, min_length=5),
         prompt=4,
-        chunk_sizes=CHUNKS,
     )
     assert found.flops / GF == pytest.approx(94.2 + 2.74 + 10.6 + 0.8, rel=0.005)
 
 
 def test_the_boxes_of_ovad_cost_their_encoding():
     found = costs.attribute_matching(
-        swin(384),
-        TEXT,
-        workload(14_300, 14_300, pairs=0, texts=500),
-        length=8,
+        Demand(swin(384), TEXT, workload(14_300, 14_300, pairs=0, texts=500), 8, CHUNKS),
         features=256,
-        chunk_sizes=CHUNKS,
     )
     assert found.flops / PF == pytest.approx(1.35, rel=0.01)
 
@@ -208,9 +183,7 @@ def test_the_boxes_of_ovad_cost_their_encoding():
 def test_the_memory_of_a_batch_grows_with_its_images_and_few_are_encoded_at_a_time():
     asked = [workload(5 * n, n) for n in (1, 2, 8)]
     one, two, eight = (
-        costs.grounding(
-            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cpu"]
-        ).peak_batch_bytes
+        costs.grounding(Demand(swin(384), TEXT, some, 5, CHUNK_SIZES["cpu"])).peak_batch_bytes
         for some in asked
     )
     assert eight - two == pytest.approx(6 * (two - one))
@@ -223,9 +196,7 @@ def test_the_memory_of_a_batch_grows_with_its_images_and_few_are_encoded_at_a_ti
     )
     many = (workload(5 * n, n) for n in (64, 65))
     full, beyond = (
-        costs.grounding(
-            swin(384), TEXT, some, length=5, chunk_sizes=CHUNK_SIZES["cuda"]
-        ).peak_batch_bytes
+        costs.grounding(Demand(swin(384), TEXT, some, 5, CHUNK_SIZES["cuda"])).peak_batch_bytes
         for some in many
     )
     assert full > 64 * 85e6 and beyond - full == pytest.approx(each, rel=0.01)

@@ -57,7 +57,7 @@ def test_the_view_of_the_page_shows_both_boxes_in_pixels(photos, sample):
 def test_a_task_whose_view_fails_is_shown_plainly_with_the_reason(tmp_path, monkeypatch):
     from harness.data.resolve import Embedded
     from harness.records.stored import find_results
-    from harness.running.stored_samples import StoredSamples
+    from harness.running.stored.samples import StoredSamples
     from tasks.nlvr2 import NLVR2
 
     def broken(self, sample, prediction):

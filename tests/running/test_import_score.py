@@ -193,7 +193,7 @@ class Judged(VQAv2):
 
 
 def test_each_task_compares_what_its_own_server_wants(submission, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("harness.running.import_score.find_task", lambda name: Judged())
+    monkeypatch.setattr("harness.running.stored.import_score.find_task", lambda name: Judged())
     (record,) = find_records(tmp_path).records
     write_record(submission.with_name("vqav2.test-dev.json"), replace(record, task="judged"))
     assert take(submission) == 4

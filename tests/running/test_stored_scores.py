@@ -10,7 +10,7 @@ import pytest
 from harness.cli.main import main
 from harness.data.resolve import Embedded
 from harness.registry import find_task
-from harness.running.rescored import rescored_contradictions
+from harness.running.stored.rescored import rescored_contradictions
 from harness.shapes.benchmark import embedded_data
 from tests.support.tampered import COMMITTED, committed, edit, edit_scores, file_of
 

@@ -115,14 +115,7 @@ class BlipPairReasoner(FusionPairReasoner):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of judging statements by twice the cross-attention."""
-        length = self.runtime.mean_length(workload.texts, self.rule)
-        return costs.twin_pair_reasoning(
-            self.network.vision,
-            self.network.text,
-            workload,
-            length=length,
-            chunk_sizes=self.runtime.device.chunk_sizes,
-        )
+        return costs.twin_pair_reasoning(self.demand(workload))
 
 
 class BlipCaptioner(FusionCaptioner):
@@ -140,7 +133,6 @@ def add_text_features(
     cost: Cost, adapter: BlipRetriever | BlipAttributeMatcher, workload: Workload
 ) -> Cost:
     """Add the features of the texts: a pass through all layers without their cross-attention."""
-    text = adapter.network.text
-    length = adapter.runtime.mean_length(workload.texts, adapter.rule)
+    text, length = adapter.network.text, adapter.demand(workload).length
     flops = layer_costs.text_encoder_flops(replace(text, fusion_layer=text.layers), length)
     return cost._replace(flops=cost.flops + len(workload.texts) * flops)

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 from torch import nn
 
 from harness.engine.device import Device
+from harness.models.fusion.layer_costs import Demand
 from harness.models.fusion.networks import FusionNetwork
 from harness.models.fusion.runtime import Runtime, TextRule
 from harness.models.fusion.settings import Settings
 from harness.models.fusion.tokenizer import Tokenizer
+from harness.workload import Workload
 
 N = TypeVar("N", bound=FusionNetwork)
 
@@ -99,3 +101,13 @@ class Adapter(Generic[N]):
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of texts as the model reads them."""
         return self.runtime.token_ids(texts, self.rule)
+
+    def demand(self, workload: Workload) -> Demand:
+        """Return what a workload demands of this network; `cost` adds it up."""
+        return Demand(
+            self.network.vision,
+            self.network.text,
+            workload,
+            length=self.runtime.mean_length(workload.texts, self.rule),
+            chunk_sizes=self.runtime.device.chunk_sizes,
+        )

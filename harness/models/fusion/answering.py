@@ -89,13 +89,7 @@ class FusionAnswerer(QuestionReader):
         tree = self._tree(tuple(workload.choices))
         share = min(1.0, workload.shortlist / len(workload.choices))
         return decoding_costs.answering(
-            self.network.vision,
-            self.network.text,
-            self.network.decoder_text,
-            workload,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            prefixes=share * (len(tree.token) - 1),
-            chunk_sizes=self.runtime.device.chunk_sizes,
+            self.demand(workload), self.network.decoder_text, prefixes=share * (len(tree.token) - 1)
         )
 
     def answer_ids(self, answer: str) -> list[int]:
@@ -166,11 +160,5 @@ class FusionAnswerGenerator(QuestionReader):
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of answers that all reach the maximum length."""
         return decoding_costs.generating_answers(
-            self.network.vision,
-            self.network.text,
-            self.network.decoder_text,
-            workload,
-            beams=self.beams,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            chunk_sizes=self.runtime.device.chunk_sizes,
+            self.demand(workload), self.network.decoder_text, beams=self.beams
         )

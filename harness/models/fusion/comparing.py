@@ -38,13 +38,9 @@ class FusionRetriever(Adapter[RetrievalNetwork]):
         """Return the cost of comparing images and texts."""
         network, device = self.network, self.runtime.device
         return costs.retrieval(
-            network.vision,
-            network.text,
-            workload,
-            length=self.runtime.mean_length(workload.texts, self.rule),
+            self.demand(workload),
             features=network.vision_proj.out_features,
             item_bytes=device.storage_dtype.itemsize,
-            chunk_sizes=device.chunk_sizes,
         )
 
     def read_images(self, images: NDArray[np.uint8]) -> EncodedImages:
@@ -155,12 +151,7 @@ class FusionAttributeMatcher(Adapter[RetrievalNetwork]):
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of comparing images and sentences."""
         return costs.attribute_matching(
-            self.network.vision,
-            self.network.text,
-            workload,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            features=self.network.vision_proj.out_features,
-            chunk_sizes=self.runtime.device.chunk_sizes,
+            self.demand(workload), features=self.network.vision_proj.out_features
         )
 
     def image_features(self, images: Images) -> Tensor:

@@ -4,11 +4,10 @@ Sums of the parts in `layer_costs`, which says what is counted; `decoding_costs`
 answers.
 """
 
-from harness.engine.chunks import ChunkSizes
 from harness.engine.shortlist import ROWS
 from harness.models.fusion.layer_costs import (
     FLOAT,
-    VisionSizes,
+    Demand,
     encoder_bytes,
     fuse_cls_flops,
     fusion_bytes,
@@ -20,39 +19,23 @@ from harness.models.fusion.layer_costs import (
     text_encoder_flops,
     token_bytes,
 )
-from harness.models.fusion.sizes import TextArchitecture
-from harness.workload import Cost, Workload
+from harness.workload import Cost
 
 COMPARISON = 16  # bytes per image and text for shortlists: similarity, two masks, a running count
 PAIR = 32  # bytes per shortlisted pair: two indices, and the same again for the union
 
 
-def grounding(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def grounding(demand: Demand) -> Cost:
     """Return the cost of texts fused with one image each, for their [CLS] states."""
-    layers = fusion_layers(text)
-    return _fused_cls(vision, text, workload, length=length, sets=layers, chunk_sizes=chunk_sizes)
+    return _fused_cls(demand, sets=fusion_layers(demand.text))
 
 
-def localization(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    layer: int,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def localization(demand: Demand, *, layer: int) -> Cost:
     """Return the cost of texts fused with one image each, and of gradients back to `layer`.
 
     A gradient of activations alone costs as many operations as the forward pass.
     """
+    vision, text, workload, length, chunk_sizes = demand
     image_tokens, differentiated = vision.tokens, text.layers - layer
     per_image = vision.flops + project_kv_flops(text, image_tokens)
     fused = fusion_flops(text, length, image_tokens)
@@ -63,36 +46,19 @@ def localization(
     return Cost(
         workload.images * per_image + workload.pairs * per_pair,
         0.0,
-        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + tokens * (differentiated * token_bytes(text) + attention),
+        fusion_bytes(demand) + tokens * (differentiated * token_bytes(text) + attention),
     )
 
 
-def pair_reasoning(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def pair_reasoning(demand: Demand) -> Cost:
     """Return the cost of texts fused with two images, in turn; two layers share keys and values."""
-    sets = fusion_layers(text) // 2
-    return _fused_cls(vision, text, workload, length=length, sets=sets, chunk_sizes=chunk_sizes)
+    return _fused_cls(demand, sets=fusion_layers(demand.text) // 2)
 
 
-def twin_pair_reasoning(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def twin_pair_reasoning(demand: Demand) -> Cost:
     """Return the cost of texts fused with two images, both in every layer, by separate weights."""
-    cost = _fused_cls(
-        vision, text, workload, length=length, sets=text.layers, chunk_sizes=chunk_sizes
-    )
+    vision, text, workload, length, _ = demand
+    cost = _fused_cls(demand, sets=text.layers)
     second_image = 2 * text.width**2 + 2 * vision.tokens * text.width
     per_pair = 2.0 * text.layers * length * (second_image + 2 * text.width**2)
     # Those selected for a pack are of both images.
@@ -103,20 +69,12 @@ def twin_pair_reasoning(
     )
 
 
-def retrieval(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    features: int,
-    item_bytes: int,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def retrieval(demand: Demand, *, features: int, item_bytes: int) -> Cost:
     """Return the cost of encoding all images and texts, and of re-ranking pairs.
 
     Image tokens and texts stay in memory, `item_bytes` bytes a number.
     """
+    vision, text, workload, length, chunk_sizes = demand
     image_tokens, texts = vision.tokens, len(workload.texts)
     per_image = vision.flops + project_kv_flops(text, image_tokens)
     per_text = text_encoder_flops(text, length) + fusion_input_flops(text, length)
@@ -137,16 +95,9 @@ def retrieval(
     )
 
 
-def attribute_matching(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    features: int,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def attribute_matching(demand: Demand, *, features: int) -> Cost:
     """Return the cost of encoding images, and all texts once, and of comparing their features."""
+    vision, text, workload, length, chunk_sizes = demand
     images, texts = workload.images, len(workload.texts)
     pack = token_bytes(text) * min(chunk_sizes.text_tokens, texts * length)
     return Cost(
@@ -158,15 +109,8 @@ def attribute_matching(
     )
 
 
-def _fused_cls(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    sets: int,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def _fused_cls(demand: Demand, *, sets: int) -> Cost:
+    vision, text, workload, length, _ = demand
     image_tokens = vision.tokens
     per_image = vision.flops + project_kv_flops(text, image_tokens, sets=sets)
     per_pair = (
@@ -177,5 +121,5 @@ def _fused_cls(
     return Cost(
         workload.images * per_image + workload.pairs * per_pair,
         0.0,
-        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes),
+        fusion_bytes(demand),
     )

@@ -4,10 +4,9 @@ Sums of the parts in `layer_costs`, which says what is counted.
 """
 
 from harness.engine.beam_search import Beams
-from harness.engine.chunks import ChunkSizes
 from harness.models.fusion.layer_costs import (
     FLOAT,
-    VisionSizes,
+    Demand,
     encoder_bytes,
     fusion_bytes,
     fusion_flops,
@@ -18,22 +17,15 @@ from harness.models.fusion.layer_costs import (
     token_bytes,
 )
 from harness.models.fusion.sizes import TextArchitecture
-from harness.workload import Cost, Workload
+from harness.workload import Cost
 
 
-def captioning(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    beams: Beams,
-    prompt: int,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def captioning(demand: Demand, *, beams: Beams, prompt: int) -> Cost:
     """Return the cost of beams that all reach the maximum length, after `prompt` tokens.
 
     An upper bound: some end before.
     """
+    vision, text, workload, _, chunk_sizes = demand
     image_tokens, longest = vision.tokens, beams.max_length
     decoded = beams.width * (longest - prompt - 1)
     per_token = text_encoder_flops(text, longest) + fusion_flops(text, longest, image_tokens)
@@ -54,20 +46,12 @@ def captioning(
     )
 
 
-def answering(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    decoder: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    prefixes: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def answering(demand: Demand, decoder: TextArchitecture, *, prefixes: float) -> Cost:
     """Return the cost of questions whose answers have `prefixes` to decode.
 
     An upper bound: most answers need no scoring.
     """
+    vision, text, workload, length, chunk_sizes = demand
     image_tokens = vision.tokens
     per_image = vision.flops + project_kv_flops(text, image_tokens)
     per_question = (
@@ -84,26 +68,16 @@ def answering(
     return Cost(
         workload.images * per_image + workload.pairs * per_question,
         0.0,
-        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + workload.pairs * per_question_bytes
-        + distributions,
+        fusion_bytes(demand) + workload.pairs * per_question_bytes + distributions,
     )
 
 
-def generating_answers(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    decoder: TextArchitecture,
-    workload: Workload,
-    *,
-    beams: Beams,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> Cost:
+def generating_answers(demand: Demand, decoder: TextArchitecture, *, beams: Beams) -> Cost:
     """Return the cost of questions whose answers all reach the maximum length.
 
     An upper bound: most end before.
     """
+    vision, text, workload, length, _ = demand
     image_tokens, longest = vision.tokens, beams.max_length
     decoded = 1 + beams.width * max(0, longest - 2)
     per_image = vision.flops + project_kv_flops(text, image_tokens)
@@ -120,6 +94,5 @@ def generating_answers(
     return Cost(
         workload.images * per_image + workload.pairs * per_question,
         0.0,
-        fusion_bytes(vision, text, workload, length=length, chunk_sizes=chunk_sizes)
-        + workload.pairs * per_question_bytes,
+        fusion_bytes(demand) + workload.pairs * per_question_bytes,
     )

@@ -61,12 +61,7 @@ class FusionCaptioner(Adapter[CaptioningNetwork]):
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of captions that all reach the maximum length."""
         return decoding_costs.captioning(
-            self.network.vision,
-            self.network.text,
-            workload,
-            beams=self.beams,
-            prompt=len(self.prompt_ids()),
-            chunk_sizes=self.runtime.device.chunk_sizes,
+            self.demand(workload), beams=self.beams, prompt=len(self.prompt_ids())
         )
 
     def prompt_ids(self) -> list[int]:

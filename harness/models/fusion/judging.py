@@ -40,13 +40,7 @@ class FusionPairReasoner(Adapter[PairNetwork]):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of judging statements."""
-        return costs.pair_reasoning(
-            self.network.vision,
-            self.network.text,
-            workload,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            chunk_sizes=self.runtime.device.chunk_sizes,
-        )
+        return costs.pair_reasoning(self.demand(workload))
 
     def logits(
         self, images: Images, statements: Sequence[str], images_of: NDArray[np.int64]

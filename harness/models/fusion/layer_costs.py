@@ -7,7 +7,7 @@ derived. A `length` is the mean number of tokens of the texts, `image_tokens` th
 that they cross-attend to.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from harness.engine.chunks import ChunkSizes
 from harness.models.fusion.sizes import TextArchitecture
@@ -44,6 +44,19 @@ class VisionSizes(Protocol):
     def flops(self) -> float:
         """The operations of one image in the encoder."""
         ...
+
+
+class Demand(NamedTuple):
+    """What is computed: the sizes of a network, a workload, and the parts that it is cut into.
+
+    `length` is the mean number of tokens of the texts.
+    """
+
+    vision: VisionSizes
+    text: TextArchitecture
+    workload: Workload
+    length: float
+    chunk_sizes: ChunkSizes
 
 
 def project_kv_flops(
@@ -109,18 +122,12 @@ def token_bytes(text: TextArchitecture) -> float:
     return float((6 * text.width + 2 * text.inner_width) * FLOAT)
 
 
-def fusion_bytes(
-    vision: VisionSizes,
-    text: TextArchitecture,
-    workload: Workload,
-    *,
-    length: float,
-    chunk_sizes: ChunkSizes,
-) -> float:
+def fusion_bytes(demand: Demand) -> float:
     """Return the bytes of images and the texts fused with them.
 
     Keys and values count once for each image, and once more for those selected for a pack.
     """
+    vision, text, workload, length, chunk_sizes = demand
     tokens = min(workload.pairs * length, chunk_sizes.text_tokens)
     selected = min(workload.pairs, workload.images)
     return (

@@ -70,11 +70,4 @@ class FusionLocalizer(Adapter[RetrievalNetwork]):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of localizing expressions."""
-        return costs.localization(
-            self.network.vision,
-            self.network.text,
-            workload,
-            layer=self.layer,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            chunk_sizes=self.runtime.device.chunk_sizes,
-        )
+        return costs.localization(self.demand(workload), layer=self.layer)

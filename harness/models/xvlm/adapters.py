@@ -71,13 +71,7 @@ class XVLMGrounder(Adapter[GroundingNetwork]):
 
     def cost(self, workload: Workload) -> Cost:
         """Return the cost of grounding expressions."""
-        return costs.grounding(
-            self.network.vision,
-            self.network.text,
-            workload,
-            length=self.runtime.mean_length(workload.texts, self.rule),
-            chunk_sizes=self.runtime.device.chunk_sizes,
-        )
+        return costs.grounding(self.demand(workload))
 
     def locate(
         self, images: Images, expressions: Sequence[str], image_of: NDArray[np.int64]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.images import image_file
-from harness.running.stored_samples import StoredSample
+from harness.running.stored.samples import StoredSample
 
 
 def row_of(sample: StoredSample) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from harness.records.record import SCHEMA, ResultRecord, read_record, record_pat
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, write_sample_scores
 from harness.records.stored_predictions import StoredPredictions, read_prediction_bytes
-from harness.running.rescore import Scored
 from harness.running.scoring import hashed_file, sample_scores
 from harness.running.skipped import KEY, reasons
+from harness.running.stored.scoring import Scored
 
 FOREIGN = "official-results"  # the protocol's part for predictions that another program made
 
