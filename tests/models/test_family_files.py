@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.capabilities import AttributeMatcher, PairReasoner
+from harness.capabilities import Answerer, AttributeMatcher, PairReasoner
 from harness.checkpoints import Weights
 from harness.errors import CapabilityError, CheckpointError, DataError
 from harness.models.vit.architecture import Hints, VisionArchitecture, architecture_of
@@ -139,3 +139,14 @@ def test_a_text_that_is_too_long_for_the_model_is_refused(load):
     model = load(dict(network("blip", "nlvr").state_dict()), family="blip", needs=PairReasoner)
     with pytest.raises(DataError, match="tokens, the model reads 512"):
         model.judge(IMAGES, [" ".join(["a" * 99] * 30)], np.array([[0, 1]]))
+
+
+@pytest.mark.parametrize("family", ["albef", "blip"])
+def test_an_answer_that_is_too_long_for_the_model_is_refused(load, family):
+    """The decoder has 512 positions: for its first token, and for all of an answer but [SEP]."""
+    model = load(dict(network(family, "vqa").state_dict()), family=family, needs=Answerer)
+    question = (IMAGES, ["two cats"], np.array([0]))
+    longest = " ".join(["a"] * 511)
+    assert model.answer(*question, answers=[longest], shortlist=1) == [0]
+    with pytest.raises(DataError, match="of the list has 513 tokens, the model reads 512: 'a a"):
+        model.answer(*question, answers=["a", f"{longest} a"], shortlist=1)

@@ -11,6 +11,7 @@ from torch import nn
 from harness.engine.answer_ranking import FIRST_TWICE, ScoringRule, best_answers
 from harness.engine.beam_search import Beams, Hypothesis
 from harness.engine.prefix_tree import AnswerTree
+from harness.errors import DataError
 from harness.models.fusion import decoding_costs
 from harness.models.fusion.adapter import Adapter
 from harness.models.fusion.answer_decoder import start_decoder
@@ -98,9 +99,19 @@ class FusionAnswerer(QuestionReader):
         return [tokenizer.begin_decoded, *tokenizer.piece_ids(answer), tokenizer.sep]
 
     def answer_tree(self, answers: tuple[str, ...]) -> AnswerTree:
-        """Return the tree of answers on the device."""
-        tree = AnswerTree.of([self.answer_ids(answer) for answer in answers])
-        return tree.to(self.runtime.device.torch)
+        """Return the tree of answers on the device.
+
+        Raises DataError for an answer that is too long for the decoder.
+        """
+        ids = [self.answer_ids(answer) for answer in answers]
+        positions = self.network.decoder_text.positions
+        for answer, tokens in zip(answers, ids, strict=True):
+            if len(tokens) - 1 > positions:  # the last one is scored, and not read
+                raise DataError(
+                    f"an answer of the list has {len(tokens) - 1} tokens, the model reads "
+                    f"{positions}: {answer!r}"
+                )
+        return AnswerTree.of(ids).to(self.runtime.device.torch)
 
 
 class FusionAnswerGenerator(QuestionReader):
