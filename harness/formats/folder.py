@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -149,7 +150,7 @@ def in_either_form(name: str, path_of: Callable[[str], Path], *, where: str) -> 
     has this name, and one has the composed and another one the decomposed name.
     """
     path = path_of(name)
-    if name.isascii() or path.exists():
+    if name.isascii() or _exists(path):
         return path
     if _are_two_files(name, path_of):
         raise DataError(
@@ -157,7 +158,7 @@ def in_either_form(name: str, path_of: Callable[[str], Path], *, where: str) -> 
             "another one in decomposed characters of Unicode; name exactly one of them"
         )
     others = (path_of(unicodedata.normalize(form, name)) for form in FORMS)
-    return next(filter(Path.exists, others), path)
+    return next(filter(_exists, others), path)
 
 
 def name_of_file(name: str, path_of: Callable[[str], Path]) -> str:
@@ -173,9 +174,15 @@ def name_of_file(name: str, path_of: Callable[[str], Path]) -> str:
 def _are_two_files(name: str, path_of: Callable[[str], Path]) -> bool:
     """Return whether both forms of a name exist, and are not the same file, as on macOS."""
     composed, decomposed = (path_of(unicodedata.normalize(form, name)) for form in FORMS)
-    if composed == decomposed or not (composed.exists() and decomposed.exists()):
+    if composed == decomposed or not (_exists(composed) and _exists(decomposed)):
         return False
     return not composed.samefile(decomposed)
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a file exists; a decomposed name may be too long for any."""
+    # Unlike `Path.exists`, this raises nothing for such a name.
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def relative_path_within(

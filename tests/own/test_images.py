@@ -55,6 +55,14 @@ def test_either_form_of_unicode_finds_an_image(tmp_path):
     assert shown(tmp_path, "\u00ea.jpg") == (tmp_path / "\u00ea.jpg", 0, 0)
 
 
+def test_a_name_whose_decomposed_form_is_too_long_for_a_file_is_a_name_as_any(tmp_path):
+    name = 100 * "\u00e9" + ".jpg"  # 204 bytes, decomposed 304
+    assert shown(tmp_path, name).view == tmp_path / name  # missing, which is left to the run
+    photo(tmp_path / name)
+    (sample,) = load(tmp_path, "retrieval", {"image": name, "caption": "red"})
+    assert sample.images == (tmp_path / name,)
+
+
 def in_both_forms(tmp_path):
     """Write a composed and a decomposed name, or skip where the disk takes them for one."""
     names = "\u00e9.jpg", "e\u0301.jpg"
