@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from harness.checkpoints import normalise_name
+from harness.drift.environment import same_annotations
 from harness.errors import DataError
-from harness.formats.same_files import are_files_of
 from harness.records.record import ResultRecord, Subset
 from harness.records.stored import StoredResult, StoredResults
 
@@ -84,9 +84,8 @@ def describe_other_measurement(
 
 def _contents(record: ResultRecord, base: ResultRecord) -> tuple[object, object]:
     """Return the SHA-256 of the data of both; of the same content at other paths, one for both."""
-    sha256, before = record.data.get("sha256"), base.data.get("sha256")
-    same = are_files_of(base.data, record.data.get("files", {}))
-    return (before, before) if same else (sha256, before)
+    before = base.data.get("sha256")
+    return (before if same_annotations(base, record) else record.data.get("sha256"), before)
 
 
 def _describe_part(subset: Subset | None) -> str:
