@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.cli.main import main
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
+from tests.support import refcoco_files
 from tests.support.loaded import loaded_by
 from tests.support.tampered import COMMITTED
 
@@ -216,3 +218,15 @@ def test_predictions_of_another_version_of_a_task_are_scored_with_a_word_about_i
     assert scored("nlvr2", "dev", path, capsys)[1]["caveats"] == [
         "the predictions were made by version 0 of nlvr2, and are scored by version 1"
     ]
+
+
+def test_scoring_needs_no_images(tmp_path, capsys):
+    data = refcoco_files.write(tmp_path / "data")
+    shutil.rmtree(data / "images")
+    predictions = tmp_path / "boxes.json"
+    box = [0.5, 0.5, 0.1, 0.1]
+    predictions.write_text(json.dumps([{"sent_id": id, "pred": box} for id in (103, 104)]))
+    arguments = ["--task", "refcoco+", "--split", "testA", "--predictions", str(predictions)]
+    arguments += ["--data", str(data), "--format", "json"]
+    assert main(["score", *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
