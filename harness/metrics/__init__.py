@@ -8,6 +8,7 @@ For predictions of your own, with confidence intervals (`__all__`; imported on f
     retrieval_recalls    R@1, R@5 and R@10 of image-text retrieval
     caption_scores       BLEU, METEOR, ROUGE-L, CIDEr, SPICE
     attribute_map        OVAD's mean average precision
+    detected_attribute_map, BoxAttributes   the same for boxes that a detector found
     iou, Box, in_pixels, in_fractions   boxes
     Metric               a value and its interval
 
@@ -29,6 +30,7 @@ java               the runtime of the caption scorers
 attributes         OVAD's mean average precision
 attribute_ranks    the same from resampled images, attribute_sums three resamples at a time
 chance_intervals   intervals of OVAD's chance levels, in the cache
+detected_attributes  the same for boxes that a detector found
 attribute_changes  what each image adds to its change between two runs
 rounding           scores in the precision that ranks them as given
 """
@@ -37,6 +39,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.metrics.detected_attributes import BoxAttributes, detected_attribute_map
     from harness.metrics.grounding import Box, in_fractions, in_pixels, iou
     from harness.metrics.measured import (
         Metric,
@@ -50,9 +53,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Box",
+    "BoxAttributes",
     "Metric",
     "attribute_map",
     "caption_scores",
+    "detected_attribute_map",
     "grounding_accuracy",
     "in_fractions",
     "in_pixels",
@@ -63,7 +68,9 @@ __all__ = [
 ]
 _MODULES = {
     "Box": "grounding",
+    "BoxAttributes": "detected_attributes",
     "caption_scores": "measured_captions",
+    "detected_attribute_map": "detected_attributes",
     "in_fractions": "grounding",
     "in_pixels": "grounding",
     "iou": "grounding",

@@ -16,9 +16,11 @@ from harness.metrics import (
 
 PUBLIC = [
     "Box",
+    "BoxAttributes",
     "Metric",
     "attribute_map",
     "caption_scores",
+    "detected_attribute_map",
     "grounding_accuracy",
     "in_fractions",
     "in_pixels",

@@ -4,6 +4,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+ROWS, KEYS = 64, 32  # queries of a program, and the keys that it reads at a time
+
 
 @triton.jit
 def _window_attention(
@@ -60,7 +62,7 @@ def window_attention(qkv: Tensor, bias: Tensor, heads: int, precision: str) -> T
     images, windows, tokens, width = qkv.shape
     out = qkv.new_empty(images, windows, tokens, width // 3)
     head_width = width // 3 // heads
-    _window_attention[(images * windows * heads * triton.cdiv(tokens, 64),)](
+    _window_attention[(images * windows * heads * triton.cdiv(tokens, ROWS),)](
         qkv.contiguous(),
         bias.contiguous(),
         out,
@@ -69,8 +71,8 @@ def window_attention(qkv: Tensor, bias: Tensor, heads: int, precision: str) -> T
         head_width**-0.5,
         TOKENS=tokens,
         WIDTH=head_width,
-        ROWS=64,
-        KEYS=32,
+        ROWS=ROWS,
+        KEYS=KEYS,
         PRECISION=precision,
         num_warps=4,
         num_stages=2,
