@@ -30,7 +30,7 @@ java               the runtime of the caption scorers
 attributes         OVAD's mean average precision
 attribute_ranks    the same from resampled images, attribute_sums three resamples at a time
 chance_intervals   intervals of OVAD's chance levels, in the cache
-detected_attributes  the same for boxes that a detector found
+detected_attributes  OVAD's mean average precision of boxes that a detector found
 attribute_changes  what each image adds to its change between two runs
 rounding           scores in the precision that ranks them as given
 """

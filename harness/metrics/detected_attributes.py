@@ -39,7 +39,8 @@ def detected_attribute_map(
 
     `detections` and `truths` are by image; an image that is missing has no box. `frequencies` of
     each attribute are `head`, `medium` or `tail`, for `map_head` and so on. Raises ValueError where
-    no image has both, for detections of an image that `truths` lacks, and for other shapes.
+    no image has both, for detections of an image that `truths` lacks, for negative scores, and for
+    other shapes.
 
     >>> truths = {1: BoxAttributes([(0, 0, 8, 8), (20, 0, 8, 8)], [[0], [1]])}
     >>> found = {1: BoxAttributes([(1, 0, 8, 8), (20, 1, 8, 8)], [[0.2], [0.7]])}
@@ -58,6 +59,11 @@ def detected_attribute_map(
             raise ValueError(
                 f"image {image!r} has scores of {box_scores.shape[1]} attributes and labels of "
                 f"{true_labels.shape[1]}"
+            )
+        if box_scores.min() < 0:
+            raise ValueError(
+                f"image {image!r} has the negative score {box_scores.min():g}, which would rank "
+                "below boxes without a detection; scores should be 0 or more"
             )
         rows = np.zeros(true_labels.shape)
         for true_box, box in match_boxes(corners(true_boxes), corners(boxes)):
@@ -125,8 +131,8 @@ def _arrays(
     if given is None:
         return np.zeros((0, 4), np.float32), np.zeros((0, 0))
     boxes, attributes = np.asarray(given[0], np.float32), np.asarray(given[1], np.float64)
-    if not boxes.size:
-        return boxes.reshape(0, 4), attributes.reshape(0, attributes.shape[-1])
+    if not boxes.size and not attributes.size:
+        return np.zeros((0, 4), np.float32), np.zeros((0, 0))
     if boxes.shape[1:] != (4,) or attributes.ndim != 2 or len(attributes) != len(boxes):
         raise ValueError(
             f"{name} should be boxes [N, 4] and attributes [N, A], not {boxes.shape} and "

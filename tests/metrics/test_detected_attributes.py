@@ -64,6 +64,8 @@ def test_an_image_without_detections_is_left_out_with_its_true_boxes(nothing):
         ({1: BoxAttributes([(0, 0, -9, 9)], [[0.5]])}, "negative size"),
         ({1: BoxAttributes([(0, 0, np.nan, 9)], [[0.5]])}, "not finite"),
         ({1: BoxAttributes([APART[0]], [[np.nan]])}, "a score is not a number"),
+        ({1: BoxAttributes([APART[0]], [[-0.5]])}, "image 1 has the negative score -0.5, which"),
+        ({1: BoxAttributes([], [[0.5]])}, "detections of image 1 should be boxes"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(detections, message):
