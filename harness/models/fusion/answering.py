@@ -109,7 +109,7 @@ class FusionAnswerer(QuestionReader):
             if len(tokens) - 1 > positions:  # the last one is scored, and not read
                 raise DataError(
                     f"an answer of the list has {len(tokens) - 1} tokens, the model reads "
-                    f"{positions}: {answer!r}"
+                    f"{positions}: {answer!r:.80}..."
                 )
         return AnswerTree.of(ids).to(self.runtime.device.torch)
 

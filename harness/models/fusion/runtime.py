@@ -121,7 +121,7 @@ class Runtime(Generic[N]):
         for text, tokens in zip(texts, ids, strict=True):
             if len(tokens) > positions:
                 raise DataError(
-                    f"a text has {len(tokens)} tokens, the model reads {positions}: {text!r}"
+                    f"a text has {len(tokens)} tokens, the model reads {positions}: {text!r:.80}..."
                 )
         return ids
 
