@@ -44,7 +44,8 @@ class ImageFolder:
     def image(self, name: str, *, where: str) -> Path:
         """Return the path of the image that an annotation names; it need not exist.
 
-        Raises DataError for a name that leaves the folder; `where` names the annotation.
+        Raises DataError for a name that leaves the folder, and for one that may be two files
+        (`in_either_form`); `where` names the annotation.
         """
         if (path := self._paths.get(name)) is None:
             path = self._paths[name] = self._path_of(name, where)
