@@ -123,3 +123,16 @@ def test_two_numbers_that_differ_are_shown_with_the_digits_that_differ(tmp_path)
     (reason,) = rescored_contradictions(tmp_path, source=Embedded())
     found = re.search(r"accuracy is (\S+) when scored anew, the record says (\S+)$", reason)
     assert found and 0 < float(found[2]) - float(found[1]) < 2e-4
+
+
+@pytest.mark.parametrize("key", ["protocol", "checkpoint", "data", "settings"])
+def test_predictions_whose_first_line_does_not_name_their_run_are_not_kept(tmp_path, capsys, key):
+    stored = gzip.decompress((COMMITTED / f"{STEM}.predictions.jsonl.gz").read_bytes())
+    head, *lines = stored.splitlines()
+    first = json.loads(head)
+    first["identity"][key] = None
+    path = tmp_path / f"{STEM}.predictions.jsonl"
+    path.write_bytes(b"\n".join([json.dumps(first).encode(), *lines, b""]))
+    assert main([*SCORE, str(path), "--out", str(tmp_path / "out")]) == 3
+    assert f"its first line does not hold the '{key}' of the run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -26,6 +26,8 @@ from harness.running.scoring import hashed_file, sample_scores
 from harness.running.skipped import KEY, reasons
 from harness.running.stored.scoring import Scored
 
+# What the first line of stored predictions holds about their run, of which a record is made.
+HELD = {"protocol": str, "checkpoint": Mapping, "data": Mapping, "settings": Mapping}
 FOREIGN = "official-results"  # the protocol's part for predictions that another program made
 
 
@@ -34,7 +36,8 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
 
     `checkpoint` names the weights; predictions of `run` are by default of those that their record,
     or their folder, names. Raises UsageError without a name, DataError for predictions of `run`
-    that were made on other annotation files, HarnessError where a file cannot be written.
+    that were made on other annotation files or do not name their run, HarnessError where a file
+    cannot be written.
     """
     data = {"name": scored.data, "sha256": digest_of_files(scored.files), "files": scored.files}
     origin = _own_origin(scored) if scored.stored else _foreign_origin(scored, data)
@@ -113,7 +116,13 @@ def _own_origin(scored: Scored) -> _Origin:
     """Return the origin of predictions that `run` made on the same data."""
     assert scored.stored is not None
     stored: StoredPredictions = scored.stored
-    made_on = stored.identity.get("data", {})
+    for key, kind in HELD.items():
+        if not isinstance(stored.identity.get(key), kind):
+            raise DataError(
+                f"{scored.file}: its first line does not hold the {key!r} of the run; score the "
+                "predictions without --out"
+            )
+    made_on = stored.identity["data"]
     if not are_files_of(made_on, scored.files):
         raise DataError(
             f"{scored.file}: the predictions were made on other annotation files; give their "
@@ -133,7 +142,7 @@ def _own_origin(scored: Scored) -> _Origin:
         sha256 = hashlib.sha256(read_prediction_bytes(scored.file)).hexdigest()
         if beside.predictions.get("sha256") == sha256:
             names = dict(beside.checkpoint)
-    weights = {**names, **stored.identity.get("checkpoint", {})}
+    weights = {**names, **stored.identity["checkpoint"]}
     return _Origin(stored.identity, stored.software, weights)
 
 
