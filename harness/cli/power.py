@@ -52,5 +52,5 @@ def run(options: argparse.Namespace) -> int:
     rows = [drop._asdict() | dict.fromkeys(drop.unprovable, NONE) for drop in drops]
     print(render([Table(title, rows, columns)], options.format))
     if any(drop.unprovable for drop in drops):
-        print(f"\n{NONE}: of so few samples, a check proves no drop, not even one to 0")
+        print(f"\n{NONE}: a check of these samples proves no drop, not even one to 0")
     return 0

@@ -24,8 +24,8 @@ class Detectable(NamedTuple):
 
     The lost units are taken to lie in as many clusters. A drop within fewer clusters has to be
     larger: the test counts clusters. None for rankings, whose drop is no sum over units, for BLEU
-    of captions without a match, which has no derivative, and for the cases in `unprovable`: of so
-    few samples, a check proves no drop, not even one to 0.
+    of captions without a match, which has no derivative, and for the cases in `unprovable`: a
+    check proves no drop, not even one to 0.
     """
 
     checkpoint: str
@@ -78,7 +78,7 @@ def _detectable(
         "restless": (restless, level / sharing),
     }
     drops = {
-        case: max(margin, detectable_drop(comparison, level=share)) if known else None
+        case: detectable_drop(comparison, level=share, margin=margin) if known else None
         for case, (comparison, share) in cases.items()
     }
     unprovable = tuple(case for case, drop in drops.items() if drop == inf)

@@ -160,8 +160,10 @@ class Cell:
         """
         if not isinstance(self.outcome, Tested):
             return None
-        drop = detectable_drop(self.outcome.comparison, level=self.outcome.share)
-        return max(self.margin, drop) if isfinite(drop) else None
+        drop = detectable_drop(
+            self.outcome.comparison, level=self.outcome.share, margin=self.margin
+        )
+        return drop if isfinite(drop) else None
 
 
 def judge(comparison: Comparison, p: Tails, *, gate: Gate, margin: float) -> Verdict:

@@ -117,8 +117,8 @@ def flips(before: Statistic, after: Statistic) -> Flips:
     return Flips(int((change < -ROUNDING).sum()), int((change > ROUNDING).sum()))
 
 
-def detectable_drop(comparison: Comparison, *, level: float) -> float:
-    """Return the smallest drop, in points, that a test at this level can prove.
+def detectable_drop(comparison: Comparison, *, level: float, margin: float = 0.0) -> float:
+    """Return the smallest drop, in points, that a test at this level can prove beyond a margin.
 
     NaN if unknown, infinite if no drop can be proven: none within 0 and the value of the metric, or
     in as many clusters as there are. Two bounds: with c clusters changed, all for the worse, p is
@@ -134,8 +134,8 @@ def detectable_drop(comparison: Comparison, *, level: float) -> float:
     """
     fewest = floor(log2(1 / level)) + 1
     quantile = float(np.sqrt(2 * np.log(1 / level)))  # above the normal one, at any level
-    drops = fewest * comparison.unit, (quantile + POWER) * comparison.churn
-    drop = float(np.maximum(*drops))  # unlike `max`, NaN if either is
+    drops = margin, fewest * comparison.unit, (quantile + POWER) * comparison.churn
+    drop = float(np.max(drops))  # unlike `max`, NaN if one is
     if drop > comparison.before + ROUNDING or fewest > comparison.clusters:
         return inf
     return drop

@@ -78,7 +78,15 @@ def test_of_too_few_samples_no_drop_is_proven(tmp_path, capsys):
     assert main(["power", "--baseline", str(few)]) == 0
     text = capsys.readouterr().out
     assert text.count("none") == 4
-    assert "none: of so few samples, a check proves no drop, not even one to 0" in text
+    assert "none: a check of these samples proves no drop, not even one to 0" in text
+
+
+def test_a_margin_beyond_the_metric_leaves_no_drop_to_prove():
+    drops = detectable_drops(BASELINE, Gate(margin=99.9, metrics=["accuracy"]), churn=0)
+    beyond = [drop for drop in drops if drop.value < 99.9]
+    assert beyond
+    assert {drop.unprovable for drop in beyond} == {("alone", "among", "restless")}
+    assert {(drop.alone, drop.among, drop.restless) for drop in beyond} == {(None, None, None)}
 
 
 def test_the_verb_prints_them_for_people_and_machines(tmp_path, capsys):
