@@ -193,3 +193,13 @@ def test_a_malformed_copy_is_refused_and_leaves_nothing(
         path for root in roots for path in root.iterdir() if path.name.startswith(f".{kind}-")
     ]
     assert not list(cache_folder().rglob("evil.jpg"))
+
+
+def test_an_error_of_the_code_is_not_called_a_malformed_row(copies, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise KeyError("a fault of the harness")
+
+    monkeypatch.setenv("XVLM_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("harness.data.hub.materialise._write_note", fail)
+    with pytest.raises(KeyError, match="a fault of the harness"):
+        hub_data(f"hf:{copies['refcoco']}", {"refcoco+": ["val"]}, progress=no_progress)
