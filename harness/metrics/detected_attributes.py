@@ -120,7 +120,11 @@ def overlap(true: NDArray[np.float32], detected: NDArray[np.float32]) -> NDArray
 
 
 def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return boxes (x, y, width, height) [N, 4] as (left, top, right, bottom), in float32."""
+    """Return boxes (x, y, width, height) [N, 4] as (left, top, right, bottom), in float32.
+
+    >>> corners(np.float32([[4, 0, 8, 8]])).tolist()
+    [[4.0, 0.0, 12.0, 8.0]]
+    """
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
