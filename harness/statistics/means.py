@@ -101,7 +101,7 @@ def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) ->
     """Return the share of what is right, from 0 (wrong) to 100 (right) for each unit.
 
     `clusters` names the cluster of each one, None makes n clusters. Raises ValueError for a value
-    beyond 0 to 100, which is no share: `mean_of_scores` takes it.
+    beyond 0 to 100, which is not a share: `mean_of_scores` takes it.
 
     >>> mean_of([100.0, 0.0, 100.0], clusters=["a", "b", "a"]).rows()
     array([[200.,   2.],
@@ -110,7 +110,7 @@ def mean_of(values: ArrayLike, *, clusters: Sequence[Hashable] | None = None) ->
     numbers = np.asarray(values, dtype=np.float64)
     beyond = numbers[(numbers < -ROUNDING) | (numbers > 100 + ROUNDING)]
     if len(beyond):
-        raise ValueError(f"{beyond[0]:g} is no share of 0 to 100; use mean_of_scores for scores")
+        raise ValueError(f"{beyond[0]:g} is not a share of 0 to 100; use mean_of_scores for scores")
     return Mean(numbers, *_numbered(clusters, len(numbers)))
 
 

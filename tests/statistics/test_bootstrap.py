@@ -98,7 +98,7 @@ def test_the_interval_follows_from_the_kind_of_a_mean_and_not_from_its_values():
 
 
 def test_a_share_beyond_100_is_refused_with_the_mean_to_use():
-    with pytest.raises(ValueError, match="250 is no share of 0 to 100; use mean_of_scores"):
+    with pytest.raises(ValueError, match="250 is not a share of 0 to 100; use mean_of_scores"):
         mean_of([100.0, 250.0])
     assert mean_of([100.0 + 1e-12]).values.tolist() == [100.0 + 1e-12]
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.checkpoints.entries import names_results
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files.atomic import replacing
 from harness.formats.folder import digest_of_files, sha256_of
@@ -189,6 +190,6 @@ def _is_same_file(path: Path, other: Path) -> bool:
 
 def _refuse_path(name: str) -> str:
     """Return the name of weights. Raises UsageError for one that no folder of results can have."""
-    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
+    if name.startswith(".") or not names_results(name):  # a folder with a dot is hidden
         raise UsageError(f"--checkpoint {name!r}: should be a name like x-vlm-base-16m, not a path")
     return name
