@@ -22,17 +22,17 @@ from harness.records.predictions import PredictionFile
 from harness.records.provenance import code_versions, processor, software
 from harness.records.record import remove_record
 from harness.running.batch_size import agree_on_batch_size, noted_batch_size
-from harness.running.distributed import ProcessGroup
-from harness.running.file_check import FileCheck
-from harness.running.fingerprint import fingerprint_inputs
 from harness.running.finish import finish
 from harness.running.identity import identify
+from harness.running.inputs.file_check import FileCheck
+from harness.running.inputs.fingerprint import fingerprint_inputs
+from harness.running.inputs.preparation_check import check_preparation
 from harness.running.predict import predict
-from harness.running.preparation_check import check_preparation
+from harness.running.processes.distributed import ProcessGroup
+from harness.running.processes.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.retried import retry_unreadable
 from harness.running.run import Outcome, Run
 from harness.running.scoring import refuse_other_samples
-from harness.running.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
 from harness.running.timings import SUFFIX as TIMINGS

@@ -20,14 +20,14 @@ from harness.capabilities import Model
 from harness.engine.memory import is_out_of_memory
 from harness.errors import HarnessError, MemoryFull, first_line
 from harness.records.id_column import ABSENT, IdColumn
-from harness.running.claims import Claims
-from harness.running.distributed import ProcessGroup, deal
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.running.loader import cut, load_batches, plan_batches
 from harness.running.prepared import collate_of
+from harness.running.processes.claims import Claims
+from harness.running.processes.distributed import ProcessGroup, deal
+from harness.running.processes.shards import ShardedPredictions
 from harness.running.run import Run
 from harness.running.runners import predict_batches, predict_gallery
-from harness.running.sample_inputs import InputChecksums
-from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.supply import BatchSupply

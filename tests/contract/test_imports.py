@@ -36,8 +36,8 @@ WITH_TORCH = (
     "engine",
     "models",
     "bench",
-    "running/torchrun.py",
-    "running/rendezvous.py",
+    "running/processes/torchrun.py",
+    "running/processes/rendezvous.py",
     "shapes/training",
     "doctor/machine.py",
 )

@@ -15,8 +15,8 @@ from harness.errors import MemoryFull
 from harness.models.xvlm.adapters import XVLMRetriever
 from harness.records.record import SIDECARS
 from harness.running.batch_size import fitting_batch_size
-from harness.running.distributed import SingleProcess, deal
 from harness.running.loader import cut, plan_batches
+from harness.running.processes.distributed import SingleProcess, deal
 from harness.task import Sample
 from harness.workload import Workload
 from tests.support.costs import MEGA, WithCosts

@@ -13,8 +13,8 @@ from harness.checkpoints import Weights
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
 from harness.running.batch_size import fitting_batch_size
-from harness.running.distributed import SingleProcess
 from harness.running.evaluate import evaluate
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus

@@ -13,9 +13,9 @@ import torch.distributed as dist
 
 from harness.cli.main import main
 from harness.errors import HarnessError, UsageError
-from harness.running import rendezvous
-from harness.running.rendezvous import meet
-from harness.running.torchrun import joined
+from harness.running.processes import rendezvous
+from harness.running.processes.rendezvous import meet
+from harness.running.processes.torchrun import joined
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from harness.cli.main import main
 from harness.images import Region
 from harness.records import provenance
 from harness.records.fingerprints import Fingerprint, checksum, from_text
-from harness.running.sample_inputs import InputChecksums
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.task import Sample
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files

@@ -12,9 +12,9 @@ from harness.capabilities import Model
 from harness.errors import IdentityError
 from harness.records.fingerprints import from_text
 from harness.records.predictions import PredictionFile
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.running.loader import load_batches
 from harness.running.prepared import collate_of
-from harness.running.sample_inputs import InputChecksums
 from harness.task import Sample, Task
 
 NAMED = 3  # samples that a message names
