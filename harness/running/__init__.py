@@ -3,7 +3,7 @@
 planning.py                        a request -> a plan of runs: names looked up, files found
 launch.py                          a plan -> models loaded, runs carried out -> their outcomes
 evaluate.py                        one run: load, predict, score
-run.py                             what a run is: `Run`, `Speed`, `Outcome`
+run.py context.py                  what a run is: `Run`, `Speed`, `Outcome`; what surrounds it
 ahead.py source.py                 what runs need from files, read in threads before they need it
 next_run.py                        what the next run needs, read while this one predicts
 subset.py                          the samples that `--limit` chooses

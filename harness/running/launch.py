@@ -18,6 +18,7 @@ from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
 from harness.running.ahead import ReadAhead, sharing_the_lock
+from harness.running.context import Context
 from harness.running.decoding.choice import wants_processes
 from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
@@ -96,7 +97,7 @@ def carry_out(
         pin_on_first_use(run.weights, run.sha256)
     with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
         report = report if trials is None else trials.watch(report)
-        return evaluate(run, model, group, report=report, warn=warn, source=source)
+        return evaluate(run, model, Context(group, report, warn, source))
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:

@@ -13,6 +13,7 @@ from harness.checkpoints import Weights
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
 from harness.running.batch_size import fitting_batch_size
+from harness.running.context import Context
 from harness.running.evaluate import evaluate
 from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Run, Speed
@@ -97,7 +98,7 @@ def ignore(*_):
 def evaluated(run, model, out, *, batch_size=8, report=ignore, warn=ignore, group=None):
     run = replace(run, out=out, speed=Speed(batch_size, workers=1))
     group = group or SingleProcess()
-    return evaluate(run, model, group, report=report, warn=warn)
+    return evaluate(run, model, Context(group, report, warn))
 
 
 def contents(out):
