@@ -24,20 +24,11 @@ import torch
 
 from harness.errors import CheckpointError
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.networks import grounding_network
 from tests.support.models_on_disk import (
     grounding_state,
+    is_same,
+    load_grounding,
 )
-
-
-def load(path):
-    return grounding_network(read_checkpoint(path)).state_dict()
-
-
-def is_same(state, expected):
-    return state.keys() == expected.keys() and all(
-        torch.equal(state[name], expected[name]) for name in expected
-    )
 
 
 @pytest.fixture
@@ -137,7 +128,7 @@ def with_attribute():
 def test_weights_are_read_in_any_harmless_company(company, options, tmp_path):
     content = {"epoch": 9, "first": COMPANY[company](), "model": grounding_state()}
     torch.save({**content, "last": COMPANY[company]()}, tmp_path / "c.th", **options)
-    assert is_same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 def test_the_authors_files_with_a_configuration_of_ruamel_are_read(
@@ -147,14 +138,14 @@ def test_the_authors_files_with_a_configuration_of_ruamel_are_read(
     torch.save(content, tmp_path / "c.th")
     for name in ("ruamel.yaml.comments", "ruamel.yaml", "ruamel"):
         monkeypatch.delitem(sys.modules, name)
-    assert is_same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 def test_parameters_and_their_attributes_become_plain_tensors(tmp_path):
     state = {name: torch.nn.Parameter(tensor) for name, tensor in grounding_state().items()}
     state["bbox_head.3.bias"].shard = 1
     torch.save({"model": collections.OrderedDict(state)}, tmp_path / "c.th")
-    assert is_same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 class Call:
@@ -207,7 +198,7 @@ def test_what_is_not_needed_is_never_called(hidden, new_format, tmp_path, monkey
     content = {"model": grounding_state(), "extra": hidden()}
     torch.save(content, "c.th", _use_new_zipfile_serialization=new_format)
     with contextlib.suppress(CheckpointError):  # where the pickle calls an object that is not there
-        assert is_same(load(tmp_path / "c.th"), grounding_state())
+        assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
     assert not (tmp_path / "pwned").exists()
 
 
@@ -264,4 +255,4 @@ def test_an_archive_that_was_compressed_again_is_read_too(tmp_path):
     ):
         for name in stored.namelist():
             deflated.writestr(name, stored.read(name))
-    assert is_same(load(tmp_path / "d.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "d.th"), grounding_state())

@@ -11,24 +11,16 @@ from harness.cli.main import main
 from harness.errors import CheckpointError
 from harness.models.weights import read_tensors
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.networks import captioning_network, grounding_network, pair_network
+from harness.models.xvlm.networks import captioning_network, pair_network
 from tests.support.models_on_disk import (
     grounding_state,
+    is_same,
+    load_grounding,
     random_state,
     sizes,
     write_checkpoint,
 )
 from tests.support.refcoco_files import write as write_refcoco
-
-
-def load(path):
-    return grounding_network(read_checkpoint(path)).state_dict()
-
-
-def is_same(state, expected):
-    return state.keys() == expected.keys() and all(
-        torch.equal(state[name], expected[name]) for name in expected
-    )
 
 
 def renamed(change):
@@ -50,7 +42,7 @@ def renamed(change):
 def test_wrappers_and_prefixes_are_removed(key, change, tmp_path):
     state = renamed(change)
     torch.save({key: state, "epoch": 3} if key else state, tmp_path / "c.th")
-    assert is_same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 def test_prefixed_tensors_beside_others_are_not_merged(tmp_path):
@@ -113,7 +105,7 @@ def test_weights_as_whole_numbers_are_refused(dtype, tmp_path):
     name = "text_encoder.encoder.layer.0.intermediate.dense.weight"
     state = grounding_state() | {name: grounding_state()[name].to(dtype)}
     with pytest.raises(CheckpointError, match=f"weights as {str(dtype)[6:]} .*scales of quantised"):
-        load(write_checkpoint(tmp_path / "c.th", state))
+        load_grounding(write_checkpoint(tmp_path / "c.th", state))
 
 
 PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
