@@ -26,8 +26,8 @@ from harness.models.fusion.bert import Bert
 from harness.models.fusion.sizes import TextArchitecture
 from harness.running.loader import load_batches, plan_batches
 from harness.running.runners import predict_samples
-from tests.engine.test_fused import DEVICE, gpu, needs_kernels
 from tests.engine.test_packing import chunks
+from tests.support.kernels import DEVICE, gpu, needs_kernels
 from tests.support.predicting import alike, model_of, samples_of
 
 __all__ = ["gpu"]  # a fixture
