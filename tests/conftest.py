@@ -37,7 +37,7 @@ LONG = (
 )
 # Modules that need what takes a process seconds once: one process has it, and not both.
 FORKING = (  # a server that has imported all of a run (`support/forked.py`)
-    "running/test_batch_size.py",
+    "running/test_full_memory.py",
     "running/test_process.py",
     "contract/test_goldens.py",
 )
