@@ -18,11 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.models_on_disk import (
-    grounding_state,
-    is_same,
-    load_grounding,
-)
+from tests.support.models_on_disk import grounding_state, is_same, load_grounding
 
 
 @pytest.fixture
