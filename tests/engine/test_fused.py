@@ -49,7 +49,7 @@ def assert_close(pair, within=1e-5):
 @needs_kernels
 @pytest.mark.parametrize("biases", [1, 3], ids=["one bias", "a bias for each window"])
 @pytest.mark.parametrize("tokens", [9, 64, 100])
-def test_window_attention(random, tokens, biases):
+def test_the_kernel_attends_in_windows_as_torch_does(random, tokens, biases):
     qkv, bias = random(2, 3, tokens, 3 * 2 * 16), random(biases, 2, tokens, tokens)
     bias[..., 0, -1] = -100
     expected = window_attention(qkv, bias, heads=2)
@@ -58,7 +58,7 @@ def test_window_attention(random, tokens, biases):
 
 @needs_kernels
 @pytest.mark.parametrize("shape", [(3, 5, 5), (2, 20, 40), (1, 70, 33)], ids=str)
-def test_attention_to_strided_keys_with_any_mask(random, shape):
+def test_the_kernel_attends_to_strided_keys_with_any_mask_as_torch_does(random, shape):
     images, queries, tokens = shape
     query = random(images, queries, 2, 16).transpose(1, 2)
     key, value = (random(images, 2, tokens + 3, 16)[:, :, :tokens] for _ in range(2))
@@ -97,14 +97,14 @@ def test_float32_attends_by_plain_operations_in_full_precision(monkeypatch):
 
 
 @needs_kernels
-def test_gather_norm(random, norm):
+def test_rows_are_gathered_and_normalised_as_by_torch(random, norm):
     tokens, index = random(2, 10, 48), torch.tensor([7, 0, 3, 9], device=DEVICE)
     for plain, kernel in zip(*both(lambda: gather_norm(tokens, index, norm)), strict=True):
         assert_close((plain, kernel))
 
 
 @needs_kernels
-def test_add_norm(random, norm):
+def test_a_sum_is_normalised_as_by_torch(random, norm):
     residual, update = random(5, 7, 48), random(5, 7, 48)
     for plain, kernel in zip(*both(lambda: add_norm(residual, update, norm)), strict=True):
         assert_close((plain, kernel))

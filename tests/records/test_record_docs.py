@@ -86,7 +86,7 @@ def test_every_array_and_every_kind_of_statistic_is_documented():
         assert {field.name for field in fields(statistic)} <= set(re.findall(r"`(\w+)`", row))
 
 
-def test_the_example_runs(monkeypatch, capsys):
+def test_the_example_of_the_page_counts_the_wrong_expressions(monkeypatch, capsys):
     (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.M | re.S)
     monkeypatch.chdir(ROOT)
     exec(compile(block, "docs/record.md", "exec"), {})

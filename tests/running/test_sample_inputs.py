@@ -111,7 +111,7 @@ def test_a_region_and_the_same_picture_prepared_otherwise_are_told_apart(tmp_pat
     assert sums.of(task, [Sample(2, (tmp_path / "unread.png",))]) == {}
 
 
-def test_contents_are_delimited():
+def test_a_checksum_tells_where_each_content_ends():
     assert checksum([b"ab", b"c"]) != checksum([b"a", b"bc"])
     assert from_text(Fingerprint(1, 2, 2**32 - 1).to_text()) == (1, 2, 2**32 - 1)
     with pytest.raises(ValueError, match="no fingerprint"):

@@ -29,7 +29,7 @@ SQUARE = torch.tensor([0.5, 0.5, 0.2, 0.2])  # (cx, cy, w, h)
         ([0.9, 0.5, 0.2, 0.2], 0.0, -1 / 3),
     ],
 )
-def test_overlaps_of_boxes(other, expected_iou, expected_giou):
+def test_iou_and_generalised_iou_are_those_worked_out_by_hand(other, expected_iou, expected_giou):
     box = torch.tensor(other)
     assert iou(SQUARE, box).item() == pytest.approx(expected_iou, abs=1e-6)
     assert generalised_iou(SQUARE, box).item() == pytest.approx(expected_giou, abs=1e-6)

@@ -22,7 +22,7 @@ def test_the_table_shows_the_embedded_results_apart_and_the_papers_rows_unfilled
     ("layout", "words"), [("paper", "84.51"), ("leaderboard", "84.51"), ("shapes", "xvlm-shapes")]
 )
 @pytest.mark.parametrize("format", ["terminal", "md", "csv", "latex", "html", "json"])
-def test_every_layout_in_every_format(finished, capsys, layout, words, format):
+def test_every_layout_is_shown_in_every_format(finished, capsys, layout, words, format):
     assert main(["table", "--out", str(finished), "--layout", layout, "--format", format]) == 0
     assert words in capsys.readouterr().out
 
