@@ -47,6 +47,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--split is needed: name the split that the predictions are for")
     (task,), (split,) = chosen.tasks, chosen.splits
     scored = score_file(task, split, flags.path(options.predictions), source=chosen.data)
+    if scored.deviations:
+        say(
+            f"{scored.task} {scored.split}: not the official split: "
+            f"{'; '.join(scored.deviations)}; such a result fills no row of the table"
+        )
     for caveat in scored.scores.caveats:
         say(f"{scored.task} {scored.split}: {caveat}")
     if options.out:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from harness.checkpoints import normalise_name
 from harness.drift.check import CheckOutcome, check, listed
 from harness.drift.history import History, describe_history, read_history
-from harness.drift.lineage import renewals_since_review
+from harness.drift.lineage import FILE, renewals_since_review
 from harness.drift.report import (
     check_values,
     junit_suite,
@@ -68,13 +68,18 @@ def check_all(
         if (anchored := anchored_gate(folder, gate, checkpoint=checkpoint)) is not None
     }
     anchor = _strictest(list(anchors.values())) if anchors else None
+    lost = [
+        sentence
+        for folder in listed(baseline)
+        for sentence in lost_anchors(folder, gate, checkpoint=checkpoint)
+    ]
     parts = 1 + (anchor is not None) + bool(history)
     rolling = check(
         results,
         baseline,
         gate=override(gate, level=gate.level / parts),
         checkpoint=checkpoint,
-        refused=refused,
+        refused=[*refused, *lost],
     )
     reviewed = None
     if anchor is not None:
@@ -93,18 +98,39 @@ def anchored_gate(baseline: Path, gate: Gate, *, checkpoint: str | None = None) 
 
     It compares the checkpoints that have an anchor; the others' baseline is their anchor.
     """
-    names = [
-        path.name
-        for path in sorted((baseline / FOLDER).glob("*/"))
-        if any(path.glob("*.json")) and gate.compares(checkpoint=path.name)
-    ]
-    if checkpoint is not None:
-        names = [name for name in names if normalise_name(name) == normalise_name(checkpoint)]
+    names = _checkpoints(baseline / FOLDER, gate, checkpoint)
     if not names:
         return None
     renewals = max(1, *(renewals_since_review(baseline, name) for name in names))
     level = gate.level / (renewals * (renewals + 1))
     return override(gate, level=level, checkpoints=None if checkpoint else names)
+
+
+def lost_anchors(baseline: Path, gate: Gate, *, checkpoint: str | None = None) -> list[str]:
+    """Return a sentence for each checkpoint whose anchor should be beside its baseline, and is not.
+
+    The lineage tells that the baseline was renewed since a person reviewed it. Without the anchor,
+    everything that was lost since then would be forgiven.
+    """
+    return [
+        f"{baseline / FOLDER / name}: holds no results, but {FILE} ends in renewals of {name} that "
+        f"nobody reviewed ({renewals}); restore the folder from version control, or review the "
+        'results and renew the baseline: `xvlm-eval baseline --reason "..."`'
+        for name in _checkpoints(baseline, gate, checkpoint)
+        if not any((baseline / FOLDER / name).glob("*.json"))
+        and (renewals := renewals_since_review(baseline, name))
+    ]
+
+
+def _checkpoints(folder: Path, gate: Gate, checkpoint: str | None) -> list[str]:
+    """Return the names of the checkpoints of a folder that are compared."""
+    return [
+        path.name
+        for path in sorted(folder.glob("*/"))
+        if any(path.glob("*.json"))
+        and gate.compares(checkpoint=path.name)
+        and (checkpoint is None or normalise_name(path.name) == normalise_name(checkpoint))
+    ]
 
 
 def _strictest(gates: Sequence[Gate]) -> Gate:

@@ -97,7 +97,9 @@ def check(
             continue
         if gate.compares(checkpoint=result.record.checkpoint["name"]):
             try:
-                pairs.append((find_baseline(result, before, checkpoint=checkpoint), result))
+                base = find_baseline(result, before, checkpoint=checkpoint)
+                _refuse_itself(base, result)
+                pairs.append((base, result))
             except DataError as error:
                 others.append(_cell(result, "", Refused(str(error)), gate))
                 candidates = candidate_baselines(result, before, checkpoint=checkpoint)
@@ -127,6 +129,18 @@ def check(
     known = {metric for each in (*now.results, *before.results) for metric in each.record.metrics}
     remarks = (*now.remarks, *before.remarks, *gate.unknown_names(known))
     return CheckOutcome(gate, compared, others, remarks)
+
+
+def _refuse_itself(base: StoredResult, result: StoredResult) -> None:
+    """Raise DataError where a link leads from the folder of a result to that of its baseline.
+
+    Single files may be links to one file: DVC and git-annex keep equal files once.
+    """
+    if base.path.parent.resolve() == result.path.parent.resolve():
+        raise DataError(
+            f"{result.path.parent} and {base.path.parent} are one folder: the result is its own "
+            "baseline; compare other results with it"
+        )
 
 
 def _is_rejected(base: StoredResult, folders: Sequence[Path], found: StoredResults) -> bool:

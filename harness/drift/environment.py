@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.formats.same_files import are_files_of
 from harness.plugins import MODEL, TASK
+from harness.records.integrity import CLOSE
 from harness.records.record import ResultRecord
 
 CHECKPOINT_LABELS = ("name", "registered", "file")  # keys that do not determine the weights
@@ -75,13 +78,30 @@ def same_model_and_data(before: ResultRecord, after: ResultRecord) -> bool:
 def listed_diff(before: ResultRecord, after: ResultRecord) -> list[Difference]:
     """Return the differences that a check lists: all but the names of weights, and the inputs.
 
-    Other code, a commit and a release of Python are listed, though the same predictions stay due.
+    Other code, a commit and a release of Python are listed, though the same predictions stay due;
+    so are other intervals and parts of the same predictions.
     """
     shown = {difference.name: difference for difference in fingerprint_diff(before, after)}
     for difference in environment_diff(before, after):
         if difference.name in NOT_COMPUTING:
             shown.setdefault(difference.name, difference)
-    return list(shown.values())
+    return [*shown.values(), *_other_parts(before, after)]
+
+
+def _other_parts(before: ResultRecord, after: ResultRecord) -> Iterator[Difference]:
+    """Yield the numbers beside the metrics in which records of the same predictions differ."""
+    if before.predictions.get("sha256") != after.predictions.get("sha256"):
+        return
+    old, new = dict(_parts(before)), dict(_parts(after))
+    for name in filter(new.__contains__, old):
+        if not np.allclose(old[name], new[name], rtol=CLOSE, atol=CLOSE):
+            yield Difference(name, old[name], new[name])
+
+
+def _parts(record: ResultRecord) -> Iterator[tuple[str, Any]]:
+    yield from ((f"interval of {name}", list(ends)) for name, ends in record.intervals.items())
+    for kind, values in record.breakdown.items():
+        yield from ((f"{kind} {name}", value) for name, value in values.items())
 
 
 def changed_plugins(before: ResultRecord, after: ResultRecord) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.errors import DataError
+from harness.formats.same_files import are_files_of
 from harness.records.sample_scores import SampleScores, digest
 from harness.records.stored import StoredResult, StoredResults
 from harness.statistics.sums import Sums
@@ -29,6 +30,8 @@ def contradictions(result: StoredResult) -> list[str]:
         found.append("the record does not hold the hash of its predictions")
     if not record.data.get("sha256"):
         found.append("the record does not hold the hash of its data")
+    elif (files := record.data.get("files")) and not are_files_of(record.data, files):
+        found.append("the hash of the data in the record is not that of the files it names")
     if not record.contributions.get("sha256"):
         if record.metrics and "receipt" not in record.predictions:
             found.append("the record does not hold the hash of its sample scores")

@@ -1,4 +1,4 @@
-"""Is a split the published one? `run`, `table` and `data` give one answer, by its content."""
+"""Is a split the published one? `run`, `score`, `table` and `data` say so alike, by its content."""
 
 import json
 from dataclasses import replace
@@ -160,7 +160,7 @@ def test_a_record_of_another_split_fills_no_row_and_says_why():
     assert paper.objection(other) == "not the official split: its images are not those of val"
 
 
-def test_run_and_data_agree_with_the_table(tmp_path, monkeypatch, capsys):
+def test_run_score_and_data_agree_with_the_table(tmp_path, monkeypatch, capsys):
     """A list of the official size, with another content: the published one is changed for it."""
     task = find_task("coco-retrieval")
     entries = [
@@ -191,6 +191,12 @@ def test_run_and_data_agree_with_the_table(tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr()
     assert "not the official split" in shown.out + shown.err
     assert main(["data", *flags]) == 3 and "wrong" in capsys.readouterr().out
+    stored = out / "xvlm-shapes" / "coco-retrieval.test.predictions.jsonl"
+    kept = tmp_path / "kept"
+    assert main(["score", *flags, "--predictions", str(stored), "--out", str(kept)]) == 0
+    assert "not the official split: coco_test.json: its md5 is" in capsys.readouterr().err
+    again = json.loads((kept / "xvlm-shapes" / "coco-retrieval.test.json").read_text())
+    assert again["data"] == record["data"]
     content = md5(json.dumps(entries).encode()).hexdigest()
     known = {"coco_test.json": Digest("md5", "aa", "the source", content=content)}
     monkeypatch.setattr(type(task), "dataset", replace(dataset, digests=known))

@@ -89,6 +89,9 @@ CONTRADICTIONS = {
     "the hash of the data removed on both sides": (
         NLVR2, lambda r, b: [edit(side, NLVR2, drop("data")) for side in (r, b)],
         "does not hold the hash of its data"),
+    "the hash of an annotation file edited": (
+        NLVR2, lambda r, b: edit(r, NLVR2, lambda record: record["data"].update(files={"a": "12"})),
+        "is not that of the files it names"),
     "sample scores deleted": (
         NLVR2, lambda r, b: file_of(r, NLVR2, ".contributions.npz").unlink(), "is missing"),
     "sample scores truncated": (
@@ -127,6 +130,14 @@ def test_a_folder_is_not_compared_with_itself(tmp_path, capsys):
     assert "is the baseline itself" in capsys.readouterr().err
 
 
+def test_a_link_to_the_baseline_is_not_compared_with_it(tmp_path, capsys):
+    baseline, results = committed(tmp_path / "b", NLVR2), tmp_path / "r"
+    results.mkdir()
+    (results / "xvlm-shapes").symlink_to(baseline / "xvlm-shapes")
+    assert main(["check", str(results), "--baseline", str(baseline)]) == 1
+    assert "the result is its own baseline" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("format", ["terminal", "md", "json", "junit"])
 def test_what_did_not_run_fails_unless_it_may_be_missing(format, tmp_path, capsys, monkeypatch):
     results, baseline = committed(tmp_path / "r", NLVR2), committed(tmp_path / "b", NLVR2, BOXES)
@@ -152,10 +163,20 @@ def test_what_did_not_run_fails_unless_it_may_be_missing(format, tmp_path, capsy
         (lambda record: record.update(task_version=7), "task version: 1 -> 7"),
         (lambda record: record["software"].update(code="ab"), "code: "),
         (lambda record: record["software"].update(commit="ab"), "commit: "),
+        (
+            lambda record: record["intervals"].update(accuracy=[78.0, 79.0]),
+            "interval of accuracy: [66.50081472885184, 86.53247180259405] -> [78.0, 79.0]",
+        ),
+        (
+            lambda record: record["breakdown"].update(part={"one": 20.0}),
+            "part one: 50.0 -> 20.0",
+        ),
     ],
 )
 def test_other_settings_are_listed_though_nothing_changed(change, listed, tmp_path, capsys):
     results, baseline = (committed(tmp_path / name, NLVR2) for name in ("r", "b"))
+    for side in (results, baseline):
+        edit(side, NLVR2, lambda record: record["breakdown"].update(part={"one": 50.0}))
     edit(results, NLVR2, change)
     assert main(["check", str(results), "--baseline", str(baseline)]) == 0
     assert listed in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -94,6 +95,20 @@ def test_a_single_small_loss_is_renewed_and_the_anchor_kept(releases, tmp_path, 
     assert lineage[-1].reason == reason
     assert lineage[1].changes["nlvr2.test.accuracy"][0] == 100.0
     assert lineage[1].before == lineage[0].after
+
+
+def test_a_lost_anchor_forgives_nothing(releases, tmp_path, capsys):
+    baseline = tmp_path / "b"
+    assert renew(releases(0), baseline) == 0
+    assert renew(releases(0), baseline) == 0  # without a review
+    shutil.rmtree(baseline / "anchor")
+    capsys.readouterr()
+    assert main(["check", str(releases(0)), "--baseline", str(baseline)]) == 1
+    assert "ends in renewals of mine that nobody reviewed (1)" in capsys.readouterr().out
+    assert renew(releases(0), baseline) == 1
+    assert not (baseline / "anchor").exists()
+    assert renew(releases(0), baseline, "--reason", "the anchor was lost; all numbers read") == 0
+    assert main(["check", str(releases(0)), "--baseline", str(baseline)]) == 0
 
 
 def test_a_renewal_needs_a_reason_that_says_something_and_sound_results(releases, tmp_path, capsys):

@@ -19,7 +19,14 @@ from harness.records.fingerprints import Fingerprints
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.records.predictions import open_predictions
 from harness.records.provenance import code_sha256, commit, release
-from harness.records.record import SCHEMA, ResultRecord, read_record, record_path, write_record
+from harness.records.record import (
+    DEVIATIONS,
+    SCHEMA,
+    ResultRecord,
+    read_record,
+    record_path,
+    write_record,
+)
 from harness.records.sample_scores import SUFFIX as SAMPLE_SCORES
 from harness.records.sample_scores import SampleScores, write_sample_scores
 from harness.records.stored_predictions import StoredPredictions, read_prediction_bytes
@@ -80,7 +87,7 @@ def keep_scores(scored: Scored, out: Path, *, checkpoint: str | None) -> Path:
         breakdown={kind: dict(values) for kind, values in scored.scores.breakdown.items()},
         not_run=dict(scored.scores.not_run),
         checkpoint=weights,
-        data=data,
+        data={**data, **({DEVIATIONS: scored.deviations} if scored.deviations else {})},
         settings=origin.identity["settings"],
         predictions=predictions,
         software=origin.software,

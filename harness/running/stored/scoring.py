@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.callbacks import no_progress
+from harness.data.published import split_deviations
 from harness.data.resolve import DataSource
 from harness.errors import DataError, UsageError
 from harness.files.kinds import BYTE_ORDER_MARK, HEAD_BYTES, read_head
@@ -38,6 +39,7 @@ class Scored(NamedTuple):
     stored       its content if it is a prediction file of `run`, else None
     predictions  by sample id; None where the file's format holds none of a single sample
     definition   the task itself, which need not be registered
+    deviations   how the split differs from the published one
     """
 
     task: str
@@ -51,6 +53,7 @@ class Scored(NamedTuple):
     predictions: Mapping[SampleId, Prediction] | None
     files: Mapping[str, str]
     definition: Task
+    deviations: Sequence[str]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return everything in JSON's types, for machines."""
@@ -65,6 +68,7 @@ class Scored(NamedTuple):
             "breakdown": {kind: dict(values) for kind, values in scores.breakdown.items()},
             "not_run": dict(scores.not_run),
             **({"caveats": list(scores.caveats)} if scores.caveats else {}),
+            **({"deviations": list(self.deviations)} if self.deviations else {}),
         }
 
 
@@ -123,6 +127,7 @@ def score_predictions(
         predictions=by_id,
         files=files,
         definition=task,
+        deviations=split_deviations(task, data, split, samples),
     )
 
 
