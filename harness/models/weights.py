@@ -37,13 +37,15 @@ IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: those under one of the WRAPPERS, or of the file itself.
 
-    Reads `.safetensors`, and any other file as one of `torch.save`; of a folder, the files that
-    transformers writes, split or whole. Names lose the prefixes of DistributedDataParallel,
+    Reads `.safetensors`, and any other file as one of `torch.save`; of a folder, or by the index of
+    shards, the files that transformers writes. Names lose the prefixes of DistributedDataParallel,
     Lightning and torch.compile. Raises CheckpointError for a file that is missing, broken or
     unsafe, of another kind than its name says, or without tensors.
     """
     if path.is_dir():
         return _without_prefixes(_of_folder(path), path)
+    if path.name.endswith(INDEX.format("")):
+        return _without_prefixes(_of_shards(path.parent, path), path)
     if SHARD.search(path.name):
         raise CheckpointError(
             f"{path}: is one of several files that the weights are split into; name their folder, "

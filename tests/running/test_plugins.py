@@ -1,11 +1,14 @@
 """Models and tasks of other packages: their code belongs to the identity of a run."""
 
 import json
+from dataclasses import replace
 
+import msgspec
 import pytest
 
-from harness.checkpoints import Weights
+from harness.checkpoints import Release, Weights
 from harness.cli.main import main
+from harness.formats.folder import sha256_of
 from harness.running.pinned import verified_sha256
 from tests.support import refcoco_files
 from tests.support.plugins import BOX_MODEL, CHESS
@@ -179,3 +182,33 @@ def test_every_file_of_a_folder_of_weights_is_hashed(package, tmp_path):
     (folder / "tokenizer.json").write_text("another")
     after = [verified_sha256(weights) for weights in (*sharded, tower, single)]
     assert [a != b for a, b in zip(after, before, strict=True)] == [True, True, True, False]
+
+
+def test_weights_of_an_entry_are_hashed_with_their_tokenizer(tmp_path):
+    (tmp_path / "model.bin").write_text("weights")
+    (tmp_path / "tokenizer.json").write_text("one")
+    release = Release(path="model.bin", head="none")
+    weights = Weights("w", "dual", tmp_path / "model.bin", release=release)
+    before = verified_sha256(weights)
+    (tmp_path / "tokenizer.json").write_text("another")
+    assert verified_sha256(weights) != before
+    listed = msgspec.structs.replace(release, sha256=sha256_of(tmp_path / "model.bin"))
+    assert verified_sha256(replace(weights, release=listed)) == listed.sha256
+
+
+def test_another_file_of_a_folder_continues_no_predictions(package, command, tmp_path, capsys):
+    """The hash is that of the folder, whichever of its files is named."""
+    family = f"""
+from harness.family import Family
+{BOX_MODEL}
+CENTRE = Family("Centre", (), load, folder=True)
+"""
+    package.install(family, points={"model centre": "somebodys.plugin:CENTRE"})
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_text(name)
+    assert main([*command, "--name", "one", "--checkpoint", str(folder / "a.bin")]) == 0
+    capsys.readouterr()
+    assert main([*command, "--name", "one", "--checkpoint", str(folder / "b.bin")]) == 4
+    assert "(there / now: checkpoint.weight_file: a.bin / b.bin)" in capsys.readouterr().err
