@@ -68,7 +68,8 @@ def find_weights(
             download=given.download if given else False,
         )
         own = weights.release.arguments if weights.release else {}
-        return replace(weights, arguments={**own, **(given.arguments if given else {})})
+        texts = {key: str(value) for key, value in own.items()}  # as a flag states them
+        return replace(weights, arguments={**texts, **(given.arguments if given else {})})
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
     name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -170,6 +171,32 @@ def test_a_missing_picture_is_named_and_the_rest_is_shown(tmp_path, capsys):
 def test_what_cannot_be_shown_is_an_error(arguments, code, message, capsys):
     assert main(["show", *arguments]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--wrong"], ["--sort", "score"]])
+def test_samples_without_scores_are_neither_right_nor_in_order(flags, tmp_path, capsys):
+    results = committed(tmp_path, "ovad.box", "vqav2.test", "nlvr2.dev")
+    (results / "xvlm-shapes" / "nlvr2.dev.contributions.npz").unlink()
+    flag = " ".join(flags)
+    for name, reason in {
+        "ovad.box": "but this result has none",
+        "vqav2.test": "but its truths are hidden",
+        "nlvr2.dev": "but .*contributions.npz: is missing",
+    }.items():
+        assert main(["show", str(results / "xvlm-shapes" / f"{name}.json"), *flags]) == 2
+        assert re.search(f"{flag} needs a score for each sample, {reason}", capsys.readouterr().err)
+
+
+def test_a_result_that_cannot_be_compared_is_named_and_the_others_are_shown(tmp_path, capsys):
+    results = committed(tmp_path, "ovad.box", "nlvr2.dev")
+    (results / "xvlm-shapes" / "nlvr2.dev.contributions.npz").unlink()
+    baseline = ["--baseline", str(RESULTS)]
+    assert main(["show", str(results), *baseline]) == 3
+    out, err = capsys.readouterr()
+    assert "ovad box: 10 of 514 samples" in out
+    assert "nlvr2.dev.contributions.npz: is missing" in err
+    assert main(["show", str(results), *baseline, "--sample", "dev-0-0-0"]) == 3
+    assert "nlvr2.dev.contributions.npz: is missing" in capsys.readouterr().err
 
 
 def test_every_task_of_the_embedded_benchmark_has_a_view(capsys):
