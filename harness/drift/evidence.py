@@ -3,7 +3,7 @@
 What cannot be compared becomes a refusal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,7 +26,9 @@ from harness.errors import DataError
 from harness.records.integrity import contradictions
 from harness.records.stored import StoredResult
 from harness.statistics.interval import Interval
+from harness.statistics.means import Mean
 from harness.statistics.paired import Comparison, Flips, Pair, compare
+from harness.statistics.sums import Floats
 
 UNCHANGED = Comparison(0.0, Interval(0.0, 0.0), Flips(0, 0), churn=0.0, unit=0.0)
 
@@ -156,27 +158,52 @@ def _too_many_changes(
     """
     if gate.max_changed is None or not same_model_and_data(base.record, result.record):
         return None
-    changed = _count_changed_outcomes(base, result, predictions)
-    share = 100 * changed / max(result.record.n, 1)
-    if share <= gate.max_changed:
+    most = max(_changed_outcomes(base, result, predictions), key=lambda changes: changes.share)
+    if most.share <= gate.max_changed:
         return None
     return Due(
         Verdict.DRIFTED,
-        f"{changed} of {result.record.n} outcomes changed ({share:.1f} %); "
+        f"{most.changed} of {most.units} outcomes{most.of} changed ({most.share:.1f} %); "
         f"with the same weights, data and protocol at most {gate.max_changed:g} % may",
     )
 
 
-def _count_changed_outcomes(
-    base: StoredResult, result: StoredResult, predictions: PredictionChanges
-) -> int:
-    """Return how many samples score differently; where truths are hidden, how many predictions do.
+class _Changes(NamedTuple):
+    """How many units have another outcome, of how many; `of` names their metric, if it has to."""
 
-    Another precision moves every box and logit, but few outcomes. Samples that have no score of
-    their own, because all of them are ranked together, count as unchanged.
+    changed: int
+    units: int
+    of: str = ""
+
+    @property
+    def share(self) -> float:
+        return 100 * self.changed / max(self.units, 1)
+
+
+def _changed_outcomes(
+    base: StoredResult, result: StoredResult, predictions: PredictionChanges
+) -> Iterator[_Changes]:
+    """Yield how many samples score differently; where truths are hidden, how many predictions do.
+
+    Where a metric has more units than there are samples (the texts of a gallery of images), those
+    of the first such metric count too. Another precision moves every box and logit, but few
+    outcomes. Samples that have no score of their own, because all of them are ranked together,
+    count as unchanged.
     """
-    old, new = (side.sample_scores.by_sample for side in (base, result))
-    if measures := [name for name in old if name in new]:
-        change = np.abs(new[measures[0]] - old[measures[0]])
-        return int((change > SCORE_DIGITS).sum())
-    return 0 if result.sample_scores.statistics else len(predictions.changed)
+    before, after = base.sample_scores, result.sample_scores
+    n = result.record.n
+    if measures := [name for name in before.by_sample if name in after.by_sample]:
+        old, new = (side.by_sample[measures[0]] for side in (before, after))
+        yield _Changes(_count_changed(old, new), n)
+    else:
+        yield _Changes(0 if after.statistics else len(predictions.changed), n)
+    for name, statistic in after.statistics.items():
+        if isinstance(statistic, Mean) and name in before.statistics:
+            old, new = before.statistics[name].each(), statistic.each()
+            if len(old) == len(new) > n:
+                yield _Changes(_count_changed(old, new), len(new), f" of {name}")
+                return
+
+
+def _count_changed(old: Floats, new: Floats) -> int:
+    return int((np.abs(new - old) > SCORE_DIGITS).sum())

@@ -189,6 +189,11 @@ ATTACKS = (
         {"nlvr2.dev": invert(0.43)}, "nlvr2 dev accuracy", SAME, 0,
     ),
     Attack(
+        "30 of 500 texts lose their image and 21 find it",
+        {"coco-retrieval.test": lose_queries(30, 21, side="t2i", rank=1)},
+        "coco-retrieval test predictions", DRIFTED, 1, same_weights=True,
+    ),
+    Attack(
         "2 % flip, as many either way",
         {"nlvr2.test": flip(3, 3)}, "nlvr2 test accuracy", SAME, 0, same_weights=True,
     ),
