@@ -104,7 +104,18 @@ def _of_file(path: Path) -> dict[str, Tensor]:
         for name, tensor in content.items()
         if isinstance(name, str) and isinstance(tensor, Tensor)
     }
+    for name, value in content.items():
+        if isinstance(value, Inert) and _is_tensor(value):
+            raise CheckpointError(
+                f"{path}: the tensor {name} is not stored as plain numbers ({value.kind}: of 8-bit "
+                "floats, quantised, sparse or without storage); save it dense, as float32"
+            )
     if not state:
+        inner = [name for name, value in content.items() if _holds_tensors(value)]
+        if inner:
+            raise CheckpointError(
+                f"{where} holds no tensors, but its {inner[0]!r:.40} does: save that one alone"
+            )
         raise CheckpointError(f"{where} holds no tensors; is it a checkpoint?{_keys(content)}")
     for name, tensor in state.items():
         if fault := _fault(tensor):
@@ -112,6 +123,15 @@ def _of_file(path: Path) -> dict[str, Tensor]:
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
     return state
+
+
+def _is_tensor(value: Inert) -> bool:
+    """Return whether an object would be a tensor, of a kind that is not built."""
+    return value.kind.module.startswith("torch.") and value.kind.name.startswith("_rebuild")
+
+
+def _holds_tensors(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
 
 
 def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
@@ -130,9 +150,14 @@ def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
 
 
 def _unwrapped(content: Any) -> tuple[str, Any]:
-    """Return the keys of the WRAPPERS around the tensors, and what lies inside them."""
+    """Return the keys of the WRAPPERS around the tensors, and what lies inside them.
+
+    A file may hold a dictionary that contains itself: none of them is entered twice.
+    """
     keys: list[str] = []
-    while isinstance(content, Mapping):
+    entered: set[int] = set()
+    while isinstance(content, Mapping) and id(content) not in entered:
+        entered.add(id(content))
         key = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
         if key is None:
             break

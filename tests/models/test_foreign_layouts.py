@@ -59,6 +59,41 @@ def test_a_dictionary_without_tensors_shows_its_keys(new_format, tmp_path):
         read_tensors(tmp_path / "c.th")
 
 
+@pytest.mark.parametrize("keys", [["model"], ["state_dict", "model"]])
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_dictionary_that_contains_itself_ends(keys, new_format, tmp_path):
+    whole = inner = {}
+    for key in keys[:-1]:
+        inner[key] = inner = {}
+    inner[keys[-1]] = whole
+    torch.save(whole, tmp_path / "c.th", _use_new_zipfile_serialization=new_format)
+    with pytest.raises(CheckpointError, match="holds no tensors"):
+        read_tensors(tmp_path / "c.th")
+
+
+def test_tensors_under_another_key_are_found_but_not_guessed(tmp_path):
+    torch.save({"net": grounding_state(), "epoch": 3}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match="its 'net' does: save that one alone"):
+        read_tensors(tmp_path / "c.th")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensor: tensor.to(torch.float8_e4m3fn),
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to_sparse(),
+    ],
+    ids=["8-bit floats", "without storage", "sparse"],
+)
+def test_a_tensor_that_is_not_stored_as_plain_numbers_is_named(change, tmp_path):
+    name = "bbox_head.0.weight"
+    state = {**grounding_state(), name: change(grounding_state()[name])}
+    torch.save({"model": state}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=rf"{name} is not stored as plain .*save it dense"):
+        read_tensors(tmp_path / "c.th")
+
+
 WORDS = "text_decoder.bert.embeddings.word_embeddings.weight"
 
 

@@ -7,6 +7,7 @@ import os
 import pathlib
 import pickle
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
@@ -93,6 +94,29 @@ def test_no_opcode_calls_or_changes_what_a_pickle_names(opcodes, tmp_path, monke
     assert not (tmp_path / "pwned").exists()
     assert torch._utils._rebuild_tensor_v2.__defaults__ == defaults
     assert collections.OrderedDict.fromkeys is not None
+
+
+DEEP = b"N" + b"\x85" * 1_000_000  # a tuple in a tuple in a tuple ...
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"}" + DEEP + b"Ns.",  # SETITEM
+        b"}(" + DEEP + b"Nu.",  # SETITEMS
+        b"(" + DEEP + b"Nd.",  # DICT
+        b"\x8f(" + DEEP + b"\x90.",  # ADDITEMS
+        b"(" + DEEP + b"\x91.",  # FROZENSET
+        b"ccollections\nOrderedDict\n(((" + DEEP + b"Nttt" + b"R.",
+    ],
+)
+def test_no_key_of_a_dictionary_ends_the_process(opcodes, tmp_path):
+    """Python hashes a tuple of tuples by recursion, until its stack overflows."""
+    with zipfile.ZipFile(tmp_path / "c.th", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x04" + opcodes)
+        archive.writestr("archive/version", "3")
+    with pytest.raises(CheckpointError, match="holds"):
+        read_checkpoint(tmp_path / "c.th")
 
 
 class Network(torch.nn.Module):
