@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.checkpoints import Weights
-from harness.errors import CheckpointError, DataError
+from harness.errors import CheckpointError, DataError, UsageError
 from harness.files.atomic import write_json
 from harness.files.parsing import read_json
 from harness.files.paths import cache_folder
@@ -62,8 +62,16 @@ def hashed_path(weights: Weights) -> Path:
     """
     path, in_folder = weights.path, weights.path.name.endswith(INDEX)
     if weights.release is None or not weights.release.sha256:
-        in_folder |= find_family(weights.family).folder
+        in_folder |= _is_kept_in_folders(weights.family)
     return path.parent if in_folder and path.is_file() else path
+
+
+def _is_kept_in_folders(family: str) -> bool:
+    """Whether the weights of a family are folders; that of a user's object is not registered."""
+    try:
+        return find_family(family).folder
+    except UsageError:
+        return False
 
 
 def _pins_path() -> Path:
