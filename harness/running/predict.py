@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from harness.capabilities import Model
-from harness.engine.memory import is_out_of_memory
+from harness.engine.memory import forget_locals, is_out_of_memory
 from harness.errors import HarnessError, MemoryFull, first_line
 from harness.records.id_column import ABSENT, IdColumn
 from harness.running.context import Context
@@ -81,6 +81,7 @@ def predict(
                 raise
             # Keep the text, not the error: its traceback keeps alive what fills the memory.
             reason = first_line(error) if str(error) else "out of memory"
+            forget_locals(error)
         if fitting == 1:
             raise HarnessError(
                 f"{reason}, even one sample at a time; free some memory, or use another --device "
