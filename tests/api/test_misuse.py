@@ -85,6 +85,32 @@ def test_other_functions(call, message):
         call()
 
 
+@pytest.mark.parametrize("arguments", ["beams", {"beams": True}, {"beams": None}, {1: "1"}])
+def test_settings_of_a_family(arguments):
+    with pytest.raises(errors.UsageError, match="arguments should be settings with a text or a"):
+        load_model("xvlm-shapes", task="coco-caption", arguments=arguments)
+
+
+def test_a_setting_may_be_a_number():
+    found = load_model("xvlm-shapes", task="coco-caption", arguments={"beams": 2})
+    assert "|2 beams|" in found.protocol
+
+
+def test_texts_answers_and_statements(grounder):
+    image = Image.new("RGB", (5, 5))
+    retriever = load_model("xvlm-shapes", task="coco-retrieval")
+    assert [text for text, _ in retriever.rank(image, "red")] == ["red"]  # not its letters
+    with pytest.raises(errors.UsageError, match=r"a list of at least one text, not \[\]"):
+        retriever.rank(image, [])
+    answerer = load_model("xvlm-shapes", task="vqav2")
+    assert answerer.answer(image, "what?", answers=np.array(["red", "two"])) in ("red", "two")
+    with pytest.raises(errors.UsageError, match="answers should be a list of texts"):
+        answerer.answer(image, "what?", answers=["red", 2])
+    reasoner = load_model("xvlm-shapes", task="nlvr2")
+    with pytest.raises(errors.UsageError, match=r"statement should be a text, not \['a', 'b'\]"):
+        reasoner.judge(image, image, ["a", "b"])
+
+
 def test_one_metric_may_be_named_without_a_list():
     shipped = read_results(shipped_path("results"))
     comparison = compare(shipped.filter(task="refcoco+", split="val"), shipped, metrics="accuracy")
