@@ -31,8 +31,9 @@ def check_choice(argument: str, value: object, choices: tuple[str, ...]) -> None
 
 def list_texts(texts: object) -> list[str]:
     """Return a text, or several, as a list. Raises UsageError for none, and for anything else."""
-    listed = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
-    if not listed or not all(isinstance(text, str) for text in listed):
+    given = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+    listed = [text for text in given if isinstance(text, str)]
+    if not listed or len(listed) < len(given):
         raise UsageError(
             f"texts should be a text or a list of at least one text, not {texts!r:.80}"
         )
