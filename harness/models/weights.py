@@ -103,13 +103,30 @@ def _of_file(path: Path) -> dict[str, Tensor]:
         if isinstance(name, str) and isinstance(tensor, Tensor)
     }
     if not state:
+        if special := next(filter(None, map(_special_kind, content.values())), None):
+            raise CheckpointError(
+                f"{where} holds quantised or special tensors only ({special}), float8 for "
+                "example; save them in float32, float16 or bfloat16"
+            )
         raise CheckpointError(f"{where} holds no tensors; is it a checkpoint?{_keys(content)}")
     for name, tensor in state.items():
+        if tensor.dtype not in DTYPES:
+            raise CheckpointError(
+                f"{path}: the tensor {name} has the type {tensor.dtype}, in which no weights are "
+                "read; save them in float32, float16 or bfloat16"
+            )
         if fault := _fault(tensor):
             raise CheckpointError(
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
             )
     return state
+
+
+def _special_kind(value: object) -> str | None:
+    """Return how torch makes a tensor that is not built here: quantised, in float8, or sparse."""
+    if isinstance(value, Inert) and value.kind.module == "torch._utils":
+        return value.kind.name
+    return None
 
 
 def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
@@ -163,8 +180,6 @@ def _without_prefixes(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]
 
 def _fault(tensor: Tensor) -> str | None:
     """Return what is wrong with a tensor: a file of a kilobyte can describe one of a terabyte."""
-    if tensor.dtype not in DTYPES:
-        return f"has the unexpected type {tensor.dtype}"
     if tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return f"is not stored as plain numbers ({tensor.layout}, {tensor.device.type})"
     if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
