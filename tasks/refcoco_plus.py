@@ -22,8 +22,11 @@ from harness.metrics.grounding import Box, in_pixels, iou
 from harness.sample_view import SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from tasks.refcoco_plus_boxes import (
+    LAYOUTS,
+    Layout,
     box_of_prediction,
     caveats_of,
+    other_layout,
     refuse_other_unit,
     score_overlaps,
     view_boxes,
@@ -61,6 +64,7 @@ class RefCOCOPlus(Task[Expression, Grounder]):
     references: ClassVar[Mapping[str, Needed]] = dict.fromkeys(SPLITS, REFS)  # by split
     instances: ClassVar[Needed] = INSTANCES
     lists: ClassVar[Mapping[str, Needed]] = FLAT  # X-VLM's, by split
+    other_layouts: ClassVar[Mapping[str, Layout]] = LAYOUTS  # that a file of boxes may have
 
     def files(self, split: str) -> Sequence[Needed]:
         """Name the references, their boxes, X-VLM's list of the split (optional) and the images."""
@@ -175,7 +179,8 @@ class RefCOCOPlus(Task[Expression, Grounder]):
             for s, box in zip(samples, boxes, strict=True)
         ]
         scores = score_overlaps(samples, overlaps)
-        return replace(scores, caveats=caveats_of([predictions[s.id] for s in samples]))
+        misread = other_layout(samples, boxes, scores.metrics["accuracy"], self.other_layouts)
+        return replace(scores, caveats=[*caveats_of(boxes), *misread])
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (cx, cy, w, h in 0..1) with `sent_id`, or X-VLM's.

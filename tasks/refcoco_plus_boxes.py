@@ -1,13 +1,13 @@
 """Boxes predicted for expressions: checked, scored by their IoU, and shown beside the true ones."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from harness.errors import DataError
 from harness.files.parsing import is_number
 from harness.images import View
-from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution
+from harness.metrics.grounding import THRESHOLD, Box, accuracy, distribution, in_pixels, iou
 from harness.sample_view import PREDICTION, TRUTH, MarkedBox, Picture, SampleView, box_text
 from harness.statistics.means import mean_of
 from harness.task import Prediction, SampleId, Scores
@@ -15,6 +15,15 @@ from harness.task import Prediction, SampleId, Scores
 FAR = 1.5  # image sizes between the centre of an image and that of a box
 MARGIN = 0.1  # of an image, that a predicted box may reach out of it
 SUSPICIOUS = 0.2  # share of boxes that reach out farther: a model that finds objects has few
+MISREAD_BELOW = 50.0  # accuracy in percent of boxes that may have another layout
+MISREAD_BY = 20.0  # points that the right layout gains at least
+
+Layout = Callable[[float, float, float, float], tuple[float, float, float, float]]
+# What people write in the place of (cx, cy, w, h) -> (cx, cy, w, h), all in 0..1 of the image.
+LAYOUTS: Mapping[str, Layout] = {
+    "two corners (x1, y1, x2, y2)": lambda a, b, c, d: ((a + c) / 2, (b + d) / 2, c - a, d - b),
+    "corner and size (x, y, w, h)": lambda a, b, c, d: (a + c / 2, b + d / 2, c, d),
+}
 
 
 class Referred(Protocol):
@@ -26,6 +35,10 @@ class Referred(Protocol):
     def text(self) -> str: ...
     @property
     def box(self) -> Box: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
 
 
 def view_boxes(
@@ -86,6 +99,38 @@ def refuse_other_unit(box: Sequence[float], sent_id: SampleId) -> None:
         f"the box for sent_id {sent_id} {problem}: {reprlib.repr(list(box))}; a box is "
         "(cx, cy, w, h), its centre and its size in 0..1 of the image, neither pixels nor corners"
     )
+
+
+def other_layout(
+    samples: Sequence[Referred],
+    boxes: Sequence[Sequence[float]],
+    scored: float,
+    layouts: Mapping[str, Layout],
+) -> list[str]:
+    """Return a caveat if the boxes score far better in another layout than the `scored` accuracy.
+
+    `layouts` maps the name of each to a function of the four numbers to (cx, cy, w, h) in 0..1.
+    """
+    if scored >= MISREAD_BELOW:
+        return []
+    by_name = {
+        name: accuracy(
+            [_iou_as(layout, s, box) for s, box in zip(samples, boxes, strict=True)],
+        )
+        for name, layout in layouts.items()
+    }
+    name, best = max(by_name.items(), key=lambda item: item[1])
+    if best < max(2 * scored, scored + MISREAD_BY):
+        return []
+    return [f"read as {name}, the boxes would score {best:.2f} instead of {scored:.2f}"]
+
+
+def _iou_as(layout: Layout, sample: Referred, box: Sequence[float]) -> float:
+    a, b, c, d = box
+    read = layout(a, b, c, d)
+    if min(read[2:]) <= 0:
+        return 0.0
+    return iou(sample.box, in_pixels(read, width=sample.width, height=sample.height))
 
 
 def caveats_of(boxes: Sequence[Sequence[float]]) -> list[str]:

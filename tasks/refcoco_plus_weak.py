@@ -21,7 +21,7 @@ from harness.metrics.weak_grounding import best_detection, box_scores, carried_f
 from harness.sample_view import DETECTION, MarkedBox, SampleView
 from harness.task import Batch, Prediction, SampleId, Scores
 from tasks.refcoco_plus import Expression, RefCOCOPlus
-from tasks.refcoco_plus_boxes import box_of_prediction, score_overlaps, view_boxes
+from tasks.refcoco_plus_boxes import SUSPICIOUS, box_of_prediction, score_overlaps, view_boxes
 from tasks.refcoco_plus_files import DATASET as REFCOCO_PLUS
 from tasks.refcoco_plus_files import FOLDERS
 from tasks.vqav2_files import ANSWER_LIST
@@ -125,12 +125,14 @@ class WeakRefCOCOPlus(RefCOCOPlus):
         The interval is over images, as in `refcoco+`. As in the reference, an expression without a
         box is given that of the expression before it; the first ones without a box are wrong.
         """
-        boxes = carried_forward(_detected_box(predictions[s.id], s.id) for s in samples)
+        chosen = [_detected_box(predictions[s.id], s.id) for s in samples]
+        boxes = carried_forward(chosen)
         overlaps = [
             0.0 if box is None else iou_of_detection(s.box, box)
             for s, box in zip(samples, boxes, strict=True)
         ]
-        return score_overlaps(samples, overlaps)
+        caveats = _caveats_of(samples, chosen)
+        return replace(score_overlaps(samples, overlaps), caveats=caveats)
 
     def score_official(self, samples: Sequence[Expression], path: Path) -> Scores:
         """Score a JSON list of `pred` boxes (x, y, w, h in pixels, or null) with `sent_id`.
@@ -145,6 +147,24 @@ class WeakRefCOCOPlus(RefCOCOPlus):
         """Return the boxes of such a file."""
         ids = [sample.id for sample in samples]
         return match_predictions(path, read_detected_boxes(path), ids)
+
+
+def _caveats_of(samples: Sequence[Any], chosen: Sequence[Box | None]) -> list[str]:
+    """Return a caveat if many chosen boxes are none of the detections, as in another unit."""
+    pairs = [(s, box) for s, box in zip(samples, chosen, strict=True) if box is not None]
+    foreign = sum(
+        not any(
+            all(abs(one - other) <= 1 for one, other in zip(box, each, strict=True))
+            for each in s.detections
+        )
+        for s, box in pairs
+    )
+    if foreign <= SUSPICIOUS * len(pairs):
+        return []
+    return [
+        f"{foreign:,} of {len(pairs):,} boxes are none of the detections of their images; are they "
+        "(x, y, w, h) in pixels, and of these detections?"
+    ]
 
 
 def _detected_box(prediction: Prediction, sent_id: SampleId) -> Box | None:

@@ -52,9 +52,12 @@ def vlue_list(name: str, content: str) -> Needed:
 
 
 def vlue_dataset(
-    name: str, counts: Mapping[str, int], sha256: str = "", *origins: Origin
+    name: str, counts: Mapping[str, int], sha256: str = "", content: str = "", *origins: Origin
 ) -> Dataset:
-    """Return what is published about a list; `counts` are those of its test split."""
+    """Return what is published about a list; `counts` are those of its test split.
+
+    `sha256` is of the file, `content` as in `Digest`; both are empty where they are not known.
+    """
     url = f"https://raw.githubusercontent.com/MichaelZhouwang/VLUE/{COMMIT}/data/{name}"
     origin = Origin(
         name=name,
@@ -69,7 +72,11 @@ def vlue_dataset(
         citation="Zhou et al. 2022, VLUE: A Multi-Task Benchmark for Evaluating Vision-Language "
         "Models, arXiv 2205.15237; images: Liu et al. 2021, MaRVL, arXiv 2109.13238",
         origins=(origin, MARVL, *origins),
-        digests={name: Digest("sha256", sha256, f"MichaelZhouwang/VLUE, commit {COMMIT[:8]}, data")}
+        digests={
+            name: Digest(
+                "sha256", sha256, f"MichaelZhouwang/VLUE, commit {COMMIT[:8]}, data", content
+            )
+        }
         if sha256
         else {},
         counts={"test": counts},
@@ -94,17 +101,20 @@ CAPTIONS = vlue_dataset(
     "itr_vlue_test.json",
     {"samples": 5_450, "images": 5_413, "captions": 27_796},
     "8839af64fbaa7e72bcb4e56e1a03890899b8cadbd21ac7e6a6c8197327150880",
+    "92fe8711e49f715def9b67700305fe5b",
 )
 QUESTIONS = vlue_dataset(
     "vqa_vlue_test.json",
     {"samples": 11_942, "images": 4_895, "answers": 11_942, "choices": CHOICES},
     "7783caad1b295ef6a4284f9629e1e843382b2bc87fc9d06ed7a457493227ae09",
+    "c021564cbcff1a56c5045dc395711c2c",
     ANSWER_LIST,
 )
 STATEMENTS = vlue_dataset(
     "nlvr2_vlue_test.json",
     {"samples": 5_662, "images": 4_904, "pairs": 5_142, "true": 2_817},
     "2d922b61b9c81c090706d9b793e0e7a21217ae10fe0d334b4f534ec9f164128d",
+    "36b541db5d7fc14108a5bcbcdb06c8a0",
 )
 
 

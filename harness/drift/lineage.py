@@ -12,7 +12,7 @@ import msgspec
 
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import replacing
-from harness.files.parsing import decode_json_text
+from harness.files.parsing import decode_json_text, read_text
 from harness.records.validation import check_date
 
 FILE = "lineage.jsonl"
@@ -41,17 +41,17 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def read_lineage(baseline: Path) -> list[Renewal]:
     """Return the renewals of a baseline, the oldest first. Raises DataError for a damaged file."""
     path = baseline / FILE
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return []
     try:
         # Only line breaks end a line, not U+2028 or U+0085 inside a reason.
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
         return [
             _parse(line, f"line {number}")
             for number, line in enumerate(lines, start=1)
             if line.strip()
         ]
-    except (OSError, ValueError, DataError) as error:
+    except (ValueError, DataError) as error:
         raise DataError(
             f"{path}: is not a lineage of a baseline ({error}); restore it from version control"
         ) from error

@@ -99,7 +99,7 @@ def distinct(paths: Iterable[Path]) -> list[Path]:
 
 def _config() -> Config:
     path = config_file()
-    content = read_yaml(path) if path.is_file() else None
+    content = read_yaml(path) if path.exists() or path.is_symlink() else None
     try:
         return convert({} if content is None else content, Config, where=str(path))
     except DataError as error:

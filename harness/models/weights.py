@@ -31,6 +31,7 @@ WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in
 WRAPPING, COMPILED = ("module.", "model."), "_orig_mod."
 INDEX = "{}.index.json"  # of a file that is split into several
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
+REMEDY = "save it dense, in float32, float16 or bfloat16"
 IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
 
 
@@ -108,7 +109,7 @@ def _of_file(path: Path) -> dict[str, Tensor]:
         if isinstance(value, Inert) and _is_tensor(value):
             raise CheckpointError(
                 f"{path}: the tensor {name} is not stored as plain numbers ({value.kind}: of 8-bit "
-                "floats, quantised, sparse or without storage); save it dense, as float32"
+                f"floats, quantised, sparse or without storage); {REMEDY}"
             )
     if not state:
         inner = [name for name, value in content.items() if _holds_tensors(value)]
@@ -118,6 +119,11 @@ def _of_file(path: Path) -> dict[str, Tensor]:
             )
         raise CheckpointError(f"{where} holds no tensors; is it a checkpoint?{_keys(content)}")
     for name, tensor in state.items():
+        if tensor.dtype not in DTYPES:
+            raise CheckpointError(
+                f"{path}: the tensor {name} has the type {tensor.dtype}, in which no weights are "
+                f"read; {REMEDY}"
+            )
         if fault := _fault(tensor):
             raise CheckpointError(
                 f"{path}: the tensor {name} {fault}; the file is damaged, or no model checkpoint"
@@ -190,8 +196,6 @@ def _without_prefixes(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]
 
 def _fault(tensor: Tensor) -> str | None:
     """Return what is wrong with a tensor: a file of a kilobyte can describe one of a terabyte."""
-    if tensor.dtype not in DTYPES:
-        return f"has the unexpected type {tensor.dtype}"
     if tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return f"is not stored as plain numbers ({tensor.layout}, {tensor.device.type})"
     if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():

@@ -1,6 +1,7 @@
 """Grounding on own data: RefCOCO+'s protocol on expressions and boxes of one's own."""
 
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,8 +17,15 @@ from harness.metrics.grounding import Box, in_pixels
 from harness.task import Prediction, SampleId, Scores
 from tasks.own.data import OwnData, own_folder
 from tasks.refcoco_plus import Expression, RefCOCOPlus
+from tasks.refcoco_plus_boxes import Layout
 
 NO_BOX = Box(0.0, 0.0, 0.0, 0.0)
+# What people write in the place of left, top, width, height, from which the four numbers are made.
+LAYOUTS: Mapping[str, Layout] = {
+    "left, top, right, bottom ('box_xyxy')": lambda cx, cy, w, h: (
+        (cx + w / 2) / 2, (cy + h / 2) / 2, w - (cx - w / 2), h - (cy - h / 2)),
+    "centre and size": lambda cx, cy, w, h: (cx - w / 2, cy - h / 2, w, h),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class OwnGrounding(OwnData, RefCOCOPlus):
     version: ClassVar[int] = 1
     weights_of: ClassVar[str] = "refcoco+"
     truth: ClassVar[str] = "box"
+    other_layouts: ClassVar[Mapping[str, Layout]] = LAYOUTS
 
     def load(self, data: DataFolder, split: str) -> Sequence[OwnExpression]:
         """Read the expressions; sizes that the annotations lack are read from the images."""
@@ -46,6 +55,7 @@ class OwnGrounding(OwnData, RefCOCOPlus):
         entries = read_entries(
             own.annotations, RegionEntry, kind="grounding", truth=self.truth, more=own.more
         )
+        _refuse_fractions((each.entry.true_box, each.where) for each in entries.located)
         images = shown_images(((e.entry.image, e.where) for e in entries.located), own.root)
         return [
             _expression(each, images[each.entry.image], entries.ambiguous)
@@ -89,7 +99,9 @@ class OwnGrounding(OwnData, RefCOCOPlus):
         """Return the boxes of a file of `id` and `box` (or `box_xyxy`), in pixels."""
         by_id = {sample.id: sample for sample in samples}
         pairs = []
-        for id, box, where in read_boxes(path):
+        boxes = read_boxes(path)
+        _refuse_fractions((box, where) for _, box, where in boxes)
+        for id, box, where in boxes:
             sample = by_id.get(id)
             if sample is not None and not sample.width:
                 raise _size_unknown(sample)
@@ -128,6 +140,20 @@ def _expression(each: Located[RegionEntry], shown: Shown, ambiguous: int) -> Own
         has_box=box is not None,
         ambiguous=ambiguous,
     )
+
+
+def _refuse_fractions(boxes: Iterable[tuple[Sequence[float] | None, str]]) -> None:
+    """Raise DataError, with the first place, where all boxes of a file lie in one pixel.
+
+    Then they are in 0..1 of their images. Those that are None are unknown.
+    """
+    known = [(box, where) for box, where in boxes if box is not None and any(box)]
+    if known and all(max(box) <= 1 for box, _ in known):
+        box, where = known[0]
+        raise DataError(
+            f"{where}: has the box {reprlib.repr(list(box))}, and all others lie in 0..1 too; "
+            "boxes are in pixels of the upright image: multiply them by its width and height"
+        )
 
 
 def _size_unknown(sample: OwnExpression) -> DataError:

@@ -77,6 +77,12 @@ def test_settings_that_make_no_sense_are_named_by_their_file(sides, capsys):
     assert code == 3 and f"{sides[0]}/gate.yaml: the level of a check is between 0 and 1" in said
 
 
+def test_settings_behind_a_broken_link_are_not_taken_for_none(sides, capsys):
+    (sides[0] / "gate.yaml").symlink_to("nowhere")
+    code, _, said = checked(capsys, sides)
+    assert code == 3 and f"{sides[0]}/gate.yaml: is a link to nowhere" in said
+
+
 def steer(folder):
     """Name the checkpoint of a result so that its name steers a terminal."""
     edit(folder, NAME, lambda record: record["checkpoint"].update(name=STEERING))

@@ -1,6 +1,9 @@
 """The lineage of a baseline: one line per renewal, whatever its reason holds."""
 
+import pytest
+
 from harness.drift.lineage import Renewal, append_renewal, read_lineage, renewals_since_review
+from harness.errors import DataError
 
 RENEWAL = {
     "date": "2026-01-31",
@@ -19,3 +22,14 @@ def test_a_reason_may_hold_any_character(tmp_path):
     append_renewal(tmp_path, Renewal(**RENEWAL, reviewed=False, reason="passed"))
     assert [renewal.reason for renewal in read_lineage(tmp_path)] == [reason, "passed"]
     assert renewals_since_review(tmp_path, "mine") == 1
+
+
+def test_a_lineage_that_cannot_be_read_is_not_taken_for_none(tmp_path):
+    path = tmp_path / "lineage.jsonl"
+    path.symlink_to("nowhere")
+    with pytest.raises(DataError, match="is a link to nowhere, which does not exist"):
+        read_lineage(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match="is not a file"):
+        read_lineage(tmp_path)

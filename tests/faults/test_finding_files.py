@@ -125,6 +125,14 @@ def test_a_configuration_file_that_is_none_is_named(world, monkeypatch, capsys, 
     assert "config.yaml" in capsys.readouterr().err
 
 
+def test_a_configuration_file_behind_a_broken_link_is_named(world, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(world))
+    (world / "xvlm-eval").mkdir()
+    (world / "xvlm-eval" / "config.yaml").symlink_to("dotfiles/config.yaml")
+    assert main([*RUN]) == 3
+    assert "config.yaml: is a link to dotfiles/config.yaml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("place", ["data/finetune/refcoco+", "finetune/refcoco+"])
 def test_the_originals_are_found_where_x_vlm_keeps_them(world, place):
     (world / "data" / place).parent.mkdir(parents=True)

@@ -55,6 +55,20 @@ def test_boxes_that_look_like_corners_are_scored_and_said(tmp_path, capsys):
     assert answer["metrics"]["accuracy"] == 100.0 and shown == "" and "caveats" not in answer
 
 
+@pytest.mark.parametrize(
+    ("box_of", "name"),
+    [
+        (corners, "two corners (x1, y1, x2, y2)"),
+        (lambda s: [*corners(s)[:2], *centred(s)[2:]], "corner and size (x, y, w, h)"),
+    ],
+)
+def test_boxes_that_score_in_another_layout_are_said_to(tmp_path, capsys, box_of, name):
+    (tmp_path / "boxes.json").write_text(boxes(box_of))
+    code, answer, shown = scored(capsys, "refcoco+", "val", tmp_path / "boxes.json")
+    assert code == 0 and answer["metrics"]["accuracy"] < 5
+    assert f"read as {name}, the boxes would score 100.00 instead of" in shown
+
+
 @pytest.mark.parametrize(("people", "accuracy"), [(2, 100 / 3), (3, 200 / 3), (4, 100.0)])
 def test_questions_with_few_answers_count_as_officially_and_it_is_said(
     tmp_path, capsys, people, accuracy

@@ -135,6 +135,19 @@ def test_keys_and_values_that_a_pair_of_layers_shares_are_needed_once(layer, tmp
     assert is_same(pair_network(read_checkpoint(path)).state_dict(), state)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_types_in_which_no_weights_are_read_are_named(tmp_path, dtype, suffix):
+    path = tmp_path / f"weights{suffix}"
+    state = {"one.weight": torch.ones(2, 2).to(dtype)}
+    if suffix == ".pth":
+        torch.save({"model": state}, path)
+    else:
+        save_file(state, path)
+    with pytest.raises(CheckpointError, match="weight .*save it dense, in float32, float16 or bfloat16"):
+        read_tensors(path)
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int64, torch.bool])
 def test_weights_as_whole_numbers_are_refused(dtype, tmp_path):
     name = "text_encoder.encoder.layer.0.intermediate.dense.weight"

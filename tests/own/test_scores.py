@@ -141,3 +141,32 @@ def test_predictions_that_do_not_fit_are_refused(tmp_path, content, message):
     with pytest.raises(DataError) as refused:
         task.official_predictions(samples, predictions(tmp_path, content))
     assert message in str(refused.value)
+
+
+def pointed(box, expression="the dog", **more):
+    size = {"width": 200, "height": 100}
+    return {"image": "a.jpg", "expression": expression, "box": box, **size, **more}
+
+
+def test_boxes_in_fractions_are_refused_in_annotations_and_in_predictions(tmp_path):
+    with pytest.raises(DataError, match=r"line 1.*\[0.1, 0.2, 0.3, 0.4\].*boxes are in pixels"):
+        load(tmp_path, "grounding", pointed([0.1, 0.2, 0.3, 0.4]), pointed([0, 0, 1, 1]))
+    task, samples = load(tmp_path, "grounding", pointed([20, 20, 60, 40]), pointed([0, 0, 1, 1]))
+    predictions = tmp_path / "predictions.jsonl"
+    lines = [{"id": id, "box": [0.1, 0.2, 0.3, 0.4]} for id in (1, 2)]
+    predictions.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(DataError, match=r"line 1.*all others lie in 0\.\.1 too"):
+        task.official_predictions(samples, predictions)
+
+
+@pytest.mark.parametrize(
+    ("box", "name"),
+    [([80, 20, 140, 60], "left, top, right, bottom"), ([110, 40, 60, 40], "centre and size")],
+)
+def test_boxes_that_score_in_another_layout_are_said_to(tmp_path, box, name):
+    task, samples = load(tmp_path, "grounding", pointed([80, 20, 60, 40]))
+    predictions = tmp_path / "predictions.jsonl"
+    predictions.write_text(json.dumps({"id": 1, "box": box}))
+    scores = task.score(samples, task.official_predictions(samples, predictions))
+    assert scores.metrics["accuracy"] == 0.0
+    assert any(f"read as {name}" in caveat for caveat in scores.caveats)

@@ -119,6 +119,20 @@ def test_a_list_of_chosen_detections_is_scored(data, tmp_path):
         TASK.score_official(TASK.load(data, "val"), path)
 
 
+def test_boxes_that_are_no_detections_are_scored_and_said(data):
+    samples = TASK.load(data, "val")
+    sizes = [(s.width, s.height) * 2 for s in samples]
+    scores = TASK.score(samples, {s.id: list(s.detections[0]) for s in samples if s.detections}
+                        | {s.id: None for s in samples if not s.detections})  # fmt: skip
+    assert not scores.caveats
+    fractions = {
+        s.id: [number / side for number, side in zip(PLATE, size, strict=True)]
+        for s, size in zip(samples, sizes, strict=True)
+    }
+    (caveat,) = TASK.score(samples, fractions).caveats
+    assert "3 of 3 boxes are none of the detections of their images" in caveat
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two runs of the embedded retrieval weights, in batches of different sizes."""

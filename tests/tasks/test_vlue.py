@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from PIL import Image
 
+from harness.data.published import split_deviations
 from harness.errors import DataError
 from harness.formats.folder import DataFolder
 from harness.registry import find_task
@@ -206,3 +207,15 @@ def test_the_real_lists_have_the_official_counts_and_digests(tmp_path, name):
         assert {sample.answers[0]["answer"] for sample in samples} <= set(samples[0].choices)
         answers = {sample.id: sample.answers[0]["answer"] for sample in samples}
         assert task.score(samples, answers).metrics == {"accuracy": 100.0}
+
+
+@pytest.mark.skipif(not VLUE.is_dir(), reason="the published lists are not here")
+@pytest.mark.parametrize("name", ["retrieval", "nlvr2", "vqa"])
+def test_an_indented_copy_of_a_real_list_is_the_published_one(tmp_path, name):
+    (tmp_path / "vlue").mkdir()
+    (tmp_path / "vqa").symlink_to(VLUE.parent / "lists")
+    for path in VLUE.glob("*.json"):
+        content = json.dumps(json.loads(path.read_text()), indent=2, ensure_ascii=False)
+        (tmp_path / "vlue" / path.name).write_text(content + "\n")
+    data, task = DataFolder(tmp_path, "files"), find_task(f"vlue-{name}")
+    assert split_deviations(task, data, "test", load_samples(task, data, "test")) == []

@@ -79,12 +79,13 @@ def import_score(
 
 
 def _is_address(text: str) -> bool:
-    """Return whether a text is an address of the web with a host."""
+    """Return whether a text is an address of the web with a host, without blanks."""
     try:
         address = urlsplit(text)
-        return address.scheme in ("http", "https") and bool(address.hostname)
     except ValueError:
         return False
+    host = (address.hostname or "").strip(".")
+    return address.scheme in ("http", "https") and bool(host) and len(text.split()) == 1
 
 
 def _in_words(record: ResultRecord, receipt: Any) -> str:
@@ -116,6 +117,8 @@ def _metric(text: str) -> tuple[str, float]:
         number = float("nan")
     if not name or not is_number(number) or not 0 <= number <= 100:
         raise UsageError(f"--metric {text}: should be like accuracy=78.22, in percent")
+    if 0 < number < 1:
+        raise UsageError(f"--metric {text}: is a fraction; it should be in percent, like 78.22")
     return name, number
 
 
