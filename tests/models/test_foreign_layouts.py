@@ -144,7 +144,9 @@ def test_types_in_which_no_weights_are_read_are_named(tmp_path, dtype, suffix):
         torch.save({"model": state}, path)
     else:
         save_file(state, path)
-    with pytest.raises(CheckpointError, match="weight .*save it dense, in float32, float16 or bfloat16"):
+    with pytest.raises(
+        CheckpointError, match="weight .*save it dense, in float32, float16 or bfloat16"
+    ):
         read_tensors(path)
 
 

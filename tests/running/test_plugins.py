@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.checkpoints import Release, Weights
 from harness.cli.main import main
 from harness.formats.folder import sha256_of
+from harness.registry import model_plugin
 from harness.running.pinned import verified_sha256
 from tests.support import refcoco_files
 from tests.support.plugins import BOX_MODEL, CHESS
@@ -212,3 +214,32 @@ CENTRE = Family("Centre", (), load, folder=True)
     capsys.readouterr()
     assert main([*command, "--name", "one", "--checkpoint", str(folder / "b.bin")]) == 4
     assert "(there / now: checkpoint.weight_file: a.bin / b.bin)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "statement"),
+    [
+        ("net.py", "from net import SIDE"),
+        ("net/__init__.py", "import json, net"),
+        ("research/net.py", "    from research.net import SIDE"),  # a folder without __init__.py
+    ],
+)
+def test_code_that_a_plugin_imports_belongs_to_it_while_it_is_edited(
+    package, command, tmp_path, capsys, monkeypatch, path, statement
+):
+    """A module beside that of the entry point, or a package that is installed to be edited."""
+    package.install(f"if False:\n    {statement}\n{BOX_MODEL}", points=CENTRE)
+    edited = package.site / path
+    edited.parent.mkdir(exist_ok=True)
+    edited.write_text("SIDE = 32\n")
+    assert main(command) == 0
+    interrupt(tmp_path)
+    edited.write_text("SIDE = 64\n")
+    package.forget()
+    assert main(command) == 4
+    assert "code.model plugin.sha256" in capsys.readouterr().err
+
+
+def test_code_that_is_installed_belongs_to_no_plugin(package):
+    package.install(f"import hypothesis, json, torch\n{BOX_MODEL}", points=CENTRE)
+    assert {Path(name).parts[0] for name in model_plugin("centre").source_files()} == {"somebodys"}
