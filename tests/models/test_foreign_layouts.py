@@ -145,7 +145,7 @@ def test_types_in_which_no_weights_are_read_are_named(tmp_path, dtype, suffix):
     else:
         save_file(state, path)
     with pytest.raises(
-        CheckpointError, match="weight .*save it dense, in float32, float16 or bfloat16"
+        CheckpointError, match=r"weight .*save it dense, in float32, float16 or bfloat16"
     ):
         read_tensors(path)
 
