@@ -6,8 +6,9 @@ determine what it sends or stores (WANDB_MODE, WANDB_PROJECT, MLFLOW_TRACKING_UR
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -93,7 +94,8 @@ def logging(names: Sequence[str], *, warn: Warn) -> Iterator[Callable[[ResultRec
 
     def call(name: str, action: Callable[[], None]) -> None:
         try:
-            action()
+            with redirect_stdout(sys.stderr):  # standard output is for results, as JSON perhaps
+                action()
         except Exception as error:  # trackers raise dozens of kinds
             warn(f"--log {name}: {type(error).__name__}: {str(error)[:300]}; the result is kept")
 

@@ -83,6 +83,14 @@ def test_a_command_is_one_run_in_the_tracker(name, install, tmp_path):
     assert "refcoco+/testA.limit-5/accuracy" in second[1] and end == ["finish"]
 
 
+def test_what_a_tracker_prints_is_no_result(install, tmp_path, capsys):
+    install("trackio", STUB.replace("def note(*event):", "def note(*event):\n    print('hello')"))
+    assert run(tmp_path, "--log", "trackio", "--format", "json") == 0
+    shown = capsys.readouterr()
+    assert len(json.loads(shown.out)["results"]) == 2
+    assert shown.err.count("hello\n") == 4  # begin, two results, end
+
+
 def test_mlflow_gets_names_that_it_allows(install, tmp_path):
     install("mlflow")
     assert run(tmp_path, "--log", "mlflow", "--split", "val") == 0
