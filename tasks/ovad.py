@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.capabilities import AttributeMatcher, AttributePrompts, DualEncoder, Model
 from harness.dataset import Dataset
@@ -35,6 +36,7 @@ from harness.workload import Workload
 from tasks.ovad_files import ANNOTATIONS, DATASET, IMAGES
 
 RIGHT = {1: True, 0: False, -1: None}  # whether an attribute of this label is right
+CLIPPED_BY = 5.0  # points of mAP that clipped scores may lose without a word
 FIRST = 3  # attributes by which a prediction is put into words
 
 
@@ -202,6 +204,7 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
             metrics,
             attribute_statistics(scores, labels, images, attributes),
             breakdown={"attribute": by_attribute},
+            caveats=_caveats(scores, labels, metrics["map"]),
         )
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
@@ -214,6 +217,23 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         """Return the rows of such an array."""
         rows = read_array(path, rows=len(samples), columns=len(samples[0].labels))
         return {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
+
+
+def _caveats(
+    scores: NDArray[np.floating[Any]], labels: NDArray[np.int8], scored: float
+) -> list[str]:
+    """Return a caveat if scores that are clipped to 0..1, as logits are, would rank far better."""
+    outside = int(((scores < 0) | (scores > 1)).sum())
+    if not outside:
+        return []
+    order = [np.unique(column, return_inverse=True)[1] for column in scores.T]
+    ranked = 100 * float(np.nanmean(average_precisions(np.stack(order, 1) / len(scores), labels)))
+    if ranked < scored + CLIPPED_BY:
+        return []
+    return [
+        f"{outside:,} of {scores.size:,} scores lie outside of 0..1 and count as 0 or 1, as in "
+        f"OVAD's evaluator; by their order, map would be {ranked:.2f} instead of {scored:.2f}"
+    ]
 
 
 def _prompts_of(model: Model) -> AttributePrompts:

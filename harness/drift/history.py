@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.drift.baselines import describe_other_measurement
+from harness.drift.contradictions import describe_other_units
 from harness.drift.settings import Gate
+from harness.drift.verdicts import ROUNDING
 from harness.errors import UsageError
 from harness.records.stored import StoredResult, find_sound_results
 from harness.rendering import Row, Table, escape_markdown, render
@@ -36,8 +38,8 @@ COLUMNS = {
 class Trend:
     """A metric over several results, the oldest first; None where a folder has none to compare.
 
-    `p` is adjusted for all metrics that changed; None for a metric that is not a mean over its
-    samples, or with fewer than three comparable results. `falling`: a significant trend downwards,
+    `p` is adjusted for all metrics that changed; None for one that did not, and with fewer than
+    three comparable results. `falling`: a significant trend downwards,
     and a fall from the first to the last result beyond the margin.
     """
 
@@ -216,19 +218,38 @@ def _trend(title: str, metric: str, by_folder: Sequence[dict[str, StoredResult]]
     assert last is not None
     values = [None if result is None else result.record.metrics.get(metric) for result in results]
     known = [r for r in results if r is not None and metric in r.record.metrics]
-    parts = [
-        _parts(result.sample_scores.statistics.get(metric))
-        for result in known
-        if result.record.contributions
-    ]
-    comparable = [part for part in parts if part is not None]
+    kept = [result for result in known if result.record.contributions]
+    statistics = [result.sample_scores.statistics.get(metric) for result in kept]
     p = None
-    same = len({len(part) for part in comparable}) == 1
-    if len(comparable) == len(known) >= 3 and same:
-        p = p_of_fall(np.stack(comparable))
-        p = None if p == 1.0 and len(set(values)) == 1 else p
+    if len(kept) == len(known) >= 3:
+        parts = _parts_of_clusters([each for each in statistics if each is not None])
+        p = None if len(parts) < len(known) else p_of_fall(parts)
+    if p == 1.0 and np.ptp([value for value in values if value is not None]) <= ROUNDING:
+        p = None  # nothing changed
     record = last.record
     return Trend(record.checkpoint["name"], record.task, record.split, metric, values, p, False)
+
+
+def _parts_of_clusters(statistics: Sequence[Statistic]) -> NDArray[np.float64]:
+    """Return what each cluster adds to a metric of each run, [K, C]; no run if they do not pair.
+
+    Of a metric that is no mean (BLEU, METEOR, mAP), to first order: what it adds to the change
+    since the first run.
+    """
+    if not statistics:
+        return np.empty((0, 0))
+    first, *others = statistics
+    if any(describe_other_units(first, other) for other in others):
+        return np.empty((0, 0))
+    means = [_parts(statistic) for statistic in statistics]
+    if known := [part for part in means if part is not None]:
+        return np.stack(known)
+    base = first.resampled()
+    changes = [
+        np.where(base.changed_in(run), base.changes_in(run), 0.0)
+        for run in (other.resampled() for other in others)
+    ]
+    return np.stack([np.zeros_like(changes[0]), *changes])
 
 
 def _parts(statistic: Statistic | None) -> NDArray[np.float64] | None:

@@ -157,6 +157,8 @@ def _problem(message: re.Match[str], value: Any) -> str:
         return f"should be {_expected(match['expected'])}, but is {show(value)}"
     if problem == "Number out of range":
         return f"should be a finite number, but is {show(value)}"
+    if problem.startswith("Invalid enum value"):
+        return f"is {show(value)}, which is none of the values that it may have"
     return f"{problem}: {show(value)}"  # words that msgspec has for cases not met here
 
 

@@ -4,13 +4,16 @@ Each file is verified by its hash in the record; here, their contents are compar
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.formats.same_files import are_files_of
+from harness.metrics.attribute_ranks import MeanAveragePrecision
 from harness.records.sample_scores import SampleScores, digest
 from harness.records.stored import StoredResult, StoredResults
 from harness.statistics.sums import Sums
@@ -157,3 +160,32 @@ def _against_predictions(result: StoredResult, scores: SampleScores) -> Iterator
             f"{len(differing)} predictions are not those that were scored, "
             f"e.g. of {', '.join(map(repr, differing[:NAMED]))}; score them again"
         )
+    yield from _other_ranked_scores(scores, predictions)
+
+
+def _other_ranked_scores(
+    scores: SampleScores, predictions: Mapping[int | str, Any]
+) -> Iterator[str]:
+    """Yield the statistics whose scores by sample and attribute are not those predicted.
+
+    A sample that was skipped has no prediction to compare.
+    """
+    for name, statistic in scores.statistics.items():
+        if not isinstance(statistic, MeanAveragePrecision):
+            continue
+        differing = [
+            id
+            for id, row in zip(scores.ids, statistic.scores, strict=True)
+            if isinstance(predictions[id], list) and not _are_close(predictions[id], row)
+        ]
+        if differing:
+            samples = ", ".join(map(repr, differing[:NAMED]))
+            yield f"{name} ranks other scores than those predicted, e.g. of {samples}"
+            return
+
+
+def _are_close(predicted: list[Any], row: NDArray[np.floating[Any]]) -> bool:
+    try:
+        return len(predicted) == len(row) and np.allclose(predicted, row, rtol=CLOSE, atol=CLOSE)
+    except (TypeError, ValueError):  # it holds something else than numbers
+        return False

@@ -105,6 +105,8 @@ def read_sample_scores(path: Path) -> SampleScores:
             raise ValueError("not one value per sample")
         if scores.inputs is not None and scores.inputs.shape != (len(ids), len(PARTS)):
             raise ValueError("not one fingerprint per sample")
+        for name, statistic in scores.statistics.items():
+            _check_arrays(name, statistic, len(ids))
         return scores
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -113,6 +115,7 @@ def read_sample_scores(path: Path) -> SampleScores:
         KeyError,
         TypeError,
         AttributeError,
+        IndexError,
         RecursionError,
         EOFError,
         zipfile.BadZipFile,
@@ -120,6 +123,34 @@ def read_sample_scores(path: Path) -> SampleScores:
         raise DataError(
             f"{path}: does not hold the scores of samples ({error}); score the predictions again"
         ) from error
+
+
+def _check_arrays(name: str, statistic: Any, samples: int) -> None:
+    """Raise ValueError for clusters, counts, labels or rankings that no statistic has."""
+    if isinstance(statistic, MeanOfMeans):
+        for part in statistic.parts:
+            _check_arrays(name, part, samples)
+    elif isinstance(statistic, Mean):
+        most = min(statistic.clusters, max(samples, len(statistic.values)))
+        if not _are_numbers_of(statistic.cluster, len(statistic.values), below=most):
+            raise ValueError(f"the clusters of {name} are not numbers from 0 to {most - 1}")
+    elif isinstance(statistic, Bleu | Meteor):
+        if statistic.counts.dtype.kind not in "iu" or (statistic.counts < 0).any():
+            raise ValueError(f"the counts of {name} are not numbers from 0 up")
+    else:
+        boxes, attributes = statistic.labels.shape
+        if not _are_numbers_of(statistic.image, boxes, below=max(samples, boxes)):
+            raise ValueError(f"the images of {name} are not numbers from 0 to {boxes - 1}")
+        if not _are_numbers_of(statistic.columns, len(statistic.columns), below=attributes):
+            raise ValueError(f"the attributes of {name} are not numbers from 0 to {attributes - 1}")
+        if not np.isfinite(getattr(statistic, "scores", statistic.labels)).all():
+            raise ValueError(f"{name} holds scores that are not numbers")
+
+
+def _are_numbers_of(array: Any, length: int, *, below: int) -> bool:
+    if array.shape != (length,) or array.dtype.kind not in "iu":
+        return False
+    return length == 0 or bool(array.min() >= 0 and array.max() < below)
 
 
 def _pack(value: Any, arrays: list[NDArray[Any]]) -> Any:

@@ -75,6 +75,9 @@ def test_settings_that_make_no_sense_are_named_by_their_file(sides, capsys):
     (sides[0] / "gate.yaml").write_text("level: 7")
     code, _, said = checked(capsys, sides)
     assert code == 3 and f"{sides[0]}/gate.yaml: the level of a check is between 0 and 1" in said
+    (sides[0] / "gate.yaml").write_text("require: no_worse")
+    code, _, said = checked(capsys, sides)
+    assert code == 3 and "require is 'no_worse', which is none of the values that it may" in said
 
 
 def test_settings_behind_a_broken_link_are_not_taken_for_none(sides, capsys):

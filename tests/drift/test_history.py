@@ -1,14 +1,20 @@
 """The trend over several releases: only of results that measured the same."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.drift.history import read_history
+from harness.drift.settings import Gate
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
+from tests.drift.changes import alter, blur_attributes, swap_captions
+from tests.support.altered import copied
 
+BASELINE = Path(__file__).parents[2] / "results"
 WRONG = (0, 10, 20)  # statements that the releases judge wrong
 
 
@@ -47,3 +53,26 @@ def test_an_older_result_by_another_protocol_is_left_out_and_named(releases, cap
     (left_out,) = history["left_out"]
     assert left_out.startswith(f"{record}: is left out of the history: another protocol: accuracy|")
     assert left_out in check(releases, capsys)
+
+
+@pytest.mark.parametrize(
+    ("stem", "changes", "metric"),
+    [
+        ("ovad.box", [blur_attributes(share) for share in (0.004, 0.01, 0.015, 0.02)], "map"),
+        ("coco-caption.test", [swap_captions(count) for count in (1, 2, 3, 4)], "bleu4"),
+    ],
+)
+def test_a_fall_of_a_metric_that_is_no_mean_is_found_in_order_only(tmp_path, stem, changes, metric):
+    folders = [copied(BASELINE, tmp_path / str(number), stem) for number in range(5)]
+    for folder, change in zip(folders[1:], changes, strict=True):
+        alter(folder, stem, change)
+
+    def falls(order):
+        history = read_history([folders[number] for number in order], gate=Gate())
+        (trend,) = [trend for trend in history.trends if trend.metric == metric]
+        assert trend.p is not None
+        return trend.falling
+
+    assert falls([0, 1, 2, 3, 4])
+    assert not falls([2, 0, 4, 1, 3])
+    assert not falls([4, 3, 2, 1, 0])

@@ -13,7 +13,7 @@ import pytest
 from harness.cli.main import main
 from tests.support.tampered import committed, edit, edit_predictions, edit_scores, file_of
 
-NLVR2, BOXES = "nlvr2.dev", "refcoco+.testB"
+NLVR2, BOXES, OVAD = "nlvr2.dev", "refcoco+.testB", "ovad.box"
 RNG = np.random.default_rng(0)
 
 
@@ -48,6 +48,21 @@ def not_a_number(entry):
 
 def other_clusters(arrays):
     arrays["array1"] = arrays["array1"][RNG.permutation(len(arrays["array1"]))]
+
+
+def cluster_below_0(arrays):
+    arrays["array1"][3] = -1
+
+
+def cluster_far_above(arrays):
+    arrays["array1"][3] = 2**31 - 1
+
+
+def ranked_score(value):
+    def change(arrays):
+        arrays["array0"][0, 3] = value
+
+    return change
 
 
 def drop(*keys):
@@ -92,6 +107,14 @@ CONTRADICTIONS = {
     "the hash of an annotation file edited": (
         NLVR2, lambda r, b: edit(r, NLVR2, lambda record: record["data"].update(files={"a": "12"})),
         "is not that of the files it names"),
+    "clusters that are no clusters": (
+        NLVR2, lambda r, b: edit_scores(r, NLVR2, cluster_below_0), "clusters of accuracy"),
+    "far more clusters than samples": (
+        NLVR2, lambda r, b: edit_scores(r, NLVR2, cluster_far_above), "clusters of accuracy"),
+    "a ranked score that is not a number": (
+        OVAD, lambda r, b: edit_scores(r, OVAD, ranked_score(np.nan)), "are not numbers"),
+    "a ranked score that was not predicted": (
+        OVAD, lambda r, b: edit_scores(r, OVAD, ranked_score(-1)), "ranks other scores than those"),
     "sample scores deleted": (
         NLVR2, lambda r, b: file_of(r, NLVR2, ".contributions.npz").unlink(), "is missing"),
     "sample scores truncated": (

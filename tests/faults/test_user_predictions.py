@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
 from harness.cli.main import main
@@ -67,6 +68,18 @@ def test_boxes_that_score_in_another_layout_are_said_to(tmp_path, capsys, box_of
     code, answer, shown = scored(capsys, "refcoco+", "val", tmp_path / "boxes.json")
     assert code == 0 and answer["metrics"]["accuracy"] < 5
     assert f"read as {name}, the boxes would score 100.00 instead of" in shown
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(10.0, -15.0), (1e300, 1.0), (0.001, 1.5)])
+def test_scores_that_the_official_evaluator_clips_are_said_to_be(tmp_path, capsys, scale, shift):
+    samples = find_task("ovad").load(embedded_data(), "box")
+    right = np.array([sample.labels for sample in samples]) == 1
+    np.save(tmp_path / "logits.npy", scale * right + shift)
+    code, answer, shown = scored(capsys, "ovad", "box", tmp_path / "logits.npy")
+    assert code == 0 and answer["metrics"]["map"] < 25
+    assert "scores lie outside of 0..1" in shown and "map would be 100.00 instead of" in shown
+    stored = COMMITTED / "ovad.box.predictions.jsonl.gz"  # cosines, some of them below 0
+    assert "caveats" not in scored(capsys, "ovad", "box", stored)[1]
 
 
 @pytest.mark.parametrize(("people", "accuracy"), [(2, 100 / 3), (3, 200 / 3), (4, 100.0)])
