@@ -71,7 +71,8 @@ def find_weights(
         return replace(weights, arguments={**own, **(given.arguments if given else {})})
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
-    name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
+    ending = path.suffix if path.is_file() else ""  # a folder may be called clip-v1.5
+    name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(ending)
     if not names_results(name):
         raise UsageError(
             f"--checkpoint {checkpoint}: has no name that results can be stored under; "
