@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.checkpoints.weights import SUFFIXES
+from harness.checkpoints.weights import IN_FOLDERS, SUFFIXES
 from harness.errors import CheckpointError, DataError, first_line
 from harness.files import kinds
 from harness.files.parsing import read_json
@@ -31,7 +31,6 @@ WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in
 WRAPPING, COMPILED = ("module.", "model."), "_orig_mod."
 INDEX = "{}.index.json"  # of a file that is split into several
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
-IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
