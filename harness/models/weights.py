@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.checkpoints.weights import SUFFIXES
+from harness.checkpoints.weights import IN_FOLDERS, SUFFIXES
 from harness.errors import CheckpointError
 from harness.files.parsing import read_json
 from harness.models.inert_pickle import Inert
@@ -24,7 +24,6 @@ WRAPPING, COMPILED = ("module.", "model."), "_orig_mod."
 INDEX = "{}.index.json"  # of a file that is split into several
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
 REMEDY = "save it dense, in float32, float16 or bfloat16"
-IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -205,6 +205,14 @@ def test_a_file_beside_other_weights_is_the_one_that_is_read(folder, tmp_path, n
     assert all(torch.equal(network[key], value) for key, value in tensors.items())
 
 
+def test_results_have_the_whole_name_of_a_folder(folder, tmp_path):
+    (tmp_path / "clip-v1.5").symlink_to(folder)
+    given = Given("dual", vocabulary=False)
+    for path, name in (("clip-v1.5", "clip-v1.5"), ("clip-v1.5/model.safetensors", "model")):
+        weights = find_weights(str(tmp_path / path), task="ovad", data=None, given=given)
+        assert weights.name == name
+
+
 def test_weights_in_a_file_are_read_strictly(folder, tmp_path):
     for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
