@@ -30,7 +30,6 @@ LONG = (
     "running/test_torchrun.py",
     "bench/test_end_to_end.py",
     "bench/test_bench.py",
-    "shapes/test_training.py",
     "shapes/test_scenes.py",
     "faults/test_kills.py",
     "browser/test_report.py",
@@ -40,6 +39,7 @@ FORKING = (  # a server that has imported all of a run (`support/forked.py`)
     "running/test_full_memory.py",
     "running/test_process.py",
     "contract/test_goldens.py",
+    "shapes/test_training.py",
 )
 IMPORTING = (  # models of transformers
     "api/test_models.py",
