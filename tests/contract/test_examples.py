@@ -84,7 +84,7 @@ def test_list_shows_where_everything_comes_from(capsys):
 
 
 def test_its_clip_computes_what_transformers_computes(folder):
-    import transformers  # takes as long as all other imports, in one of the test processes
+    import transformers
 
     given = checkpoints.Given("clip", vocabulary=False, arguments={"prompt": "a "})
     weights = find_weights("weights/clip", task="ovad", data=None, given=given)
