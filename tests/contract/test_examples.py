@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 
 from harness import checkpoints
@@ -85,6 +84,8 @@ def test_list_shows_where_everything_comes_from(capsys):
 
 
 def test_its_clip_computes_what_transformers_computes(folder):
+    import transformers
+
     given = checkpoints.Given("clip", vocabulary=False, arguments={"prompt": "a "})
     weights = find_weights("weights/clip", task="ovad", data=None, given=given)
     model = load_model(weights, needs=find_task("ovad").needs, device="cpu", dtype="float32")

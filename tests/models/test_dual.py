@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -45,6 +44,8 @@ def load(folder, needs=(DualEncoder,), **arguments):
 
 
 def test_features_are_those_of_transformers(folder, rng):
+    import transformers
+
     kind = getattr(transformers, CLASSES[folder.name])
     model, reference = load(folder), kind.from_pretrained(folder).eval()
     images = rng.integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
