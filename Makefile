@@ -46,8 +46,8 @@ examples:
 # What takes too long for every change: random input, other input every time, and many more kills.
 nightly: setup
 	XVLM_EVAL_FUZZ_EXAMPLES=1000 XVLM_EVAL_KILLS=10 XVLM_EVAL_NIGHTLY=1 \
-		$(BIN)/python -m pytest tests/faults/test_fuzz_*.py tests/faults/test_kills.py \
-		tests/shapes/test_scenes.py tests/bench/test_end_to_end.py
+		$(BIN)/python -m pytest tests/faults/test_fuzz_*.py tests/own/test_fuzz.py \
+		tests/faults/test_kills.py tests/shapes/test_scenes.py tests/bench/test_end_to_end.py
 
 shapes-checkpoint: setup
 	$(BIN)/python -m harness.shapes.training.train

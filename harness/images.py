@@ -77,7 +77,8 @@ def read_head(path: Path) -> Head:
         if image.format == "TIFF" and orientation > UPRIGHT:
             image.load()  # turns it upright; releases of Pillow differ in its size before
             orientation = UPRIGHT
-        return Head(*image.size, orientation)
+        width, height = image.size
+        return Head(width, height, orientation)
 
 
 @contextmanager

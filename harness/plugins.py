@@ -12,21 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import (
-    Distribution,
-    EntryPoint,
-    EntryPoints,
-    PackageNotFoundError,
-    entry_points,
-)
-from importlib.util import find_spec
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from harness.errors import MissingError, first_line
+from harness.files.package_sources import files_of_distribution, files_of_module
 
 TASK, MODEL = "task plugin", "model plugin"  # the kinds, as messages and records name them
+# Packages that the identity of a run knows otherwise: by a hash of their own, or their version.
+OWN = frozenset(["harness", "tasks", "xvlm_eval", "torch", "transformers", "numpy", "PIL"])
 GROUPS = {TASK: "xvlm_eval.tasks", MODEL: "xvlm_eval.models"}
 
 
@@ -93,10 +89,14 @@ class Plugin:
     def source_files(self) -> dict[str, Path]:
         """Return the Python files of the plugin by their names below `sys.path`.
 
-        They are the files of the outermost package that holds the object (or of its module), and
-        those that its distribution installed.
+        They are the files of the outermost package that holds the object (or of its module), those
+        that its distribution installed, and those of packages that it imports and that are not
+        installed in `site-packages`, such as a network that is being edited.
         """
-        return {**_files_of_distribution(self.distribution), **_files_of_module(self.module)}
+        return {
+            **files_of_distribution(self.distribution),
+            **files_of_module(self.module, apart=OWN),
+        }
 
 
 def plugins(kind: str) -> list[Plugin]:
@@ -160,34 +160,3 @@ def heeding_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, previous)
         if pressed:
             raise KeyboardInterrupt
-
-
-def _files_of_module(name: str) -> dict[str, Path]:
-    """Return the files of the outermost package that holds a module, namespaces aside."""
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = find_spec(".".join(parts[:end]))
-        if spec is None or spec.origin is None or not spec.has_location:
-            continue  # a namespace, which other packages share
-        origin, prefix = Path(spec.origin), "/".join(parts[: end - 1])
-        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-        if not folders:
-            return {(Path(prefix) / origin.name).as_posix(): origin}
-        return {
-            (Path(prefix) / path.relative_to(folder.parent)).as_posix(): path
-            for folder in folders
-            for path in folder.rglob("*.py")
-        }
-    return {}
-
-
-def _files_of_distribution(name: str | None) -> dict[str, Path]:
-    """Return the Python files that a distribution installed; an editable one has next to none."""
-    if name is None:
-        return {}
-    try:
-        files = Distribution.from_name(name).files or ()
-    except PackageNotFoundError:
-        return {}
-    paths = {str(file): Path(str(file.locate())) for file in files if file.suffix == ".py"}
-    return {name: path for name, path in paths.items() if path.is_file()}

@@ -57,7 +57,8 @@ def _render_table(table: Table, format: str) -> str:
         [printable(format_cell(key, row.get(key))) for key in table.columns] for row in table.rows
     ]
     headings = list(table.columns.values())
-    alignment = [_alignment(table, key) for key in table.columns]
+    # tabulate 0.9 cannot align columns without rows.
+    alignment = [_alignment(table, key) for key in table.columns] if cells else None
     options: dict[str, Any] = {"disable_numparse": True, "colalign": alignment}
     if format == "terminal":
         return f"{table.title}\n{tabulate(cells, headings, tablefmt='simple', **options)}"

@@ -1,4 +1,4 @@
-"""What retrieval looks like: the texts that an image retrieves first, and the ranks of its own.
+"""What retrieval looks like: what an image and its texts retrieve first, and the ranks of its own.
 
 The ranks are those that are scored: of the shortlisted candidates, by the model's own ranking.
 """
@@ -17,7 +17,7 @@ from harness.metrics.pairs import PROTOCOLS, RetrievalRanks, ScoredPairs, shortl
 from harness.sample_view import Details, Item, PairScores, Picture, SampleView
 from harness.task import Prediction, SampleId
 
-FIRST = 10  # texts that are shown of an image
+FIRST = 10  # texts that are shown of an image, and images of a text
 TITLES = {"itm": "matching score", "itm+itc": "matching score + cosine", "itc": "cosine"}
 
 
@@ -99,20 +99,28 @@ class Gallery:
         return ranked[:FIRST].tolist(), ranked, own, score[order]
 
     def _captions(self, number: int) -> Details:
-        """Return the captions of an image, and at which rank each of them retrieves the image."""
-        ranks = self._ranks.t2i.rank[self._ends[number] : self._ends[number + 1]].tolist()
-        outside = self._ranks.t2i.outside[self._ends[number] : self._ends[number + 1]].tolist()
-        return Details(
-            "Its captions, and the rank of this image among all",
-            tuple(
-                Item(f"{caption} (outside of the shortlist)")
-                if missing
-                else Item(f"{caption} (rank {rank + 1})", right=rank == 0)
-                for caption, rank, missing in zip(
-                    self._samples[number].captions, ranks, outside, strict=True
-                )
-            ),
-        )
+        """Return the captions of an image, the rank of it for each, and the images before it."""
+        ranks = self._ranks.t2i
+        items = []
+        for text in range(self._ends[number], self._ends[number + 1]):
+            caption, rank = self._texts[text], int(ranks.rank[text])
+            if ranks.outside[text]:
+                place, before = "outside of the shortlist", self._images_of(text)
+            else:
+                place, before = f"rank {rank + 1}", self._images_of(text)[:rank]
+            names = ", ".join(str(self._samples[image].id) for image in before)
+            place += f", after {names}" if names else ""
+            right = None if ranks.outside[text] else rank == 0
+            items.append(Item(f"{caption} ({place})", right=right))
+        title = f"Its captions, the rank of this image among all, and up to {FIRST} before it"
+        return Details(title, tuple(items))
+
+    def _images_of(self, text: int) -> list[int]:
+        """Return the first images of a text."""
+        pairs, part = self._pairs, self._by_text[self._text_ends[text] : self._text_ends[text + 1]]
+        kept = part[np.lexsort((pairs.image[part], -pairs.itc[part]))[: self._shortlist]]
+        score = PROTOCOLS[self._ranking](pairs.itc[kept], pairs.itm[kept])
+        return pairs.image[kept[np.lexsort((-pairs.image[kept], -score))]][:FIRST].tolist()
 
     def _pair_scores(self, number: int) -> list[PairScores]:
         pairs, part = self._pairs, self._parts[number]
@@ -147,6 +155,17 @@ class Gallery:
         """Return the slice of each image among the pairs, which are stored image by image."""
         ends = np.searchsorted(self._pairs.image, np.arange(len(self._samples) + 1)).tolist()
         return [slice(start, end) for start, end in pairwise(ends)]
+
+    @cached_property
+    def _by_text(self) -> NDArray[np.intp]:
+        """Return the indices of the pairs, text by text."""
+        return np.argsort(self._pairs.text, kind="stable")
+
+    @cached_property
+    def _text_ends(self) -> list[int]:
+        """Return where the pairs of each text begin in `_by_text`, and where the last one ends."""
+        counts = np.bincount(self._pairs.text, minlength=len(self._texts))
+        return np.cumsum([0, *counts]).tolist()
 
     @cached_property
     def _ranks(self) -> RetrievalRanks:

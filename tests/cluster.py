@@ -33,11 +33,12 @@ from harness.bench.models import SIZES, random_model
 from harness.capabilities import EncodedImages, Matches
 from harness.engine.device import Device
 from harness.images import Region
-from harness.running.claims import Claims
-from harness.running.distributed import ProcessGroup
+from harness.running.context import Context
 from harness.running.predict import predict
-from harness.running.shards import open_sharded
-from harness.running.torchrun import joined
+from harness.running.processes.claims import Claims
+from harness.running.processes.distributed import ProcessGroup
+from harness.running.processes.shards import open_sharded
+from harness.running.processes.torchrun import joined
 from harness.task import Batch, GalleryTask, Sample, Task
 from harness.workload import CostModel, Workload
 from tests.sharding import SLOW, SPLITS, costs_of, reranked
@@ -190,10 +191,8 @@ def _efficiency(
             model,
             samples,
             predictions,
-            group,
+            Context(group, report=_ignore, warn=_ignore),
             batch_size=batch_size,
-            report=_ignore,
-            warn=_ignore,
         )
         took = time.monotonic() - began
         own = {n for n in range(len(seconds)) if n // batch_size % group.size == group.rank}

@@ -30,16 +30,16 @@ LONG = (
     "running/test_torchrun.py",
     "bench/test_end_to_end.py",
     "bench/test_bench.py",
-    "shapes/test_training.py",
     "shapes/test_scenes.py",
     "faults/test_kills.py",
     "browser/test_report.py",
 )
 # Modules that need what takes a process seconds once: one process has it, and not both.
 FORKING = (  # a server that has imported all of a run (`support/forked.py`)
-    "running/test_batch_size.py",
+    "running/test_full_memory.py",
     "running/test_process.py",
     "contract/test_goldens.py",
+    "shapes/test_training.py",
 )
 IMPORTING = (  # models of transformers
     "api/test_models.py",
@@ -81,12 +81,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Leave modules and collected tests, which live to the end, out of garbage collection."""
+    """Leave modules and collected tests, which live to the end, out of garbage collection.
+
+    It begins more rarely than by default: it would go through all that tests import since, again
+    and again.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         gc.enable()
 
 

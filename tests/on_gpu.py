@@ -25,7 +25,11 @@ FAST = {
     "XVLM_EVAL_FUSED": "auto",
     "XVLM_EVAL_PACKED_ATTENTION": "1",
 }
-KERNELS = ("tests/engine/test_packed_attention.py", "tests/engine/test_fused.py")
+KERNELS = (
+    "tests/engine/test_packed_attention.py",
+    "tests/engine/test_fused.py",
+    "tests/engine/test_kernel_choice.py",
+)
 BEAMS = ("tests/models/test_static_decoder.py", "tests/parity/test_captioning.py")
 SHOWN = 24  # last lines of a step that are printed
 

@@ -17,7 +17,7 @@ import torch
 
 from harness.bench.models import KINDS, SIZES
 from harness.bench.random_weights import random_tensors, share_pair_projections
-from tests.rehearsal import make, sentence, write_images, write_json
+from tests.rehearsal_files import make, sentence, write_images, write_json
 
 # The task and split of each start, and its weights.
 WEIGHTS = {

@@ -11,7 +11,7 @@ from harness.models.fusion.resizing import resize
 from harness.records.fingerprints import Fingerprint, checksum
 from harness.records.prediction_lines import sample_line
 from harness.registry import find_task
-from harness.running import sample_inputs
+from harness.running.inputs import sample_inputs
 from harness.running.prepared import contents_of
 from harness.task import load_samples
 

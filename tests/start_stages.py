@@ -28,9 +28,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "identity, the rest": ("harness.running.identity:identify",),
     "batch size chosen": ("harness.running.batch_size:fitting_batch_size",),
     "commit and packages": ("harness.records.provenance:software",),
-    "first inputs fingerprinted": ("harness.running.fingerprint:fingerprint_inputs",),
+    "first inputs fingerprinted": ("harness.running.inputs.fingerprint:fingerprint_inputs",),
     "predictions opened and parsed": ("harness.records.prediction_lines:parse_predictions",),
-    "resumed: texts checked, files begun": ("harness.running.file_check:FileCheck.begin",),
+    "resumed: texts checked, files begun": ("harness.running.inputs.file_check:FileCheck.begin",),
     "batches planned": ("harness.running.loader:plan_batches",),
     "first batch decoded": ("harness.running.loader:_load",),
     "first batch predicted": (

@@ -1,4 +1,6 @@
-"""Check arguments of the user: numbers and names, before anything is computed or written."""
+"""Check arguments of the user, before anything is computed or written."""
+
+from collections.abc import Iterable, Mapping
 
 from harness.checkpoints.entries import names_results
 from harness.errors import UsageError
@@ -25,3 +27,33 @@ def check_choice(argument: str, value: object, choices: tuple[str, ...]) -> None
     """Raise UsageError unless a value is one of the choices."""
     if value not in choices:
         raise UsageError(f"{argument} should be one of {', '.join(choices)}, not {value!r:.80}")
+
+
+def list_texts(texts: object) -> list[str]:
+    """Return a text, or several, as a list. Raises UsageError for none, and for anything else."""
+    given = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+    listed = [text for text in given if isinstance(text, str)]
+    if not listed or len(listed) < len(given):
+        raise UsageError(
+            f"texts should be a text or a list of at least one text, not {texts!r:.80}"
+        )
+    return listed
+
+
+def settings_of(arguments: object) -> Mapping[str, str]:
+    """Return settings of a model family as texts, as `--model-args` has them.
+
+    Raises UsageError for anything but a mapping from names to texts and numbers.
+
+    >>> settings_of({"beams": 1, "prompt": "a photo of"})
+    {'beams': '1', 'prompt': 'a photo of'}
+    """
+    settings = arguments if isinstance(arguments, Mapping) else {"": arguments}
+    for name, value in settings.items():
+        simple = isinstance(value, str | int | float) and not isinstance(value, bool)
+        if not (name and isinstance(name, str) and simple):
+            raise UsageError(
+                'arguments should be settings with a text or a number each, as {"beams": 1}, not '
+                f"{arguments!r:.80}"
+            )
+    return {name: str(value) for name, value in settings.items()}

@@ -25,7 +25,7 @@ from harness.files.paths import expanded
 from harness.images import AS_REFERENCE, STRICT
 from harness.records.stored import read_result
 from harness.running import launch, planning
-from harness.running.distributed import SingleProcess
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Run, Speed
 
 UNSTATED = "unstated"  # the precision of an object of the user's

@@ -1,11 +1,12 @@
 """Loaded weights as an object: Pillow images in, Python values in pixels out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.api.arguments import list_texts
 from harness.api.images import Picture, are_several, open_picture, prepared
 from harness.capabilities import (
     Answerer,
@@ -96,7 +97,7 @@ class LoadedModel:
 
         A box may reach over the border of the image, as the benchmarks do not clip either.
         """
-        picture, texts = open_picture(image), _listed(expressions)
+        picture, texts = open_picture(image), list_texts(expressions)
         model = self._for("ground")
         boxes = model.ground(prepared(model, [picture]), texts, _zeros(texts))
         in_pixels = [_box(box, picture.width, picture.height) for box in boxes]
@@ -107,7 +108,7 @@ class LoadedModel:
 
         Its cells cover the whole image, top left first; the scale of a map means nothing.
         """
-        texts, model = _listed(expressions), self._for("localize")
+        texts, model = list_texts(expressions), self._for("localize")
         maps = np.asarray(
             model.localize(prepared(model, [open_picture(image)]), texts, _zeros(texts))
         )
@@ -123,24 +124,27 @@ class LoadedModel:
         self, image: Picture, questions: str | Sequence[str], *, answers: Sequence[str]
     ) -> str | list[str]:
         """Return the likeliest of the `answers` to each question about an image."""
-        if not answers or isinstance(answers, str):
+        candidates = [] if isinstance(answers, str) else list(answers)
+        if not candidates or not all(isinstance(answer, str) for answer in candidates):
             raise UsageError('answers should be a list of texts to choose from: ["yes", "no"]')
-        texts, model = _listed(questions), self._for("answer")
+        texts, model = list_texts(questions), self._for("answer")
         chosen = model.answer(
             prepared(model, [open_picture(image)]),
             texts,
             _zeros(texts),
-            answers=list(answers),
-            shortlist=min(SHORTLIST, len(answers)),
+            answers=candidates,
+            shortlist=min(SHORTLIST, len(candidates)),
         )
-        likeliest = [answers[int(index)] for index in chosen]
+        likeliest = [candidates[int(index)] for index in chosen]
         return likeliest[0] if isinstance(questions, str) else likeliest
 
     def judge(self, left: Picture, right: Picture, statement: str) -> bool:
         """Return whether a statement about two images is true."""
+        if not isinstance(statement, str):
+            raise UsageError(f"statement should be a text, not {statement!r:.80}")
         model = self._for("judge")
         images = prepared(model, [open_picture(left), open_picture(right)])
-        (verdict,) = model.judge(images, _listed(statement), np.array([[0, 1]]))
+        (verdict,) = model.judge(images, [statement], np.array([[0, 1]]))
         return bool(getattr(verdict, "answer", verdict))
 
     def caption(self, images: Picture) -> Any:
@@ -160,7 +164,7 @@ class LoadedModel:
         It is the matching score where the model has one, else a cosine: comparable between the
         pairs of one model, not between models.
         """
-        model, listed = self._for("similarity"), _listed(texts)
+        model, listed = self._for("similarity"), list_texts(texts)
         pictures = [open_picture(one) for one in (images if are_several(images) else [images])]
         array = prepared(model, pictures)
         if isinstance(model, AttributeMatcher):
@@ -169,9 +173,10 @@ class LoadedModel:
 
     def rank(self, image: Picture, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Return texts with their `similarity` to one image, the best first."""
-        scores = self.similarity(image, list(texts))[0]
+        listed = list_texts(texts)
+        scores = self.similarity(image, listed)[0]
         order = np.argsort(-scores, kind="stable")
-        return [(texts[int(index)], float(scores[index])) for index in order]
+        return [(listed[int(index)], float(scores[index])) for index in order]
 
     def with_capability(self, needs: Sequence[type], *, purpose: str = "") -> Any:
         """Return the model behind this object with one of the capabilities, preferred first.
@@ -218,15 +223,6 @@ class LoadedModel:
 
     def _for(self, method: str) -> Any:
         return self.with_capability(METHODS[method], purpose=f"{self.name}: {method}")
-
-
-def _listed(texts: str | Sequence[str]) -> list[str]:
-    """Return texts as a list. Raises UsageError for no text, and for anything else."""
-    several = list(texts) if isinstance(texts, Iterable) else []
-    listed = [texts] if isinstance(texts, str) else several
-    if not listed or not all(isinstance(text, str) for text in listed):
-        raise UsageError(f"texts should be a text or a list of texts, not {texts!r:.80}")
-    return listed
 
 
 def _zeros(texts: Sequence[str]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from os import PathLike, environ, fspath
 from typing import Literal, get_args
 
-from harness.api.arguments import check_choice, check_name
+from harness.api.arguments import check_choice, check_name, settings_of
 from harness.api.loaded_model import LoadedModel
 from harness.checkpoints import find_entry, find_weights
 from harness.data.resolve import resolve_data
@@ -21,7 +21,7 @@ def load_model(
     task: str | None = None,
     family: str | None = None,
     name: str | None = None,
-    arguments: Mapping[str, str] | None = None,
+    arguments: Mapping[str, str | float] | None = None,
     data: str | PathLike[str] | None = None,
     device: str = "auto",
     dtype: DType = "float32",
@@ -34,7 +34,7 @@ def load_model(
     task        the task whose weights of the entry to load; not needed where it has one file only
     family      the model family of a file, folder or repository; by default `xvlm`
     name        its name in records; by default that of the file
-    arguments   settings of the family, as `--model-args`
+    arguments   settings of the family, as `--model-args`: texts or numbers by name
     data        folder of the benchmark files, where checkpoints are looked for too
     device      `auto`, `cpu`, `cuda` or `cuda:N`
     dtype       precision of matrix products
@@ -54,8 +54,9 @@ def load_model(
     check_choice("dtype", dtype, get_args(DType))
     check_name("name", name)
     checkpoint = fspath(checkpoint)
+    settings = None if arguments is None else settings_of(arguments)
     given = resolve_given(
-        checkpoint, family=family, name=name, arguments=arguments, download=download
+        checkpoint, family=family, name=name, arguments=settings, download=download
     )
     source = resolve_data(None if data is None else fspath(data))
     definition = find_task(task) if task else None

@@ -32,7 +32,7 @@ from harness.records.record import read_record
 from harness.records.stored_predictions import read_predictions
 from harness.registry import find_task
 from harness.running import launch, planning
-from harness.running.distributed import SingleProcess
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Speed
 from harness.running.subset import subset
 from harness.shapes.benchmark import embedded_data

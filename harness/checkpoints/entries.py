@@ -31,7 +31,8 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
 
     `resolution` None: read it from the tensors. `sha256` None: unknown. `archive`: the archive
     with the Google Drive id `drive` that contains the file. `url`: the address of another file.
-    `arguments`: the family's own, which `--model-args` may replace one by one.
+    `arguments`: the family's own, numbers as YAML has them, which `--model-args` may replace one by
+    one.
     `hub`: a repository of Hugging Face's hub (`revision`: a commit of it) that stands in for an
     absent file.
     """
@@ -46,7 +47,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str | None = None
     hub: str | None = None
     revision: str | None = None
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str | Int64 | Finite] = {}
 
     @property
     def candidates(self) -> tuple[str, ...]:

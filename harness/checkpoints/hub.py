@@ -1,13 +1,15 @@
 """Repositories of Hugging Face's hub, in the cache of its tools."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 from harness.errors import MissingError, first_line
 from harness.files.paths import hub_cache_folder
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # of a repository: no pickles
+HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # of a repository
+PICKLES = ["pytorch_model*.bin"]  # only of a repository that has no others
 
 
 def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> Path:
@@ -20,17 +22,15 @@ def hub_snapshot(name: str, *, download: bool, revision: str | None = None) -> P
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    cache = hub_cache_folder()
+    get = partial(
+        snapshot_download, name, local_files_only=not download, cache_dir=hub_cache_folder()
+    )
     try:
-        return Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                local_files_only=not download,
-                cache_dir=cache,
-                allow_patterns=HUB_FILES,
-            )
-        )
+        folder = Path(get(revision=revision, allow_patterns=HUB_FILES))
+        if download and not any(folder.rglob("*.safetensors")):
+            # The folder's name is the commit: the repository may have changed since.
+            get(revision=folder.name, allow_patterns=PICKLES)
+        return folder
     except Exception as error:  # the hub's client raises dozens of kinds
         if download:
             remedy = f"could not be downloaded ({first_line(error)})"

@@ -12,6 +12,7 @@ from harness.errors import MissingError, UsageError, nearest
 from harness.files.paths import expanded, resolve_folder
 
 SUFFIXES = (".th", ".pth", ".pt", ".bin", ".safetensors")
+IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,12 @@ def find_weights(
             download=given.download if given else False,
         )
         own = weights.release.arguments if weights.release else {}
-        return replace(weights, arguments={**own, **(given.arguments if given else {})})
+        texts = {key: str(value) for key, value in own.items()}  # as a flag states them
+        return replace(weights, arguments={**texts, **(given.arguments if given else {})})
     given = given or Given()
     path = given_path(checkpoint, family=given.family, download=given.download)
-    name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(path.suffix)
+    ending = path.suffix if path.is_file() else ""  # a folder may be called clip-v1.5
+    name = given.name or checkpoint.rstrip("/").rpartition("/")[2].removesuffix(ending)
     if not names_results(name):
         raise UsageError(
             f"--checkpoint {checkpoint}: has no name that results can be stored under; "
@@ -97,10 +100,11 @@ def given_path(checkpoint: str, *, family: str, download: bool = False) -> Path:
     Raises MissingError where it is absent, UsageError for a word that looks like none of them.
     """
     path = expanded(checkpoint)
-    if path.is_dir() and family == "xvlm":
+    if path.is_dir() and family == "xvlm" and not _holds_weights(path):
         raise MissingError(
-            f"--checkpoint {checkpoint}: is a folder, not a weight file of X-VLM; a folder of "
-            "another family is named together with --model, e.g. --model dual for a CLIP"
+            f"--checkpoint {checkpoint}: is a folder, but without weights of X-VLM "
+            f"({' or '.join(IN_FOLDERS)}); name the file, or together with --model a folder of "
+            "another family, e.g. --model dual for a CLIP"
         )
     if not path.exists() and HUB_ID.fullmatch(checkpoint) and path.suffix not in SUFFIXES:
         path = _named_snapshot(checkpoint, download=download)
@@ -112,6 +116,18 @@ def given_path(checkpoint: str, *, family: str, download: bool = False) -> Path:
             f"{nearest(checkpoint, entries())}"
         )
     return path
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Return whether a folder holds weights as a file or in shards, but no model of transformers.
+
+    The configuration of such a model states its type.
+    """
+    config = folder / "config.json"
+    if config.is_file() and b'"model_type"' in config.read_bytes():
+        return False
+    names = [name for whole in IN_FOLDERS for name in (whole, f"{whole}.index.json")]
+    return any((folder / name).is_file() for name in names)
 
 
 def _named_snapshot(checkpoint: str, *, download: bool) -> Path:

@@ -51,4 +51,10 @@ def run(options: argparse.Namespace) -> int:
         return 1
     kind = "a person reviewed it: it is the anchor" if renewed.reviewed else "its anchor stays"
     say(f"{baseline}: the baseline of {names} is renewed; {kind}")
+    if renewed.removed:
+        removed = ", ".join(renewed.removed)
+        say(
+            f"{baseline}: no longer holds {removed}, which the new results lack; run them too, and "
+            "renew the baseline again, if it should"
+        )
     return 0

@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the content of a weight file in sentences, and the tasks that it can predict."""
     from harness import rendering
     from harness.checkpoints import given_path
+    from harness.errors import printable
     from harness.family import Offering
     from harness.registry import describe, tasks_of
 
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         content = dict(description.as_json())
         print(rendering.render_json(content if tasks is None else {**content, "tasks": tasks}))
     else:
-        print("\n".join(description.sentences()))
+        print("\n".join(map(printable, description.sentences())))
         if tasks:
             print(f"It can be evaluated on {', '.join(tasks)}.")
     return 0 if description.fits else 1

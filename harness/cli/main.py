@@ -163,7 +163,7 @@ def _is_no_path(error: Exception) -> bool:
         return error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
     if isinstance(error, RuntimeError):  # of `Path.resolve`, by Python 3.11 and 3.12
         return str(error).startswith("Symlink loop")
-    return isinstance(error, ValueError) and str(error).startswith("embedded null")
+    return isinstance(error, ValueError) and "embedded null" in str(error)
 
 
 def _unexpected(options: argparse.Namespace, error: Exception) -> tuple[str, int]:

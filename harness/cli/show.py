@@ -10,6 +10,7 @@ from harness.cli.console import say
 from harness.cli.output import writing
 
 if TYPE_CHECKING:
+    from harness.errors import HarnessError
     from harness.records.stored import StoredResult
     from harness.report.sample_rows import Shown
     from harness.running.stored.samples import StoredSample
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print samples, with their pictures where the terminal can show them."""
     from harness.cli.left_out import say_left_out
-    from harness.errors import DataError
+    from harness.errors import DataError, UsageError
     from harness.records.integrity import contradicting_records, without_contradictions
     from harness.records.stored import StoredResults
     from harness.report import sample_rows
@@ -83,7 +84,11 @@ def run(options: argparse.Namespace) -> int:
         code = DataError.exit_code
     if not found.results:
         raise DataError(f"{options.result}: holds no result; `xvlm-eval run` makes some")
-    shown = _choose_samples(found.results, baseline.results, options)
+    shown, refusals = _choose_samples(found.results, baseline.results, options)
+    for refusal in refusals:
+        say(str(refusal))
+    # Of several results, one that a flag does not suit is no failure.
+    code = max([code, *(e.exit_code for e in refusals if not isinstance(e, UsageError))])
     if options.format == "json":
         print(sample_rows.to_json(shown))
     elif options.format == "csv":
@@ -98,14 +103,14 @@ def _choose_samples(
     results: "Sequence[StoredResult]",
     baseline: "Sequence[StoredResult]",
     options: argparse.Namespace,
-) -> "list[Shown]":
-    """Return the samples of each result that the flags choose.
+) -> "tuple[list[Shown], list[HarnessError]]":
+    """Return the samples of each result that the flags choose, and why others have none.
 
-    A result that a flag does not suit is left out with a message. Raises the UsageError of the
-    first one where no other result has a chosen sample.
+    These are results that a flag does not suit, or that cannot be compared with their baseline.
+    Raises one of these errors where no other result has a chosen sample.
     """
     from harness.cli.own import choose_result_source
-    from harness.errors import UsageError
+    from harness.errors import HarnessError, UsageError
     from harness.report.baseline import changes_since, matching
     from harness.report.sample_rows import Shown
     from harness.report.selection import Choice, choose
@@ -114,31 +119,31 @@ def _choose_samples(
     source = choose_result_source(options)
     choice = Choice(options.wrong, options.sort, options.sample, options.limit)
     shown: list[Shown] = []
-    refusals: list[UsageError] = []
+    refusals: list[HarnessError] = []
     for result in results:
         samples = StoredSamples(result, source)
-        changes = None
+        before = changes = None
         if options.baseline:
             before = matching(result, baseline)
             if before is None:
                 say(f"left out: {result.title}: {options.baseline} has no such result")
                 continue
-            changes = changes_since(before, result, source)
         try:
+            if before is not None:
+                changes = changes_since(before, result, source)
             indices = choose(samples, choice, changes)
-        except UsageError as error:
+        except HarnessError as error:
             refusals.append(error)
             continue
         for problem in samples.problems:
             say(f"{result.title}: {problem}")
         shown.append(Shown(samples, indices, changes))
     if refusals and not any(part.indices for part in shown):
-        raise refusals[0]
+        raise min(refusals, key=lambda error: isinstance(error, UsageError))
     if options.sample:  # one result has the id, the others refused it
-        return [part for part in shown if part.indices]
-    for refusal in refusals:
-        say(str(refusal))
-    return shown
+        shown = [part for part in shown if part.indices]
+        refusals = [error for error in refusals if not isinstance(error, UsageError)]
+    return shown, refusals
 
 
 def _print_terminal(shown: "Sequence[Shown]", options: argparse.Namespace) -> None:

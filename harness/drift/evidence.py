@@ -85,6 +85,8 @@ def gather_evidence(base: StoredResult, result: StoredResult, gate: Gate) -> Evi
         findings = _require_same_predictions(findings, predictions, result.record.n, cause)
     elif too_many := _too_many_changes(base, result, predictions, gate):
         findings.append(("predictions", too_many))
+    elif not (base.record.metrics or result.record.metrics or predictions.changed):
+        findings.append(("predictions", Due(Verdict.IDENTICAL)))  # the truths are hidden
     tested = {metric for metric, finding in findings if isinstance(finding, Comparison)}
     pairs = {metric: pair for metric, pair in pairs.items() if metric in tested}
     return Evidence(base, result, differences, predictions, changes, findings, pairs)

@@ -26,13 +26,15 @@ FIRST = "the first baseline"
 class Renewed(NamedTuple):
     """The outcome of a renewal: `refused` where results drifted and nobody gave a reason.
 
-    `checks` is None for the first baseline of a checkpoint.
+    `checks` is None for the first baseline of a checkpoint. `removed` are the titles of results
+    that the baseline held, and the new results do not.
     """
 
     checkpoints: Sequence[str]
     refused: bool
     reviewed: bool
     checks: Checks | None
+    removed: Sequence[str] = ()
 
 
 def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> Renewed:
@@ -59,7 +61,14 @@ def renew(results: Path, baseline: Path, *, gate: Gate, reason: str | None) -> R
         return Renewed(checkpoints, True, False, checks)
     for name in checkpoints:
         _replace(_of(before, name), _of(new, name), baseline, name, reason)
-    return Renewed(checkpoints, False, reason is not None or not known, checks)
+    kept = {result.title for result in new}
+    removed = [
+        result.title
+        for name in checkpoints
+        for result in _of(before, name)
+        if result.title not in kept
+    ]
+    return Renewed(checkpoints, False, reason is not None or not known, checks, removed)
 
 
 def _replace(

@@ -3,7 +3,7 @@
 Where the same predictions are due, any other one is drift. Otherwise a drop is drift if it is
 significant over all results of the check and lies beyond the metric's margin; a drop whose own
 interval lies below the margin without being significant is called worse, and not proven.
-`docs/drift.md` gives the reasons and the error rates.
+`docs/drift.md` gives the reasons, `docs/error-rates.md` the error rates.
 """
 
 from dataclasses import dataclass

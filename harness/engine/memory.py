@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from traceback import clear_frames
 
 PAGE = 4096
 # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of `malloc.h`: the largest that it chooses itself.
@@ -41,6 +42,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
         return True
     return isinstance(error, RuntimeError) and CPU_OUT_OF_MEMORY in str(error)
+
+
+def forget_locals(error: BaseException) -> None:
+    """Clear the local variables of the calls that an error and its causes ended.
+
+    They hold what filled the memory. From Python 3.13 on, an error that passed a context manager is
+    part of a cycle, and would keep them until garbage is collected.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 def release_freed_memory() -> None:

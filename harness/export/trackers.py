@@ -6,8 +6,9 @@ determine what it sends or stores (WANDB_MODE, WANDB_PROJECT, MLFLOW_TRACKING_UR
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -43,8 +44,11 @@ class WandbTracker:
         if not self._begun:
             project = os.environ.get("WANDB_PROJECT", PROJECT)
             name = str(record.checkpoint["name"])
-            self._module.init(project=project, name=name, config=facts(record))
+            config = {**facts(record), **task_facts(record)}
+            self._module.init(project=project, name=name, config=config)
             self._begun = True
+        else:
+            self._module.config.update(task_facts(record))
         self._module.log(numbers(record))
 
     def close(self) -> None:
@@ -65,6 +69,8 @@ class MLflowTracker:
             self._module.start_run(run_name=str(record.checkpoint["name"]))
             self._module.log_params(facts(record))
             self._begun = True
+        parameters = task_facts(record)
+        self._module.log_params({_mlflow_name(name): value for name, value in parameters.items()})
         self._module.log_metrics(
             {_mlflow_name(name): value for name, value in numbers(record).items()}
         )
@@ -93,7 +99,8 @@ def logging(names: Sequence[str], *, warn: Warn) -> Iterator[Callable[[ResultRec
 
     def call(name: str, action: Callable[[], None]) -> None:
         try:
-            action()
+            with redirect_stdout(sys.stderr):  # standard output is for results, as JSON perhaps
+                action()
         except Exception as error:  # trackers raise dozens of kinds
             warn(f"--log {name}: {type(error).__name__}: {str(error)[:300]}; the result is kept")
 
@@ -139,10 +146,22 @@ def facts(record: ResultRecord) -> dict[str, Any]:
     """Return what the results of one command have in common."""
     return {
         "checkpoint": str(record.checkpoint["name"]),
-        "checkpoint_sha256": record.checkpoint.get("sha256"),
         "data": record.data["name"],
         **{f"settings.{key}": value for key, value in record.settings.items()},
-        **{f"software.{key}": value for key, value in record.software.items()},
+        **{
+            f"software.{key}": value
+            for key, value in record.software.items()
+            if key != "batch_size"
+        },
+    }
+
+
+def task_facts(record: ResultRecord) -> dict[str, Any]:
+    """Return what may differ between the tasks of a command: an entry has a file for each."""
+    return {
+        f"{record.task}.checkpoint_sha256": record.checkpoint.get("sha256"),
+        f"{record.task}.protocol": record.protocol,
+        f"{record.task}.batch_size": record.software.get("batch_size"),
     }
 
 

@@ -9,5 +9,6 @@ paths              the cache, the configuration, shipped files, home folders
 environment        settings of the environment
 atomic             write atomically
 temporary          temporary files and folders; removes what a kill left
+package_sources    the source files of a package, and of those that it imports
 lock               keep other processes out
 """

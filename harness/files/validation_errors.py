@@ -17,6 +17,8 @@ import msgspec
 Step = str | int | None  # a key, an index, or None for the key that msgspec leaves out
 KeyPath = tuple[Step, ...]
 
+DEEPEST = 500  # levels of nested values that are searched
+
 _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _MISMATCH = re.compile(r"Expected (?P<expected>`.*?`(?: [<>]=? \S+)?)(?:, got `.*`)?")
@@ -66,12 +68,15 @@ def describe(error: msgspec.ValidationError, content: Any, kind: Any, where: str
 def describe_non_json(content: Any, where: str) -> str | None:
     """Return one sentence on the first value that Python's JSON parser reads and JSON lacks.
 
-    These are NaN, infinity and strings with half a surrogate pair. None if there is no such value.
+    These are NaN, infinity and strings with half a surrogate pair; or on a value that lies deeper
+    than any file needs. None if there is no such value.
     """
     stack: list[tuple[KeyPath, Any]] = [((), content)]
     seen: set[int] = set()  # containers: those of a pickle can hold one another
     while stack:
         path, value = stack.pop()
+        if len(path) > DEEPEST:
+            return f"{where}: is nested more than {DEEPEST} levels deep"
         if isinstance(value, dict | list | tuple):
             if id(value) in seen:
                 continue

@@ -15,6 +15,7 @@ For predictions of your own, with confidence intervals (`__all__`; imported on f
 Modules:
 
 measured           the above, and measured_captions those of captions
+given              what a user passes to them, checked
 vqa                VQA accuracy
 nlvr2              accuracy and consistency
 grounding          accuracy of boxes

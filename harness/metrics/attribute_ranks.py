@@ -228,4 +228,5 @@ def _groups(attributes: Sequence[Named]) -> Iterator[tuple[str, NDArray[np.int32
 def _chances(sums: Floats) -> Floats:
     """Return each attribute's chance in percent [R, A], from positive and decided boxes [R, 2A]."""
     positive, decided = np.hsplit(sums, 2)
-    return 100 * np.where(decided > 0, positive / np.maximum(decided, 1), 1.0)
+    chances: Floats = np.where(decided > 0, positive / np.maximum(decided, 1), 1.0)
+    return 100 * chances

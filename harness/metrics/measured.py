@@ -7,15 +7,23 @@ sequences of different lengths, and for a value that is not what it expects.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from numbers import Integral
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import FREQUENCIES, UNKNOWN, average_precisions, map_of_groups
-from harness.metrics.grounding import THRESHOLD, Box, iou
+from harness.metrics.given import (
+    boxes_of,
+    check_lengths,
+    check_text_lists,
+    check_texts,
+    verdicts_of,
+)
+from harness.metrics.grounding import THRESHOLD, iou
 from harness.metrics.nlvr2 import accuracy, consistency, consistent
 from harness.metrics.retrieval import ranks, recalls, statistics, summary
 from harness.metrics.rounding import ranked_alike
@@ -48,13 +56,20 @@ def vqa_accuracy(
     """Return the accuracy of the official scorer of VQA v2.
 
     `answers` are those of the ten people who were asked each question: texts, or the entries of the
-    annotation file.
+    annotation file. Raises ValueError for a question with one answer, which can never count: the
+    scorer compares each answer with the others.
 
     >>> print(vqa_accuracy(["red", "two"], [["red"] * 10, ["2"] * 9 + ["two"]]))
     100.00 (34.24 to 100.00)
     """
-    _same_length(predictions, answers, images)
-    refuse_texts("answers", answers)
+    check_lengths(predictions, answers, images)
+    check_texts("predictions", predictions)
+    check_text_lists("answers", answers)
+    if single := [number for number, given in enumerate(answers) if len(given) == 1]:
+        raise ValueError(
+            f"answers[{single[0]}] is a single answer, which the official scorer never counts; "
+            'score it as own data: load_task("vqa", annotations=FILE)'
+        )
     accuracies = [
         100 * official(prediction, [_answer(*pair) for pair in enumerate(given)])
         for prediction, given in zip(predictions, answers, strict=True)
@@ -78,8 +93,8 @@ def nlvr2_accuracy(
     >>> {name: round(metric.value, 1) for name, metric in scores.items()}
     {'accuracy': 66.7, 'consistency': 50.0}
     """
-    _same_length(predictions, truths, groups, images)
-    pairs = zip(_verdicts("predictions", predictions), _verdicts("truths", truths), strict=True)
+    check_lengths(predictions, truths, groups, images)
+    pairs = zip(verdicts_of("predictions", predictions), verdicts_of("truths", truths), strict=True)
     right = [prediction == truth for prediction, truth in pairs]
     scores = {"accuracy": _mean([100.0 * value for value in right], images, accuracy(right))}
     if groups is not None:
@@ -102,11 +117,11 @@ def grounding_accuracy(
     >>> print(grounding_accuracy([(0, 0, 10, 10), (50, 50, 5, 5)], [(0, 0, 10, 8), (0, 0, 10, 10)]))
     50.00 (5.46 to 94.54)
     """
-    _same_length(predicted, true, images)
-    overlaps = [
-        iou(Box(*map(float, truth)), Box(*map(float, box)))
-        for truth, box in zip(true, predicted, strict=True)
-    ]
+    check_lengths(predicted, true, images)
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold should be an IoU above 0 and up to 1, not {threshold}")
+    pairs = zip(boxes_of("true", true), boxes_of("predicted", predicted), strict=True)
+    overlaps = [iou(truth, box) for truth, box in pairs]
     return _mean([100.0 * (overlap >= threshold) for overlap in overlaps], images)
 
 
@@ -120,7 +135,7 @@ def retrieval_recalls(
     captions  how many texts each image has, in order; by default one
 
     Where two candidates tie, the later one ranks first, as in X-VLM's code. Raises ValueError for
-    matrices that do not fit, and for a score that is not a number.
+    matrices that do not fit, for an image without a text, and for a score that is not a number.
 
     >>> scores = retrieval_recalls([[0.9, 0.1, 0.4], [0.2, 0.3, 0.8]], captions=[1, 2])
     >>> {name: scores[name].value for name in ("i2t_r1", "t2i_r1", "mean")}
@@ -129,6 +144,8 @@ def retrieval_recalls(
     forward = np.asarray(i2t)
     backward = forward.T if t2i is None else np.asarray(t2i)
     counts = [1] * len(forward) if captions is None else list(captions)
+    if wrong := [count for count in counts if not isinstance(count, Integral) or count < 1]:
+        raise ValueError(f"captions should be whole numbers from 1 up, not {wrong[0]!r}")
     if forward.shape != (len(counts), sum(counts)) or backward.shape != forward.shape[::-1]:
         raise ValueError(
             f"{len(counts)} images with {sum(counts)} texts need scores of the shapes "
@@ -165,7 +182,7 @@ def attribute_map(
         raise ValueError(
             f"scores and labels should be [boxes, attributes], not {values.shape}, {truths.shape}"
         )
-    _same_length(values, images)
+    check_lengths(values, images)
     if not np.isin(truths, (1, 0, UNKNOWN)).all():
         raise ValueError(f"labels should be 1, 0 or {UNKNOWN} for yes, no and unknown")
     truths = truths.astype(np.int8)
@@ -175,27 +192,9 @@ def attribute_map(
     image = [numbers.setdefault(owner, len(numbers)) for owner in owners]
     ranked = ranked_alike(values)
     means = map_of_groups(average_precisions(ranked, truths), names)
+    if not means:
+        raise ValueError("no attribute to score: no label is 1")
     return _measured(means, attribute_statistics(ranked, truths, image, names))
-
-
-def refuse_texts(name: str, groups: Sequence[Sequence[Any]]) -> None:
-    """Raise ValueError for a group that is empty, or a text: its letters would be the items.
-
-    >>> refuse_texts("answers", [["yes", "no"], "yes"])
-    Traceback (most recent call last):
-    ValueError: answers[1] should be a list of at least one, but is 'yes'
-    """
-    for number, group in enumerate(groups):
-        if isinstance(group, str) or not len(group):
-            raise ValueError(f"{name}[{number}] should be a list of at least one, but is {group!r}")
-
-
-def _verdicts(name: str, values: Sequence[bool]) -> list[bool]:
-    """Return verdicts as they are stored; `bool` would take the text "False" for true."""
-    for number, value in enumerate(values):
-        if value not in (0, 1):
-            raise ValueError(f"{name}[{number}] should be true or false, but is {value!r}")
-    return list(map(bool, values))
 
 
 def _attributes(count: int, frequencies: Sequence[str] | None) -> list[SimpleNamespace]:
@@ -229,11 +228,3 @@ def _measured(
 def _answer(number: int, answer: Any) -> Mapping[str, object]:
     """Return an answer as the annotation file has it."""
     return answer if isinstance(answer, Mapping) else {"answer": answer, "answer_id": number}
-
-
-def _same_length(*columns: Sequence[Any] | NDArray[Any] | None) -> None:
-    lengths = {len(column) for column in columns if column is not None}
-    if len(lengths) != 1:
-        raise ValueError(f"the sequences have different lengths: {sorted(lengths)}")
-    if lengths == {0}:
-        raise ValueError("no sample to score")

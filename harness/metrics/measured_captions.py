@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from harness.metrics.captions import score
-from harness.metrics.measured import Metric, refuse_texts
+from harness.metrics.given import check_text_lists, check_texts
+from harness.metrics.measured import Metric
 from harness.statistics.intervals import metric_interval
 
 
@@ -23,7 +24,8 @@ def caption_scores(
     """
     if len(captions) != len(references):
         raise ValueError(f"{len(captions)} captions for {len(references)} images")
-    refuse_texts("references", references)
+    check_texts("captions", captions)
+    check_text_lists("references", references)
     scores = score(captions, references)
     return {
         name: Metric(value, metric_interval(scores.statistics[name]))

@@ -49,6 +49,7 @@ HOSTILE_BUILTINS = frozenset(
     ["eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint", "globals"]
 )
 BUILTINS = ("builtins", "__builtin__", "io", "_io")  # in Python 3 and in Python 2
+KEYS = (str, bytes, int, float)  # of dictionaries that are built
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,23 @@ def _subclassed(function: object, kind: object, arguments: Any, state: object) -
     return _call(function, arguments)
 
 
+def _ordered(*arguments: Any) -> OrderedDict[Any, Any]:
+    """Return an OrderedDict; its items are arguments in files of Python 2."""
+    items = OrderedDict[Any, Any]()
+    for key, value in arguments[0] if arguments else ():
+        _put(items, key, value)
+    return items
+
+
+def _put(container: Any, key: object, value: object) -> None:
+    """Put an item into a dictionary. A key of another kind than names and numbers is dropped.
+
+    Hashing or printing a tuple of a million tuples would end the process.
+    """
+    if isinstance(key, KEYS):
+        container[key] = value
+
+
 # What is built: tensors, and the containers in which a state dictionary may lie.
 BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
@@ -103,7 +121,7 @@ BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     ("torch._tensor", "_rebuild_from_type"): _subclassed,
     ("torch._tensor", "_rebuild_from_type_v2"): _subclassed,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("collections", "defaultdict"): lambda *_: {},
 }
 
@@ -124,6 +142,7 @@ class Unpickler(pickle._Unpickler):
 
     stack: list[Any]
     append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module_name: str, global_name: str) -> Any:
@@ -151,12 +170,39 @@ class Unpickler(pickle._Unpickler):
     def _instantiate(self, kind: object, arguments: Any) -> None:
         self.append(_call(kind, arguments))
 
+    def _fill(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _put(self.stack[-1], key, value)
+
+    def _fill_all(self) -> None:
+        items = self.pop_mark()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            _put(self.stack[-1], key, value)
+
+    def _dictionary(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            _put(self.stack[-1], key, value)
+
+    def _drop_items(self) -> None:
+        self.pop_mark()  # of a set, which no tensor is in
+
+    def _frozen_set(self) -> None:
+        self.pop_mark()
+        self.append(frozenset())
+
     def _build(self) -> None:
         self.stack.pop()  # the state of an object that is not needed, or of a plain container
 
     dispatch[pickle.REDUCE[0]] = _reduce
     dispatch[pickle.NEWOBJ[0]] = _new_object
     dispatch[pickle.NEWOBJ_EX[0]] = _new_object_with_keywords
+    dispatch[pickle.SETITEM[0]] = _fill
+    dispatch[pickle.SETITEMS[0]] = _fill_all
+    dispatch[pickle.DICT[0]] = _dictionary
+    dispatch[pickle.ADDITEMS[0]] = _drop_items
+    dispatch[pickle.FROZENSET[0]] = _frozen_set
     dispatch[pickle.BUILD[0]] = _build
 
 

@@ -1,10 +1,6 @@
-"""Read weight files of any family without running anything that they hold."""
+"""The tensors of weight files of any family, by the names that the network itself gives them."""
 
-import pickle
 import re
-import tarfile
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,38 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.checkpoints.weights import SUFFIXES
-from harness.errors import CheckpointError, DataError, first_line
-from harness.files import kinds
+from harness.checkpoints.weights import IN_FOLDERS, SUFFIXES
+from harness.errors import CheckpointError
 from harness.files.parsing import read_json
-from harness.models import inert_pickle
 from harness.models.inert_pickle import Inert
+from harness.models.weight_files import read_file
 
 DTYPES = (
     torch.float32, torch.float16, torch.bfloat16, torch.float64,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
 )  # fmt: skip
-
-
-ZIP_SIGNATURE = b"PK\x03\x04"
 WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys of the tensors in a dictionary
 # What DistributedDataParallel, Lightning and torch.compile put before or into names of tensors.
 WRAPPING, COMPILED = ("module.", "model."), "_orig_mod."
 INDEX = "{}.index.json"  # of a file that is split into several
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
-IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")  # as transformers saves them
+REMEDY = "save it dense, in float32, float16 or bfloat16"
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: those under one of the WRAPPERS, or of the file itself.
 
-    Reads `.safetensors`, and any other file as one of `torch.save`; of a folder, the files that
-    transformers writes, split or whole. Names lose the prefixes of DistributedDataParallel,
+    Reads `.safetensors`, and any other file as one of `torch.save`; of a folder, or by the index of
+    shards, the files that transformers writes. Names lose the prefixes of DistributedDataParallel,
     Lightning and torch.compile. Raises CheckpointError for a file that is missing, broken or
     unsafe, of another kind than its name says, or without tensors.
     """
     if path.is_dir():
         return _without_prefixes(_of_folder(path), path)
+    if path.name.endswith(INDEX.format("")):
+        return _without_prefixes(_of_shards(path.parent, path), path)
     if SHARD.search(path.name):
         raise CheckpointError(
             f"{path}: is one of several files that the weights are split into; name their folder, "
@@ -84,10 +78,7 @@ def _of_shards(folder: Path, index: Path) -> dict[str, Tensor]:
 
 
 def _of_file(path: Path) -> dict[str, Tensor]:
-    by_name = path.suffix == ".safetensors"
-    _check_kind(path, ("safetensors",) if by_name else ("zip", "pickle"))
-    content = _read_safetensors(path) if by_name else _read_torch(path)
-    key, content = _unwrapped(content)
+    key, content = _unwrapped(read_file(path))
     where = f"{path}: {key!r}" if key else f"{path}:"
     if isinstance(content, Inert):
         raise CheckpointError(
@@ -102,18 +93,24 @@ def _of_file(path: Path) -> dict[str, Tensor]:
         for name, tensor in content.items()
         if isinstance(name, str) and isinstance(tensor, Tensor)
     }
-    if not state:
-        if special := next(filter(None, map(_special_kind, content.values())), None):
+    for name, value in content.items():
+        if isinstance(value, Inert) and _is_tensor(value):
             raise CheckpointError(
-                f"{where} holds quantised or special tensors only ({special}), float8 for "
-                "example; save them in float32, float16 or bfloat16"
+                f"{path}: the tensor {name} is not stored as plain numbers ({value.kind}: of 8-bit "
+                f"floats, quantised, sparse or without storage); {REMEDY}"
+            )
+    if not state:
+        inner = [name for name, value in content.items() if _holds_tensors(value)]
+        if inner:
+            raise CheckpointError(
+                f"{where} holds no tensors, but its {inner[0]!r:.40} does: save that one alone"
             )
         raise CheckpointError(f"{where} holds no tensors; is it a checkpoint?{_keys(content)}")
     for name, tensor in state.items():
         if tensor.dtype not in DTYPES:
             raise CheckpointError(
                 f"{path}: the tensor {name} has the type {tensor.dtype}, in which no weights are "
-                "read; save them in float32, float16 or bfloat16"
+                f"read; {REMEDY}"
             )
         if fault := _fault(tensor):
             raise CheckpointError(
@@ -122,32 +119,24 @@ def _of_file(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _special_kind(value: object) -> str | None:
-    """Return how torch makes a tensor that is not built here: quantised, in float8, or sparse."""
-    if isinstance(value, Inert) and value.kind.module == "torch._utils":
-        return value.kind.name
-    return None
+def _is_tensor(value: Inert) -> bool:
+    """Return whether an object would be a tensor, of a kind that is not built."""
+    return value.kind.module.startswith("torch.") and value.kind.name.startswith("_rebuild")
 
 
-def _check_kind(path: Path, expected: tuple[str, ...]) -> None:
-    """Raise CheckpointError for a file whose first bytes are those of another kind."""
-    if not path.exists():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        other = kinds.describe_other_kind(path, *expected)
-    except DataError as error:
-        raise CheckpointError(str(error)) from error
-    if other and "is a safetensors file" in other:
-        raise CheckpointError(f"{other}: rename it to {path.stem}.safetensors")
-    if other:
-        by_name = "; its name says that it is a safetensors file" if "zip" not in expected else ""
-        raise CheckpointError(f"{other}{by_name}")
+def _holds_tensors(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
 
 
 def _unwrapped(content: Any) -> tuple[str, Any]:
-    """Return the keys of the WRAPPERS around the tensors, and what lies inside them."""
+    """Return the keys of the WRAPPERS around the tensors, and what lies inside them.
+
+    A file may hold a dictionary that contains itself: none of them is entered twice.
+    """
     keys: list[str] = []
-    while isinstance(content, Mapping):
+    entered: set[int] = set()
+    while isinstance(content, Mapping) and id(content) not in entered:
+        entered.add(id(content))
         key = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
         if key is None:
             break
@@ -185,73 +174,3 @@ def _fault(tensor: Tensor) -> str | None:
     if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
         return f"of shape {tuple(tensor.shape)} stores fewer numbers than that"
     return None
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: is not a readable safetensors file ({error})") from error
-
-
-def _read_torch(path: Path) -> Any:
-    """Read a file of `torch.save`: tensors and plain containers are built, all else is inert."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of other tools' pickles; we refuse them
-            # `weights_only=False` lets the unpickler be replaced, by one that calls less. A mapped
-            # file costs no memory for what is not needed, such as the state of an optimizer.
-            return torch.load(
-                path,
-                map_location="cpu",
-                weights_only=False,
-                pickle_module=inert_pickle,
-                mmap=_can_be_mapped(path),
-            )
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path}: {_unsafe(error)}") from error
-    except CheckpointError:
-        raise
-    except Exception as error:  # a broken archive can raise almost anything
-        raise CheckpointError(
-            f"{path}: is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"
-        ) from error
-
-
-def _can_be_mapped(path: Path) -> bool:
-    """Return whether a file is an archive that holds every tensor as it is in memory.
-
-    Raises CheckpointError for archives that torch would not read by the unpickler it is given:
-    TorchScript's hold a network's code; tar archives, of torch before 0.1.10, are extracted.
-    """
-    with path.open("rb") as file:
-        is_zip = file.read(4) == ZIP_SIGNATURE
-    if not is_zip:
-        if tarfile.is_tarfile(path):
-            raise CheckpointError(f"{path}: is a tar archive: unpack it")
-        return False
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    if any(entry.filename.lower().endswith("constants.pkl") for entry in entries):
-        raise CheckpointError(
-            f"{path}: is a program of TorchScript, whose code would have to be run; "
-            "save the state_dict() of its network instead"
-        )
-    return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-
-
-def _unsafe(error: pickle.UnpicklingError) -> str:
-    """Return a sentence about a pickle that names what only serves to run something."""
-    if str(error).startswith("calls "):
-        return (
-            f"would run code when opened ({error}), which no checkpoint needs; nothing was run. "
-            "Do not trust this file"
-        )
-    return f"is not a readable checkpoint ({type(error).__name__}: {first_line(error)})"

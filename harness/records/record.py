@@ -49,7 +49,7 @@ class ResultRecord:
     settings     the flags that can move a number
     predictions  the prediction file with its SHA-256; a server's receipt
     software     of the process that began the predictions
-    inputs       fingerprint of the model's first inputs (`harness.running.fingerprint`)
+    inputs       fingerprint of the model's first inputs (`harness.running.inputs.fingerprint`)
 
     `inputs` and `contributions` are empty if unknown, as for a number that a server computed.
     """

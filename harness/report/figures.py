@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from harness.records.record import ResultRecord
 from harness.report import charts
 from harness.running.stored.samples import StoredSamples
 
+Floats = NDArray[np.floating[Any]]
 RECALL = re.compile(r"(.+)_r(\d+)$")
 BINS = 20
 MOST_BARS = 40
@@ -79,8 +81,8 @@ def _of_samples(samples: StoredSamples) -> list[Figure]:
     first = [sample.view for sample in samples[:PROBED]]  # one of them may have been skipped
     if all(view.confidence is None and not view.pairs for view in first):
         return []
-    matched: dict[str, list[np.ndarray]] = {}
-    unmatched: dict[str, list[np.ndarray]] = {}
+    matched: dict[str, list[Floats]] = {}
+    unmatched: dict[str, list[Floats]] = {}
     answers: list[tuple[float, bool]] = []
     for sample in samples:
         for pair in sample.view.pairs:
@@ -96,7 +98,7 @@ def _of_samples(samples: StoredSamples) -> list[Figure]:
     return [*histograms, *_reliability(answers)]
 
 
-def _pair_histogram(name: str, matched: np.ndarray, unmatched: np.ndarray) -> Figure:
+def _pair_histogram(name: str, matched: Floats, unmatched: Floats) -> Figure:
     values = np.concatenate([matched, unmatched])
     low, high = float(values.min()), float(values.max())
     edges = np.linspace(low, max(high, low + 1e-6 * max(1.0, abs(low))), 2 * BINS + 1)

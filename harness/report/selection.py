@@ -52,8 +52,11 @@ def choose(samples: StoredSamples, choice: Choice, changes: Changes | None = Non
             close = get_close_matches(unknown[0], known, n=3) or list(known)[:3]
             raise UsageError(f"{title}: has no sample {unknown[0]}; its ids: {', '.join(close)}, …")
         indices = [known[id] for id in choice.ids]
+    if samples.unscored and (choice.wrong or choice.sort == "score"):
+        flag = "--wrong" if choice.wrong else "--sort score"
+        raise UsageError(f"{title}: {flag} needs a score for each sample, but {samples.unscored}")
     if choice.wrong:
-        if samples.measures and any(samples.wrong(index) is None for index in indices):
+        if any(samples.wrong(index) is None for index in indices):
             raise UsageError(
                 f"{title}: its samples are scored by {samples.measures[0]}, "
                 "by which none is right or wrong; --sort score shows the lowest first"

@@ -3,12 +3,13 @@
 planning.py                        a request -> a plan of runs: names looked up, files found
 launch.py                          a plan -> models loaded, runs carried out -> their outcomes
 evaluate.py                        one run: load, predict, score
-run.py                             what a run is: `Run`, `Speed`, `Outcome`
+run.py context.py                  what a run is: `Run`, `Speed`, `Outcome`; what surrounds it
 ahead.py source.py                 what runs need from files, read in threads before they need it
 next_run.py                        what the next run needs, read while this one predicts
 subset.py                          the samples that `--limit` chooses
 predict.py runners.py loader.py    batches that fit into memory; the loops; images decoded ahead
-claims.py supply.py                which process computes which batch; the batches it decodes
+supply.py                          the batches that a process decodes, then computes
+processes/                         the processes of a run, and their shares of it
 decoding/                          images decoded beside the model, in threads or in processes
 prepared.py                        prepared images of any kind, put together
 batch_size.py                      how large the batches are
@@ -17,11 +18,7 @@ scoring.py skipped.py              complete predictions -> scores and a record
 finish.py timings.py               what a run leaves
 retried.py                         unreadable images, tried again when a run is continued
 trials.py                          whether they can be scored, tried while they are made
-distributed.py torchrun.py         the processes of a run,
-rendezvous.py                      and how they find one another
-shards.py                          their prediction files
-fingerprint.py sample_inputs.py    what the model was given: of the first samples, and of each
-file_check.py preparation_check.py whether a resumed run has the same files and the same model
+inputs/                            what the model was given, compared when a run is continued
 plugin_errors.py                   errors in the code of other packages, by plugin and sample
 plugin_tasks.py                    tasks of other packages beside the embedded benchmark
 given.py pinned.py                 weights that no entry describes; whether they are the known ones

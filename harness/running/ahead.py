@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 from harness.checkpoints import Weights
 from harness.files.reads import Reads, State, file_state, reading_into
-from harness.running.distributed import ProcessGroup
+from harness.running.processes.distributed import ProcessGroup
 from harness.running.run import Run
 from harness.running.source import samples_of
 from harness.task import Sample

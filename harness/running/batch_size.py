@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.capabilities import Model
-from harness.running.distributed import ProcessGroup
+from harness.running.processes.distributed import ProcessGroup
 from harness.task import Sample, Task, without_garbage_collection, workload_of
 from harness.workload import CostModel
 

@@ -22,68 +22,51 @@ from harness.records.predictions import PredictionFile
 from harness.records.provenance import code_versions, processor, software
 from harness.records.record import remove_record
 from harness.running.batch_size import agree_on_batch_size, noted_batch_size
-from harness.running.distributed import ProcessGroup
-from harness.running.file_check import FileCheck
-from harness.running.fingerprint import fingerprint_inputs
+from harness.running.context import Context
 from harness.running.finish import finish
 from harness.running.identity import identify
+from harness.running.inputs.file_check import FileCheck
+from harness.running.inputs.fingerprint import fingerprint_inputs
+from harness.running.inputs.preparation_check import check_preparation
 from harness.running.predict import predict
-from harness.running.preparation_check import check_preparation
+from harness.running.processes.shards import ShardedPredictions, merge_shards, open_sharded
 from harness.running.retried import retry_unreadable
 from harness.running.run import Outcome, Run
 from harness.running.scoring import refuse_other_samples
-from harness.running.shards import ShardedPredictions, merge_shards, open_sharded
-from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
 from harness.running.timings import SUFFIX as TIMINGS
 from harness.running.timings import Stopwatch, add_sitting
 from harness.task import Sample
 
 
-def evaluate(
-    run: Run,
-    model: Model,
-    group: ProcessGroup,
-    *,
-    report: Report,
-    warn: Warn,
-    source: Source = WHEN_NEEDED,
-) -> Outcome | None:
+def evaluate(run: Run, model: Model, context: Context) -> Outcome | None:
     """Predict the missing samples of a run, score it, and return the outcome in rank 0, else None.
 
-    Every process of the `group` calls it, and predicts its share of the samples and then those that
-    slower processes have left. Predictions made before an error or a kill stay on disk. `source`
-    says where samples and images come from.
+    Every process of the group calls it, and predicts its share of the samples and then those that
+    slower processes have left. Predictions made before an error or a kill stay on disk.
     """
+    group = context.group
     stopwatch = Stopwatch()
     # Every process reads the annotations itself: faster than to exchange them.
-    whole_split = source.load(run)
+    whole_split = context.source.load(run)
     release_freed_memory()  # of the files and what was parsed of them
     if run.limit is not None and run.limit >= len(whole_split):
         run = replace(run, limit=None)
     samples = whole_split if run.limit is None else subset(whole_split, run.limit)
     identity = identify(run, model, samples, total=len(whole_split))
     batch_size = agree_on_batch_size(run.speed.batch_size, run.task, model, samples, group)
-    with _opened(
-        run, model, samples, group, identity=identity, batch_size=batch_size, warn=warn
-    ) as (predictions, inputs_check):
+    with _opened(run, model, samples, context, identity=identity, batch_size=batch_size) as (
+        predictions,
+        inputs_check,
+    ):
         release_freed_memory()  # of earlier predictions
         stopwatch.end("load")
         batch_size = noted_batch_size(predictions.software) or batch_size
         if group.rank == 0 and len(predictions.before) < len(samples):
             remove_record(run.path())
-            _warn_of_other_batches(run, batch_size, warn)
-        fitting = predict(
-            run,
-            model,
-            samples,
-            predictions,
-            group,
-            batch_size=batch_size,
-            report=_checking(report, inputs_check),
-            warn=warn,
-            source=source,
-        )
+            _warn_of_other_batches(run, batch_size, context.warn)
+        checking = replace(context, report=_checking(context.report, inputs_check))
+        fitting = predict(run, model, samples, predictions, checking, batch_size=batch_size)
         inputs_check.finish()
         stopwatch.end("predict")
         if group.rank == 0:
@@ -95,7 +78,7 @@ def evaluate(
                 "processes": group.size,
             }
             merge_shards(predictions.file, identity)
-            report(len(predictions.file), len(samples))
+            context.report(len(predictions.file), len(samples))
             return _finish(run, samples, predictions, stopwatch, identity=identity, sitting=sitting)
     group.all_gather(fitting)
     return None
@@ -106,25 +89,27 @@ def _opened(
     run: Run,
     model: Model,
     samples: Sequence[Sample],
-    group: ProcessGroup,
+    context: Context,
     *,
     identity: Mapping[str, Any],
     batch_size: int,
-    warn: Warn,
 ) -> Iterator[tuple[ShardedPredictions, FileCheck]]:
     """Open the prediction file of a run, and begin to check the inputs of earlier predictions.
 
     Samples that were skipped and can be read now lose theirs. A collective call. Raises
     IdentityError for the predictions of another run.
     """
-    inputs = fingerprint_inputs(run.task, model, samples) if group.rank == 0 else {}
+    rank = context.group.rank
+    inputs = fingerprint_inputs(run.task, model, samples) if rank == 0 else {}
 
     def check(file: PredictionFile) -> None:
         refuse_other_samples(run, samples, file)
         check_preparation(run.task, model, samples, file, inputs=inputs)
         inputs_check.begin(file)
         planned = noted_batch_size(file.software) or batch_size
-        retry_unreadable(run, model, samples, file, inputs=inputs, batch_size=planned, warn=warn)
+        retry_unreadable(
+            run, model, samples, file, inputs=inputs, batch_size=planned, warn=context.warn
+        )
 
     with (
         FileCheck(run.task, samples, workers=run.speed.workers) as inputs_check,
@@ -139,7 +124,7 @@ def _opened(
             },
             inputs=inputs,
             fresh=run.fresh,
-            group=group,
+            group=context.group,
             check=check,
         ) as predictions,
     ):

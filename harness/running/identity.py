@@ -8,6 +8,7 @@ from harness.formats.folder import digest_of_files
 from harness.images import STRICT
 from harness.plugins import MODEL, TASK
 from harness.records.provenance import code_sha256, computing, release
+from harness.running.pinned import hashed_path
 from harness.running.run import Run
 from harness.task import Sample
 
@@ -29,6 +30,7 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
         "protocol": run.task.protocol_for(model, samples),
         "checkpoint": {
             "sha256": run.sha256,
+            **_file_in_folder(run),
             **_family(run),
             **_arguments(run),
             **model.provenance,
@@ -42,6 +44,12 @@ def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -
             **{plugin.kind: plugin.identity() for plugin in run.plugins},
         },
     }
+
+
+def _file_in_folder(run: Run) -> dict[str, str]:
+    """Return which file of a folder holds the weights, where the hash is that of the folder."""
+    path = run.weights.path
+    return {} if hashed_path(run.weights) == path else {"weight_file": path.name}
 
 
 def _family(run: Run) -> dict[str, str]:

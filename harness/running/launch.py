@@ -18,14 +18,15 @@ from harness.files.reads import file_state
 from harness.images import decoding
 from harness.registry import find_family, load_model
 from harness.running.ahead import ReadAhead, sharing_the_lock
+from harness.running.context import Context
 from harness.running.decoding.choice import wants_processes
-from harness.running.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.evaluate import evaluate
 from harness.running.forecast import Forecast, forecast
 from harness.running.next_run import NextRun, wants_next_run
 from harness.running.pinned import pin_on_first_use, verified_sha256
 from harness.running.planning import Plan, Request, make_plan
 from harness.running.plugin_errors import naming_plugins
+from harness.running.processes.distributed import ProcessGroup, SingleProcess, started_by_torchrun
 from harness.running.run import Outcome, Run
 from harness.running.source import WHEN_NEEDED, Source
 from harness.running.subset import subset
@@ -38,7 +39,7 @@ def process_group() -> AbstractContextManager[ProcessGroup]:
     if not started_by_torchrun():
         return nullcontext(SingleProcess())
     # Imported here: it imports torch, which a run on missing data never needs.
-    from harness.running.torchrun import joined
+    from harness.running.processes.torchrun import joined
 
     return joined()
 
@@ -96,7 +97,7 @@ def carry_out(
         pin_on_first_use(run.weights, run.sha256)
     with progress(run.title) as report, decoding(run.images), naming_plugins(run.plugins):
         report = report if trials is None else trials.watch(report)
-        return evaluate(run, model, group, report=report, warn=warn, source=source)
+        return evaluate(run, model, Context(group, report, warn, source))
 
 
 def forecast_all(plan: Plan) -> Iterator[Forecast]:

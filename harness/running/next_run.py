@@ -17,8 +17,8 @@ from harness.files.environment import is_on
 from harness.records.predictions import SUFFIX as PREDICTIONS
 from harness.running.ahead import ReadAhead
 from harness.running.decoding.choice import wants_processes
-from harness.running.distributed import ProcessGroup, deal
 from harness.running.loader import AHEAD, files_of, plan_batches
+from harness.running.processes.distributed import ProcessGroup, deal
 from harness.running.run import Run
 from harness.running.source import Batches, DecodedAhead, Source, hand_out
 from harness.running.subset import subset

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.checkpoints import Weights
-from harness.errors import CheckpointError, DataError
+from harness.errors import CheckpointError, DataError, UsageError
 from harness.files.atomic import write_json
 from harness.files.parsing import read_json
 from harness.files.paths import cache_folder
@@ -25,7 +25,7 @@ def verified_sha256(weights: Weights) -> str:
 
     The hash of a folder covers all its files: shards, configuration and tokenizer.
     """
-    actual = sha256_of(_hashed_path(weights))
+    actual = sha256_of(hashed_path(weights))
     if weights.release is None:
         return actual
     listed, pinned = weights.release.sha256, _pins().get(_key(weights))
@@ -55,12 +55,23 @@ def pin_on_first_use(weights: Weights, sha256: str) -> None:
         write_json(_pins_path(), dict(sorted({**pins, _key(weights): sha256}.items())))
 
 
-def _hashed_path(weights: Weights) -> Path:
-    """Return the file that is hashed, or its folder where the file stands for all files there."""
+def hashed_path(weights: Weights) -> Path:
+    """Return the file that is hashed, or its folder where the file stands for all files there.
+
+    A hash in checkpoints.yaml is that of the file itself.
+    """
     path, in_folder = weights.path, weights.path.name.endswith(INDEX)
-    if weights.release is None:
-        in_folder |= find_family(weights.family).folder
+    if weights.release is None or not weights.release.sha256:
+        in_folder |= _is_kept_in_folders(weights.family)
     return path.parent if in_folder and path.is_file() else path
+
+
+def _is_kept_in_folders(family: str) -> bool:
+    """Whether the weights of a family are folders; that of a user's object is not registered."""
+    try:
+        return find_family(family).folder
+    except UsageError:
+        return False
 
 
 def _pins_path() -> Path:

@@ -15,21 +15,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from harness.callbacks import Report, Warn
 from harness.capabilities import Model
-from harness.engine.memory import is_out_of_memory
+from harness.engine.memory import forget_locals, is_out_of_memory
 from harness.errors import HarnessError, MemoryFull, first_line
 from harness.records.id_column import ABSENT, IdColumn
-from harness.running.claims import Claims
-from harness.running.distributed import ProcessGroup, deal
+from harness.running.context import Context
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.running.loader import cut, load_batches, plan_batches
 from harness.running.prepared import collate_of
+from harness.running.processes.claims import Claims
+from harness.running.processes.distributed import deal
+from harness.running.processes.shards import ShardedPredictions
 from harness.running.run import Run
 from harness.running.runners import predict_batches, predict_gallery
-from harness.running.sample_inputs import InputChecksums
-from harness.running.shards import ShardedPredictions
 from harness.running.skipped import skipped
-from harness.running.source import WHEN_NEEDED, Source
 from harness.running.supply import BatchSupply
 from harness.task import GalleryTask, Prediction, Sample, SampleId, without_garbage_collection
 
@@ -41,12 +40,9 @@ def predict(
     model: Model,
     samples: Sequence[Sample],
     predictions: ShardedPredictions,
-    group: ProcessGroup,
+    context: Context,
     *,
     batch_size: int,
-    report: Report,
-    warn: Warn,
-    source: Source = WHEN_NEEDED,
 ) -> int:
     """Predict the samples of this process's share that lack a prediction, then those of others.
 
@@ -54,10 +50,11 @@ def predict(
     the batch size that fitted into memory. Raises HarnessError if not even one sample at a time
     fits, DataError for an unreadable image unless the run skips its samples.
     """
-    report(len(predictions.before), len(samples))
+    group = context.group
+    context.report(len(predictions.before), len(samples))
     if len(predictions.before) == len(samples):
         return batch_size
-    writer = _Writer(run, len(samples), predictions, InputChecksums(), group, report, warn)
+    writer = _Writer(run, len(samples), predictions, InputChecksums(), context)
     with without_garbage_collection():
         dealt = deal(plan_batches(samples, batch_size), group.size)
         lacking = [_lacking(batches, predictions.before) for batches in dealt]
@@ -76,7 +73,6 @@ def predict(
                 own=own if whole else [piece for batch in own for piece in cut(batch, fitting)],
                 supply=supply,
                 writer=writer,
-                source=source,
                 batch_size=batch_size,
             )
             return fitting
@@ -85,13 +81,14 @@ def predict(
                 raise
             # Keep the text, not the error: its traceback keeps alive what fills the memory.
             reason = first_line(error) if str(error) else "out of memory"
+            forget_locals(error)
         if fitting == 1:
             raise HarnessError(
                 f"{reason}, even one sample at a time; free some memory, or use another --device "
                 "or --dtype; what was predicted is kept, the same command continues"
             )
         fitting //= 2
-        warn(f"{run.title}: {reason}; going on with batches of {fitting}")
+        context.warn(f"{run.title}: {reason}; going on with batches of {fitting}")
 
 
 def _lacking(batches: Sequence[list[Sample]], before: IdColumn) -> Sequence[list[Sample]]:
@@ -111,22 +108,20 @@ class _Writer:
     total: int
     predictions: ShardedPredictions
     checksums: InputChecksums
-    group: ProcessGroup
-    report: Report
-    warn: Warn
+    context: Context
 
     def append(self, predictions: Iterable[tuple[Sample, Prediction]]) -> None:
         """Store the predictions of samples that lack one."""
         new = [(sample, prediction) for sample, prediction in predictions if self.lacks(sample)]
         inputs = self.checksums.of(self.run.task, [sample for sample, _ in new])
         self.predictions.append([(sample.id, prediction) for sample, prediction in new], inputs)
-        done = len(self.predictions.before) + self.group.count(self.run.title, len(new))
-        self.report(done, self.total)
+        done = len(self.predictions.before) + self.context.group.count(self.run.title, len(new))
+        self.context.report(done, self.total)
 
     def skip(self, sample: Sample, reason: str) -> None:
         """Store the reason in place of a prediction."""
         if self.lacks(sample):
-            self.warn(
+            self.context.warn(
                 f"{self.run.title}: sample {sample.id} is skipped and counts as wrong: {reason}"
             )
             self.append([(sample, skipped(reason))])
@@ -145,7 +140,6 @@ def _predict(
     own: Sequence[Sequence[Sample]],
     supply: BatchSupply[Sample],
     writer: _Writer,
-    source: Source,
     batch_size: int,
 ) -> None:
     """Predict the samples that lack a prediction, by the loop that suits the task.
@@ -153,7 +147,7 @@ def _predict(
     In a gallery, this process encodes all of its `own` batches: even the image of a sample with a
     prediction is a candidate for the texts of other samples.
     """
-    task = run.task
+    task, source = run.task, writer.context.source
     load = partial(
         load_batches,
         prepare=model.prepare,
@@ -201,6 +195,6 @@ class _Unencoded:
 
     def all_gather(self, value: T) -> list[T]:
         """Return the value of every process; gathers the skipped samples too."""
-        gathered = self._writer.group.all_gather((value, frozenset(self.ids)))
+        gathered = self._writer.context.group.all_gather((value, frozenset(self.ids)))
         self.ids.update(*(ids for _, ids in gathered))
         return [value for value, _ in gathered]

@@ -24,6 +24,11 @@ def collate_of(model: Model) -> Collate | None:
     return model.collate if isinstance(model, Collating) else None
 
 
+def apart_of(model: Model) -> Collate | None:
+    """Return how images are kept apart for who looks at each, of a model that collates them."""
+    return list if isinstance(model, Collating) else None
+
+
 def together(prepared: Mapping[View, Any], collate: Collate | None) -> Any:
     """Return the images of a batch as the model takes them, in the order of the views.
 

@@ -15,7 +15,7 @@ from harness.errors import IdentityError
 from harness.records.predictions import PredictionFile
 from harness.records.record import remove_record
 from harness.running.loader import load_batches, plan_batches
-from harness.running.prepared import collate_of
+from harness.running.prepared import apart_of
 from harness.running.run import Run
 from harness.running.skipped import is_skipped
 from harness.task import GalleryTask, Sample, SampleId, without_garbage_collection
@@ -102,7 +102,7 @@ def _unreadable(run: Run, model: Model, samples: Sequence[Sample]) -> dict[Sampl
         plan_batches(samples, AT_ONCE),
         model.prepare,
         workers=run.speed.workers,
-        collate=collate_of(model),
+        collate=apart_of(model),
         skip=note,
     ):
         pass

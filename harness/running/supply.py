@@ -10,8 +10,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
 from typing import Generic
 
-from harness.running.claims import Claims
 from harness.running.loader import cut
+from harness.running.processes.claims import Claims
 from harness.task import S, SampleId
 
 

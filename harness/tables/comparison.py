@@ -200,7 +200,7 @@ def _leaderboard_row(
         "source": published.source if published else None,
         "kind": published.kind if published else None,
         "verdict": verdict(record, key, value, paper),
-        "protocol": measured["protocol"] or (published.protocol if published else None),
+        "protocol": record.protocol if record else (published.protocol if published else None),
     }
 
 

@@ -25,7 +25,9 @@ from harness.files.paths import shipped_path
         ({"split": 5}, "split should be a name or several"),
     ],
 )
-def test_evaluate(grounder, arguments, message, tmp_path):
+def test_evaluate_refuses_a_wrong_argument_and_writes_nothing(
+    grounder, arguments, message, tmp_path
+):
     with pytest.raises(errors.UsageError, match=message):
         evaluate(grounder, "refcoco+", out=tmp_path / "out", **{"split": "val", **arguments})
     assert not (tmp_path / "out").exists()
@@ -41,7 +43,7 @@ def test_evaluate(grounder, arguments, message, tmp_path):
         ({7: [0, 0, 1, 1]}, "a/b", "should be a name like my-model, not a path"),
     ],
 )
-def test_score(predictions, name, message):
+def test_score_refuses_predictions_ids_and_names_that_no_file_can_hold(predictions, name, message):
     with pytest.raises(errors.UsageError, match=message):
         score("refcoco+", predictions, split="val", name=name)
 
@@ -54,12 +56,12 @@ def test_score(predictions, name, message):
         (np.zeros((4, 4, 7), np.uint8), r"shape \[4, 4, 7\] is not an image"),
     ],
 )
-def test_pictures(grounder, picture, message):
+def test_a_picture_without_pixels_or_of_unknown_channels_is_refused(grounder, picture, message):
     with pytest.raises(errors.UsageError, match=message):
         grounder.ground(picture, "red")
 
 
-def test_a_closed_picture(grounder):
+def test_a_closed_picture_cannot_be_read(grounder):
     picture = Image.new("RGB", (5, 5))
     picture.close()
     with pytest.raises(errors.DataError, match="cannot be read"):
@@ -80,9 +82,35 @@ def test_a_closed_picture(grounder):
         (lambda: compare(shipped_path("results"), level="x"), "level should be a number"),
     ],
 )
-def test_other_functions(call, message):
+def test_every_other_function_says_which_argument_is_wrong(call, message):
     with pytest.raises(errors.UsageError, match=message):
         call()
+
+
+@pytest.mark.parametrize("arguments", ["beams", {"beams": True}, {"beams": None}, {1: "1"}])
+def test_settings_of_a_family(arguments):
+    with pytest.raises(errors.UsageError, match="arguments should be settings with a text or a"):
+        load_model("xvlm-shapes", task="coco-caption", arguments=arguments)
+
+
+def test_a_setting_may_be_a_number():
+    found = load_model("xvlm-shapes", task="coco-caption", arguments={"beams": 2})
+    assert "|2 beams|" in found.protocol
+
+
+def test_texts_answers_and_statements(grounder):
+    image = Image.new("RGB", (5, 5))
+    retriever = load_model("xvlm-shapes", task="coco-retrieval")
+    assert [text for text, _ in retriever.rank(image, "red")] == ["red"]  # not its letters
+    with pytest.raises(errors.UsageError, match=r"a list of at least one text, not \[\]"):
+        retriever.rank(image, [])
+    answerer = load_model("xvlm-shapes", task="vqav2")
+    assert answerer.answer(image, "what?", answers=np.array(["red", "two"])) in ("red", "two")
+    with pytest.raises(errors.UsageError, match="answers should be a list of texts"):
+        answerer.answer(image, "what?", answers=["red", 2])
+    reasoner = load_model("xvlm-shapes", task="nlvr2")
+    with pytest.raises(errors.UsageError, match=r"statement should be a text, not \['a', 'b'\]"):
+        reasoner.judge(image, image, ["a", "b"])
 
 
 def test_one_metric_may_be_named_without_a_list():

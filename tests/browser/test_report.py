@@ -68,7 +68,7 @@ def test_nothing_may_be_fetched_or_run_but_what_the_page_brings(report, browser)
     page.close()
 
 
-def test_search_filter_and_sort(report, visit):
+def test_samples_are_searched_filtered_and_sorted(report, visit):
     with visit(report, "#vqav2/val") as page:
         section = page.locator("section:not(.away)")
         assert count(page) == "700 of 700"
@@ -90,7 +90,7 @@ def test_search_filter_and_sort(report, visit):
         assert section.locator(".card.wrong").count() == PAGE
 
 
-def test_keys(report, visit):
+def test_keys_filter_turn_pages_and_open_samples(report, visit):
     with visit(report, "#refcoco+/val") as page:
         first = ids(page)
         page.keyboard.press("w")

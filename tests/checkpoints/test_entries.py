@@ -101,6 +101,18 @@ def test_an_entry_of_ones_own_has_its_files_beside_it(own):
     assert {path.parent for path in files} == {own.parent}
 
 
+def test_numbers_among_arguments_need_no_quotes(own):
+    arguments = "{beams: 1, repetition-penalty: 1.1, prompt: a photo of}"
+    own.write_text(OWN.replace("head: retrieval", f"head: retrieval, arguments: {arguments}"))
+    for name in ("w.pth", "words.txt"):
+        (own.parent / name).write_text("")
+    expected = {"beams": "1", "repetition-penalty": "1.1", "prompt": "a photo of"}
+    assert find_weights("mine", task="ovad", data=None).arguments == expected
+    own.write_text(OWN.replace("head: retrieval", "head: retrieval, arguments: {beams: true}"))
+    with pytest.raises(DataError, match=r"ovad\.arguments\.beams should be .* but is true"):
+        find_weights("mine", task="ovad", data=None)
+
+
 def test_a_number_without_a_protocol_is_the_papers_for_x_vlm_only(own):
     def protocol():
         numbers = published_numbers(read_paper(official_counts()))

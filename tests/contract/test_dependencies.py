@@ -21,3 +21,8 @@ def test_the_lowest_versions_are_the_lower_bounds_of_the_project():
     pins = [line.split("==") for line in lines if not line.startswith("#")]
     assert {name: Version(version) for name, version in pins} == bounds
     assert len(bounds) == len(project["dependencies"])
+
+
+def test_no_plugin_of_anyio_whose_older_releases_warn_under_a_newer_pytest(pytestconfig):
+    """With the lowest versions, pip chooses such a release; warnings are errors here."""
+    assert not pytestconfig.pluginmanager.has_plugin("anyio")

@@ -113,6 +113,15 @@ def test_every_internal_link_resolves(path):
             assert part in anchors, target
 
 
+@every_page
+def test_every_row_of_a_table_has_the_cells_of_its_head(path):
+    """GitHub ends a cell at a pipe, also in code, unless a backslash is before it."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.M):
+        head, *rows = (len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines())
+        assert set(rows) == {head}, table
+
+
 @every_current_page
 def test_every_path_of_the_repository_exists(path):
     text = path.read_text(encoding="utf-8")

@@ -7,17 +7,14 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 
 from harness import checkpoints
@@ -26,26 +23,16 @@ from harness.cli.main import main
 from harness.errors import DataError, MissingError
 from harness.formats.folder import open_folder
 from harness.registry import find_task, load_model
+from tests.support.example_package import EXAMPLES, PACKAGE, install_package, write_weights_and_data
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-PACKAGE = EXAMPLES / "xvlm_eval_clip"
 PAGE = (EXAMPLES.parent / "docs" / "extending.md").read_text(encoding="utf-8")
-
-
-def script(name):
-    """Import a script of `examples/`."""
-    spec = spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module", autouse=True)
 def installed(tmp_path_factory):
     """The package in a folder on sys.path, with its metadata."""
     target = tmp_path_factory.mktemp("target")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--no-index", "--target", target, PACKAGE], check=True)
+    install_package(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(target))
         patch.setenv(checkpoints.INCLUDE, "")
@@ -58,10 +45,7 @@ def installed(tmp_path_factory):
 def folder(tmp_path_factory):
     """A folder with the weights and the data that the scripts write."""
     folder = tmp_path_factory.mktemp("stranger")
-    script("make_weights").write(folder / "weights")
-    data, shapes = script("make_data"), script("make_data").embedded_data().root
-    data.write_labels(folder / "own" / "labels", shapes)
-    data.write_refcoco(folder / "own", shapes)
+    write_weights_and_data(folder)
     return folder
 
 
@@ -100,6 +84,8 @@ def test_list_shows_where_everything_comes_from(capsys):
 
 
 def test_its_clip_computes_what_transformers_computes(folder):
+    import transformers
+
     given = checkpoints.Given("clip", vocabulary=False, arguments={"prompt": "a "})
     weights = find_weights("weights/clip", task="ovad", data=None, given=given)
     model = load_model(weights, needs=find_task("ovad").needs, device="cpu", dtype="float32")

@@ -36,8 +36,8 @@ WITH_TORCH = (
     "engine",
     "models",
     "bench",
-    "running/torchrun.py",
-    "running/rendezvous.py",
+    "running/processes/torchrun.py",
+    "running/processes/rendezvous.py",
     "shapes/training",
     "doctor/machine.py",
 )
@@ -91,7 +91,7 @@ def test_every_folder_has_its_floor():
 
 
 @pytest.mark.parametrize("name", FLOOR)
-def test_arrows_point_down(name):
+def test_every_import_points_down(name):
     places = [f"harness/{name}", f"harness/{name}.py"] if name != "tasks" else ["tasks"]
     upward = {
         f"{module.relative_to(ROOT)} imports {other}"

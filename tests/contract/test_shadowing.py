@@ -38,11 +38,17 @@ def foreign(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("first", [True, False])  # else it is in the current directory only
-@pytest.mark.parametrize("command", [["-m", "harness.cli"], ["-m", "xvlm_eval"]])
-@pytest.mark.parametrize("name", [PACKAGE, MODULE])
+@pytest.mark.parametrize(
+    ("name", "command", "first"),  # first on the path, else in the current directory only
+    [
+        (PACKAGE, "harness.cli", True),
+        (PACKAGE, "xvlm_eval", False),
+        (MODULE, "harness.cli", False),
+        (MODULE, "xvlm_eval", True),
+    ],
+)
 def test_the_command_runs_beside_tasks_of_somebody_else(name, command, first, foreign):
-    code, out, err = started(foreign(name), *command, "list", first=first)
+    code, out, err = started(foreign(name), "-m", command, "list", first=first)
     assert code == 0, err
     assert "refcoco+" in out
 

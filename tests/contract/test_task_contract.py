@@ -20,7 +20,7 @@ def own_task(request):
     return find_task(request.param)
 
 
-def test_it_says_what_it_is(task):
+def test_it_has_a_version_distinct_splits_and_needs(task):
     assert isinstance(task, Task)
     assert task.version >= 1
     assert task.splits and len(set(task.splits)) == len(task.splits)

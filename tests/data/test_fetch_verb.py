@@ -1,14 +1,9 @@
 """`xvlm-eval fetch` prints its plan, carries it out, and leaves a folder that `run` can use."""
 
-import hashlib
-import io
 import json
 import shutil
-import sys
 import types
-import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,63 +13,14 @@ from harness.data.fetch import plan
 from harness.errors import HarnessError
 from harness.files.lock import locked
 from harness.shapes.benchmark import embedded_data
-from tasks.ovad import OVAD
 from tasks.retrieval import Flickr30KRetrieval
-from tests.support.unreliable_server import Site, served
-
-
-def archive(members):
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as file:
-        for name, path in members.items():
-            file.writestr(name, path if isinstance(path, bytes) else path.read_bytes())
-    return content.getvalue()
+from tests.data.ovad_site import FETCH, archive, serve_ovad
 
 
 @pytest.fixture
 def site(monkeypatch, tmp_path):
-    """A server with OVAD's files, for which the embedded benchmark's are published here."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    root = embedded_data().root
-    images = {
-        f"val2017/{path.name}": path for path in (root / "images" / "coco" / "val2017").iterdir()
-    }
-    annotations = (root / "ovad" / "ovad2000.json").read_bytes()
-    vocabulary = b"[PAD]\n[UNK]\n"
-    files = {
-        "/val2017.zip": archive(images),
-        "/ovad.zip": archive({"ovad2000.json": annotations}),
-        "/vocab.txt": vocabulary,
-    }
-    blob = hashlib.sha1(b"blob %d\0" % len(annotations) + annotations).hexdigest()
-    with served(Site(files)) as running:
-
-        def here(origin):
-            """The same origin with the address, size and hash of the file on this server."""
-            content = files[f"/{origin.name}"]
-            return replace(
-                origin,
-                url=f"{running.url}/{origin.name}",
-                size=len(content) if origin.size else None,
-                sha256=hashlib.sha256(content).hexdigest() if origin.sha256 else None,
-                unpacked_limit=10**8 if origin.unpacked_limit else None,
-            )
-
-        published = OVAD.dataset
-        digest = replace(published.digests["ovad2000.json"], value=blob)
-        dataset = replace(
-            published,
-            origins=tuple(map(here, published.origins)),
-            digests={"ovad2000.json": digest},
-        )
-        monkeypatch.setattr(OVAD, "dataset", dataset)
-        monkeypatch.setattr(plan, "VOCABULARY", here(VOCABULARY))
+    with serve_ovad(monkeypatch, tmp_path) as running:
         yield running
-
-
-FETCH = ["fetch", "--task", "ovad", "--data", "data"]
 
 
 def test_without_yes_no_server_is_contacted(site, tmp_path, capsys):
@@ -198,61 +144,3 @@ def test_a_fetch_needs_a_folder_and_known_tasks(tmp_path, monkeypatch, capsys, a
 def test_the_embedded_benchmark_needs_no_fetching(tmp_path, capsys):
     assert main(["fetch", "--data", str(embedded_data().root)]) == 2
     assert "needs nothing" in capsys.readouterr().err
-
-
-WEIGHTS = "data/checkpoints/x-vlm-base-16m/16m_base_model_state_step_199999.th"
-
-
-def test_without_gdown_weights_are_named_with_their_address_and_path(site, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "gdown", None)
-    assert main([*FETCH, "--weights", "--yes"]) == 3
-    shown = capsys.readouterr().err
-    assert (
-        f"{WEIGHTS}: missing a checkpoint of X-VLM (base); "
-        "get 16m_base_model_state_step_199999.th from Google Drive" in shown
-    )
-    assert "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0" in shown and "pip install gdown" in shown
-
-
-def drive(monkeypatch, *, content, folder=True):
-    """A stand-in for the package gdown, which needs Google."""
-    asked = []
-
-    def download(*, id, output, quiet, resume):
-        asked.append(id)
-        Path(output).write_bytes(content)
-
-    def download_folder(*, id, skip_download, quiet):
-        if not folder:
-            raise RuntimeError("not a folder")
-        return [
-            types.SimpleNamespace(id="the file", path="logs/16m_base_model_state_step_199999.th"),
-            types.SimpleNamespace(id="x", path="log"),
-        ]
-
-    monkeypatch.setitem(
-        sys.modules,
-        "gdown",
-        types.SimpleNamespace(download=download, download_folder=download_folder),
-    )
-    return asked
-
-
-@pytest.mark.parametrize(
-    ("folder", "id"), [(True, "the file"), (False, "1iXgITaSbQ1oGPPvGaV0Hlae4QiJG5gx0")]
-)
-def test_with_gdown_weights_come_by_name_from_the_folder_or_by_the_id_of_the_file(
-    site, tmp_path, monkeypatch, folder, id
-):
-    asked = drive(monkeypatch, content=b"PK\x03\x04weights", folder=folder)
-    assert main([*FETCH, "--weights", "--yes"]) == 0
-    assert asked == [id] and (tmp_path / WEIGHTS).read_bytes() == b"PK\x03\x04weights"
-
-
-def test_a_web_page_instead_of_weights_is_not_placed(site, tmp_path, monkeypatch, capsys):
-    drive(monkeypatch, content=b"<html>too many users</html>")
-    assert main([*FETCH, "--weights", "--yes"]) == 3
-    assert "sent no weights" in capsys.readouterr().err
-    assert not (tmp_path / "data" / "checkpoints" / "x-vlm-base-16m").exists() or not list(
-        (tmp_path / WEIGHTS).parent.iterdir()
-    )

@@ -1,6 +1,6 @@
 """Pairs of results that try to mislead the gate, and the verdict that each one has to end in.
 
-The table in `docs/drift.md` has one row for each; `python -m tests.drift.attacks` prints it.
+The table in `docs/error-rates.md` has one row for each; `python -m tests.drift.attacks` prints it.
 """
 
 import json

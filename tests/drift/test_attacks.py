@@ -10,7 +10,7 @@ from tests.drift.attacks import ATTACKS, prepare, table
 from tests.support.altered import copied
 
 BASELINE = Path(__file__).parents[2] / "results"
-DOCS = Path(__file__).parents[2] / "docs" / "drift.md"
+DOCS = Path(__file__).parents[2] / "docs" / "error-rates.md"
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.title)

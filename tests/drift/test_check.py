@@ -8,8 +8,8 @@ from harness.models.fusion.runtime import Runtime
 from harness.registry import find_task
 from harness.running import launch
 from harness.shapes.benchmark import embedded_data
-from tests.drift.checks import checked, verdicts
-from tests.support.altered import copied, predict_otherwise
+from tests.drift.checks import ELSEWHERE, checked, verdicts
+from tests.support.altered import copied, edit_record, predict_otherwise
 
 # As the baseline was run.
 RUN_TEST_B = [
@@ -149,3 +149,21 @@ def test_predictions_of_hidden_truths_are_compared_themselves(baseline, only, tm
     )
     outcome = check(results, only("vqav2.test-dev"))
     assert verdicts(outcome) == {"vqav2 test-dev predictions": "drifted"}
+
+
+def test_unchanged_predictions_of_hidden_truths_pass_on_another_processor(baseline, tmp_path):
+    before, after = tmp_path / "before", copied(baseline, tmp_path / "after", "vqav2.test-dev")
+    edit_record(copied(baseline, before, "vqav2.test-dev"), "vqav2.test-dev", software=ELSEWHERE)
+    outcome = check(after, before)
+    assert verdicts(outcome) == {"vqav2 test-dev predictions": "identical"}
+    assert not outcome.failed
+
+
+def test_one_changed_prediction_of_hidden_truths_elsewhere_proves_nothing(baseline, tmp_path):
+    before, after = tmp_path / "before", copied(baseline, tmp_path / "after", "vqav2.test-dev")
+    edit_record(copied(baseline, before, "vqav2.test-dev"), "vqav2.test-dev", software=ELSEWHERE)
+    predict_otherwise(
+        after, "vqav2.test-dev", lambda predictions: {next(iter(predictions)): "a giraffe"}
+    )
+    outcome = check(after, before)
+    assert not outcome.cells and outcome.failed

@@ -16,6 +16,7 @@ from harness.drift.lineage import read_lineage
 from harness.drift.settings import Gate
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
+from tests.support.altered import CHECKPOINT, copied
 
 SCORE = ["score", "--task", "nlvr2", "--split", "test", "--checkpoint", "mine", "--predictions"]
 
@@ -122,6 +123,18 @@ def test_a_renewal_needs_a_reason_that_says_something_and_sound_results(releases
 
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_results_that_a_renewal_removes_are_named(baseline, tmp_path, capsys):
+    rolling = copied(baseline, tmp_path / "b", "nlvr2.dev", "nlvr2.test", "vqav2.test-dev")
+    results = copied(baseline, tmp_path / "r", "nlvr2.test")
+    assert renew(results, rolling) == 1
+    capsys.readouterr()
+    assert renew(results, rolling, "--reason", "the other splits were withdrawn") == 0
+    removed = f"{CHECKPOINT} nlvr2 dev, {CHECKPOINT} vqav2 test-dev"
+    assert f"no longer holds {removed}, which the new results lack" in capsys.readouterr().err
+    assert renew(results, rolling, "--reason", "again") == 0
+    assert "no longer holds" not in capsys.readouterr().err
 
 
 def test_a_renewal_that_cannot_be_moved_in_changes_nothing(releases, tmp_path, capsys, monkeypatch):

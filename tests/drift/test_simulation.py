@@ -1,7 +1,7 @@
 """How often the gate is wrong, by simulation; seeded, so the counts are the same every time.
 
 `python -m tests.drift.simulation` simulates a thousand checks of all results and more; its table is
-in `docs/drift.md`.
+in `docs/error-rates.md`.
 """
 
 import numpy as np

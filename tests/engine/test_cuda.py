@@ -12,7 +12,15 @@ from harness.cli.main import main
 from harness.engine.device import choose_device
 from harness.errors import MemoryFull
 from harness.running.batch_size import fitting_batch_size
-from tests.support.predicting import TUNED, alike, least, model_of, predicted, samples_of
+from tests.support.predicting import (
+    TUNED,
+    alike,
+    least,
+    model_of,
+    predicted,
+    predicted_on_cpu,
+    samples_of,
+)
 from tests.support.results import contents
 from tests.support.torchrun import finish
 
@@ -22,14 +30,14 @@ RUN = ["run", "--task", "refcoco+", "--limit", "12", "--batch-size", "5", "--dev
 
 @pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_as_on_a_cpu(name):
-    assert alike(predicted(name, device="cuda"), predicted(name, device="cpu"), within=1e-4) == 1
+    assert alike(predicted(name, device="cuda"), predicted_on_cpu(name), within=1e-4) == 1
 
 
 @pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_in_shorter_types(name, dtype):
     """How far the numbers move is measured by `xvlm-eval bench`."""
-    found, expected = predicted(name, device="cuda", dtype=dtype), predicted(name, device="cpu")
+    found, expected = predicted(name, device="cuda", dtype=dtype), predicted_on_cpu(name)
     assert alike(found, expected, within=0.05) >= least(name, dtype)
 
 

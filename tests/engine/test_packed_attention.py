@@ -24,11 +24,10 @@ from harness.engine.packing import pack
 from harness.errors import UsageError
 from harness.models.fusion.bert import Bert
 from harness.models.fusion.sizes import TextArchitecture
-from harness.running.loader import load_batches, plan_batches
 from harness.running.runners import predict_samples
-from tests.engine.test_fused import DEVICE, gpu, needs_kernels
 from tests.engine.test_packing import chunks
-from tests.support.predicting import alike, model_of, samples_of
+from tests.support.kernels import DEVICE, gpu, needs_kernels
+from tests.support.predicting import alike, batches_of, model_of, samples_of
 
 __all__ = ["gpu"]  # a fixture
 LENGTHS = [3, 1, 7, 3, 20, 5]
@@ -198,7 +197,7 @@ def test_a_device_cuts_tiles_only_where_it_attends_by_the_kernel():
 def test_every_kind_of_task_is_predicted_the_same_without_padding(name):
     task, model = model_of(name, "cpu", "float32")
     samples = samples_of(task)
-    batches = list(load_batches(plan_batches(samples, 10), model.prepare, workers=1))
+    batches = list(batches_of(samples, model))
     padded = predict_samples(task, model, samples, batches)
     model.runtime.device = replace(model.runtime.device, packed_attention=True)
     assert alike(predict_samples(task, model, samples, batches), padded, within=1e-4) == 1

@@ -19,17 +19,19 @@ def note(*event):
 def init(*, project, name, config):
     note("init", project, name, config["checkpoint"], config["data"], config["settings.dtype"])
 
+    globals()["config"] = dict(config)
+
 def log(numbers):
     note("log", numbers)
 
 def finish():
-    note("finish")
+    note("finish", config)
 
 def start_run(*, run_name):
     note("start_run", run_name)
 
 def log_params(params):
-    note("log_params", params["checkpoint"])
+    note("log_params", params)
 
 def log_metrics(numbers):
     note("log", numbers)
@@ -80,14 +82,39 @@ def test_a_command_is_one_run_in_the_tracker(name, install, tmp_path):
         "refcoco+/val.limit-5/accuracy_low": low,
         "refcoco+/val.limit-5/accuracy_high": high,
     }
-    assert "refcoco+/testA.limit-5/accuracy" in second[1] and end == ["finish"]
+    assert "refcoco+/testA.limit-5/accuracy" in second[1] and end[0] == "finish"
+
+
+def test_what_a_tracker_prints_is_no_result(install, tmp_path, capsys):
+    install("trackio", STUB.replace("def note(*event):", "def note(*event):\n    print('hello')"))
+    assert run(tmp_path, "--log", "trackio", "--format", "json") == 0
+    shown = capsys.readouterr()
+    assert len(json.loads(shown.out)["results"]) == 2
+    assert shown.err.count("hello\n") == 4  # begin, two results, end
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_each_task_has_the_hash_of_its_own_weights(name, install, tmp_path):
+    install(name)
+    flags = ["--split", "val", "--limit", "5", "--out", str(tmp_path / "runs"), "--log", name]
+    assert main(["run", "--task", "refcoco+,vqav2", *flags]) == 0
+    noted = [event[1] for event in events(tmp_path) if event[0] in ("finish", "log_params")]
+    stated = {key: value for part in noted for key, value in part.items()}
+    for task in ("refcoco+", "vqav2"):
+        (path,) = (tmp_path / "runs" / "xvlm-shapes").glob(f"{task}.*.limit-5.json")
+        sha256 = json.loads(path.read_text())["checkpoint"]["sha256"]
+        key = f"{task if name == 'wandb' else task.replace('+', 'plus')}.checkpoint_sha256"
+        assert stated[key] == sha256
+    assert "checkpoint_sha256" not in stated
 
 
 def test_mlflow_gets_names_that_it_allows(install, tmp_path):
     install("mlflow")
     assert run(tmp_path, "--log", "mlflow", "--split", "val") == 0
-    begin, parameters, first, *_, end = events(tmp_path)
-    assert (begin, parameters) == (["start_run", "xvlm-shapes"], ["log_params", "xvlm-shapes"])
+    begin, parameters, of_task, first, *_, end = events(tmp_path)
+    assert begin == ["start_run", "xvlm-shapes"]
+    assert parameters[1]["checkpoint"] == "xvlm-shapes"
+    assert of_task[1]["refcocoplus.protocol"].startswith("iou>=0.5|")
     assert "refcocoplus/val.limit-5/accuracy" in first[1] and end == ["end_run"]
     assert doctest.testmod(trackers).failed == 0
 

@@ -52,7 +52,7 @@ def test_sound_files_are_read(folder, name):
 @pytest.mark.parametrize("name", FILES)
 @SETTINGS
 @given(data=st.data())
-def test_annotations_with_anything_anywhere(folder, name, data):
+def test_annotations_with_anything_anywhere_are_read_or_refused(folder, name, data):
     file = FILES[name]
     read_or_refused(load, folder, file, file.written(data.draw(changed(file.content))))
 
@@ -76,7 +76,7 @@ def test_nothing_certainly_bad_comes_through(folder, name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_annotations_of_every_other_kind(folder, name):
+def test_annotations_in_another_kind_of_file_are_read_alike_or_refused(folder, name):
     file = FILES[name]
     sound = file.written(file.content)
     expected = load(folder, file, sound)
@@ -87,7 +87,7 @@ def test_annotations_of_every_other_kind(folder, name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_bytes_of_annotations(folder, name):
+def test_annotations_with_damaged_bytes_are_read_or_refused(folder, name):
     file = FILES[name]
     for seed in seeds():
         read_or_refused(load, folder, file, damaged(file.written(file.content), seed))

@@ -24,7 +24,7 @@ def decoded(path):
 # Pillow warns of damage in the metadata of an image that it can decode.
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP"])
-def test_bytes_of_images(tmp_path, kind):
+def test_an_image_with_damaged_bytes_is_decoded_or_refused(tmp_path, kind):
     path = tmp_path / "image"
     Image.effect_noise((24, 24), 60).save(path, kind)
     sound = path.read_bytes()

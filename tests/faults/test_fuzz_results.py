@@ -50,7 +50,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("task", PREDICTIONS)
 @SETTINGS
 @given(data=st.data())
-def test_predictions_of_every_task(folder, task, data):
+def test_any_predictions_are_scored_or_refused_by_every_task(folder, task, data):
     sound, samples = PREDICTIONS[task], find_task(task).load(folder, SPLITS[task])
     find_task(task).score(samples, sound)
     id = data.draw(st.sampled_from(list(sound)))
@@ -62,7 +62,7 @@ def test_predictions_of_every_task(folder, task, data):
 @pytest.mark.parametrize("task", PREDICTIONS)
 @SETTINGS
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_files_in_the_result_format_of_every_benchmark(folder, task, data, seed):
+def test_any_file_in_the_format_of_a_benchmark_is_scored_or_refused(folder, task, data, seed):
     samples, path = find_task(task).load(folder, SPLITS[task]), folder.root / "official"
     if task in OFFICIAL:
         path.write_bytes(as_json(data.draw(changed(OFFICIAL[task]))))
@@ -83,12 +83,12 @@ def test_files_in_the_result_format_of_every_benchmark(folder, task, data, seed)
 @given(
     content=changed(json.loads(json.dumps({**RECORD.__dict__, "subset": {"limit": 3, "total": 9}})))
 )
-def test_records(tmp_path, content):
+def test_any_record_is_read_or_refused(tmp_path, content):
     (tmp_path / "record.json").write_text(json.dumps(content))
     read_or_refused(read_record, tmp_path / "record.json")
 
 
-def test_bytes_of_records_and_prediction_files(tmp_path):
+def test_records_and_predictions_with_damaged_bytes_are_read_or_refused(tmp_path):
     record = json.dumps(RECORD.__dict__).encode()
     header = b'{"format":"xvlm-eval predictions 1","identity":{},"software":{}}'
     lines = header + b'\n{"id":1,"prediction":[1]}\n'
@@ -106,7 +106,7 @@ def test_bytes_of_records_and_prediction_files(tmp_path):
     ),
     entry=changed({"id": 1, "prediction": [1]}),
 )
-def test_prediction_files(tmp_path, content, entry):
+def test_any_prediction_file_is_continued_or_refused(tmp_path, content, entry):
     (tmp_path / "p.jsonl").write_text(f"{json.dumps(content)}\n{json.dumps(entry)}\n")
 
     def resume():

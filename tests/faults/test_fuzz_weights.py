@@ -27,7 +27,9 @@ ENTRY = {
 
 @SETTINGS
 @given(content=changed(ENTRY), seed=st.integers(0, 2**32))
-def test_lists_of_checkpoints_and_configuration_files(tmp_path, content, seed, monkeypatch):
+def test_any_list_of_checkpoints_and_any_configuration_is_read_or_refused(
+    tmp_path, content, seed, monkeypatch
+):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("XVLM_EVAL_DATA", raising=False)
     for text in (as_yaml(content), damaged(as_yaml(content), seed)):
@@ -46,7 +48,7 @@ def test_a_yaml_file_that_expands_exponentially_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["checkpoint.th", "checkpoint.safetensors"])
-def test_bytes_of_checkpoints(tmp_path, name):
+def test_a_checkpoint_with_damaged_bytes_is_read_or_refused(tmp_path, name):
     from safetensors.torch import save_file
 
     path = write_checkpoint(tmp_path / "checkpoint.th").with_name(name)
@@ -73,7 +75,7 @@ def test_bytes_of_checkpoints(tmp_path, name):
         }
     )
 )
-def test_configurations_beside_a_checkpoint(shared_checkpoint, content):
+def test_any_configuration_beside_a_checkpoint_is_read_or_refused(shared_checkpoint, content):
     shared_checkpoint.with_name("config.json").write_bytes(as_json(content))
     read_or_refused(read_checkpoint, shared_checkpoint, shared_checkpoint.with_name("config.json"))
 
@@ -90,6 +92,6 @@ def shared_checkpoint(tmp_path_factory):
         st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")),
     )
 )
-def test_vocabularies(tmp_path, content):
+def test_any_vocabulary_is_read_or_refused(tmp_path, content):
     (tmp_path / "vocab.txt").write_bytes(content)
     read_or_refused(Tokenizer, tmp_path / "vocab.txt")

@@ -1,7 +1,6 @@
 """Paths that lead nowhere: links in a circle, the name of no file, other separators."""
 
 import json
-import shutil
 
 import pytest
 from PIL import Image
@@ -9,6 +8,8 @@ from PIL import Image
 from harness.cli.main import main
 from harness.files.atomic import replacing
 from harness.images import leads_out
+from tests.support.altered import copied
+from tests.support.results import COMMITTED
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_the_path_of_a_folder_is_no_file_to_write(path, tmp_path, monkeypatch):
 
 
 def test_a_folder_in_the_place_of_an_output_file_is_said(tmp_path, capsys, monkeypatch):
-    shutil.copytree("results/xvlm-shapes", tmp_path / "r" / "xvlm-shapes")
+    copied(COMMITTED, tmp_path / "r", "nlvr2.dev")
     monkeypatch.chdir(tmp_path)
     assert main(["export", "r", "--format", "csv", "--out", "."]) == 4
     assert "cannot be written (Is a directory); choose another --out" in capsys.readouterr().err
@@ -100,7 +101,7 @@ def test_a_link_to_itself_in_the_place_of_a_file_or_folder_is_said(
     command, tmp_path, capsys, monkeypatch
 ):
     (tmp_path / "loop").symlink_to("loop")
-    shutil.copytree("results/xvlm-shapes", tmp_path / "r" / "xvlm-shapes")
+    copied(COMMITTED, tmp_path / "r", "nlvr2.dev")
     monkeypatch.chdir(tmp_path)
     assert main(command) in (2, 3)
     message = capsys.readouterr().err

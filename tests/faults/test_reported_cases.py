@@ -37,13 +37,15 @@ def shown_by_case(name, task, split, tmp_path, capsys):
         ("nlvr2_line_separator", "nlvr2", "dev", 0, ""),
     ],
 )
-def test_reported_cases(tmp_path, capsys, name, task, split, code, problem):
+def test_a_reported_case_ends_as_it_should_and_names_the_problem(
+    tmp_path, capsys, name, task, split, code, problem
+):
     ended, shown = shown_by_case(name, task, split, tmp_path, capsys)
     assert ended == code and problem in shown
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the reported cases are not here")
-def test_reported_files_of_scores(capsys):
+def test_reported_matrices_are_ranked_and_reported_boxes_in_pixels_refused(capsys):
     for name in ("f64", "f64x"):
         path = CASES / "matrices" / f"{name}.npz"
         assert scored(capsys, "coco-retrieval", "test", path)[1]["metrics"]["i2t_r1"] == 100.0

@@ -13,7 +13,7 @@ from harness.formats.nlvr2 import read_flat_statements, read_lines
 from harness.images import allowing_links
 from harness.models.fusion.tokenizer import Tokenizer
 from harness.registry import find_task, find_tasks, splits_of
-from harness.running.distributed import started_by_torchrun
+from harness.running.processes.distributed import started_by_torchrun
 from tests.support import refcoco_files
 
 LINE = {"identifier": "dev-850-0-0", "sentence": "two", "label": "True"}

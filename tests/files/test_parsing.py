@@ -226,6 +226,13 @@ def test_half_a_surrogate_pair_in_a_pickle_is_refused_by_its_item(tmp_path, prot
     assert read_plain_pickle(tmp_path / "p")[1] == "\\ud83d \U0001f600"
 
 
+def test_a_pickle_is_searched_in_depth_to_an_end(tmp_path):
+    """The paths to a million nested values have half a million million steps."""
+    half_a_pair = b"X\x03\x00\x00\x00\xed\xa0\xbd"
+    (tmp_path / "p").write_bytes(b"\x80\x02" + half_a_pair + b"\x85" * 1_000_000 + b".")
+    assert "p: is nested more than 500 levels deep" in refusal(read_plain_pickle, tmp_path / "p")
+
+
 def test_a_key_of_nested_mappings_has_a_line(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("first: &one\n  x: {y: 1,\n      z: 2}\nsecond:\n  <<: *one\n  w: 3\n")

@@ -80,8 +80,8 @@ def test_captions_and_references_are_tokenized_as_officially(case, folder):
     ids, captions, references = read(case, folder)
     texts = [text for group in references for text in group]
     official = [text for id in ids for text in expected["references"][str(id)]]
-    assert tokenized(texts) == official
-    assert tokenized(captions) == [expected["results"][str(id)] for id in ids]
+    official += [expected["results"][str(id)] for id in ids]
+    assert tokenized([*texts, *captions]) == official
 
 
 def test_a_line_break_inside_a_caption_moves_no_other_caption(case):

@@ -21,7 +21,7 @@ SQUARE = Box(0, 0, 10, 10)
         (Box(-5, -5, 20, 20), 100 / 400),  # not clipped to the image
     ],
 )
-def test_iou(other, expected):
+def test_iou_is_the_shared_area_over_the_area_of_both_in_either_order(other, expected):
     assert iou(SQUARE, other) == pytest.approx(expected, abs=1e-7)
     assert iou(other, SQUARE) == pytest.approx(expected, abs=1e-7)
 
@@ -59,6 +59,6 @@ def test_an_iou_that_is_no_number_is_an_error():
         accuracy([1.0, math.nan])
 
 
-def test_the_distribution_of_ious():
+def test_a_distribution_holds_the_mean_and_the_share_from_each_threshold_up():
     expected = {"mean": 50.0, ">=0.25": 75.0, ">=0.5": 50.0, ">=0.75": 25.0, ">=0.9": 25.0}
     assert distribution([1.0, 0.5, 0.5 - 1e-9, 1e-9]) == pytest.approx(expected)

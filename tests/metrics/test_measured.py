@@ -131,6 +131,48 @@ def test_a_single_text_is_no_list_of_answers_or_references():
         metrics.caption_scores(["a cup"], ["a cup"])
 
 
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: vqa_accuracy(["a", 2], [["2"] * 10] * 2), r"predictions\[1\] .* a text, but is 2"),
+        (lambda: vqa_accuracy(["2"], [[2] * 10]), r"answers\[0\]\[0\] .* a text, but is 2"),
+        (lambda: vqa_accuracy(["2"], [None]), r"answers\[0\] .* a list of at least one"),
+        (
+            lambda: grounding_accuracy([(0, 0, 1)], [(0, 0, 1, 1)]),
+            r"predicted\[0\] .* four numbers",
+        ),
+        (lambda: grounding_accuracy([(0, 0, 1, 1)], [None]), r"true\[0\] should be four numbers"),
+        (lambda: metrics.caption_scores([1], [["a"]]), r"captions\[0\] should be a text"),
+        (lambda: metrics.caption_scores(["a"], [[1]]), r"references\[0\]\[0\] should be a text"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_place(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_question_with_one_answer_which_the_official_scorer_never_counts_is_refused():
+    with pytest.raises(ValueError, match=r"answers\[1\] is a single answer"):
+        vqa_accuracy(["red", "red"], [["red"] * 10, ["red"]])
+
+
+@pytest.mark.parametrize("captions", [[0, 2], [-1, 3], [1.5, 0.5], ["1", "1"]])
+def test_an_image_without_a_text_is_not_counted_as_found(captions):
+    with pytest.raises(ValueError, match="captions should be whole numbers from 1 up"):
+        metrics.retrieval_recalls([[1, 2], [2, 3]], captions=captions)
+
+
+@pytest.mark.parametrize("threshold", [0, 50, float("nan")])
+def test_a_threshold_is_an_iou_and_no_percentage(threshold):
+    with pytest.raises(ValueError, match="threshold should be an IoU above 0 and up to 1"):
+        grounding_accuracy([(0, 0, 5, 5)], [(0, 0, 5, 5)], threshold=threshold)
+
+
+def test_labels_without_a_yes_are_no_empty_score():
+    with pytest.raises(ValueError, match="no attribute to score"):
+        attribute_map([[0.9], [0.2]], [[0], [-1]])
+
+
 def test_a_question_without_an_answer_is_refused():
     with pytest.raises(ValueError, match=r"answers\[0\] .* is \[\]"):
         vqa_accuracy(["red"], [[]])

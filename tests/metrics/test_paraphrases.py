@@ -59,15 +59,15 @@ def test_entries_are_kept_across_the_chunks_in_which_the_table_is_read(table, mo
 
 def test_entries_are_not_in_memory_all_at_once(table, monkeypatch):
     monkeypatch.setattr(paraphrase_table, "CHUNK", 1 << 6)
-    words, path = words_of([" ".join(TABLE)]), table(TABLE * 20_000)
+    words, path = words_of([" ".join(TABLE)]), table(TABLE * 8_000)
     tracemalloc.start()
     try:
         kept = paraphrases_of(words, path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(entries(kept)) == 180_000  # of 33 bytes and more each as Python's objects
-    assert peak < 3_000_000
+    assert len(entries(kept)) == 72_000  # of 33 bytes and more each as Python's objects
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("lines", [TABLE[:-1], [*TABLE, "0.5"], ["0", "a\tcar", "red"]])

@@ -16,13 +16,13 @@ from harness.models.fusion.answer_decoder import start_decoder
 from harness.registry import load_model
 from tests.support.random_weights import PIECES, write_vocabulary
 
-transformers = pytest.importorskip("transformers")
 WIDTH, HEADS, SIDE = 32, 4, 64
 
 
 @pytest.fixture
 def saved(tmp_path):
     """Save a random model of a class of transformers as the hub has it, and load it as ours."""
+    import transformers
 
     def save(class_name, needs):
         config = transformers.BlipConfig(

@@ -11,18 +11,13 @@ from safetensors.torch import save_file
 
 from harness.errors import CapabilityError, CheckpointError
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.networks import grounding_network
-from tests.support.models_on_disk import grounding_state, sizes, write_checkpoint
-
-
-def load(path):
-    return grounding_network(read_checkpoint(path)).state_dict()
-
-
-def same(state, expected):
-    return state.keys() == expected.keys() and all(
-        torch.equal(state[name], expected[name]) for name in expected
-    )
+from tests.support.models_on_disk import (
+    grounding_state,
+    is_same,
+    load_grounding,
+    sizes,
+    write_checkpoint,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,19 +26,21 @@ def same(state, expected):
 )
 def test_a_state_dictionary_is_found_under_model_or_bare(tmp_path, content):
     torch.save(content(grounding_state()), tmp_path / "c.th")
-    assert same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 def test_safetensors_are_read_too(tmp_path):
     save_file(grounding_state(), tmp_path / "c.safetensors")
-    assert same(load(tmp_path / "c.safetensors"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.safetensors"), grounding_state())
 
 
 def test_half_precision_weights_become_float32(tmp_path):
     write_checkpoint(
         tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()}
     )
-    assert {tensor.dtype for tensor in load(tmp_path / "c.th").values()} == {torch.float32}
+    assert {tensor.dtype for tensor in load_grounding(tmp_path / "c.th").values()} == {
+        torch.float32
+    }
 
 
 def test_sizes_and_resolution_are_read_from_the_tensors(tmp_path):
@@ -61,13 +58,15 @@ def test_a_pre_training_checkpoint_grounds_with_its_bbox_head(tmp_path):
         "itm_head.0.weight": torch.ones(2, 2),
         "text_encoder.cls.predictions.bias": torch.ones(3),
     }
-    assert same(load(write_checkpoint(tmp_path / "c.th", state | others)), grounding_state())
+    assert is_same(
+        load_grounding(write_checkpoint(tmp_path / "c.th", state | others)), grounding_state()
+    )
 
 
 def test_command_lines_and_numpy_numbers_in_a_file_are_accepted(tmp_path):
     extra = {"args": argparse.Namespace(lr=1e-4), "best": np.float64(84.5), "epoch": np.int64(9)}
     torch.save({"model": grounding_state(), **extra}, tmp_path / "c.th")
-    assert same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 class Attack:
@@ -143,7 +142,7 @@ def with_head(name):
 def test_a_misfit_is_reported_in_a_sentence(tmp_path, state, complaint):
     torch.save({"model": state} if isinstance(state, dict) else state, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=complaint):
-        load(tmp_path / "c.th")
+        load_grounding(tmp_path / "c.th")
 
 
 @pytest.mark.parametrize("name", ["c.th", "c.pth", "c.safetensors"])
@@ -213,9 +212,9 @@ def test_an_image_side_that_contradicts_the_windows_is_refused(tmp_path, side, c
 
 def test_another_head_lacks_a_capability_and_a_damaged_file_does_not(tmp_path):
     with pytest.raises(CapabilityError):
-        load(write_checkpoint(tmp_path / "c.th", with_head("itm_head.0")))
+        load_grounding(write_checkpoint(tmp_path / "c.th", with_head("itm_head.0")))
     with pytest.raises(CheckpointError) as caught:
-        load(write_checkpoint(tmp_path / "c.th", changed(bbox_head__3__bias=None)))
+        load_grounding(write_checkpoint(tmp_path / "c.th", changed(bbox_head__3__bias=None)))
     assert not isinstance(caught.value, CapabilityError)
 
 
@@ -223,7 +222,7 @@ def test_a_tensor_with_more_numbers_than_the_file_stores_is_refused(tmp_path):
     huge = torch.zeros(1).expand(4)  # 4 numbers, 1 of them stored
     torch.save({"model": changed(bbox_head__3__bias=huge)}, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=r"bbox_head\.3\.bias.*fewer numbers"):
-        load(tmp_path / "c.th")
+        load_grounding(tmp_path / "c.th")
 
 
 @pytest.mark.parametrize(
@@ -237,4 +236,4 @@ def test_a_tensor_with_more_numbers_than_the_file_stores_is_refused(tmp_path):
 def test_a_tensor_of_an_unexpected_kind_is_refused(tmp_path, strange):
     torch.save({"model": changed(bbox_head__3__bias=strange)}, tmp_path / "c.th")
     with pytest.raises(CheckpointError, match=r"c\.th.*bbox_head\.3\.bias"):
-        load(tmp_path / "c.th")
+        load_grounding(tmp_path / "c.th")

@@ -150,3 +150,10 @@ def test_a_dual_encoder_is_described_and_other_folders_are_refused(describe, tmp
     assert code == 3 and f"{tmp_path}: holds no config.json; the family `dual` reads" in errors
     code, _, errors = describe("nobody/nothing", "dual")
     assert code == 3 and "is not in the hub's cache; --download gets it" in errors
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_name_in_a_file_moves_no_cursor(describe, family):
+    state = {**tensors(family), "text_encoder.\x1b[2Jx": torch.zeros(2)}
+    code, out, _ = describe({"model": state}, family)
+    assert code == 1 and "text_encoder.\ufffd[2Jx" in out and "\x1b" not in out

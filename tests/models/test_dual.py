@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from harness.capabilities import AttributeMatcher, Captioner, DualEncoder, PairScorer
 from harness.checkpoints import Given, find_weights
@@ -44,6 +44,8 @@ def load(folder, needs=(DualEncoder,), **arguments):
 
 
 def test_features_are_those_of_transformers(folder, rng):
+    import transformers
+
     kind = getattr(transformers, CLASSES[folder.name])
     model, reference = load(folder), kind.from_pretrained(folder).eval()
     images = rng.integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
@@ -185,6 +187,44 @@ def test_incomplete_weights_are_refused(folder, tmp_path):
     (tmp_path / "model.safetensors").symlink_to(folder / "model.safetensors")
     with pytest.raises(CheckpointError, match="missing keys"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["finetuned.safetensors", "finetuned.pt", "pytorch_model.bin"])
+def test_a_file_beside_other_weights_is_the_one_that_is_read(folder, tmp_path, name):
+    for path in folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    tensors = load_file(folder / "model.safetensors")
+    halved = {name: tensor / 2 for name, tensor in tensors.items()}
+    if name.endswith(".safetensors"):
+        save_file(halved, tmp_path / name)
+    else:
+        torch.save({"state_dict": {f"module.{key}": value for key, value in halved.items()}},
+                   tmp_path / name)  # fmt: skip
+    network = load(tmp_path / name).network.state_dict()
+    assert all(torch.equal(network[key], value) for key, value in halved.items())
+    network = load(tmp_path / "model.safetensors").network.state_dict()
+    assert all(torch.equal(network[key], value) for key, value in tensors.items())
+
+
+def test_results_have_the_whole_name_of_a_folder(folder, tmp_path):
+    (tmp_path / "clip-v1.5").symlink_to(folder)
+    given = Given("dual", vocabulary=False)
+    for path, name in (("clip-v1.5", "clip-v1.5"), ("clip-v1.5/model.safetensors", "model")):
+        weights = find_weights(str(tmp_path / path), task="ovad", data=None, given=given)
+        assert weights.name == name
+
+
+def test_weights_in_a_file_are_read_strictly(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["logit_scale"]
+    torch.save(tensors, tmp_path / "finetuned.pt")
+    with pytest.raises(CheckpointError, match=r"finetuned\.pt: is not a complete .*1 missing keys"):
+        load(tmp_path / "finetuned.pt")
+    (tmp_path / "page.pt").write_text("<html>")
+    with pytest.raises(CheckpointError, match=r"page\.pt: is an HTML page"):
+        load(tmp_path / "page.pt")
 
 
 def test_retrieval_and_attributes_end_to_end(folder, tmp_path):

@@ -11,24 +11,16 @@ from harness.cli.main import main
 from harness.errors import CheckpointError
 from harness.models.weights import read_tensors
 from harness.models.xvlm.checkpoint import read_checkpoint
-from harness.models.xvlm.networks import captioning_network, grounding_network, pair_network
+from harness.models.xvlm.networks import captioning_network, pair_network
 from tests.support.models_on_disk import (
     grounding_state,
+    is_same,
+    load_grounding,
     random_state,
     sizes,
     write_checkpoint,
 )
 from tests.support.refcoco_files import write as write_refcoco
-
-
-def load(path):
-    return grounding_network(read_checkpoint(path)).state_dict()
-
-
-def is_same(state, expected):
-    return state.keys() == expected.keys() and all(
-        torch.equal(state[name], expected[name]) for name in expected
-    )
 
 
 def renamed(change):
@@ -50,7 +42,7 @@ def renamed(change):
 def test_wrappers_and_prefixes_are_removed(key, change, tmp_path):
     state = renamed(change)
     torch.save({key: state, "epoch": 3} if key else state, tmp_path / "c.th")
-    assert is_same(load(tmp_path / "c.th"), grounding_state())
+    assert is_same(load_grounding(tmp_path / "c.th"), grounding_state())
 
 
 def test_prefixed_tensors_beside_others_are_not_merged(tmp_path):
@@ -64,6 +56,41 @@ def test_prefixed_tensors_beside_others_are_not_merged(tmp_path):
 def test_a_dictionary_without_tensors_shows_its_keys(new_format, tmp_path):
     torch.save({"net": {}, "ema": {}}, tmp_path / "c.th", _use_new_zipfile_serialization=new_format)
     with pytest.raises(CheckpointError, match=r"holds no tensors.*its keys are net, ema"):
+        read_tensors(tmp_path / "c.th")
+
+
+@pytest.mark.parametrize("keys", [["model"], ["state_dict", "model"]])
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_dictionary_that_contains_itself_ends(keys, new_format, tmp_path):
+    whole = inner = {}
+    for key in keys[:-1]:
+        inner[key] = inner = {}
+    inner[keys[-1]] = whole
+    torch.save(whole, tmp_path / "c.th", _use_new_zipfile_serialization=new_format)
+    with pytest.raises(CheckpointError, match="holds no tensors"):
+        read_tensors(tmp_path / "c.th")
+
+
+def test_tensors_under_another_key_are_found_but_not_guessed(tmp_path):
+    torch.save({"net": grounding_state(), "epoch": 3}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match="its 'net' does: save that one alone"):
+        read_tensors(tmp_path / "c.th")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensor: tensor.to(torch.float8_e4m3fn),
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to_sparse(),
+    ],
+    ids=["8-bit floats", "without storage", "sparse"],
+)
+def test_a_tensor_that_is_not_stored_as_plain_numbers_is_named(change, tmp_path):
+    name = "bbox_head.0.weight"
+    state = {**grounding_state(), name: change(grounding_state()[name])}
+    torch.save({"model": state}, tmp_path / "c.th")
+    with pytest.raises(CheckpointError, match=rf"{name} is not stored as plain .*save it dense"):
         read_tensors(tmp_path / "c.th")
 
 
@@ -117,7 +144,9 @@ def test_types_in_which_no_weights_are_read_are_named(tmp_path, dtype, suffix):
         torch.save({"model": state}, path)
     else:
         save_file(state, path)
-    with pytest.raises(CheckpointError, match="save them in float32, float16 or bfloat16"):
+    with pytest.raises(
+        CheckpointError, match=r"weight .*save it dense, in float32, float16 or bfloat16"
+    ):
         read_tensors(path)
 
 
@@ -126,7 +155,7 @@ def test_weights_as_whole_numbers_are_refused(dtype, tmp_path):
     name = "text_encoder.encoder.layer.0.intermediate.dense.weight"
     state = grounding_state() | {name: grounding_state()[name].to(dtype)}
     with pytest.raises(CheckpointError, match=f"weights as {str(dtype)[6:]} .*scales of quantised"):
-        load(write_checkpoint(tmp_path / "c.th", state))
+        load_grounding(write_checkpoint(tmp_path / "c.th", state))
 
 
 PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"

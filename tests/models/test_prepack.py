@@ -10,13 +10,13 @@ from harness.engine.matmul import PrepackedLinear, onednn_is_usable, prepack
 from harness.models.fusion import runtime
 from harness.models.xvlm.architecture import VisionArchitecture
 from harness.models.xvlm.swin import Block, VisionEncoder, WindowAttention
-from tests.support.predicting import TUNED, alike, model_of, predicted
+from tests.support.predicting import TUNED, alike, model_of, predicted, predicted_on_cpu
 
 
 @pytest.mark.skipif(not onednn_is_usable(), reason="nothing is prepacked without oneDNN")
 @pytest.mark.parametrize("name", TUNED)
 def test_every_task_is_predicted_the_same_without_prepacking(name, monkeypatch):
-    packed = predicted(name, device="cpu")
+    packed = predicted_on_cpu(name)
     monkeypatch.setattr(runtime, "prepack", lambda part, dtype, **_: None)
     network = model_of(name, "cpu", "float32")[1].network
     assert not any(isinstance(part, PrepackedLinear) for part in network.modules())

@@ -145,7 +145,7 @@ def test_captions_of_an_image_stand_on_one_line_or_on_several(tmp_path):
                             '{"id": 5, "image": "a", "caption": "y"}')  # fmt: skip
 
 
-def test_answers_and_labels(tmp_path):
+def test_answers_and_labels_are_read_from_tables_or_refused(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text(
         'id,image,question,answers\n1,a.jpg,what?,"[""dog"", ""puppy""]"\n2,a.jpg,?,yes'
@@ -214,7 +214,7 @@ def test_coco_is_refused_where_it_is_wrong(tmp_path, change, kind, message):
     assert message in str(refused.value)
 
 
-def test_captions_of_coco(tmp_path):
+def test_captions_of_coco_are_gathered_by_image(tmp_path):
     content = COCO | {
         "annotations": [
             {"image_id": 2, "id": 1, "caption": "x"},

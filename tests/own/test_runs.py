@@ -8,6 +8,7 @@ import pytest
 from harness.cli.main import main
 from harness.formats.folder import sha256_of
 from tests.own.conftest import COUNT, FILES, flags, run
+from tests.support.record_fields import undocumented, undocumented_scores
 from tests.support.results import contents
 
 METRICS = {"grounding": "accuracy", "vqa": "accuracy", "retrieval": "mean", "nlvr2": "accuracy"}
@@ -27,6 +28,15 @@ def test_a_record_names_the_data_by_name_and_hash_and_no_path(own, results, kind
     assert found["data"]["files"] == {file.name: sha256_of(file)}
     assert found["n"] == COUNT and found["metrics"][METRICS[kind]] >= 50.0
     assert str(own) not in json.dumps(found)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_field_and_metric_of_a_record_is_documented(results, kind):
+    found = record(results, f"own-{kind}.{FILES[kind]}")
+    assert undocumented(found) == set()
+    assert undocumented_scores(
+        found["task"], metrics=found["metrics"], breakdown=found["breakdown"]
+    ) == (set(), set())
 
 
 def test_one_true_answer_counts_fully_and_the_protocol_says_how(results):

@@ -71,7 +71,7 @@ def test_accuracies_are_the_official_ones(case, grounder):
         assert accuracy(everything) == pytest.approx(100 * total, abs=1e-9)
 
 
-def test_iou_of_the_listed_pairs(case):
+def test_the_iou_of_the_listed_pairs_is_the_official_one(case):
     expected = case.json("expected.json")
     if "iou_pairs" not in expected:
         pytest.skip(f"the golden {case.path.name} lists no pairs of boxes")

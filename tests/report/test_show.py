@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 
 from harness.cli.main import main
 from harness.running import retried
+from tasks.retrieval_view import Gallery
 from tests.support.altered import copied, predict_otherwise
 from tests.support.scored_boxes import scored
 from tests.support.tampered import committed, edit, edit_scores
@@ -172,6 +175,32 @@ def test_what_cannot_be_shown_is_an_error(arguments, code, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flags", [["--wrong"], ["--sort", "score"]])
+def test_samples_without_scores_are_neither_right_nor_in_order(flags, tmp_path, capsys):
+    results = committed(tmp_path, "ovad.box", "vqav2.test", "nlvr2.dev")
+    (results / "xvlm-shapes" / "nlvr2.dev.contributions.npz").unlink()
+    flag = " ".join(flags)
+    for name, reason in {
+        "ovad.box": "but this result has none",
+        "vqav2.test": "but its truths are hidden",
+        "nlvr2.dev": "but .*contributions.npz: is missing",
+    }.items():
+        assert main(["show", str(results / "xvlm-shapes" / f"{name}.json"), *flags]) == 2
+        assert re.search(f"{flag} needs a score for each sample, {reason}", capsys.readouterr().err)
+
+
+def test_a_result_that_cannot_be_compared_is_named_and_the_others_are_shown(tmp_path, capsys):
+    results = committed(tmp_path, "ovad.box", "nlvr2.dev")
+    (results / "xvlm-shapes" / "nlvr2.dev.contributions.npz").unlink()
+    baseline = ["--baseline", str(RESULTS)]
+    assert main(["show", str(results), *baseline]) == 3
+    out, err = capsys.readouterr()
+    assert "ovad box: 10 of 514 samples" in out
+    assert "nlvr2.dev.contributions.npz: is missing" in err
+    assert main(["show", str(results), *baseline, "--sample", "dev-0-0-0"]) == 3
+    assert "nlvr2.dev.contributions.npz: is missing" in capsys.readouterr().err
+
+
 def test_every_task_of_the_embedded_benchmark_has_a_view(capsys):
     results = {
         (part["task"], part["split"]): part
@@ -207,6 +236,32 @@ def test_the_rank_that_is_shown_is_the_one_that_is_scored(capsys):
         assert first == (sample["scores"]["i2t_r1"] == 100.0) == (not sample["wrong"])
         ranked = [item["right"] for item in sample["details"][1]["items"]]
         assert 100 * ranked.count(True) / len(ranked) == pytest.approx(sample["scores"]["t2i_r1"])
+
+
+@pytest.mark.parametrize(
+    ("ranking", "red", "green"),
+    [
+        ("itm", "outside of the shortlist, after b, c", "rank 2, after c"),
+        ("itm+itc", "outside of the shortlist, after b, c", "rank 2, after c"),
+        ("itc", "outside of the shortlist, after c, b", "rank 1"),
+    ],
+)
+def test_a_caption_names_the_images_that_it_retrieves_before_its_own(ranking, red, green):
+    itc = {"a": [0.1, 0.2, 0.1], "b": [0.2, 0.2, 0.3], "c": [0.3, 0.0, 0.2]}
+    itm = {"a": [0.5, 0.1, 0.2], "b": [0.9, 0.1, 0.3], "c": [0.6, 0.0, 0.45]}
+    predictions = {
+        name: {"texts": [0, 1, 2], "itc": itc[name], "itm": itm[name], "ranking": ranking}
+        for name in "abc"
+    }
+    captions = {"a": ("red", "blue"), "b": ("green",), "c": ()}
+    samples = [
+        SimpleNamespace(id=name, images=(Path(name),), captions=texts)
+        for name, texts in captions.items()
+    ]
+    gallery = Gallery(samples, predictions, shortlist=2)
+    shown = [item.text for name in "ab" for item in gallery.view(name).details[1].items]
+    # Of equal scores, the later image comes first.
+    assert shown == [f"red ({red})", "blue (rank 2, after b)", f"green ({green})"]
 
 
 def test_a_sample_that_was_skipped_says_why(finished, tmp_path, capsys, monkeypatch):

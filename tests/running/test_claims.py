@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.running.claims import Claims
-from harness.running.distributed import SingleProcess, deal
 from harness.running.loader import load_batches
+from harness.running.processes.claims import Claims
+from harness.running.processes.distributed import SingleProcess, deal
 from harness.running.supply import BatchSupply
 from harness.task import Sample
 from tests.support.threads import Shared, Threads, in_threads

@@ -12,6 +12,7 @@ from harness.records.record import SIDECARS
 from harness.registry import find_task, load_model
 from harness.shapes.benchmark import embedded_data
 from tests.support.random_weights import network, write_vocabulary, write_weights
+from tests.support.record_fields import undocumented
 
 RUNS = [
     (
@@ -175,6 +176,7 @@ def run(entry, task, out, *flags):
     (path,) = [path for path in out.rglob("*.json") if not path.name.endswith(SIDECARS)]
     record = json.loads(path.read_text())
     assert record["n"] == 4 and record["checkpoint"]["name"] == entry
+    assert undocumented(record) == set()
     return record
 
 

@@ -12,9 +12,13 @@ from harness.errors import IdentityError
 from harness.images import Region
 from harness.records.fingerprints import Fingerprint
 from harness.records.predictions import open_predictions
-from harness.running import file_check
-from harness.running.file_check import FileCheck
-from harness.running.sample_inputs import checksum_of_file, checksum_of_files, checksum_of_texts
+from harness.running.inputs import file_check
+from harness.running.inputs.file_check import FileCheck
+from harness.running.inputs.sample_inputs import (
+    checksum_of_file,
+    checksum_of_files,
+    checksum_of_texts,
+)
 from harness.task import Sample
 from tests.support import refcoco_files
 

@@ -10,7 +10,7 @@ import pytest
 from harness.checkpoints import SHAPES, find_weights
 from harness.cli.main import main
 from harness.registry import find_task, load_model
-from harness.running.fingerprint import fingerprint_inputs
+from harness.running.inputs.fingerprint import fingerprint_inputs
 from harness.shapes.benchmark import embedded_data
 
 TASK = find_task("refcoco+")

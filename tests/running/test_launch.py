@@ -10,9 +10,9 @@ from harness.checkpoints import PAPER, SHAPES, find_entry
 from harness.data.resolve import Embedded, Folder, Hub, resolve_data
 from harness.errors import MissingError, UsageError
 from harness.running import planning
-from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, default_workers
 from harness.running.planning import Request, banner, make_plan
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Speed
 from tests.support import refcoco_files
 from tests.support.models_on_disk import write_checkpoint

@@ -7,8 +7,8 @@ import pytest
 from harness.callbacks import no_progress
 from harness.data.resolve import Embedded
 from harness.running import launch
-from harness.running.distributed import SingleProcess
 from harness.running.planning import Request, make_plan
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Speed
 
 

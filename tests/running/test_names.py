@@ -1,8 +1,12 @@
 """Weights of one file name, as every trainer writes them: told apart by `--name`."""
 
+from pathlib import Path
+
 from harness.cli.main import main
 from harness.records.record import find_records
 from tests.support.dual import write_dual_encoder
+
+WEIGHTS = Path(__file__).parents[2] / "harness" / "shapes" / "weights"
 
 
 def test_weights_of_one_name_are_refused_and_told_apart_by_name(tmp_path, monkeypatch, capsys):
@@ -24,3 +28,21 @@ def test_weights_of_one_name_are_refused_and_told_apart_by_name(tmp_path, monkey
     assert main([*run, "--checkpoint", "exp1/best", "--dtype", "bfloat16"]) == 4
     shown = capsys.readouterr().err
     assert "choose another --out, or replace it with --fresh" in shown and "--name" not in shown
+
+
+def test_a_folder_of_x_vlm_is_evaluated_and_one_of_another_family_asks_for_it(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    command = ["run", "--task", "refcoco+", "--split", "val", "--limit", "2", "--checkpoint"]
+    command += [str(folder), "--out", str(tmp_path / "runs")]
+    assert main(command) == 3
+    assert "without weights of X-VLM (model.safetensors or pytorch_model.bin)" in (
+        capsys.readouterr().err
+    )
+    (folder / "model.safetensors").symlink_to(WEIGHTS / "refcoco+.safetensors")
+    (folder / "vocab.txt").symlink_to(WEIGHTS / "vocab.txt")
+    assert main(command) == 0
+    assert (tmp_path / "runs" / "mine" / "refcoco+.val.limit-2.json").is_file()
+    (folder / "config.json").write_text('{"model_type": "clip"}')
+    assert main(command) == 3
+    assert "e.g. --model dual for a CLIP" in capsys.readouterr().err

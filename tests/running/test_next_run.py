@@ -12,9 +12,9 @@ from harness.errors import DataError
 from harness.running import evaluate, launch, source
 from harness.running.decoding import threads
 from harness.running.decoding.choice import DECODING
-from harness.running.distributed import SingleProcess
 from harness.running.launch import run_all
 from harness.running.next_run import READ_AHEAD
+from harness.running.processes.distributed import SingleProcess
 from tests.support import refcoco_files
 from tests.support.planned import outcomes_of, plan_of
 

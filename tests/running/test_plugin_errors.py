@@ -211,3 +211,24 @@ def test_memory_that_runs_out_in_a_plugin_halves_its_batches(package, run, error
     assert code == 0 and "going on with batches of 1" in message
     record = json.loads((tmp_path / "runs" / "box" / "refcoco+.val.json").read_text())
     assert record["predictions"]["batch_size_halved_to"] == 1
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", "MemoryFull('full')"])
+def test_memory_that_runs_out_where_images_are_put_together_halves_batches(
+    package, run, error, tmp_path
+):
+    """The first images are also put together before the first batch, for the fingerprint."""
+    collate = f"""
+    def collate(self, prepared):
+        if len(prepared) > 1:
+            raise {error}
+        return np.stack(prepared)
+
+    def ground("""
+    source = BOX_MODEL.replace("\n    def ground(", collate)
+    package.install(f"from harness.errors import MemoryFull\n{source}", points=POINTS)
+    code, message = run("--batch-size", "5")
+    assert code == 0 and "going on with batches of 2" in message
+    record = json.loads((tmp_path / "runs" / "box" / "refcoco+.val.json").read_text())
+    assert record["predictions"]["batch_size_halved_to"] == 2
+    assert record["inputs"]["images"] is None

@@ -4,8 +4,8 @@ import pytest
 
 from harness.callbacks import no_progress
 from harness.errors import MissingError
-from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan
+from harness.running.processes.distributed import SingleProcess
 from tests.running.test_launch import request
 
 FED = """

@@ -1,11 +1,16 @@
 """Models and tasks of other packages: their code belongs to the identity of a run."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from harness.checkpoints import Weights
+from harness.checkpoints import Release, Weights
 from harness.cli.main import main
+from harness.formats.folder import sha256_of
+from harness.registry import model_plugin
 from harness.running.pinned import verified_sha256
 from tests.support import refcoco_files
 from tests.support.plugins import BOX_MODEL, CHESS
@@ -179,3 +184,62 @@ def test_every_file_of_a_folder_of_weights_is_hashed(package, tmp_path):
     (folder / "tokenizer.json").write_text("another")
     after = [verified_sha256(weights) for weights in (*sharded, tower, single)]
     assert [a != b for a, b in zip(after, before, strict=True)] == [True, True, True, False]
+
+
+def test_weights_of_an_entry_are_hashed_with_their_tokenizer(tmp_path):
+    (tmp_path / "model.bin").write_text("weights")
+    (tmp_path / "tokenizer.json").write_text("one")
+    release = Release(path="model.bin", head="none")
+    weights = Weights("w", "dual", tmp_path / "model.bin", release=release)
+    before = verified_sha256(weights)
+    (tmp_path / "tokenizer.json").write_text("another")
+    assert verified_sha256(weights) != before
+    listed = msgspec.structs.replace(release, sha256=sha256_of(tmp_path / "model.bin"))
+    assert verified_sha256(replace(weights, release=listed)) == listed.sha256
+
+
+def test_another_file_of_a_folder_continues_no_predictions(package, command, tmp_path, capsys):
+    """The hash is that of the folder, whichever of its files is named."""
+    family = f"""
+from harness.family import Family
+{BOX_MODEL}
+CENTRE = Family("Centre", (), load, folder=True)
+"""
+    package.install(family, points={"model centre": "somebodys.plugin:CENTRE"})
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_text(name)
+    assert main([*command, "--name", "one", "--checkpoint", str(folder / "a.bin")]) == 0
+    capsys.readouterr()
+    assert main([*command, "--name", "one", "--checkpoint", str(folder / "b.bin")]) == 4
+    assert "(there / now: checkpoint.weight_file: a.bin / b.bin)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "statement"),
+    [
+        ("net.py", "from net import SIDE"),
+        ("net/__init__.py", "import json, net"),
+        ("research/net.py", "    from research.net import SIDE"),  # a folder without __init__.py
+    ],
+)
+def test_code_that_a_plugin_imports_belongs_to_it_while_it_is_edited(
+    package, command, tmp_path, capsys, monkeypatch, path, statement
+):
+    """A module beside that of the entry point, or a package that is installed to be edited."""
+    package.install(f"if False:\n    {statement}\n{BOX_MODEL}", points=CENTRE)
+    edited = package.site / path
+    edited.parent.mkdir(exist_ok=True)
+    edited.write_text("SIDE = 32\n")
+    assert main(command) == 0
+    interrupt(tmp_path)
+    edited.write_text("SIDE = 64\n")
+    package.forget()
+    assert main(command) == 4
+    assert "code.model plugin.sha256" in capsys.readouterr().err
+
+
+def test_code_that_is_installed_belongs_to_no_plugin(package):
+    package.install(f"import hypothesis, json, torch\n{BOX_MODEL}", points=CENTRE)
+    assert {Path(name).parts[0] for name in model_plugin("centre").source_files()} == {"somebodys"}

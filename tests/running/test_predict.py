@@ -1,84 +1,32 @@
 """Prediction in smaller batches where memory is full, with a model that knows nothing of torch."""
 
 import json
-import pickle
 from dataclasses import replace
 from threading import Event
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from harness.checkpoints import Weights
 from harness.errors import HarnessError, MemoryFull
 from harness.formats.folder import DataFolder
 from harness.running.batch_size import fitting_batch_size
-from harness.running.distributed import SingleProcess
+from harness.running.context import Context
 from harness.running.evaluate import evaluate
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Run, Speed
 from harness.workload import Cost, MemoryBudget
 from tasks.refcoco_plus import RefCOCOPlus
-from tests.support import refcoco_files
 from tests.support.held import predict_held
+from tests.support.somebodys_grounder import SomebodysGrounder, write_images
 from tests.support.threads import in_threads
 
-IMAGES, EXPRESSIONS = 6, 3  # of each image: 18 samples
 PREDICTIONS, RECORD = "refcoco+.val.predictions.jsonl", "refcoco+.val.json"
-
-
-class SomebodysGrounder:
-    """A model whose boxes follow from image and expression alone.
-
-    Its memory is full for more than `most` expressions at a time, and after so many `calls`.
-    `batches` are the expressions of every call.
-    """
-
-    protocol, device, provenance = "somebodys", "cpu", {}
-
-    def __init__(self, most=100, calls=None):
-        self.most, self.calls, self.batches = most, calls, []
-
-    def prepare(self, image):
-        return np.asarray(image.convert("RGB").resize((2, 2)))
-
-    def ground(self, images, expressions, image_of):
-        self.batches.append(list(expressions))
-        if len(expressions) > self.most or (
-            self.calls is not None and len(self.batches) > self.calls
-        ):
-            raise MemoryFull("somebody's device: out of memory")
-        boxes = [
-            [len(text) / 50, float(images[image].mean()) / 256, 0.5, 0.25]
-            for text, image in zip(expressions, image_of, strict=True)
-        ]
-        return np.array(boxes, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """RefCOCO+ in its own format: six images, three expressions about each."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "refcoco+").mkdir()
-    photos = root / "images/coco/train2014"
-    photos.mkdir(parents=True)
-    refs, images, annotations = [], [], []
-    for number in range(IMAGES):
-        texts = ["cup" + " red" * (number + n) for n in range(EXPRESSIONS)]
-        sentences = [
-            {"sent_id": 10 * number + n, "sent": t, "raw": t, "tokens": t.split()}
-            for n, t in enumerate(texts)
-        ]
-        ids = {"ref_id": number, "ann_id": number, "image_id": number}
-        sent_ids = [sentence["sent_id"] for sentence in sentences]
-        reference = {**ids, "sent_ids": sent_ids, "sentences": sentences}
-        refs.append(refcoco_files.refs()[0] | reference)
-        images.append({"id": number, "file_name": f"{number}.png", "width": 40, "height": 30})
-        annotations.append({"id": number, "image_id": number, "bbox": [5, 5, 20, 10]})
-        Image.new("RGB", (40, 30), (40 * number, 90, 160)).save(photos / f"{number}.png")
-    (root / "refcoco+/refs(unc).p").write_bytes(pickle.dumps(refs, protocol=0))
-    (root / "refcoco+/instances.json").write_text(
-        json.dumps({"images": images, "annotations": annotations})
-    )
+    root = write_images(tmp_path_factory.mktemp("data"))
     return Run(
         task=RefCOCOPlus(),
         split="val",
@@ -97,7 +45,7 @@ def ignore(*_):
 def evaluated(run, model, out, *, batch_size=8, report=ignore, warn=ignore, group=None):
     run = replace(run, out=out, speed=Speed(batch_size, workers=1))
     group = group or SingleProcess()
-    return evaluate(run, model, group, report=report, warn=warn)
+    return evaluate(run, model, Context(group, report, warn))
 
 
 def contents(out):
@@ -109,11 +57,8 @@ def calm(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("calm")
     model = SomebodysGrounder()
     evaluated(run, model, out)
-    assert [len(batch) for batch in model.batches] == [
-        6,
-        6,
-        6,
-    ]  # 8 at most, and what is about one image together
+    # 8 at most, and what is about one image together.
+    assert [len(batch) for batch in model.batches] == [6, 6, 6]
     return contents(out)
 
 

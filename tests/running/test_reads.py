@@ -14,9 +14,9 @@ from harness.errors import CheckpointError, DataError
 from harness.files.parsing import read_json
 from harness.files.reads import Reads, reading_into, sha256_of_read, shared
 from harness.running import launch, source
-from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Speed
 from tests.support import refcoco_files
 from tests.support.threads import in_threads

@@ -13,9 +13,9 @@ import torch.distributed as dist
 
 from harness.cli.main import main
 from harness.errors import HarnessError, UsageError
-from harness.running import rendezvous
-from harness.running.rendezvous import meet
-from harness.running.torchrun import joined
+from harness.running.processes import rendezvous
+from harness.running.processes.rendezvous import meet
+from harness.running.processes.torchrun import joined
 
 
 @pytest.fixture
@@ -38,7 +38,17 @@ def rank(monkeypatch):
     return use
 
 
-def test_processes_that_never_come_are_named(rank, tmp_path, capsys):
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes on where a process sleeps."""
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    monkeypatch.setattr(rendezvous, "time", clock)
+    return clock
+
+
+def test_processes_that_never_come_are_named(rank, clock, tmp_path, capsys):
     rank(1, 4)
     assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
     shown = capsys.readouterr().err
@@ -70,7 +80,7 @@ def test_a_wrong_variable_is_named(rank, name, value):
         meet()
 
 
-def test_process_0_opens_the_store_where_no_launcher_has_one(rank):
+def test_process_0_opens_the_store_where_no_launcher_has_one(rank, clock):
     rank(0, 2, TORCHELASTIC_USE_AGENT_STORE="", MASTER_PORT="0")
     with pytest.raises(HarnessError, match="waited 1 s for process 1, in vain"):
         meet()
@@ -102,17 +112,13 @@ def test_a_store_that_ends_after_the_connection_is_named(rank, monkeypatch):
         meet()
 
 
-def test_the_time_to_connect_counts_as_waiting(rank, monkeypatch):
-    clock = SimpleNamespace(now=0.0)
-    clock.monotonic = lambda: clock.now
-    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+def test_the_time_to_connect_counts_as_waiting(rank, clock, monkeypatch):
     reach = rendezvous._reach
 
     def reach_late(*arguments):
         clock.now += 0.9
         return reach(*arguments)
 
-    monkeypatch.setattr(rendezvous, "time", clock)
     monkeypatch.setattr(rendezvous, "_reach", reach_late)
     rank(1, 2)
     with pytest.raises(HarnessError, match="waited 1 s for process 0"):

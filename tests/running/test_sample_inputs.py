@@ -10,7 +10,7 @@ from harness.cli.main import main
 from harness.images import Region
 from harness.records import provenance
 from harness.records.fingerprints import Fingerprint, checksum, from_text
-from harness.running.sample_inputs import InputChecksums
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.task import Sample
 from tasks.refcoco_plus import RefCOCOPlus
 from tests.support import refcoco_files
@@ -111,7 +111,7 @@ def test_a_region_and_the_same_picture_prepared_otherwise_are_told_apart(tmp_pat
     assert sums.of(task, [Sample(2, (tmp_path / "unread.png",))]) == {}
 
 
-def test_contents_are_delimited():
+def test_a_checksum_tells_where_each_content_ends():
     assert checksum([b"ab", b"c"]) != checksum([b"a", b"bc"])
     assert from_text(Fingerprint(1, 2, 2**32 - 1).to_text()) == (1, 2, 2**32 - 1)
     with pytest.raises(ValueError, match="no fingerprint"):

@@ -5,8 +5,8 @@ import pytest
 from harness.errors import IdentityError, UsageError
 from harness.records.id_column import IdColumn
 from harness.records.predictions import open_predictions
-from harness.running.distributed import SingleProcess, deal
-from harness.running.shards import merge_shards, open_sharded
+from harness.running.processes.distributed import SingleProcess, deal
+from harness.running.processes.shards import merge_shards, open_sharded
 
 IDENTITY = {"task": "t"}
 

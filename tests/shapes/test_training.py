@@ -8,11 +8,13 @@ from safetensors import safe_open
 
 from harness.cli.main import main
 from harness.models.fusion.tokenizer import Tokenizer
+from harness.shapes.training import examples
 from harness.shapes.training.dataset import RenderedDataset
 from harness.shapes.training.heads import PLANS, head_architecture
 from harness.shapes.training.losses import box_loss, generalised_iou, iou
 from harness.shapes.training.train import VISION, WEIGHTS, Recipe, train
 from harness.shapes.world.scenes import Rng, training_scene
+from tests.support.forked import forking, processes
 
 SQUARE = torch.tensor([0.5, 0.5, 0.2, 0.2])  # (cx, cy, w, h)
 
@@ -29,7 +31,7 @@ SQUARE = torch.tensor([0.5, 0.5, 0.2, 0.2])  # (cx, cy, w, h)
         ([0.9, 0.5, 0.2, 0.2], 0.0, -1 / 3),
     ],
 )
-def test_overlaps_of_boxes(other, expected_iou, expected_giou):
+def test_iou_and_generalised_iou_are_those_worked_out_by_hand(other, expected_iou, expected_giou):
     box = torch.tensor(other)
     assert iou(SQUARE, box).item() == pytest.approx(expected_iou, abs=1e-6)
     assert generalised_iou(SQUARE, box).item() == pytest.approx(expected_giou, abs=1e-6)
@@ -43,12 +45,15 @@ def test_the_box_loss_is_one_minus_giou_plus_five_times_l1():
     )
 
 
-def test_a_few_steps_end_in_weights_that_a_run_accepts(tmp_path, capsys):
+def test_a_few_steps_end_in_weights_that_a_run_accepts(tmp_path, monkeypatch, capsys):
+    # Scenes are drawn in processes: here, in some that have imported torch.
+    monkeypatch.setattr(examples, "get_context", lambda method: processes)
     # More images per step than the encoder computes at once.
     recipe = Recipe(
         scenes=20, steps=2, images_per_step=17, expressions_per_image=2, dtype="float32"
     )
-    train(tmp_path / "weights", recipe, tuning_scenes=2)
+    with forking():
+        train(tmp_path / "weights", recipe, tuning_scenes=2)
     assert "step 2" in capsys.readouterr().out
     with safe_open(tmp_path / "weights" / "refcoco+.safetensors", "pt") as file:
         assert json.loads(file.metadata()["recipe"])["steps"] == 2

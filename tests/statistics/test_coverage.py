@@ -1,6 +1,6 @@
 """Intervals of shares hold the true value about as often as they say.
 
-`python -m tests.statistics.coverage` measures more of them; its table is in `docs/drift.md`.
+`python -m tests.statistics.coverage` measures more of them; its table is in `docs/error-rates.md`.
 """
 
 from math import comb

@@ -7,7 +7,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from unittest import mock
 
@@ -27,6 +28,13 @@ def no_trouble() -> None:
     pass
 
 
+@contextmanager
+def forking() -> Iterator[None]:
+    """Have processes of the context `processes` forked by the server of the tests."""
+    with mock.patch.object(forkserver, "connect_to_new_process", server.connect_to_new_process):
+        yield
+
+
 class Running:
     """A run in a process; `trouble` is called in it before the run begins."""
 
@@ -38,7 +46,7 @@ class Running:
         # The server has the environment of the test that was the first to need it.
         environment = dict(os.environ)
         self.process = processes.Process(target=program, args=(*arguments, environment, output))
-        with mock.patch.object(forkserver, "connect_to_new_process", server.connect_to_new_process):
+        with forking():
             self.process.start()
         output.close()
 

@@ -7,7 +7,8 @@ of the folder that the environment variable `COUNTS` names.
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,28 @@ import torch
 
 from harness.cli.main import main
 from harness.running import evaluate
+from harness.running.context import Context
 from harness.running.predict import predict
+from harness.running.processes.shards import ShardedPredictions
+from harness.running.run import Run
 from harness.running.skipped import reasons
+from harness.task import Sample
 
 
-def predict_held(run: Any, *inputs: Any, report: Callable[[int, int], None], **options: Any) -> int:
+def predict_held(
+    run: Run,
+    model: Any,
+    samples: Sequence[Sample],
+    predictions: ShardedPredictions,
+    context: Context,
+    **options: Any,
+) -> int:
     """Predict as `predict` does, but let process 0 compute one batch, and the others the rest."""
-    _, _, predictions, group = inputs
+    group = context.group
     begun, others_done = f"{run.title}: process 0 has begun", f"{run.title}: others are done"
 
     def hold(done: int, total: int) -> None:
-        report(done, total)
+        context.report(done, total)
         if len(reasons(new())) == len(new()):  # a gallery's come before its features are gathered
             return
         if group.rank == 0:
@@ -42,7 +54,7 @@ def predict_held(run: Any, *inputs: Any, report: Callable[[int, int], None], **o
         while group.count(name, 0) < number:
             time.sleep(0.01)
 
-    fitting = predict(run, *inputs, report=hold, **options)
+    fitting = predict(run, model, samples, predictions, replace(context, report=hold), **options)
     group.count(begun if group.rank == 0 else others_done, 1)
     if folder := os.environ.get("COUNTS"):
         Path(folder, f"{run.task.name} {run.split} {group.rank}").write_text(str(len(new())))

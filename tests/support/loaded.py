@@ -25,11 +25,20 @@ def loaded_by(*arguments: str) -> set[str]:
     return loaded
 
 
+# What is installed beside this project may load anything.
+WITHOUT_PLUGINS = """
+import harness.plugins
+harness.plugins.entry_points = lambda group: harness.plugins.EntryPoints()
+"""
+
+
 def loaded_after(*commands: Sequence[str]) -> list[set[str]]:
-    """The modules that one process has loaded after each of these commands."""
+    """The modules that one process has loaded after each of these commands, without plugins."""
+    helping = all("--help" in command for command in commands)  # which asks for no plugin
     program = (
         "import sys\n"
         "from harness.cli.main import main\n"
+        f"{'' if helping else WITHOUT_PLUGINS}"
         f"for command in {[list(command) for command in commands]!r}:\n"
         "    try:\n"
         "        assert not main(command), command\n"

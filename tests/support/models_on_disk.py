@@ -12,6 +12,7 @@ from torch import nn
 from harness.models.filling import unfilled
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.xvlm.architecture import Architecture, VisionArchitecture
+from harness.models.xvlm.checkpoint import read_checkpoint
 from harness.models.xvlm.heads import (
     AnsweringNetwork,
     CaptioningNetwork,
@@ -21,6 +22,7 @@ from harness.models.xvlm.heads import (
     decoding,
     fused,
 )
+from harness.models.xvlm.networks import grounding_network
 
 PIECES = [
     "[PAD]",
@@ -124,3 +126,15 @@ def write_checkpoint(path: Path, state: Any = None) -> Path:
     torch.save({"model": grounding_state() if state is None else state}, path)
     write_vocabulary(path.parent)
     return path
+
+
+def load_grounding(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of the grounding network that a checkpoint file gives."""
+    return grounding_network(read_checkpoint(path)).state_dict()
+
+
+def is_same(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
+    """Return whether two states have the same names and equal tensors."""
+    return state.keys() == expected.keys() and all(
+        torch.equal(state[name], expected[name]) for name in expected
+    )

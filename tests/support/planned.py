@@ -4,9 +4,9 @@ import pytest
 
 from harness.callbacks import no_progress
 from harness.data.resolve import resolve_data
-from harness.running.distributed import SingleProcess
 from harness.running.launch import agree_on_plan, run_all
 from harness.running.planning import Request
+from harness.running.processes.distributed import SingleProcess
 from harness.running.run import Speed
 
 

@@ -1,6 +1,7 @@
 """Predict some samples of a task with the embedded model, on any device and in any type."""
 
 import math
+from functools import cache
 
 from harness.callbacks import no_progress
 from harness.checkpoints import SHAPES, find_weights
@@ -12,7 +13,8 @@ from tasks import TASKS
 
 # The tasks that models are tuned for; the others are predicted by the same code and weights.
 TUNED = [name for name in TASKS if not find_task(name).weights_of]
-SOME = 12  # samples of each task
+SOME = 12  # samples of each task, and so many of a gallery, whose pairs are scored
+OF_GALLERY = 6
 RELEASED_FOR = {"refcoco+-weak": "coco-retrieval"}  # task -> task of embedded weights
 STEP = {"refcoco+-weak": 30}  # its first samples are about one image and one of its boxes
 CAPTIONS = {"tf32": 0.7, "float16": 0.6, "bfloat16": 0.2}
@@ -26,17 +28,34 @@ def model_of(name, device, dtype):
 
 
 def samples_of(task):
+    return _samples(task.name)
+
+
+@cache
+def _samples(name):
+    task = find_task(name)
     split = task.splits[0]
-    data = resolve_data(None).open({task.name: [split]}, progress=no_progress)
-    return task.load(data, split)[:: STEP.get(task.name, 1)][:SOME]
+    data = resolve_data(None).open({name: [split]}, progress=no_progress)
+    some = OF_GALLERY if name.endswith("retrieval") else SOME
+    return task.load(data, split)[:: STEP.get(name, 1)][:some]
+
+
+def batches_of(samples, model):
+    """The samples in two batches."""
+    return load_batches(plan_batches(samples, len(samples) - 2), model.prepare, workers=2)
 
 
 def predicted(name, *, device, dtype="float32"):
     """The predictions of some samples of a task, by id."""
     task, model = model_of(name, device, dtype)
     samples = samples_of(task)
-    batches = load_batches(plan_batches(samples, 10), model.prepare, workers=2)
-    return predict_samples(task, model, samples, batches)
+    return predict_samples(task, model, samples, batches_of(samples, model))
+
+
+@cache
+def predicted_on_cpu(name):
+    """The predictions of some samples of a task in float32, made once in a process."""
+    return predicted(name, device="cpu")
 
 
 def values(prediction):

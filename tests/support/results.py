@@ -3,11 +3,13 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.checkpoints import SHAPES, entries
 from harness.cli.main import main
+from harness.records.record import SIDECARS
 from tests.support.altered import copied
 from tests.support.sharing import shared
 
@@ -31,6 +33,12 @@ def contents(folder: Path, prefix: str = "") -> dict[str, bytes]:
         and not path.name.startswith(".")
         and "timings" not in path.name
     }
+
+
+def records(out: Path, task: str = "refcoco+") -> dict[str, Any]:
+    """The records of a task's results in an output folder, by `task.split`; `*`: of all tasks."""
+    paths = [path for path in out.glob(f"*/{task}.*.json") if not path.name.endswith(SIDECARS)]
+    return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,18 @@ def test_protocols_are_not_ranked_together():
     assert refcoco[RECORD.protocol] == ["x-vlm-base-4m", "x-vlm-base-16m"]
 
 
+def test_a_result_that_waits_for_its_server_has_its_own_protocol():
+    waiting = replace(
+        RECORD, task="vqav2", split="test-dev", metrics={}, intervals={}, checkpoint=OWN_FILE,
+        not_run={"accuracy": "only the server can score it"}, protocol="ranked|384px",
+    )  # fmt: skip
+    rows = comparison.all_rows([waiting, replace(waiting, protocol="generated|480px")], PAPER)
+    assert {row["protocol"]: row["verdict"] for row in rows} == {
+        "generated|480px": "needs server",
+        "ranked|384px": "needs server",
+    }
+
+
 def test_splits_stand_in_their_own_order_and_numbers_in_theirs():
     rows = comparison.leaderboard_rows([], PAPER)
     rows = [row for row in rows if row["checkpoint"] == "x-vlm-base-16m"]

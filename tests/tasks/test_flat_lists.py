@@ -34,7 +34,7 @@ def write(data, name, content):
         ("flickr30k-retrieval", "flickr30k/dataset_flickr30k.json", "flickr30k_test.json"),
     ],
 )
-def test_captions(data, task, original, flat):
+def test_a_flat_list_of_captions_gives_the_samples_of_the_originals(data, task, original, flat):
     before = find_task(task).load(data, "test")
     folder = "flickr30k-images" if "flickr" in task else "val2014"
     write(
@@ -46,7 +46,7 @@ def test_captions(data, task, original, flat):
     assert find_task(task).load(data, "test") == before
 
 
-def test_questions(data):
+def test_a_flat_list_of_questions_gives_the_samples_and_the_accuracy_of_the_originals(data):
     task = find_task("vqav2")
     before = task.load(data, "val")
     answers = [[answer["answer"] for answer in s.answers] for s in before]
@@ -99,7 +99,9 @@ def test_statements_are_grouped_by_set_and_sentence(data):
     ("split", "file", "examples", "groups"),
     [("dev", "dev.json", 6982, 2018), ("test", "test1.json", 6967, 1995)],
 )
-def test_the_real_annotations_of_nlvr2(tmp_path, split, file, examples, groups):
+def test_the_real_annotations_of_nlvr2_have_the_published_counts(
+    tmp_path, split, file, examples, groups
+):
     (tmp_path / "nlvr2").mkdir()
     (tmp_path / "nlvr2" / file).symlink_to(REAL / file)
     (tmp_path / "images" / "nlvr2").mkdir(parents=True)

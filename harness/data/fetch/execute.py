@@ -19,7 +19,7 @@ STAGING = ".fetch"  # the folder below the data folder that holds everything unf
 MEGABYTE = 10**6
 
 
-def execute(plan: Plan, *, progress: Progress, retry: RetryPolicy | None = None) -> Iterator[str]:
+def execute(plan: Plan, *, progress: Progress) -> Iterator[str]:
     """Yield a sentence for each file placed; a step that fails does not stop the others.
 
     Raises HarnessError if another fetch into the folder is running or the disk has no room; at the
@@ -32,9 +32,7 @@ def execute(plan: Plan, *, progress: Progress, retry: RetryPolicy | None = None)
         failures: list[HarnessError] = []
         for step in plan.steps:
             try:
-                yield from _fetch(
-                    step, plan.root, staging, retry=retry or RetryPolicy(), progress=progress
-                )
+                yield from _fetch(step, plan.root, staging, progress=progress)
             except HarnessError as error:
                 failures.append(error)
         for weights in plan.weights:
@@ -46,9 +44,7 @@ def execute(plan: Plan, *, progress: Progress, retry: RetryPolicy | None = None)
         raise type(failures[0])("\n".join(map(str, failures)))
 
 
-def _fetch(
-    step: Step, root: Path, staging: Path, *, retry: RetryPolicy, progress: Progress
-) -> Iterator[str]:
+def _fetch(step: Step, root: Path, staging: Path, *, progress: Progress) -> Iterator[str]:
     origin, archive = step.origin, staging / step.origin.name
     if origin.url is None:
         raise DataError(f"{origin.name}: has no address; get it from {origin.instructions}")
@@ -62,7 +58,7 @@ def _fetch(
                     archive,
                     size=origin.size,
                     sha256=origin.sha256,
-                    retry=retry,
+                    retry=RetryPolicy(),
                     report=_in_megabytes(report),
                 )
             except DataError as error:

@@ -13,6 +13,7 @@ from harness.models.dual.encoder import TransformersAttributeMatcher, Transforme
 from harness.models.dual.preprocessing import CONFIG, read_transform
 from harness.models.dual.texts import GEMMA_PIECES, TextTransform, read_tokenizer
 from harness.models.fusion.settings import OVAD, Settings
+from harness.models.weights import read_tensors
 
 CLASSES = {"clip": "CLIPModel", "metaclip_2": "MetaClip2Model", "siglip": "SiglipModel"}
 OPEN_CLIP = "open_clip_config.json"  # of repositories in open_clip's own layout
@@ -22,7 +23,7 @@ NAFLEX = "siglip2"  # the model type of variable resolution; a fixed one is of t
 def load(
     weights: Weights, *, needs: type, device: str, dtype: str
 ) -> TransformersDualEncoder | TransformersAttributeMatcher:
-    """Return the model in a folder of config.json, weights and tokenizer.
+    """Return the model in a folder of config.json, weights and tokenizer, or of a file in it.
 
     Raises CheckpointError for a folder that holds something else, UsageError for settings that
     make no sense.
@@ -31,7 +32,7 @@ def load(
     folder = weights.path if weights.path.is_dir() else weights.path.parent
     config, described = _config(folder), folder / CONFIG
     kind = config["model_type"]
-    network = _read_network(folder, CLASSES[kind])
+    network = _read_network(weights.path, CLASSES[kind])
     vision, text = network.config.vision_config, network.config.text_config
     siglip = kind == "siglip"
     transform = read_transform(
@@ -116,22 +117,29 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_network(folder: Path, name: str) -> Any:
-    """Read the weights strictly, in float32; pickled ones run no code."""
+def _read_network(path: Path, name: str) -> Any:
+    """Read the weights of a folder, or of a file in it, strictly, in float32; none run code."""
     import transformers
 
+    kind = getattr(transformers, name)
+    how = {"local_files_only": True, "output_loading_info": True, "dtype": "float32"}
+    # transformers would read a folder's own file in place of the one that is named.
+    tensors = read_tensors(path) if path.is_file() and path.name != "config.json" else None
     try:
-        network, report = getattr(transformers, name).from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, dtype="float32"
-        )
+        if tensors is None:
+            folder = path if path.is_dir() else path.parent
+            network, report = kind.from_pretrained(folder, **how)
+        else:
+            config = kind.config_class.from_pretrained(path.parent, local_files_only=True)
+            network, report = kind.from_pretrained(None, config=config, state_dict=tensors, **how)
     except Exception as error:  # transformers raises dozens of kinds
         raise CheckpointError(
-            f"{folder}: cannot be read as a {name} ({first_line(error)})"
+            f"{path}: cannot be read as a {name} ({first_line(error)})"
         ) from error
     for problem in ("missing_keys", "mismatched_keys"):
         if found := sorted(map(str, report.get(problem, ()))):
             raise CheckpointError(
-                f"{folder}: is not a complete {name}: {len(found)} {problem.replace('_', ' ')}, "
+                f"{path}: is not a complete {name}: {len(found)} {problem.replace('_', ' ')}, "
                 f"e.g. {found[0]}"
             )
     return network

@@ -138,18 +138,21 @@ def _kind(tensors: Mapping[str, Tensor], path: Path) -> str:
     def holds(*prefixes: str) -> bool:
         return any(name.startswith(prefixes) for name in tensors)
 
+    prefixes = list_names(sorted({name.split(".")[0] for name in tensors}))
     if not holds(VISION):
-        raise CheckpointError(f"{path}: has no {VISION}*: it is not a checkpoint of ALBEF or BLIP")
+        raise CheckpointError(
+            f"{path}: has no {VISION}*: it is not a checkpoint of ALBEF or BLIP "
+            f"(its names begin with {prefixes})"
+        )
     if holds("itm_head."):
         return "retrieval"
     if holds("cls_head."):
         return "nlvr"
     if holds("text_decoder."):
         return "vqa" if holds("text_encoder.") else "captioning"
-    prefixes = sorted({name.split(".")[0] for name in tensors})
     raise CheckpointError(
         f"{path}: none of its tensors belongs to a head of ALBEF or BLIP "
-        f"(their names begin with {list_names(prefixes)})"
+        f"(their names begin with {prefixes})"
     )
 
 

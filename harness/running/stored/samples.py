@@ -49,6 +49,7 @@ class StoredSamples(Sequence[StoredSample]):
     """The samples of a result in the order of its annotations; each is made when it is read.
 
     `source` is where the user's data are; those of the embedded benchmark are always at hand.
+    `unscored` says why the samples have no scores, empty where they have.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class StoredSamples(Sequence[StoredSample]):
         self._predictions = self._kept_predictions()
         self._samples = self._annotations(source)
         self._scored_ids: Sequence[SampleId] = ()
+        self.unscored = ""
         self._scores = self._sample_scores()
         self.ids: Sequence[SampleId] = self._known_ids()
         self._shares = {name: _is_share(name, values) for name, values in self._scores.items()}
@@ -202,17 +204,23 @@ class StoredSamples(Sequence[StoredSample]):
 
     def _sample_scores(self) -> Mapping[str, Sequence[float]]:
         if not self.result.record.metrics:
-            return {}  # of a hidden split
+            self.unscored = "its truths are hidden"
+            return {}
         try:
             scores = self.result.sample_scores
         except HarnessError as error:
-            self.problems.append(f"no scores of samples are shown: {error}")
-            return {}
+            return self._without_scores(str(error))
         if self._samples and list(scores.ids) != list(self._samples):
-            self.problems.append("no scores of samples are shown: they are about other samples")
-            return {}
+            return self._without_scores("its scores are about other samples")
         self._scored_ids = scores.ids
+        if not scores.by_sample:
+            self.unscored = "this result has none"
         return {name: values.tolist() for name, values in scores.by_sample.items()}
+
+    def _without_scores(self, reason: str) -> Mapping[str, Sequence[float]]:
+        self.unscored = reason
+        self.problems.append(f"no scores of samples are shown: {reason}")
+        return {}
 
     def _known_ids(self) -> Sequence[SampleId]:
         if self._samples:

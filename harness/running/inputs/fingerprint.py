@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.capabilities import Model, Tokenizing
-from harness.errors import DataError
+from harness.engine.memory import is_out_of_memory
+from harness.errors import DataError, MemoryFull
 from harness.running.loader import load_batches
 from harness.running.prepared import collate_of, contents_of
 from harness.task import Sample, Task
@@ -23,8 +24,8 @@ SAMPLES = 8  # the first ones, in the order of the annotation file
 def fingerprint_inputs(task: Task, model: Model, samples: Sequence[Sample]) -> dict[str, Any]:
     """Return the SHA-256 of the first samples' images, as a batch, and of their token ids.
 
-    None for images that cannot be read (the run reports them in its turn), for a model that shows
-    no tokens, and for a task without texts.
+    None for images that cannot be read, or do not fit into memory together (the run reports them in
+    its turn), for a model that shows no tokens, and for a task without texts.
     """
     first = samples[:SAMPLES]
     return {
@@ -39,6 +40,10 @@ def _images(model: Model, samples: Sequence[Sample]) -> str | None:
         (batch,) = load_batches([samples], model.prepare, workers=1, collate=collate_of(model))
     except DataError:
         return None
+    except Exception as error:
+        if isinstance(error, MemoryFull) or is_out_of_memory(error):
+            return None
+        raise
     image_of, images = batch.image_of.tolist(), batch.images
     if isinstance(images, np.ndarray) and images.dtype == np.uint8:
         pixels = hashlib.sha256(json.dumps([images.shape, image_of]).encode())

@@ -12,9 +12,9 @@ from harness.capabilities import Model
 from harness.errors import IdentityError
 from harness.records.fingerprints import from_text
 from harness.records.predictions import PredictionFile
+from harness.running.inputs.sample_inputs import InputChecksums
 from harness.running.loader import load_batches
-from harness.running.prepared import collate_of
-from harness.running.sample_inputs import InputChecksums
+from harness.running.prepared import apart_of
 from harness.task import Sample, Task
 
 NAMED = 3  # samples that a message names
@@ -55,7 +55,7 @@ def _check_prepared(
 ) -> None:
     """Raise IdentityError where the model prepares the images of these samples otherwise."""
     now, some = InputChecksums(), [samples] if samples else []
-    collate = collate_of(model)
+    collate = apart_of(model)
     for _ in load_batches(some, model.prepare, workers=1, collate=collate, note=now.add):
         pass
     prepared = now.of(task, samples)

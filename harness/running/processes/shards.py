@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from harness.errors import UsageError
 from harness.records.id_column import IdColumn
 from harness.records.predictions import PredictionFile, open_predictions
-from harness.running.distributed import ProcessGroup
+from harness.running.processes.distributed import ProcessGroup
 from harness.task import Prediction, SampleId
 
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 
 from harness.errors import HarnessError
-from harness.running.distributed import ProcessGroup
-from harness.running.rendezvous import Rendezvous, meet
+from harness.running.processes.distributed import ProcessGroup
+from harness.running.processes.rendezvous import Rendezvous, meet
 
 T = TypeVar("T")
 KEPT = "what was predicted is kept, run the same command to go on"
@@ -21,7 +21,7 @@ TIMEOUT = timedelta(days=2)
 
 
 class TorchrunGroup:
-    """The processes of torchrun. Implements `harness.running.distributed.ProcessGroup`."""
+    """The processes of torchrun. Implements `ProcessGroup`."""
 
     def __init__(self, met: Rendezvous) -> None:
         """Connect with the processes that were met. Raises HarnessError where that fails."""

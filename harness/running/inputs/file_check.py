@@ -19,7 +19,7 @@ from harness.errors import IdentityError
 from harness.images import View, image_file
 from harness.records.fingerprints import PARTS
 from harness.records.predictions import PredictionFile
-from harness.running.sample_inputs import (
+from harness.running.inputs.sample_inputs import (
     checksum_of_file,
     checksum_of_files,
     checksum_of_texts,

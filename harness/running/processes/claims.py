@@ -8,7 +8,7 @@ the others than the batch that it is computing.
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from harness.running.distributed import ProcessGroup
+from harness.running.processes.distributed import ProcessGroup
 
 T = TypeVar("T")
 
