@@ -61,6 +61,7 @@ def test_level_and_margins_can_be_set():
     assert verdict(gate=Gate(margin=1.2)) == "same"
     assert verdict(gate=Gate(margins={"acc*": 1.2})) == "same"
     assert verdict(metric="cider", gate=Gate(margin=1.2)) == "drifted"  # it has its own, 0.5
+    assert verdict(metric="cider", gate=Gate(margins={"cider": 1.2})) == "same"
 
 
 def outcomes(worse, better, same):
