@@ -9,7 +9,7 @@ official evaluator.
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,14 +30,13 @@ from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.rounding import ranked_alike, shortest_decimals
-from harness.sample_view import Details, Item, PairScores, Picture, SampleView
+from harness.sample_view import SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 from tasks.ovad_files import ANNOTATIONS, DATASET, IMAGES
+from tasks.ovad_view import view_attributes
 
-RIGHT = {1: True, 0: False, -1: None}  # whether an attribute of this label is right
 CLIPPED_BY = 5.0  # points of mAP that clipped scores may lose without a word
-FIRST = 3  # attributes by which a prediction is put into words
 
 
 @dataclass(frozen=True)
@@ -129,24 +128,8 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
     def view(self, sample: Object, prediction: Prediction) -> SampleView:
         """Show the box and its attributes, those of the highest scores first."""
         names = [attribute.name for attribute in sample.prompts.attributes]
-        true = [name for name, label in zip(names, sample.labels, strict=True) if label == 1]
-        view = SampleView(
-            pictures=(Picture(sample.images[0]),), truth=", ".join(true) or "no attribute"
-        )
-        if prediction is None:
-            return view
-        scores = np.array(_scores(prediction, sample.id, len(names)), dtype=np.float64)
-        labels = np.array(sample.labels)
-        items = tuple(
-            Item(names[index], float(scores[index]), RIGHT[sample.labels[index]])
-            for index in np.argsort(-scores, kind="stable").tolist()
-        )
-        return replace(
-            view,
-            prediction=", ".join(item.text for item in items[:FIRST]),
-            details=(Details("Attributes by score", items),),
-            pairs=(PairScores("similarity", scores[labels == 1], scores[labels == 0]),),
-        )
+        scores = None if prediction is None else _scores(prediction, sample.id, len(names))
+        return view_attributes(sample.images[0], names, sample.labels, scores)
 
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: which sentences, how pooled, by which model."""
