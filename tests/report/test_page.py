@@ -1,7 +1,5 @@
 """The report as a file: complete, within its budget, escaped, readable."""
 
-import doctest
-import importlib
 import json
 import re
 from dataclasses import asdict
@@ -208,16 +206,6 @@ def test_what_cannot_be_reported_is_an_error(arguments, code, message, tmp_path,
     assert main(["report", *arguments, *out]) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "report.html").exists()
-
-
-@pytest.mark.parametrize("name", ["charts", "overlap", "sample_rows", "terminal"])
-def test_examples_in_the_documentation_are_right(name):
-    assert doctest.testmod(importlib.import_module(f"harness.report.{name}")).failed == 0
-
-
-def test_examples_of_views_and_sizes_are_right():
-    for name in ("harness.sample_view", "harness.cli.report"):
-        assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_a_published_number_stands_beside_the_measured_one_which_leads_to_its_provenance(tmp_path):
