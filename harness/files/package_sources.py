@@ -86,5 +86,5 @@ def _files_of(spec: ModuleSpec, prefix: str) -> Iterator[tuple[str, Path]]:
         origin = Path(str(spec.origin))
         yield (Path(prefix) / origin.name).as_posix(), origin
     for folder in folders:
-        for path in folder.rglob("*.py"):
+        for path in filter(Path.is_file, folder.rglob("*.py")):
             yield (Path(prefix) / path.relative_to(folder.parent)).as_posix(), path

@@ -243,3 +243,10 @@ def test_code_that_a_plugin_imports_belongs_to_it_while_it_is_edited(
 def test_code_that_is_installed_belongs_to_no_plugin(package):
     package.install(f"import hypothesis, json, torch\n{BOX_MODEL}", points=CENTRE)
     assert {Path(name).parts[0] for name in model_plugin("centre").source_files()} == {"somebodys"}
+
+
+def test_what_an_editor_leaves_beside_a_module_is_no_source(package):
+    package.install(BOX_MODEL, points=CENTRE)
+    before = model_plugin("centre").source_sha256()
+    (package.site / "somebodys" / ".#model.py").symlink_to("somebody@host.12:34")  # a lock of Emacs
+    assert model_plugin("centre").source_sha256() == before
