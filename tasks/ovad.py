@@ -7,16 +7,20 @@ maximum of their cosines with the crop. X-VLM has five sentences and takes their
 official evaluator.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.capabilities import AttributeMatcher, AttributePrompts, DualEncoder, Model
 from harness.dataset import Dataset
+from harness.errors import DataError
+from harness.files.parsing import is_number
 from harness.formats.folder import DataFolder, Needed
 from harness.formats.image_folder import image_folder
 from harness.formats.matrices import read_array
@@ -26,14 +30,13 @@ from harness.images import Region, image_file
 from harness.metrics.attribute_ranks import attribute_statistics
 from harness.metrics.attributes import average_precisions, chance_of_groups, chances, map_of_groups
 from harness.metrics.rounding import ranked_alike, shortest_decimals
-from harness.sample_view import Details, Item, PairScores, Picture, SampleView
+from harness.sample_view import SampleView
 from harness.task import Batch, Prediction, Sample, SampleId, Scores, Task
 from harness.workload import Workload
 from tasks.ovad_files import ANNOTATIONS, DATASET, IMAGES
-from tasks.ovad_scores import caveats_of, scores_of_prediction
+from tasks.ovad_view import view_attributes
 
-RIGHT = {1: True, 0: False, -1: None}  # whether an attribute of this label is right
-FIRST = 3  # attributes by which a prediction is put into words
+CLIPPED_BY = 5.0  # points of mAP that clipped scores may lose without a word
 
 
 @dataclass(frozen=True)
@@ -125,24 +128,8 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
     def view(self, sample: Object, prediction: Prediction) -> SampleView:
         """Show the box and its attributes, those of the highest scores first."""
         names = [attribute.name for attribute in sample.prompts.attributes]
-        true = [name for name, label in zip(names, sample.labels, strict=True) if label == 1]
-        view = SampleView(
-            pictures=(Picture(sample.images[0]),), truth=", ".join(true) or "no attribute"
-        )
-        if prediction is None:
-            return view
-        scores = np.array(scores_of_prediction(prediction, sample.id, len(names)), dtype=np.float64)
-        labels = np.array(sample.labels)
-        items = tuple(
-            Item(names[index], float(scores[index]), RIGHT[sample.labels[index]])
-            for index in np.argsort(-scores, kind="stable").tolist()
-        )
-        return replace(
-            view,
-            prediction=", ".join(item.text for item in items[:FIRST]),
-            details=(Details("Attributes by score", items),),
-            pairs=(PairScores("similarity", scores[labels == 1], scores[labels == 0]),),
-        )
+        scores = None if prediction is None else _scores(prediction, sample.id, len(names))
+        return view_attributes(sample.images[0], names, sample.labels, scores)
 
     def protocol_of(self, model: Model) -> str:
         """Return the protocol of a record: which sentences, how pooled, by which model."""
@@ -179,7 +166,7 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         Intervals are over images: boxes of one image show the same scene.
         """
         attributes = samples[0].prompts.attributes
-        rows = [scores_of_prediction(predictions[s.id], s.id, len(attributes)) for s in samples]
+        rows = [_scores(predictions[s.id], s.id, len(attributes)) for s in samples]
         scores = ranked_alike(np.array(rows, dtype=np.float64))
         labels = np.array([sample.labels for sample in samples], dtype=np.int8)
         precisions = average_precisions(scores, labels)
@@ -200,7 +187,7 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
             metrics,
             attribute_statistics(scores, labels, images, attributes),
             breakdown={"attribute": by_attribute},
-            caveats=caveats_of(scores, labels, metrics.get("map")),
+            caveats=_caveats(scores, labels, metrics.get("map")),
         )
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
@@ -215,6 +202,26 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
         return {sample.id: row for sample, row in zip(samples, rows.tolist(), strict=True)}
 
 
+def _caveats(
+    scores: NDArray[np.floating[Any]], labels: NDArray[np.int8], scored: float | None
+) -> list[str]:
+    """Return a caveat if scores that are clipped to 0..1, as logits are, would rank far better.
+
+    None is the `scored` mAP of boxes without any positive label, as a few may be.
+    """
+    outside = int(((scores < 0) | (scores > 1)).sum())
+    if not outside or scored is None:
+        return []
+    order = [np.unique(column, return_inverse=True)[1] for column in scores.T]
+    ranked = 100 * float(np.nanmean(average_precisions(np.stack(order, 1) / len(scores), labels)))
+    if ranked < scored + CLIPPED_BY:
+        return []
+    return [
+        f"{outside:,} of {scores.size:,} scores lie outside of 0..1 and count as 0 or 1, as in "
+        f"OVAD's evaluator; by their order, map would be {ranked:.2f} instead of {scored:.2f}"
+    ]
+
+
 def _prompts_of(model: Model) -> AttributePrompts:
     """Return the sentences and pooling of the model's protocol, by default those of X-VLM's."""
     prompts: AttributePrompts = getattr(model, "attribute_prompts", AttributePrompts())
@@ -225,3 +232,16 @@ def _prompts_of(model: Model) -> AttributePrompts:
 def _prompts(attributes: tuple[Attribute, ...], prompt: str) -> Prompts:
     """Return the same sentences for every batch."""
     return Prompts.of(attributes, prompt)
+
+
+def _scores(prediction: Prediction, box: SampleId, count: int) -> Sequence[float]:
+    """Return the predicted scores of a box. Raises DataError for anything but `count` numbers."""
+    if (
+        isinstance(prediction, list)
+        and len(prediction) == count
+        and all(map(is_number, prediction))
+    ):
+        return prediction
+    raise DataError(
+        f"the prediction for box {box} should be {count} numbers, but is {reprlib.repr(prediction)}"
+    )

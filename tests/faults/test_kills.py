@@ -14,6 +14,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.shapes.benchmark import embedded_data
+from tests.faults.subsets import SPLITS
 from tests.support import struck
 from tests.support.altered import copied
 from tests.support.forked import Running, no_trouble
@@ -21,15 +22,6 @@ from tests.support.results import LIMITED, contents
 
 NIGHTLY = "XVLM_EVAL_KILLS" in os.environ
 KILLS = int(os.environ.get("XVLM_EVAL_KILLS", "3"))  # of each kind
-SPLITS = {
-    "vqav2": "val",
-    "nlvr2": "dev",
-    "coco-caption": "val",
-    "flickr30k-retrieval": "val",
-    "coco-retrieval": "val",
-    "refcoco+": "testB",
-    "ovad": "box",
-}
 LIMITS = {"refcoco+": 24, "coco-caption": 4}  # samples; 12 of every other task
 # A task that is predicted batch by batch, and one that compares its samples with one another.
 KILLED = tuple(SPLITS) if NIGHTLY else ("refcoco+", "coco-retrieval")
