@@ -139,6 +139,8 @@ def _check_arrays(name: str, statistic: Any, most: int) -> None:
     `most` clusters may be: several means may number theirs together, and each lack some of them.
     """
     if isinstance(statistic, MeanOfMeans):
+        if len({part.clusters for part in statistic.parts}) != 1:
+            raise ValueError(f"the parts of {name} have other clusters than one another")
         for part in statistic.parts:
             _check_arrays(name, part, most)
     elif isinstance(statistic, Mean):

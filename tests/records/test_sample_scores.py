@@ -98,3 +98,11 @@ def test_more_clusters_than_units_are_refused(tmp_path):
     write_sample_scores(path, SampleScores([1], np.zeros(1, np.uint64), {}, {"accuracy": many}))
     with pytest.raises(DataError, match="accuracy has 1000000000000 clusters, of at most 2 units"):
         read_sample_scores(path)
+
+
+def test_parts_of_other_clusters_than_one_another_are_refused(tmp_path):
+    mean = MeanOfMeans((ACCURACY, mean_of([0.0, 30.0, 1.0], clusters="abc")))
+    path = tmp_path / "r.npz"
+    write_sample_scores(path, SampleScores([1, 2, 3], np.zeros(3, np.uint64), {}, {"mean": mean}))
+    with pytest.raises(DataError, match="the parts of mean have other clusters than one another"):
+        read_sample_scores(path)
