@@ -140,7 +140,7 @@ def _check_arrays(name: str, statistic: Any, most: int) -> None:
     """
     if isinstance(statistic, MeanOfMeans):
         if len({part.clusters for part in statistic.parts}) != 1:
-            raise ValueError(f"the parts of {name} have other clusters than one another")
+            raise ValueError(f"the parts of {name} differ in their number of clusters")
         for part in statistic.parts:
             _check_arrays(name, part, most)
     elif isinstance(statistic, Mean):

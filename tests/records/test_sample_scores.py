@@ -100,9 +100,9 @@ def test_more_clusters_than_units_are_refused(tmp_path):
         read_sample_scores(path)
 
 
-def test_parts_of_other_clusters_than_one_another_are_refused(tmp_path):
+def test_parts_that_differ_in_their_clusters_are_refused(tmp_path):
     mean = MeanOfMeans((ACCURACY, mean_of([0.0, 30.0, 1.0], clusters="abc")))
     path = tmp_path / "r.npz"
     write_sample_scores(path, SampleScores([1, 2, 3], np.zeros(3, np.uint64), {}, {"mean": mean}))
-    with pytest.raises(DataError, match="the parts of mean have other clusters than one another"):
+    with pytest.raises(DataError, match="the parts of mean differ in their number of clusters"):
         read_sample_scores(path)
