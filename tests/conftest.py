@@ -130,6 +130,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory):
         spare_counting(patch)
         keep_meteor(patch)
         yield
+    # A file that a test left open in a cycle warns here, in the last test of a process, or never.
+    gc.collect()
 
 
 @pytest.fixture

@@ -154,8 +154,8 @@ def test_a_copy_below_the_data_folder_is_taken(folder, tmp_path):
     assert (weights.path, weights.family, weights.vocabulary) == (path, "clip", None)
 
 
-def test_a_published_number_of_the_package_stands_by_its_own_protocol(capsys):
-    assert main(["table", "runs", "--layout", "leaderboard", "--format", "json"]) == 0
+def test_a_published_number_of_the_package_stands_by_its_own_protocol(tmp_path, capsys):
+    assert main(["table", str(tmp_path), "--layout", "leaderboard", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     (row,) = (row for row in rows if row["checkpoint"] == "example-clip-b32")
     assert (row["published"], row["verdict"]) == (50.12, "not run")

@@ -41,8 +41,8 @@ def drive(monkeypatch, *, content, folder=True):
         if not folder:
             raise RuntimeError("not a folder")
         return [
-            types.SimpleNamespace(id="the file", path="logs/16m_base_model_state_step_199999.th"),
             types.SimpleNamespace(id="x", path="log"),
+            types.SimpleNamespace(id="the file", path="logs/16m_base_model_state_step_199999.th"),
         ]
 
     monkeypatch.setitem(

@@ -55,6 +55,16 @@ def test_an_older_result_by_another_protocol_is_left_out_and_named(releases, cap
     assert left_out in check(releases, capsys)
 
 
+def test_p_of_a_trend_is_adjusted_for_all_metrics_that_changed(releases):
+    def p_of_accuracy(*metrics):
+        trends = read_history(releases, gate=Gate(metrics=list(metrics))).trends
+        return next(trend.p for trend in trends if trend.metric == "accuracy")
+
+    alone = p_of_accuracy("accuracy")
+    assert 0 < alone < 0.5
+    assert p_of_accuracy("accuracy", "consistency") == pytest.approx(2 * alone)
+
+
 @pytest.mark.parametrize(
     ("stem", "changes", "metric"),
     [

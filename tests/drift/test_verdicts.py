@@ -61,6 +61,7 @@ def test_level_and_margins_can_be_set():
     assert verdict(gate=Gate(margin=1.2)) == "same"
     assert verdict(gate=Gate(margins={"acc*": 1.2})) == "same"
     assert verdict(metric="cider", gate=Gate(margin=1.2)) == "drifted"  # it has its own, 0.5
+    assert verdict(metric="cider", gate=Gate(margins={"cider": 1.2})) == "same"
 
 
 def outcomes(worse, better, same):
@@ -91,6 +92,14 @@ def test_results_in_which_nothing_changed_take_no_part_of_the_level():
     unchanged = [findings(str(n), accuracy=outcomes(0, 0, 100)) for n in range(14)]
     assert judged(lost)[0] == ["drifted"]
     assert judged(lost, *unchanged)[0] == ["drifted", *["identical"] * 14]
+
+
+def test_the_level_is_halved_once_where_a_check_looks_for_gains_too():
+    lost = [findings("lost", accuracy=outcomes(number, 0, 94)) for number in (5, 6)]
+    # 2 ** -5 is below 0.04 only, 2 ** -6 is below 0.04 / 2 as well.
+    assert [judged(result)[0] for result in lost] == [["drifted"]] * 2
+    two_sided = [judged(result, gate=Gate(sides=2))[0] for result in lost]
+    assert two_sided == [["same"], ["drifted"]]
 
 
 def test_among_many_results_that_changed_more_evidence_is_required():

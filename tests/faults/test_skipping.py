@@ -32,18 +32,23 @@ def data(tmp_path_factory):
     return copy_benchmark(root)
 
 
-def breaking(data, task, out):
+@pytest.fixture
+def broken(data, limited, task):
     """Break the image of a sample in the middle of a subset; return the ids of its samples.
 
-    Of the tasks `TAKEN_OVER`, in the last batch.
+    Of the tasks `TAKEN_OVER`, in the last batch. Other tasks may use the image too.
     """
-    ids = [json.loads(line)["id"] for line in predictions(out, task).read_text().splitlines()[1:]]
+    ids = [
+        json.loads(line)["id"] for line in predictions(limited, task).read_text().splitlines()[1:]
+    ]
     samples = {
         sample.id: sample for sample in find_task(task).load(open_folder(data), SPLITS[task])
     }
     path = image_file(samples[ids[-2 if task in TAKEN_OVER else LIMIT // 2]].images[0])
-    replace_image(path, path.read_bytes()[:50])
-    return {id for id in ids if path in map(image_file, samples[id].images)}
+    content = path.read_bytes()
+    replace_image(path, content[:50])
+    yield {id for id in ids if path in map(image_file, samples[id].images)}
+    replace_image(path, content)
 
 
 @pytest.fixture
@@ -79,12 +84,11 @@ def in_processes(data, monkeypatch):
 
 @pytest.mark.parametrize("task", SPLITS)
 def test_samples_of_a_broken_image_count_as_wrong_and_are_listed(
-    task, data, limited, in_processes, tmp_path, capsys
+    task, data, broken, limited, in_processes, tmp_path, capsys
 ):
     command = ["run", "--task", task, "--split", SPLITS[task], "--limit", str(LIMIT)]
     command += ["--batch-size", "4", "--checkpoint", "xvlm-shapes", "--data", str(data)]
     command += ["--out", str(tmp_path)]
-    broken = breaking(data, task, limited)
 
     assert main(command) == 3
     assert "sample" in capsys.readouterr().err

@@ -74,7 +74,8 @@ def test_an_answer_list_has_distinct_answers(write, content, problem):
 
 def test_a_split_of_captions_has_its_images_with_their_folders(write):
     others = {**COCO["images"][0], "split": "val", "filename": "3.jpg", "filepath": None}
-    path = write({"images": [*COCO["images"], others]})
+    training = {**others, "split": "restval", "filename": "4.jpg"}
+    path = write({"images": [*COCO["images"], others, training]})
     images = read_karpathy(path, "test")
     assert images[0].image == "val2014/COCO_val2014_000000000001.jpg"
     assert images[0].captions == ("a red cup", "one cup")

@@ -27,7 +27,13 @@ def fresh_scorers():
         yield
 
 
-@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"),
+        *("OPENJ9_JAVA_OPTIONS", "IBM_JAVA_OPTIONS", "CLASSPATH"),
+    ],
+)
 def test_no_option_of_the_user_reaches_the_scorers(name, monkeypatch):
     monkeypatch.setenv(name, HARMFUL)
     assert HARMFUL not in java_environment().get(name, "")

@@ -67,7 +67,7 @@ def test_entries_are_not_in_memory_all_at_once(table, monkeypatch):
     finally:
         tracemalloc.stop()
     assert len(entries(kept)) == 72_000  # of 33 bytes and more each as Python's objects
-    assert peak < 2_000_000
+    assert peak < 1_000_000  # two thirds of what their lines alone take at once
 
 
 @pytest.mark.parametrize("lines", [TABLE[:-1], [*TABLE, "0.5"], ["0", "a\tcar", "red"]])

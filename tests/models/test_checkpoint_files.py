@@ -34,9 +34,10 @@ def test_safetensors_are_read_too(tmp_path):
     assert is_same(load_grounding(tmp_path / "c.safetensors"), grounding_state())
 
 
-def test_half_precision_weights_become_float32(tmp_path):
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_become_float32(tmp_path, dtype):
     write_checkpoint(
-        tmp_path / "c.th", {name: tensor.half() for name, tensor in grounding_state().items()}
+        tmp_path / "c.th", {name: tensor.to(dtype) for name, tensor in grounding_state().items()}
     )
     assert {tensor.dtype for tensor in load_grounding(tmp_path / "c.th").values()} == {
         torch.float32

@@ -33,6 +33,7 @@ def renamed(change):
     [
         lambda name: name,
         lambda name: f"module.{name}",
+        lambda name: f"model.{name}",
         lambda name: f"_orig_mod.{name}",
         lambda name: f"module._orig_mod.{name}",
         lambda name: f"_orig_mod.module.{name}",

@@ -17,17 +17,19 @@ from harness.running.processes import rendezvous
 from harness.running.processes.rendezvous import meet
 from harness.running.processes.torchrun import joined
 
+WAIT = 60  # seconds: enough to connect on a slow machine; tests that wait in vain have a `clock`
+
 
 @pytest.fixture
 def rank(monkeypatch):
-    """Set torchrun's variables for a process of several, which waits for a second."""
+    """Set torchrun's variables for a process of several, which waits for `WAIT` seconds."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     variables = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_RESTART_COUNT": "0",
-        "XVLM_EVAL_RENDEZVOUS_SECONDS": "1",
+        "XVLM_EVAL_RENDEZVOUS_SECONDS": str(WAIT),
     }
 
     def use(rank, size, **others):
@@ -52,13 +54,14 @@ def test_processes_that_never_come_are_named(rank, clock, tmp_path, capsys):
     rank(1, 4)
     assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
     shown = capsys.readouterr().err
-    assert "process 1 of 4: waited 1 s for processes 0, 2, 3, in vain" in shown
+    assert "process 1 of 4: waited 60 s for processes 0, 2, 3, in vain" in shown
     assert "XVLM_EVAL_RENDEZVOUS_SECONDS sets how long to wait" in shown
+    assert WAIT < clock.now < WAIT + 0.2
     assert not list(tmp_path.iterdir())
 
 
 def test_a_process_0_that_is_not_there_is_named_by_its_address(rank, tmp_path, capsys):
-    rank(1, 2, MASTER_PORT="1")
+    rank(1, 2, MASTER_PORT="1", XVLM_EVAL_RENDEZVOUS_SECONDS="1")
     assert main(["run", "--task", "refcoco+", "--out", str(tmp_path)]) == 4
     assert "process 1 of 2: cannot meet the others at 127.0.0.1:1" in capsys.readouterr().err
 
@@ -82,7 +85,7 @@ def test_a_wrong_variable_is_named(rank, name, value):
 
 def test_process_0_opens_the_store_where_no_launcher_has_one(rank, clock):
     rank(0, 2, TORCHELASTIC_USE_AGENT_STORE="", MASTER_PORT="0")
-    with pytest.raises(HarnessError, match="waited 1 s for process 1, in vain"):
+    with pytest.raises(HarnessError, match="waited 60 s for process 1, in vain"):
         meet()
 
 
@@ -116,14 +119,14 @@ def test_the_time_to_connect_counts_as_waiting(rank, clock, monkeypatch):
     reach = rendezvous._reach
 
     def reach_late(*arguments):
-        clock.now += 0.9
+        clock.now += WAIT - 0.1
         return reach(*arguments)
 
     monkeypatch.setattr(rendezvous, "_reach", reach_late)
     rank(1, 2)
-    with pytest.raises(HarnessError, match="waited 1 s for process 0"):
+    with pytest.raises(HarnessError, match="waited 60 s for process 0"):
         meet()
-    assert clock.now < 1.2
+    assert clock.now < WAIT + 0.2
 
 
 def test_a_second_command_without_a_launcher_meets_in_the_store_of_the_first(rank):
@@ -135,7 +138,11 @@ def test_a_second_command_without_a_launcher_meets_in_the_store_of_the_first(ran
         meet()
         gc.collect()
         store = dist.TCPStore(
-            "127.0.0.1", port, is_master=False, timeout=timedelta(seconds=1), wait_for_workers=False
+            "127.0.0.1",
+            port,
+            is_master=False,
+            timeout=timedelta(seconds=WAIT),
+            wait_for_workers=False,
         )
         assert store.add("xvlm-eval/0/commands of process 0", 0) == command
 

@@ -46,8 +46,8 @@ def test_the_box_loss_is_one_minus_giou_plus_five_times_l1():
 
 
 def test_a_few_steps_end_in_weights_that_a_run_accepts(tmp_path, monkeypatch, capsys):
-    # Scenes are drawn in processes: here, in some that have imported torch.
-    monkeypatch.setattr(examples, "get_context", lambda method: processes)
+    # Scenes are drawn in spawned processes: here, in some that have imported torch.
+    monkeypatch.setattr(examples, "get_context", {"spawn": processes}.__getitem__)
     # More images per step than the encoder computes at once.
     recipe = Recipe(
         scenes=20, steps=2, images_per_step=17, expressions_per_image=2, dtype="float32"
