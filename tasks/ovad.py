@@ -187,7 +187,7 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
             metrics,
             attribute_statistics(scores, labels, images, attributes),
             breakdown={"attribute": by_attribute},
-            caveats=_caveats(scores, labels, metrics["map"]),
+            caveats=_caveats(scores, labels, metrics.get("map")),
         )
 
     def score_official(self, samples: Sequence[Object], path: Path) -> Scores:
@@ -203,11 +203,14 @@ class OVAD(Task[Object, AttributeMatcher | DualEncoder]):
 
 
 def _caveats(
-    scores: NDArray[np.floating[Any]], labels: NDArray[np.int8], scored: float
+    scores: NDArray[np.floating[Any]], labels: NDArray[np.int8], scored: float | None
 ) -> list[str]:
-    """Return a caveat if scores that are clipped to 0..1, as logits are, would rank far better."""
+    """Return a caveat if scores that are clipped to 0..1, as logits are, would rank far better.
+
+    None is the `scored` mAP of boxes without any positive label, as a few may be.
+    """
     outside = int(((scores < 0) | (scores > 1)).sum())
-    if not outside:
+    if not outside or scored is None:
         return []
     order = [np.unique(column, return_inverse=True)[1] for column in scores.T]
     ranked = 100 * float(np.nanmean(average_precisions(np.stack(order, 1) / len(scores), labels)))

@@ -1,6 +1,7 @@
 """Check arguments of the user, before anything is computed or written."""
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 
 from harness.checkpoints.entries import names_results
 from harness.errors import UsageError
@@ -50,7 +51,7 @@ def settings_of(arguments: object) -> Mapping[str, str]:
     """
     settings = arguments if isinstance(arguments, Mapping) else {"": arguments}
     for name, value in settings.items():
-        simple = isinstance(value, str | int | float) and not isinstance(value, bool)
+        simple = isinstance(value, str | Real) and not isinstance(value, bool)  # of NumPy too
         if not (name and isinstance(name, str) and simple):
             raise UsageError(
                 'arguments should be settings with a text or a number each, as {"beams": 1}, not '

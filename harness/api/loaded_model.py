@@ -1,6 +1,6 @@
 """Loaded weights as an object: Pillow images in, Python values in pixels out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -124,7 +124,8 @@ class LoadedModel:
         self, image: Picture, questions: str | Sequence[str], *, answers: Sequence[str]
     ) -> str | list[str]:
         """Return the likeliest of the `answers` to each question about an image."""
-        candidates = [] if isinstance(answers, str) else list(answers)
+        several = isinstance(answers, Iterable) and not isinstance(answers, str)
+        candidates = list(answers) if several else []
         if not candidates or not all(isinstance(answer, str) for answer in candidates):
             raise UsageError('answers should be a list of texts to choose from: ["yes", "no"]')
         texts, model = list_texts(questions), self._for("answer")

@@ -15,6 +15,7 @@ diff         two results in detail
 anchor       a check against the baseline and the last one that a person reviewed
 lineage      which baseline replaced which, and why
 renewal      replace a baseline
-history      the trend over several results
+history      the course of every metric over several results
+trend        whether it falls: what its clusters add, and p
 report       a check as text, JSON and JUnit
 """

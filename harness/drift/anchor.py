@@ -6,6 +6,7 @@ somebody did. Both checks share the level. The one against the anchor spends 1 /
 share at the k-th renewal, which adds up to the whole share however long the anchor stays.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,8 @@ def anchored_gate(baseline: Path, gate: Gate, *, checkpoint: str | None = None) 
     names = _checkpoints(baseline / FOLDER, gate, checkpoint)
     if not names:
         return None
-    renewals = max(1, *(renewals_since_review(baseline, name) for name in names))
+    counts = renewals_since_review(baseline)
+    renewals = max(1, *(counts[name] for name in names))
     level = gate.level / (renewals * (renewals + 1))
     return override(gate, level=level, checkpoints=None if checkpoint else names)
 
@@ -112,13 +114,18 @@ def lost_anchors(baseline: Path, gate: Gate, *, checkpoint: str | None = None) -
     The lineage tells that the baseline was renewed since a person reviewed it. Without the anchor,
     everything that was lost since then would be forgiven.
     """
-    return [
-        f"{baseline / FOLDER / name}: holds no results, but {FILE} ends in renewals of {name} that "
-        f"nobody reviewed ({renewals}); restore the folder from version control, or review the "
-        'results and renew the baseline: `xvlm-eval baseline --reason "..."`'
+    lacking = [
+        name
         for name in _checkpoints(baseline, gate, checkpoint)
         if not any((baseline / FOLDER / name).glob("*.json"))
-        and (renewals := renewals_since_review(baseline, name))
+    ]
+    renewals = renewals_since_review(baseline) if lacking else Counter[str]()
+    return [
+        f"{baseline / FOLDER / name}: holds no results, but {FILE} ends in renewals of {name} that "
+        f"nobody reviewed ({renewals[name]}); restore the folder from version control, or review "
+        'the results and renew the baseline: `xvlm-eval baseline --reason "..."`'
+        for name in lacking
+        if renewals[name]
     ]
 
 

@@ -1,11 +1,8 @@
 """The trend of every metric over the results of several releases.
 
-Each check between two releases may let a small drop pass; their sum shows as a trend. Without one,
-the results of a cluster of samples could have come in any order, so p is the share of orders, drawn
-for every cluster that changed, whose slope falls as steeply (a paired permutation test, one-sided).
+Each check between two releases may let a small drop pass; their sum shows as a trend.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,21 +10,15 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.drift.baselines import describe_other_measurement
-from harness.drift.contradictions import describe_other_units
 from harness.drift.settings import Gate
+from harness.drift.trend import p_of_fall, parts_of_clusters
 from harness.drift.verdicts import ROUNDING
 from harness.errors import UsageError
 from harness.records.stored import StoredResult, find_sound_results
 from harness.rendering import Row, Table, escape_markdown, render
-from harness.statistics.means import Mean, MeanOfMeans
-from harness.statistics.sums import Statistic
 
-DRAWS = 9_999  # random orders
-EXACT_UP_TO = 200  # clusters; with more, the slope is normal by the central limit theorem
-AT_ONCE = 200  # draws in memory
 COLUMNS = {
     "checkpoint": "checkpoint", "task": "task", "split": "split", "metric": "metric",
     "course": "course", "delta": "change", "p": "p of the trend", "verdict": "verdict",
@@ -186,32 +177,6 @@ def describe_history(history: History, format: str) -> str:
     return "\n\n".join([*tables, *sentences])
 
 
-def p_of_fall(values: NDArray[np.float64], *, seed: int = 0) -> float:
-    """Return p of a falling trend of `values` [K, C]: what each cluster adds to each of K results.
-
-    >>> p_of_fall(np.array([[1.0] * 9, [0.5] * 9, [0.0] * 9])) < 0.001
-    True
-    >>> p_of_fall(np.ones((3, 9)))
-    1.0
-    """
-    changed = values[:, (values != values[0]).any(axis=0)]
-    runs, clusters = changed.shape
-    if not clusters:
-        return 1.0
-    weights = np.arange(runs) - (runs - 1) / 2
-    slope = float((weights @ changed).sum())
-    if clusters > EXACT_UP_TO:
-        spread = changed.var(axis=0, ddof=1).sum() * (weights**2).sum()
-        return 0.5 * math.erfc(-slope / math.sqrt(2 * spread))
-    rng = np.random.default_rng(seed)
-    hits, tolerance = 0, 1e-9 * max(1.0, abs(slope))
-    for first in range(0, DRAWS, AT_ONCE):
-        draws = min(AT_ONCE, DRAWS - first)
-        orders = rng.permuted(np.broadcast_to(changed.T, (draws, clusters, runs)), axis=2)
-        hits += int(((orders @ weights).sum(axis=1) <= slope + tolerance).sum())
-    return (1 + hits) / (1 + DRAWS)
-
-
 def _trend(title: str, metric: str, by_folder: Sequence[dict[str, StoredResult]]) -> Trend:
     results = [results.get(title) for results in by_folder]
     last = results[-1]
@@ -222,47 +187,12 @@ def _trend(title: str, metric: str, by_folder: Sequence[dict[str, StoredResult]]
     statistics = [result.sample_scores.statistics.get(metric) for result in kept]
     p = None
     if len(kept) == len(known) >= 3:
-        parts = _parts_of_clusters([each for each in statistics if each is not None])
+        parts = parts_of_clusters([each for each in statistics if each is not None])
         p = None if len(parts) < len(known) else p_of_fall(parts)
     if p == 1.0 and np.ptp([value for value in values if value is not None]) <= ROUNDING:
         p = None  # nothing changed
     record = last.record
     return Trend(record.checkpoint["name"], record.task, record.split, metric, values, p, False)
-
-
-def _parts_of_clusters(statistics: Sequence[Statistic]) -> NDArray[np.float64]:
-    """Return what each cluster adds to a metric of each run, [K, C]; no run if they do not pair.
-
-    Of a metric that is no mean (BLEU, METEOR, mAP), to first order: what it adds to the change
-    since the first run.
-    """
-    if not statistics:
-        return np.empty((0, 0))
-    first, *others = statistics
-    if any(describe_other_units(first, other) for other in others):
-        return np.empty((0, 0))
-    means = [_parts(statistic) for statistic in statistics]
-    if known := [part for part in means if part is not None]:
-        return np.stack(known)
-    base = first.resampled()
-    changes = [
-        np.where(base.changed_in(run), base.changes_in(run), 0.0)
-        for run in (other.resampled() for other in others)
-    ]
-    return np.stack([np.zeros_like(changes[0]), *changes])
-
-
-def _parts(statistic: Statistic | None) -> NDArray[np.float64] | None:
-    """Return what each cluster [C] adds to a metric that is a mean; None for any other."""
-    if isinstance(statistic, Mean):
-        sums, _ = statistic.rows().T
-        return np.asarray(sums / len(statistic.values))
-    if isinstance(statistic, MeanOfMeans):
-        parts = [_parts(part) for part in statistic.parts]
-        known = [part for part in parts if part is not None]
-        if len({len(part) for part in known}) == 1:
-            return np.asarray(np.mean(known, axis=0))
-    return None
 
 
 def _course(trend: Trend) -> str:

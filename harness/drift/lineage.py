@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,13 +78,12 @@ def append_renewal(baseline: Path, renewal: Renewal) -> None:
         ) from error
 
 
-def renewals_since_review(baseline: Path, checkpoint: str) -> int:
-    """Return how often a baseline was renewed since a person reviewed it."""
-    count = 0
+def renewals_since_review(baseline: Path) -> Counter[str]:
+    """Return how often the baseline of each checkpoint was renewed since a person reviewed it."""
+    counts = Counter[str]()
     for renewal in read_lineage(baseline):
-        if renewal.checkpoint == checkpoint:
-            count = 0 if renewal.reviewed else count + 1
-    return count
+        counts[renewal.checkpoint] = 0 if renewal.reviewed else counts[renewal.checkpoint] + 1
+    return counts
 
 
 def _to_line(renewal: Renewal) -> str:

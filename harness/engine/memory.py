@@ -51,7 +51,9 @@ def forget_locals(error: BaseException) -> None:
     part of a cycle, and would keep them until garbage is collected.
     """
     link: BaseException | None = error
-    while link is not None:
+    cleared: set[int] = set()  # errors can be causes of one another: `raise error from error`
+    while link is not None and id(link) not in cleared:
+        cleared.add(id(link))
         clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
 

@@ -44,11 +44,11 @@ class WandbTracker:
         if not self._begun:
             project = os.environ.get("WANDB_PROJECT", PROJECT)
             name = str(record.checkpoint["name"])
-            config = {**facts(record), **task_facts(record)}
+            config = {**facts(record), **split_facts(record)}
             self._module.init(project=project, name=name, config=config)
             self._begun = True
         else:
-            self._module.config.update(task_facts(record))
+            self._module.config.update(split_facts(record))
         self._module.log(numbers(record))
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class MLflowTracker:
             self._module.start_run(run_name=str(record.checkpoint["name"]))
             self._module.log_params(facts(record))
             self._begun = True
-        parameters = task_facts(record)
+        parameters = split_facts(record)
         self._module.log_params({_mlflow_name(name): value for name, value in parameters.items()})
         self._module.log_metrics(
             {_mlflow_name(name): value for name, value in numbers(record).items()}
@@ -132,10 +132,9 @@ def numbers(record: ResultRecord) -> dict[str, float]:
 
     A subset is not a result: its names carry its size.
     """
-    part = f".limit-{record.subset.limit}" if record.subset else ""
     named: dict[str, float] = {}
     for metric, value in record.metrics.items():
-        name = f"{record.task}/{record.split}{part}/{metric}"
+        name = f"{_title(record)}/{metric}"
         named[name] = value
         if (interval := record.intervals.get(metric)) is not None:
             named[f"{name}_low"], named[f"{name}_high"] = interval
@@ -156,13 +155,22 @@ def facts(record: ResultRecord) -> dict[str, Any]:
     }
 
 
-def task_facts(record: ResultRecord) -> dict[str, Any]:
-    """Return what may differ between the tasks of a command: an entry has a file for each."""
-    return {
-        f"{record.task}.checkpoint_sha256": record.checkpoint.get("sha256"),
-        f"{record.task}.protocol": record.protocol,
-        f"{record.task}.batch_size": record.software.get("batch_size"),
+def split_facts(record: ResultRecord) -> dict[str, Any]:
+    """Return what may differ between the results of a command: an entry has a file for each task.
+
+    Trackers refuse another value under a name that they know, so each result has names of its own.
+    """
+    values = {
+        "checkpoint_sha256": record.checkpoint.get("sha256"),
+        "protocol": record.protocol,
+        "batch_size": record.software.get("batch_size"),
     }
+    return {f"{_title(record)}/{name}": value for name, value in values.items()}
+
+
+def _title(record: ResultRecord) -> str:
+    part = f".limit-{record.subset.limit}" if record.subset else ""
+    return f"{record.task}/{record.split}{part}"
 
 
 def _mlflow_name(name: str) -> str:

@@ -81,10 +81,12 @@ def _edited_files(name: str) -> Iterator[tuple[str, Path]]:
 
 
 def _files_of(spec: ModuleSpec, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a package or module by their names; nothing of a zip archive."""
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     if not folders and spec.has_location and (spec.origin or "").endswith(".py"):
         origin = Path(str(spec.origin))
-        yield (Path(prefix) / origin.name).as_posix(), origin
+        if origin.is_file():
+            yield (Path(prefix) / origin.name).as_posix(), origin
     for folder in folders:
-        for path in folder.rglob("*.py"):
+        for path in filter(Path.is_file, folder.rglob("*.py")):
             yield (Path(prefix) / path.relative_to(folder.parent)).as_posix(), path

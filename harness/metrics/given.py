@@ -73,6 +73,25 @@ def boxes_of(name: str, values: Sequence[Any]) -> list[Box]:
     return boxes
 
 
+def counts_of(name: str, values: Sequence[Any]) -> list[int]:
+    """Return how many of something there are, at least one each; 2.0 and a tensor of 2 are 2.
+
+    >>> counts_of("captions", [5, 5.0]), counts_of("captions", [0])
+    Traceback (most recent call last):
+    ValueError: captions[0] should be a whole number from 1 up, but is 0
+    """
+    counts = []
+    for number, value in enumerate(values):
+        try:
+            count = int(value)
+        except (TypeError, ValueError, OverflowError):
+            count = 0
+        if count < 1 or count != value:
+            raise _unexpected(f"{name}[{number}]", "a whole number from 1 up", value)
+        counts.append(count)
+    return counts
+
+
 def verdicts_of(name: str, values: Sequence[Any]) -> list[bool]:
     """Return verdicts as they are stored; `bool` would take the text "False" for true.
 

@@ -7,7 +7,6 @@ sequences of different lengths, and for a value that is not what it expects.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from numbers import Integral
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from harness.metrics.given import (
     check_lengths,
     check_text_lists,
     check_texts,
+    counts_of,
     verdicts_of,
 )
 from harness.metrics.grounding import THRESHOLD, iou
@@ -143,9 +143,7 @@ def retrieval_recalls(
     """
     forward = np.asarray(i2t)
     backward = forward.T if t2i is None else np.asarray(t2i)
-    counts = [1] * len(forward) if captions is None else list(captions)
-    if wrong := [count for count in counts if not isinstance(count, Integral) or count < 1]:
-        raise ValueError(f"captions should be whole numbers from 1 up, not {wrong[0]!r}")
+    counts = [1] * len(forward) if captions is None else counts_of("captions", captions)
     if forward.shape != (len(counts), sum(counts)) or backward.shape != forward.shape[::-1]:
         raise ValueError(
             f"{len(counts)} images with {sum(counts)} texts need scores of the shapes "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.errors import DataError
 from harness.formats.same_files import are_files_of
 from harness.metrics.attribute_ranks import MeanAveragePrecision
+from harness.plugins import TASK
 from harness.records.sample_scores import SampleScores, digest
 from harness.records.stored import StoredResult, StoredResults
 from harness.statistics.sums import Sums
@@ -160,32 +161,38 @@ def _against_predictions(result: StoredResult, scores: SampleScores) -> Iterator
             f"{len(differing)} predictions are not those that were scored, "
             f"e.g. of {', '.join(map(repr, differing[:NAMED]))}; score them again"
         )
-    yield from _other_ranked_scores(scores, predictions)
+    if TASK not in result.record.software:  # a plugin's may rank what it makes of predictions
+        yield from _other_ranked_scores(scores, predictions)
 
 
 def _other_ranked_scores(
     scores: SampleScores, predictions: Mapping[int | str, Any]
 ) -> Iterator[str]:
-    """Yield the statistics whose scores by sample and attribute are not those predicted.
+    """Yield the statistic whose scores by sample and attribute are not those predicted.
 
     A sample that was skipped has no prediction to compare.
     """
+    checked: list[NDArray[Any]] = []  # the statistics of one result share their scores
     for name, statistic in scores.statistics.items():
         if not isinstance(statistic, MeanAveragePrecision):
             continue
-        differing = [
-            id
-            for id, row in zip(scores.ids, statistic.scores, strict=True)
-            if isinstance(predictions[id], list) and not _are_close(predictions[id], row)
-        ]
-        if differing:
-            samples = ", ".join(map(repr, differing[:NAMED]))
+        if any(statistic.scores is each for each in checked):
+            continue
+        checked.append(statistic.scores)
+        known = [i for i, id in enumerate(scores.ids) if isinstance(predictions[id], list)]
+        rows = [predictions[scores.ids[index]] for index in known]
+        if differing := np.flatnonzero(_differ(rows, statistic.scores[known])).tolist():
+            samples = ", ".join(repr(scores.ids[known[index]]) for index in differing[:NAMED])
             yield f"{name} ranks other scores than those predicted, e.g. of {samples}"
             return
 
 
-def _are_close(predicted: list[Any], row: NDArray[np.floating[Any]]) -> bool:
+def _differ(predicted: list[list[Any]], ranked: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Return which of the rows differ, [n]: all of them where one is no row of numbers."""
     try:
-        return len(predicted) == len(row) and np.allclose(predicted, row, rtol=CLOSE, atol=CLOSE)
-    except (TypeError, ValueError):  # it holds something else than numbers
-        return False
+        rows = np.array(predicted, dtype=np.float64).reshape(len(predicted), -1)
+    except (TypeError, ValueError):
+        return np.ones(len(predicted), dtype=np.bool_)
+    if rows.shape != ranked.shape:
+        return np.ones(len(predicted), dtype=np.bool_)
+    return ~np.isclose(rows, ranked, rtol=CLOSE, atol=CLOSE).all(axis=1)

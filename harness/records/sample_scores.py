@@ -105,8 +105,9 @@ def read_sample_scores(path: Path) -> SampleScores:
             raise ValueError("not one value per sample")
         if scores.inputs is not None and scores.inputs.shape != (len(ids), len(PARTS)):
             raise ValueError("not one fingerprint per sample")
+        most = len(ids) + sum(map(_units, scores.statistics.values()))
         for name, statistic in scores.statistics.items():
-            _check_arrays(name, statistic, len(ids))
+            _check_arrays(name, statistic, most)
         return scores
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -125,22 +126,36 @@ def read_sample_scores(path: Path) -> SampleScores:
         ) from error
 
 
-def _check_arrays(name: str, statistic: Any, samples: int) -> None:
-    """Raise ValueError for clusters, counts, labels or rankings that no statistic has."""
+def _units(statistic: Statistic) -> int:
+    """Return how many units a statistic holds that may belong to a cluster."""
     if isinstance(statistic, MeanOfMeans):
+        return sum(map(_units, statistic.parts))
+    return len(statistic.values) if isinstance(statistic, Mean) else 0
+
+
+def _check_arrays(name: str, statistic: Any, most: int) -> None:
+    """Raise ValueError for clusters, counts, labels or rankings that no statistic has.
+
+    `most` clusters may be: several means may number theirs together, and each lack some of them.
+    """
+    if isinstance(statistic, MeanOfMeans):
+        if len({part.clusters for part in statistic.parts}) != 1:
+            raise ValueError(f"the parts of {name} differ in their number of clusters")
         for part in statistic.parts:
-            _check_arrays(name, part, samples)
+            _check_arrays(name, part, most)
     elif isinstance(statistic, Mean):
-        most = min(statistic.clusters, max(samples, len(statistic.values)))
-        if not _are_numbers_of(statistic.cluster, len(statistic.values), below=most):
-            raise ValueError(f"the clusters of {name} are not numbers from 0 to {most - 1}")
+        clusters, units = statistic.clusters, len(statistic.values)
+        if clusters > most:
+            raise ValueError(f"{name} has {clusters} clusters, of at most {most} units")
+        if not _are_numbers_of(statistic.cluster, units, below=clusters):
+            raise ValueError(f"the clusters of {name} are not numbers from 0 to {clusters - 1}")
     elif isinstance(statistic, Bleu | Meteor):
         if statistic.counts.dtype.kind not in "iu" or (statistic.counts < 0).any():
             raise ValueError(f"the counts of {name} are not numbers from 0 up")
     else:
         boxes, attributes = statistic.labels.shape
-        if not _are_numbers_of(statistic.image, boxes, below=max(samples, boxes)):
-            raise ValueError(f"the images of {name} are not numbers from 0 to {boxes - 1}")
+        if not _are_numbers_of(statistic.image, boxes, below=most + boxes):
+            raise ValueError(f"the images of {name} are not numbers from 0 to {most + boxes - 1}")
         if not _are_numbers_of(statistic.columns, len(statistic.columns), below=attributes):
             raise ValueError(f"the attributes of {name} are not numbers from 0 to {attributes - 1}")
         if not np.isfinite(getattr(statistic, "scores", statistic.labels)).all():

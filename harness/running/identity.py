@@ -16,7 +16,7 @@ DEFAULT_FAMILY = "xvlm"
 
 
 def identify(run: Run, model: Model, samples: Sequence[Sample], *, total: int) -> dict[str, Any]:
-    """Return the identity of a run, with hashes, but no names or paths.
+    """Return the identity of a run, with hashes, but without names of weights and without paths.
 
     `total` is the size of the whole split.
     """

@@ -93,8 +93,9 @@ def test_settings_of_a_family(arguments):
         load_model("xvlm-shapes", task="coco-caption", arguments=arguments)
 
 
-def test_a_setting_may_be_a_number():
-    found = load_model("xvlm-shapes", task="coco-caption", arguments={"beams": 2})
+@pytest.mark.parametrize("beams", [2, np.int64(2)])
+def test_a_setting_may_be_a_number(beams):
+    found = load_model("xvlm-shapes", task="coco-caption", arguments={"beams": beams})
     assert "|2 beams|" in found.protocol
 
 
@@ -106,8 +107,9 @@ def test_texts_answers_and_statements(grounder):
         retriever.rank(image, [])
     answerer = load_model("xvlm-shapes", task="vqav2")
     assert answerer.answer(image, "what?", answers=np.array(["red", "two"])) in ("red", "two")
-    with pytest.raises(errors.UsageError, match="answers should be a list of texts"):
-        answerer.answer(image, "what?", answers=["red", 2])
+    for answers in (["red", 2], "red", None, 5):
+        with pytest.raises(errors.UsageError, match="answers should be a list of texts"):
+            answerer.answer(image, "what?", answers=answers)
     reasoner = load_model("xvlm-shapes", task="nlvr2")
     with pytest.raises(errors.UsageError, match=r"statement should be a text, not \['a', 'b'\]"):
         reasoner.judge(image, image, ["a", "b"])

@@ -2,7 +2,10 @@
 
 import pytest
 
+from harness.drift import lineage
+from harness.drift.anchor import anchored_gate, lost_anchors
 from harness.drift.lineage import Renewal, append_renewal, read_lineage, renewals_since_review
+from harness.drift.settings import Gate
 from harness.errors import DataError
 
 RENEWAL = {
@@ -21,7 +24,7 @@ def test_a_reason_may_hold_any_character(tmp_path):
     append_renewal(tmp_path, Renewal(**RENEWAL, reviewed=True, reason=reason))
     append_renewal(tmp_path, Renewal(**RENEWAL, reviewed=False, reason="passed"))
     assert [renewal.reason for renewal in read_lineage(tmp_path)] == [reason, "passed"]
-    assert renewals_since_review(tmp_path, "mine") == 1
+    assert renewals_since_review(tmp_path) == {"mine": 1}
 
 
 def test_a_lineage_that_cannot_be_read_is_not_taken_for_none(tmp_path):
@@ -33,3 +36,17 @@ def test_a_lineage_that_cannot_be_read_is_not_taken_for_none(tmp_path):
     path.mkdir()
     with pytest.raises(DataError, match="is not a file"):
         read_lineage(tmp_path)
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_the_lineage_of_many_checkpoints_is_read_once(tmp_path, monkeypatch, anchored):
+    read = []
+    monkeypatch.setattr(lineage, "read_lineage", lambda path: read.append(path) or [])
+    for name in "abc":
+        folder = tmp_path / name
+        for place in (folder, tmp_path / "anchor" / name)[: 1 + anchored]:
+            place.mkdir(parents=True)
+            (place / "ovad.box.json").write_text("{}")
+    assert (anchored_gate(tmp_path, Gate()) is not None) == anchored
+    assert lost_anchors(tmp_path, Gate()) == []
+    assert read == [tmp_path]

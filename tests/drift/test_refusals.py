@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.plugins import TASK
 from tests.support.tampered import committed, edit, edit_predictions, edit_scores, file_of
 
 NLVR2, BOXES, OVAD = "nlvr2.dev", "refcoco+.testB", "ovad.box"
@@ -134,6 +135,17 @@ def test_a_contradiction_is_refused(attack, tmp_path, capsys):
     assert code == 1
     assert {cell["verdict"] for cell in cells} == {"not comparable"}
     assert any(said in cell["reason"] for cell in cells), cells
+
+
+def test_a_plugin_may_rank_what_it_makes_of_predictions(tmp_path):
+    results, baseline = (committed(tmp_path / name, OVAD) for name in ("r", "b"))
+    for side in (results, baseline):
+        edit_scores(side, OVAD, lambda arrays: arrays["array0"].__imul__(0.5))  # the same order
+    check = ["check", str(results), "--baseline", str(baseline)]
+    assert main(check) == 1
+    for side in (results, baseline):
+        edit(side, OVAD, lambda record: record["software"].update({TASK: "boxes of a package"}))
+    assert main(check) == 0
 
 
 def test_other_clusters_are_a_sentence(tmp_path, capsys):

@@ -11,9 +11,9 @@ import pytest
 
 from harness.cli.main import main
 from harness.drift.anchor import anchored_gate
-from harness.drift.history import p_of_fall
 from harness.drift.lineage import read_lineage
 from harness.drift.settings import Gate
+from harness.drift.trend import p_of_fall
 from harness.registry import find_task
 from harness.shapes.benchmark import embedded_data
 from tests.support.altered import CHECKPOINT, copied

@@ -3,11 +3,12 @@
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
 
 from harness.engine.device import choose_device
-from harness.engine.memory import free_memory, taken_memory
+from harness.engine.memory import forget_locals, free_memory, taken_memory
 from harness.errors import UsageError
 
 GIB = 2**30
@@ -113,3 +114,22 @@ def test_memory_that_was_freed_is_allocated_again_without_new_pages():
         return int(subprocess.run(command, capture_output=True, check=True).stdout)
 
     assert pages("keep_freed_memory()") < 100 < pages("pass")
+
+
+def test_the_locals_of_an_error_that_is_its_own_cause_are_forgotten():
+    class Batch:
+        pass
+
+    alive = weakref.WeakSet()
+
+    def fill():
+        batch = Batch()
+        alive.add(batch)
+        raise MemoryError("full")
+
+    try:
+        fill()
+    except MemoryError as error:
+        error.__cause__ = error  # as `raise error from error` makes it
+        forget_locals(error)
+        assert not alive

@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.export import trackers
+from harness.running import evaluate
 
 STUB = """
 import json, os
@@ -16,10 +17,21 @@ def note(*event):
     with open(os.environ["STUB_LOG"], "a") as file:
         file.write(json.dumps(event) + "\\n")
 
+def once(known, new):
+    for name, value in new.items():
+        if known.setdefault(name, value) != value:
+            raise ValueError(f"attempted to change {name}")
+
+class Config(dict):
+    def update(self, new):
+        once(self, new)
+
+params = {}
+
 def init(*, project, name, config):
     note("init", project, name, config["checkpoint"], config["data"], config["settings.dtype"])
 
-    globals()["config"] = dict(config)
+    globals()["config"] = Config(config)
 
 def log(numbers):
     note("log", numbers)
@@ -30,8 +42,9 @@ def finish():
 def start_run(*, run_name):
     note("start_run", run_name)
 
-def log_params(params):
-    note("log_params", params)
+def log_params(new):
+    once(params, new)
+    note("log_params", new)
 
 def log_metrics(numbers):
     note("log", numbers)
@@ -103,18 +116,30 @@ def test_each_task_has_the_hash_of_its_own_weights(name, install, tmp_path):
     for task in ("refcoco+", "vqav2"):
         (path,) = (tmp_path / "runs" / "xvlm-shapes").glob(f"{task}.*.limit-5.json")
         sha256 = json.loads(path.read_text())["checkpoint"]["sha256"]
-        key = f"{task if name == 'wandb' else task.replace('+', 'plus')}.checkpoint_sha256"
+        title = path.stem.replace(".", "/", 1)
+        key = f"{title if name == 'wandb' else title.replace('+', 'plus')}/checkpoint_sha256"
         assert stated[key] == sha256
     assert "checkpoint_sha256" not in stated
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_results_of_other_batch_sizes_are_logged(name, install, tmp_path, monkeypatch, capsys):
+    install(name)
+    sizes = iter([4, 2])
+    monkeypatch.setattr(evaluate, "agree_on_batch_size", lambda *_: next(sizes))
+    assert run(tmp_path, "--log", name) == 0
+    assert "--log" not in capsys.readouterr().err
+    logged = [event[1] for event in events(tmp_path) if event[0] == "log"]
+    assert ["val" in str(each) for each in logged] == [True, False]
 
 
 def test_mlflow_gets_names_that_it_allows(install, tmp_path):
     install("mlflow")
     assert run(tmp_path, "--log", "mlflow", "--split", "val") == 0
-    begin, parameters, of_task, first, *_, end = events(tmp_path)
+    begin, parameters, of_result, first, *_, end = events(tmp_path)
     assert begin == ["start_run", "xvlm-shapes"]
     assert parameters[1]["checkpoint"] == "xvlm-shapes"
-    assert of_task[1]["refcocoplus.protocol"].startswith("iou>=0.5|")
+    assert of_result[1]["refcocoplus/val.limit-5/protocol"].startswith("iou>=0.5|")
     assert "refcocoplus/val.limit-5/accuracy" in first[1] and end == ["end_run"]
     assert doctest.testmod(trackers).failed == 0
 

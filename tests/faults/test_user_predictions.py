@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,3 +190,12 @@ def test_official_labels_beside_a_flat_list_are_said_to_need_the_original(tmp_pa
     assert code == 3 and "which X-VLM's flat list lacks" in shown
     (tmp_path / "p.csv").write_text("0,True\n")
     assert scored(capsys, "nlvr2", "dev", tmp_path / "p.csv", *more)[0] == 0
+
+
+def test_a_box_without_any_attribute_is_scored_alone():
+    """`--limit` may draw such boxes only: they have a chance level, and no precision."""
+    ovad = find_task("ovad")
+    first = ovad.load(embedded_data(), "box")[0]
+    lacking = replace(first, labels=[min(label, 0) for label in first.labels])
+    scores = ovad.score([lacking], {first.id: [-1.0] * len(first.labels)})
+    assert scores.metrics.keys() == {"chance", "chance_head", "chance_medium", "chance_tail"}

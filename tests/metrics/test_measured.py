@@ -158,8 +158,13 @@ def test_a_question_with_one_answer_which_the_official_scorer_never_counts_is_re
 
 @pytest.mark.parametrize("captions", [[0, 2], [-1, 3], [1.5, 0.5], ["1", "1"]])
 def test_an_image_without_a_text_is_not_counted_as_found(captions):
-    with pytest.raises(ValueError, match="captions should be whole numbers from 1 up"):
+    with pytest.raises(ValueError, match=r"captions\[0\] should be a whole number from 1 up"):
         metrics.retrieval_recalls([[1, 2], [2, 3]], captions=captions)
+
+
+def test_a_whole_number_may_be_a_float_as_in_a_column_of_pandas():
+    scores = metrics.retrieval_recalls([[3, 2, 1], [1, 2, 3]], captions=np.array([1.0, 2.0]))
+    assert scores["i2t_r1"].value == 100.0
 
 
 @pytest.mark.parametrize("threshold", [0, 50, float("nan")])

@@ -13,7 +13,7 @@ from harness.records.sample_scores import (
     read_sample_scores,
     write_sample_scores,
 )
-from harness.statistics.means import MeanOfMeans, mean_of
+from harness.statistics.means import Mean, MeanOfMeans, mean_of, means_of_parts
 from tests.support.altered import CHECKPOINT
 
 ACCURACY = mean_of([100.0, 0.0, 100.0], clusters="aab")
@@ -81,3 +81,28 @@ def test_every_metric_of_a_run_has_an_interval_and_its_statistic(baseline):
                 assert clusters.of(np.ones((1, clusters.clusters)))[0] == pytest.approx(
                     value, abs=1e-9
                 )
+
+
+def test_parts_number_their_clusters_together(tmp_path):
+    parts = means_of_parts(
+        [100.0] * 20, clusters=range(20), parts={"x": [17, 18, 19], "y": range(17)}
+    )  # ten units of each of two samples
+    path = tmp_path / "r.npz"
+    write_sample_scores(path, SampleScores([1, 2], np.zeros(2, np.uint64), {}, parts))
+    assert read_sample_scores(path).statistics["x"].rows()[17:].tolist() == [[100.0, 1.0]] * 3
+
+
+def test_more_clusters_than_units_are_refused(tmp_path):
+    many = Mean(np.array([100.0]), np.array([0], np.int32), 10**12)
+    path = tmp_path / "r.npz"
+    write_sample_scores(path, SampleScores([1], np.zeros(1, np.uint64), {}, {"accuracy": many}))
+    with pytest.raises(DataError, match="accuracy has 1000000000000 clusters, of at most 2 units"):
+        read_sample_scores(path)
+
+
+def test_parts_that_differ_in_their_clusters_are_refused(tmp_path):
+    mean = MeanOfMeans((ACCURACY, mean_of([0.0, 30.0, 1.0], clusters="abc")))
+    path = tmp_path / "r.npz"
+    write_sample_scores(path, SampleScores([1, 2, 3], np.zeros(3, np.uint64), {}, {"mean": mean}))
+    with pytest.raises(DataError, match="the parts of mean differ in their number of clusters"):
+        read_sample_scores(path)

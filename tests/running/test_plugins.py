@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from harness.checkpoints import Release, Weights
 from harness.cli.main import main
 from harness.formats.folder import sha256_of
-from harness.registry import model_plugin
 from harness.running.pinned import verified_sha256
 from tests.support import refcoco_files
 from tests.support.plugins import BOX_MODEL, CHESS
@@ -238,8 +236,3 @@ def test_code_that_a_plugin_imports_belongs_to_it_while_it_is_edited(
     package.forget()
     assert main(command) == 4
     assert "code.model plugin.sha256" in capsys.readouterr().err
-
-
-def test_code_that_is_installed_belongs_to_no_plugin(package):
-    package.install(f"import hypothesis, json, torch\n{BOX_MODEL}", points=CENTRE)
-    assert {Path(name).parts[0] for name in model_plugin("centre").source_files()} == {"somebodys"}
