@@ -116,8 +116,8 @@ def test_the_tests_of_every_kind_can_be_set_up_on_a_folder_that_has_it(folder):
     for kind in KINDS:
         (folder / kind).mkdir()
     (folder / "retrieval_eval" / "one.meta.json").touch()
-    arguments = ["-p", "no:xdist", "-q", "--setup-plan", f"--rootdir={TESTS.parent}"]
-    arguments += ["-o", "addopts=", str(TESTS / "parity"), str(TESTS / "metrics")]
+    arguments = ["-p", "no:xdist", "-p", "no:anyio", "-o", "addopts=", "-q", "--setup-plan"]
+    arguments += [f"--rootdir={TESTS.parent}", str(TESTS / "parity"), str(TESTS / "metrics")]
     code, planned = RunningPytest(arguments).finish()
     assert code == 0, planned[-3000:]
     for kind in KINDS:

@@ -14,7 +14,7 @@ from harness.engine.device import choose_device
 from harness.engine.fused import add_norm, gather_norm, norm_of_sum, scatter_sum, window_attention
 from harness.engine.kernels import fused_kernels, kernels_are_usable
 from harness.engine.matmul import scaled_dot_product_attention
-from tests.support.kernels import DEVICE, fresh_trial, needs_kernels
+from tests.support.kernel_trials import DEVICE, fresh_trial, needs_kernels
 
 __all__ = ["fresh_trial"]  # a fixture
 

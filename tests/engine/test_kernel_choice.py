@@ -13,7 +13,7 @@ from harness.engine.device import Device, choose_device
 from harness.engine.fused import window_attention
 from harness.engine.kernels import FUSED, kernels_are_usable
 from harness.errors import UsageError
-from tests.support.kernels import fresh_trial, gpu
+from tests.support.kernel_trials import fresh_trial, gpu
 
 __all__ = ["fresh_trial", "gpu"]  # fixtures
 

@@ -26,7 +26,7 @@ from harness.models.fusion.bert import Bert
 from harness.models.fusion.sizes import TextArchitecture
 from harness.running.runners import predict_samples
 from tests.engine.test_packing import chunks
-from tests.support.kernels import DEVICE, gpu, needs_kernels
+from tests.support.kernel_trials import DEVICE, gpu, needs_kernels
 from tests.support.predicting import alike, batches_of, model_of, samples_of
 
 __all__ = ["gpu"]  # a fixture

@@ -16,7 +16,7 @@ from harness.models.fusion.captioning import generate_captions
 from harness.models.fusion.language_model import LanguageModel
 from harness.models.fusion.sizes import TextArchitecture
 from harness.models.fusion.static_decoder import StaticDecoding
-from tests.support.kernels import gpu
+from tests.support.kernel_trials import gpu
 
 __all__ = ["gpu"]  # a fixture
 PROMPT, END = [1, 5, 7], 2

@@ -12,7 +12,7 @@ from harness.models.xvlm.architecture import architecture_of
 from harness.models.xvlm.key_names import without_buffers
 from harness.models.xvlm.swin import VisionEncoder
 from tests.support.golden import device_under_test
-from tests.support.kernels import needs_kernels
+from tests.support.kernel_trials import needs_kernels
 from tests.support.official_architecture import architecture_from_config
 from tests.support.region_tokens import region_tokens
 

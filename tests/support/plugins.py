@@ -89,7 +89,7 @@ class AspectModel:
         mask = np.zeros((len(prepared), height, width), dtype=bool)
         for number, image in enumerate(prepared):
             h, w, _ = image["pixels"].shape
-            pixels[number, :h, :w], mask[number, :h, :w] = image["pixels"], True
+            pixels[number, :h, :w], mask[number, :h, :w] = image["pixels"].numpy(), True
         return Padded(pixels, mask)
 
     def _means(self, images):
