@@ -18,6 +18,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from dual import write_dual_encoder
 from random_weights import network, write_vocabulary
 
+sys.path.pop()  # transformers takes any module `kernels` for a package that it knows
+
 HEADS = {
     "albef": {
         "coco-retrieval": "retrieval",
